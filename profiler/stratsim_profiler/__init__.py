@@ -1,0 +1,1 @@
+"""The calibration profiler: measures a real GPU (or CPU) and fits a profile."""

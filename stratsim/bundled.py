@@ -1,0 +1,47 @@
+"""Finds the traces, experiments and profiles that come with stratsim, in a clone or in an installed wheel.
+
+Never looks at the working directory: a user's own `traces/` or `plots/` cannot shadow ours.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stratsim.errors import BundledFileNotFoundError, suggest
+
+__all__ = ["find", "folder", "names"]
+
+_CLONE_FOLDERS = {"traces": "traces", "experiments": "experiments", "profiles": "profiler/profiles"}
+_SUFFIXES = {
+    "traces": (".csv.gz", ".csv", ".json"),
+    "experiments": (".toml",),
+    "profiles": (".json",),
+}
+
+
+def folder(kind: str) -> Path:
+    """Return the folder that holds bundled files of `kind` (traces, experiments or profiles)."""
+    package = Path(__file__).resolve().parent
+    installed = package / "_data" / kind
+    return installed if installed.is_dir() else package.parent / _CLONE_FOLDERS[kind]
+
+
+def names(kind: str) -> dict[str, Path]:
+    """Return the bundled files of `kind` by their names (file name without its suffix)."""
+    found: dict[str, Path] = {}
+    for suffix in _SUFFIXES[kind]:
+        for path in sorted(folder(kind).glob(f"*{suffix}")):
+            found.setdefault(path.name.removesuffix(suffix), path)
+    return found
+
+
+def find(kind: str, name: str) -> Path:
+    """Return the bundled file `name` of `kind`.
+
+    Raises:
+        BundledFileNotFoundError: there is none; the message names the nearest.
+    """
+    known = names(kind)
+    if name not in known:
+        raise BundledFileNotFoundError(f"no bundled {kind.removesuffix('s')} {name!r}; {suggest(name, known)}")
+    return known[name]

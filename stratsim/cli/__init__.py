@@ -1,0 +1,72 @@
+"""The command line. One module per command, the command tree is the folder tree, everything is imported lazily.
+
+`main` turns every expected failure into one line on stderr: exit status 2 for bad input (usage errors too), 130 for
+Ctrl-C, 1 for a check that failed. Set STRATSIM_DEBUG=1 to see the traceback behind the line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from stratsim import __version__
+from stratsim.cli.lazy import LazyGroup
+from stratsim.errors import StratsimError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["cli", "main"]
+
+
+@click.group(
+    cls=LazyGroup,
+    package="stratsim.cli",
+    commands={
+        "replay": "Replay a trace through one or more policies.",
+        "trace": "Inspect, convert, generate and fetch traces.",
+        "policy": "List the policies and show what they do.",
+        "profile": "List, show and extend device profiles.",
+    },
+    plugins="stratsim.commands",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="stratsim", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Simulate how GPU inference servers schedule work.
+
+    Try `stratsim replay` first: it replays a bundled workload through four policies and prints a table.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status.
+
+    Args:
+        argv: Arguments without the program's name; the process's own by default.
+    """
+    try:
+        status = cli.main(args=None if argv is None else list(argv), prog_name="stratsim", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", 130)
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); stop Python from complaining while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except StratsimError as error:
+        return _fail(str(error), 2)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str, status: int) -> int:
+    if os.environ.get("STRATSIM_DEBUG"):
+        raise  # noqa: PLE0704 (called from an except clause only)
+    click.echo(f"stratsim: {' '.join(message.split())}", err=True)
+    return status

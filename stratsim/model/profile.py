@@ -1,0 +1,407 @@
+"""A device profile: what a scheduler may know of a GPU, and what only the simulated hardware knows.
+
+A `Profile` is the decoded file. Nobody simulates with it: the policy side gets a `SchedulerProfile`, the device side
+a `HardwareProfile`. The two are separate objects, made by copying, so that a policy cannot reach the truth.
+
+Batch sizes between measured ones are interpolated (`stratsim.model.interpolate`); a size above the largest measured
+one, like an unknown model, is an `OutsideProfileError`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from stratsim.errors import OutsideProfileError, ProfileError, suggest
+from stratsim.model.interpolate import Interpolation, dense
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Device",
+    "Features",
+    "HardwareModel",
+    "HardwareProfile",
+    "Kernels",
+    "Link",
+    "Observable",
+    "ObservableModel",
+    "Pair",
+    "Pcie",
+    "Profile",
+    "Provenance",
+    "SchedulerModel",
+    "SchedulerProfile",
+    "Sharing",
+    "Truth",
+]
+
+SCHEMA_VERSION = 1
+
+Kind = Literal["measured", "published", "synthetic"]
+
+
+def _positive(where: str, **values: float) -> None:
+    for name, value in values.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise ProfileError(f"{where}{name} must be > 0 and finite, got {value!r}")
+
+
+def _not_negative(where: str, **values: float) -> None:
+    for name, value in values.items():
+        if not (value >= 0 and math.isfinite(value)):
+            raise ProfileError(f"{where}{name} must be >= 0 and finite, got {value!r}")
+
+
+def _fraction(where: str, **values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ProfileError(f"{where}{name} must be within [0, 1], got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a field's figures come from."""
+
+    kind: Kind
+    source: str
+    licence: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The GPU as its vendor specifies it. None: not known."""
+
+    name: str
+    memory_bytes: int | None = None
+    memory_bandwidth_bytes_per_s: float | None = None
+    peak_flops: float | None = None
+    sms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction of a host link: a copy of `bytes` takes `alpha_s + bytes / bytes_per_s` when alone."""
+
+    alpha_s: float
+    bytes_per_s: float
+
+    def __post_init__(self) -> None:
+        _not_negative("", alpha_s=self.alpha_s)
+        if not self.bytes_per_s > 0:  # inf is legal: a link that is not simulated
+            raise ProfileError(f"bytes_per_s must be > 0, got {self.bytes_per_s!r}")
+
+    def copy_s(self, size_bytes: float) -> float:
+        """Return the solo duration of one copy, seconds."""
+        return self.alpha_s + size_bytes / self.bytes_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class Pcie:
+    """Both directions of the host link, pinned memory."""
+
+    h2d: Link
+    d2h: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Solo intensity of a model at one batch size, each as a fraction of the device's peak."""
+
+    compute: float
+    memory: float
+    l2: float | None = None
+
+    def __post_init__(self) -> None:
+        _fraction("", compute=self.compute, memory=self.memory)
+        if self.l2 is not None:
+            _fraction("", l2=self.l2)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """Kernel statistics of one inference at batch 1. None: not known."""
+
+    count: int
+    mean_s: float
+    max_s: float | None = None
+
+    def __post_init__(self) -> None:
+        _positive("", count=self.count, mean_s=self.mean_s)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservableModel:
+    """What solo runs of a model show.
+
+    Args:
+        latency_s: Solo execution latency by batch size, seconds, without copies.
+        bytes_in: Bytes copied in per request.
+        bytes_out: Bytes copied out per request.
+        weights_bytes: Size of the weights; None when not known.
+        aliases: Other names under which traces call the model.
+        features: Solo intensities by batch size.
+        kernels: Kernel statistics.
+    """
+
+    latency_s: dict[int, float]
+    bytes_in: int
+    bytes_out: int
+    weights_bytes: int | None = None
+    aliases: tuple[str, ...] = ()
+    features: dict[int, Features] = field(default_factory=dict)
+    kernels: Kernels | None = None
+
+    def __post_init__(self) -> None:
+        if not self.latency_s:
+            raise ProfileError("latency_s is empty")
+        if 1 not in self.latency_s:
+            raise ProfileError(f"latency_s needs batch size 1, has {sorted(self.latency_s)}")
+        for batch, latency in self.latency_s.items():
+            if batch < 1:
+                raise ProfileError(f"batch sizes must be >= 1, got {batch}")
+            _positive("", **{f"latency_s[{batch}]": latency})
+        _not_negative("", bytes_in=self.bytes_in, bytes_out=self.bytes_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Observable:
+    """What a scheduler may know: solo runs only."""
+
+    pcie: Pcie
+    models: dict[str, ObservableModel]
+    interpolation: Interpolation = "linear"
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ProfileError("models is empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """Parameters of the `streams` execution model for one model at one batch size.
+
+    Args:
+        demand: s in (0, 1], the share of the GPU that the model occupies when it runs alone at full speed.
+        weight: w > 0, how strongly its kernels win the block scheduler; only ratios matter.
+    """
+
+    demand: float
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _positive("", demand=self.demand, weight=self.weight)
+        if self.demand > 1:
+            raise ProfileError(f"demand must be within (0, 1], got {self.demand!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What only the simulated hardware knows.
+
+    Args:
+        sharing: `streams` parameters by model and batch size; interpolated like latencies. A model without an entry has
+            demand 1 and weight 1 (processor sharing).
+        noise_cv: Run-to-run coefficient of variation of a batch's solo execution time, for all models.
+    """
+
+    sharing: dict[str, dict[int, Sharing]] = field(default_factory=dict)
+    noise_cv: float = 0.0
+
+    def __post_init__(self) -> None:
+        _not_negative("", noise_cv=self.noise_cv)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One measured co-location: `target` ran beside a backlogged `other` and took `slowdown` times its solo time."""
+
+    target: str
+    target_batch: int
+    other: str
+    other_batch: int
+    slowdown: float
+    held_out: bool = False
+
+    def __post_init__(self) -> None:
+        _positive("", slowdown=self.slowdown)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A decoded profile file.
+
+    Args:
+        schema_version: Must be `SCHEMA_VERSION`.
+        name: Short name, as in `--profile NAME`.
+        device: The GPU.
+        provenance: Where each field comes from: keys are paths such as `observable.models.*.latency_s`.
+        observable: What a scheduler may know.
+        truth: What only the simulated hardware knows.
+        pairs: Directed co-location slowdowns; a scheduler may know them, as it could have measured them.
+        description: One paragraph.
+    """
+
+    schema_version: int
+    name: str
+    device: Device
+    provenance: dict[str, Provenance]
+    observable: Observable
+    truth: Truth = field(default_factory=Truth)
+    pairs: tuple[Pair, ...] = ()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        for model in self.truth.sharing:
+            if model not in self.observable.models:
+                raise ProfileError(f"truth.sharing names model {model!r}, which observable.models lacks")
+        for pair in self.pairs:
+            for model in (pair.target, pair.other):
+                if model not in self.observable.models:
+                    raise ProfileError(f"pairs name model {model!r}, which observable.models lacks")
+        claimed = list(self.observable.models)
+        claimed += [alias for model in self.observable.models.values() for alias in model.aliases]
+        for name in claimed:
+            if claimed.count(name) > 1:
+                raise ProfileError(f"model name or alias {name!r} is claimed twice")
+
+    def resolve(self, name: str) -> str:
+        """Return the profile's own name of a model given by name or alias.
+
+        Raises:
+            OutsideProfileError: the profile has no such model; the message says which there are.
+        """
+        models = self.observable.models
+        if name in models:
+            return name
+        for own, model in models.items():
+            if name in model.aliases:
+                return own
+        raise OutsideProfileError(f"profile {self.name!r} has no model {name!r}; {suggest(name, models)}")
+
+    def for_scheduler(self, *, transfers: bool = True) -> SchedulerProfile:
+        """Return what a policy may see: a copy of the observable section and the measured pairs.
+
+        Args:
+            transfers: False for a run without copies: the links then cost nothing.
+        """
+        models = {
+            name: SchedulerModel(
+                name=name,
+                latency_s=dense(model.latency_s, self.observable.interpolation),
+                bytes_in=model.bytes_in,
+                bytes_out=model.bytes_out,
+                weights_bytes=model.weights_bytes,
+                features=dict(model.features),
+                kernels=model.kernels,
+            )
+            for name, model in self.observable.models.items()
+        }
+        free = Link(alpha_s=0.0, bytes_per_s=math.inf)
+        pcie = self.observable.pcie
+        return SchedulerProfile(
+            name=self.name,
+            models=models,
+            h2d=Link(pcie.h2d.alpha_s, pcie.h2d.bytes_per_s) if transfers else free,
+            d2h=Link(pcie.d2h.alpha_s, pcie.d2h.bytes_per_s) if transfers else free,
+            pairs=tuple(self.pairs),
+        )
+
+    def for_hardware(self) -> HardwareProfile:
+        """Return what the simulated device is made of."""
+        models = {}
+        for name, model in self.observable.models.items():
+            sharing = self.truth.sharing.get(name) or {1: Sharing(1.0, 1.0)}
+            size = max(model.latency_s) + 1
+            demand = dense({b: entry.demand for b, entry in sharing.items()}, "linear", size)
+            weight = dense({b: entry.weight for b, entry in sharing.items()}, "linear", size)
+            models[name] = HardwareModel(
+                name=name,
+                latency_s=dense(model.latency_s, self.observable.interpolation),
+                sharing=tuple(Sharing(s, w) for s, w in zip(demand, weight, strict=True)),
+            )
+        pcie = self.observable.pcie
+        return HardwareProfile(self.name, models, pcie.h2d, pcie.d2h, self.truth.noise_cv)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerModel:
+    """One model as a scheduler knows it.
+
+    Args:
+        latency_s: Solo execution latency, indexed by batch size; entry 0 repeats entry 1.
+    """
+
+    name: str
+    latency_s: tuple[float, ...]
+    bytes_in: int
+    bytes_out: int
+    weights_bytes: int | None = None
+    features: Mapping[int, Features] = field(default_factory=dict)
+    kernels: Kernels | None = None
+
+    @property
+    def max_batch(self) -> int:
+        """The largest batch size that the profile covers."""
+        return len(self.latency_s) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerProfile:
+    """What a policy or predictor may know of the hardware."""
+
+    name: str
+    models: Mapping[str, SchedulerModel]
+    h2d: Link
+    d2h: Link
+    pairs: tuple[Pair, ...] = ()
+
+    def model(self, name: str) -> SchedulerModel:
+        """Return a model, or raise an OutsideProfileError that says which there are."""
+        try:
+            return self.models[name]
+        except KeyError:
+            hint = suggest(name, self.models)
+            raise OutsideProfileError(f"profile {self.name!r} has no model {name!r}; {hint}") from None
+
+    def latency_s(self, model: str, batch: int = 1) -> float:
+        """Return the solo execution latency, seconds, without copies."""
+        return _at(self.name, model, self.model(model).latency_s, batch)
+
+    def end_to_end_s(self, model: str, batch: int = 1) -> float:
+        """Return the solo latency from the start of copy-in to the end of copy-out, seconds."""
+        entry = self.model(model)
+        copies = self.h2d.copy_s(batch * entry.bytes_in) + self.d2h.copy_s(batch * entry.bytes_out)
+        return copies + self.latency_s(model, batch)
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareModel:
+    """One model as the simulated device knows it; both tables are indexed by batch size."""
+
+    name: str
+    latency_s: tuple[float, ...]
+    sharing: tuple[Sharing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareProfile:
+    """What the simulated device is made of."""
+
+    name: str
+    models: Mapping[str, HardwareModel]
+    h2d: Link
+    d2h: Link
+    noise_cv: float
+
+
+def _at(profile: str, model: str, table: tuple[float, ...], batch: int) -> float:
+    if not 1 <= batch < len(table):
+        raise OutsideProfileError(
+            f"profile {profile!r} covers batch sizes 1 to {len(table) - 1} of model {model!r}, got {batch}"
+        )
+    return table[batch]

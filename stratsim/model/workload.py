@@ -1,0 +1,67 @@
+"""A complete workload: what the engine replays. Every gap of the trace has been filled.
+
+`stratsim.trace` reads files into `Trace` objects that may lack models, priorities or deadlines;
+`stratsim.trace.rule` completes them to a `Workload` for one profile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stratsim.model.request import Priority
+
+__all__ = ["ClosedLoopClient", "Workload"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLoopClient:
+    """A client that keeps one request outstanding: the next is sent `think_s` after the reply is in.
+
+    A dropped request is a reply too. The client sends its first request at `start_s` and none at or after
+    `stop_s`, nor more than `limit` in all.
+    """
+
+    id: str
+    model: str
+    priority: Priority
+    bytes_in: int
+    bytes_out: int
+    slo_s: float = float("inf")
+    """Deadline relative to each arrival, seconds; `inf` for none."""
+    think_s: float = 0.0
+    start_s: float = 0.0
+    stop_s: float = float("inf")
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Requests in columns, sorted by arrival, plus closed-loop clients.
+
+    All arrays have shape (n,).
+    """
+
+    models: tuple[str, ...]
+    """Names that `model` indexes."""
+    arrival_s: NDArray[np.float64]
+    model: NDArray[np.int32]
+    priority: NDArray[np.int8]
+    """`Priority` values."""
+    deadline_s: NDArray[np.float64]
+    """Absolute; `inf` where a request has no deadline."""
+    bytes_in: NDArray[np.int64]
+    bytes_out: NDArray[np.int64]
+    client: NDArray[np.int32]
+    """Index into `client_names`; -1 for none."""
+    client_names: tuple[str, ...] = ()
+    closed_loop: tuple[ClosedLoopClient, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What was filled, sorted or clamped on the way here: one line each, for stderr and the manifest."""
+
+    def __len__(self) -> int:
+        return len(self.arrival_s)

@@ -1,0 +1,1 @@
+"""Scheduling policies: the Protocol, the view they see, and one module per family."""
