@@ -1,0 +1,266 @@
+"""Reads and writes files as frozen dataclasses. Everything wrong with a file is one line that says where.
+
+Decoding goes through msgspec, imported on use; writing needs the standard library only, so that the profiler can
+write a profile on a machine that has neither msgspec nor SimPy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from stratsim import bundled
+from stratsim.errors import ProfileError, SchemaVersionError, SpecError, StratsimError, suggest
+from stratsim.model.profile import SCHEMA_VERSION, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["decode", "dump_profile", "load_profile", "plain", "profile_sha256", "read_json"]
+
+T = TypeVar("T")
+
+_WIDTH = 120
+"""Longest line that `dump_profile` writes on purpose."""
+
+
+def decode(data: object, kind: type[T], source: object, error: type[StratsimError] = SpecError) -> T:
+    """Turn plain data (from JSON or TOML) into `kind`.
+
+    Unknown fields are refused, numbers are not read from strings, and keys of dicts are converted (JSON has string
+    keys only). What a dataclass checks in `__post_init__`, by raising a ValueError, is reported like everything else.
+
+    Args:
+        data: Dicts, lists, strings, numbers, booleans and None.
+        kind: A dataclass, or any type that msgspec can decode.
+        source: What to call the data in messages: usually the file.
+        error: Class of the error to raise.
+
+    Raises:
+        StratsimError: of class `error`, as `source: what is wrong - at $.path.inside`.
+    """
+    import msgspec
+
+    for where, value, expected in _walk(data, kind):
+        unknown = _unknown_field(value, expected)
+        if unknown is not None:
+            raise error(f"{source}: {unknown} - at {_path(where)}")
+    try:
+        return msgspec.convert(data, kind, str_keys=True)
+    except msgspec.ValidationError as problem:
+        where, message = _locate(data, kind, str(problem))
+        raise error(f"{source}: {message} - at {_path(where)}") from None
+
+
+def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
+    """Return the content of a JSON file; NaN, infinity and repeated keys are refused.
+
+    Raises:
+        StratsimError: of class `error`; one line that names the file and, where it helps, line and column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise error(f"{path}: not a JSON file (it is not UTF-8 text)") from None
+    except OSError as problem:
+        raise error(f"{path}: cannot be read: {problem.strerror or problem}") from None
+    if not text.strip():
+        raise error(f"{path}: the file is empty")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except json.JSONDecodeError as problem:
+        place = f"line {problem.lineno}, column {problem.colno}"
+        raise error(f"{path}: not valid JSON: {problem.msg} at {place}") from None
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{path}: not valid JSON: {problem}") from None
+
+
+def load_profile(source: str | Path) -> Profile:
+    """Return a profile.
+
+    Args:
+        source: Name of a bundled profile, or a file. A bundled name wins over a file of the same name in the working
+            directory; write `./NAME` for the file.
+
+    Raises:
+        SchemaVersionError: the file was written for another version of the schema.
+        ProfileError: anything else; one line that names the file and the path inside it.
+    """
+    path = _profile_path(source)
+    data = read_json(path, ProfileError)
+    _check_version(data, path)
+    return decode(data, Profile, path, ProfileError)
+
+
+def dump_profile(profile: Profile) -> str:
+    """Return a profile as JSON text: fields in the order of the schema, batch sizes ascending, a newline at the end.
+
+    Fields that hold nothing (None or empty) are left out. Reading the text back gives an equal profile, and writing
+    that one gives the same text.
+
+    Raises:
+        ProfileError: a figure is infinite or NaN, which JSON cannot hold.
+    """
+    try:
+        return _layout(plain(profile), 0) + "\n"
+    except ValueError as problem:
+        raise ProfileError(f"profile {profile.name!r} cannot be written: {problem}") from None
+
+
+def profile_sha256(profile: Profile) -> str:
+    """Return the SHA-256 of `dump_profile`'s text, in hexadecimal.
+
+    For a bundled profile it is the checksum of the file itself, as `sha256sum` prints it.
+    """
+    return hashlib.sha256(dump_profile(profile).encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Return dataclasses as dicts, tuples as lists, keys as strings; fields that hold nothing are left out."""
+    if is_dataclass(value) and not isinstance(value, type):
+        pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: plain(item) for name, item in pairs if not _is_nothing(item)}
+    if isinstance(value, Mapping):
+        keys = sorted(value) if all(isinstance(key, int) for key in value) else list(value)
+        return {str(key): plain(value[key]) for key in keys}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or (isinstance(value, str | Mapping | list | tuple) and not value)
+
+
+def _layout(value: Any, indent: int) -> str:
+    """Return JSON text: a container goes on one line where it fits."""
+    line = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    if not isinstance(value, dict | list) or not value or len(line) + indent <= _WIDTH - 40:
+        return line
+    inner = " " * (indent + 2)
+    if isinstance(value, dict):
+        rows = [
+            f"{inner}{json.dumps(key, ensure_ascii=False)}: {_layout(item, indent + 2)}" for key, item in value.items()
+        ]
+        opening, closing = "{", "}"
+    else:
+        rows = [f"{inner}{_layout(item, indent + 2)}" for item in value]
+        opening, closing = "[", "]"
+    return opening + "\n" + ",\n".join(rows) + "\n" + " " * indent + closing
+
+
+def _profile_path(source: str | Path) -> Path:
+    known = bundled.names("profiles")
+    if isinstance(source, str) and source in known:
+        return known[source]
+    path = Path(source)
+    if path.is_dir():
+        raise ProfileError(f"{path}: is a directory, not a profile")
+    if not path.exists():
+        hint = suggest(path.name.removesuffix(".json"), known)
+        raise ProfileError(f"{source}: neither a file nor a bundled profile; {hint}")
+    return path
+
+
+def _check_version(data: object, path: Path) -> None:
+    if not isinstance(data, dict):
+        raise ProfileError(f"{path}: a profile is a JSON object, got {_kind_name(data)} - at $")
+    version = data.get("schema_version")
+    if version is None:
+        raise SchemaVersionError(f"{path}: schema_version is missing; this stratsim reads version {SCHEMA_VERSION}")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise SchemaVersionError(
+            f"{path}: schema_version is {version!r}; this stratsim reads version {SCHEMA_VERSION} - at $.schema_version"
+        )
+
+
+def _kind_name(value: object) -> str:
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number; leave the field out where a figure is not known")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"key {key!r} occurs twice in one object")
+        found[key] = value
+    return found
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _children(data: object, kind: Any) -> Iterator[tuple[str | int, object, Any]]:
+    """Yield what `data`, read as `kind`, contains: key, value and the value's expected type."""
+    kind = _without_none(kind)
+    origin, inner = get_origin(kind), get_args(kind)
+    if is_dataclass(kind) and isinstance(data, dict):
+        hints = _hints(kind)  # type: ignore[arg-type]
+        yield from ((key, value, hints[key]) for key, value in data.items() if key in hints)
+    elif isinstance(data, dict) and isinstance(origin, type) and issubclass(origin, Mapping):
+        yield from ((key, value, inner[1]) for key, value in data.items())
+    elif isinstance(data, list) and origin in (list, tuple) and inner:
+        yield from ((index, value, inner[0]) for index, value in enumerate(data))
+
+
+def _without_none(kind: Any) -> Any:
+    """Return T for `T | None`; other unions are left to msgspec."""
+    if get_origin(kind) in (Union, types.UnionType):
+        rest = [part for part in get_args(kind) if part is not type(None)]
+        return rest[0] if len(rest) == 1 else kind
+    return kind
+
+
+def _walk(
+    data: object, kind: Any, where: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
+    yield where, data, kind
+    for key, value, expected in _children(data, kind):
+        yield from _walk(value, expected, (*where, key))
+
+
+def _unknown_field(data: object, kind: Any) -> str | None:
+    kind = _without_none(kind)
+    if not (is_dataclass(kind) and isinstance(data, dict)):
+        return None
+    known = [field.name for field in fields(kind)]
+    unknown = next((key for key in data if key not in known), None)
+    return None if unknown is None else f"unknown field {unknown!r}; {suggest(str(unknown), known)}"
+
+
+def _locate(
+    data: object, kind: Any, message: str, where: tuple[str | int, ...] = ()
+) -> tuple[tuple[str | int, ...], str]:
+    """Return the path of the innermost part that does not decode, keys included, and what is wrong with it.
+
+    msgspec's own path says `[...]` for a key. Only run after a failure, so its cost does not matter.
+    """
+    import msgspec
+
+    for key, value, expected in _children(data, kind):
+        try:
+            msgspec.convert(value, expected, str_keys=True)
+        except msgspec.ValidationError as problem:
+            return _locate(value, expected, str(problem), (*where, key))
+    return where, message.split(" - at `", maxsplit=1)[0]
+
+
+def _path(where: Sequence[str | int]) -> str:
+    return "$" + "".join(f".{part}" if _is_word(part) else f"[{part!r}]" for part in where)
+
+
+def _is_word(part: str | int) -> bool:
+    return isinstance(part, str) and part.replace("-", "_").isidentifier()
