@@ -1,0 +1,160 @@
+"""Checks that every run must pass, whatever the policy: numbered, vectorised, made after each run.
+
+    I1  conservation    every request has exactly one status, and the columns that belong to it
+    I2  stage order     dispatch <= copy-in <= execution <= copy-out, and a stage that did not happen ends the batch
+    I3  causality       nothing is dispatched, dropped or answered before it arrived, nothing executes faster than alone
+    I4  capacity        no GPU executes more than C batches at once
+    I5  membership      a batch holds as many requests as it says, all of its model, answered when its outputs are back
+    I6  clock           arrivals and dispatches are in order, and everything lies between start and end of the run
+    I7  deadlines       met means answered by the deadline, late means after it
+
+Times are compared with the tolerance of `stratsim.model.tolerance`.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stratsim.model.request import Status
+from stratsim.model.tolerance import TIME_RTOL
+from stratsim.stats.occupancy import peak_concurrency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from stratsim.engine.result import BatchTable, RequestTable, Result
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["STAGES", "invariants"]
+
+STAGES = (
+    "dispatch_s",
+    "copy_in_start_s",
+    "copy_in_end_s",
+    "execution_start_s",
+    "execution_end_s",
+    "copy_out_start_s",
+    "copy_out_end_s",
+)
+"""The times of a batch, in the order in which they happen."""
+
+
+def invariants(result: Result, max_concurrency: int | None = None) -> list[str]:
+    """Return the invariants that the run violates, one line each; an empty list is a sound run.
+
+    Args:
+        result: The run.
+        max_concurrency: C, the number of batches that a GPU may execute at once; None leaves I4 out.
+    """
+    requests, batches = result.requests, result.batches
+    return [
+        *_conservation(requests, len(batches)),
+        *_stage_order(batches),
+        *_causality(requests, batches),
+        *_capacity(result, max_concurrency),
+        *_membership(requests, batches),
+        *_clock(result),
+        *_deadlines(requests),
+    ]
+
+
+def _report(number: int, text: str, wrong: Mask, row: str) -> Iterator[str]:
+    """Yield one line if anything is wrong: how many rows, and the first of them."""
+    if wrong.any():
+        yield f"I{number}: {text} ({int(wrong.sum())} of {len(wrong)} {row}s, first: {row} {int(wrong.argmax())})"
+
+
+def _before(earlier_s: Floats, later_s: Floats) -> Mask:
+    """Whether `later_s` lies before `earlier_s` by more than rounding; false where either did not happen."""
+    return np.asarray(later_s < earlier_s - TIME_RTOL * np.abs(earlier_s))
+
+
+def _conservation(requests: RequestTable, batches: int) -> Iterator[str]:
+    status = requests.status
+    dropped = status == Status.DROPPED
+    completed = (status == Status.MET) | (status == Status.LATE)
+    known = np.isin(status, [int(s) for s in Status])
+    yield from _report(1, "request without a known status", ~known, "request")
+    yield from _report(
+        1, "answered is not the same as met or late", completed == np.isnan(requests.finish_s), "request"
+    )
+    yield from _report(
+        1, "dropped without a time, or a time without a drop", dropped == np.isnan(requests.dropped_s), "request"
+    )
+    yield from _report(
+        1, "dropped without a reason, or a reason without a drop", dropped != (requests.reason >= 0), "request"
+    )
+    yield from _report(1, "dropped after it was dispatched", dropped & (requests.batch >= 0), "request")
+    yield from _report(1, "answered without a batch", completed & (requests.batch < 0), "request")
+    yield from _report(1, "in a batch that does not exist", requests.batch >= batches, "request")
+
+
+def _stage_order(batches: BatchTable) -> Iterator[str]:
+    for earlier, later in pairwise(STAGES):
+        first, second = getattr(batches, earlier), getattr(batches, later)
+        yield from _report(2, f"{later} before {earlier}", _before(first, second), "batch")
+        yield from _report(2, f"{later} without {earlier}", np.isnan(first) & ~np.isnan(second), "batch")
+
+
+def _causality(requests: RequestTable, batches: BatchTable) -> Iterator[str]:
+    yield from _report(3, "dropped before it arrived", _before(requests.arrival_s, requests.dropped_s), "request")
+    faster = _before(batches.execution_start_s + batches.solo_s, batches.execution_end_s)
+    yield from _report(3, "executed faster than alone", faster, "batch")
+    rows = np.flatnonzero((requests.batch >= 0) & (requests.batch < len(batches)))
+    batch, arrival = requests.batch[rows], requests.arrival_s[rows]
+    early = np.zeros(len(requests), dtype=bool)
+    early[rows] = _before(arrival, batches.dispatch_s[batch])
+    yield from _report(3, "dispatched before it arrived", early, "request")
+    early[rows] = _before(arrival + batches.solo_s[batch], requests.finish_s[rows])
+    yield from _report(3, "answered before arrival + solo time of its batch", early, "request")
+
+
+def _capacity(result: Result, max_concurrency: int | None) -> Iterator[str]:
+    batches = result.batches
+    outside = (batches.gpu < 0) | (batches.gpu >= result.gpus)
+    yield from _report(4, f"on a GPU outside 0 to {result.gpus - 1}", outside, "batch")
+    if max_concurrency is None:
+        return
+    for gpu in range(result.gpus):
+        rows = batches.gpu == gpu
+        peak = peak_concurrency(batches.execution_start_s[rows], batches.execution_end_s[rows])
+        if peak > max_concurrency:
+            yield f"I4: GPU {gpu} executed {peak} batches at once, at most {max_concurrency} may"
+
+
+def _membership(requests: RequestTable, batches: BatchTable) -> Iterator[str]:
+    rows = np.flatnonzero((requests.batch >= 0) & (requests.batch < len(batches)))
+    batch = requests.batch[rows]
+    members = np.bincount(batch, minlength=len(batches))
+    yield from _report(5, "size differs from the number of members", members != batches.size, "batch")
+    wrong = np.zeros(len(requests), dtype=bool)
+    wrong[rows] = requests.model[rows] != batches.model[batch]
+    yield from _report(5, "in a batch of another model", wrong, "request")
+    finish, back = requests.finish_s[rows], batches.copy_out_end_s[batch]
+    wrong[rows] = (finish != back) & ~(np.isnan(finish) & np.isnan(back))
+    yield from _report(5, "not answered at the end of its batch's copy-out", wrong, "request")
+
+
+def _clock(result: Result) -> Iterator[str]:
+    requests, batches = result.requests, result.batches
+    for name, times in (("arrival_s", requests.arrival_s), ("dispatch_s", batches.dispatch_s)):
+        row = "request" if name == "arrival_s" else "batch"
+        yield from _report(6, f"{name} runs back", np.diff(times, prepend=times[:1]) < 0, row)
+    ends = [requests.arrival_s, requests.dropped_s, requests.finish_s, batches.copy_out_end_s]
+    starts = [requests.arrival_s, batches.dispatch_s]
+    if any((times < result.start_s).any() for times in starts) or any((times > result.end_s).any() for times in ends):
+        yield f"I6: something happens outside the run, {result.start_s!r} to {result.end_s!r} s"
+
+
+def _deadlines(requests: RequestTable) -> Iterator[str]:
+    status, finish = requests.status, requests.finish_s
+    latest = requests.deadline_s * (1.0 + TIME_RTOL)
+    yield from _report(7, "met, but answered after the deadline", (status == Status.MET) & (finish > latest), "request")
+    yield from _report(7, "late, but answered by the deadline", (status == Status.LATE) & (finish <= latest), "request")

@@ -1,0 +1,147 @@
+"""The timeline of a run as Chrome trace events, for https://ui.perfetto.dev or chrome://tracing.
+
+One process per policy and GPU. Its rows: the execution slots (a batch takes the lowest that is free), the two copy
+engines, and inputs that wait on the GPU for a slot. Names are `model xN`; details are in the arguments of an event.
+The format is described in "Trace Event Format" (Google, 2016); timestamps are in microseconds, to the nanosecond.
+"""
+
+from __future__ import annotations
+
+import json
+from heapq import heappop, heappush
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from stratsim.model.request import Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from stratsim.engine.result import Result
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["assign_lanes", "timeline_events", "write_timeline"]
+
+_ROWS = (
+    ("slot", "execution", "execution_start_s", "execution_end_s"),
+    ("h2d", "copy-in", "copy_in_start_s", "copy_in_end_s"),
+    ("d2h", "copy-out", "copy_out_start_s", "copy_out_end_s"),
+    ("waiting input", "wait", "copy_in_end_s", "execution_start_s"),
+)
+_ROWS_PER_KIND = 1000
+"""Thread ids: the kind's position times this, plus the lane."""
+
+
+def assign_lanes(start_s: Floats, end_s: Floats) -> list[int]:
+    """Return a lane for each interval so that no two in a lane overlap: the lowest one free at its start.
+
+    Greedy colouring in the order of the starts, which uses as few lanes as intervals hold at once.
+
+    Args:
+        start_s: Starts, shape (n,), seconds.
+        end_s: Ends, shape (n,), not before the starts.
+    """
+    lanes = [0] * len(start_s)
+    free: list[int] = []
+    busy: list[tuple[float, int]] = []
+    for row in np.lexsort((end_s, start_s)).tolist():
+        while busy and busy[0][0] <= start_s[row]:
+            heappush(free, heappop(busy)[1])
+        lane = heappop(free) if free else len(busy)
+        heappush(busy, (float(end_s[row]), lane))
+        lanes[row] = lane
+    return lanes
+
+
+def timeline_events(results: Sequence[Result], cap: int = 20_000) -> Iterator[dict[str, Any]]:
+    """Yield the events: per process its names, then its batches by time.
+
+    Args:
+        results: The runs.
+        cap: The most batches per run, from the first dispatched on.
+    """
+    for index, result in enumerate(results):
+        for gpu in range(result.gpus):
+            yield from _process(result, gpu, index * result.gpus + gpu + 1, cap)
+
+
+def write_timeline(results: Sequence[Result], file: IO[str], *, cap: int = 20_000) -> None:
+    """Write the timeline to an open text file, an event per line; arguments as for `timeline_events`."""
+    notes = [
+        f"{result.policy}: the first {cap} of {len(result.batches)} batches"
+        for result in results
+        if len(result.batches) > cap
+    ]
+    file.write('{"displayTimeUnit": "ms",\n')
+    file.write(f'"otherData": {json.dumps({"source": "stratsim", "notes": notes})},\n"traceEvents": [')
+    for number, event in enumerate(timeline_events(results, cap)):
+        file.write((",\n" if number else "\n") + json.dumps(event, allow_nan=False))
+    file.write("\n]}\n")
+
+
+def _process(result: Result, gpu: int, pid: int, cap: int) -> Iterator[dict[str, Any]]:
+    yield _metadata("process_name", pid, 0, name=f"{result.policy}, GPU {gpu}")
+    yield _metadata("process_sort_index", pid, 0, sort_index=pid)
+    rows = np.flatnonzero(result.batches.gpu[:cap] == gpu)
+    details = _Details(result, cap)
+    events: list[dict[str, Any]] = []
+    for kind, (label, category, start, end) in enumerate(_ROWS):
+        drawn, lanes = _drawn(result, rows, start, end)
+        for lane in range(max(lanes, default=-1) + 1):
+            tid = kind * _ROWS_PER_KIND + lane + 1
+            yield _metadata("thread_name", pid, tid, name=f"{label} {lane}" if kind == 0 or lane else label)
+            yield _metadata("thread_sort_index", pid, tid, sort_index=tid)
+        for row, lane in zip(drawn.tolist(), lanes, strict=True):
+            span = float(getattr(result.batches, start)[row]), float(getattr(result.batches, end)[row])
+            place = {"cat": category, "ph": "X", "pid": pid, "tid": kind * _ROWS_PER_KIND + lane + 1}
+            events.append({"name": details.name(row), **place, **_time(*span), "args": details.arguments(row)})
+    yield from sorted(events, key=lambda event: (event["ts"], event["tid"]))
+
+
+def _drawn(result: Result, rows: NDArray[np.intp], start: str, end: str) -> tuple[NDArray[np.intp], list[int]]:
+    """Return the rows whose stage took any time, and their lanes."""
+    begun, ended = getattr(result.batches, start), getattr(result.batches, end)
+    drawn = rows[ended[rows] > begun[rows]]
+    return drawn, assign_lanes(begun[drawn], ended[drawn])
+
+
+def _metadata(kind: str, pid: int, tid: int, **args: object) -> dict[str, Any]:
+    return {"name": kind, "ph": "M", "pid": pid, "tid": tid, "args": args}
+
+
+def _time(start_s: float, end_s: float) -> dict[str, float]:
+    """Return start and duration in microseconds; rounding the ends, not the duration, keeps neighbours apart."""
+    start, end = round(start_s * 1e6, 3), round(end_s * 1e6, 3)
+    return {"ts": start, "dur": round(end - start, 3)}
+
+
+class _Details:
+    """What the timeline says of a batch."""
+
+    def __init__(self, result: Result, cap: int) -> None:
+        self._result = result
+        batch = result.requests.batch
+        shown = np.flatnonzero((batch >= 0) & (batch < cap))
+        self._members = shown[np.argsort(batch[shown], kind="stable")]
+        self._begin = np.searchsorted(batch[self._members], np.arange(min(cap, len(result.batches)) + 1))
+
+    def name(self, row: int) -> str:
+        batches = self._result.batches
+        return f"{self._result.models[batches.model[row]]} x{batches.size[row]}"
+
+    def arguments(self, row: int) -> dict[str, Any]:
+        requests, batches = self._result.requests, self._result.batches
+        members = self._members[self._begin[row] : self._begin[row + 1]]
+        slack = float((requests.deadline_s[members] - requests.finish_s[members]).min(initial=np.inf))
+        executed = float(batches.execution_end_s[row] - batches.execution_start_s[row])
+        return {
+            "batch": row,
+            "class": Priority(int(batches.priority[row])).label,
+            "requests": members.tolist(),
+            "deadline_slack_ms": round(slack * 1e3, 6) if np.isfinite(slack) else None,
+            "slowdown": round(executed / float(batches.solo_s[row]), 6) if executed > 0 else None,
+        }

@@ -1,0 +1,145 @@
+"""The figures of one run, as `stratsim replay --json` and `summary.json` give them.
+
+docs/metrics.md defines each. A figure that does not exist (no request completed, no deadline) is None, never NaN.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stratsim.model.request import Priority, Status
+from stratsim.stats.deadlines import measuring_window, ratio, violation, violation_completed
+from stratsim.stats.fairness import jain_index, max_slowdown, mean_slowdown
+from stratsim.stats.latency import latency_figures
+from stratsim.stats.occupancy import busy_s, clip, total_s
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stratsim.engine.result import Result
+
+    Mask = NDArray[np.bool_]
+
+__all__ = ["summarize"]
+
+
+def summarize(result: Result, *, warmup_s: float | None = None) -> dict[str, Any]:
+    """Return the figures of one run: one element of `runs` in `--json`, of plain Python values only.
+
+    Args:
+        result: The run.
+        warmup_s: None counts every arrival over the whole simulated span. A length in seconds restricts every figure
+            to the measuring window (`stratsim.stats.deadlines.measuring_window`): the class figures to requests that
+            arrived inside it, GPU and PCIe figures to what happened inside it.
+
+    Raises:
+        SpecError: the warm-up leaves nothing to measure.
+    """
+    requests = result.requests
+    if warmup_s is None:
+        window = None
+        span = (result.start_s, result.end_s)
+        counted = np.ones(len(requests), dtype=bool)
+    else:
+        window = span = measuring_window(requests.arrival_s, requests.deadline_s, warmup_s)
+        counted = (requests.arrival_s >= span[0]) & (requests.arrival_s <= span[1])
+    gpus = [_Gpu(result, gpu, span) for gpu in range(result.gpus)]
+    return {
+        "policy": result.policy,
+        "classes": {p.label: _class(result, counted & (requests.priority == p), span) for p in Priority},
+        "gpu": [gpu.execution() for gpu in gpus],
+        "pcie": [gpu.copies() for gpu in gpus],
+        "window_s": None if window is None else list(window),
+        "events": int(result.events),
+        "simulated_s": float(result.simulated_s),
+        "wall_s": float(result.wall_s),
+    }
+
+
+def _class(result: Result, chosen: Mask, span: tuple[float, float]) -> dict[str, Any]:
+    """Return the figures of the chosen requests of one class."""
+    requests = result.requests
+    status = requests.status[chosen]
+    count = {s: int(np.count_nonzero(status == s)) for s in Status}
+    arrived, met, late = len(status), count[Status.MET], count[Status.LATE]
+    judged = bool(np.isfinite(requests.deadline_s[chosen]).any())
+    completed = chosen & ((requests.status == Status.MET) | (requests.status == Status.LATE))
+    return {
+        "arrived": arrived,
+        "met": met,
+        "late": late,
+        "dropped": count[Status.DROPPED],
+        "unfinished": count[Status.UNFINISHED],
+        "violation": violation(met, arrived) if judged else None,
+        "violation_completed": violation_completed(met, late) if judged else None,
+        "latency_s": dict(latency_figures(requests.finish_s[completed] - requests.arrival_s[completed])),
+        "goodput_per_s": ratio(met, span[1] - span[0]),
+        "jain_models": _jain_models(requests.model[chosen], status == Status.MET) if judged else None,
+        "drop_reasons": _drop_reasons(requests.reason[chosen & (requests.status == Status.DROPPED)], result.reasons),
+    }
+
+
+def _jain_models(model: NDArray[np.int32], met: Mask) -> float | None:
+    """Return Jain's index over the models' shares of met deadlines."""
+    if not len(model):
+        return None
+    arrived = np.bincount(model)
+    seen = arrived > 0
+    return jain_index(np.bincount(model, weights=met)[seen] / arrived[seen])
+
+
+def _drop_reasons(reason: NDArray[np.int16], names: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(reason[reason >= 0], minlength=len(names))
+    return {name: int(count) for name, count in sorted(zip(names, counts, strict=True)) if count}
+
+
+class _Gpu:
+    """The batches of one GPU and the span that its figures are taken over."""
+
+    def __init__(self, result: Result, gpu: int, span: tuple[float, float]) -> None:
+        self._result = result
+        self._rows = np.flatnonzero(result.batches.gpu == gpu)
+        self._span = span
+
+    def _begun(self, start_s: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return those of this GPU's batches that began the stage within the span."""
+        start = start_s[self._rows]
+        return self._rows[(start >= self._span[0]) & (start <= self._span[1])]
+
+    def _utilization(self, start_s: NDArray[np.float64], end_s: NDArray[np.float64]) -> float | None:
+        within = clip(start_s[self._rows], end_s[self._rows], *self._span)
+        share = ratio(busy_s(*within), self._span[1] - self._span[0])
+        return None if share is None else min(share, 1.0)  # a sum of parts may exceed the whole by rounding
+
+    def execution(self) -> dict[str, Any]:
+        batches = self._result.batches
+        start, end = batches.execution_start_s, batches.execution_end_s
+        rows = self._begun(start)
+        done = rows[end[rows] > start[rows]]
+        solo, shared = batches.solo_s[done], end[done] - start[done]
+        within = clip(start[self._rows], end[self._rows], *self._span)
+        return {
+            "utilization": self._utilization(start, end),
+            "batches": len(rows),
+            "mean_batch_size": float(batches.size[rows].mean()) if len(rows) else None,
+            "mean_concurrency": ratio(total_s(*within), self._span[1] - self._span[0]),
+            "mean_slowdown": mean_slowdown(solo, shared) if len(done) else None,
+            "max_slowdown": max_slowdown(solo, shared) if len(done) else None,
+        }
+
+    def copies(self) -> dict[str, Any]:
+        batches, requests = self._result.batches, self._result.requests
+        return {
+            "h2d_utilization": self._utilization(batches.copy_in_start_s, batches.copy_in_end_s),
+            "d2h_utilization": self._utilization(batches.copy_out_start_s, batches.copy_out_end_s),
+            "h2d_bytes": self._bytes(requests.bytes_in, batches.copy_in_start_s),
+            "d2h_bytes": self._bytes(requests.bytes_out, batches.copy_out_start_s),
+        }
+
+    def _bytes(self, size: NDArray[np.int64], start_s: NDArray[np.float64]) -> int:
+        """Return the bytes of the batches that began this copy within the span."""
+        begun = np.zeros(len(start_s) + 1, dtype=bool)  # the last entry stands for batch -1: never dispatched
+        begun[self._begun(start_s)] = True
+        return int(size[begun[self._result.requests.batch]].sum())

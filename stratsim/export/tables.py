@@ -1,0 +1,155 @@
+"""The columns of the result tables, independent of the file format.
+
+A table is produced in chunks of rows, so that a run of millions of requests costs no second copy of itself.
+docs/results.md lists every column with its unit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from stratsim.export.checks import STAGES
+from stratsim.model.request import Priority, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from stratsim.engine.result import Result
+
+__all__ = ["BATCH_KINDS", "CHUNK_ROWS", "REQUEST_KINDS", "Chunk", "Labels", "batch_chunks", "request_chunks"]
+
+CHUNK_ROWS = 131_072
+"""Rows per chunk and per Parquet row group: about 22 MB while it is being written."""
+
+_COMMON = {"policy": "label"}
+
+REQUEST_KINDS: dict[str, str] = {
+    **_COMMON,
+    "request_id": "int",
+    "arrival_s": "float",
+    "model": "label",
+    "priority": "label",
+    "deadline_s": "float",
+    "bytes_in": "int",
+    "bytes_out": "int",
+    "client": "label",
+    "status": "label",
+    "reason": "label",
+    "dropped_s": "float",
+    "gpu": "id",
+    "batch_id": "id",
+    "batch_size": "id",
+    **dict.fromkeys(STAGES, "float"),
+    "latency_s": "float",
+}
+"""Kind of each column of the request table: `label` (text from a short list, may be missing), `float` (NaN: missing),
+`int`, or `id` (integer, -1: missing)."""
+
+BATCH_KINDS: dict[str, str] = {
+    **_COMMON,
+    "batch_id": "int",
+    "gpu": "int",
+    "model": "label",
+    "batch_size": "int",
+    "priority": "label",
+    **dict.fromkeys(STAGES, "float"),
+    "solo_s": "float",
+    "slowdown": "float",
+}
+"""Kind of each column of the batch table."""
+
+
+class Labels(NamedTuple):
+    """A column of texts: `codes` index `names`; -1 stands for none."""
+
+    codes: NDArray[np.int32]
+    names: tuple[str, ...]
+
+
+Chunk = dict[str, "NDArray[np.float64] | NDArray[np.int64] | Labels"]
+"""Some rows of a table, by column name."""
+
+
+def request_chunks(results: Sequence[Result]) -> Iterator[Chunk]:
+    """Yield the request table of all results, in their order, as chunks of at most `CHUNK_ROWS` rows."""
+    for index, result in enumerate(results):
+        for rows in _slices(len(result.requests)):
+            yield _requests(result, rows, _policy_labels(results, index, rows))
+
+
+def batch_chunks(results: Sequence[Result]) -> Iterator[Chunk]:
+    """Yield the batch table of all results, in their order, as chunks of at most `CHUNK_ROWS` rows."""
+    for index, result in enumerate(results):
+        for rows in _slices(len(result.batches)):
+            yield _batches(result, rows, _policy_labels(results, index, rows))
+
+
+def _slices(length: int) -> Iterator[slice]:
+    for start in range(0, length, CHUNK_ROWS):
+        yield slice(start, min(start + CHUNK_ROWS, length))
+
+
+def _policy_labels(results: Sequence[Result], index: int, rows: slice) -> Labels:
+    codes = np.full(rows.stop - rows.start, index, dtype=np.int32)
+    return Labels(codes, tuple(result.policy for result in results))
+
+
+def _requests(result: Result, rows: slice, policy: Labels) -> Chunk:
+    table, batches = result.requests, result.batches
+    batch = table.batch[rows]
+    deadline = table.deadline_s[rows]
+    return {
+        "policy": policy,
+        "request_id": np.arange(rows.start, rows.stop),
+        "arrival_s": table.arrival_s[rows],
+        "model": Labels(table.model[rows], result.models),
+        "priority": Labels(table.priority[rows].astype(np.int32), tuple(p.label for p in Priority)),
+        "deadline_s": np.where(np.isfinite(deadline), deadline, np.nan),
+        "bytes_in": table.bytes_in[rows],
+        "bytes_out": table.bytes_out[rows],
+        "client": Labels(table.client[rows], result.clients),
+        "status": Labels(table.status[rows].astype(np.int32), tuple(s.label for s in Status)),
+        "reason": Labels(table.reason[rows].astype(np.int32), result.reasons),
+        "dropped_s": table.dropped_s[rows],
+        "gpu": _ids(batches.gpu, batch),
+        "batch_id": batch,
+        "batch_size": _ids(batches.size, batch),
+        **{name: _times(getattr(batches, name), batch) for name in STAGES},
+        "latency_s": table.finish_s[rows] - table.arrival_s[rows],
+    }
+
+
+def _times(values: NDArray[np.float64], batch: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the batch's time for each request; NaN where it was never dispatched."""
+    known = batch >= 0
+    found = np.full(len(batch), np.nan)
+    found[known] = values[batch[known]]
+    return found
+
+
+def _ids(values: NDArray[np.int32], batch: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the batch's integer for each request; -1 where it was never dispatched."""
+    known = batch >= 0
+    found = np.full(len(batch), -1, dtype=np.int64)
+    found[known] = values[batch[known]]
+    return found
+
+
+def _batches(result: Result, rows: slice, policy: Labels) -> Chunk:
+    table = result.batches
+    executed = table.execution_end_s[rows] - table.execution_start_s[rows]
+    return {
+        "policy": policy,
+        "batch_id": np.arange(rows.start, rows.stop),
+        "gpu": table.gpu[rows].astype(np.int64),
+        "model": Labels(table.model[rows], result.models),
+        "batch_size": table.size[rows].astype(np.int64),
+        "priority": Labels(table.priority[rows].astype(np.int32), tuple(p.label for p in Priority)),
+        **{name: getattr(table, name)[rows] for name in STAGES},
+        "solo_s": table.solo_s[rows],
+        "slowdown": executed / table.solo_s[rows],
+    }

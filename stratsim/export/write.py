@@ -1,0 +1,168 @@
+"""Writes the results of a replay into a folder: all of it or nothing.
+
+Everything is written into a folder beside the target, DIR.tmp-XXXXXXXX, and renamed when it is complete. An error or
+an interrupt removes it; a killed process leaves it, under a name that nothing reads.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stratsim.errors import OutputError, SpecError
+from stratsim.export.chrome_trace import write_timeline
+from stratsim.export.formats import has_parquet, write_table
+from stratsim.export.tables import BATCH_KINDS, REQUEST_KINDS, batch_chunks, request_chunks
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from stratsim.engine.result import Result
+
+__all__ = ["FILES", "check_target", "write_results"]
+
+FILES = (
+    "manifest.json",
+    "summary.json",
+    "timeline.json",
+    "requests.parquet",
+    "requests.csv.gz",
+    "batches.parquet",
+    "batches.csv.gz",
+)
+"""Every name that a result folder may hold; anything else in it belongs to the user."""
+
+
+def check_target(directory: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Make sure that results can be written to `directory`: to be called before a long run.
+
+    Creates a folder beside the target for a moment, the only sure way to know; leaves nothing behind.
+
+    Raises:
+        OutputError: it exists and `overwrite` is false, it is no result folder, or its parent cannot be written to.
+    """
+    with _output_errors(directory):
+        target = _target(directory, overwrite)
+        ancestor = next(parent for parent in target.parents if parent.exists())
+        probe = _temporary(ancestor / target.name, "tmp")
+        probe.mkdir()
+        probe.rmdir()
+
+
+def write_results(
+    results: Sequence[Result],
+    directory: str | os.PathLike[str],
+    *,
+    manifest: Mapping[str, Any],
+    summaries: Sequence[Mapping[str, Any]],
+    overwrite: bool = False,
+    timeline: bool = True,
+    timeline_cap: int = 20_000,
+    parquet: bool | None = None,
+) -> None:
+    """Write requests, batches, summary, manifest and timeline of several policies' runs into one folder.
+
+    Args:
+        results: The runs; no two of the same policy.
+        directory: The folder; its parents are created.
+        manifest: What was run: everything that is needed to repeat it. Plain JSON values.
+        summaries: `summarize` of each run.
+        overwrite: Replace an older result. It stays until the new one is complete; files in it that stratsim did
+            not write (figures, notes) are kept.
+        timeline: Write timeline.json too.
+        timeline_cap: The most batches per policy in the timeline.
+        parquet: Write Parquet (True) or CSV (False) tables; None: Parquet if pyarrow is installed.
+
+    Raises:
+        OutputError: the folder cannot be written, or may not be overwritten.
+        SpecError: two runs of one policy, or not one summary per run.
+    """
+    policies = [result.policy for result in results]
+    if len(set(policies)) < len(policies):
+        raise SpecError(f"two runs of the same policy cannot share a result folder: {', '.join(policies)}")
+    if len(summaries) != len(results):
+        raise SpecError(f"{len(results)} runs need as many summaries, got {len(summaries)}")
+    with _output_errors(directory), _new_folder(_target(directory, overwrite)) as folder:
+        as_parquet = has_parquet() if parquet is None else parquet
+        write_table(folder, "requests", REQUEST_KINDS, request_chunks(results), parquet=as_parquet)
+        write_table(folder, "batches", BATCH_KINDS, batch_chunks(results), parquet=as_parquet)
+        if timeline:
+            with (folder / "timeline.json").open("w", encoding="utf-8", newline="\n") as file:
+                write_timeline(results, file, cap=timeline_cap)
+        _write_json(folder / "summary.json", {"runs": list(summaries)})
+        _write_json(folder / "manifest.json", manifest)
+
+
+def _target(shown: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Return the absolute path of the folder to write; raise if it is taken and may not be replaced."""
+    target = Path(shown).resolve()
+    if not target.exists():
+        return target
+    if not target.is_dir():
+        raise OutputError(f"{shown}: exists and is not a folder")
+    if not overwrite:
+        raise OutputError(f"{shown}: exists already; choose another folder or pass --overwrite")
+    if any(target.iterdir()) and not (target / "manifest.json").is_file():
+        raise OutputError(f"{shown}: is not a stratsim result (it has no manifest.json), so it is not overwritten")
+    return target
+
+
+def _temporary(target: Path, kind: str) -> Path:
+    return target.with_name(f"{target.name}.{kind}-{secrets.token_hex(4)}")
+
+
+@contextmanager
+def _output_errors(shown: object) -> Iterator[None]:
+    """Turn an error of the operating system into one line that names the folder."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{shown}: cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    """Give a folder to write to; it becomes `target` if the block succeeds, and vanishes otherwise."""
+    created = [parent for parent in target.parents if not parent.exists()]
+    folder = _temporary(target, "tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+        yield folder
+        _swap(folder, target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        for parent in created:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def _swap(folder: Path, target: Path) -> None:
+    """Put `folder` in the place of `target`; whatever fails, one of the two is complete and kept."""
+    if not target.exists():
+        folder.rename(target)
+        return
+    old = _temporary(target, "old")
+    target.rename(old)
+    try:
+        folder.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    for entry in old.iterdir():
+        if entry.name not in FILES:
+            entry.rename(target / entry.name)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")

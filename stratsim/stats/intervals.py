@@ -1,0 +1,78 @@
+"""Confidence intervals over independent replications (different seeds)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from stratsim.errors import SpecError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["Interval", "mean_interval", "paired_interval"]
+
+
+class Interval(NamedTuple):
+    """A mean and its two-sided confidence interval, in the unit of the values."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    """Number of replications."""
+    level: float
+    """Confidence level, such as 0.95."""
+
+    @property
+    def half_width(self) -> float:
+        """Distance from the mean to either end."""
+        return (self.high - self.low) / 2
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, (int, float)) and self.low <= value <= self.high
+
+
+def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Return the mean of independent replications with Student's t interval.
+
+    mean +- t((1 + level) / 2, n - 1) * s / sqrt(n), where s is the sample standard deviation (divisor n - 1).
+
+    Args:
+        values: One figure per replication, shape (n,), n >= 2, finite.
+        level: Confidence level within (0, 1).
+
+    Raises:
+        SpecError: fewer than two values, one that is not finite, or a level outside (0, 1).
+    """
+    x = np.asarray(values, dtype=np.float64).ravel()
+    if not 0 < level < 1:
+        raise SpecError(f"confidence level must be within (0, 1), got {level}")
+    if x.size < 2:
+        raise SpecError(f"a confidence interval needs at least 2 replications, got {x.size}")
+    if not np.isfinite(x).all():
+        raise SpecError(f"a confidence interval needs finite values, got {x[~np.isfinite(x)][0]}")
+    from scipy.special import stdtrit
+
+    mean = float(x.mean())
+    reach = float(stdtrit(x.size - 1, (1 + level) / 2)) * float(x.std(ddof=1)) / math.sqrt(x.size)
+    return Interval(mean, mean - reach, mean + reach, x.size, level)
+
+
+def paired_interval(values: ArrayLike, reference: ArrayLike, level: float = 0.95) -> Interval:
+    """Return the mean of values - reference, paired by seed, with its t interval.
+
+    Pairing removes what both have in common (the same arrivals), so it needs far fewer replications than two
+    separate intervals.
+
+    Args:
+        values: One figure per seed, shape (n,).
+        reference: The other policy's figure for the same seeds, in the same order, shape (n,).
+        level: Confidence level within (0, 1).
+    """
+    x, y = np.asarray(values, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if x.shape != y.shape:
+        raise SpecError(f"paired values must be as many as their reference, got {x.size} and {y.size}")
+    return mean_interval(x - y, level)

@@ -1,0 +1,63 @@
+"""How much of a span is covered by intervals: utilisation and concurrency.
+
+Intervals are half-open, [start, end): one that ends where another starts does not overlap it. Intervals without a
+start or an end (NaN) and those of zero length count for nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["busy_s", "clip", "peak_concurrency", "total_s"]
+
+
+def clip(start_s: Floats, end_s: Floats, from_s: float, to_s: float) -> tuple[Floats, Floats]:
+    """Return the parts of the intervals that lie within [from_s, to_s], without the empty ones.
+
+    Args:
+        start_s: Starts, shape (n,), seconds.
+        end_s: Ends, shape (n,), seconds.
+        from_s: Start of the window.
+        to_s: End of the window.
+    """
+    start, end = np.maximum(start_s, from_s), np.minimum(end_s, to_s)
+    inside = end > start  # false for NaN as well
+    return start[inside], end[inside]
+
+
+def busy_s(start_s: Floats, end_s: Floats) -> float:
+    """Return the length of the union of the intervals, seconds.
+
+    Sorted by start, an interval adds what reaches beyond the latest end so far; O(n log n), without a Python loop.
+    """
+    start, end = clip(start_s, end_s, -np.inf, np.inf)
+    if not len(start):
+        return 0.0
+    order = np.argsort(start, kind="stable")
+    start, end = start[order], end[order]
+    reached = np.maximum.accumulate(end)
+    covered_to = np.concatenate(([-np.inf], reached[:-1]))
+    return float(np.maximum(end - np.maximum(start, covered_to), 0.0).sum())
+
+
+def total_s(start_s: Floats, end_s: Floats) -> float:
+    """Return the summed length of the intervals, seconds: divided by the span, the mean number at once."""
+    start, end = clip(start_s, end_s, -np.inf, np.inf)
+    return float((end - start).sum())
+
+
+def peak_concurrency(start_s: Floats, end_s: Floats) -> int:
+    """Return the largest number of intervals that hold at one instant."""
+    start, end = clip(start_s, end_s, -np.inf, np.inf)
+    if not len(start):
+        return 0
+    start, end = np.sort(start), np.sort(end)
+    begun = np.arange(1, len(start) + 1)
+    return int((begun - np.searchsorted(end, start, side="right")).max())
