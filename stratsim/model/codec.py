@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -26,8 +27,8 @@ __all__ = ["decode", "dump_profile", "load_profile", "plain", "profile_sha256", 
 
 T = TypeVar("T")
 
-_WIDTH = 120
-"""Longest line that `dump_profile` writes on purpose."""
+_WIDTH = 140
+"""A container that fits in this many characters is written on one line: a pair does."""
 
 
 def decode(data: object, kind: type[T], source: object, error: type[StratsimError] = SpecError) -> T:
@@ -73,7 +74,7 @@ def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
     if not text.strip():
         raise error(f"{path}: the file is empty")
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique)
     except json.JSONDecodeError as problem:
         place = f"line {problem.lineno}, column {problem.colno}"
         raise error(f"{path}: not valid JSON: {problem.msg} at {place}") from None
@@ -141,7 +142,7 @@ def _is_nothing(value: object) -> bool:
 def _layout(value: Any, indent: int) -> str:
     """Return JSON text: a container goes on one line where it fits."""
     line = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    if not isinstance(value, dict | list) or not value or len(line) + indent <= _WIDTH - 40:
+    if not isinstance(value, dict | list) or not value or len(line) + indent <= _WIDTH:
         return line
     inner = " " * (indent + 2)
     if isinstance(value, dict):
@@ -187,6 +188,13 @@ def _kind_name(value: object) -> str:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number; leave the field out where a figure is not known")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"{digits} is too large a number")
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -41,6 +41,9 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 
+MAX_BATCH = 4096
+"""Largest batch size that a profile may name: tables are dense in it, and a slip must not fill the memory."""
+
 Kind = Literal["measured", "published", "synthetic"]
 
 
@@ -62,25 +65,57 @@ def _fraction(where: str, **values: float) -> None:
             raise ProfileError(f"{where}{name} must be within [0, 1], got {value!r}")
 
 
+def _batch(where: str, *sizes: int) -> None:
+    for size in sizes:
+        if not 1 <= size <= MAX_BATCH:
+            raise ProfileError(f"{where}: batch sizes must be within [1, {MAX_BATCH}], got {size}")
+
+
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a field's figures come from."""
+    """Where a field's figures come from.
+
+    Args:
+        kind: `measured` on the device itself by whoever wrote the file, `published` by others and quoted or derived
+            by arithmetic, `synthetic`: estimated, assumed, fitted or simulated.
+        source: Who, where, which version; or how it was estimated.
+        licence: Licence of the source, where it has one.
+        note: What a reader should beware of.
+    """
 
     kind: Kind
     source: str
     licence: str | None = None
     note: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.source.strip():
+            raise ProfileError("source is empty")
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """The GPU as its vendor specifies it. None: not known."""
+    """The GPU as its vendor specifies it. None: not known.
+
+    Args:
+        name: The vendor's name.
+        memory_bytes: Size of its memory.
+        memory_bandwidth_bytes_per_s: Peak bandwidth of its memory.
+        peak_flops: Peak operations per second in the precision that the models ran in.
+        sms: Number of streaming multiprocessors.
+    """
 
     name: str
     memory_bytes: int | None = None
     memory_bandwidth_bytes_per_s: float | None = None
     peak_flops: float | None = None
     sms: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("memory_bytes", "memory_bandwidth_bytes_per_s", "peak_flops", "sms"):
+            value = getattr(self, name)
+            if value is not None:
+                _positive("", **{name: value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +131,8 @@ class Link:
             raise ProfileError(f"bytes_per_s must be > 0, got {self.bytes_per_s!r}")
 
     def copy_s(self, size_bytes: float) -> float:
-        """Return the solo duration of one copy, seconds."""
-        return self.alpha_s + size_bytes / self.bytes_per_s
+        """Return the solo duration of one copy, seconds; copying nothing takes no time."""
+        return self.alpha_s + size_bytes / self.bytes_per_s if size_bytes else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +159,13 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """Kernel statistics of one inference at batch 1. None: not known."""
+    """Kernel statistics of one inference at batch 1. None: not known.
+
+    Args:
+        count: Kernels launched per inference.
+        mean_s: Mean duration of a kernel, seconds.
+        max_s: Duration of the longest, seconds: how long a preemption at a kernel boundary may have to wait.
+    """
 
     count: int
     mean_s: float
@@ -132,6 +173,8 @@ class Kernels:
 
     def __post_init__(self) -> None:
         _positive("", count=self.count, mean_s=self.mean_s)
+        if self.max_s is not None:
+            _positive("", max_s=self.max_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +204,28 @@ class ObservableModel:
             raise ProfileError("latency_s is empty")
         if 1 not in self.latency_s:
             raise ProfileError(f"latency_s needs batch size 1, has {sorted(self.latency_s)}")
+        _batch("latency_s", *self.latency_s)
         for batch, latency in self.latency_s.items():
-            if batch < 1:
-                raise ProfileError(f"batch sizes must be >= 1, got {batch}")
             _positive("", **{f"latency_s[{batch}]": latency})
         _not_negative("", bytes_in=self.bytes_in, bytes_out=self.bytes_out)
+        if self.weights_bytes is not None:
+            _not_negative("", weights_bytes=self.weights_bytes)
+        for batch in self.features:
+            if batch not in self.latency_s:
+                raise ProfileError(
+                    f"features names batch size {batch}, which latency_s lacks: {sorted(self.latency_s)}"
+                )
 
 
 @dataclass(frozen=True, slots=True)
 class Observable:
-    """What a scheduler may know: solo runs only."""
+    """What a scheduler may know: solo runs only.
+
+    Args:
+        pcie: The host link.
+        models: Solo figures by the profile's own name of the model.
+        interpolation: How latencies between measured batch sizes are estimated.
+    """
 
     pcie: Pcie
     models: dict[str, ObservableModel]
@@ -179,6 +234,8 @@ class Observable:
     def __post_init__(self) -> None:
         if not self.models:
             raise ProfileError("models is empty")
+        if not all(name.strip() for name in self.models):
+            raise ProfileError("models has a model without a name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +261,8 @@ class Truth:
     """What only the simulated hardware knows.
 
     Args:
-        sharing: `streams` parameters by model and batch size; interpolated like latencies. A model without an entry has
-            demand 1 and weight 1 (processor sharing).
+        sharing: `streams` parameters by model and batch size; linear between batch sizes, constant beyond the first
+            and the last. A model without an entry has demand 1 and weight 1 (processor sharing).
         noise_cv: Run-to-run coefficient of variation of a batch's solo execution time, for all models.
     """
 
@@ -214,11 +271,25 @@ class Truth:
 
     def __post_init__(self) -> None:
         _not_negative("", noise_cv=self.noise_cv)
+        for model, table in self.sharing.items():
+            if not table:
+                raise ProfileError(f"sharing[{model!r}] is empty; leave the model out for processor sharing")
+            _batch(f"sharing[{model!r}]", *table)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One measured co-location: `target` ran beside a backlogged `other` and took `slowdown` times its solo time."""
+    """One measured co-location: `target` ran beside a backlogged `other` and took `slowdown` times its solo time.
+
+    Args:
+        target: Model that was timed.
+        target_batch: Its batch size.
+        other: Model that kept the rest of the GPU busy.
+        other_batch: Its batch size.
+        slowdown: Mean execution time beside `other` over solo execution time; noise can bring it below 1.
+        held_out: True keeps the pair out of fitting, for judging the fit. Both directions and all batch sizes of a pair
+            of models share it.
+    """
 
     target: str
     target_batch: int
@@ -229,6 +300,8 @@ class Pair:
 
     def __post_init__(self) -> None:
         _positive("", slowdown=self.slowdown)
+        _batch("target_batch", self.target_batch)
+        _batch("other_batch", self.other_batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,18 +329,40 @@ class Profile:
     description: str = ""
 
     def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ProfileError("name is empty")
         for model in self.truth.sharing:
-            if model not in self.observable.models:
-                raise ProfileError(f"truth.sharing names model {model!r}, which observable.models lacks")
-        for pair in self.pairs:
-            for model in (pair.target, pair.other):
-                if model not in self.observable.models:
-                    raise ProfileError(f"pairs name model {model!r}, which observable.models lacks")
-        claimed = list(self.observable.models)
-        claimed += [alias for model in self.observable.models.values() for alias in model.aliases]
-        for name in claimed:
-            if claimed.count(name) > 1:
-                raise ProfileError(f"model name or alias {name!r} is claimed twice")
+            self._require(model, "truth.sharing")
+        self._check_pairs()
+        self._check_names()
+
+    def _require(self, model: str, where: str) -> None:
+        if model not in self.observable.models:
+            hint = suggest(model, self.observable.models)
+            raise ProfileError(f"{where} names model {model!r}, which observable.models lacks; {hint}")
+
+    def _check_pairs(self) -> None:
+        seen = set()
+        for index, pair in enumerate(self.pairs):
+            for model, batch in ((pair.target, pair.target_batch), (pair.other, pair.other_batch)):
+                self._require(model, f"pairs[{index}]")
+                most = max(self.observable.models[model].latency_s)
+                if batch > most:
+                    raise ProfileError(f"pairs[{index}] names batch size {batch} of {model!r}, which goes up to {most}")
+            key = (pair.target, pair.target_batch, pair.other, pair.other_batch)
+            if key in seen:
+                raise ProfileError(
+                    f"pairs[{index}] repeats {pair.target!r} beside {pair.other!r} at the same batch sizes"
+                )
+            seen.add(key)
+
+    def _check_names(self) -> None:
+        seen = set(self.observable.models)
+        for name, model in self.observable.models.items():
+            for alias in model.aliases:
+                if alias in seen:
+                    raise ProfileError(f"aliases of {name!r}: {alias!r} is claimed twice")
+                seen.add(alias)
 
     def resolve(self, name: str) -> str:
         """Return the profile's own name of a model given by name or alias.
@@ -281,7 +376,8 @@ class Profile:
         for own, model in models.items():
             if name in model.aliases:
                 return own
-        raise OutsideProfileError(f"profile {self.name!r} has no model {name!r}; {suggest(name, models)}")
+        known = [*models, *(alias for model in models.values() for alias in model.aliases)]
+        raise OutsideProfileError(f"profile {self.name!r} has no model {name!r}; {suggest(name, known)}")
 
     def for_scheduler(self, *, transfers: bool = True) -> SchedulerProfile:
         """Return what a policy may see: a copy of the observable section and the measured pairs.
