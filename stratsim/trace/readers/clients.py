@@ -1,0 +1,137 @@
+"""Our own JSON format for closed-loop clients, with or without open-loop requests beside them.
+
+    {"format": "stratsim-clients", "version": 1,
+     "clients": [{"id": "batch-0", "model": "bert", "priority": "low", "think_s": 0.01, "limit": 1000}],
+     "requests": {"arrival_s": [0.0, 0.5], "model": ["vgg19", "vgg19"], "priority": ["high", "high"]}}
+
+Of a client only `id` is required; the workload rule fills the rest. `"slo_s": null` or none leaves the deadline to the
+rule, `"deadlines": false` at the top says that nobody has one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import numpy as np
+
+from stratsim.errors import TraceError
+from stratsim.model.request import Priority
+from stratsim.trace.columns import Table, assemble
+from stratsim.trace.readers.jsonl import column_of
+from stratsim.trace.schema import ClientSpec, Trace
+
+if TYPE_CHECKING:
+    from stratsim.trace.source import Source
+
+__all__ = ["FORMAT", "VERSION", "ClientsFile", "client_entry", "read"]
+
+FORMAT = "stratsim-clients"
+"""What the key `format` says."""
+VERSION = 1
+"""The version that this stratsim reads and writes."""
+
+_NonNegative = Annotated[float, msgspec.Meta(ge=0)]
+_Bytes = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    id: str
+    model: str | None = None
+    priority: str | None = None
+    slo_s: _NonNegative | None = None
+    think_s: _NonNegative | None = None
+    start_s: _NonNegative = 0.0
+    stop_s: _NonNegative | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    bytes_in: _Bytes | None = None
+    bytes_out: _Bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.priority not in {None, "high", "low"}:
+            raise ValueError(f"unknown priority {self.priority!r}, must be high or low")
+        if self.stop_s is None and self.limit is None:
+            raise ValueError(f"client {self.id!r} never ends: give stop_s or limit")
+        if self.stop_s is not None and self.stop_s <= self.start_s:
+            raise ValueError(f"client {self.id!r} stops at {self.stop_s} s, before it starts at {self.start_s} s")
+
+
+class ClientsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The file as a whole; columns of `requests` are those of our other formats."""
+
+    format: str
+    version: int
+    clients: list[_Client]
+    deadlines: bool = True
+    requests: dict[str, list[Any]] = {}
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT:
+            raise ValueError(f"format must be {FORMAT!r}, got {self.format!r}")
+        ids = [client.id for client in self.clients]
+        for name in ids:
+            if ids.count(name) > 1:
+                raise ValueError(f"client id {name!r} occurs twice")
+        if len({len(column) for column in self.requests.values()}) > 1:
+            raise ValueError("columns of requests differ in length")
+        if not self.clients and not self.requests:
+            raise ValueError("has neither clients nor requests")
+
+
+def read(source: Source) -> Trace:
+    """Read a stratsim-clients file; the row of a request is its position in the columns, from 1."""
+    data = source.data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        version = msgspec.json.decode(data, type=dict[str, Any]).get("version")
+        if version != VERSION:
+            raise source.error(f"is written in version {version!r} of {FORMAT}, this stratsim reads version {VERSION}")
+        content = msgspec.json.decode(data, type=ClientsFile)
+    except msgspec.DecodeError as error:
+        raise source.error(f"is not a {FORMAT} file: {error}") from None
+    trace = _requests(source, content) if content.requests else Trace(np.empty(0), source=source.file)
+    if content.clients and trace.normalised:
+        raise TraceError("closed-loop clients need arrivals in seconds", file=source.file, column="arrival_norm")
+    clients = tuple(_spec(client, content.deadlines) for client in content.clients)
+    notes = ("closed-loop clients: how many requests arrive depends on the policy",) if clients else ()
+    free = not content.deadlines or trace.deadline_free
+    return replace(trace, closed_loop=clients, deadline_free=free, notes=(*trace.notes, *notes))
+
+
+def _requests(source: Source, content: ClientsFile) -> Trace:
+    rows = range(1, len(next(iter(content.requests.values()))) + 1)
+    columns = {name: column_of(source, name, cells, rows) for name, cells in content.requests.items()}
+    return assemble(Table(source.file, columns), strict=source.strict)
+
+
+def _spec(client: _Client, deadlines: bool) -> ClientSpec:
+    return ClientSpec(
+        id=client.id,
+        model=client.model,
+        priority=None if client.priority is None else Priority[client.priority.upper()],
+        slo_s=client.slo_s if deadlines else None,
+        think_s=client.think_s,
+        start_s=client.start_s,
+        stop_s=math.inf if client.stop_s is None else client.stop_s,
+        limit=client.limit,
+        bytes_in=client.bytes_in,
+        bytes_out=client.bytes_out,
+    )
+
+
+def client_entry(spec: ClientSpec) -> _Client:
+    """Return a client as the file holds it."""
+    finite = spec.slo_s is not None and math.isfinite(spec.slo_s)
+    return _Client(
+        id=spec.id,
+        model=spec.model,
+        priority=None if spec.priority is None else Priority(spec.priority).label,
+        slo_s=spec.slo_s if finite else None,
+        think_s=spec.think_s,
+        start_s=spec.start_s,
+        stop_s=spec.stop_s if math.isfinite(spec.stop_s) else None,
+        limit=spec.limit,
+        bytes_in=spec.bytes_in,
+        bytes_out=spec.bytes_out,
+    )

@@ -1,0 +1,150 @@
+"""DISB workloads (SJTU-IPADS/disb, Apache-2.0): two-priority clients, open-loop streams beside closed loops.
+
+An id that ends in `_rt` is real time (high priority), `_be` best effort (low). `load.type` alone says how a client
+sends: `periodic`, `poisson` or `trace` (open loop), or `continuous` (closed loop: the next request when the reply is
+in). Requests are issued until `time`. The benchmark has no deadlines.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from stratsim.model.request import Priority
+from stratsim.rng import Streams
+from stratsim.trace.columns import in_order
+from stratsim.trace.schema import ClientSpec, Names, Trace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stratsim.trace.source import Source
+
+__all__ = ["read"]
+
+
+class _Load(msgspec.Struct, frozen=True):
+    type: str
+    frequency: float | None = None
+    trace: list[float] | None = None
+
+    def __post_init__(self) -> None:
+        known = ("periodic", "poisson", "trace", "continuous")
+        if self.type not in known:
+            raise ValueError(f"type must be one of {', '.join(known)}, got {self.type!r}")
+        if self.type in {"periodic", "poisson"} and not (self.frequency and 0 < self.frequency < math.inf):
+            raise ValueError(f"frequency must be > 0 requests per second, got {self.frequency!r}")
+        if self.type == "trace" and self.trace is None:
+            raise ValueError("trace is missing")
+        if any(not 0 <= stamp < math.inf for stamp in self.trace or ()):
+            raise ValueError("trace must hold finite milliseconds >= 0")
+
+
+class _Client(msgspec.Struct, frozen=True):
+    model_name: str
+    batch_size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_size != 1:
+            raise ValueError(f"batch_size must be 1 (policies batch, clients do not), got {self.batch_size}")
+
+
+class _Task(msgspec.Struct, frozen=True):
+    id: str
+    load: _Load
+    client: _Client
+
+    @property
+    def priority(self) -> Priority | None:
+        if self.id.endswith("_rt"):
+            return Priority.HIGH
+        return Priority.LOW if self.id.endswith("_be") else None
+
+
+class _Workload(msgspec.Struct, frozen=True):
+    time: float
+    tasks: list[_Task]
+
+    def __post_init__(self) -> None:
+        if not 0 < self.time < math.inf:
+            raise ValueError(f"time must be > 0 seconds, got {self.time}")
+        if not self.tasks:
+            raise ValueError("tasks is empty")
+        ids = [task.id for task in self.tasks]
+        for name in ids:
+            if ids.count(name) > 1:
+                raise ValueError(f"id {name!r} occurs twice")
+
+
+def read(source: Source) -> Trace:
+    """Read a DISB workload. Each client has a random stream of its own (phase of a periodic one, Poisson gaps)."""
+    try:
+        workload = msgspec.json.decode(source.data.removeprefix(b"\xef\xbb\xbf"), type=_Workload)
+    except msgspec.DecodeError as error:
+        raise source.error(f"is not a DISB workload: {error}") from None
+    streams = Streams(source.seed)
+    open_loop = [task for task in workload.tasks if task.load.type != "continuous"]
+    arrivals = [_arrivals(task, workload.time, streams) for task in open_loop]
+    counts = [len(stamps) for stamps in arrivals]
+    trace = Trace(
+        arrival_s=np.concatenate(arrivals) if arrivals else np.empty(0),
+        model=_repeat([task.client.model_name for task in open_loop], counts),
+        priority=_priorities(open_loop, counts),
+        client=_repeat([task.id for task in open_loop], counts),
+        closed_loop=tuple(_closed(task, workload.time) for task in workload.tasks if task.load.type == "continuous"),
+        deadline_free=True,
+        source=source.file,
+        notes=_notes(open_loop, arrivals, workload),
+    )
+    return in_order(trace, quiet=True)
+
+
+def _arrivals(task: _Task, until_s: float, streams: Streams) -> NDArray[np.float64]:
+    """Return the arrivals of an open-loop client before `until_s`."""
+    if task.load.trace is not None and task.load.type == "trace":
+        stamps = np.sort(np.asarray(task.load.trace, dtype=np.float64)) / 1e3
+        return stamps[stamps < until_s]
+    rng = streams.get("disb", task.id)
+    period = 1.0 / (task.load.frequency or math.nan)
+    if task.load.type == "periodic":
+        stamps = (rng.random() + np.arange(math.ceil(until_s / period) + 1)) * period
+        return stamps[stamps < until_s]
+    stamps: NDArray[np.float64] = np.cumsum(rng.exponential(period, max(16, int(2 * until_s / period))))
+    while stamps[-1] < until_s:
+        stamps = np.append(stamps, stamps[-1] + np.cumsum(rng.exponential(period, len(stamps))))
+    return stamps[stamps < until_s]
+
+
+def _closed(task: _Task, until_s: float) -> ClientSpec:
+    return ClientSpec(task.id, task.client.model_name, task.priority, slo_s=None, stop_s=until_s)
+
+
+def _repeat(names: list[str], counts: list[int]) -> Names | None:
+    if not sum(counts):
+        return None
+    distinct = Names.encode(names)
+    return Names(distinct.names, np.repeat(distinct.codes, counts))
+
+
+def _priorities(tasks: list[_Task], counts: list[int]) -> NDArray[np.int8] | None:
+    """Return the classes; None (left to the rule) unless every open-loop client's id says which."""
+    classes = [task.priority for task in tasks]
+    if not classes or None in classes:
+        return None
+    return np.repeat(np.asarray(classes, dtype=np.int8), counts)
+
+
+def _notes(tasks: list[_Task], arrivals: list[NDArray[np.float64]], workload: _Workload) -> tuple[str, ...]:
+    notes = []
+    if any(task.load.type in {"periodic", "poisson"} for task in tasks):
+        notes.append("periodic clients start at seeded random phases, Poisson clients draw seeded gaps")
+    late = sum(len(task.load.trace or ()) - len(stamps) for task, stamps in zip(tasks, arrivals, strict=True)
+               if task.load.type == "trace")  # fmt: skip
+    if late:
+        notes.append(f"{late} listed requests lie at or after the end of the workload, {workload.time:g} s: left out")
+    if any(task.load.type == "continuous" for task in workload.tasks):
+        notes.append("closed-loop clients: how many requests arrive depends on the policy")
+    return tuple(notes)

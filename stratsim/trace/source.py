@@ -1,0 +1,111 @@
+"""The bytes of a trace file, and the checks that come before any format."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stratsim import bundled
+from stratsim.errors import TraceError, suggest
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["DEFAULT", "Source", "load", "locate"]
+
+DEFAULT = "default"
+"""Name of the bundled trace that is read when none is named."""
+
+_GZIP = b"\x1f\x8b"
+_PARQUET = b"PAR1"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A trace file in memory, unpacked.
+
+    Args:
+        file: Its name, for messages.
+        data: Its content; text in UTF-8 unless it is Parquet.
+        sha256: Of the bytes on disk, packed or not.
+        strict: Whether rows that are out of order are refused.
+        seed: Of the random streams that place requests inside a coarse time stamp.
+    """
+
+    file: str
+    data: bytes = field(repr=False)
+    sha256: str = ""
+    strict: bool = False
+    seed: int = 0
+
+    def error(
+        self, message: str, row: int | None = None, column: str | None = None, value: object = None
+    ) -> TraceError:
+        """Return an error about this file."""
+        return TraceError(message, file=self.file, row=row, column=column, value=value)
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the content is Parquet."""
+        return self.data.startswith(_PARQUET)
+
+
+def locate(source: str | os.PathLike[str] | None) -> Path:
+    """Return the path of a trace: a bundled name, a file, or the bundled default for None.
+
+    A bundled name wins over a file of that very name; say `./default` for the file.
+    """
+    known = bundled.names("traces")
+    if source is None or (isinstance(source, str) and source in known):
+        return bundled.find("traces", source or DEFAULT)
+    path = Path(source)
+    if path.is_dir():
+        raise TraceError("is a directory, not a trace file", file=source)
+    if not path.exists():
+        raise TraceError(f"no such file, and no bundled trace of that name; {suggest(str(source), known)}", file=source)
+    return path
+
+
+def load(source: str | os.PathLike[str] | None, *, strict: bool = False, seed: int = 0) -> Source:
+    """Read a trace file into memory and unpack it.
+
+    Raises:
+        TraceError: it cannot be read, is empty, a damaged gzip file, or neither text nor Parquet.
+    """
+    path = locate(source)
+    try:
+        packed = path.read_bytes()
+    except OSError as error:
+        raise TraceError(f"cannot be read: {error.strerror or error}", file=source) from None
+    name = path.name if source is None else str(source)
+    data = _unpack(name, packed) if packed.startswith(_GZIP) else packed
+    found = Source(name, data, hashlib.sha256(packed).hexdigest(), strict=strict, seed=seed)
+    if not found.is_parquet:
+        _check_text(found)
+    return found
+
+
+def _unpack(name: str, packed: bytes) -> bytes:
+    try:
+        return gzip.decompress(packed)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TraceError(f"is a damaged or truncated gzip file: {error}", file=name) from None
+
+
+def _check_text(source: Source) -> None:
+    data = source.data
+    if not data.strip():
+        raise source.error("is empty")
+    nul = data.find(b"\x00")
+    if nul >= 0:
+        row = data.count(b"\n", 0, nul) + 1
+        raise source.error("is neither text nor Parquet: it holds a NUL byte", row, value=data[nul : nul + 4])
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        raise source.error("is not UTF-8 text", row, value=data[error.start : error.start + 4]) from None
