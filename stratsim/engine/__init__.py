@@ -1,1 +1,6 @@
-"""To come."""
+"""The event loop on SimPy, and what it records."""
+
+from stratsim.engine.loop import simulate
+from stratsim.engine.result import BatchTable, RequestTable, Result
+
+__all__ = ["BatchTable", "RequestTable", "Result", "simulate"]

@@ -102,11 +102,12 @@ class InFlight:
 class GpuView:
     """One GPU: which batches are on it, and how many more may be started."""
 
-    __slots__ = ("_executing", "_places", "_staged", "id")
+    __slots__ = ("_executing", "_in_flight", "_places", "_staged", "id")
 
     def __init__(self, gpu_id: int, places: int) -> None:
         self.id = gpu_id
         self._places = places
+        self._in_flight = 0
         self._executing: dict[int, InFlight] = {}
         self._staged: dict[int, InFlight] = {}
 
@@ -123,12 +124,12 @@ class GpuView:
     @property
     def in_flight(self) -> int:
         """Number of batches executing or staged; copy-out does not count."""
-        return len(self._executing) + len(self._staged)
+        return self._in_flight
 
     @property
     def free_places(self) -> int:
         """How many more batches may be started now: C + prefetch - executing - staged."""
-        return self._places - len(self._executing) - len(self._staged)
+        return self._places - self._in_flight
 
 
 class View:
@@ -164,16 +165,17 @@ class View:
         while True:
             count, gpu_id = heap[0]
             gpu = self._gpus[gpu_id]
-            if count == len(gpu._executing) + len(gpu._staged):
+            if count == gpu._in_flight:
                 return gpu if count < gpu._places else None
             heappop(heap)
 
-    def _changed(self, gpu: GpuView) -> None:
-        """Note a new number of batches in flight on `gpu` (called by the engine)."""
+    def _changed(self, gpu: GpuView, more: int) -> None:
+        """Note `more` (or, negative, less) batches in flight on `gpu` (called by the engine)."""
+        gpu._in_flight += more
         heap = self._least_loaded
         if len(self._gpus) == 1:
-            heap[0] = (gpu.in_flight, 0)
+            heap[0] = (gpu._in_flight, 0)
         elif len(heap) > 8 * len(self._gpus):  # a policy that never asks must not let it grow
-            heap[:] = sorted((gpu.in_flight, gpu.id) for gpu in self._gpus)
+            heap[:] = sorted((gpu._in_flight, gpu.id) for gpu in self._gpus)
         else:
-            heappush(heap, (gpu.in_flight, gpu.id))
+            heappush(heap, (gpu._in_flight, gpu.id))

@@ -1,0 +1,119 @@
+"""Executing batches: how much work each has left, and when the next of them ends or changes phase."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from stratsim.model.tolerance import TIME_RTOL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stratsim.device.execution import ExecutionModel, Load, Phase
+
+__all__ = ["Execution", "ExecutionUnit"]
+
+Key = TypeVar("Key")
+
+_CACHE_LIMIT = 65_536
+
+
+class Execution(Generic[Key]):
+    """One executing batch. `left_s` is solo time left in the current phase, at the unit's last update."""
+
+    __slots__ = ("key", "later", "left_s", "load", "rate", "solo_s")
+
+    def __init__(self, key: Key, solo_s: float, phases: Sequence[Phase]) -> None:
+        self.key = key
+        self.solo_s = solo_s
+        first = phases[0]
+        self.load: Load = first.load
+        self.left_s = solo_s * first.share
+        self.rate = 1.0
+        self.later: Sequence[Phase] = phases[1:]
+        """Phases to come."""
+
+    def next_phase(self) -> None:
+        """Go over to the next phase, which must exist."""
+        phase, *self.later = self.later
+        self.load = phase.load
+        self.left_s = self.solo_s * phase.share
+
+
+class ExecutionUnit(Generic[Key]):
+    """The execution slots of one GPU under one execution model.
+
+    The owner calls `add` and `complete`, and sees to it that `complete` is called at `next_s`.
+    """
+
+    __slots__ = ("_cache", "_ends_next", "_model", "_running", "_updated_s", "next_s")
+
+    def __init__(self, model: ExecutionModel) -> None:
+        self._model = model
+        self._running: list[Execution[Key]] = []
+        self._updated_s = 0.0
+        self._ends_next: Execution[Key] | None = None
+        self._cache: dict[tuple[Load, ...], Sequence[float]] = {}
+        self.next_s = inf
+        """When the next batch ends or changes phase; `inf` when nothing executes."""
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def running(self) -> Sequence[Execution[Key]]:
+        """The executing batches, in the order in which they started."""
+        return tuple(self._running)
+
+    def add(self, now_s: float, key: Key, solo_s: float, phases: Sequence[Phase]) -> None:
+        """Start a batch that would take `solo_s` seconds alone."""
+        self._advance(now_s)
+        self._running.append(Execution(key, solo_s, phases))
+        self._solve(now_s)
+
+    def complete(self, now_s: float) -> list[Execution[Key]]:
+        """Go on to `now_s`, which must be `next_s`, and return the batches that end there (maybe none)."""
+        self._advance(now_s)
+        if self._ends_next is not None:
+            self._ends_next.left_s = 0.0  # by definition of next_s: no rounding error decides it
+        due = [batch for batch in self._running if batch.left_s <= TIME_RTOL * batch.solo_s]
+        ended = []
+        for batch in due:
+            if batch.later:
+                batch.next_phase()
+            else:
+                self._running.remove(batch)
+                ended.append(batch)
+        self._solve(now_s)
+        return ended
+
+    def _advance(self, now_s: float) -> None:
+        elapsed = now_s - self._updated_s
+        self._updated_s = now_s
+        for batch in self._running:
+            batch.left_s -= elapsed * batch.rate
+
+    def _solve(self, now_s: float) -> None:
+        running = self._running
+        self.next_s = inf
+        self._ends_next = None
+        if len(running) == 1:  # alone: full speed, by definition of solo time
+            batch = self._ends_next = running[0]
+            batch.rate = 1.0
+            self.next_s = now_s + batch.left_s
+            return
+        if not running:
+            return
+        active = tuple([batch.load for batch in running])
+        rates = self._cache.get(active)
+        if rates is None:
+            if len(self._cache) >= _CACHE_LIMIT:
+                self._cache.clear()
+            rates = self._cache[active] = self._model.rates(active)
+        for batch, rate in zip(running, rates, strict=True):
+            batch.rate = rate
+            at_s = now_s + batch.left_s / rate
+            if at_s < self.next_s:
+                self.next_s = at_s
+                self._ends_next = batch

@@ -1,0 +1,105 @@
+"""Requests as they arrive: from the columns of a workload, and from closed-loop clients."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from stratsim.model.request import Priority, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from stratsim.device import Noise
+    from stratsim.model.workload import ClosedLoopClient, Workload
+    from stratsim.rng import Streams
+
+__all__ = ["ClientState", "NoiseFactors", "open_loop"]
+
+_CHUNK = 8_192
+
+
+def open_loop(workload: Workload) -> Iterator[Request]:
+    """Yield the workload's own requests in the order of arrival, ids from 0; made a chunk at a time."""
+    names = workload.models
+    clients: tuple[str | None, ...] = (*workload.client_names, None)  # index -1 is None
+    classes = (Priority.HIGH, Priority.LOW)
+    for first in range(0, len(workload), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        yield from map(
+            Request,
+            range(first, min(first + _CHUNK, len(workload))),
+            [names[code] for code in workload.model[part].tolist()],
+            [classes[code] for code in workload.priority[part].tolist()],
+            workload.arrival_s[part].tolist(),
+            workload.deadline_s[part].tolist(),
+            workload.bytes_in[part].tolist(),
+            workload.bytes_out[part].tolist(),
+            [clients[code] for code in workload.client[part].tolist()],
+        )
+
+
+class ClientState:
+    """A closed-loop client at run time."""
+
+    __slots__ = ("sent", "spec")
+
+    def __init__(self, spec: ClosedLoopClient) -> None:
+        self.spec = spec
+        self.sent = 0
+
+    def may_send(self, now_s: float) -> bool:
+        """Whether it sends another request at `now_s`."""
+        return now_s < self.spec.stop_s and (self.spec.limit is None or self.sent < self.spec.limit)
+
+    def send(self, request_id: int, now_s: float) -> Request:
+        """Make its next request."""
+        spec = self.spec
+        self.sent += 1
+        return Request(
+            request_id, spec.model, spec.priority, now_s, now_s + spec.slo_s, spec.bytes_in, spec.bytes_out, spec.id
+        )
+
+
+class NoiseFactors:
+    """The factor by which each request's batch deviates from its solo time, should it lead the batch.
+
+    Counter-based: the n-th request of a model gets the n-th draw of that model's stream, so the factor depends neither
+    on the policy nor on the other models. A batch takes the factor of its earliest member.
+    """
+
+    __slots__ = ("_factors", "_noise", "_pending", "_streams")
+
+    def __init__(self, workload: Workload, noise: Noise, streams: Streams) -> None:
+        self._noise = noise
+        self._streams = streams
+        self._pending: dict[str, tuple[np.random.Generator, list[float]]] = {}
+        self._factors = array("d")
+        if not workload.closed_loop:
+            self._factors.frombytes(self._columns(workload).tobytes())
+
+    def __getitem__(self, request_id: int) -> float:
+        return self._factors[request_id]
+
+    def arrived(self, request: Request) -> None:
+        """Draw for a request of a run with closed-loop clients, where the order of arrival is not known before."""
+        generator, drawn = self._pending.get(request.model) or self._open(request.model)
+        if not drawn:
+            drawn.extend(reversed(self._noise.factors(generator, 256).tolist()))
+        self._factors.append(drawn.pop())
+
+    def _open(self, model: str) -> tuple[np.random.Generator, list[float]]:
+        entry: tuple[np.random.Generator, list[float]] = (self._streams.get("noise", model), [])
+        self._pending[model] = entry
+        return entry
+
+    def _columns(self, workload: Workload) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        import numpy as np
+
+        factors = np.ones(len(workload))
+        for code, name in enumerate(workload.models):
+            rows = np.flatnonzero(workload.model == code)
+            factors[rows] = self._noise.factors(self._streams.get("noise", name), len(rows))
+        return factors

@@ -1,0 +1,470 @@
+"""The event loop: moves requests, batches and copies through the simulated machine, and asks the policy what to do.
+
+The life of a batch:
+
+    dispatch -> copy-in (copy engine, FIFO) -> wait for an execution slot -> execute -> copy-out (copy engine, FIFO)
+
+Which event makes which next:
+
+    ARRIVAL              admit every request of this instant, arm the next arrival
+    DEVICE (copy-in)     give the batch a free slot, or let it wait with its input on the GPU
+    DEVICE (execution)   free the slot for the first batch that waits, submit the copy-out
+    REPLY                tell closed-loop clients, and policies that ask for it
+    TIMER                a policy's own wake-up
+
+An event for the end of a copy is scheduled only if something depends on it: on private links the end of a copy-out is
+known when it is submitted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any
+
+from stratsim.device import Direction, ExecutionUnit, LogNormal, PrivateLinks, SharedUplink, execution_model
+from stratsim.engine.arrivals import ClientState, NoiseFactors, open_loop
+from stratsim.engine.clock import Alarm, Clock, Order
+from stratsim.engine.recorder import Recorder
+from stratsim.errors import PolicyError, SimulationError, StratsimError
+from stratsim.model.cluster import Cluster
+from stratsim.policy.base import Drop, DropMode, SetTimer, Setting, Start, Wake
+from stratsim.policy.view import GpuView, InFlight, View
+from stratsim.rng import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stratsim.device import Noise
+    from stratsim.engine.clock import Fired
+    from stratsim.engine.result import Result
+    from stratsim.model.profile import Profile
+    from stratsim.model.request import Request
+    from stratsim.model.workload import Workload
+    from stratsim.policy.base import Decision, Policy
+
+__all__ = ["simulate"]
+
+_STUCK = 100_000
+"""Decision rounds at one instant after which a run is declared stuck."""
+_PROGRESS_EVERY = 4_096
+_H2D, _D2H = Direction
+
+
+def simulate(
+    workload: Workload,
+    profile: Profile,
+    policy: Policy,
+    *,
+    cluster: Cluster | None = None,
+    max_batch: int = 8,
+    drop: DropMode = DropMode.INFEASIBLE,
+    seed: int = 0,
+    noise: Noise | None = None,
+    name: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Replay a workload through a policy until every request is answered, dropped or stuck.
+
+    A pure function of its arguments: equal arguments give equal results, whatever ran before in this process.
+
+    Args:
+        workload: What arrives.
+        profile: The hardware.
+        policy: Its `prepare` is called; afterwards it may be used for another run.
+        cluster: GPUs, slots, device model, links; one GPU by default.
+        max_batch: Largest batch size that a policy without its own limit forms; larger than a model's largest measured
+            one means that one.
+        drop: When a policy without a rule of its own gives requests up.
+        seed: Of all random streams.
+        noise: Run-to-run variation of execution times; by default log-normal with the profile's `noise_cv`.
+        name: What to call the policy in results; its class's name by default.
+        progress: Called now and then with (requests arrived, requests in all; 0 when not known).
+
+    Raises:
+        PolicyError: the policy failed, or took an illegal decision.
+        SimulationError: time does not advance.
+    """
+    run = _Run(workload, profile, policy, cluster or Cluster(), max_batch, drop, seed, noise)
+    return run.go(name or type(policy).__name__, progress)
+
+
+class _Gpu:
+    """The engine's side of one GPU."""
+
+    __slots__ = ("copied_in", "copy_alarm", "copying", "execution_alarm", "id", "unit", "view")
+
+    def __init__(self, view: GpuView, unit: ExecutionUnit[InFlight]) -> None:
+        self.id = view.id
+        self.view = view
+        self.unit = unit
+        self.copying: deque[InFlight] = deque()
+        """On private links: copies in progress or queued; the end of the first is the alarm."""
+        self.copied_in: deque[InFlight] = deque()
+        """Batches that wait for a slot, in the order in which their input arrived."""
+        self.execution_alarm: Alarm
+        self.copy_alarm: Alarm
+
+
+class _Run:
+    """One run's state. Nothing outlives it."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        profile: Profile,
+        policy: Policy,
+        cluster: Cluster,
+        max_batch: int,
+        drop: DropMode,
+        seed: int,
+        noise: Noise | None,
+    ) -> None:
+        hardware = profile.for_hardware()
+        streams = Streams(seed)
+        self.workload = workload
+        self.policy = policy
+        self.name = type(policy).__name__
+        self.model = execution_model(cluster.device_model, hardware)
+        self.slots = min(cluster.max_concurrency, self.model.max_concurrency or cluster.max_concurrency)
+        self.clock = Clock()
+        self.recorder = Recorder(workload)
+        self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
+        self.view = View(cluster.gpus, self.slots + cluster.prefetch)
+        self.gpus = [self._gpu(view) for view in self.view.gpus]
+        self.links = PrivateLinks(cluster.gpus, hardware.h2d, hardware.d2h) if cluster.transfers else None
+        self.uplink: SharedUplink[tuple[InFlight, float]] | None = None
+        if cluster.transfers and cluster.uplink_bytes_per_s is not None:
+            self.links = None
+            self.uplink = SharedUplink(cluster.gpus, hardware.h2d, hardware.d2h, cluster.uplink_bytes_per_s)
+            self.uplink_alarm = self._alarm(Order.DEVICE, self._on_uplink)
+        self.latency_s = {model: entry.latency_s for model, entry in hardware.models.items()}
+        self.waiting: dict[int, Request] = {}
+        self.batches = 0
+        self.pending = False
+        self.timer_went_off = False
+        self.rounds = 0
+        self.decided_s = -inf
+        self.closed = {spec.id: ClientState(spec) for spec in workload.closed_loop}
+        self.asked_by: dict[int, ClientState] = {}
+        self.requests = open_loop(workload)
+        self.upcoming: Request | None = None
+        self.arrival_alarm = self._alarm(Order.ARRIVAL, self._on_arrival)
+        self.arrivals = 0
+        self.wakes_on_arrival = Wake.ARRIVAL in policy.wakes
+        self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
+        self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
+        self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
+        self.replies_matter = self.wakes_on_reply or bool(self.closed)
+        setting = Setting(
+            profile=profile.for_scheduler(transfers=cluster.transfers),
+            gpus=cluster.gpus,
+            max_concurrency=self.slots,
+            prefetch=cluster.prefetch,
+            max_batch=max_batch,
+            drop=drop,
+            streams=streams,
+        )
+        self._guarded(policy.prepare, setting)
+
+    def go(self, name: str, progress: Callable[[int, int], None] | None) -> Result:
+        """Run until no event is left."""
+        self.name = name
+        self.progress = progress
+        began = time.perf_counter()
+        self.upcoming = next(self.requests, None)
+        if self.upcoming is not None:
+            self.arrival_alarm.arm(self.upcoming.arrival_s)
+        for client in self.closed.values():
+            self._schedule_client(client, client.spec.start_s)
+        self.clock.run()
+        return self.recorder.result(
+            name, len(self.gpus), self.clock.scheduled, time.perf_counter() - began, self._notes()
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        if not self.waiting:
+            return ()
+        return (f"policy {self.name!r} left {len(self.waiting)} requests waiting for ever: unfinished",)
+
+    # Set-up ----------------------------------------------------------------------------------------------------------
+
+    def _gpu(self, view: GpuView) -> _Gpu:
+        gpu = _Gpu(view, ExecutionUnit(self.model))
+        gpu.execution_alarm = self._alarm(Order.DEVICE, self._on_execution, gpu)
+        gpu.copy_alarm = self._alarm(Order.DEVICE, self._on_copied_in, gpu)
+        return gpu
+
+    def _alarm(self, order: Order, callback: Callable[[Fired], None], owner: Any = None) -> Alarm:
+        return Alarm(self.clock, order, callback, self._settle, owner)
+
+    # Arrivals --------------------------------------------------------------------------------------------------------
+
+    def _on_arrival(self, _event: Fired) -> None:
+        now_s = self.clock._now
+        request = self.upcoming
+        while request is not None and request.arrival_s <= now_s:
+            self._admit(request, now_s)
+            request = next(self.requests, None)
+        self.upcoming = request
+        if request is not None:
+            self.arrival_alarm.arm(request.arrival_s)
+        self._settle()
+
+    def _admit(self, request: Request, now_s: float) -> None:
+        if self.closed:
+            request = request._replace(id=self.arrivals)  # ids follow the order of arrival
+            self.recorder.arrived(request)
+            self.noise.arrived(request)
+        self.arrivals += 1
+        self.waiting[request.id] = request
+        view = self.view
+        view._now_s = now_s
+        view._waiting += 1
+        try:
+            self.policy.on_arrival(request, view)
+        except Exception as error:
+            raise self._blame(error) from error
+        if self.wakes_on_arrival:
+            self.pending = True
+        if self.progress is not None and not self.arrivals % _PROGRESS_EVERY:
+            self.progress(self.arrivals, 0 if self.closed else len(self.workload))
+
+    def _schedule_client(self, client: ClientState, at_s: float) -> None:
+        if client.may_send(at_s):
+            self._alarm(Order.ARRIVAL, self._on_client, client).arm(at_s)
+
+    def _on_client(self, event: Fired) -> None:
+        client: ClientState = event.owner
+        now_s = self.clock._now
+        self.asked_by[self.arrivals] = client
+        self._admit(client.send(self.arrivals, now_s), now_s)
+        self._settle()
+
+    def _reply(self, request: Request) -> None:
+        """Let the closed-loop client that sent `request`, if one did, think about its next."""
+        client = self.asked_by.pop(request.id, None)
+        if client is not None:
+            self._schedule_client(client, self.clock._now + client.spec.think_s)
+
+    # Decisions -------------------------------------------------------------------------------------------------------
+
+    def _settle(self, _event: Fired | None = None) -> None:
+        """Ask for decisions if something changed and this was the last event of the instant."""
+        if not self.pending:
+            return
+        clock = self.clock
+        queue = clock._queue
+        if queue and queue[0][0] <= clock._now:
+            return
+        self.pending = False
+        if self.view._waiting or self.timer_went_off:
+            self._decide(clock._now)
+
+    def _decide(self, now_s: float) -> None:
+        self.timer_went_off = False
+        self.rounds = self.rounds + 1 if self.decided_s == now_s else 0
+        self.decided_s = now_s
+        if self.rounds > _STUCK:
+            raise SimulationError(f"no progress at t={now_s:.9g} s: policy {self.name!r} was asked {_STUCK} times")
+        view = self.view
+        view._now_s = now_s
+        try:
+            for decision in self.policy.decide(view):
+                if type(decision) is Start:
+                    self._start(decision, now_s)
+                else:
+                    self._apply(decision, now_s)
+        except Exception as error:
+            raise self._blame(error) from error
+
+    def _apply(self, decision: Decision, now_s: float) -> None:
+        match decision:
+            case Drop():
+                self._drop(decision, now_s)
+            case SetTimer():
+                if not (isfinite(decision.at_s) and decision.at_s > now_s):
+                    raise self._illegal("a timer must lie in the future", decision)
+                self._alarm(Order.TIMER, self._on_timer).arm(decision.at_s)
+            case _:
+                raise self._illegal("not a decision: yield Start, Drop or SetTimer", decision)
+
+    def _start(self, decision: Start, now_s: float) -> None:
+        requests, gpu_id = decision
+        gpu = self._check_start(decision)
+        first = requests[0]
+        priority = first.priority if len(requests) == 1 else min([request.priority for request in requests])
+        batch = InFlight(self.batches, requests, first.model, priority, gpu_id, now_s)
+        self.batches += 1
+        batch_of = self.recorder.batch_of
+        bytes_in = 0
+        for request in requests:
+            if self.waiting.pop(request.id, None) is not request:
+                raise self._illegal(f"request {request.id} is not waiting", decision)
+            if request.model != first.model:
+                raise self._illegal(f"a batch of two models, {first.model!r} and {request.model!r}", decision)
+            batch_of[request.id] = batch.id
+            bytes_in += request.bytes_in
+        self.view._waiting -= len(requests)
+        gpu.view._staged[batch.id] = batch
+        self.view._changed(gpu.view, 1)
+        self._copy_in(gpu, batch, bytes_in, now_s)
+
+    def _check_start(self, decision: Start) -> _Gpu:
+        requests, gpu_id = decision
+        if not 0 <= gpu_id < len(self.gpus):
+            raise self._illegal(f"there is no GPU {gpu_id}, only 0 to {len(self.gpus) - 1}", decision)
+        gpu = self.gpus[gpu_id]
+        if gpu.view._in_flight >= gpu.view._places:
+            raise self._illegal(f"GPU {gpu_id} has no free place", decision)
+        if not requests:
+            raise self._illegal("an empty batch", decision)
+        largest = len(self.latency_s[requests[0].model]) - 1
+        if len(requests) > largest:
+            message = f"a batch of {len(requests)}, but {requests[0].model!r} is profiled up to {largest}"
+            raise self._illegal(message, decision)
+        return gpu
+
+    def _drop(self, decision: Drop, now_s: float) -> None:
+        request = decision.request
+        if self.waiting.pop(request.id, None) is not request:
+            raise self._illegal(f"request {request.id} is not waiting", decision)
+        self.view._waiting -= 1
+        self.recorder.dropped(request, now_s, decision.reason)
+        if self.closed:
+            self._reply(request)
+
+    def _on_timer(self, _event: Fired) -> None:
+        self.pending = self.timer_went_off = True
+        self._settle()
+
+    # Copies ----------------------------------------------------------------------------------------------------------
+
+    def _copy_in(self, gpu: _Gpu, batch: InFlight, size_bytes: int, now_s: float) -> None:
+        if self.links is not None and size_bytes:
+            batch._copy_in_start_s, batch._copy_in_end_s = self.links.submit(now_s, gpu.id, _H2D, size_bytes)
+            gpu.copying.append(batch)
+            if len(gpu.copying) == 1:
+                gpu.copy_alarm.arm(batch._copy_in_end_s)
+        elif self.uplink is not None and size_bytes:
+            self.uplink.submit(now_s, gpu.id, _H2D, size_bytes, (batch, 0.0))
+            self.uplink_alarm.arm(self.uplink.next_s)
+        else:
+            batch._copy_in_start_s = batch._copy_in_end_s = now_s
+            self._input_ready(gpu, batch, now_s)
+
+    def _on_copied_in(self, event: Fired) -> None:
+        gpu: _Gpu = event.owner
+        copying = gpu.copying
+        self._input_ready(gpu, copying.popleft(), self.clock._now)
+        if copying:
+            gpu.copy_alarm.arm(copying[0]._copy_in_end_s)
+        if self.wakes_on_copy_in:
+            self.pending = True
+        self._settle()
+
+    def _on_uplink(self, _event: Fired) -> None:
+        assert self.uplink is not None  # noqa: S101 (its alarm exists only with it)
+        now_s = self.clock._now
+        for copy in self.uplink.complete(now_s):
+            batch, solo_s = copy.key
+            if copy.direction is _H2D:
+                batch._copy_in_start_s, batch._copy_in_end_s = copy.start_s, now_s
+                self._input_ready(self.gpus[copy.gpu], batch, now_s)
+                if self.wakes_on_copy_in:
+                    self.pending = True
+            else:
+                batch._copy_out_start_s, batch._copy_out_end_s = copy.start_s, now_s
+                self._finish(batch, solo_s)
+        self.uplink_alarm.arm(self.uplink.next_s)
+        self._settle()
+
+    def _copy_out(self, gpu: _Gpu, batch: InFlight, solo_s: float, now_s: float) -> None:
+        requests = batch.requests
+        size_bytes = requests[0].bytes_out if len(requests) == 1 else sum([r.bytes_out for r in requests])
+        if self.uplink is not None and size_bytes:
+            self.uplink.submit(now_s, gpu.id, _D2H, size_bytes, (batch, solo_s))
+            self.uplink_alarm.arm(self.uplink.next_s)
+            return
+        start_s = end_s = now_s
+        if self.links is not None and size_bytes:
+            start_s, end_s = self.links.submit(now_s, gpu.id, _D2H, size_bytes)
+        if self.replies_matter:
+            self._alarm(Order.REPLY, self._on_copied_out, (batch, start_s, solo_s)).arm(end_s)
+        else:
+            batch._copy_out_start_s, batch._copy_out_end_s = start_s, end_s
+            self.recorder.done(batch, solo_s)
+
+    def _on_copied_out(self, event: Fired) -> None:
+        batch, start_s, solo_s = event.owner
+        batch._copy_out_start_s, batch._copy_out_end_s = start_s, self.clock._now
+        self._finish(batch, solo_s)
+        self._settle()
+
+    def _finish(self, batch: InFlight, solo_s: float) -> None:
+        """A batch's outputs are on the host, now."""
+        self.recorder.done(batch, solo_s)
+        if self.closed:
+            for request in batch.requests:
+                self._reply(request)
+        if self.wakes_on_reply:
+            self.view._now_s = self.clock._now
+            self._guarded(self.policy.on_done, batch, self.view)
+            self.pending = True
+
+    # Execution -------------------------------------------------------------------------------------------------------
+
+    def _input_ready(self, gpu: _Gpu, batch: InFlight, now_s: float) -> None:
+        if len(gpu.view._executing) < self.slots:
+            self._execute(gpu, batch, now_s)
+            gpu.execution_alarm.arm(gpu.unit.next_s)
+        else:
+            gpu.copied_in.append(batch)
+
+    def _execute(self, gpu: _Gpu, batch: InFlight, now_s: float) -> None:
+        requests = batch.requests
+        size = len(requests)
+        lead = requests[0].id if size == 1 else min([request.id for request in requests])
+        solo_s = self.latency_s[batch.model][size] * self.noise[lead]
+        del gpu.view._staged[batch.id]
+        gpu.view._executing[batch.id] = batch
+        batch._execution_start_s = now_s
+        gpu.unit.add(now_s, batch, solo_s, self.model.phases(batch.model, size))
+
+    def _on_execution(self, event: Fired) -> None:
+        gpu: _Gpu = event.owner
+        now_s = self.clock._now
+        for ended in gpu.unit.complete(now_s):
+            batch = ended.key
+            batch._execution_end_s = now_s
+            del gpu.view._executing[batch.id]
+            self.view._changed(gpu.view, -1)
+            if gpu.copied_in:
+                self._execute(gpu, gpu.copied_in.popleft(), now_s)
+            self._copy_out(gpu, batch, ended.solo_s, now_s)
+            if self.wakes_on_execution:
+                self.pending = True
+        gpu.execution_alarm.arm(gpu.unit.next_s)
+        self._settle()
+
+    # Errors ----------------------------------------------------------------------------------------------------------
+
+    def _guarded(self, call: Callable[..., object], *args: object) -> None:
+        try:
+            call(*args)
+        except Exception as error:
+            raise self._blame(error) from error
+
+    def _blame(self, error: Exception) -> Exception:
+        """Return what to raise for an exception out of a policy: it names the policy, the time and the place."""
+        if isinstance(error, StratsimError):
+            return error
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
+        return PolicyError(f"{type(error).__name__}: {error}{place}", policy=self.name, time_s=float(self.clock._now))
+
+    def _illegal(self, message: str, decision: object) -> PolicyError:
+        return PolicyError(message, policy=self.name, time_s=float(self.clock._now), decision=decision)

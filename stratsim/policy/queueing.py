@@ -1,0 +1,206 @@
+"""Policies that serve waiting requests in the order of a key: FIFO, EDF, and both with strict priority.
+
+`QueuePolicy` does the rest: it takes the request with the smallest key, batches those of the same model that follow it
+(the largest feasible prefix), and picks the GPU with the fewest batches in flight. A policy of this family is one line,
+its key.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from math import inf
+from typing import TYPE_CHECKING, ClassVar
+
+from stratsim.errors import SpecError
+from stratsim.model.tolerance import TIME_RTOL
+from stratsim.policy.base import Decision, Drop, DropMode, Policy, Setting, Start, Wake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stratsim.model.request import Request
+    from stratsim.policy.view import GpuView, InFlight, View
+
+__all__ = ["Edf", "Fifo", "PriorityEdf", "PriorityFifo", "QueuePolicy"]
+
+Key = tuple[float, ...]
+Entry = tuple[Key, int, "Request"]
+
+
+class QueuePolicy(Policy):
+    """Serve the request with the smallest key first, with those of its model that fit behind it.
+
+    Whenever a place is free, the batch is formed from one model's queue, in the order of the keys, as the longest
+    prefix in which every request still meets its deadline by the *solo* estimate
+
+        now + expected wait for a slot + copy-in + l(b) + copy-out <= deadline
+
+    A request that could not meet its deadline even alone does not constrain the batch; what happens to it is the drop
+    mode's choice. Interference is ignored: this family believes in solo latencies.
+
+    Args:
+        max_batch: Largest batch size; the run's setting by default. A model profiled up to less uses its own largest.
+        drop: `never`, `expired` or `infeasible`; the run's setting by default.
+    """
+
+    wakes: ClassVar[frozenset[Wake]] = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
+
+    def __init__(self, *, max_batch: int | None = None, drop: str | None = None) -> None:
+        if max_batch is not None and max_batch < 1:
+            raise SpecError(f"max_batch must be at least 1, got {max_batch}")
+        known = [mode.value for mode in DropMode]
+        if drop is not None and drop not in known:
+            raise SpecError(f"drop must be one of {', '.join(known)}, got {drop!r}")
+        self._max_batch = max_batch
+        self._drop = drop
+
+    def key(self, request: Request) -> Key:
+        """Return the sort key of a request: the smallest is served first, the earliest arrival among equals."""
+        raise NotImplementedError
+
+    def prepare(self, setting: Setting) -> None:
+        """Forget everything and take over the run's setting."""
+        self.setting = setting
+        self.profile = profile = setting.profile
+        self.drop = DropMode(self._drop) if self._drop is not None else setting.drop
+        limit = self._max_batch or setting.max_batch
+        self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
+        self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
+        self._queues: dict[str, list[Entry]] = {name: [] for name in profile.models}
+        # Lazily cleaned heap over the queues' heads: an entry counts if it still is the head of its queue.
+        self._heads: list[Entry] = []
+
+    def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
+        """Queue the request."""
+        entry = (self.key(request), request.id, request)
+        queue = self._queues[request.model]
+        heappush(queue, entry)
+        if queue[0] is entry:
+            heappush(self._heads, entry)
+
+    def decide(self, view: View) -> Iterator[Decision]:
+        """Start batches while there are both requests and places."""
+        while (gpu := view.least_loaded()) is not None:
+            queue = self._next_queue()
+            if queue is None:
+                return
+            batch: list[Request] = []
+            if self.drop is DropMode.NEVER and self.setting.max_batch == 1:
+                batch.append(heappop(queue)[2])  # nothing to decide
+            else:
+                yield from self._form(queue, view.now_s + self.expected_wait_s(gpu, view.now_s), view.now_s, batch)
+            if queue:
+                heappush(self._heads, queue[0])
+            if batch:
+                yield Start(tuple(batch), gpu.id)
+
+    def _next_queue(self) -> list[Entry] | None:
+        """Return the queue of the waiting request with the smallest key; None if nothing waits."""
+        heads = self._heads
+        while heads:
+            entry = heads[0]
+            queue = self._queues[entry[2].model]
+            if queue and queue[0] is entry:
+                return queue
+            heappop(heads)
+        return None
+
+    def _form(self, queue: list[Entry], start_s: float, now_s: float, batch: list[Request]) -> Iterator[Drop]:
+        """Move the largest feasible prefix of a queue into `batch`; yield a Drop for each request given up."""
+        model = queue[0][2].model
+        limit = self._limit[model]
+        earliest_s = inf
+        bytes_in = bytes_out = 0
+        while queue and len(batch) < limit:
+            request = queue[0][2]
+            alone_s = start_s + self._service_s(model, 1, request.bytes_in, request.bytes_out)
+            deadline_s = request.deadline_s * (1.0 + TIME_RTOL)
+            reason = self._give_up(alone_s, deadline_s, now_s)
+            if reason is not None:
+                heappop(queue)
+                yield Drop(request, reason)
+                continue
+            if alone_s > deadline_s:
+                deadline_s = inf  # hopeless: it must not hold the others back
+            bytes_in += request.bytes_in
+            bytes_out += request.bytes_out
+            together_s = start_s + self._service_s(model, len(batch) + 1, bytes_in, bytes_out)
+            if batch and together_s > min(earliest_s, deadline_s):
+                break
+            earliest_s = min(earliest_s, deadline_s)
+            batch.append(heappop(queue)[2])
+
+    def _give_up(self, alone_s: float, deadline_s: float, now_s: float) -> str | None:
+        """Return the reason to drop a request, or None to keep it."""
+        if alone_s <= deadline_s or self.drop is DropMode.NEVER:
+            return None
+        if now_s > deadline_s:
+            return "expired"
+        return "infeasible" if self.drop is DropMode.INFEASIBLE else None
+
+    def _service_s(self, model: str, size: int, bytes_in: int, bytes_out: int) -> float:
+        """Solo estimate from the start of copy-in to the end of copy-out."""
+        profile = self.profile
+        return profile.h2d.copy_s(bytes_in) + self._latency_s[model][size] + profile.d2h.copy_s(bytes_out)
+
+    def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
+        """Return how long a batch started now would wait for a slot, if all batches ran at solo speed."""
+        beyond = gpu.in_flight - self.setting.max_concurrency
+        if beyond < 0:
+            return 0.0
+        ends_s = sorted([self._expected_end_s(batch, now_s) for batch in (*gpu.executing, *gpu.staged)])
+        return max(ends_s[beyond] - now_s, 0.0)
+
+    def _expected_end_s(self, batch: InFlight, now_s: float) -> float:
+        execute_s = self._latency_s[batch.model][batch.size]
+        if batch.execution_start_s == batch.execution_start_s:  # not NaN: it executes
+            return batch.execution_start_s + execute_s
+        copied_s = batch.dispatch_s + self.profile.h2d.copy_s(sum([r.bytes_in for r in batch.requests]))
+        return max(copied_s, now_s) + execute_s
+
+
+class Fifo(QueuePolicy):
+    """First in, first out, whatever the priority.
+
+    Batches hold the head's model only and may overtake other models' requests, as per-model queues do.
+    Source: textbook; the batching rule is our choice.
+    """
+
+    def key(self, request: Request) -> Key:
+        """Order of arrival."""
+        return (request.arrival_s,)
+
+
+class PriorityFifo(QueuePolicy):
+    """Strict priority between the classes, first in, first out within each; not preemptive.
+
+    Low-priority requests of the same model fill a high-priority batch's free places if they fit.
+    Source: textbook (head-of-line priority; Cobham 1954); the batching rule is our choice.
+    """
+
+    def key(self, request: Request) -> Key:
+        """Class, then order of arrival."""
+        return (request.priority, request.arrival_s)
+
+
+class Edf(QueuePolicy):
+    """Earliest deadline first, whatever the priority; not preemptive.
+
+    Source: Liu and Layland 1973 for the order; the batching rule is our choice.
+    """
+
+    def key(self, request: Request) -> Key:
+        """Absolute deadline."""
+        return (request.deadline_s,)
+
+
+class PriorityEdf(QueuePolicy):
+    """Strict priority between the classes, earliest deadline first within each; not preemptive.
+
+    Low-priority requests of the same model fill a high-priority batch's free places if they fit.
+    Source: lexicographic (class, deadline), our choice among the usual variants.
+    """
+
+    def key(self, request: Request) -> Key:
+        """Class, then absolute deadline."""
+        return (request.priority, request.deadline_s)
