@@ -63,7 +63,7 @@ def read_table(source: Source, numbers: Sequence[str], texts: Sequence[str], oth
         if name not in header:
             raise source.error(f"column is missing; the file has {', '.join(header)}", 1, name)
     frame, lenient = _frame(source, header, numbers, texts, others)
-    columns: dict[str, Column] = {name: _column(frame.pop(name), name in texts) for name in list(frame.columns)}
+    columns: dict[str, Column] = {str(name): _column(series, name in texts) for name, series in frame.items()}
     rows = _rows_without_blank_lines(source, columns, [*numbers, *texts])
     if rows is not None:
         columns = {

@@ -105,14 +105,14 @@ def read(source: Source) -> Trace:
 def _arrivals(task: _Task, until_s: float, streams: Streams) -> NDArray[np.float64]:
     """Return the arrivals of an open-loop client before `until_s`."""
     if task.load.trace is not None and task.load.type == "trace":
-        stamps = np.sort(np.asarray(task.load.trace, dtype=np.float64)) / 1e3
-        return stamps[stamps < until_s]
+        listed = np.sort(np.asarray(task.load.trace, dtype=np.float64)) / 1e3
+        return listed[listed < until_s]
     rng = streams.get("disb", task.id)
     period = 1.0 / (task.load.frequency or math.nan)
     if task.load.type == "periodic":
-        stamps = (rng.random() + np.arange(math.ceil(until_s / period) + 1)) * period
-        return stamps[stamps < until_s]
-    stamps: NDArray[np.float64] = np.cumsum(rng.exponential(period, max(16, int(2 * until_s / period))))
+        beats: NDArray[np.float64] = (rng.random() + np.arange(math.ceil(until_s / period) + 1)) * period
+        return beats[beats < until_s]
+    stamps = np.cumsum(rng.exponential(period, max(16, int(2 * until_s / period))))
     while stamps[-1] < until_s:
         stamps = np.append(stamps, stamps[-1] + np.cumsum(rng.exponential(period, len(stamps))))
     return stamps[stamps < until_s]
