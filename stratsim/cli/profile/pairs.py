@@ -72,4 +72,10 @@ def pairs(
     profile = measure_pairs(load_profile(source), campaign)
     write_profile(replace(profile, name=out.name.removesuffix(".json")), out, overwrite=overwrite)
     held = sum(pair.held_out for pair in profile.pairs)
+    for size in batches:
+        missing = [name for name, model in profile.observable.models.items() if size > max(model.latency_s)]
+        if missing:
+            click.echo(
+                f"note: batch size {size} is left out for models that do not cover it: {', '.join(missing)}", err=True
+            )
     click.echo(f"{out}: {len(profile.pairs)} slowdowns, {held} of them held out", err=True)

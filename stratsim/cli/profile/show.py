@@ -87,18 +87,8 @@ def _show_models(profile: Profile, names: Sequence[str]) -> None:
     from stratsim.cli.profile.figures import model_figures
 
     heading("Models: one request alone (a scheduler may know all of this)")
-    columns: tuple[str, ...] = (
-        "model",
-        "aliases",
-        "in kB",
-        "out kB",
-        "weights MB",
-        "copy in ms",
-        "execute ms",
-        "copy out ms",
-        "total ms",
-    )
-    columns += ("saturates at /s", "best /s", "at batch")
+    columns = ("model", "aliases", "in kB", "out kB", "weights MB", "copy in ms", "execute ms", "copy out ms")
+    rates = ("total ms", "saturates at /s", "best /s", "at batch")
     rows = []
     for name in names:
         model, found = profile.observable.models[name], model_figures(profile, name)
@@ -114,7 +104,7 @@ def _show_models(profile: Profile, names: Sequence[str]) -> None:
                 str(found["best_batch"]),
             )
         )
-    table(columns, rows, left=2)
+    table(columns + rates, rows, left=2)
 
 
 def _show_latencies(profile: Profile, names: Sequence[str]) -> None:
