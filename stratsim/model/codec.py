@@ -11,7 +11,7 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -102,8 +102,8 @@ def load_profile(source: str | Path) -> Profile:
 def dump_profile(profile: Profile) -> str:
     """Return a profile as JSON text: fields in the order of the schema, batch sizes ascending, a newline at the end.
 
-    Fields that hold nothing (None or empty) are left out. Reading the text back gives an equal profile, and writing
-    that one gives the same text.
+    Optional fields that hold nothing (None or empty) are left out. Reading the text back gives an equal profile, and
+    writing that one gives the same text.
 
     Raises:
         ProfileError: a figure is infinite or NaN, which JSON cannot hold.
@@ -123,10 +123,13 @@ def profile_sha256(profile: Profile) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return dataclasses as dicts, tuples as lists, keys as strings; fields that hold nothing are left out."""
+    """Return dataclasses as dicts, tuples as lists, keys as strings.
+
+    Fields that hold nothing (None or empty) are left out unless reading needs them.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {name: plain(item) for name, item in pairs if not _is_nothing(item)}
+        pairs = ((field, getattr(value, field.name)) for field in fields(value))
+        return {field.name: plain(item) for field, item in pairs if not (_is_nothing(item) and _has_default(field))}
     if isinstance(value, Mapping):
         keys = sorted(value) if all(isinstance(key, int) for key in value) else list(value)
         return {str(key): plain(value[key]) for key in keys}
@@ -137,6 +140,10 @@ def plain(value: Any) -> Any:
 
 def _is_nothing(value: object) -> bool:
     return value is None or (isinstance(value, str | Mapping | list | tuple) and not value)
+
+
+def _has_default(field: Field[Any]) -> bool:
+    return field.default is not MISSING or field.default_factory is not MISSING
 
 
 def _layout(value: Any, indent: int) -> str:

@@ -236,6 +236,11 @@ def test_the_caller_chooses_the_error(tmp_path):
         decode({"nam": 1}, Outer, "w.json", TraceError)
 
 
+def test_a_required_field_is_written_even_if_it_is_empty():
+    assert plain(Inner(0)) == {"size": 0}
+    assert plain(Outer("")) == {"name": ""}
+
+
 def test_plain_leaves_out_what_holds_nothing():
     assert plain(Outer("a")) == {"name": "a"}
     assert plain({2: (1, 2), 1: Outer("b", Inner(0))}) == {"1": {"name": "b", "inner": {"size": 0}}, "2": [1, 2]}
