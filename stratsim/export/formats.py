@@ -5,8 +5,11 @@ Equal tables give equal bytes: neither file holds a time or the name of its fold
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 from importlib.util import find_spec
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +17,7 @@ import numpy as np
 from stratsim.export.tables import Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -80,22 +83,28 @@ def _arrow(column: Column, kind: str) -> Any:
 
 
 def _write_csv(path: Path, kinds: Mapping[str, str], chunks: Iterable[Chunk]) -> None:
-    import pandas as pd
-
     # mtime and filename would make the bytes depend on when and where they were written.
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=3, mtime=0) as out:
-        out.write((",".join(kinds) + "\n").encode())
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=3, mtime=0) as packed,
+        io.TextIOWrapper(packed, encoding="utf-8", newline="") as out,
+    ):
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(kinds)
         for chunk in chunks:
-            frame = pd.DataFrame({name: _pandas(chunk[name], kind) for name, kind in kinds.items()})
-            # Python's own repr of a float is the shortest text that reads back as the same float.
-            out.write(frame.to_csv(index=False, header=False, lineterminator="\n").encode())
+            writer.writerows(zip(*(_texts(chunk[name], kind) for name, kind in kinds.items()), strict=True))
 
 
-def _pandas(column: Column, kind: str) -> Any:
-    import pandas as pd
+def _texts(column: Column, kind: str) -> Iterator[object]:
+    """Return the values as the csv module wants them: None for what is missing, floats as they are.
 
+    It writes a float as its repr, the shortest text that reads back as the same float.
+    """
     if isinstance(column, Labels):
-        return pd.Categorical.from_codes(column.codes, categories=pd.Index(column.names, dtype=object))
+        names = (*column.names, None)  # code -1 is the last one
+        return (names[code] for code in column.codes.tolist())
+    if kind == "float":
+        return (None if isnan(value) else value for value in column.tolist())
     if kind == "id":
-        return pd.arrays.IntegerArray(column.astype(np.int64), column < 0)
-    return column
+        return (value if value >= 0 else None for value in column.tolist())
+    return iter(column.tolist())

@@ -37,20 +37,20 @@ def busy_s(start_s: Floats, end_s: Floats) -> float:
 
     Sorted by start, an interval adds what reaches beyond the latest end so far; O(n log n), without a Python loop.
     """
-    start, end = clip(start_s, end_s, -np.inf, np.inf)
-    if not len(start):
+    kept = end_s > start_s
+    order = np.flatnonzero(kept)[np.argsort(start_s[kept], kind="stable")]
+    if not len(order):
         return 0.0
-    order = np.argsort(start, kind="stable")
-    start, end = start[order], end[order]
+    start, end = start_s[order], end_s[order]
     reached = np.maximum.accumulate(end)
-    covered_to = np.concatenate(([-np.inf], reached[:-1]))
-    return float(np.maximum(end - np.maximum(start, covered_to), 0.0).sum())
+    np.maximum(start[1:], reached[:-1], out=start[1:])
+    new = np.subtract(end, start, out=end)
+    return float(np.maximum(new, 0.0, out=new).sum())
 
 
 def total_s(start_s: Floats, end_s: Floats) -> float:
     """Return the summed length of the intervals, seconds: divided by the span, the mean number at once."""
-    start, end = clip(start_s, end_s, -np.inf, np.inf)
-    return float((end - start).sum())
+    return float(np.subtract(end_s, start_s).sum(where=end_s > start_s))
 
 
 def peak_concurrency(start_s: Floats, end_s: Floats) -> int:
