@@ -104,6 +104,8 @@ def _check_text(source: Source) -> None:
     if nul >= 0:
         row = data.count(b"\n", 0, nul) + 1
         raise source.error("is neither text nor Parquet: it holds a NUL byte", row, value=data[nul : nul + 4])
+    if data.isascii():
+        return
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -74,26 +73,15 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         raise OutputError(f"{target}: is a directory")
     if target.exists() and not overwrite:
         raise OutputError(f"{target}: exists already; --overwrite replaces it")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from None
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             yield file
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private
         temporary.replace(target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from None
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _columns(trace: Trace) -> dict[str, Column]:
@@ -130,10 +118,11 @@ def _write_text(suffix: str, columns: dict[str, Column], file: Any) -> None:
 def _write_csv(columns: dict[str, Column], file: Any) -> None:
     import pandas as pd
 
-    frame = pd.DataFrame(
-        {name: pd.Categorical.from_codes(column.codes, list(column.names)) if isinstance(column, Names) else column
-         for name, column in columns.items()}, copy=False,
-    )  # fmt: skip
+    cells: dict[str, Any] = {
+        name: pd.Categorical.from_codes(column.codes, pd.Index(column.names)) if isinstance(column, Names) else column
+        for name, column in columns.items()
+    }
+    frame = pd.DataFrame(cells, copy=False)
     # pandas writes the shortest digits that give the same float back.
     frame.to_csv(file, index=False, lineterminator="\n", chunksize=_BLOCK)
 

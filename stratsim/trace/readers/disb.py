@@ -110,11 +110,14 @@ def _arrivals(task: _Task, until_s: float, streams: Streams) -> NDArray[np.float
     rng = streams.get("disb", task.id)
     period = 1.0 / (task.load.frequency or math.nan)
     if task.load.type == "periodic":
-        beats: NDArray[np.float64] = (rng.random() + np.arange(math.ceil(until_s / period) + 1)) * period
+        count = math.ceil(until_s / period) + 1
+        beats = (rng.random() + np.arange(count, dtype=np.float64)) * period
         return beats[beats < until_s]
-    stamps = np.cumsum(rng.exponential(period, max(16, int(2 * until_s / period))))
-    while stamps[-1] < until_s:
-        stamps = np.append(stamps, stamps[-1] + np.cumsum(rng.exponential(period, len(stamps))))
+    stamps: NDArray[np.float64] = np.empty(0)
+    last = 0.0
+    while last < until_s:
+        stamps = np.append(stamps, last + np.cumsum(rng.exponential(period, 1024)))
+        last = float(stamps[-1])
     return stamps[stamps < until_s]
 
 

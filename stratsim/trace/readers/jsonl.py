@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,33 +11,103 @@ from stratsim.trace.columns import NUMBERS, TEXTS, Table, assemble, check_header
 from stratsim.trace.schema import Column, Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from stratsim.trace.schema import Trace
     from stratsim.trace.source import Source
 
-__all__ = ["column_of", "read", "records"]
+__all__ = ["ColumnBuilder", "column_of", "read", "records"]
 
 _BLOCK = 65536
+_NUMERIC = {int, float, type(None)}
+
+
+class ColumnBuilder:
+    """Collects the JSON values of one column block by block, so that their objects never all exist at once.
+
+    Columns of the schema must hold their kind; any other column becomes numbers if all its values are, else strings.
+
+    Args:
+        source: For error messages.
+        name: Of the column.
+    """
+
+    def __init__(self, source: Source, name: str) -> None:
+        self._source = source
+        self._name = name
+        self._index: dict[str, int] = {}
+        self._blocks: list[NDArray[Any]] = []  # int32 for strings, int64 or float64 for numbers
+
+    def add(self, cells: Sequence[Any], rows: Sequence[int]) -> None:
+        """Append a block of values; `rows` are their rows in the file."""
+        kinds = set(map(type, cells))
+        if self._name in TEXTS:
+            self._refuse(cells, rows, kinds - {str, type(None)}, "is not a string")
+            self._blocks.append(self._encode(cell or None for cell in cells))
+        elif kinds <= _NUMERIC:
+            self._blocks.append(self._numbers(cells, rows, kinds))
+        elif self._name in NUMBERS:
+            self._refuse(cells, rows, kinds - _NUMERIC, "is not a number")
+        else:
+            self._blocks.append(self._encode(None if cell is None else str(cell) for cell in cells))
+
+    def _numbers(self, cells: Sequence[Any], rows: Sequence[int], kinds: set[type]) -> NDArray[Any]:
+        try:
+            whole = kinds == {int} and self._name not in NUMBERS
+            return np.asarray(cells, dtype=np.int64 if whole else np.float64)
+        except OverflowError:
+            big = next(index for index, cell in enumerate(cells) if cell is not None and abs(cell) >= 2**63)
+            raise self._source.error("is too large a number", rows[big], self._name, cells[big]) from None
+
+    def _refuse(self, cells: Sequence[Any], rows: Sequence[int], kinds: set[type], message: str) -> None:
+        for row, cell in zip(rows, cells, strict=True) if kinds else ():
+            if type(cell) in kinds:
+                raise self._source.error(message, row, self._name, cell)
+
+    def _encode(self, cells: Iterable[str | None]) -> NDArray[np.int32]:
+        index = self._index
+        codes = [-1 if cell is None else index.setdefault(cell, len(index)) for cell in cells]
+        return np.asarray(codes, dtype=np.int32)
+
+    def column(self) -> Column:
+        """Return the column."""
+        strings = [block.dtype == np.int32 for block in self._blocks]
+        if not any(strings):
+            return np.concatenate(self._blocks)
+        codes = [
+            block if coded else self._encode(None if value != value else str(value) for value in block.tolist())
+            for block, coded in zip(self._blocks, strings, strict=True)
+        ]
+        return Names(tuple(self._index), np.concatenate(codes))
+
+
+def column_of(source: Source, name: str, cells: Sequence[Any], rows: Sequence[int]) -> Column:
+    """Return a list of JSON values as a column."""
+    builder = ColumnBuilder(source, name)
+    builder.add(cells, rows)
+    return builder.column()
 
 
 def read(source: Source) -> Trace:
     """Read JSON lines in our own columns."""
-    rows: list[int] = []
-    blocks: dict[str, list[list[Any]]] = {}
-    for block in _blocks(source):
-        for name in {name for _, record in block for name in record} - set(blocks):
-            blocks[name] = [[None] * len(rows)]
-        rows.extend(row for row, _ in block)
-        for name, column in blocks.items():
-            column.append([record.get(name) for _, record in block])
-    order = sorted(blocks, key=lambda name: (name not in NUMBERS, name))
-    check_header(source.file, order)
-    columns = {
-        name: column_of(source, name, [cell for part in blocks.pop(name) for cell in part], rows) for name in order
-    }
-    lines = None if rows == list(range(1, len(rows) + 1)) else np.asarray(rows, dtype=np.int64)
-    return assemble(Table(source.file, columns, first_row=1, rows=lines), strict=source.strict)
+    lines: list[NDArray[np.int64]] = []
+    builders: dict[str, ColumnBuilder] = {}
+    count = 0
+    for rows, block in _blocks(source):
+        for name in dict.fromkeys(name for record in block for name in record):
+            if name not in builders:
+                builders[name] = ColumnBuilder(source, name)
+                if count:
+                    builders[name].add([None] * count, [0] * count)
+        for name, builder in builders.items():
+            builder.add([record.get(name) for record in block], rows)
+        lines.append(np.asarray(rows, dtype=np.int64))
+        count += len(rows)
+    check_header(source.file, builders)
+    columns = {name: builders.pop(name).column() for name in list(builders)}
+    return assemble(Table(source.file, columns, rows=np.concatenate(lines)), strict=source.strict)
 
 
 def records(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -48,48 +119,25 @@ def records(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
     import msgspec
 
     decoder = msgspec.json.Decoder(dict[str, Any])
-    for row, line in enumerate(source.data.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
+    for row, line in enumerate(io.BytesIO(source.data.removeprefix(b"\xef\xbb\xbf")), start=1):
         if not line.strip():
             continue
         try:
             yield row, decoder.decode(line)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise source.error(
-                f"is not a JSON object: {error}", row, value=line[:40].decode(errors="replace")
-            ) from None
+        except msgspec.DecodeError as error:
+            shown = line[:40].decode(errors="replace").strip()
+            raise source.error(f"is not a JSON object: {error}", row, value=shown) from None
 
 
-def column_of(source: Source, name: str, cells: list[Any], rows: Sequence[int]) -> Column:
-    """Return a list of JSON values as a column: numbers if they are (or must be) numbers, else strings."""
-    if name in NUMBERS or (name not in TEXTS and all(_is_number(cell) or cell is None for cell in cells)):
-        return _numbers(source, name, cells, rows)
-    if name not in TEXTS:
-        return Names.encode(None if cell is None else str(cell) for cell in cells)
-    for row, cell in zip(rows, cells, strict=True):
-        if not (cell is None or isinstance(cell, str)):
-            raise source.error("is not a string", row, name, cell)
-    return Names.encode(cell or None for cell in cells)
-
-
-def _numbers(source: Source, name: str, cells: list[Any], rows: Sequence[int]) -> Column:
-    for row, cell in zip(rows, cells, strict=True):
-        if not (cell is None or _is_number(cell)):
-            raise source.error("is not a number", row, name, cell)
-    if name not in NUMBERS and all(isinstance(cell, int) and abs(cell) < 2**63 for cell in cells):
-        return np.asarray(cells, dtype=np.int64)
-    return np.asarray([np.nan if cell is None else cell for cell in cells], dtype=np.float64)
-
-
-def _is_number(cell: object) -> bool:
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
-
-
-def _blocks(source: Source) -> Iterator[list[tuple[int, dict[str, Any]]]]:
-    """Yield the records in blocks, so that their objects do not all exist at once."""
-    block: list[tuple[int, dict[str, Any]]] = []
-    for entry in records(source):
-        block.append(entry)
-        if len(block) == _BLOCK:
-            yield block
-            block = []
-    yield block
+def _blocks(source: Source) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
+    """Yield rows and records, block by block."""
+    rows: list[int] = []
+    block: list[dict[str, Any]] = []
+    for row, record in records(source):
+        rows.append(row)
+        block.append(record)
+        if len(rows) == _BLOCK:
+            yield rows, block
+            rows, block = [], []
+    if rows:
+        yield rows, block
