@@ -1,4 +1,4 @@
-"""Published figures of the model architectures, and what follows from them. Shared by the scripts in this folder.
+"""Published figures of the model architectures, and what follows from them, for the scripts in this folder.
 
 Sources:
     Multiply-adds, sizes of the convolutions' outputs: huggingface/pytorch-image-models (Apache-2.0),

@@ -15,6 +15,7 @@ import csv
 import math
 import statistics
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from architectures import ARCHITECTURES, CLASSES_BYTES, FLOAT_BYTES, FLOPS_SOURCE, IMAGE_BYTES
 
@@ -34,6 +35,9 @@ from stratsim.model.profile import (
     Sharing,
     Truth,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAME = "a100-80gb-parvagpu"
 WHOLE_GPU = "7"
@@ -241,7 +245,12 @@ def make(data: Path) -> Profile:
 def report(data: Path, profile: Profile) -> None:
     """Print the checks that docs/profiles.md quotes."""
     tables = {name: read_throughput(data / "parvagpu" / f"{name}.csv") for name in profile.observable.models}
-    rules = {"rule": rule_demands, "fitted": fitted_demands}
+    rules: dict[str, Callable[[Throughput], dict[int, float]]] = {
+        "rule": rule_demands,
+        "fitted": fitted_demands,
+        "0 (full speed)": lambda table: dict.fromkeys(latencies(table), 0.0),
+        "1 (equal shares)": lambda table: dict.fromkeys(latencies(table), 1.0),
+    }
     by_model = {kind: {name: errors(t, demands(t)) for name, t in tables.items()} for kind, demands in rules.items()}
     by_model["shipped"] = {name: by_model["fitted" if name in FITTED else "rule"][name] for name in tables}
     for kind, found in by_model.items():

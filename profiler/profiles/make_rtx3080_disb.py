@@ -146,8 +146,9 @@ def provenance() -> dict[str, Provenance]:
             "synthetic",
             f"rough fit to the loaded cells of {results}",
             LICENCE,
-            note="nine free numbers for ten cells: 6 % mean error there, 16 to 18 % on workloads it had not seen; "
-            "densenet201, inceptionv3 and distilbert were seen in C only, which does not identify their demand",
+            note="nine free numbers for ten cells: mean error of the loaded latency 5 % there (worst 23 %, distilbert "
+            "in C), 16 % on workload D, which the fit had not seen (worst 42 %, densenet201); the demand of "
+            "densenet201, inceptionv3 and distilbert, seen in C only, is not identified",
         ),
         "truth.noise_cv": Provenance(
             "published", "Clockwork's sample @ a643837: median of three ResNets' run-to-run variation", "Apache-2.0"

@@ -11,15 +11,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from stratsim.errors import OutsideProfileError, ProfileError, suggest
 from stratsim.model.interpolate import Interpolation, dense
+from stratsim.model.parts import (
+    MAX_BATCH,
+    Device,
+    Features,
+    Kernels,
+    Link,
+    Pcie,
+    Provenance,
+    batch_sizes,
+    not_negative,
+    positive,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "MAX_BATCH",
     "SCHEMA_VERSION",
     "Device",
     "Features",
@@ -40,141 +53,6 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-
-MAX_BATCH = 4096
-"""Largest batch size that a profile may name: tables are dense in it, and a slip must not fill the memory."""
-
-Kind = Literal["measured", "published", "synthetic"]
-
-
-def _positive(where: str, **values: float) -> None:
-    for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise ProfileError(f"{where}{name} must be > 0 and finite, got {value!r}")
-
-
-def _not_negative(where: str, **values: float) -> None:
-    for name, value in values.items():
-        if not (value >= 0 and math.isfinite(value)):
-            raise ProfileError(f"{where}{name} must be >= 0 and finite, got {value!r}")
-
-
-def _fraction(where: str, **values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value <= 1:
-            raise ProfileError(f"{where}{name} must be within [0, 1], got {value!r}")
-
-
-def _batch(where: str, *sizes: int) -> None:
-    for size in sizes:
-        if not 1 <= size <= MAX_BATCH:
-            raise ProfileError(f"{where}: batch sizes must be within [1, {MAX_BATCH}], got {size}")
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where a field's figures come from.
-
-    Args:
-        kind: `measured` on the device itself by whoever wrote the file, `published` by others and quoted or derived
-            by arithmetic, `synthetic`: estimated, assumed, fitted or simulated.
-        source: Who, where, which version; or how it was estimated.
-        licence: Licence of the source, where it has one.
-        note: What a reader should beware of.
-    """
-
-    kind: Kind
-    source: str
-    licence: str | None = None
-    note: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.source.strip():
-            raise ProfileError("source is empty")
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """The GPU as its vendor specifies it. None: not known.
-
-    Args:
-        name: The vendor's name.
-        memory_bytes: Size of its memory.
-        memory_bandwidth_bytes_per_s: Peak bandwidth of its memory.
-        peak_flops: Peak operations per second in the precision that the models ran in.
-        sms: Number of streaming multiprocessors.
-    """
-
-    name: str
-    memory_bytes: int | None = None
-    memory_bandwidth_bytes_per_s: float | None = None
-    peak_flops: float | None = None
-    sms: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("memory_bytes", "memory_bandwidth_bytes_per_s", "peak_flops", "sms"):
-            value = getattr(self, name)
-            if value is not None:
-                _positive("", **{name: value})
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One direction of a host link: a copy of `bytes` takes `alpha_s + bytes / bytes_per_s` when alone."""
-
-    alpha_s: float
-    bytes_per_s: float
-
-    def __post_init__(self) -> None:
-        _not_negative("", alpha_s=self.alpha_s)
-        if not self.bytes_per_s > 0:  # inf is legal: a link that is not simulated
-            raise ProfileError(f"bytes_per_s must be > 0, got {self.bytes_per_s!r}")
-
-    def copy_s(self, size_bytes: float) -> float:
-        """Return the solo duration of one copy, seconds; copying nothing takes no time."""
-        return self.alpha_s + size_bytes / self.bytes_per_s if size_bytes else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pcie:
-    """Both directions of the host link, pinned memory."""
-
-    h2d: Link
-    d2h: Link
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """Solo intensity of a model at one batch size, each as a fraction of the device's peak."""
-
-    compute: float
-    memory: float
-    l2: float | None = None
-
-    def __post_init__(self) -> None:
-        _fraction("", compute=self.compute, memory=self.memory)
-        if self.l2 is not None:
-            _fraction("", l2=self.l2)
-
-
-@dataclass(frozen=True, slots=True)
-class Kernels:
-    """Kernel statistics of one inference at batch 1. None: not known.
-
-    Args:
-        count: Kernels launched per inference.
-        mean_s: Mean duration of a kernel, seconds.
-        max_s: Duration of the longest, seconds: how long a preemption at a kernel boundary may have to wait.
-    """
-
-    count: int
-    mean_s: float
-    max_s: float | None = None
-
-    def __post_init__(self) -> None:
-        _positive("", count=self.count, mean_s=self.mean_s)
-        if self.max_s is not None:
-            _positive("", max_s=self.max_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +82,12 @@ class ObservableModel:
             raise ProfileError("latency_s is empty")
         if 1 not in self.latency_s:
             raise ProfileError(f"latency_s needs batch size 1, has {sorted(self.latency_s)}")
-        _batch("latency_s", *self.latency_s)
+        batch_sizes("latency_s", *self.latency_s)
         for batch, latency in self.latency_s.items():
-            _positive("", **{f"latency_s[{batch}]": latency})
-        _not_negative("", bytes_in=self.bytes_in, bytes_out=self.bytes_out)
+            positive("", **{f"latency_s[{batch}]": latency})
+        not_negative("", bytes_in=self.bytes_in, bytes_out=self.bytes_out)
         if self.weights_bytes is not None:
-            _not_negative("", weights_bytes=self.weights_bytes)
+            not_negative("", weights_bytes=self.weights_bytes)
         for batch in self.features:
             if batch not in self.latency_s:
                 raise ProfileError(
@@ -251,7 +129,7 @@ class Sharing:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        _positive("", demand=self.demand, weight=self.weight)
+        positive("", demand=self.demand, weight=self.weight)
         if self.demand > 1:
             raise ProfileError(f"demand must be within (0, 1], got {self.demand!r}")
 
@@ -270,11 +148,11 @@ class Truth:
     noise_cv: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative("", noise_cv=self.noise_cv)
+        not_negative("", noise_cv=self.noise_cv)
         for model, table in self.sharing.items():
             if not table:
                 raise ProfileError(f"sharing[{model!r}] is empty; leave the model out for processor sharing")
-            _batch(f"sharing[{model!r}]", *table)
+            batch_sizes(f"sharing[{model!r}]", *table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,9 +177,9 @@ class Pair:
     held_out: bool = False
 
     def __post_init__(self) -> None:
-        _positive("", slowdown=self.slowdown)
-        _batch("target_batch", self.target_batch)
-        _batch("other_batch", self.other_batch)
+        positive("", slowdown=self.slowdown)
+        batch_sizes("target_batch", self.target_batch)
+        batch_sizes("other_batch", self.other_batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,9 +114,9 @@ def test_the_seed_decides_everything():
 
 
 def test_another_model_moves_no_measurement():
-    shared = {"a": Sharing(0.9), "b": Sharing(0.8)}
-    few = slowdowns(measure_pairs(make(shared), Campaign(batches=(1,))))
-    more = slowdowns(measure_pairs(make({"new": Sharing(0.7), **shared}), Campaign(batches=(1,))))
+    both = {"a": Sharing(0.9), "b": Sharing(0.8)}
+    few = slowdowns(measure_pairs(make(both), Campaign(batches=(1,))))
+    more = slowdowns(measure_pairs(make({"new": Sharing(0.7), **both}), Campaign(batches=(1,))))
     assert few.items() <= more.items()
 
 

@@ -1,0 +1,151 @@
+"""The parts that profiles are made of, and the checks that they use."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from stratsim.errors import ProfileError
+
+__all__ = ["MAX_BATCH", "Device", "Features", "Kernels", "Kind", "Link", "Pcie", "Provenance"]
+__all__ += ["batch_sizes", "fraction", "not_negative", "positive"]
+
+MAX_BATCH = 4096
+"""Largest batch size that a profile may name: tables are dense in it, and a slip must not fill the memory."""
+
+Kind = Literal["measured", "published", "synthetic"]
+
+
+def positive(where: str, **values: float) -> None:
+    """Require figures > 0 and finite."""
+    for name, value in values.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise ProfileError(f"{where}{name} must be > 0 and finite, got {value!r}")
+
+
+def not_negative(where: str, **values: float) -> None:
+    """Require figures >= 0 and finite."""
+    for name, value in values.items():
+        if not (value >= 0 and math.isfinite(value)):
+            raise ProfileError(f"{where}{name} must be >= 0 and finite, got {value!r}")
+
+
+def fraction(where: str, **values: float) -> None:
+    """Require figures within [0, 1]."""
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ProfileError(f"{where}{name} must be within [0, 1], got {value!r}")
+
+
+def batch_sizes(where: str, *sizes: int) -> None:
+    """Require batch sizes that a profile may name."""
+    for size in sizes:
+        if not 1 <= size <= MAX_BATCH:
+            raise ProfileError(f"{where}: batch sizes must be within [1, {MAX_BATCH}], got {size}")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a field's figures come from.
+
+    Args:
+        kind: `measured` on the device itself by whoever wrote the file, `published` by others and quoted or derived
+            by arithmetic, `synthetic`: estimated, assumed, fitted or simulated.
+        source: Who, where, which version; or how it was estimated.
+        licence: Licence of the source, where it has one.
+        note: What a reader should beware of.
+    """
+
+    kind: Kind
+    source: str
+    licence: str | None = None
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.source.strip():
+            raise ProfileError("source is empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The GPU as its vendor specifies it. None: not known.
+
+    Args:
+        name: The vendor's name.
+        memory_bytes: Size of its memory.
+        memory_bandwidth_bytes_per_s: Peak bandwidth of its memory.
+        peak_flops: Peak operations per second in the precision that the models ran in.
+        sms: Number of streaming multiprocessors.
+    """
+
+    name: str
+    memory_bytes: int | None = None
+    memory_bandwidth_bytes_per_s: float | None = None
+    peak_flops: float | None = None
+    sms: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("memory_bytes", "memory_bandwidth_bytes_per_s", "peak_flops", "sms"):
+            value = getattr(self, name)
+            if value is not None:
+                positive("", **{name: value})
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction of a host link: a copy of `bytes` takes `alpha_s + bytes / bytes_per_s` when alone."""
+
+    alpha_s: float
+    bytes_per_s: float
+
+    def __post_init__(self) -> None:
+        not_negative("", alpha_s=self.alpha_s)
+        if not self.bytes_per_s > 0:  # inf is legal: a link that is not simulated
+            raise ProfileError(f"bytes_per_s must be > 0, got {self.bytes_per_s!r}")
+
+    def copy_s(self, size_bytes: float) -> float:
+        """Return the solo duration of one copy, seconds; copying nothing takes no time."""
+        return self.alpha_s + size_bytes / self.bytes_per_s if size_bytes else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pcie:
+    """Both directions of the host link, pinned memory."""
+
+    h2d: Link
+    d2h: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Solo intensity of a model at one batch size, each as a fraction of the device's peak."""
+
+    compute: float
+    memory: float
+    l2: float | None = None
+
+    def __post_init__(self) -> None:
+        fraction("", compute=self.compute, memory=self.memory)
+        if self.l2 is not None:
+            fraction("", l2=self.l2)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """Kernel statistics of one inference at batch 1. None: not known.
+
+    Args:
+        count: Kernels launched per inference.
+        mean_s: Mean duration of a kernel, seconds.
+        max_s: Duration of the longest, seconds: how long a preemption at a kernel boundary may have to wait.
+    """
+
+    count: int
+    mean_s: float
+    max_s: float | None = None
+
+    def __post_init__(self) -> None:
+        positive("", count=self.count, mean_s=self.mean_s)
+        if self.max_s is not None:
+            positive("", max_s=self.max_s)
