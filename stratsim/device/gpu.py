@@ -31,7 +31,7 @@ class Execution(Generic[Key]):
         self.load: Load = first.load
         self.left_s = solo_s * first.share
         self.rate = 1.0
-        self.later: Sequence[Phase] = phases[1:]
+        self.later: Sequence[Phase] = phases[1:] if len(phases) > 1 else ()
         """Phases to come."""
 
     def next_phase(self) -> None:

@@ -41,17 +41,18 @@ class PrivateLinks:
         d2h: Link parameters towards the host.
     """
 
-    __slots__ = ("_free_s", "_links")
+    __slots__ = ("_engines",)
 
     def __init__(self, gpus: int, h2d: Link, d2h: Link) -> None:
-        self._links = ((h2d.alpha_s, h2d.bytes_per_s), (d2h.alpha_s, d2h.bytes_per_s))
-        self._free_s = ([0.0] * gpus, [0.0] * gpus)
+        # Per direction: when each GPU's engine is free, alpha, rate.
+        self._engines = tuple(([0.0] * gpus, link.alpha_s, link.bytes_per_s) for link in (h2d, d2h))
 
     def submit(self, now_s: float, gpu: int, direction: Direction, size_bytes: int) -> tuple[float, float]:
         """Queue a copy and return when it starts and ends."""
-        free_s = self._free_s[direction]
-        start_s = max(now_s, free_s[gpu])
-        alpha_s, rate = self._links[direction]
+        free_s, alpha_s, rate = self._engines[direction]
+        start_s = free_s[gpu]
+        if start_s < now_s:
+            start_s = now_s
         free_s[gpu] = end_s = start_s + alpha_s + size_bytes / rate
         return start_s, end_s
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from stratsim.model.request import Priority, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
 
@@ -22,13 +23,17 @@ _CHUNK = 8_192
 
 
 def open_loop(workload: Workload) -> Iterator[Request]:
-    """Yield the workload's own requests in the order of arrival, ids from 0; made a chunk at a time."""
+    """Return the workload's own requests in the order of arrival, ids from 0; made a chunk at a time."""
+    return chain.from_iterable(_chunks(workload))
+
+
+def _chunks(workload: Workload) -> Iterator[Iterable[Request]]:
     names = workload.models
     clients: tuple[str | None, ...] = (*workload.client_names, None)  # index -1 is None
     classes = (Priority.HIGH, Priority.LOW)
     for first in range(0, len(workload), _CHUNK):
         part = slice(first, first + _CHUNK)
-        yield from map(
+        yield map(
             Request,
             range(first, min(first + _CHUNK, len(workload))),
             [names[code] for code in workload.model[part].tolist()],

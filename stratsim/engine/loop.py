@@ -139,7 +139,13 @@ class _Run:
             self.links = None
             self.uplink = SharedUplink(cluster.gpus, hardware.h2d, hardware.d2h, cluster.uplink_bytes_per_s)
             self.uplink_alarm = self._alarm(Order.DEVICE, self._on_uplink)
-        self.latency_s = {model: entry.latency_s for model, entry in hardware.models.items()}
+        # By model and batch size: solo latency and phases.
+        self.service = {
+            name: [(latency_s, self.model.phases(name, size)) for size, latency_s in enumerate(entry.latency_s)]
+            for name, entry in hardware.models.items()
+        }
+        self.several_gpus = cluster.gpus > 1
+        self.batch_of = self.recorder.batch_of
         self.waiting: dict[int, Request] = {}
         self.batches = 0
         self.pending = False
@@ -178,7 +184,7 @@ class _Run:
             self.arrival_alarm.arm(self.upcoming.arrival_s)
         for client in self.closed.values():
             self._schedule_client(client, client.spec.start_s)
-        self.clock.run()
+        self.clock.run_instants(self._at_instant_end)
         return self.recorder.result(
             name, len(self.gpus), self.clock.scheduled, time.perf_counter() - began, self._notes()
         )
@@ -197,7 +203,7 @@ class _Run:
         return gpu
 
     def _alarm(self, order: Order, callback: Callable[[Fired], None], owner: Any = None) -> Alarm:
-        return Alarm(self.clock, order, callback, self._settle, owner)
+        return Alarm(self.clock, order, callback, owner)
 
     # Arrivals --------------------------------------------------------------------------------------------------------
 
@@ -210,7 +216,6 @@ class _Run:
         self.upcoming = request
         if request is not None:
             self.arrival_alarm.arm(request.arrival_s)
-        self._settle()
 
     def _admit(self, request: Request, now_s: float) -> None:
         if self.closed:
@@ -240,7 +245,6 @@ class _Run:
         now_s = self.clock._now
         self.asked_by[self.arrivals] = client
         self._admit(client.send(self.arrivals, now_s), now_s)
-        self._settle()
 
     def _reply(self, request: Request) -> None:
         """Let the closed-loop client that sent `request`, if one did, think about its next."""
@@ -250,34 +254,31 @@ class _Run:
 
     # Decisions -------------------------------------------------------------------------------------------------------
 
-    def _settle(self, _event: Fired | None = None) -> None:
-        """Ask for decisions if something changed and this was the last event of the instant."""
+    def _at_instant_end(self, now_s: float) -> None:
+        """Ask for decisions if something changed. Without waiting requests there is nothing to decide."""
         if not self.pending:
             return
-        clock = self.clock
-        queue = clock._queue
-        if queue and queue[0][0] <= clock._now:
-            return
         self.pending = False
-        if self.view._waiting or self.timer_went_off:
-            self._decide(clock._now)
-
-    def _decide(self, now_s: float) -> None:
+        if not (self.view._waiting or self.timer_went_off):
+            return
         self.timer_went_off = False
-        self.rounds = self.rounds + 1 if self.decided_s == now_s else 0
+        self.view._now_s = now_s
+        if self.decided_s == now_s:
+            self._count_round(now_s)
         self.decided_s = now_s
-        if self.rounds > _STUCK:
-            raise SimulationError(f"no progress at t={now_s:.9g} s: policy {self.name!r} was asked {_STUCK} times")
-        view = self.view
-        view._now_s = now_s
         try:
-            for decision in self.policy.decide(view):
+            for decision in self.policy.decide(self.view):
                 if type(decision) is Start:
                     self._start(decision, now_s)
                 else:
                     self._apply(decision, now_s)
         except Exception as error:
             raise self._blame(error) from error
+
+    def _count_round(self, now_s: float) -> None:
+        self.rounds += 1
+        if self.rounds > _STUCK:
+            raise SimulationError(f"no progress at t={now_s:.9g} s: policy {self.name!r} was asked again and again")
 
     def _apply(self, decision: Decision, now_s: float) -> None:
         match decision:
@@ -292,39 +293,29 @@ class _Run:
 
     def _start(self, decision: Start, now_s: float) -> None:
         requests, gpu_id = decision
-        gpu = self._check_start(decision)
+        if not (requests and 0 <= gpu_id < len(self.gpus)):
+            raise self._illegal_start(decision)
         first = requests[0]
-        priority = first.priority if len(requests) == 1 else min([request.priority for request in requests])
+        size = len(requests)
+        gpu = self.gpus[gpu_id]
+        gpu_view = gpu.view
+        if gpu_view._in_flight >= gpu_view._places or size >= len(self.service[first.model]):
+            raise self._illegal_start(decision)
+        priority = first.priority if size == 1 else min([request.priority for request in requests])
         batch = InFlight(self.batches, requests, first.model, priority, gpu_id, now_s)
         self.batches += 1
-        batch_of = self.recorder.batch_of
-        bytes_in = 0
+        size_bytes = 0
         for request in requests:
-            if self.waiting.pop(request.id, None) is not request:
-                raise self._illegal(f"request {request.id} is not waiting", decision)
-            if request.model != first.model:
-                raise self._illegal(f"a batch of two models, {first.model!r} and {request.model!r}", decision)
-            batch_of[request.id] = batch.id
-            bytes_in += request.bytes_in
-        self.view._waiting -= len(requests)
-        gpu.view._staged[batch.id] = batch
-        self.view._changed(gpu.view, 1)
-        self._copy_in(gpu, batch, bytes_in, now_s)
-
-    def _check_start(self, decision: Start) -> _Gpu:
-        requests, gpu_id = decision
-        if not 0 <= gpu_id < len(self.gpus):
-            raise self._illegal(f"there is no GPU {gpu_id}, only 0 to {len(self.gpus) - 1}", decision)
-        gpu = self.gpus[gpu_id]
-        if gpu.view._in_flight >= gpu.view._places:
-            raise self._illegal(f"GPU {gpu_id} has no free place", decision)
-        if not requests:
-            raise self._illegal("an empty batch", decision)
-        largest = len(self.latency_s[requests[0].model]) - 1
-        if len(requests) > largest:
-            message = f"a batch of {len(requests)}, but {requests[0].model!r} is profiled up to {largest}"
-            raise self._illegal(message, decision)
-        return gpu
+            if self.waiting.pop(request.id, None) is not request or request.model != first.model:
+                raise self._illegal_member(request, decision)
+            self.batch_of[request.id] = batch.id
+            size_bytes += request.bytes_in
+        self.view._waiting -= size
+        gpu_view._staged[batch.id] = batch
+        gpu_view._in_flight += 1
+        if self.several_gpus:
+            self.view._changed(gpu_view)
+        self._copy_in(gpu, batch, size_bytes, now_s)
 
     def _drop(self, decision: Drop, now_s: float) -> None:
         request = decision.request
@@ -337,7 +328,6 @@ class _Run:
 
     def _on_timer(self, _event: Fired) -> None:
         self.pending = self.timer_went_off = True
-        self._settle()
 
     # Copies ----------------------------------------------------------------------------------------------------------
 
@@ -362,7 +352,6 @@ class _Run:
             gpu.copy_alarm.arm(copying[0]._copy_in_end_s)
         if self.wakes_on_copy_in:
             self.pending = True
-        self._settle()
 
     def _on_uplink(self, _event: Fired) -> None:
         assert self.uplink is not None  # noqa: S101 (its alarm exists only with it)
@@ -378,7 +367,6 @@ class _Run:
                 batch._copy_out_start_s, batch._copy_out_end_s = copy.start_s, now_s
                 self._finish(batch, solo_s)
         self.uplink_alarm.arm(self.uplink.next_s)
-        self._settle()
 
     def _copy_out(self, gpu: _Gpu, batch: InFlight, solo_s: float, now_s: float) -> None:
         requests = batch.requests
@@ -400,7 +388,6 @@ class _Run:
         batch, start_s, solo_s = event.owner
         batch._copy_out_start_s, batch._copy_out_end_s = start_s, self.clock._now
         self._finish(batch, solo_s)
-        self._settle()
 
     def _finish(self, batch: InFlight, solo_s: float) -> None:
         """A batch's outputs are on the host, now."""
@@ -426,11 +413,12 @@ class _Run:
         requests = batch.requests
         size = len(requests)
         lead = requests[0].id if size == 1 else min([request.id for request in requests])
-        solo_s = self.latency_s[batch.model][size] * self.noise[lead]
+        latency_s, phases = self.service[batch.model][size]
+        solo_s = latency_s * self.noise[lead]
         del gpu.view._staged[batch.id]
         gpu.view._executing[batch.id] = batch
         batch._execution_start_s = now_s
-        gpu.unit.add(now_s, batch, solo_s, self.model.phases(batch.model, size))
+        gpu.unit.add(now_s, batch, solo_s, phases)
 
     def _on_execution(self, event: Fired) -> None:
         gpu: _Gpu = event.owner
@@ -439,14 +427,15 @@ class _Run:
             batch = ended.key
             batch._execution_end_s = now_s
             del gpu.view._executing[batch.id]
-            self.view._changed(gpu.view, -1)
+            gpu.view._in_flight -= 1
+            if self.several_gpus:
+                self.view._changed(gpu.view)
             if gpu.copied_in:
                 self._execute(gpu, gpu.copied_in.popleft(), now_s)
             self._copy_out(gpu, batch, ended.solo_s, now_s)
             if self.wakes_on_execution:
                 self.pending = True
         gpu.execution_alarm.arm(gpu.unit.next_s)
-        self._settle()
 
     # Errors ----------------------------------------------------------------------------------------------------------
 
@@ -465,6 +454,24 @@ class _Run:
             trace = trace.tb_next
         place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
         return PolicyError(f"{type(error).__name__}: {error}{place}", policy=self.name, time_s=float(self.clock._now))
+
+    def _illegal_start(self, decision: Start) -> PolicyError:
+        requests, gpu_id = decision
+        if not requests:
+            return self._illegal("an empty batch", decision)
+        if not 0 <= gpu_id < len(self.gpus):
+            return self._illegal(f"there is no GPU {gpu_id}, only 0 to {len(self.gpus) - 1}", decision)
+        if self.gpus[gpu_id].view.free_places < 1:
+            return self._illegal(f"GPU {gpu_id} has no free place", decision)
+        model = requests[0].model
+        largest = len(self.service[model]) - 1
+        return self._illegal(f"a batch of {len(requests)}, but {model!r} is profiled up to {largest}", decision)
+
+    def _illegal_member(self, request: Request, decision: Start) -> PolicyError:
+        if request.model != decision.requests[0].model:
+            models = f"{decision.requests[0].model!r} and {request.model!r}"
+            return self._illegal(f"a batch of two models, {models}", decision)
+        return self._illegal(f"request {request.id} is not waiting", decision)
 
     def _illegal(self, message: str, decision: object) -> PolicyError:
         return PolicyError(message, policy=self.name, time_s=float(self.clock._now), decision=decision)

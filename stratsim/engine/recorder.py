@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,15 +14,16 @@ from stratsim.model.request import Request, Status
 from stratsim.model.tolerance import TIME_RTOL
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from stratsim.model.workload import Workload
     from stratsim.policy.view import InFlight
 
 __all__ = ["Recorder"]
 
-_CHUNK = 16_384
-_COLUMNS = 13
+_ROW = struct.Struct("<4i8d")
+_COLUMNS: tuple[str, ...] = ("gpu", "model", "size", "priority", "dispatch_s", "copy_in_start_s", "copy_in_end_s")
+_COLUMNS += ("execution_start_s", "execution_end_s", "copy_out_start_s", "copy_out_end_s", "solo_s")
+_GROW = 8_192
+"""Rows by which the batch buffer grows."""
 
 
 class Recorder:
@@ -33,7 +35,7 @@ class Recorder:
 
     __slots__ = (
         "_arrived",
-        "_batch_chunks",
+        "_batches_done",
         "_codes",
         "_dropped",
         "_reasons",
@@ -46,8 +48,8 @@ class Recorder:
     def __init__(self, workload: Workload) -> None:
         self._workload = workload
         self._codes = {name: code for code, name in enumerate(workload.models)}
-        self._rows: list[tuple[float, ...]] = []
-        self._batch_chunks: list[NDArray[np.float64]] = []
+        self._rows = bytearray()
+        self._batches_done = 0
         self._arrived: list[Request] | None = [] if workload.closed_loop else None
         self._dropped: list[tuple[int, float, int]] = []
         self._reasons: dict[str, int] = {}
@@ -69,27 +71,29 @@ class Recorder:
 
     def done(self, batch: InFlight, solo_s: float) -> None:
         """Note a finished batch: all its times are known."""
-        self._rows.append(
-            (
-                batch.id,
-                batch.gpu,
-                self._codes[batch.model],
-                len(batch.requests),
-                batch.priority,
-                batch._dispatch_s,
-                batch._copy_in_start_s,
-                batch._copy_in_end_s,
-                batch._execution_start_s,
-                batch._execution_end_s,
-                batch._copy_out_start_s,
-                batch._copy_out_end_s,
-                solo_s,
-            )
+        offset = batch.id * _ROW.size
+        while offset >= len(self._rows):
+            self._rows.extend(bytes(_GROW * _ROW.size))
+        self._batches_done += 1
+        end_s = batch._copy_out_end_s
+        _ROW.pack_into(
+            self._rows,
+            offset,
+            batch.gpu,
+            self._codes[batch.model],
+            len(batch.requests),
+            batch.priority,
+            batch._dispatch_s,
+            batch._copy_in_start_s,
+            batch._copy_in_end_s,
+            batch._execution_start_s,
+            batch._execution_end_s,
+            batch._copy_out_start_s,
+            end_s,
+            solo_s,
         )
-        if batch._copy_out_end_s > self.end_s:
-            self.end_s = batch._copy_out_end_s
-        if len(self._rows) == _CHUNK:
-            self._flush()
+        if end_s > self.end_s:
+            self.end_s = end_s
 
     def result(self, policy: str, gpus: int, events: int, wall_s: float, notes: tuple[str, ...]) -> Result:
         """Return the tables."""
@@ -110,21 +114,12 @@ class Recorder:
             notes=notes,
         )
 
-    def _flush(self) -> None:
-        self._batch_chunks.append(np.array(self._rows, dtype=np.float64).reshape(-1, _COLUMNS))
-        self._rows.clear()
-
     def _batches(self) -> BatchTable:
-        self._flush()
-        count = sum(len(chunk) for chunk in self._batch_chunks)
-        columns: list[NDArray[Any]] = [np.empty(count, dtype) for dtype in (np.int32, np.int32, np.int32, np.int8)]
-        columns += [np.full(count, nan) for _ in range(_COLUMNS - 5)]
-        for chunk in self._batch_chunks:
-            row = chunk[:, 0].astype(np.int64)  # batches end in another order than they are dispatched in
-            for column, values in zip(columns, chunk.T[1:], strict=True):
-                column[row] = values
-        self._batch_chunks.clear()
-        return BatchTable(*columns)
+        # Every dispatched batch ends before the run does, so the rows have no gaps.
+        kinds = {"gpu": np.int32, "model": np.int32, "size": np.int32, "priority": np.int8}
+        layout = np.dtype([(name, "<i4" if name in kinds else "<f8") for name in _COLUMNS])
+        rows = np.frombuffer(self._rows, dtype=layout, count=self._batches_done)
+        return BatchTable(**{name: rows[name].astype(kinds.get(name, np.float64)) for name in _COLUMNS})
 
     def _requests(self, batches: BatchTable) -> tuple[RequestTable, tuple[str, ...]]:
         workload = self._workload

@@ -64,6 +64,8 @@ class QueuePolicy(Policy):
         self.profile = profile = setting.profile
         self.drop = DropMode(self._drop) if self._drop is not None else setting.drop
         limit = self._max_batch or setting.max_batch
+        self._estimates = limit > 1 or self.drop is not DropMode.NEVER
+        """Whether anything depends on an estimate: one by one, whatever the deadline, needs none."""
         self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
         self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
         self._queues: dict[str, list[Entry]] = {name: [] for name in profile.models}
@@ -80,15 +82,13 @@ class QueuePolicy(Policy):
 
     def decide(self, view: View) -> Iterator[Decision]:
         """Start batches while there are both requests and places."""
-        while (gpu := view.least_loaded()) is not None:
-            queue = self._next_queue()
-            if queue is None:
-                return
+        while (queue := self._next_queue()) is not None and (gpu := view.least_loaded()) is not None:
             batch: list[Request] = []
-            if self.drop is DropMode.NEVER and self.setting.max_batch == 1:
-                batch.append(heappop(queue)[2])  # nothing to decide
+            if self._estimates:
+                start_s = view.now_s + self.expected_wait_s(gpu, view.now_s)
+                yield from self._form(queue, start_s, view.now_s, batch)
             else:
-                yield from self._form(queue, view.now_s + self.expected_wait_s(gpu, view.now_s), view.now_s, batch)
+                batch.append(heappop(queue)[2])
             if queue:
                 heappush(self._heads, queue[0])
             if batch:

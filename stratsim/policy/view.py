@@ -161,6 +161,9 @@ class View:
 
     def least_loaded(self) -> GpuView | None:
         """Return the GPU with the fewest batches in flight, the lowest id among equals; None if all are full."""
+        if len(self._gpus) == 1:
+            gpu = self._gpus[0]
+            return gpu if gpu._in_flight < gpu._places else None
         heap = self._least_loaded
         while True:
             count, gpu_id = heap[0]
@@ -169,13 +172,10 @@ class View:
                 return gpu if count < gpu._places else None
             heappop(heap)
 
-    def _changed(self, gpu: GpuView, more: int) -> None:
-        """Note `more` (or, negative, less) batches in flight on `gpu` (called by the engine)."""
-        gpu._in_flight += more
+    def _changed(self, gpu: GpuView) -> None:
+        """Note a new number of batches in flight on one of several GPUs (called by the engine)."""
         heap = self._least_loaded
-        if len(self._gpus) == 1:
-            heap[0] = (gpu._in_flight, 0)
-        elif len(heap) > 8 * len(self._gpus):  # a policy that never asks must not let it grow
+        if len(heap) > 8 * len(self._gpus):  # a policy that never asks must not let it grow
             heap[:] = sorted((gpu._in_flight, gpu.id) for gpu in self._gpus)
         else:
             heappush(heap, (gpu._in_flight, gpu.id))
