@@ -68,7 +68,7 @@ def invariants(result: Result, max_concurrency: int | None = None) -> list[str]:
 def _report(number: int, text: str, wrong: Mask, row: str) -> Iterator[str]:
     """Yield one line if anything is wrong: how many rows, and the first of them."""
     if wrong.any():
-        yield f"I{number}: {text} ({int(wrong.sum())} of {len(wrong)} {row}s, first: {row} {int(wrong.argmax())})"
+        yield f"I{number}: {text} ({row} {int(wrong.argmax())}; {int(wrong.sum())} of {len(wrong)} in all)"
 
 
 def _before(earlier_s: Floats, later_s: Floats) -> Mask:

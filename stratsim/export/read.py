@@ -96,8 +96,6 @@ def _read_table(folder: Path, name: str, columns: Sequence[str] | None) -> pd.Da
     try:
         return _read_parquet(path, columns) if path is parquet else _read_csv(path, columns)
     except (OSError, EOFError, ValueError) as error:  # pyarrow's and pandas' own errors are ValueErrors too
-        if isinstance(error, MissingExtraError):
-            raise
         raise SpecError(f"{path}: cannot be read: {error}") from error
 
 
@@ -125,11 +123,17 @@ def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
         path,
         usecols=None if columns is None else list(columns),
         dtype=kinds,
-        float_precision="round_trip",
+        **_exact_floats(pd.__version__),
         keep_default_na=False,
         na_values=[""],
     )
     return _tidy(frame if columns is None else frame[list(columns)])
+
+
+def _exact_floats(version: str) -> dict[str, Any]:
+    """Return the option that makes pandas read a float exactly; since 3.1 it always does and deprecates the option."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return {} if (major, minor) >= (3, 1) else {"float_precision": "round_trip"}
 
 
 def _tidy(frame: pd.DataFrame) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def test_covers_the_true_mean_as_often_as_it_says():
 
 def test_pairing_removes_what_both_share():
     shared = np.array([0.0, 50.0, -20.0, 7.0])
-    interval = paired_interval(shared + [1.0, 1.1, 0.9, 1.0], shared)
+    interval = paired_interval(shared + np.array([1.0, 1.1, 0.9, 1.0]), shared)
     assert interval.mean == pytest.approx(1.0)
     assert interval.half_width < 0.2
     assert paired_interval([1, 2, 3], [0, 0, 0]) == mean_interval([1, 2, 3])
