@@ -146,8 +146,7 @@ def provenance() -> dict[str, Provenance]:
             "synthetic",
             f"rough fit to the loaded cells of {results}",
             LICENCE,
-            note="nine free numbers for ten cells: mean error of the loaded latency 5 % there (worst 23 %, distilbert "
-            "in C), 16 % on workload D, which the fit had not seen (worst 42 %, densenet201); the demand of "
+            note="nine free numbers for ten cells: an error on those cells says little about others; the demand of "
             "densenet201, inceptionv3 and distilbert, seen in C only, is not identified",
         ),
         "truth.noise_cv": Provenance(
