@@ -6,7 +6,6 @@ are the same whatever n is; and as each model has its own stream, another model 
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 from dataclasses import dataclass
@@ -199,28 +198,32 @@ def superpose(
     """
     if count < 1:
         raise SpecError(f"the number of requests must be at least 1, got {count}")
-    feeds = [process.blocks(streams.get("arrivals", name)) for name, process in processes.items()]
-    pieces: list[list[NDArray[np.float64]]] = [[next(feed)] for feed in feeds]
-    # Always extend the process that is known for the shortest time: all before that moment is final.
-    known = [(_end(piece[-1]), index) for index, piece in enumerate(pieces)]
-    heapq.heapify(known)
-    while _final(pieces, known[0][0]) < count:
-        _, index = heapq.heappop(known)
-        pieces[index].append(next(feeds[index]))
-        heapq.heappush(known, (_end(pieces[index][-1]), index))
-    times = np.concatenate([block for piece in pieces for block in piece])
-    owner = np.repeat(np.arange(len(pieces), dtype=np.int32), [sum(map(len, piece)) for piece in pieces])
+    feeds = [_Feed(process.blocks(streams.get("arrivals", name))) for name, process in processes.items()]
+    horizon = count / sum(process.rate for process in processes.values())
+    while sum(feed.extend(horizon) for feed in feeds) < count:
+        horizon *= 1.25
+    found = [np.concatenate(feed.pieces) for feed in feeds]
+    times = np.concatenate(found)
+    owner = np.repeat(np.arange(len(found), dtype=np.int32), [len(part) for part in found])
     order = np.argsort(times, kind="stable")[:count]
     return times[order], owner[order]
 
 
-def _end(block: NDArray[np.float64]) -> float:
-    return float(block[-1]) if len(block) else 0.0
+class _Feed:
+    """What is known of one process so far."""
 
+    def __init__(self, blocks: Iterator[NDArray[np.float64]]) -> None:
+        self._blocks = blocks
+        self._end = 0.0
+        self.pieces: list[NDArray[np.float64]] = []
 
-def _final(pieces: list[list[NDArray[np.float64]]], until: float) -> int:
-    """Return how many arrivals at or before `until` are known."""
-    return sum(int(np.searchsorted(block, until, side="right")) for piece in pieces for block in piece)
+    def extend(self, horizon: float) -> int:
+        """Take blocks until all arrivals up to `horizon` are known; return how many there are."""
+        while self._end <= horizon:
+            block = next(self._blocks)
+            self.pieces.append(block)
+            self._end = float(block[-1]) if len(block) else self._end
+        return sum(int(np.searchsorted(piece, horizon, side="right")) for piece in self.pieces)
 
 
 def generate(

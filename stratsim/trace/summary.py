@@ -1,0 +1,140 @@
+"""Figures that describe a trace: rate, burstiness, what is there and what is not."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stratsim.model.request import Priority
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stratsim.trace.schema import Names, Trace
+
+__all__ = ["dispersion", "gap_cv", "summarise"]
+
+
+def gap_cv(arrival: NDArray[np.float64]) -> float:
+    """Return the coefficient of variation of the inter-arrival times; NaN below three arrivals. Poisson: 1."""
+    gaps = np.diff(arrival)
+    mean = float(gaps.mean()) if len(gaps) > 1 else 0.0
+    return float(gaps.std()) / mean if mean > 0 else math.nan
+
+
+def window_counts(arrival: NDArray[np.float64], width: float) -> NDArray[np.int64]:
+    """Return the arrivals in each full window of `width` after the first arrival."""
+    windows = int((arrival[-1] - arrival[0]) // width)
+    index = ((arrival - arrival[0]) // width).astype(np.int64)
+    return np.bincount(index[index < windows], minlength=windows)
+
+
+def dispersion(arrival: NDArray[np.float64], width: float) -> float:
+    """Return the index of dispersion: variance over mean of the counts in windows of `width`. Poisson: 1.
+
+    NaN below two full windows.
+    """
+    if len(arrival) < 2:
+        return math.nan
+    counts = window_counts(arrival, width)
+    return float(counts.var() / counts.mean()) if len(counts) > 1 and counts.any() else math.nan
+
+
+def summarise(trace: Trace) -> dict[str, Any]:
+    """Return the figures of a trace, ready for JSON: None where a figure is not defined.
+
+    Times are seconds; in a normalised trace units of the mean inter-arrival time.
+    """
+    rate, cv = trace.rate, gap_cv(trace.arrival_s)
+    return {
+        "source": trace.source,
+        "format": trace.format,
+        "sha256": trace.sha256,
+        "requests": len(trace),
+        "normalised": trace.normalised,
+        "span_s": None if trace.normalised else trace.span,
+        "rate_per_s": None if trace.normalised else _finite(rate),
+        "interarrival_cv": _finite(cv),
+        "dispersion": {} if trace.normalised else _dispersions(trace),
+        "peak_to_mean_per_minute": None if trace.normalised else _peak(trace),
+        "models": _shares(trace.model),
+        "priorities": _priorities(trace),
+        "deadlines": _deadlines(trace),
+        "clients": None if trace.client is None else len(trace.client.names),
+        "closed_loop_clients": len(trace.closed_loop),
+        "extra_columns": list(trace.extra),
+        "missing": _missing(trace),
+        "notes": list(trace.notes),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _dispersions(trace: Trace) -> dict[str, float | None]:
+    return {f"{width} s": _finite(dispersion(trace.arrival_s, width)) for width in (1, 10, 60)}
+
+
+def _peak(trace: Trace) -> float | None:
+    """Return the busiest full minute over the mean one."""
+    if trace.span < 120:
+        return None
+    counts = window_counts(trace.arrival_s, 60.0)
+    return float(counts.max() / counts.mean()) if counts.any() else None
+
+
+def _shares(column: Names | None) -> dict[str, int] | None:
+    if column is None:
+        return None
+    counts = np.bincount(column.codes, minlength=len(column.names))
+    order = np.argsort(-counts, kind="stable")
+    return {column.names[code]: int(counts[code]) for code in order.tolist()}
+
+
+def _priorities(trace: Trace) -> dict[str, int] | None:
+    if trace.priority is None:
+        return None
+    return {priority.label: int((trace.priority == priority).sum()) for priority in Priority}
+
+
+def _deadlines(trace: Trace) -> dict[str, Any] | None:
+    """Return how many requests have a deadline, and the range of their times to it; None if the trace is silent."""
+    if trace.deadline_free:
+        return {"with": 0, "without": len(trace), "least_s": None, "median_s": None, "most_s": None}
+    if trace.slo_s is not None:
+        slo = trace.slo_s
+    elif trace.deadline_s is not None:
+        slo = trace.deadline_s - trace.arrival_s
+    else:
+        return None
+    given = slo[np.isfinite(slo)]
+    return {
+        "with": len(given),
+        "without": len(slo) - len(given),
+        "least_s": float(given.min()),
+        "median_s": float(np.median(given)),
+        "most_s": float(given.max()),
+    }
+
+
+def _missing(trace: Trace) -> list[str]:
+    """Return what a workload rule fills."""
+    missing = []
+    clients = trace.closed_loop
+    if (len(trace) and trace.model is None) or any(spec.model is None for spec in clients):
+        missing.append("model")
+    if (len(trace) and trace.priority is None) or any(spec.priority is None for spec in clients):
+        missing.append("priority")
+    silent = trace.slo_s is None and trace.deadline_s is None and len(trace) > 0
+    if not trace.deadline_free and (silent or any(spec.slo_s is None for spec in clients)):
+        missing.append("deadline")
+    if (len(trace) and trace.bytes_in is None) or any(spec.bytes_in is None for spec in clients):
+        missing.append("bytes_in")
+    if (len(trace) and trace.bytes_out is None) or any(spec.bytes_out is None for spec in clients):
+        missing.append("bytes_out")
+    if trace.normalised:
+        missing.append("rate")
+    return missing
