@@ -8,12 +8,12 @@ The format is described in "Trace Event Format" (Google, 2016); timestamps are i
 from __future__ import annotations
 
 import json
-from heapq import heappop, heappush
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from stratsim.model.request import Priority
+from stratsim.stats.occupancy import assign_lanes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     from stratsim.engine.result import Result
 
-    Floats = NDArray[np.float64]
-
-__all__ = ["assign_lanes", "timeline_events", "write_timeline"]
+__all__ = ["timeline_events", "write_timeline"]
 
 _ROWS = (
     ("slot", "execution", "execution_start_s", "execution_end_s"),
@@ -34,27 +32,6 @@ _ROWS = (
 )
 _ROWS_PER_KIND = 1000
 """Thread ids: the kind's position times this, plus the lane."""
-
-
-def assign_lanes(start_s: Floats, end_s: Floats) -> list[int]:
-    """Return a lane for each interval so that no two in a lane overlap: the lowest one free at its start.
-
-    Greedy colouring in the order of the starts, which uses as few lanes as intervals hold at once.
-
-    Args:
-        start_s: Starts, shape (n,), seconds.
-        end_s: Ends, shape (n,), not before the starts.
-    """
-    lanes = [0] * len(start_s)
-    free: list[int] = []
-    busy: list[tuple[float, int]] = []
-    for row in np.lexsort((end_s, start_s)).tolist():
-        while busy and busy[0][0] <= start_s[row]:
-            heappush(free, heappop(busy)[1])
-        lane = heappop(free) if free else len(busy)
-        heappush(busy, (float(end_s[row]), lane))
-        lanes[row] = lane
-    return lanes
 
 
 def timeline_events(results: Sequence[Result], cap: int = 20_000) -> Iterator[dict[str, Any]]:
@@ -79,7 +56,7 @@ def write_timeline(results: Sequence[Result], file: IO[str], *, cap: int = 20_00
     file.write('{"displayTimeUnit": "ms",\n')
     file.write(f'"otherData": {json.dumps({"source": "stratsim", "notes": notes})},\n"traceEvents": [')
     for number, event in enumerate(timeline_events(results, cap)):
-        file.write((",\n" if number else "\n") + json.dumps(event, allow_nan=False))
+        file.write((",\n" if number else "\n") + json.dumps(event, allow_nan=False, separators=(",", ":")))
     file.write("\n]}\n")
 
 

@@ -6,6 +6,7 @@ start or an end (NaN) and those of zero length count for nothing.
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["busy_s", "clip", "peak_concurrency", "total_s"]
+__all__ = ["assign_lanes", "busy_s", "clip", "peak_concurrency", "total_s"]
 
 
 def clip(start_s: Floats, end_s: Floats, from_s: float, to_s: float) -> tuple[Floats, Floats]:
@@ -61,3 +62,24 @@ def peak_concurrency(start_s: Floats, end_s: Floats) -> int:
     start, end = np.sort(start), np.sort(end)
     begun = np.arange(1, len(start) + 1)
     return int((begun - np.searchsorted(end, start, side="right")).max())
+
+
+def assign_lanes(start_s: Floats, end_s: Floats) -> list[int]:
+    """Return a lane for each interval so that no two in a lane overlap: the lowest one free at its start.
+
+    Greedy colouring in the order of the starts, which uses as few lanes as intervals hold at once.
+
+    Args:
+        start_s: Starts, shape (n,), seconds.
+        end_s: Ends, shape (n,), not before the starts.
+    """
+    lanes = [0] * len(start_s)
+    free: list[int] = []
+    busy: list[tuple[float, int]] = []
+    for row in np.lexsort((end_s, start_s)).tolist():
+        while busy and busy[0][0] <= start_s[row]:
+            heappush(free, heappop(busy)[1])
+        lane = heappop(free) if free else len(busy)
+        heappush(busy, (float(end_s[row]), lane))
+        lanes[row] = lane
+    return lanes

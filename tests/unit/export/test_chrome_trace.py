@@ -4,35 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from stratsim.export.chrome_trace import assign_lanes, timeline_events, write_timeline
+from stratsim.export.chrome_trace import timeline_events, write_timeline
 
 
 def written(results, **options):
     file = io.StringIO()
     write_timeline(results, file, **options)
     return json.loads(file.getvalue())
-
-
-def test_lanes_known_answer():
-    # 0-10 | 1-3 | 2-5, then 3-4 takes the lane that became free at 3
-    lanes = assign_lanes(np.array([0.0, 1, 2, 3]), np.array([10.0, 3, 5, 4]))
-    assert lanes == [0, 1, 2, 1]
-
-
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10)), max_size=25))
-def test_lanes_never_overlap_and_are_as_few_as_possible(spans):
-    start = np.array([begin for begin, _ in spans], dtype=float)
-    end = start + [length for _, length in spans]
-    lanes = np.array(assign_lanes(start, end))
-    for lane in set(lanes.tolist()):
-        rows = np.flatnonzero(lanes == lane)
-        ordered = rows[np.argsort(start[rows])]
-        assert all(end[a] <= start[b] for a, b in pairwise(ordered))
-    most = max((int(((start <= t) & (t < end)).sum()) for t in range(41)), default=0)
-    assert len(set(lanes.tolist())) == most
 
 
 def test_the_file_is_in_the_trace_event_format(make_result):
