@@ -31,7 +31,7 @@ def list(*, as_json: bool) -> None:  # noqa: A001
     or synthetic. `stratsim profile show NAME` says it for every field.
     """
     from stratsim import bundled
-    from stratsim.cli.profile.text import table
+    from stratsim.cli.text import table
     from stratsim.model.codec import load_profile
 
     found = [_row(load_profile(name)) for name in bundled.names("profiles")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stratsim.cli.profile.text import heading, ms, number, table
+from stratsim.cli.text import heading, ms, number, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

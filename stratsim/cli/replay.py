@@ -1,0 +1,197 @@
+"""`stratsim replay`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stratsim.experiment.run import Inputs, Outcome
+    from stratsim.experiment.spec import RunSpec
+
+__all__ = ["replay"]
+
+_LONG = 50_000
+"""Requests, over all policies, from which a progress bar is worth its flicker."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stratsim replay                                      the bundled workload through four policies
+  stratsim replay requests.csv --policy edf,priority-edf --gpus 2
+  stratsim replay --policy 'edf(max_batch=4),my_policy.py:MyPolicy' --load 0.9
+  stratsim replay AzureLLMInferenceTrace_conv.csv --workload mix.toml --out results/conv
+  stratsim replay workload_C.json --profile rtx3080-disb --max-batch 1 --json
+"""
+)
+@click.argument("trace", required=False)
+@click.option(
+    "--policy", metavar="LIST", help="Policies, by comma; parameters in brackets. [default: the four queueing ones]"
+)
+@click.option("--profile", metavar="NAME|FILE", help="The GPU (`stratsim profile list`). [default: a100-80gb-parvagpu]")
+@click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: 1]")
+@click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
+@click.option(
+    "--load", type=float, metavar="X", help="Rate, as a share of batch-1 saturation. [default: the trace's, or 0.7]"
+)
+@click.option("--rate-scale", type=float, metavar="X", help="Multiply the trace's rate.")
+@click.option("--limit", type=int, metavar="N", help="Replay the first N requests.")
+@click.option("--warmup", "warmup_s", type=float, metavar="S", help="Measure from S seconds after the first arrival.")
+@click.option("--seed", type=int, metavar="N", help="Seed of all random streams. [default: 0]")
+@click.option("--device-model", metavar="NAME", help="streams, processor-sharing or exclusive. [default: streams]")
+@click.option("--max-concurrency", type=int, metavar="N", help="Batches that execute at once on a GPU. [default: 2]")
+@click.option("--max-batch", type=int, metavar="N", help="Largest batch. [default: 8, at most the profile's largest]")
+@click.option("--drop", metavar="MODE", help="Give requests up: never, expired or infeasible. [default: infeasible]")
+@click.option("--no-transfers", is_flag=True, help="Do not simulate host transfers.")
+@click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
+@click.option("--strict", is_flag=True, help="Refuse an unsorted trace instead of sorting it.")
+@click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting, by name; wins over all.")
+@click.option("--out", metavar="DIR", help="Write tables, summary, manifest and timeline there.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
+@click.option("--no-timeline", is_flag=True, help="Write no timeline.json.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
+@click.option("--quiet", is_flag=True, help="No notes and no progress on stderr.")
+def replay(
+    config: str | None,
+    settings: tuple[str, ...],
+    out: str | None,
+    overwrite: bool,
+    no_timeline: bool,
+    as_json: bool,
+    quiet: bool,
+    no_transfers: bool,
+    **options: Any,
+) -> None:
+    """Replay TRACE through one or more policies and compare them.
+
+    TRACE is a file (its format is recognised from its content), the name of a bundled trace, or nothing: then the
+    bundled default. Every policy replays the same requests. What the trace lacks of models, priorities and deadlines
+    is filled by the workload rule; a note says what.
+    """
+    from stratsim.experiment.run import prepare
+    from stratsim.experiment.run import replay as run
+    from stratsim.export import check_target, write_results
+
+    if out is not None:
+        check_target(out, overwrite)
+    inputs = prepare(_spec(config, settings, no_transfers, options))
+    with _progress(inputs, shown=not quiet) as progress:
+        outcome = run(inputs, progress)
+    if not quiet:
+        for note in outcome.notes:
+            click.echo(f"note: {note}", err=True)
+    if out is not None:
+        write_results(
+            list(outcome.results),
+            out,
+            manifest=outcome.manifest(),
+            summaries=list(outcome.summaries),
+            overwrite=overwrite,
+            timeline=not no_timeline,
+        )
+    if as_json:
+        click.echo(json.dumps(_document(outcome), allow_nan=False))
+    else:
+        _print_table(outcome)
+        if out is not None:
+            click.echo(f"written to {out}")
+
+
+def _spec(config: str | None, settings: tuple[str, ...], no_transfers: bool, options: dict[str, Any]) -> RunSpec:
+    """Merge the sources of settings: defaults, then the file, then the options, then --set."""
+    from stratsim.experiment.spec import make_spec, parse_settings, read_config
+
+    merged: dict[str, Any] = {}
+    if config is not None:
+        merged |= read_config(config)
+        make_spec(merged, config)  # so that a mistake in the file is reported as the file's
+    merged |= {key: value for key, value in options.items() if value not in (None, False)}
+    if no_transfers:
+        merged["transfers"] = False
+    return make_spec(merged | parse_settings(settings))
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    manifest = outcome.manifest()
+    return {"trace": manifest["trace"], "runs": list(outcome.summaries), "manifest": manifest}
+
+
+@contextmanager
+def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Yield a progress callback that draws bars on stderr, or None where nobody would look or wait."""
+    if not (shown and sys.stderr.isatty()) or len(inputs.workload) * len(inputs.policies) < _LONG:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {call.text: bars.add_task(call.text, total=len(inputs.workload) or None) for call in inputs.policies}
+        yield lambda policy, done, total: bars.update(tasks[policy], completed=done, total=total or None)
+
+
+# The table ------------------------------------------------------------------------------------------------------------
+
+_COLUMNS: tuple[str, ...] = (
+    "policy",
+    "class",
+    "arrived",
+    "met",
+    "late",
+    "dropped",
+    "viol %",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "met/s",
+)
+_COLUMNS += ("GPU %", "PCIe %", "sim req/s")
+
+
+def _print_table(outcome: Outcome) -> None:
+    from stratsim.cli.text import table
+
+    rows = [row for summary in outcome.summaries for row in _rows(summary)]
+    table(_COLUMNS, rows, left=2)
+    if outcome.inputs.workload.closed_loop:
+        click.echo("closed-loop clients send more the sooner they are answered: `arrived` differs between policies")
+
+
+def _rows(summary: dict[str, Any]) -> Iterator[list[str]]:
+    for label, figures in summary["classes"].items():
+        first = label == "high"
+        latency = figures["latency_s"]
+        yield [
+            summary["policy"] if first else "",
+            label,
+            *(str(figures[key]) for key in ("arrived", "met", "late", "dropped")),
+            _figure(figures["violation"], 100.0, 2),
+            *(_figure(latency[key], 1e3, 2) for key in ("p50", "p95", "p99")),
+            _figure(figures["goodput_per_s"], 1.0, 1),
+            *(_machine(summary) if first else ("", "", "")),
+        ]
+
+
+def _machine(summary: dict[str, Any]) -> tuple[str, str, str]:
+    """Return what the classes have in common: utilisations and the speed of the simulation."""
+    requests = sum(figures["arrived"] for figures in summary["classes"].values())
+    gpu = _mean([entry["utilization"] for entry in summary["gpu"]])
+    pcie = _mean([max(entry["h2d_utilization"], entry["d2h_utilization"]) for entry in summary["pcie"]])
+    return _figure(gpu, 100.0, 1), _figure(pcie, 100.0, 1), f"{requests / max(summary['wall_s'], 1e-9):,.0f}"
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _figure(value: float | None, scale: float, digits: int) -> str:
+    return "-" if value is None else f"{value * scale:.{digits}f}"

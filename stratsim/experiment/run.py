@@ -1,0 +1,127 @@
+"""Runs a spec: reads, completes, replays through each policy, checks and sums up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stratsim.engine import Result, simulate
+from stratsim.errors import SimulationError
+from stratsim.experiment.manifest import make_manifest
+from stratsim.export import invariants, summarize
+from stratsim.model.codec import load_profile
+from stratsim.policy.base import DropMode
+from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
+from stratsim.trace import read_trace
+from stratsim.trace.rule import complete
+from stratsim.trace.spec import load_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stratsim.experiment.spec import RunSpec
+    from stratsim.model.profile import Profile
+    from stratsim.model.workload import Workload
+    from stratsim.trace import Trace
+
+__all__ = ["Inputs", "Outcome", "prepare", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that a spec names, read and checked; nothing simulated yet."""
+
+    spec: RunSpec
+    profile: Profile
+    trace: Trace
+    workload: Workload
+    policies: tuple[PolicyCall, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a spec's runs gave, in the order of its policies."""
+
+    inputs: Inputs
+    results: tuple[Result, ...]
+    summaries: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+
+    def manifest(self) -> dict[str, Any]:
+        """Return what is needed to repeat the runs."""
+        inputs = self.inputs
+        return make_manifest(inputs.spec, inputs.profile, inputs.trace, len(inputs.workload), list(self.notes))
+
+
+def prepare(spec: RunSpec) -> Inputs:
+    """Read and check everything that `spec` names.
+
+    Raises:
+        StratsimError: whatever cannot be used.
+    """
+    policies = tuple(parse_policies(spec.policy))
+    for call in policies:
+        make_policy(call)  # a wrong name or parameter must not wait for the end of a long read
+    profile = load_profile(spec.profile)
+    rule = load_rule(spec.workload) if spec.workload is not None else None
+    trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
+    workload = complete(
+        trace,
+        profile.for_scheduler(transfers=spec.transfers),
+        rule,
+        resolve=profile.resolve,
+        gpus=spec.gpus,
+        seed=spec.seed,
+        load=spec.load,
+        rate_scale=spec.rate_scale,
+    )
+    return Inputs(spec, profile, trace, workload, policies, (*workload.notes, *_clamped(spec, profile, workload)))
+
+
+def replay(inputs: Inputs, progress: Callable[[str, int, int], None] | None = None) -> Outcome:
+    """Replay the same requests through each policy.
+
+    Args:
+        inputs: From `prepare`.
+        progress: Called now and then with (policy, requests arrived, requests in all; 0 when not known).
+
+    Raises:
+        PolicyError: a policy failed.
+        SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
+    """
+    results = tuple(_run(inputs, call, progress) for call in inputs.policies)
+    summaries = tuple(summarize(result, warmup_s=inputs.spec.warmup_s) for result in results)
+    notes = dict.fromkeys((*inputs.notes, *(note for result in results for note in result.notes)))
+    return Outcome(inputs, results, summaries, tuple(notes))
+
+
+def _run(inputs: Inputs, call: PolicyCall, progress: Callable[[str, int, int], None] | None) -> Result:
+    spec = inputs.spec
+    result = simulate(
+        inputs.workload,
+        inputs.profile,
+        make_policy(call),
+        cluster=spec.cluster(),
+        max_batch=spec.max_batch,
+        drop=DropMode(spec.drop),
+        seed=spec.seed,
+        name=call.text,
+        progress=None if progress is None else lambda done, total: progress(call.text, done, total),
+    )
+    broken = invariants(result, spec.max_concurrency)
+    if broken:
+        raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")
+    return result
+
+
+def _clamped(spec: RunSpec, profile: Profile, workload: Workload) -> tuple[str, ...]:
+    """Return a note on the models whose profile does not reach the largest batch."""
+    used = {workload.models[code] for code in set(workload.model.tolist())}
+    used |= {client.model for client in workload.closed_loop}
+    largest = {name: max(profile.observable.models[name].latency_s) for name in used}
+    below = {name: size for name, size in largest.items() if size < spec.max_batch}
+    if not below:
+        return ()
+    sizes = ", ".join(f"{name} {size}" for name, size in sorted(below.items()))
+    return (f"max batch {spec.max_batch} is clamped to the profile's largest: {sizes}",)

@@ -1,0 +1,145 @@
+"""What to run: one flat, frozen record that a file, `--set` and the command line all write to."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from stratsim.errors import SpecError, suggest
+from stratsim.model.cluster import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["RunSpec", "make_spec", "parse_settings", "read_config"]
+
+DEFAULT_POLICIES = "fifo,priority-fifo,edf,priority-edf"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """A replay: the same requests through one or more policies. Every default is our choice.
+
+    Args:
+        trace: A file, the name of a bundled trace, or None for the bundled default.
+        trace_format: Force a format; recognised from the content by default.
+        strict: Refuse an unsorted trace instead of sorting it.
+        workload: TOML file with the rule that fills what the trace lacks.
+        policy: Comma-separated policies with inline parameters.
+        profile: Name of a bundled profile, or a file.
+        gpus: Number of GPUs.
+        load: Rate of the trace as a share of the profile's batch-1 exclusive saturation; None leaves a trace's own rate
+            and means 0.7 for a trace that has none.
+        rate_scale: Multiplies the rate of the trace.
+        limit: Replay the first so many requests.
+        warmup_s: Measure from so many seconds after the first arrival; None measures everything.
+        seed: Of all random streams.
+        device_model: Execution model of the simulated GPU.
+        max_concurrency: Batches that execute at once on a GPU.
+        prefetch: Further batches per GPU that may copy in or wait.
+        max_batch: Largest batch that policies without a limit of their own form.
+        drop: When policies without a rule of their own give requests up.
+        transfers: Simulate host transfers.
+        uplink_bytes_per_s: Capacity of an uplink that all GPUs share; None for none.
+    """
+
+    trace: str | None = None
+    trace_format: str | None = None
+    strict: bool = False
+    workload: str | None = None
+    policy: str = DEFAULT_POLICIES
+    profile: str = "a100-80gb-parvagpu"
+    gpus: int = 1
+    load: float | None = None
+    rate_scale: float | None = None
+    limit: int | None = None
+    warmup_s: float | None = None
+    seed: int = 0
+    device_model: str = "streams"
+    max_concurrency: int = 2
+    prefetch: int = 1
+    max_batch: int = 8
+    drop: Literal["never", "expired", "infeasible"] = "infeasible"
+    transfers: bool = True
+    uplink_bytes_per_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_batch", 1), ("seed", 0), ("limit", 1), ("warmup_s", 0)):
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise SpecError(f"{name} must be at least {least}, got {value}")
+        self.cluster()
+
+    def cluster(self) -> Cluster:
+        """Return the machine."""
+        return Cluster(
+            gpus=self.gpus,
+            device_model=self.device_model,
+            max_concurrency=self.max_concurrency,
+            prefetch=self.prefetch,
+            transfers=self.transfers,
+            uplink_bytes_per_s=self.uplink_bytes_per_s,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields, for the manifest."""
+        return asdict(self)
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Return the settings of a TOML file: the fields of `RunSpec`, flat.
+
+    Raises:
+        SpecError: the file cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: not a TOML file: {error}") from None
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Return the fields that `--set key=value` options name; values are TOML, or bare words.
+
+    Raises:
+        SpecError: an option without `=`, or an unknown key.
+    """
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or not key:
+            raise SpecError(f"--set takes KEY=VALUE, got {setting!r}")
+        _check_keys("--set", [key])
+        parsed[key] = _toml_value(value.strip())
+    return parsed
+
+
+def make_spec(settings: Mapping[str, Any], source: object = "options") -> RunSpec:
+    """Return the spec that has these settings and the defaults for the rest.
+
+    Raises:
+        SpecError: unknown key (with the nearest), wrong type or impossible value; names `source`.
+    """
+    from stratsim.model.codec import decode
+
+    _check_keys(source, settings)
+    return decode(dict(settings), RunSpec, source)
+
+
+def _check_keys(source: object, keys: Iterable[str]) -> None:
+    known = [field.name for field in fields(RunSpec)]
+    for key in keys:
+        if key not in known:
+            raise SpecError(f"{source}: unknown setting {key!r}; {suggest(key, known)}")
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
