@@ -1,1 +1,7 @@
-"""Figures from result files."""
+"""Figures from result files.
+
+    stratsim plot results/demo --kind violations --out violations.pdf
+
+Each kind of figure is a module with the same three names: `COLUMNS` of the data behind the figure, `data` that takes
+it from result folders, `draw` that draws it. `stratsim_plots.style` decides what everything looks like.
+"""

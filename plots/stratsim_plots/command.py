@@ -1,0 +1,51 @@
+"""`stratsim plot`."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["plot"]
+
+
+@click.command(epilog="Needs matplotlib: pip install 'stratsim[plots]'.")
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--kind",
+    required=True,
+    type=click.Choice(["violations", "latency-cdf", "timeline", "load"]),
+    help="What to draw.",
+)
+@click.option("--out", required=True, metavar="FILE", type=click.Path(), help="FILE.png, FILE.svg or FILE.pdf.")
+@click.option("--policy", "policies", multiple=True, metavar="NAME", help="Only this policy. May be repeated.")
+@click.option("--from", "from_s", type=float, metavar="S", help="timeline: start of the window, simulated seconds.")
+@click.option("--to", "to_s", type=float, metavar="S", help="timeline: end of the window.")
+def plot(
+    directories: tuple[str, ...],
+    kind: str,
+    out: str,
+    policies: tuple[str, ...],
+    from_s: float | None,
+    to_s: float | None,
+) -> None:
+    """Draw a figure from the results in DIR (made by `stratsim replay --out DIR`).
+
+    \b
+    violations   share of late and dropped requests, by policy and class
+    latency-cdf  distribution of latency, by policy and class
+    timeline     what each GPU did in a window: execution slots, copy engines
+    load         violations against load, from one DIR per load; several DIRs of
+                 one load (seeds) give the mean and its 95 % interval
+
+    The data behind the figure is written beside it, as FILE.csv. An older figure of the same name is replaced.
+
+    \b
+    Examples:
+      stratsim plot results/demo --kind violations --out violations.pdf
+      stratsim plot results/demo --kind timeline --policy edf --from 12 --to 12.1 --out edf.png
+      stratsim plot results/load-* --kind load --out load.svg
+    """  # noqa: D301 (click's own mark)
+    from stratsim_plots.figure import make_figure
+    from stratsim_plots.series import Options
+
+    for path in make_figure(directories, kind, out, Options(policies, from_s, to_s)):
+        click.echo(path, err=True)

@@ -1,0 +1,97 @@
+"""Makes one figure: reads folders, draws, writes the figure and the data behind it."""
+
+from __future__ import annotations
+
+import secrets
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stratsim.errors import MissingExtraError, OutputError, SpecError, suggest
+from stratsim.export.read import read_results
+from stratsim_plots.series import Options
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+__all__ = ["KINDS", "SUFFIXES", "make_figure"]
+
+KINDS = {
+    "violations": "stratsim_plots.violations",
+    "latency-cdf": "stratsim_plots.latency_cdf",
+    "timeline": "stratsim_plots.timeline",
+    "load": "stratsim_plots.load",
+}
+"""Module of each kind of figure."""
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def make_figure(
+    directories: Sequence[str | os.PathLike[str]],
+    kind: str,
+    out: str | os.PathLike[str],
+    options: Options | None = None,
+) -> tuple[Path, Path]:
+    """Draw a figure and return the paths of the figure and of the CSV with its data.
+
+    Args:
+        directories: Result folders.
+        kind: One of `KINDS`.
+        out: The figure: its suffix, one of `SUFFIXES`, is the format. The data goes beside it, with the suffix .csv.
+        options: What else was chosen.
+
+    Raises:
+        SpecError: an unknown kind or suffix, no result folder, or one that lacks what the figure shows.
+        OutputError: a file cannot be written, or there is a CSV of that name that is not a figure's data.
+        MissingExtraError: matplotlib is not installed.
+    """
+    path = Path(out)
+    suffix = path.suffix.lower()
+    if kind not in KINDS:
+        raise SpecError(f"no kind of figure {kind!r}; {suggest(kind, KINDS)}")
+    if suffix not in SUFFIXES:
+        raise SpecError(f"{path}: a figure's name must end in {', '.join(SUFFIXES)}, got {path.suffix!r}")
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "plots")
+    table = path.with_suffix(".csv")
+    _keep_foreign(table)
+    from stratsim_plots import style
+
+    module: Any = import_module(KINDS[kind])
+    chosen = options or Options()
+    results = [read_results(directory) for directory in directories]
+    frame = module.data(results, chosen)
+    with style.styled():
+        figure = module.draw(frame, results, chosen)
+        _write(path, lambda temporary: style.save(figure, temporary, suffix))
+    _write(table, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
+    return path, table
+
+
+def _keep_foreign(table: Path) -> None:
+    """Raise if the CSV's place is taken by a file that is not the data of a figure."""
+    if not table.exists():
+        return
+    try:
+        with table.open(encoding="utf-8") as file:
+            header = tuple(file.readline().rstrip("\n").split(","))
+    except (OSError, UnicodeDecodeError):
+        header = ()
+    if header not in {import_module(module).COLUMNS for module in KINDS.values()}:
+        raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name beside its place and move it there: all of it or nothing."""
+    temporary = path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

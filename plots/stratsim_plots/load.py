@@ -1,0 +1,124 @@
+"""Deadline violations against the offered load, from one result folder per load (and seed)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from stratsim.errors import SpecError
+from stratsim.stats.intervals import mean_interval
+from stratsim_plots import style
+from stratsim_plots.series import CLASSES, Options, origin, select
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from stratsim.export.read import StoredResults
+
+__all__ = ["COLUMNS", "data", "draw"]
+
+COLUMNS = ("policy", "class", "unit", "load", "replications", "violation", "low", "high")
+_AXES = {
+    "load": "Offered load (share of saturation)",
+    "requests/s": "Arrival rate (requests/s)",
+}
+_LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
+
+
+def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
+    """Return the mean violation per policy, class and load.
+
+    Folders of the same load are replications: `low` and `high` are then the ends of the 95 % t interval. The load is
+    the one that the manifest's spec names; if a folder names none, the arrival rate takes its place in all of them.
+    """
+    chosen = select(results, options.policies)
+    loads = [_spec_load(stored) for stored in results]
+    unit = "load" if None not in loads else "requests/s"
+    at = {
+        id(stored): load if unit == "load" else _arrival_rate(stored)
+        for stored, load in zip(results, loads, strict=True)
+    }
+    if len(set(at.values())) < 2:
+        found = "only " + ", ".join(f"{value:g}" for value in set(at.values()))
+        raise SpecError(f"a load figure needs result folders of at least two loads, got {found} ({unit})")
+    points: dict[tuple[str, str, float], list[float]] = {}
+    for series in chosen:
+        for name in CLASSES:
+            violation = series.figures["classes"][name]["violation"]
+            if violation is not None:
+                points.setdefault((series.policy, name, at[id(series.results)] or 0.0), []).append(violation)
+    if not points:
+        raise SpecError("no request has a deadline, so there are no violations to draw")
+    rows = [(policy, name, unit, load, *_mean(values)) for (policy, name, load), values in points.items()]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    order = {policy: number for number, policy in enumerate(dict.fromkeys(frame["policy"]))}
+    return frame.sort_values(
+        ["policy", "class", "load"], key=lambda column: column.map(order) if column.name == "policy" else column
+    ).reset_index(drop=True)
+
+
+def _mean(values: list[float]) -> tuple[int, float, float, float]:
+    if len(values) < 2:
+        return len(values), values[0], np.nan, np.nan
+    interval = mean_interval(values)
+    return interval.n, interval.mean, max(interval.low, 0.0), min(interval.high, 1.0)
+
+
+def _spec_load(stored: StoredResults) -> float | None:
+    load = (stored.manifest.get("spec") or {}).get("load")
+    return float(load) if isinstance(load, (int, float)) else None
+
+
+def _arrival_rate(stored: StoredResults) -> float:
+    """Return arrivals per second of the first policy's requests."""
+    table = stored.requests(["policy", "arrival_s"])
+    arrival = table.loc[table["policy"] == stored.policies[0], "arrival_s"]
+    span = float(arrival.max() - arrival.min())
+    if not span > 0:
+        raise SpecError(f"{stored.directory}: names no load and its requests arrive at one instant")
+    return (len(arrival) - 1) / span
+
+
+def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:  # noqa: ARG001
+    """Draw a panel per class with a line per policy, and intervals where there are replications."""
+    policies = list(dict.fromkeys(frame["policy"]))
+    classes = [name for name in CLASSES if (frame["class"] == name).any()]
+    figure = style.new_figure(0.6 + 1.35 * len(classes) + 0.14 * -(-len(policies) // 2))
+    panels = figure.subplots(len(classes), sharex=True, squeeze=False)[:, 0]
+    for axes, name in zip(panels, classes, strict=True):
+        for number, policy in enumerate(policies):
+            _line(axes, frame[(frame["policy"] == policy) & (frame["class"] == name)], number)
+        axes.set_ylabel(f"{name}: violations (%)")
+        axes.set_ylim(bottom=0)
+    panels[-1].set_xlabel(_AXES[str(frame["unit"].iloc[0])])
+    handles = [
+        Line2D([], [], color=_colour(n), marker=_marker(n), linestyle=_LINES[n % 4], label=style.wrap(policy, 30))
+        for n, policy in enumerate(policies)
+    ]
+    style.legend_above(figure, handles, 2)
+    repeated = int(frame["replications"].max())
+    note = "bars: 95 % t interval over seeds; " if repeated > 1 else ""
+    style.footer(figure, note + origin(results))
+    return figure
+
+
+def _colour(number: int) -> str:
+    return style.COLOURS[number % len(style.COLOURS)]
+
+
+def _marker(number: int) -> str:
+    return style.MARKERS[number % len(style.MARKERS)]
+
+
+def _line(axes: Axes, points: pd.DataFrame, number: int) -> None:
+    x, y = points["load"].to_numpy(), 100 * points["violation"].to_numpy()
+    below, above = y - 100 * points["low"].to_numpy(), 100 * points["high"].to_numpy() - y
+    error = np.nan_to_num(np.vstack([below, above]))
+    look: dict[str, Any] = {"color": _colour(number), "marker": _marker(number)}
+    axes.errorbar(x, y, yerr=error, linestyle=_LINES[number % 4], elinewidth=0.7, capsize=1.5, **look)

@@ -1,0 +1,131 @@
+"""The look of every figure, in one place.
+
+Made for one column of a two-column paper (3.4 inches), readable in grey print: whatever a colour says, a hatch, a line
+style or a marker says as well. The colours are those of Okabe and Ito ("Color Universal Design", 2008), which people
+with colour-vision deficiencies can tell apart. Files are the same bytes for the same data, text stays text.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = [
+    "CLASS_COLOURS",
+    "CLASS_LINES",
+    "COLOURS",
+    "HATCHES",
+    "MARKERS",
+    "WIDTH_IN",
+    "footer",
+    "legend_above",
+    "new_figure",
+    "save",
+    "styled",
+    "wrap",
+]
+
+WIDTH_IN = 3.4
+
+BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, YELLOW, BLACK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#E69F00",
+    "#56B4E9",
+    "#CC79A7",
+    "#F0E442",
+    "#000000",
+)
+COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK, YELLOW)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++", "oooo")
+CLASS_COLOURS = {"high": VERMILLION, "low": BLUE}
+CLASS_LINES: dict[str, Any] = {"high": "-", "low": (0, (4, 1.5))}
+
+_RC: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same figure everywhere
+    "font.size": 7.5,
+    "axes.labelsize": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.linewidth": 0.4,
+    "grid.color": "#d0d0d0",
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "legend.columnspacing": 1.2,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "hatch.linewidth": 0.5,
+    "savefig.dpi": 300,
+    "text.parse_math": False,  # a name may hold any sign
+    "svg.fonttype": "none",
+    "svg.hashsalt": "stratsim",
+    "pdf.fonttype": 42,
+}
+
+_METADATA: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None, "ModDate": None},
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw with our look, whatever matplotlibrc says; the global settings are as before afterwards."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
+    """Return an empty figure that lays itself out; no window, no global state."""
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def legend_above(figure: Figure, handles: list[Any], columns: int) -> None:
+    """Put a legend above the axes, where it covers nothing."""
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+
+
+def footer(figure: Figure, text: str) -> None:
+    """Put a line of small print below everything; does nothing for an empty text."""
+    if text:
+        figure.supxlabel(wrap(text, 75), fontsize=5.5, color="#606060")
+
+
+def wrap(text: str, width: int) -> str:
+    """Break a text into lines of at most `width` characters, best of all after a space, comma, slash or bracket."""
+    lines: list[str] = []
+    while len(text) > width:
+        at = max(text.rfind(mark, 0, width) for mark in " ,/(:") + 1 or width
+        lines.append(text[:at].rstrip())
+        text = text[at:].lstrip()
+    return "\n".join([*lines, text])
+
+
+def save(figure: Figure, path: Path, suffix: str) -> None:
+    """Write the figure to `path` in the format that `suffix` names."""
+    figure.savefig(path, format=suffix[1:], metadata=_METADATA[suffix])

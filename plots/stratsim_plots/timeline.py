@@ -1,0 +1,164 @@
+"""A window of one run as a Gantt chart: execution slots and copy engines of each GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Patch
+
+from stratsim.errors import SpecError
+from stratsim.stats.occupancy import assign_lanes
+from stratsim_plots import style
+from stratsim_plots.series import Options, origin, select
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from stratsim.export.read import StoredResults
+
+__all__ = ["COLUMNS", "DEFAULT_WINDOW_S", "data", "draw"]
+
+COLUMNS = ("policy", "gpu", "row", "batch_id", "model", "batch_size", "class", "start_s", "end_s")
+DEFAULT_WINDOW_S = 0.2
+_STAGES = {"slot": "execution", "h2d": "copy_in", "d2h": "copy_out"}
+_EDGES = {"high": {"edgecolor": "black", "linewidth": 1.1}, "low": {"edgecolor": "white", "linewidth": 0.3}}
+
+
+def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
+    """Return what each row shows: one line per stage of a batch that lies at least partly inside the window.
+
+    Times are not cut at the window. Without one, it is the 200 ms in which most execution time begins.
+    """
+    if len(results) != 1 or len(options.policies) > 1:
+        got = f"{len(results)} folders" if len(results) != 1 else f"policies {', '.join(options.policies)}"
+        raise SpecError(f"a timeline shows one policy of one folder, got {got}")
+    policy = select(results, options.policies)[0].policy
+    batches = results[0].batches()
+    batches = batches[batches["policy"] == policy]
+    if batches.empty:
+        raise SpecError(f"{results[0].directory}: {policy} dispatched no batch, so there is nothing to draw")
+    from_s, to_s = _window(batches, options)
+    frames = [
+        _stage(batches[batches["gpu"] == gpu], int(gpu), label, stage, (from_s, to_s))
+        for gpu in sorted(set(batches["gpu"]))
+        for label, stage in _STAGES.items()
+    ]
+    frame = pd.concat(frames, ignore_index=True)
+    if frame.empty:
+        first, last = batches["copy_in_start_s"].min(), batches["copy_out_end_s"].max()
+        raise SpecError(f"nothing happens from {from_s:g} to {to_s:g} s; the batches run from {first:g} to {last:g} s")
+    frame.insert(0, "policy", policy)
+    return frame[list(COLUMNS)]
+
+
+def _window(batches: pd.DataFrame, options: Options) -> tuple[float, float]:
+    if options.from_s is None and options.to_s is None:
+        start = _busiest(batches)
+        return start, start + DEFAULT_WINDOW_S
+    to_s = options.to_s if options.to_s is not None else (options.from_s or 0.0) + DEFAULT_WINDOW_S
+    from_s = options.from_s if options.from_s is not None else to_s - DEFAULT_WINDOW_S
+    if not from_s < to_s:
+        raise SpecError(f"--from must lie before --to, got {from_s:g} and {to_s:g} s")
+    return from_s, to_s
+
+
+def _busiest(batches: pd.DataFrame) -> float:
+    """Return the start of the window in which most execution time begins; the first one of equals."""
+    table = batches.sort_values("execution_start_s", kind="stable")
+    start = table["execution_start_s"].to_numpy(np.float64)
+    work = np.concatenate(([0.0], np.cumsum(table["execution_end_s"].to_numpy(np.float64) - start)))
+    last = np.searchsorted(start, start + DEFAULT_WINDOW_S)
+    return float(start[np.argmax(work[last] - work[:-1])])
+
+
+def _stage(batches: pd.DataFrame, gpu: int, label: str, stage: str, window: tuple[float, float]) -> pd.DataFrame:
+    start = batches[f"{stage}_start_s"].to_numpy(np.float64)
+    end = batches[f"{stage}_end_s"].to_numpy(np.float64)
+    taken = end > start
+    start, end, own = start[taken], end[taken], batches[taken]
+    lanes = np.array(
+        assign_lanes(start, end), dtype=np.int64
+    )  # over the whole run: the rows do not depend on the window
+    shown = (end > window[0]) & (start < window[1])
+    rows = [f"{label} {lane}" if label == "slot" or lane else label for lane in lanes[shown].tolist()]
+    return pd.DataFrame(
+        {
+            "gpu": gpu,
+            "row": rows,
+            "batch_id": own["batch_id"].to_numpy()[shown],
+            "model": own["model"].astype(str).to_numpy()[shown],
+            "batch_size": own["batch_size"].to_numpy()[shown],
+            "class": own["priority"].astype(str).to_numpy()[shown],
+            "start_s": start[shown],
+            "end_s": end[shown],
+        }
+    )
+
+
+def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:
+    """Draw the rows of each GPU: fill by model, a black edge around the high class, xN on batches of several."""
+    policy = str(frame["policy"].iloc[0])
+    batches = results[0].batches(["policy", "execution_start_s", "execution_end_s"])
+    from_s, to_s = _window(batches[batches["policy"] == policy], options)
+    rows = _rows(frame)
+    models = sorted(set(frame["model"]))
+    width = 2 * style.WIDTH_IN
+    figure = style.new_figure(1.0 + 0.24 * len(rows) + 0.14 * -(-(len(models) + 2) // 5), width)
+    axes = figure.subplots()
+    for entry in frame.to_dict("records"):
+        _box(axes, entry, rows[entry["gpu"], entry["row"]], models, (from_s, to_s))
+    several = len({gpu for gpu, _ in rows}) > 1
+    axes.set_yticks(list(rows.values()), [f"GPU {gpu} {row}" if several else row for gpu, row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(0, (to_s - from_s) * 1e3)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(f"Time since {from_s:.6g} s (ms)")
+    axes.set_title(policy, loc="left")
+    style.legend_above(figure, _legend(models), 5)
+    style.footer(figure, origin(results))
+    return figure
+
+
+def _rows(frame: pd.DataFrame) -> dict[tuple[int, str], int]:
+    """Return the height of each (GPU, row): GPU by GPU, slots above copy engines."""
+    kinds = list(_STAGES)
+    keys = {(int(gpu), str(row)) for gpu, row in zip(frame["gpu"], frame["row"], strict=True)}
+    ordered = sorted(keys, key=lambda key: (key[0], kinds.index(key[1].split()[0]), len(key[1]), key[1]))
+    return {key: number for number, key in enumerate(ordered)}
+
+
+def _look(model: str, models: list[str]) -> dict[str, Any]:
+    """Return fill and hatch of a model: colours first, and a hatch for each, so that grey print tells them apart."""
+    number = models.index(model)
+    count = len(style.COLOURS)
+    hatch = style.HATCHES[(number + number // count) % len(style.HATCHES)]
+    return {"facecolor": _FILLS[number % count], "hatch": hatch}
+
+
+_FILLS = (style.SKY, style.ORANGE, style.GREEN, style.PURPLE, style.YELLOW, style.BLUE, style.VERMILLION, "#b0b0b0")
+
+
+def _box(axes: Axes, entry: dict[Hashable, Any], at: int, models: list[str], window: tuple[float, float]) -> None:
+    from_s, to_s = window
+    left, right = max(entry["start_s"], from_s), min(entry["end_s"], to_s)
+    x, width = (left - from_s) * 1e3, (right - left) * 1e3
+    look = _look(entry["model"], models) | _EDGES[entry["class"]]
+    axes.barh(at, width, 0.78, left=x, zorder=3 if entry["class"] == "high" else 2, **look)
+    if entry["batch_size"] > 1 and right - left > 0.025 * (to_s - from_s):
+        box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "linewidth": 0}
+        text = f"x{entry['batch_size']}"
+        axes.text(x + width / 2, at, text, ha="center", va="center", fontsize=5.5, bbox=box, zorder=4)
+
+
+def _legend(models: list[str]) -> list[Patch]:
+    fills = [Patch(edgecolor="white", linewidth=0.3, label=model, **_look(model, models)) for model in models]
+    classes = [
+        Patch(facecolor="white", edgecolor="black", linewidth=1.1, label="high"),
+        Patch(facecolor="white", edgecolor="#b0b0b0", linewidth=0.5, label="low"),
+    ]
+    return fills + classes
