@@ -175,7 +175,7 @@ class PriorityFifo(QueuePolicy):
     """Strict priority between the classes, first in, first out within each; not preemptive.
 
     Low-priority requests of the same model fill a high-priority batch's free places if they fit.
-    Source: textbook (head-of-line priority; Cobham 1954); the batching rule is our choice.
+    Source: textbook head-of-line priority (Cobham 1954); the batching rule is our choice.
     """
 
     def key(self, request: Request) -> Key:

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from stratsim.errors import SpecError, suggest
+from stratsim.policy.base import Policy
 
-if TYPE_CHECKING:
-    from stratsim.policy.base import Policy
-
-__all__ = ["PolicyCall", "make_policy", "parse_policies", "policy_class", "registered"]
+__all__ = ["Description", "PolicyCall", "describe", "make_policy", "parse_policies", "policy_class", "registered"]
 
 GROUP = "stratsim.policies"
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
@@ -154,3 +152,46 @@ def _checked(loaded: object, name: str) -> type[Policy]:
         lacks = f"lacks {', '.join(missing)}" if missing else "is not a class"
         raise SpecError(f"policy {name!r} is not a policy: it {lacks} (see stratsim.policy.base.Policy)")
     return cast("type[Policy]", loaded)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a policy's class says of itself.
+
+    Args:
+        summary: First line of its docstring.
+        text: The whole docstring, followed by that of the family it belongs to.
+        source: What follows `Source:` in the docstring, its first sentence or clause.
+        parameters: Name and default of each parameter.
+        wakes: The moments at which it is asked for decisions.
+    """
+
+    summary: str
+    text: str
+    source: str
+    parameters: tuple[tuple[str, str], ...]
+    wakes: tuple[str, ...]
+
+
+def describe(name: str) -> Description:
+    """Return what the policy `name` says of itself.
+
+    Raises:
+        SpecError: there is no such policy.
+    """
+    cls = policy_class(name)
+    own = inspect.cleandoc(cls.__doc__ or "")
+    family = [base for base in cls.__mro__[1:] if base is not Policy and "decide" in vars(base)]
+    text = "\n\n".join([own, *(f"{base.__name__}: {inspect.cleandoc(base.__doc__ or '')}" for base in family)])
+    _, _, source = own.partition("Source:")
+    parameters = tuple(
+        (key, "required" if parameter.default is parameter.empty else repr(parameter.default))
+        for key, parameter in inspect.signature(cls).parameters.items()
+    )
+    return Description(
+        summary=own.split("\n", 1)[0],
+        text=text,
+        source=" ".join(source.split()).split(";")[0].removesuffix("."),
+        parameters=parameters,
+        wakes=tuple(sorted(wake.value for wake in cls.wakes)),
+    )

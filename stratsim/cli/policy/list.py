@@ -1,0 +1,20 @@
+"""`stratsim policy list`."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["list"]
+
+
+@click.command()
+def list() -> None:  # noqa: A001 (the command's name)
+    """List the registered policies: ours and those of installed plug-ins."""
+    from stratsim.cli.text import table
+    from stratsim.policy.registry import describe, registered
+
+    rows = []
+    for name, place in registered().items():
+        about = describe(name)
+        rows.append([name, about.summary, about.source, place])
+    table(("name", "what it does", "source", "class"), rows, left=4)

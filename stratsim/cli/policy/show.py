@@ -1,0 +1,32 @@
+"""`stratsim policy show`."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["show"]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stratsim policy show priority-edf
+  stratsim policy show my_policy.py:MyPolicy
+"""
+)
+@click.argument("name")
+def show(name: str) -> None:
+    """Show what policy NAME does, its parameters with their defaults, and its source.
+
+    NAME is a registered policy or FILE.py:CLASS.
+    """
+    from stratsim.cli.text import heading, table
+    from stratsim.policy.registry import describe
+
+    about = describe(name)
+    click.echo(f"{name}: {about.text}")
+    if about.parameters:
+        heading("Parameters")
+        table(("name", "default"), about.parameters, left=2)
+    heading("Asked for decisions")
+    click.echo(f"after: {', '.join(about.wakes)}; and at its own timers")
