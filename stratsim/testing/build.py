@@ -46,6 +46,8 @@ def make_profile(
 ) -> Profile:
     """Return a synthetic profile.
 
+    Without links it cannot be written to a file: JSON holds no infinite rate.
+
     Args:
         latency_s: By model: solo latencies by batch size, seconds, or one figure for batch size 1 only. Sizes between
             the given ones are interpolated linearly.
@@ -76,7 +78,7 @@ def make_profile(
         schema_version=SCHEMA_VERSION,
         name="synthetic",
         device=Device("synthetic GPU"),
-        provenance={section: made for section in ("device", "observable", "truth", "pairs")},
+        provenance=dict.fromkeys(("device", "observable", "truth", "pairs"), made),
         observable=Observable(Pcie(h2d or _FREE, d2h or _FREE), models),
         truth=Truth(shared, noise_cv),
     )

@@ -1,0 +1,33 @@
+"""Run-to-run variation."""
+
+import numpy as np
+import pytest
+
+from stratsim.device import LogNormal
+from stratsim.rng import Streams
+from stratsim.stats.intervals import mean_interval
+
+
+def test_no_variation_is_exactly_one():
+    assert LogNormal(0.0).factors(Streams(0).get("noise"), 5).tolist() == [1.0] * 5
+
+
+def test_drawing_twice_continues_the_sequence():
+    noise, whole = LogNormal(0.1), Streams(3).get("noise")
+    parts = Streams(3).get("noise")
+    together = noise.factors(whole, 10).tolist()
+    assert [*noise.factors(parts, 4).tolist(), *noise.factors(parts, 6).tolist()] == together
+
+
+@pytest.mark.parametrize("cv", [0.004, 0.1, 0.5])
+def test_median_one_and_the_given_variation(cv):
+    """Log-normal with median 1: mean = sqrt(1 + cv**2), standard deviation = cv * mean.
+
+    Forty replications of each statistic, 99 % intervals.
+    """
+    draws = LogNormal(cv).factors(Streams(7).get("noise"), 200_000).reshape(40, -1)
+    mean = np.sqrt(1 + cv**2)
+    assert mean in mean_interval(draws.mean(axis=1), 0.99)
+    assert (cv * mean) ** 2 in mean_interval(((draws - mean) ** 2).mean(axis=1), 0.99)
+    assert 0.5 in mean_interval((draws > 1).mean(axis=1), 0.99)
+    assert (draws > 0).all()
