@@ -74,6 +74,8 @@ def read_functions_2019(source: Source) -> Trace:
     header = header_of(source)
     minutes = [name for name in header if MINUTE.fullmatch(name)]
     keys = [name for name in _KEYS if name in header]
+    if not minutes or "HashFunction" not in keys:
+        raise source.error("needs the column HashFunction and one per minute (1, 2, ... or minute_1, ...)", 1)
     table = read_table(source, minutes, keys, others=False)
     counts = _counts(table, minutes)
     starts = np.asarray([60.0 * (int(name.removeprefix("minute_")) - 1) for name in minutes])

@@ -59,6 +59,9 @@ def read_table(source: Source, numbers: Sequence[str], texts: Sequence[str], oth
         TraceError: a line has too many fields, or a number is none.
     """
     header = header_of(source)
+    for name in header:
+        if header.count(name) > 1:
+            raise source.error("column occurs twice", 1, name)
     for name in (*numbers, *texts):
         if name not in header:
             raise source.error(f"column is missing; the file has {', '.join(header)}", 1, name)
