@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
+from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullFormatter
 
 from stratsim.errors import SpecError
 from stratsim_plots import style
@@ -54,7 +55,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     """Draw the curves: colour and marker by series, line style by class."""
     series = list(dict.fromkeys(frame["series"]))
     rows = -(-len(series) // 2)
-    figure = style.new_figure(2.2 + 0.14 * rows)
+    figure = style.new_figure(2.5 + 0.14 * (rows + 1))
     axes = figure.subplots()
     for number, label in enumerate(series):
         for name in CLASSES:
@@ -64,7 +65,9 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
                 every = _marked(curve["fraction"].to_numpy(), number)
                 axes.plot(curve["latency_s"] * 1e3, curve["fraction"], drawstyle="steps-post", markevery=every, **look)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(_ticks(frame["latency_s"].max() / frame["latency_s"].min()))
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("Latency (ms)")
     axes.set_ylabel("Fraction of completed requests")
     axes.set_ylim(0, 1.02)
@@ -73,6 +76,13 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     style.legend_above(figure, handles, 2)
     style.footer(figure, origin(results))
     return figure
+
+
+def _ticks(spread: float) -> Locator:
+    """Return where to put numbers on a log axis whose ends have the ratio `spread`: at least two must fall inside."""
+    if spread < 3:
+        return MaxNLocator(5)
+    return LogLocator(subs=(1,) if spread > 500 else (1, 2, 5))
 
 
 def _look(number: int) -> dict[str, Any]:

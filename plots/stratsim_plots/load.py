@@ -28,7 +28,7 @@ _AXES = {
     "load": "Offered load (share of saturation)",
     "requests/s": "Arrival rate (requests/s)",
 }
-_LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
+_LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.2)))
 
 
 def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:

@@ -70,10 +70,10 @@ _RC: Any = {
     "ytick.major.width": 0.6,
     "legend.fontsize": 7,
     "legend.frameon": False,
-    "legend.handlelength": 2.2,
+    "legend.handlelength": 2.8,
     "legend.columnspacing": 1.2,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 3.5,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 3.2,
     "hatch.linewidth": 0.5,
     "savefig.dpi": 300,
     "text.parse_math": False,  # a name may hold any sign
@@ -117,10 +117,11 @@ def footer(figure: Figure, text: str) -> None:
 
 
 def wrap(text: str, width: int) -> str:
-    """Break a text into lines of at most `width` characters, best of all after a space, comma, slash or bracket."""
+    """Break a text into lines of at most `width` signs, best after a space, comma or slash, or before a bracket."""
     lines: list[str] = []
     while len(text) > width:
-        at = max(text.rfind(mark, 0, width) for mark in " ,/(:") + 1 or width
+        after = max(text.rfind(mark, 0, width) for mark in " ,/:") + 1
+        at = max(after, text.rfind("(", 0, width)) or width
         lines.append(text[:at].rstrip())
         text = text[at:].lstrip()
     return "\n".join([*lines, text])

@@ -26,7 +26,8 @@ __all__ = ["COLUMNS", "DEFAULT_WINDOW_S", "data", "draw"]
 COLUMNS = ("policy", "gpu", "row", "batch_id", "model", "batch_size", "class", "start_s", "end_s")
 DEFAULT_WINDOW_S = 0.2
 _STAGES = {"slot": "execution", "h2d": "copy_in", "d2h": "copy_out"}
-_EDGES = {"high": {"edgecolor": "black", "linewidth": 1.1}, "low": {"edgecolor": "white", "linewidth": 0.3}}
+_NARROW = 0.005
+"""A box narrower than this share of the window is all edge: it is drawn as a line."""
 
 
 def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
@@ -147,12 +148,21 @@ def _box(axes: Axes, entry: dict[Hashable, Any], at: int, models: list[str], win
     from_s, to_s = window
     left, right = max(entry["start_s"], from_s), min(entry["end_s"], to_s)
     x, width = (left - from_s) * 1e3, (right - left) * 1e3
-    look = _look(entry["model"], models) | _EDGES[entry["class"]]
+    look = _look(entry["model"], models) | _edge(entry["class"], width < _NARROW * (to_s - from_s) * 1e3)
+    if look["edgecolor"] is None:
+        look["edgecolor"] = look["facecolor"]
     axes.barh(at, width, 0.78, left=x, zorder=3 if entry["class"] == "high" else 2, **look)
     if entry["batch_size"] > 1 and right - left > 0.025 * (to_s - from_s):
         box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "linewidth": 0}
         text = f"x{entry['batch_size']}"
         axes.text(x + width / 2, at, text, ha="center", va="center", fontsize=5.5, bbox=box, zorder=4)
+
+
+def _edge(name: str, narrow: bool) -> dict[str, Any]:
+    """Return the edge of a box: black for the high class; None stands for the colour of the fill."""
+    if name == "high":
+        return {"edgecolor": "black", "linewidth": 0.6 if narrow else 1.1}
+    return {"edgecolor": None if narrow else "white", "linewidth": 0.6 if narrow else 0.3}
 
 
 def _legend(models: list[str]) -> list[Patch]:

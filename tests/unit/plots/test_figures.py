@@ -1,0 +1,265 @@
+"""What the figures show: the data behind them, and what is on their axes."""
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stratsim.errors import SpecError
+from stratsim.export import read_results
+from stratsim_plots import latency_cdf, load, style, timeline, violations
+from stratsim_plots.series import Options, folder_names, origin, select
+
+FIFO = Options(policies=("fifo",))
+
+
+def drawn(module, folders, options=Options()):  # noqa: B008 (immutable)
+    results = [read_results(folder) for folder in folders]
+    frame = module.data(results, options)
+    assert tuple(frame.columns) == module.COLUMNS
+    with style.styled():
+        figure = module.draw(frame, results, options)
+        figure.canvas.draw()
+    return frame, figure
+
+
+def texts(figure):
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def inside(figure):
+    """Whether all text lies on the page."""
+    renderer = figure.canvas.get_renderer()
+    page = figure.bbox
+    boxes = [legend.get_window_extent(renderer) for legend in figure.legends]
+    boxes += [axes.get_tightbbox(renderer) for axes in figure.axes]
+    return all(page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1 and box.y1 <= page.y1 + 1 for box in boxes)
+
+
+class TestViolations:
+    def test_data(self, folder):
+        frame, _ = drawn(violations, [folder])
+        assert frame["series"].tolist() == ["fifo", "fifo", "edf(max_batch=4)", "edf(max_batch=4)"]
+        assert frame["class"].tolist() == ["high", "low"] * 2
+        assert frame["violation"].tolist() == [0.4, 0.2] * 2
+        assert frame["dropped"].tolist() == [3] * 4
+
+    def test_bars_split_into_late_and_dropped(self, folder):
+        _, figure = drawn(violations, [folder], FIFO)
+        (axes,) = figure.axes
+        widths = [bar.get_width() for bar in axes.patches]
+        assert widths == pytest.approx([10, 30, 10, 30])  # percent: 1 late and 3 dropped of 10, twice
+        assert [bar.get_hatch() for bar in axes.patches[:2]] == ["", "/////"]
+        assert axes.patches[1].get_x() == pytest.approx(10)
+        assert [text.get_text() for text in axes.texts] == ["40.0", "20.0"]
+        assert texts(figure) == ["high", "low", "late", "dropped"]
+        assert inside(figure)
+
+    def test_without_deadlines_it_says_so(self, folder_at, tmp_path):
+        _, figure = drawn(violations, [folder_at(tmp_path / "x", violations=(None, 0.2))], FIFO)
+        assert [text.get_text() for text in figure.axes[0].texts] == ["no deadlines", "20.0"]
+
+    def test_several_folders_are_told_apart(self, folder, folder_at, tmp_path):
+        frame, figure = drawn(violations, [folder, folder_at(tmp_path / "other")])
+        assert frame["series"].unique().tolist() == [
+            "demo: fifo", "demo: edf(max_batch=4)", "other: fifo", "other: edf(max_batch=4)",
+        ]  # fmt: skip
+        labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        assert labels[:2] == ["demo: fifo", "demo: edf(max_batch=4)"]
+
+
+class TestLatencyCdf:
+    def test_data_counts_completed_requests_only(self, folder):
+        frame, _ = drawn(latency_cdf, [folder], FIFO)
+        high = frame[frame["class"] == "high"]
+        assert high["latency_s"].tolist() == [0.002, 0.004, 0.004, 0.008]
+        assert high["fraction"].tolist() == [0.25, 0.5, 0.75, 1.0]
+
+    def test_long_curves_are_thinned_but_keep_their_ends(self):
+        latency, fraction = latency_cdf._curve(np.append(np.arange(50_000, 0, -1.0), np.nan))
+        assert len(latency) == 1000
+        assert (latency[0], latency[-1], fraction[-1]) == (1.0, 50_000.0, 1.0)
+        assert np.array_equal(fraction, latency / 50_000)
+
+    def test_a_curve_per_policy_and_class(self, folder):
+        _, figure = drawn(latency_cdf, [folder])
+        (axes,) = figure.axes
+        assert axes.get_xscale() == "log"
+        assert len(axes.lines) == 4
+        assert {line.get_color() for line in axes.lines[:2]} == {style.COLOURS[0]}
+        assert axes.lines[0].get_linestyle() != axes.lines[1].get_linestyle()
+        assert axes.lines[0].get_marker() != axes.lines[2].get_marker()
+        assert axes.lines[0].get_xdata().tolist() == [2, 4, 4, 8]  # ms
+        assert texts(figure) == ["fifo", "edf(max_batch=4)", "high", "low"]
+        assert inside(figure)
+
+    @pytest.mark.parametrize("spread", [1.0, 1.2, 2.9, 3.0, 40.0, 600.0, 1e6])
+    def test_a_log_axis_has_numbers_whatever_its_range(self, spread):
+        with style.styled():
+            figure = style.new_figure(2)
+            axes = figure.subplots()
+            axes.set_xscale("log")
+            axes.set_xlim(13, 13 * max(spread, 1.05))
+            axes.xaxis.set_major_locator(latency_cdf._ticks(spread))
+            shown = [tick for tick in axes.get_xticks() if 13 <= tick <= 13 * max(spread, 1.05)]
+        assert 1 <= len(shown) <= 9
+
+    def test_nothing_completed_is_an_error(self, folder):
+        table = "policy,arrival_s,priority,latency_s\nfifo,0.0,high,\n"
+        (folder / "requests.csv.gz").write_bytes(gzip.compress(table.encode()))
+        with pytest.raises(SpecError, match="no request was completed"):
+            latency_cdf.data([read_results(folder)], FIFO)
+
+
+class TestTimeline:
+    def test_default_window_is_the_busiest(self, folder):
+        frame, figure = drawn(timeline, [folder])
+        assert frame["policy"].unique().tolist() == ["fifo"]  # the first policy
+        assert frame["start_s"].max() < 1.3  # not the lone batch at 5 s
+        slots = frame[frame["row"].str.startswith("slot")]
+        assert slots[["gpu", "row", "batch_id"]].values.tolist() == [
+            [0, "slot 0", 0], [0, "slot 1", 1], [0, "slot 0", 3], [1, "slot 0", 2],
+        ]  # fmt: skip
+        assert set(frame["row"]) == {"slot 0", "slot 1", "h2d", "d2h"}
+        labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        assert labels == [
+            "GPU 0 slot 0", "GPU 0 slot 1", "GPU 0 h2d", "GPU 0 d2h", "GPU 1 slot 0", "GPU 1 h2d", "GPU 1 d2h",
+        ]  # fmt: skip
+        assert texts(figure) == ["resnet50", "vgg19", "high", "low"]
+        assert inside(figure)
+
+    def test_a_window_shows_what_overlaps_it(self, folder):
+        options = Options(("fifo",), from_s=1.035, to_s=1.045)
+        frame, figure = drawn(timeline, [folder], options)
+        assert set(frame["batch_id"]) == {1, 2, 3}
+        boxes = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in figure.axes[0].patches]
+        assert all(-1e-9 <= left <= right <= 10 + 1e-9 for left, right in boxes)  # cut at the window, ms
+        assert sorted(text.get_text() for text in figure.axes[0].texts) == ["x2", "x4"]
+
+    @pytest.mark.parametrize(("options", "window"), [({"from_s": 1.0}, (1.0, 1.2)), ({"to_s": 1.0}, (0.8, 1.0))])
+    def test_one_end_means_200_ms(self, folder, options, window):
+        batches = read_results(folder).batches()
+        assert timeline._window(batches, Options(**options)) == pytest.approx(window)
+
+    def test_colour_by_model_edge_by_class(self, folder):
+        frame, figure = drawn(timeline, [folder], Options(("fifo",), from_s=1.0, to_s=1.06))
+        bars = dict(zip(frame["batch_id"][frame["row"].str.startswith("slot")], figure.axes[0].patches, strict=False))
+        assert bars[0].get_facecolor() == bars[3].get_facecolor() != bars[1].get_facecolor()
+        assert bars[0].get_edgecolor() == (0, 0, 0, 1)
+        assert bars[1].get_edgecolor() == (1, 1, 1, 1)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (Options(from_s=2.0, to_s=1.0), "--from must lie before --to, got 2 and 1 s"),
+            (Options(from_s=3.0, to_s=4.0), r"nothing happens from 3 to 4 s; the batches run from 1 to 5\.003 s"),
+            (Options(("fifo", "edf(max_batch=4)")), "shows one policy of one folder"),
+        ],
+    )
+    def test_refusals(self, folder, options, message):
+        with pytest.raises(SpecError, match=message):
+            timeline.data([read_results(folder)], options)
+
+    def test_two_folders_are_refused(self, folder):
+        with pytest.raises(SpecError, match="got 2 folders"):
+            timeline.data([read_results(folder)] * 2, FIFO)
+
+
+class TestLoad:
+    def test_replications_give_mean_and_interval(self, folder_at, tmp_path):
+        folders = [
+            folder_at(tmp_path / f"{x}-{seed}", load=x, violations=(x / 2 + seed / 10, 0.1))
+            for x in (0.8, 0.4)
+            for seed in range(3)
+        ]
+        frame, figure = drawn(load, folders, FIFO)
+        assert frame["load"].tolist() == [0.4, 0.8, 0.4, 0.8]
+        assert frame["replications"].tolist() == [3] * 4
+        high = frame[frame["class"] == "high"]
+        assert high["violation"].tolist() == pytest.approx([0.3, 0.5])
+        # s = 0.1, t(0.975, 2) = 4.302653: half width 0.248414
+        assert (high["high"] - high["violation"]).tolist() == pytest.approx([0.248414, 0.248414], abs=1e-6)
+        assert frame["unit"].unique().tolist() == ["load"]
+        assert [axes.get_ylabel() for axes in figure.axes] == ["high: violations (%)", "low: violations (%)"]
+        assert figure.axes[-1].get_xlabel() == "Offered load (share of saturation)"
+        assert texts(figure) == ["fifo"]
+        assert inside(figure)
+
+    def test_intervals_stay_within_what_is_possible(self):
+        assert load._mean([0.0, 0.3])[2:] == (0.0, 1.0)
+
+    def test_without_a_load_the_arrival_rate_is_shown(self, folder_at, tmp_path):
+        folders = [folder_at(tmp_path / str(x), load=x) for x in (0.4, None)]
+        with pytest.raises(SpecError, match=r"at least two loads, got only 4\.5 \(requests/s\)"):
+            drawn(load, folders, FIFO)  # both hold the same requests: 10 within 2 s
+        results = [read_results(folder) for folder in folders]
+        rates = iter((4.5, 9.0))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(load, "_arrival_rate", lambda _: next(rates))
+            frame = load.data(results, FIFO)
+        assert frame["unit"].unique().tolist() == ["requests/s"]
+        assert sorted(set(frame["load"])) == [4.5, 9.0]
+
+    def test_one_load_is_an_error(self, folder):
+        with pytest.raises(SpecError, match=r"at least two loads, got only 0\.7 \(load\)"):
+            load.data([read_results(folder)], FIFO)
+
+    def test_no_deadlines_is_an_error(self, folder_at, tmp_path):
+        results = [
+            read_results(folder_at(tmp_path / str(x), load=x, violations=(None, None))) for x in (0.1, 0.2)
+        ]  # fmt: skip
+        with pytest.raises(SpecError, match="no request has a deadline"):
+            load.data(results, FIFO)
+
+
+class TestSeries:
+    def test_unknown_policy_names_the_nearest(self, folder):
+        with pytest.raises(SpecError, match=r"no run of policy 'fifoo' in .*demo; did you mean 'fifo'\?"):
+            select([read_results(folder)], ["fifoo"])
+
+    def test_ambiguous_folders_show_their_whole_path(self, folder_at, tmp_path):
+        results = [read_results(folder_at(tmp_path / x / "run")) for x in "ab"]
+        assert folder_names(results) == [str(tmp_path / "a" / "run"), str(tmp_path / "b" / "run")]
+
+    def test_small_print_names_the_profile_and_its_label(self, folder, folder_at, tmp_path):
+        results = [read_results(folder), read_results(folder_at(tmp_path / "m", label="measured"))]
+        assert origin(results) == "simulated; device profile: toy-gpu (published), toy-gpu (measured)"
+        (tmp_path / "m" / "manifest.json").write_text(json.dumps({"profile": {"name": "x"}}))
+        assert origin([read_results(tmp_path / "m")]) == ""
+
+    @pytest.mark.parametrize("module", [violations, latency_cdf, timeline])
+    def test_every_figure_carries_it(self, folder, module):
+        _, figure = drawn(module, [folder])
+        assert figure.get_supxlabel() == "simulated; device profile: toy-gpu (published)"
+
+
+class TestStyle:
+    @pytest.mark.parametrize(
+        ("text", "lines"),
+        [
+            ("fifo", ["fifo"]),
+            ("priority-edf(max_batch=4,guard=on)", ["priority-edf", "(max_batch=4,", "guard=on)"]),
+            ("x" * 20, ["x" * 15, "x" * 5]),
+            ("(" + "y" * 16, ["(" + "y" * 14, "yy"]),
+        ],
+    )
+    def test_wrap(self, text, lines):
+        assert style.wrap(text, 15).split("\n") == lines
+
+    def test_global_settings_are_left_alone(self):
+        import matplotlib as mpl
+
+        before = mpl.rcParams["font.size"]
+        with style.styled():
+            assert mpl.rcParams["font.size"] == 7.5
+        assert mpl.rcParams["font.size"] == before
+
+    def test_colours_are_as_many_as_markers_and_differ(self):
+        assert len(set(style.COLOURS)) == len(set(style.MARKERS)) == len(set(style.HATCHES)) == 8
+
+
+def test_missing_values_stay_missing(folder_at, tmp_path):
+    frame, _ = drawn(violations, [folder_at(tmp_path / "x", violations=(None, 0.2))], FIFO)
+    assert pd.isna(frame["violation"][0])
