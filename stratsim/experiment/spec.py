@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
 from stratsim.model.cluster import Cluster
+from stratsim.policy.base import DropMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +42,7 @@ class RunSpec:
         max_concurrency: Batches that execute at once on a GPU.
         prefetch: Further batches per GPU that may copy in or wait.
         max_batch: Largest batch that policies without a limit of their own form.
-        drop: When policies without a rule of their own give requests up.
+        drop: When policies without a rule of their own give requests up: the value of a `DropMode`.
         transfers: Simulate host transfers.
         uplink_bytes_per_s: Capacity of an uplink that all GPUs share; None for none.
     """
@@ -61,15 +63,24 @@ class RunSpec:
     max_concurrency: int = 2
     prefetch: int = 1
     max_batch: int = 8
-    drop: Literal["never", "expired", "infeasible"] = "infeasible"
+    drop: str = "infeasible"
     transfers: bool = True
     uplink_bytes_per_s: float | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("max_batch", 1), ("seed", 0), ("limit", 1), ("warmup_s", 0)):
+        for name, least in (("max_batch", 1), ("seed", 0), ("limit", 1)):
             value = getattr(self, name)
-            if value is not None and not value >= least:
+            if value is not None and value < least:
                 raise SpecError(f"{name} must be at least {least}, got {value}")
+        for name in ("load", "rate_scale"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise SpecError(f"{name} must be > 0 and finite, got {value}")
+        if self.warmup_s is not None and not 0 <= self.warmup_s < math.inf:
+            raise SpecError(f"warmup_s must be >= 0 and finite, got {self.warmup_s}")
+        modes = [mode.value for mode in DropMode]
+        if self.drop not in modes:
+            raise SpecError(f"unknown drop mode {self.drop!r}; {suggest(self.drop, modes)}")
         self.cluster()
 
     def cluster(self) -> Cluster:
@@ -128,7 +139,11 @@ def make_spec(settings: Mapping[str, Any], source: object = "options") -> RunSpe
     from stratsim.model.codec import decode
 
     _check_keys(source, settings)
-    return decode(dict(settings), RunSpec, source)
+    try:
+        return decode(dict(settings), RunSpec, source)
+    except SpecError as error:
+        # The spec is flat: a message that names its setting needs no path to the whole.
+        raise SpecError(str(error).removesuffix(" - at $")) from None
 
 
 def _check_keys(source: object, keys: Iterable[str]) -> None:
