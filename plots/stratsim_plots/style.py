@@ -47,8 +47,8 @@ BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, YELLOW, BLACK = (
 )
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK, YELLOW)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++", "oooo")
-CLASS_COLOURS = {"high": VERMILLION, "low": BLUE}
+HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++", "oooo", "||||", "**", "//..", "OO")
+CLASS_COLOURS = {"high": BLUE, "low": ORANGE}  # the pair that differs most in grey
 CLASS_LINES: dict[str, Any] = {"high": "-", "low": (0, (4, 1.5))}
 
 _RC: Any = {

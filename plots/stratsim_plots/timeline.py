@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.patches import Patch
 
 from stratsim.errors import SpecError
-from stratsim.stats.occupancy import assign_lanes
+from stratsim.stats.occupancy import assign_lanes, peak_concurrency
 from stratsim_plots import style
 from stratsim_plots.series import Options, origin, select
 
@@ -86,7 +86,7 @@ def _stage(batches: pd.DataFrame, gpu: int, label: str, stage: str, window: tupl
         assign_lanes(start, end), dtype=np.int64
     )  # over the whole run: the rows do not depend on the window
     shown = (end > window[0]) & (start < window[1])
-    rows = [f"{label} {lane}" if label == "slot" or lane else label for lane in lanes[shown].tolist()]
+    rows = [_name(label, lane) for lane in lanes[shown].tolist()]
     return pd.DataFrame(
         {
             "gpu": gpu,
@@ -104,12 +104,14 @@ def _stage(batches: pd.DataFrame, gpu: int, label: str, stage: str, window: tupl
 def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:
     """Draw the rows of each GPU: fill by model, a black edge around the high class, xN on batches of several."""
     policy = str(frame["policy"].iloc[0])
-    batches = results[0].batches(["policy", "execution_start_s", "execution_end_s"])
-    from_s, to_s = _window(batches[batches["policy"] == policy], options)
-    rows = _rows(frame)
-    models = sorted(set(frame["model"]))
+    batches = results[0].batches()
+    batches = batches[batches["policy"] == policy]
+    from_s, to_s = _window(batches, options)
+    rows = _rows(batches)
+    models = sorted(set(batches["model"]))  # of the whole run: a model looks the same in every window
+    shown = [model for model in models if model in set(frame["model"])]
     width = 2 * style.WIDTH_IN
-    figure = style.new_figure(1.0 + 0.24 * len(rows) + 0.14 * -(-(len(models) + 2) // 5), width)
+    figure = style.new_figure(1.0 + 0.24 * len(rows) + 0.14 * -(-(len(shown) + 2) // 5), width)
     axes = figure.subplots()
     for entry in frame.to_dict("records"):
         _box(axes, entry, rows[entry["gpu"], entry["row"]], models, (from_s, to_s))
@@ -120,25 +122,32 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"Time since {from_s:.6g} s (ms)")
     axes.set_title(policy, loc="left")
-    style.legend_above(figure, _legend(models), 5)
+    style.legend_above(figure, _legend(shown, models), 5)
     style.footer(figure, origin(results))
     return figure
 
 
-def _rows(frame: pd.DataFrame) -> dict[tuple[int, str], int]:
-    """Return the height of each (GPU, row): GPU by GPU, slots above copy engines."""
-    kinds = list(_STAGES)
-    keys = {(int(gpu), str(row)) for gpu, row in zip(frame["gpu"], frame["row"], strict=True)}
-    ordered = sorted(keys, key=lambda key: (key[0], kinds.index(key[1].split()[0]), len(key[1]), key[1]))
-    return {key: number for number, key in enumerate(ordered)}
+def _rows(batches: pd.DataFrame) -> dict[tuple[int, str], int]:
+    """Return the height of each (GPU, row) that the run ever used: GPU by GPU, slots above copy engines."""
+    rows: dict[tuple[int, str], int] = {}
+    for gpu in sorted(set(batches["gpu"])):
+        own = batches[batches["gpu"] == gpu]
+        for label, stage in _STAGES.items():
+            times = (own[f"{stage}_{end}_s"].to_numpy(np.float64) for end in ("start", "end"))
+            for lane in range(peak_concurrency(*times)):
+                rows[int(gpu), _name(label, lane)] = len(rows)
+    return rows
+
+
+def _name(label: str, lane: int) -> str:
+    return f"{label} {lane}" if label == "slot" or lane else label
 
 
 def _look(model: str, models: list[str]) -> dict[str, Any]:
-    """Return fill and hatch of a model: colours first, and a hatch for each, so that grey print tells them apart."""
+    """Return fill and hatch of a model; the hatches tell a dozen apart in grey print."""
     number = models.index(model)
-    count = len(style.COLOURS)
-    hatch = style.HATCHES[(number + number // count) % len(style.HATCHES)]
-    return {"facecolor": _FILLS[number % count], "hatch": hatch}
+    count = len(_FILLS)
+    return {"facecolor": _FILLS[number % count], "hatch": style.HATCHES[number % len(style.HATCHES)]}
 
 
 _FILLS = (style.SKY, style.ORANGE, style.GREEN, style.PURPLE, style.YELLOW, style.BLUE, style.VERMILLION, "#b0b0b0")
@@ -165,8 +174,8 @@ def _edge(name: str, narrow: bool) -> dict[str, Any]:
     return {"edgecolor": None if narrow else "white", "linewidth": 0.6 if narrow else 0.3}
 
 
-def _legend(models: list[str]) -> list[Patch]:
-    fills = [Patch(edgecolor="white", linewidth=0.3, label=model, **_look(model, models)) for model in models]
+def _legend(shown: list[str], models: list[str]) -> list[Patch]:
+    fills = [Patch(edgecolor="white", linewidth=0.3, label=model, **_look(model, models)) for model in shown]
     classes = [
         Patch(facecolor="white", edgecolor="black", linewidth=1.1, label="high"),
         Patch(facecolor="white", edgecolor="#b0b0b0", linewidth=0.5, label="low"),

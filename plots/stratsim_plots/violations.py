@@ -40,7 +40,7 @@ def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:  # noqa: ARG001
     """Draw a group of bars per series: one bar per class, its causes behind one another, the total at its end."""
     series = list(dict.fromkeys(frame["series"]))
-    figure = style.new_figure(0.9 + 0.36 * len(series))
+    figure = style.new_figure(0.95 + 0.36 * len(series))
     axes = figure.subplots()
     for row in frame.to_dict("records"):
         _bar(axes, row, series.index(row["series"]))
@@ -49,8 +49,9 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     axes.grid(axis="y", visible=False)
     most = float(frame["violation"].fillna(0).max()) * 100 if len(frame) else 0.0
     axes.set_xlim(0, max(most * 1.15, 1.0))
-    axes.set_xlabel("Deadline violations (% of arrived requests)")
-    style.legend_above(figure, _legend(frame), 5)
+    axes.set_xlabel("Violations (% of arrived requests)")
+    handles = _legend(frame)
+    style.legend_above(figure, handles, 4 if len(handles) == 4 else 3)
     style.footer(figure, origin(results))
     return figure
 

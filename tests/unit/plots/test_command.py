@@ -58,7 +58,7 @@ def test_equal_data_gives_equal_bytes(folder, tmp_path, suffix):
 
 def test_svg_keeps_text_as_text(folder, tmp_path):
     make_figure([folder], "violations", tmp_path / "v.svg")
-    assert "Deadline violations (% of arrived requests)" in (tmp_path / "v.svg").read_text()
+    assert "Violations (% of arrived requests)" in (tmp_path / "v.svg").read_text()
 
 
 def test_png_is_one_paper_column_at_300_dpi(folder, tmp_path):

@@ -143,6 +143,12 @@ class TestTimeline:
         batches = read_results(folder).batches()
         assert timeline._window(batches, Options(**options)) == pytest.approx(window)
 
+    def test_an_idle_row_is_shown_idle(self, folder):
+        options = Options(("fifo",), from_s=4.9, to_s=5.1)
+        frame, figure = drawn(timeline, [folder], options)
+        assert set(frame["gpu"]) == {0}
+        assert len(figure.axes[0].get_yticklabels()) == 7  # slot 1 and GPU 1 stay in sight
+
     def test_colour_by_model_edge_by_class(self, folder):
         frame, figure = drawn(timeline, [folder], Options(("fifo",), from_s=1.0, to_s=1.06))
         bars = dict(zip(frame["batch_id"][frame["row"].str.startswith("slot")], figure.axes[0].patches, strict=False))
@@ -257,7 +263,7 @@ class TestStyle:
         assert mpl.rcParams["font.size"] == before
 
     def test_colours_are_as_many_as_markers_and_differ(self):
-        assert len(set(style.COLOURS)) == len(set(style.MARKERS)) == len(set(style.HATCHES)) == 8
+        assert len(set(style.COLOURS)) == len(set(style.MARKERS)) == 8
 
 
 def test_missing_values_stay_missing(folder_at, tmp_path):
