@@ -113,7 +113,8 @@ def _spec(config: str | None, settings: tuple[str, ...], no_transfers: bool, opt
     if config is not None:
         merged |= read_config(config)
         make_spec(merged, config)  # so that a mistake in the file is reported as the file's
-    merged |= {key: value for key, value in options.items() if value not in (None, False)}
+    # By identity: 0 is a value, to be refused or obeyed, although it equals False.
+    merged |= {key: value for key, value in options.items() if value is not None and value is not False}
     if no_transfers:
         merged["transfers"] = False
     return make_spec(merged | parse_settings(settings))
@@ -127,7 +128,9 @@ def _document(outcome: Outcome) -> dict[str, Any]:
 @contextmanager
 def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[str, int, int], None] | None]:
     """Yield a progress callback that draws bars on stderr, or None where nobody would look or wait."""
-    if not (shown and sys.stderr.isatty()) or len(inputs.workload) * len(inputs.policies) < _LONG:
+    from stratsim.cli.text import is_terminal
+
+    if not (shown and is_terminal(sys.stderr)) or len(inputs.workload) * len(inputs.policies) < _LONG:
         yield None
         return
     from rich.console import Console

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stratsim.device import execution_model
 from stratsim.engine import Result, simulate
 from stratsim.errors import SimulationError
 from stratsim.experiment.manifest import make_manifest
@@ -12,6 +13,7 @@ from stratsim.export import invariants, summarize
 from stratsim.model.codec import load_profile
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
+from stratsim.stats.deadlines import measuring_window
 from stratsim.trace import read_trace
 from stratsim.trace.rule import complete
 from stratsim.trace.spec import load_rule
@@ -62,8 +64,9 @@ def prepare(spec: RunSpec) -> Inputs:
     """
     policies = tuple(parse_policies(spec.policy))
     for call in policies:
-        make_policy(call)  # a wrong name or parameter must not wait for the end of a long read
+        make_policy(call)  # no mistake that can be seen at once may wait for the end of a long read or run
     profile = load_profile(spec.profile)
+    execution_model(spec.device_model, profile.for_hardware())
     rule = load_rule(spec.workload) if spec.workload is not None else None
     trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
     workload = complete(
@@ -76,6 +79,8 @@ def prepare(spec: RunSpec) -> Inputs:
         load=spec.load,
         rate_scale=spec.rate_scale,
     )
+    if spec.warmup_s is not None and not workload.closed_loop:
+        measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
     return Inputs(spec, profile, trace, workload, policies, (*workload.notes, *_clamped(spec, profile, workload)))
 
 
