@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; the process's own by default.
     """
     try:
-        status = cli.main(args=None if argv is None else list(argv), prog_name="stratsim", standalone_mode=False)
+        status = _invoke(list(sys.argv[1:] if argv is None else argv))
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, click.Abort):
@@ -60,9 +60,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone (`| head`); stop Python from complaining while it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except StratsimError as error:
+    except (StratsimError, OSError) as error:
         return _fail(str(error), 2)
     return status if isinstance(status, int) else 0
+
+
+def _invoke(args: list[str]) -> object:
+    """Run the command.
+
+    Not by `cli.main`, which has answers of its own to Ctrl-C (an empty line) and to a closed pipe (exit status 1).
+    """
+    if "_STRATSIM_COMPLETE" in os.environ:
+        cli.main(prog_name="stratsim")  # shell completion; does not return
+    with cli.make_context("stratsim", args) as context:
+        return cli.invoke(context)
 
 
 def _fail(message: str, status: int) -> int:

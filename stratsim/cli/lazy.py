@@ -35,6 +35,13 @@ class LazyGroup(click.Group):
         self._summaries = dict(commands or {})
         self._plugins = {point.name: point for point in entry_points(group=plugins)} if plugins else {}
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Like click's; a group without a command shows its help, in every version of click."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order in which they were declared, plug-ins last."""
         return [*self._summaries, *(name for name in sorted(self._plugins) if name not in self._summaries)]
@@ -56,8 +63,9 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Like click's, with the nearest name in the message."""
         if args and self.get_command(ctx, args[0]) is None:
+            where = "".join(f"{name}: " for name in ctx.command_path.split()[1:])
             hint = suggest(args[0], self.list_commands(ctx))
-            raise click.UsageError(f"{ctx.command_path}: no command {args[0]!r}; {hint}", ctx)
+            raise click.UsageError(f"{where}no command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["heading", "ms", "number", "table"]
+__all__ = ["heading", "is_terminal", "ms", "number", "table"]
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at a stream of this process; None is one that was closed before the start."""
+    return stream is not None and stream.isatty()
 
 
 def heading(text: str) -> None:
@@ -27,7 +32,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) 
         rows: The cells, as text.
         left: How many columns, from the first, are text and aligned to the left; the others are figures.
     """
-    if sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         _rich(columns, rows, left)
     else:
         _plain(columns, rows, left)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from stratsim.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NEWEST_FIRST = """
 from stratsim.policy import Drop, Policy, Start
