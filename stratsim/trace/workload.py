@@ -37,7 +37,7 @@ def to_trace(workload: Workload, extra: Mapping[str, Column] | None = None) -> T
         client=Names(workload.client_names, workload.client).take(slice(None)) if workload.client_names else None,
         extra=extra or {},
         closed_loop=clients,
-        deadline_free=not finite and all(spec.slo_s is None for spec in clients),
+        deadline_free=not finite and all(spec.slo_s == math.inf for spec in clients),
         notes=workload.notes,
     )
 
@@ -47,7 +47,7 @@ def _spec(client: ClosedLoopClient) -> ClientSpec:
         id=client.id,
         model=client.model,
         priority=client.priority,
-        slo_s=client.slo_s if math.isfinite(client.slo_s) else None,
+        slo_s=client.slo_s,
         think_s=client.think_s,
         start_s=client.start_s,
         stop_s=client.stop_s,

@@ -59,9 +59,9 @@ def convert(
     content = read_trace(trace, format=format_name, strict=strict, limit=limit, seed=seed)
     if profile is not None:
         content = _completed(content, profile, workload, load, seed)
+    write_trace(content, out, overwrite=overwrite)
     for note in content.notes:
         click.echo(f"note: {note}", err=True)
-    write_trace(content, out, overwrite=overwrite)
 
 
 def _completed(trace: Trace, profile: str, workload: str | None, load: float | None, seed: int) -> Trace:

@@ -4,8 +4,9 @@
      "clients": [{"id": "batch-0", "model": "bert", "priority": "low", "think_s": 0.01, "limit": 1000}],
      "requests": {"arrival_s": [0.0, 0.5], "model": ["vgg19", "vgg19"], "priority": ["high", "high"]}}
 
-Of a client only `id` is required; the workload rule fills the rest. `"slo_s": null` or none leaves the deadline to the
-rule, `"deadlines": false` at the top says that nobody has one.
+Of a client `id` and an end (`stop_s` or `limit`) are required; the workload rule fills the rest. Without `slo_s` the
+rule gives the deadline; `"deadline": false` says that this client has none, `"deadlines": false` at the top that nobody
+has one and that the default rule invents none.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class _Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     model: str | None = None
     priority: str | None = None
     slo_s: _NonNegative | None = None
+    deadline: bool = True
     think_s: _NonNegative | None = None
     start_s: _NonNegative = 0.0
     stop_s: _NonNegative | None = None
@@ -52,6 +54,8 @@ class _Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     def __post_init__(self) -> None:
         if self.priority not in {None, "high", "low"}:
             raise ValueError(f"unknown priority {self.priority!r}, must be high or low")
+        if self.slo_s is not None and not self.deadline:
+            raise ValueError(f"client {self.id!r} has slo_s and deadline = false: they exclude each other")
         if self.stop_s is None and self.limit is None:
             raise ValueError(f"client {self.id!r} never ends: give stop_s or limit")
         if self.stop_s is not None and self.stop_s <= self.start_s:
@@ -93,7 +97,7 @@ def read(source: Source) -> Trace:
     trace = _requests(source, content) if content.requests else Trace(np.empty(0), source=source.file)
     if content.clients and trace.normalised:
         raise TraceError("closed-loop clients need arrivals in seconds", file=source.file, column="arrival_norm")
-    clients = tuple(_spec(client, content.deadlines) for client in content.clients)
+    clients = tuple(_spec(client) for client in content.clients)
     notes = ("closed-loop clients: how many requests arrive depends on the policy",) if clients else ()
     free = not content.deadlines or trace.deadline_free
     return replace(trace, closed_loop=clients, deadline_free=free, notes=(*trace.notes, *notes))
@@ -105,12 +109,12 @@ def _requests(source: Source, content: ClientsFile) -> Trace:
     return assemble(Table(source.file, columns), strict=source.strict)
 
 
-def _spec(client: _Client, deadlines: bool) -> ClientSpec:
+def _spec(client: _Client) -> ClientSpec:
     return ClientSpec(
         id=client.id,
         model=client.model,
         priority=None if client.priority is None else Priority[client.priority.upper()],
-        slo_s=client.slo_s if deadlines else None,
+        slo_s=client.slo_s if client.deadline else math.inf,
         think_s=client.think_s,
         start_s=client.start_s,
         stop_s=math.inf if client.stop_s is None else client.stop_s,
@@ -128,6 +132,7 @@ def client_entry(spec: ClientSpec) -> _Client:
         model=spec.model,
         priority=None if spec.priority is None else Priority(spec.priority).label,
         slo_s=spec.slo_s if finite else None,
+        deadline=spec.slo_s is None or finite,
         think_s=spec.think_s,
         start_s=spec.start_s,
         stop_s=spec.stop_s if math.isfinite(spec.stop_s) else None,

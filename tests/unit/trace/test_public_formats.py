@@ -134,7 +134,7 @@ def test_functions_2021_that_began_before_the_recording(write):
 
 @pytest.mark.parametrize("cells", ["1,-1", "nan,1", "1,inf", ",1"])
 def test_functions_2021_bad_rows(write, cells):
-    with pytest.raises(TraceError, match="row 2, column '(end_timestamp|duration)'"):
+    with pytest.raises(TraceError, match=r"row 2, column '(end_timestamp|duration)'"):
         read_trace(write(f"app,func,end_timestamp,duration\na,f,{cells}\n"))
 
 

@@ -48,8 +48,10 @@ def test_the_default_rule_fills_everything(fill, profile):
     assert set(workload.bytes_out.tolist()) == {500_000}
     assert set(workload.client.tolist()) == {-1}
     assert workload.notes == (
-        "filled by the default rule: model (all 2 of the profile, equal shares); priority (30 % high); "
-        "deadline (5 x solo high, 10 x solo low); bytes (of the profile)",
+        (
+            "filled by the default rule: model (all 2 of the profile, equal shares); priority (30 % high); "
+            "deadline (5 x solo high, 10 x solo low); bytes (of the profile)"
+        ),
     )
 
 
