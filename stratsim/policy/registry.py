@@ -62,11 +62,7 @@ def make_policy(call: PolicyCall) -> Policy:
         SpecError: no such policy or parameter (with the nearest name), or a value that the policy refuses.
     """
     cls = policy_class(call.name)
-    known = {
-        name: parameter
-        for name, parameter in inspect.signature(cls).parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    }
+    known = _parameters(cls)
     for name in call.parameters:
         if name not in known:
             raise SpecError(f"policy {call.name!r} has no parameter {name!r}; {suggest(name, known)}")
@@ -75,8 +71,19 @@ def make_policy(call: PolicyCall) -> Policy:
             raise SpecError(f"policy {call.name!r} needs parameter {name!r}")
     try:
         return cls(**call.parameters)
-    except (TypeError, ValueError) as error:
+    except SpecError as error:
         raise SpecError(f"policy {call.text!r}: {error}") from None
+    except Exception as error:
+        raise SpecError(f"policy {call.text!r} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def _parameters(cls: type[Policy]) -> dict[str, inspect.Parameter]:
+    """Return the constructor's named parameters; a class without a constructor of its own has none."""
+    return {
+        name: parameter
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
 
 
 def policy_class(name: str) -> type[Policy]:
@@ -137,10 +144,11 @@ def _from_file(name: str) -> type[Policy]:
     sys.modules[module_name] = module  # dataclasses and pickle look their module up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a main guard may end the process
         raise SpecError(f"policy {name!r}: importing {file} failed: {type(error).__name__}: {error}") from error
     if not hasattr(module, class_name):
-        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+        own = [(key, value) for key, value in vars(module).items() if getattr(value, "__module__", "") == module_name]
+        classes = [key for key, value in own if inspect.isclass(value)]
         raise SpecError(f"{file} has no class {class_name!r}; {suggest(class_name, classes)}")
     return _checked(getattr(module, class_name), name)
 
@@ -149,7 +157,7 @@ def _checked(loaded: object, name: str) -> type[Policy]:
     needed = ("prepare", "on_arrival", "decide", "wakes")
     missing = [attribute for attribute in needed if not hasattr(loaded, attribute)]
     if not inspect.isclass(loaded) or missing:
-        lacks = f"lacks {', '.join(missing)}" if missing else "is not a class"
+        lacks = f"lacks {', '.join(missing)}" if inspect.isclass(loaded) else "is not a class"
         raise SpecError(f"policy {name!r} is not a policy: it {lacks} (see stratsim.policy.base.Policy)")
     return cast("type[Policy]", loaded)
 
@@ -186,7 +194,7 @@ def describe(name: str) -> Description:
     _, _, source = own.partition("Source:")
     parameters = tuple(
         (key, "required" if parameter.default is parameter.empty else repr(parameter.default))
-        for key, parameter in inspect.signature(cls).parameters.items()
+        for key, parameter in _parameters(cls).items()
     )
     return Description(
         summary=own.split("\n", 1)[0],

@@ -1,0 +1,34 @@
+"""`stratsim policy list` and `stratsim policy show`."""
+
+import pytest
+
+from stratsim.policy.registry import registered
+
+
+def test_list_names_every_policy_with_its_class(call):
+    ran = call("policy", "list")
+    assert (ran.status, ran.err) == (0, "")
+    header, *rows = ran.out.splitlines()
+    assert header.split() == ["name", "what", "it", "does", "source", "class"]
+    assert [(row.split()[0], row.split()[-1]) for row in rows] == list(registered().items())
+
+
+@pytest.mark.parametrize("name", registered())
+def test_show_prints_docstring_parameters_and_moments(call, name):
+    ran = call("policy", "show", name)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith(f"{name}: ")
+    for part in ("Source:", "QueuePolicy:", "\nParameters\n", "\nmax_batch  None\n", "after: arrival, execution-end"):
+        assert part in ran.out
+
+
+def test_show_takes_a_file(call, policy_file):
+    ran = call("policy", "show", policy_file())
+    assert ran.status == 0
+    assert ran.out.startswith("mine.py:Mine: ")
+    assert "Parameters" not in ran.out
+
+
+def test_show_refuses_what_is_not_there(refused):
+    assert refused("policy", "show", "priority-efd") == "unknown policy 'priority-efd'; did you mean 'priority-edf'?"
+    assert refused("policy", "show", "gone.py:Mine") == "policy 'gone.py:Mine': there is no file 'gone.py'"
