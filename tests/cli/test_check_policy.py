@@ -1,0 +1,256 @@
+"""The conformance suite finds what is wrong with a policy, and says it."""
+
+import pytest
+
+from stratsim.policy import Drop, Policy, SetTimer, Start, Wake
+from stratsim.policy.registry import policy_class, registered
+from stratsim.testing import POLICY_CHECKS, check_policy
+from stratsim.testing.check_policy import check_decisions_are_legal, check_overload, check_protocol, check_repeatable
+
+
+@pytest.mark.parametrize("check", POLICY_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", registered())
+def test_the_shipped_policies_pass(name, check):
+    check(policy_class(name))
+
+
+@pytest.mark.parametrize("parameters", [{"max_batch": 1}, {"drop": "never"}, {"drop": "expired", "max_batch": 2}])
+def test_the_shipped_policies_pass_with_parameters(parameters):
+    check_policy(lambda: policy_class("priority-edf")(**parameters))
+
+
+class InOrder(Policy):
+    """A sound policy, whose parts the broken ones replace."""
+
+    def prepare(self, setting):
+        self.waiting = []
+
+    def on_arrival(self, request, view):
+        self.waiting.append(request)
+
+    def decide(self, view):
+        while self.waiting and (gpu := view.least_loaded()):
+            yield Start((self.waiting.pop(0),), gpu.id)
+
+
+def test_a_sound_policy_passes():
+    check_policy(InOrder)
+
+
+class NeverStarts(InOrder):
+    def decide(self, view):
+        return ()
+
+
+class OnlyHigh(InOrder):
+    def decide(self, view):
+        self.waiting = [request for request in self.waiting if request.priority == 0]
+        yield from super().decide(view)
+
+
+class DropsEverything(InOrder):
+    def decide(self, view):
+        while self.waiting:
+            yield Drop(self.waiting.pop(), "no reason")
+
+
+class Overcommits(InOrder):
+    def decide(self, view):
+        while self.waiting:
+            yield Start((self.waiting.pop(0),), 0)
+
+
+class StartsTwice(InOrder):
+    def decide(self, view):
+        for request in self.waiting[:1]:
+            yield Start((request,))
+
+
+class MixesModels(InOrder):
+    def decide(self, view):
+        while self.waiting and (gpu := view.least_loaded()):
+            batch, self.waiting = self.waiting[:3], self.waiting[3:]
+            yield Start(tuple(batch), gpu.id)
+
+
+class TooLarge(InOrder):
+    def decide(self, view):
+        while self.waiting and (gpu := view.least_loaded()):
+            model = self.waiting[0].model
+            batch = [request for request in self.waiting if request.model == model]
+            self.waiting = [request for request in self.waiting if request.model != model]
+            yield Start(tuple(batch), gpu.id)
+
+
+class EmptyBatch(InOrder):
+    def decide(self, view):
+        yield Start(())
+
+
+class NoSuchGpu(InOrder):
+    def decide(self, view):
+        yield Start((self.waiting.pop(),), 2)
+
+
+class Crashes(InOrder):
+    def decide(self, view):
+        raise KeyError("lost")
+
+
+class CrashesOnArrival(InOrder):
+    def on_arrival(self, request, view):
+        raise ZeroDivisionError("division by zero")
+
+
+class CrashesInPrepare(InOrder):
+    def prepare(self, setting):
+        raise AttributeError("nothing there")
+
+
+class LooksBack(InOrder):
+    def decide(self, view):
+        yield SetTimer(view.now_s)
+
+
+class NoDecision(InOrder):
+    def decide(self, view):
+        yield "start"
+
+
+class ReturnsNothing(InOrder):
+    def decide(self, view):
+        return None
+
+
+BROKEN = {
+    NeverStarts: "at light load 0 of 40 requests met an easy deadline",
+    OnlyHigh: "of 40 requests met an easy deadline",
+    DropsEverything: "at light load 0 of 40 requests met an easy deadline",
+    Overcommits: "GPU 0 has no free place",
+    StartsTwice: "request 0 is not waiting",
+    MixesModels: "a batch of two models",
+    TooLarge: "is profiled up to",
+    EmptyBatch: "an empty batch",
+    NoSuchGpu: "there is no GPU 2, only 0 to 1",
+    Crashes: "KeyError: 'lost'",
+    CrashesOnArrival: "ZeroDivisionError: division by zero",
+    CrashesInPrepare: "AttributeError: nothing there",
+    LooksBack: "a timer must lie in the future",
+    NoDecision: "not a decision: yield Start, Drop or SetTimer in 'start'",
+    ReturnsNothing: "'NoneType' object is not iterable",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
+def test_a_broken_policy_fails_with_the_reason(broken):
+    with pytest.raises(AssertionError) as caught:
+        check_policy(broken)
+    message = str(caught.value)
+    assert BROKEN[broken] in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("broken", [Overcommits, Crashes, NoDecision], ids=lambda broken: broken.__name__)
+def test_an_illegal_decision_names_policy_and_time(broken):
+    with pytest.raises(AssertionError, match=rf"policy '{broken.__name__}' at t=[0-9.e-]+ s: "):
+        check_policy(broken)
+
+
+def test_a_crash_names_file_and_line():
+    with pytest.raises(AssertionError, match=r"test_check_policy\.py:\d+\)$"):
+        check_policy(Crashes)
+
+
+class RemembersRuns(InOrder):
+    """Counts across runs: the second run serves in another order."""
+
+    runs = 0
+
+    def prepare(self, setting):
+        super().prepare(setting)
+        self.runs += 1
+
+    def decide(self, view):
+        while self.waiting and (gpu := view.least_loaded()):
+            yield Start((self.waiting.pop(0 if self.runs < 2 else -1),), gpu.id)
+
+
+class KeepsItsQueue(InOrder):
+    def __init__(self):
+        self.waiting = []
+        self.served = 0
+
+    def prepare(self, setting):
+        """Forget to reset."""
+
+    def decide(self, view):
+        while self.waiting and (gpu := view.least_loaded()):
+            self.served += 1
+            yield Start((self.waiting.pop(-1 if self.served > 100 else 0),), gpu.id)
+
+
+@pytest.mark.parametrize("broken", [RemembersRuns, KeepsItsQueue], ids=lambda broken: broken.__name__)
+def test_a_policy_that_does_not_forget_is_found(broken):
+    message = "behaves differently when prepared a second time: `prepare` must forget everything"
+    with pytest.raises(AssertionError, match=message):
+        check_repeatable(broken)
+
+
+def test_a_policy_that_differs_from_object_to_object_is_found():
+    made = []
+
+    class Differs(InOrder):
+        def prepare(self, setting):
+            super().prepare(setting)
+            made.append(None) if not hasattr(self, "number") else None
+            self.number = getattr(self, "number", len(made))
+
+        def decide(self, view):
+            while self.waiting and (gpu := view.least_loaded()):
+                yield Start((self.waiting.pop(0 if self.number < 2 else -1),), gpu.id)
+
+    with pytest.raises(AssertionError, match="behaves differently when made anew"):
+        check_repeatable(Differs)
+
+
+def test_a_policy_that_leaves_requests_waiting_is_found():
+    class Forgetful(InOrder):
+        def on_arrival(self, request, view):
+            if request.id % 7:
+                self.waiting.append(request)
+
+    with pytest.raises(AssertionError, match=r"^\d+ of 400 requests were left waiting for ever$"):
+        check_overload(Forgetful)
+
+
+def test_a_policy_that_assumes_places_is_found():
+    class Eager(InOrder):
+        """Starts three at once without looking: right only where three places are."""
+
+        wakes = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
+
+        def decide(self, view):
+            for _ in range(min(len(self.waiting), 3 - view.gpus[0].in_flight)):
+                yield Start((self.waiting.pop(0),))
+
+    with pytest.raises(AssertionError, match="has no free place"):
+        check_decisions_are_legal(Eager)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({}, "Incomplete lacks a member of stratsim.policy.Policy"),
+        (dict.fromkeys(("prepare", "on_arrival", "on_done", "decide"), len), "lacks a member"),
+        ({**dict.fromkeys(("prepare", "on_arrival", "on_done", "decide"), len), "wakes": set()}, "`wakes` must be a"),
+    ],
+)
+def test_an_incomplete_policy_is_named(members, message):
+    with pytest.raises(AssertionError, match=message):
+        check_protocol(type("Incomplete", (), members))
+
+
+def test_a_factory_must_make_new_policies():
+    policy = InOrder()
+    with pytest.raises(AssertionError, match="the factory must return a new policy on every call"):
+        check_policy(lambda: policy)
