@@ -78,6 +78,8 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         with temporary.open("xb") as file:
             yield file
         temporary.replace(target)
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from None
     finally:

@@ -33,13 +33,13 @@ def test_a_fetched_file_is_what_was_served(download, tmp_path):
     ids=["sum", "short", "long"],
 )
 def test_another_file_is_refused_and_leaves_nothing(download, tmp_path, wrong):
-    with pytest.raises(OutputError, match="is not the expected file: sha256"):
+    with pytest.raises(OutputError, match=r"^file://\S+: is not the expected file: sha256"):
         fetch(replace(download, **wrong), tmp_path / "got.csv")
     assert [entry.name for entry in tmp_path.iterdir()] == ["served"]
 
 
 def test_an_address_that_does_not_answer(download, tmp_path):
-    with pytest.raises(OutputError, match=r"gone.csv: cannot be downloaded: .*No such file"):
+    with pytest.raises(OutputError, match=r"^file://\S+/gone\.csv: cannot be downloaded: .*No such file"):
         fetch(replace(download, url=download.url.replace("trace", "gone")), tmp_path / "got.csv")
     assert [entry.name for entry in tmp_path.iterdir()] == ["served"]
 

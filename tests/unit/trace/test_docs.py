@@ -1,0 +1,46 @@
+"""What docs/traces.md shows is what stratsim takes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stratsim.trace import FORMATS, read_trace
+from stratsim.trace.columns import NUMBERS, TEXTS
+from stratsim.trace.spec import load_rule
+
+TEXT = (Path(__file__).parents[3] / "docs" / "traces.md").read_text(encoding="utf-8")
+BLOCKS = [
+    "\n".join(line[4:] for line in block.splitlines())
+    for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", TEXT, re.M)
+]
+RULES = [block for block in BLOCKS if re.search(r"^\[\w+\]$", block, re.M)]
+
+
+def test_there_are_examples():
+    assert len(RULES) == 4
+
+
+@pytest.mark.parametrize("block", RULES)
+def test_every_rule_loads(write, block):
+    load_rule(write(block, "rule.toml"))
+
+
+def test_the_client_file_loads(write):
+    (block,) = (block for block in BLOCKS if "stratsim-clients" in block)
+    trace = read_trace(write(block, "c.json"))
+    assert len(trace.closed_loop) == len(trace) == 2
+
+
+def test_every_format_and_column_is_described():
+    for name in [*FORMATS, *NUMBERS, *(name for name in TEXTS if name != "policy")]:
+        assert f"`{name}`" in TEXT
+
+
+def test_the_python_example_runs(monkeypatch, write):
+    (block,) = (block for block in BLOCKS if "import read_trace" in block)
+    path = write("TIMESTAMP,ContextTokens\n2023-11-16 00:00:01,1\n2023-11-16 00:00:02,2\n", "azure-code.csv")
+    monkeypatch.chdir(path.parent)
+    names: dict[str, object] = {}
+    exec(block, names)
+    assert len(names["workload"]) == 2
