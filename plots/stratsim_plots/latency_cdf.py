@@ -54,8 +54,8 @@ def _curve(latency_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
 def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:  # noqa: ARG001
     """Draw the curves: colour and marker by series, line style by class."""
     series = list(dict.fromkeys(frame["series"]))
-    rows = -(-len(series) // 2)
-    figure = style.new_figure(2.5 + 0.14 * (rows + 1))
+    names = [style.wrap(label, 22) for label in series]
+    figure = style.new_figure(2.45 + style.legend_height_in([*names, *CLASSES], 2))
     axes = figure.subplots()
     for number, label in enumerate(series):
         for name in CLASSES:
@@ -71,7 +71,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     axes.set_xlabel("Latency (ms)")
     axes.set_ylabel("Fraction of completed requests")
     axes.set_ylim(0, 1.02)
-    handles = [Line2D([], [], label=style.wrap(label, 30), **_look(n)) for n, label in enumerate(series)]
+    handles = [Line2D([], [], label=name, **_look(n)) for n, name in enumerate(names)]
     handles += [Line2D([], [], color="#404040", linestyle=style.CLASS_LINES[name], label=name) for name in CLASSES]
     style.legend_above(figure, handles, 2)
     style.footer(figure, origin(results))

@@ -89,7 +89,8 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     """Draw a panel per class with a line per policy, and intervals where there are replications."""
     policies = list(dict.fromkeys(frame["policy"]))
     classes = [name for name in CLASSES if (frame["class"] == name).any()]
-    figure = style.new_figure(0.6 + 1.35 * len(classes) + 0.14 * -(-len(policies) // 2))
+    names = [style.wrap(policy, 22) for policy in policies]
+    figure = style.new_figure(0.6 + 1.35 * len(classes) + style.legend_height_in(names, 2))
     panels = figure.subplots(len(classes), sharex=True, squeeze=False)[:, 0]
     for axes, name in zip(panels, classes, strict=True):
         for number, policy in enumerate(policies):
@@ -98,8 +99,8 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
         axes.set_ylim(bottom=0)
     panels[-1].set_xlabel(_AXES[str(frame["unit"].iloc[0])])
     handles = [
-        Line2D([], [], color=_colour(n), marker=_marker(n), linestyle=_LINES[n % 4], label=style.wrap(policy, 30))
-        for n, policy in enumerate(policies)
+        Line2D([], [], color=_colour(n), marker=_marker(n), linestyle=_LINES[n % 4], label=name)
+        for n, name in enumerate(names)
     ]
     style.legend_above(figure, handles, 2)
     repeated = int(frame["replications"].max())

@@ -27,6 +27,7 @@ __all__ = [
     "WIDTH_IN",
     "footer",
     "legend_above",
+    "legend_height_in",
     "new_figure",
     "save",
     "styled",
@@ -108,6 +109,14 @@ def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
 def legend_above(figure: Figure, handles: list[Any], columns: int) -> None:
     """Put a legend above the axes, where it covers nothing."""
     figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+
+
+def legend_height_in(labels: list[str], columns: int) -> float:
+    """Return the height of a legend, which fills column by column: what a figure must be taller for it."""
+    rows = -(-len(labels) // columns)
+    blocks = [labels[start : start + rows] for start in range(0, len(labels), rows)]
+    lines = max(sum(label.count("\n") + 1 for label in block) for block in blocks)
+    return 0.16 * lines
 
 
 def footer(figure: Figure, text: str) -> None:

@@ -26,7 +26,7 @@ __all__ = ["COLUMNS", "DEFAULT_WINDOW_S", "data", "draw"]
 COLUMNS = ("policy", "gpu", "row", "batch_id", "model", "batch_size", "class", "start_s", "end_s")
 DEFAULT_WINDOW_S = 0.2
 _STAGES = {"slot": "execution", "h2d": "copy_in", "d2h": "copy_out"}
-_NARROW = 0.005
+_NARROW = 0.0075
 """A box narrower than this share of the window is all edge: it is drawn as a line."""
 
 

@@ -2,6 +2,9 @@ import gzip
 import hashlib
 import json
 import os
+import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -333,3 +336,30 @@ def test_manifest_is_readable_text(results, tmp_path):
     text = (tmp_path / "run" / "manifest.json").read_text(encoding="utf-8")
     assert '"note": "Ü"' in text
     assert json.loads(text) == MANIFEST
+
+
+KILLED = """
+import os, pathlib, pickle, signal, sys
+from stratsim.export import write, write_results
+
+write.write_timeline = lambda *_, **__: os.kill(os.getpid(), getattr(signal, sys.argv[3]))
+results = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
+write_results(results, sys.argv[2], manifest={}, summaries=[{"policy": r.policy} for r in results], overwrite=True)
+"""
+
+
+@pytest.mark.parametrize(("name", "left"), [("SIGINT", 0), ("SIGKILL", 1)])
+def test_a_killed_process_leaves_the_old_result_whole(results, tmp_path, name, left):
+    (tmp_path / "out").mkdir()
+    target = tmp_path / "out" / "run"
+    write(results, target)
+    before = digests(target)
+    (tmp_path / "results.pickle").write_bytes(pickle.dumps(results))
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "results.pickle"), str(target), name]
+    assert subprocess.run(command, check=False, capture_output=True).returncode != 0
+    assert digests(target) == before
+    others = [path.name for path in target.parent.iterdir() if path != target]
+    assert len(others) == left  # a kill cannot be cleaned up after, and what stays has another name
+    assert all(name.startswith("run.tmp-") for name in others)
+    write(results[:1], target, overwrite=True)
+    assert read_results(target).policies == ["fifo"]
