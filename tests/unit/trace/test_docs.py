@@ -12,9 +12,9 @@ from stratsim.trace.spec import load_rule
 TEXT = (Path(__file__).parents[3] / "docs" / "traces.md").read_text(encoding="utf-8")
 BLOCKS = [
     "\n".join(line[4:] for line in block.splitlines())
-    for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", TEXT, re.M)
+    for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", TEXT, re.MULTILINE)
 ]
-RULES = [block for block in BLOCKS if re.search(r"^\[\w+\]$", block, re.M)]
+RULES = [block for block in BLOCKS if re.search(r"^\[\w+\]$", block, re.MULTILINE)]
 
 
 def test_there_are_examples():
