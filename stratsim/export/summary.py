@@ -115,19 +115,28 @@ class _Gpu:
 
     def execution(self) -> dict[str, Any]:
         batches = self._result.batches
-        start, end = batches.execution_start_s, batches.execution_end_s
-        rows = self._begun(start)
-        done = rows[end[rows] > start[rows]]
-        solo, shared = batches.solo_s[done], end[done] - start[done]
-        within = clip(start[self._rows], end[self._rows], *self._span)
+        rows = self._begun(batches.execution_start_s)
         return {
-            "utilization": self._utilization(start, end),
+            "utilization": self._utilization(batches.execution_start_s, batches.execution_end_s),
             "batches": len(rows),
             "mean_batch_size": float(batches.size[rows].mean()) if len(rows) else None,
-            "mean_concurrency": ratio(total_s(*within), self._span[1] - self._span[0]),
-            "mean_slowdown": mean_slowdown(solo, shared) if len(done) else None,
-            "max_slowdown": max_slowdown(solo, shared) if len(done) else None,
+            "mean_concurrency": self._concurrency(),
+            **self._slowdown(rows),
         }
+
+    def _concurrency(self) -> float | None:
+        batches = self._result.batches
+        within = clip(batches.execution_start_s[self._rows], batches.execution_end_s[self._rows], *self._span)
+        return ratio(total_s(*within), self._span[1] - self._span[0])
+
+    def _slowdown(self, rows: NDArray[np.intp]) -> dict[str, float | None]:
+        batches = self._result.batches
+        shared = batches.execution_end_s[rows] - batches.execution_start_s[rows]
+        done = shared > 0  # not unfinished
+        if not done.any():
+            return {"mean_slowdown": None, "max_slowdown": None}
+        solo, shared = batches.solo_s[rows][done], shared[done]
+        return {"mean_slowdown": mean_slowdown(solo, shared), "max_slowdown": max_slowdown(solo, shared)}
 
     def copies(self) -> dict[str, Any]:
         batches, requests = self._result.batches, self._result.requests
