@@ -129,3 +129,21 @@ def policy_file(write):
         return write(name, _NEWEST_FIRST.format(prepare=prepare, decide=decide)) + ":Mine"
 
     return run
+
+
+@pytest.fixture
+def closed_loop():
+    """Make a DISB workload: one periodic high-priority client beside one closed-loop low-priority one."""
+
+    def run(time: float = 2.0, frequency: float = 100.0) -> str:
+        clients = {
+            "vgg19_rt": ("vgg19-imagenet", {"type": "periodic", "frequency": frequency}),
+            "resnet152_be": ("resnet152-imagenet", {"type": "continuous"}),
+        }
+        tasks = [
+            {"id": name, "load": load, "client": {"name": name, "model_name": model, "batch_size": 1}}
+            for name, (model, load) in clients.items()
+        ]
+        return json.dumps({"time": time, "tasks": tasks})
+
+    return run
