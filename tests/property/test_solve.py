@@ -1,0 +1,138 @@
+"""What holds for every sharing problem."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stratsim.solve import capped_weighted, max_min
+
+users = st.lists(st.tuples(st.floats(0.01, 1.0), st.floats(0.01, 100.0)), max_size=8)
+capacities = st.floats(0.1, 1000.0)
+
+
+@st.composite
+def networks(draw):
+    """Links, and flows over up to three of them each."""
+    capacity = draw(st.lists(capacities, min_size=1, max_size=5))
+    link = st.integers(0, len(capacity) - 1)
+    paths = draw(st.lists(st.lists(link, min_size=1, max_size=3, unique=True), max_size=7))
+    return paths, capacity
+
+
+def capped(pairs):
+    return capped_weighted([demand for demand, _ in pairs], [weight for _, weight in pairs])
+
+
+@settings(max_examples=200, deadline=None)
+@given(pairs=users)
+def test_capped_fills_the_resource_and_no_more(pairs):
+    rates = capped(pairs)
+    used = sum(demand * rate for (demand, _), rate in zip(pairs, rates, strict=True))
+    assert all(0 < rate <= 1 for rate in rates)
+    wanted = sum(demand for demand, _ in pairs)
+    if wanted <= 1:
+        assert rates == [1.0] * len(pairs)
+    else:
+        assert used == pytest.approx(1.0, rel=1e-12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(pairs=users)
+def test_capped_rates_are_weights_times_one_level(pairs):
+    """Below full speed all have one ratio of rate to weight; at full speed a ratio no larger."""
+    rates = capped(pairs)
+    levels = [rate / weight for (_, weight), rate in zip(pairs, rates, strict=True) if rate < 1]
+    for level in levels:
+        assert level == pytest.approx(levels[0], rel=1e-12)
+        for (_, weight), rate in zip(pairs, rates, strict=True):
+            assert rate < 1 or level * weight >= 1 - 1e-12
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=users, data=st.data())
+def test_capped_is_blind_to_the_order_of_users(pairs, data):
+    order = data.draw(st.permutations(range(len(pairs))))
+    rates = capped(pairs)
+    assert capped([pairs[i] for i in order]) == [rates[i] for i in order]  # to the last bit
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=users, one_more=st.tuples(st.floats(0.01, 1.0), st.floats(0.01, 100.0)))
+def test_capped_company_never_helps(pairs, one_more):
+    for alone, together in zip(capped(pairs), capped([*pairs, one_more])[:-1], strict=True):
+        assert together <= alone * (1 + 1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=users, exponent=st.integers(-20, 20))
+def test_capped_knows_only_ratios_of_weights(pairs, exponent):
+    scaled = [(demand, weight * 2.0**exponent) for demand, weight in pairs]
+    assert capped(scaled) == capped(pairs)
+
+
+@settings(max_examples=200, deadline=None)
+@given(network=networks())
+def test_max_min_exceeds_no_link_and_every_flow_has_a_bottleneck(network):
+    """The definition: each flow crosses a full link on which nobody gets more than it does."""
+    paths, capacity = network
+    rates = max_min(paths, capacity)
+    load = [sum(rate for path, rate in zip(paths, rates, strict=True) if link in path) for link in range(len(capacity))]
+    assert all(used <= limit * (1 + 1e-9) for used, limit in zip(load, capacity, strict=True))
+    for path, rate in zip(paths, rates, strict=True):
+        assert rate > 0
+        assert any(
+            load[link] >= capacity[link] * (1 - 1e-9)
+            and all(other <= rate * (1 + 1e-9) for way, other in zip(paths, rates, strict=True) if link in way)
+            for link in path
+        )
+
+
+@settings(max_examples=100, deadline=None)
+@given(network=networks(), data=st.data())
+def test_max_min_is_blind_to_the_order_of_flows(network, data):
+    paths, capacity = network
+    order = data.draw(st.permutations(range(len(paths))))
+    rates = max_min(paths, capacity)
+    shuffled = max_min([paths[i] for i in order], capacity)
+    assert shuffled == pytest.approx([rates[i] for i in order], rel=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(network=networks(), data=st.data())
+def test_max_min_wider_links_help_the_poorest_first(network, data):
+    """With a wider link the sorted rates do not become lexicographically smaller; single rates may."""
+    paths, capacity = network
+    link = data.draw(st.integers(0, len(capacity) - 1))
+    wider = [limit * (1.5 if i == link else 1.0) for i, limit in enumerate(capacity)]
+    before, after = sorted(max_min(paths, capacity)), sorted(max_min(paths, wider))
+    for poor, richer in zip(before, after, strict=True):
+        if richer != pytest.approx(poor, rel=1e-9):
+            assert richer > poor
+            break
+
+
+@settings(max_examples=100, deadline=None)
+@given(network=networks(), exponent=st.integers(-20, 20))
+def test_max_min_scales_with_the_links(network, exponent):
+    paths, capacity = network
+    factor = 2.0**exponent
+    assert max_min(paths, [limit * factor for limit in capacity]) == [
+        rate * factor for rate in max_min(paths, capacity)
+    ]
+
+
+@settings(max_examples=50, deadline=None)
+@given(count=st.integers(1, 40), limit=capacities)
+def test_both_solvers_agree_on_equals(count, limit):
+    assert max_min([(0,)] * count, [limit]) == [pytest.approx(limit / count)] * count
+    assert capped([(1.0, 2.0)] * count) == [pytest.approx(1 / count)] * count
+
+
+@settings(max_examples=50, deadline=None)
+@given(weights=st.lists(st.floats(0.01, 100.0), min_size=2, max_size=6, unique=True))
+def test_a_heavier_user_is_never_slower(weights):
+    ordered = sorted(weights)
+    rates = capped([(0.7, weight) for weight in ordered])
+    assert all(light <= heavy for light, heavy in pairwise(rates))
