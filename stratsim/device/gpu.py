@@ -68,23 +68,35 @@ class ExecutionUnit(Generic[Key]):
 
     def add(self, now_s: float, key: Key, solo_s: float, phases: Sequence[Phase]) -> None:
         """Start a batch that would take `solo_s` seconds alone."""
-        self._advance(now_s)
+        if self._running:
+            self._advance(now_s)
+        else:
+            self._updated_s = now_s
         self._running.append(Execution(key, solo_s, phases))
         self._solve(now_s)
 
-    def complete(self, now_s: float) -> list[Execution[Key]]:
+    def complete(self, now_s: float) -> Sequence[Execution[Key]]:
         """Go on to `now_s`, which must be `next_s`, and return the batches that end there (maybe none)."""
+        first = self._ends_next
+        if first is None:
+            return ()
+        running = self._running
+        if len(running) == 1 and not first.later:  # the usual case at low load, written out
+            self._running = []
+            self._ends_next = None
+            self._updated_s = now_s
+            self.next_s = inf
+            return running
         self._advance(now_s)
-        if self._ends_next is not None:
-            self._ends_next.left_s = 0.0  # by definition of next_s: no rounding error decides it
-        due = [batch for batch in self._running if batch.left_s <= TIME_RTOL * batch.solo_s]
+        first.left_s = 0.0  # by definition of next_s: no rounding error decides it
         ended = []
-        for batch in due:
-            if batch.later:
-                batch.next_phase()
-            else:
-                self._running.remove(batch)
-                ended.append(batch)
+        for batch in tuple(running):
+            if batch.left_s <= TIME_RTOL * batch.solo_s:
+                if batch.later:
+                    batch.next_phase()
+                else:
+                    running.remove(batch)
+                    ended.append(batch)
         self._solve(now_s)
         return ended
 
@@ -96,24 +108,27 @@ class ExecutionUnit(Generic[Key]):
 
     def _solve(self, now_s: float) -> None:
         running = self._running
-        self.next_s = inf
-        self._ends_next = None
-        if len(running) == 1:  # alone: full speed, by definition of solo time
+        if len(running) == 1:
             batch = self._ends_next = running[0]
-            batch.rate = 1.0
+            batch.rate = 1.0  # alone: full speed, by definition of solo time
             self.next_s = now_s + batch.left_s
             return
-        if not running:
-            return
-        active = tuple([batch.load for batch in running])
-        rates = self._cache.get(active)
-        if rates is None:
-            if len(self._cache) >= _CACHE_LIMIT:
-                self._cache.clear()
-            rates = self._cache[active] = self._model.rates(active)
-        for batch, rate in zip(running, rates, strict=True):
-            batch.rate = rate
-            at_s = now_s + batch.left_s / rate
-            if at_s < self.next_s:
-                self.next_s = at_s
-                self._ends_next = batch
+        next_s = inf
+        ends_next = None
+        if running:
+            active = tuple([batch.load for batch in running])
+            rates = self._cache.get(active) or self._remember(active)
+            for batch, rate in zip(running, rates, strict=True):
+                batch.rate = rate
+                at_s = now_s + batch.left_s / rate
+                if at_s < next_s:
+                    next_s = at_s
+                    ends_next = batch
+        self.next_s = next_s
+        self._ends_next = ends_next
+
+    def _remember(self, active: tuple[Load, ...]) -> Sequence[float]:
+        if len(self._cache) >= _CACHE_LIMIT:
+            self._cache.clear()
+        rates = self._cache[active] = self._model.rates(active)
+        return rates

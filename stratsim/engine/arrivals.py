@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from stratsim.model.request import Priority, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
 
@@ -19,22 +20,29 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientState", "NoiseFactors", "open_loop"]
 
-_CHUNK = 8_192
+_CHUNK = 512
 
 
-def open_loop(workload: Workload) -> Iterator[Request]:
-    """Return the workload's own requests in the order of arrival, ids from 0; made a chunk at a time."""
-    return chain.from_iterable(_chunks(workload))
+def open_loop(workload: Workload, progress: Callable[[int, int], None] | None = None) -> Iterator[Request]:
+    """Return the workload's own requests in the order of arrival, ids from 0; made a chunk at a time.
+
+    Args:
+        workload: The columns.
+        progress: Called before each chunk with (requests given out, requests in all; 0 when clients add more).
+    """
+    return chain.from_iterable(_chunks(workload, progress))
 
 
-def _chunks(workload: Workload) -> Iterator[Iterable[Request]]:
+def _chunks(workload: Workload, progress: Callable[[int, int], None] | None) -> Iterator[Iterable[Request]]:
     names = workload.models
+    make = partial(tuple.__new__, Request)  # what Request._make does, without a Python frame per request
     clients: tuple[str | None, ...] = (*workload.client_names, None)  # index -1 is None
     classes = (Priority.HIGH, Priority.LOW)
     for first in range(0, len(workload), _CHUNK):
         part = slice(first, first + _CHUNK)
-        yield map(
-            Request,
+        if progress is not None:
+            progress(first, 0 if workload.closed_loop else len(workload))
+        rows = zip(
             range(first, min(first + _CHUNK, len(workload))),
             [names[code] for code in workload.model[part].tolist()],
             [classes[code] for code in workload.priority[part].tolist()],
@@ -43,7 +51,9 @@ def _chunks(workload: Workload) -> Iterator[Iterable[Request]]:
             workload.bytes_in[part].tolist(),
             workload.bytes_out[part].tolist(),
             [clients[code] for code in workload.client[part].tolist()],
+            strict=True,
         )
+        yield map(make, rows)
 
 
 class ClientState:
@@ -75,25 +85,23 @@ class NoiseFactors:
     on the policy nor on the other models. A batch takes the factor of its earliest member.
     """
 
-    __slots__ = ("_factors", "_noise", "_pending", "_streams")
+    __slots__ = ("_noise", "_pending", "_streams", "factors")
 
     def __init__(self, workload: Workload, noise: Noise, streams: Streams) -> None:
         self._noise = noise
         self._streams = streams
         self._pending: dict[str, tuple[np.random.Generator, list[float]]] = {}
-        self._factors = array("d")
+        self.factors = array("d")
+        """By request id."""
         if not workload.closed_loop:
-            self._factors.frombytes(self._columns(workload).tobytes())
-
-    def __getitem__(self, request_id: int) -> float:
-        return self._factors[request_id]
+            self.factors.frombytes(self._columns(workload).tobytes())
 
     def arrived(self, request: Request) -> None:
         """Draw for a request of a run with closed-loop clients, where the order of arrival is not known before."""
         generator, drawn = self._pending.get(request.model) or self._open(request.model)
         if not drawn:
             drawn.extend(reversed(self._noise.factors(generator, 256).tolist()))
-        self._factors.append(drawn.pop())
+        self.factors.append(drawn.pop())
 
     def _open(self, model: str) -> tuple[np.random.Generator, list[float]]:
         entry: tuple[np.random.Generator, list[float]] = (self._streams.get("noise", model), [])

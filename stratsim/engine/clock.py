@@ -1,7 +1,8 @@
 """SimPy with absolute times and re-armable alarms: the one module that imports it.
 
 **Event order.** Events happen in the order (time, `Order`, sequence), the sequence counting all events of the run as
-they are scheduled. Policies are asked for decisions once per instant, after its last event.
+they are scheduled. After the last event of an instant come the arrivals that the trace has for it; after them policies
+are asked for decisions, once.
 
 SimPy schedules by delay, and `now + (t - now)` need not be `t` in floating point; arrivals and computed ends must
 happen exactly when the trace and the device models say. So `Clock` pushes onto SimPy's queue itself. Callbacks, not a
@@ -24,36 +25,54 @@ __all__ = ["Alarm", "Clock", "Fired", "Order"]
 
 
 class Order(IntEnum):
-    """Order of events at one instant. After the last of them, policies are asked for decisions."""
+    """Order of events at one instant; the trace's own arrivals follow, then the policy's decisions."""
 
     DEVICE = 0
     """A copy or an execution ends: resources are freed first."""
     REPLY = 1
     """A client has its outputs."""
-    ARRIVAL = 2
+    CLIENT = 2
+    """A closed-loop client sends its next request."""
     TIMER = 3
     """A policy's own timer."""
 
 
 class Clock(Environment):
-    """A SimPy environment that counts its events and knows when an instant is over."""
+    """A SimPy environment that merges sorted arrivals with its events and knows when an instant ends."""
 
-    def run_instants(self, at_end: Callable[[float], None]) -> None:
-        """Process all events; after the last one of each instant, call `at_end(now)`, which may schedule more.
+    next_arrival_s = inf
+    """When the next arrival is due; `inf` when none is left. Kept by the `admit` callback of `run_merged`."""
+    pending = False
+    """Set by a callback that wants the instant's end to be announced."""
 
-        This is `Environment.run` with `step` written out (a third of the loop's own time), less its handling of failed
-        events: an alarm cannot fail.
+    def run_merged(self, admit: Callable[[float], None], at_end: Callable[[float], None]) -> None:
+        """Process all events and arrivals.
+
+        This is `Environment.run` with `step` written out, less its handling of failed events (an alarm cannot fail).
+        Arrivals never enter the heap: they are sorted already.
+
+        Args:
+            admit: Called with the time when arrivals are due, after the other events of that instant.
+            at_end: Called with the time after all events and arrivals of an instant, if `pending`; may schedule more.
         """
         queue = self._queue
-        while queue:
-            self._now = now_s = queue[0][0]
-            while queue and queue[0][0] <= now_s:
-                event = heappop(queue)[3]
+        while True:
+            if queue and queue[0][0] <= self.next_arrival_s:
+                self._now, _, _, event = heappop(queue)
                 callbacks = event.callbacks
                 event.callbacks = None  # type: ignore[assignment]
-                for callback in callbacks:
-                    callback(event)
-            at_end(now_s)
+                if callbacks:
+                    callbacks[0](event)
+            elif self.next_arrival_s < inf:
+                self._now = self.next_arrival_s
+                admit(self.next_arrival_s)
+            else:
+                return
+            if self.pending:
+                now_s = self._now
+                if self.next_arrival_s > now_s and not (queue and queue[0][0] <= now_s):
+                    self.pending = False
+                    at_end(now_s)
 
     @property
     def scheduled(self) -> int:
@@ -87,7 +106,7 @@ class Alarm:
         owner: Anything the callback needs.
     """
 
-    __slots__ = ("_at_s", "_callbacks", "_clock", "_event", "_order")
+    __slots__ = ("_at_s", "_callbacks", "_clock", "_event", "_order", "_queue", "_sequence")
 
     def __init__(
         self,
@@ -99,6 +118,8 @@ class Alarm:
         self._clock = clock
         self._order = int(order)
         self._callbacks = [callback]
+        self._queue: list[Any] = clock._queue
+        self._sequence = clock._eid
         self._event = Fired(clock, owner)
         self._at_s = inf
 
@@ -113,5 +134,4 @@ class Alarm:
         if at_s != inf:
             self._at_s = at_s
             event.callbacks = self._callbacks
-            clock = self._clock
-            heappush(clock._queue, (at_s, self._order, next(clock._eid), event))  # type: ignore[misc]
+            heappush(self._queue, (at_s, self._order, next(self._sequence), event))

@@ -48,7 +48,6 @@ __all__ = ["simulate"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
-_PROGRESS_EVERY = 4_096
 _H2D, _D2H = Direction
 
 
@@ -110,6 +109,47 @@ class _Gpu:
 class _Run:
     """One run's state. Nothing outlives it."""
 
+    # Past 30 attributes CPython gives up its fast instance dicts; slots are fast however many there are.
+    __slots__ = (
+        "arrivals",
+        "asked_by",
+        "batch_of",
+        "batches",
+        "clock",
+        "closed",
+        "decide",
+        "decided_s",
+        "factors",
+        "gpu_by_id",
+        "gpus",
+        "largest",
+        "links",
+        "model",
+        "name",
+        "noise",
+        "on_arrival",
+        "places",
+        "policy",
+        "recorder",
+        "replies_matter",
+        "requests",
+        "rounds",
+        "service",
+        "several_gpus",
+        "slots",
+        "timer_went_off",
+        "upcoming",
+        "uplink",
+        "uplink_alarm",
+        "view",
+        "waiting",
+        "wakes_on_arrival",
+        "wakes_on_copy_in",
+        "wakes_on_execution",
+        "wakes_on_reply",
+        "workload",
+    )
+
     def __init__(
         self,
         workload: Workload,
@@ -131,6 +171,7 @@ class _Run:
         self.clock = Clock()
         self.recorder = Recorder(workload)
         self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
+        self.factors = self.noise.factors
         self.view = View(cluster.gpus, self.slots + cluster.prefetch)
         self.gpus = [self._gpu(view) for view in self.view.gpus]
         self.links = PrivateLinks(cluster.gpus, hardware.h2d, hardware.d2h) if cluster.transfers else None
@@ -144,19 +185,21 @@ class _Run:
             name: [(latency_s, self.model.phases(name, size)) for size, latency_s in enumerate(entry.latency_s)]
             for name, entry in hardware.models.items()
         }
+        self.largest = {name: len(sizes) - 1 for name, sizes in self.service.items()}
+        self.gpu_by_id = {gpu.id: gpu for gpu in self.gpus}
+        self.places = self.slots + cluster.prefetch
         self.several_gpus = cluster.gpus > 1
         self.batch_of = self.recorder.batch_of
         self.waiting: dict[int, Request] = {}
         self.batches = 0
-        self.pending = False
         self.timer_went_off = False
         self.rounds = 0
         self.decided_s = -inf
         self.closed = {spec.id: ClientState(spec) for spec in workload.closed_loop}
         self.asked_by: dict[int, ClientState] = {}
-        self.requests = open_loop(workload)
+        self.on_arrival = policy.on_arrival
+        self.decide = policy.decide
         self.upcoming: Request | None = None
-        self.arrival_alarm = self._alarm(Order.ARRIVAL, self._on_arrival)
         self.arrivals = 0
         self.wakes_on_arrival = Wake.ARRIVAL in policy.wakes
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
@@ -177,17 +220,16 @@ class _Run:
     def go(self, name: str, progress: Callable[[int, int], None] | None) -> Result:
         """Run until no event is left."""
         self.name = name
-        self.progress = progress
         began = time.perf_counter()
+        self.requests = open_loop(self.workload, progress)
         self.upcoming = next(self.requests, None)
         if self.upcoming is not None:
-            self.arrival_alarm.arm(self.upcoming.arrival_s)
+            self.clock.next_arrival_s = self.upcoming.arrival_s
         for client in self.closed.values():
             self._schedule_client(client, client.spec.start_s)
-        self.clock.run_instants(self._at_instant_end)
-        return self.recorder.result(
-            name, len(self.gpus), self.clock.scheduled, time.perf_counter() - began, self._notes()
-        )
+        self.clock.run_merged(self._on_arrivals, self._at_instant_end)
+        events = self.clock.scheduled + len(self.workload)
+        return self.recorder.result(name, len(self.gpus), events, time.perf_counter() - began, self._notes())
 
     def _notes(self) -> tuple[str, ...]:
         if not self.waiting:
@@ -207,44 +249,46 @@ class _Run:
 
     # Arrivals --------------------------------------------------------------------------------------------------------
 
-    def _on_arrival(self, _event: Fired) -> None:
-        now_s = self.clock._now
+    def _on_arrivals(self, now_s: float) -> None:
+        """Admit the requests that the trace has for this instant."""
+        self.view._now_s = now_s
         request = self.upcoming
         while request is not None and request.arrival_s <= now_s:
-            self._admit(request, now_s)
+            if self.closed:
+                request = request._replace(id=self.arrivals)  # ids follow the order of arrival
+                self._note_arrival(request)
+            self._admit(request)
             request = next(self.requests, None)
         self.upcoming = request
-        if request is not None:
-            self.arrival_alarm.arm(request.arrival_s)
+        self.clock.next_arrival_s = inf if request is None else request.arrival_s
 
-    def _admit(self, request: Request, now_s: float) -> None:
-        if self.closed:
-            request = request._replace(id=self.arrivals)  # ids follow the order of arrival
-            self.recorder.arrived(request)
-            self.noise.arrived(request)
-        self.arrivals += 1
+    def _admit(self, request: Request) -> None:
         self.waiting[request.id] = request
-        view = self.view
-        view._now_s = now_s
-        view._waiting += 1
+        self.view._waiting += 1
         try:
-            self.policy.on_arrival(request, view)
+            self.on_arrival(request, self.view)
         except Exception as error:
             raise self._blame(error) from error
         if self.wakes_on_arrival:
-            self.pending = True
-        if self.progress is not None and not self.arrivals % _PROGRESS_EVERY:
-            self.progress(self.arrivals, 0 if self.closed else len(self.workload))
+            self.clock.pending = True
+
+    def _note_arrival(self, request: Request) -> None:
+        """Keep account of an arrival whose place in the order was not known before the run."""
+        self.arrivals += 1
+        self.recorder.arrived(request)
+        self.noise.arrived(request)
 
     def _schedule_client(self, client: ClientState, at_s: float) -> None:
         if client.may_send(at_s):
-            self._alarm(Order.ARRIVAL, self._on_client, client).arm(at_s)
+            self._alarm(Order.CLIENT, self._on_client, client).arm(at_s)
 
     def _on_client(self, event: Fired) -> None:
         client: ClientState = event.owner
-        now_s = self.clock._now
-        self.asked_by[self.arrivals] = client
-        self._admit(client.send(self.arrivals, now_s), now_s)
+        self.view._now_s = now_s = self.clock._now
+        request = client.send(self.arrivals, now_s)
+        self.asked_by[request.id] = client
+        self._note_arrival(request)
+        self._admit(request)
 
     def _reply(self, request: Request) -> None:
         """Let the closed-loop client that sent `request`, if one did, think about its next."""
@@ -255,10 +299,7 @@ class _Run:
     # Decisions -------------------------------------------------------------------------------------------------------
 
     def _at_instant_end(self, now_s: float) -> None:
-        """Ask for decisions if something changed. Without waiting requests there is nothing to decide."""
-        if not self.pending:
-            return
-        self.pending = False
+        """Something changed: ask for decisions. Without waiting requests there is nothing to decide."""
         if not (self.view._waiting or self.timer_went_off):
             return
         self.timer_went_off = False
@@ -267,7 +308,7 @@ class _Run:
             self._count_round(now_s)
         self.decided_s = now_s
         try:
-            for decision in self.policy.decide(self.view):
+            for decision in self.decide(self.view):
                 if type(decision) is Start:
                     self._start(decision, now_s)
                 else:
@@ -293,29 +334,36 @@ class _Run:
 
     def _start(self, decision: Start, now_s: float) -> None:
         requests, gpu_id = decision
-        if not (requests and 0 <= gpu_id < len(self.gpus)):
+        gpu = self.gpu_by_id.get(gpu_id)
+        if gpu is None or not requests or gpu.view._in_flight >= self.places:
             raise self._illegal_start(decision)
-        first = requests[0]
+        model = requests[0].model
         size = len(requests)
-        gpu = self.gpus[gpu_id]
-        gpu_view = gpu.view
-        if gpu_view._in_flight >= gpu_view._places or size >= len(self.service[first.model]):
+        if size > self.largest[model]:
             raise self._illegal_start(decision)
-        priority = first.priority if size == 1 else min([request.priority for request in requests])
-        batch = InFlight(self.batches, requests, first.model, priority, gpu_id, now_s)
-        self.batches += 1
+        batch_id = self.batches
+        self.batches = batch_id + 1
         size_bytes = 0
         for request in requests:
-            if self.waiting.pop(request.id, None) is not request or request.model != first.model:
+            if self.waiting.pop(request.id, None) is not request or request.model != model:
                 raise self._illegal_member(request, decision)
-            self.batch_of[request.id] = batch.id
+            self.batch_of[request.id] = batch_id
             size_bytes += request.bytes_in
         self.view._waiting -= size
-        gpu_view._staged[batch.id] = batch
-        gpu_view._in_flight += 1
+        priority = requests[0].priority if size == 1 else min([request.priority for request in requests])
+        batch = InFlight(batch_id, requests, model, priority, gpu_id, now_s)
+        gpu.view._staged[batch_id] = batch
+        gpu.view._in_flight += 1
         if self.several_gpus:
-            self.view._changed(gpu_view)
-        self._copy_in(gpu, batch, size_bytes, now_s)
+            self.view._changed(gpu.view)
+        if self.links is not None and size_bytes:
+            batch._copy_in_start_s, end_s = self.links.submit(now_s, gpu_id, _H2D, size_bytes)
+            batch._copy_in_end_s = end_s
+            if not gpu.copying:
+                gpu.copy_alarm.arm(end_s)
+            gpu.copying.append(batch)
+        else:
+            self._copy_in(gpu, batch, size_bytes, now_s)
 
     def _drop(self, decision: Drop, now_s: float) -> None:
         request = decision.request
@@ -327,17 +375,13 @@ class _Run:
             self._reply(request)
 
     def _on_timer(self, _event: Fired) -> None:
-        self.pending = self.timer_went_off = True
+        self.clock.pending = self.timer_went_off = True
 
     # Copies ----------------------------------------------------------------------------------------------------------
 
     def _copy_in(self, gpu: _Gpu, batch: InFlight, size_bytes: int, now_s: float) -> None:
-        if self.links is not None and size_bytes:
-            batch._copy_in_start_s, batch._copy_in_end_s = self.links.submit(now_s, gpu.id, _H2D, size_bytes)
-            gpu.copying.append(batch)
-            if len(gpu.copying) == 1:
-                gpu.copy_alarm.arm(batch._copy_in_end_s)
-        elif self.uplink is not None and size_bytes:
+        """Copy in over the shared uplink, or not at all."""
+        if self.uplink is not None and size_bytes:
             self.uplink.submit(now_s, gpu.id, _H2D, size_bytes, (batch, 0.0))
             self.uplink_alarm.arm(self.uplink.next_s)
         else:
@@ -351,7 +395,7 @@ class _Run:
         if copying:
             gpu.copy_alarm.arm(copying[0]._copy_in_end_s)
         if self.wakes_on_copy_in:
-            self.pending = True
+            self.clock.pending = True
 
     def _on_uplink(self, _event: Fired) -> None:
         assert self.uplink is not None  # noqa: S101 (its alarm exists only with it)
@@ -362,7 +406,7 @@ class _Run:
                 batch._copy_in_start_s, batch._copy_in_end_s = copy.start_s, now_s
                 self._input_ready(self.gpus[copy.gpu], batch, now_s)
                 if self.wakes_on_copy_in:
-                    self.pending = True
+                    self.clock.pending = True
             else:
                 batch._copy_out_start_s, batch._copy_out_end_s = copy.start_s, now_s
                 self._finish(batch, solo_s)
@@ -398,7 +442,7 @@ class _Run:
         if self.wakes_on_reply:
             self.view._now_s = self.clock._now
             self._guarded(self.policy.on_done, batch, self.view)
-            self.pending = True
+            self.clock.pending = True
 
     # Execution -------------------------------------------------------------------------------------------------------
 
@@ -414,7 +458,7 @@ class _Run:
         size = len(requests)
         lead = requests[0].id if size == 1 else min([request.id for request in requests])
         latency_s, phases = self.service[batch.model][size]
-        solo_s = latency_s * self.noise[lead]
+        solo_s = latency_s * self.factors[lead]
         del gpu.view._staged[batch.id]
         gpu.view._executing[batch.id] = batch
         batch._execution_start_s = now_s
@@ -433,8 +477,8 @@ class _Run:
             if gpu.copied_in:
                 self._execute(gpu, gpu.copied_in.popleft(), now_s)
             self._copy_out(gpu, batch, ended.solo_s, now_s)
-            if self.wakes_on_execution:
-                self.pending = True
+        if self.wakes_on_execution and self.view._waiting:
+            self.clock.pending = True
         gpu.execution_alarm.arm(gpu.unit.next_s)
 
     # Errors ----------------------------------------------------------------------------------------------------------
@@ -459,13 +503,13 @@ class _Run:
         requests, gpu_id = decision
         if not requests:
             return self._illegal("an empty batch", decision)
-        if not 0 <= gpu_id < len(self.gpus):
+        if gpu_id not in self.gpu_by_id:
             return self._illegal(f"there is no GPU {gpu_id}, only 0 to {len(self.gpus) - 1}", decision)
         if self.gpus[gpu_id].view.free_places < 1:
             return self._illegal(f"GPU {gpu_id} has no free place", decision)
         model = requests[0].model
-        largest = len(self.service[model]) - 1
-        return self._illegal(f"a batch of {len(requests)}, but {model!r} is profiled up to {largest}", decision)
+        message = f"a batch of {len(requests)}, but {model!r} is profiled up to {self.largest[model]}"
+        return self._illegal(message, decision)
 
     def _illegal_member(self, request: Request, decision: Start) -> PolicyError:
         if request.model != decision.requests[0].model:

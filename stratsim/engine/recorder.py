@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from math import nan
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = ["Recorder"]
 _ROW = struct.Struct("<4i8d")
 _COLUMNS: tuple[str, ...] = ("gpu", "model", "size", "priority", "dispatch_s", "copy_in_start_s", "copy_in_end_s")
 _COLUMNS += ("execution_start_s", "execution_end_s", "copy_out_start_s", "copy_out_end_s", "solo_s")
+_STAGES = attrgetter(*(f"_{name}" for name in _COLUMNS[4:-1]))
 _GROW = 8_192
 """Rows by which the batch buffer grows."""
 
@@ -83,13 +85,7 @@ class Recorder:
             self._codes[batch.model],
             len(batch.requests),
             batch.priority,
-            batch._dispatch_s,
-            batch._copy_in_start_s,
-            batch._copy_in_end_s,
-            batch._execution_start_s,
-            batch._execution_end_s,
-            batch._copy_out_start_s,
-            end_s,
+            *_STAGES(batch),
             solo_s,
         )
         if end_s > self.end_s:

@@ -7,7 +7,7 @@ its key.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
@@ -82,15 +82,22 @@ class QueuePolicy(Policy):
 
     def decide(self, view: View) -> Iterator[Decision]:
         """Start batches while there are both requests and places."""
-        while (queue := self._next_queue()) is not None and (gpu := view.least_loaded()) is not None:
+        heads = self._heads
+        while heads and (gpu := view.least_loaded()) is not None:
+            queue = self._next_queue()
+            if queue is None:
+                return
             batch: list[Request] = []
             if self._estimates:
                 start_s = view.now_s + self.expected_wait_s(gpu, view.now_s)
                 yield from self._form(queue, start_s, view.now_s, batch)
             else:
                 batch.append(heappop(queue)[2])
+            # The queue's head has gone: its entry, the smallest of all, makes room for the next.
             if queue:
-                heappush(self._heads, queue[0])
+                heapreplace(heads, queue[0])
+            else:
+                heappop(heads)
             if batch:
                 yield Start(tuple(batch), gpu.id)
 
