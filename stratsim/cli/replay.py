@@ -53,7 +53,13 @@ Examples:
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
 @click.option("--strict", is_flag=True, help="Refuse an unsorted trace instead of sorting it.")
 @click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting, by name; wins over all.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any setting by name, also those without an option (prefetch, uplink_bytes_per_s); wins over all.",
+)
 @click.option("--out", metavar="DIR", help="Write tables, summary, manifest and timeline there.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 @click.option("--no-timeline", is_flag=True, help="Write no timeline.json.")
