@@ -13,6 +13,7 @@ import numpy as np
 from stratsim.errors import TraceError, suggest
 from stratsim.model.request import Priority
 from stratsim.trace.schema import Column, Names, Trace, take
+from stratsim.trace.source import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +86,8 @@ def check_header(file: str, header: Iterable[str]) -> None:
         if names.count(name) > 1:
             raise TraceError("column occurs twice", file=file, row=1, column=name)
     if not set(ARRIVALS) & set(names):
-        hint = suggest("arrival_s", names)
+        near = suggest("arrival_s", names)
+        hint = near if near.startswith("did you mean") else f"the file has {shown(names)}"
         raise TraceError(f"column is missing (or arrival_norm, for a shape without a rate); {hint}", file=file,
                          column="arrival_s")  # fmt: skip
     for one, other in (ARRIVALS, ("slo_s", "deadline_s"), ("arrival_norm", "deadline_s")):

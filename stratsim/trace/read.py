@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
 from stratsim.trace.columns import ARRIVALS
-from stratsim.trace.source import load
+from stratsim.trace.source import load, shown
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from stratsim.trace.schema import Trace
     from stratsim.trace.source import Source
@@ -130,10 +129,7 @@ def _csv_format(source: Source) -> str:
     from stratsim.trace.readers.azure import MINUTE
     from stratsim.trace.readers.csv import header_of
 
-    try:
-        header = set(header_of(source))
-    except csv.Error as error:
-        raise source.error(f"is not valid CSV: {error}", 1) from None
+    header = set(header_of(source))
     if header & set(ARRIVALS):
         return "csv"
     if "TIMESTAMP" in header:
@@ -145,9 +141,8 @@ def _csv_format(source: Source) -> str:
     raise source.error(_unknown("columns", header), 1, "arrival_s")
 
 
-def _unknown(what: str, names: set[str]) -> str:
-    shown = ", ".join(sorted(names)[:8]) + (", ..." if len(names) > 8 else "")
+def _unknown(what: str, names: Iterable[str]) -> str:
     return (
-        f"column is missing, and the file is in no known format: it has the {what} {shown or 'none'}; "
+        f"column is missing, and the file is in no known format: it has the {what} {shown(sorted(names))}; "
         f"force one of {', '.join(FORMATS)}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +15,19 @@ from stratsim.errors import TraceError, suggest
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
-__all__ = ["DEFAULT", "Source", "load", "locate"]
+__all__ = ["DEFAULT", "Source", "load", "locate", "shown"]
 
 DEFAULT = "default"
 """Name of the bundled trace that is read when none is named."""
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Bytes that no text file has: all control characters but tab, line feed and carriage return."""
+_SHOWN = 8
+_SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,17 @@ class Source:
     def is_parquet(self) -> bool:
         """Whether the content is Parquet."""
         return self.data.startswith(_PARQUET)
+
+
+def shown(names: Iterable[str]) -> str:
+    """Return a few names for a message, each short and printable, whatever the file holds."""
+    found = list(names)
+    few = ["".join(map(_visible, name[:_SHOWN_CHARACTERS])) for name in found[:_SHOWN]]
+    return ", ".join(few) + (", ..." if len(found) > _SHOWN else "") if found else "none"
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else repr(character)[1:-1]
 
 
 def locate(source: str | os.PathLike[str] | None) -> Path:
@@ -100,10 +117,11 @@ def _check_text(source: Source) -> None:
     data = source.data
     if not data.strip():
         raise source.error("is empty")
-    nul = data.find(b"\x00")
-    if nul >= 0:
-        row = data.count(b"\n", 0, nul) + 1
-        raise source.error("is neither text nor Parquet: it holds a NUL byte", row, value=data[nul : nul + 4])
+    junk = _CONTROL.search(data)
+    if junk is not None:
+        at = junk.start()
+        row = data.count(b"\n", 0, at) + 1
+        raise source.error("is neither text nor Parquet: it holds control bytes", row, value=data[at : at + 4])
     if data.isascii():
         return
     try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from stratsim.trace.columns import NUMBERS, TEXTS, Table, assemble, check_header
 from stratsim.trace.schema import Names
+from stratsim.trace.source import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +44,10 @@ def header_of(source: Source) -> list[str]:
     """Return the column names in the first line."""
     first = source.data[: source.data.find(b"\n") % (len(source.data) + 1)]
     line = first.decode("utf-8-sig").rstrip("\r\n")
-    return [name.strip() for name in next(csv.reader([line]), [])]
+    try:
+        return [name.strip() for name in next(csv.reader([line]), [])]
+    except csv.Error as error:
+        raise source.error(f"is not valid CSV: {error}", 1) from None
 
 
 def read_table(source: Source, numbers: Sequence[str], texts: Sequence[str], others: bool = True) -> Table:
@@ -64,7 +68,7 @@ def read_table(source: Source, numbers: Sequence[str], texts: Sequence[str], oth
             raise source.error("column occurs twice", 1, name)
     for name in (*numbers, *texts):
         if name not in header:
-            raise source.error(f"column is missing; the file has {', '.join(header)}", 1, name)
+            raise source.error(f"column is missing; the file has {shown(header)}", 1, name)
     frame, lenient = _frame(source, header, numbers, texts, others)
     columns: dict[str, Column] = {str(name): _column(series, name in texts) for name, series in frame.items()}
     rows = _rows_without_blank_lines(source, columns, [*numbers, *texts])
