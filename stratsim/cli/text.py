@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["heading", "is_terminal", "ms", "number", "table"]
 
@@ -27,6 +27,9 @@ def heading(text: str) -> None:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
     """Print rows under column names.
 
+    A terminal that is too narrow gets several tables, one below the other, each with the text columns: a figure is
+    never broken. Text columns alone are folded.
+
     Args:
         columns: The names.
         rows: The cells, as text.
@@ -44,22 +47,50 @@ def _rich(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> N
     from rich.markup import escape
     from rich.table import Table
 
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(columns):
-        drawn.add_column(name, justify="left" if index < left else "right", overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        drawn.add_row(*(escape(cell) for cell in row))
-    Console().print(drawn)
+    console = Console()
+    for part in _parts(_widths(columns, rows), left, console.width):
+        drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for index in part:
+            text = index < left
+            drawn.add_column(
+                columns[index],
+                justify="left" if text else "right",
+                overflow="fold",
+                no_wrap=index == 0 or not text,
+            )
+        for row in rows:
+            drawn.add_row(*(escape(row[index]) for index in part))
+        console.print(drawn)
+
+
+_GAP = 3
+"""Characters between two columns on a terminal: a space on either side, and the (invisible) divider."""
+
+
+def _parts(widths: Sequence[int], left: int, width: int) -> Iterator[list[int]]:
+    """Yield the columns of each table that fits `width`: all text columns, and as many figures as there is room for."""
+    text = list(range(left))
+    part: list[int] = []
+    for index in range(left, len(widths)):
+        if part and sum(widths[i] + _GAP for i in (*text, *part, index)) > width:
+            yield text + part
+            part = []
+        part.append(index)
+    yield text + part
 
 
 def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:
-    widths = [max(len(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
+    widths = _widths(columns, rows)
     for line in (columns, *rows):
         cells = [
             cell.ljust(width) if index < left else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
 
 
 def ms(seconds: float) -> str:

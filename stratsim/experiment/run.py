@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stratsim.device import execution_model
+from stratsim.device import EXECUTION_MODELS
 from stratsim.engine import Result, simulate
-from stratsim.errors import SimulationError
+from stratsim.errors import SimulationError, SpecError, suggest
 from stratsim.experiment.manifest import make_manifest
 from stratsim.export import invariants, summarize
 from stratsim.model.codec import load_profile
@@ -66,7 +66,8 @@ def prepare(spec: RunSpec) -> Inputs:
     for call in policies:
         make_policy(call)  # no mistake that can be seen at once may wait for the end of a long read or run
     profile = load_profile(spec.profile)
-    execution_model(spec.device_model, profile.for_hardware())
+    if spec.device_model not in EXECUTION_MODELS:
+        raise SpecError(f"unknown device model {spec.device_model!r}; {suggest(spec.device_model, EXECUTION_MODELS)}")
     rule = load_rule(spec.workload) if spec.workload is not None else None
     trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
     workload = complete(
