@@ -44,9 +44,9 @@ def test_sharing_adds_one_for_each_batch_that_joins():
     assert 3 * COUNT < events(0.125, max_concurrency=2) <= 4 * COUNT
 
 
-def test_one_instant_is_one_arrival_event_and_a_batch_is_two():
-    """200 at once: 1 + 25 batches of 8, each copied in and executed."""
-    assert events(0.0, max_batch=8) == 1 + 25 * 2
+def test_a_batch_is_two_events_whatever_its_size():
+    """200 arrivals at once make 25 batches of 8, each copied in and executed."""
+    assert events(0.0, max_batch=8) == COUNT + 25 * 2
 
 
 def test_a_policy_that_asks_for_replies_pays_for_them():

@@ -82,23 +82,48 @@ def noting(clock, log):
     return note
 
 
+def play(clock, log, arrivals=()):
+    """Run a clock with arrivals at the given times, and note them and the ends of instants."""
+    left = list(arrivals)
+
+    def admit(now_s):
+        log.append((left.pop(0), "arrival"))
+        clock.next_arrival_s = left[0] if left else float("inf")
+        clock.pending = True
+
+    clock.next_arrival_s = left[0] if left else float("inf")
+    clock.run_merged(admit, lambda now_s: log.append((now_s, "end")))
+    return log
+
+
 def test_order_of_events_at_one_instant():
-    """Time, then order, then the sequence in which they were scheduled; decisions after all of them."""
+    """Time, then order, then the sequence in which they were scheduled; then arrivals; decisions after all of them."""
     clock, log = Clock(), []
-    planned = [(1.0, Order.TIMER), (1.0, Order.ARRIVAL), (0.5, Order.TIMER), (1.0, Order.REPLY), (1.0, Order.DEVICE)]
-    for at_s, order in [*planned, (1.0, Order.ARRIVAL)]:
+    planned = [(1.0, Order.TIMER), (1.0, Order.CLIENT), (0.5, Order.TIMER), (1.0, Order.REPLY), (1.0, Order.DEVICE)]
+    for at_s, order in [*planned, (1.0, Order.CLIENT)]:
         Alarm(clock, order, noting(clock, log), (at_s, order.name)).arm(at_s)
-    clock.run_instants(lambda now_s: log.append(("end of", now_s)))
-    assert log == [
+    assert play(clock, log, [0.25, 1.0, 1.0, 2.0]) == [
+        (0.25, "arrival"),
+        (0.25, "end"),
         (0.5, "TIMER"),
-        ("end of", 0.5),
+        (0.5, "end"),
         (1.0, "DEVICE"),
         (1.0, "REPLY"),
-        (1.0, "ARRIVAL"),
-        (1.0, "ARRIVAL"),
+        (1.0, "CLIENT"),
+        (1.0, "CLIENT"),
         (1.0, "TIMER"),
-        ("end of", 1.0),
+        (1.0, "arrival"),
+        (1.0, "arrival"),
+        (1.0, "end"),
+        (2.0, "arrival"),
+        (2.0, "end"),
     ]
+
+
+def test_an_instant_without_anything_to_tell_is_not_announced():
+    clock, log = Clock(), []
+    Alarm(clock, Order.DEVICE, lambda event: log.append(event.owner), "quiet").arm(1.0)
+    assert play(clock, log) == ["quiet"]
 
 
 def test_an_alarm_can_be_moved_and_disarmed():
@@ -109,9 +134,8 @@ def test_an_alarm_can_be_moved_and_disarmed():
     moved.arm(3.0)
     off.arm(float("inf"))
     kept.arm(5.0)
-    clock.run_instants(lambda now_s: log.append(now_s))
-    assert log[:3] == ["m", 3.0, "k"]
-    assert "o" not in log
+    assert play(clock, log) == ["m", (3.0, "end"), "k", (5.0, "end")]
+    assert clock.scheduled == 4  # three, and the one that was moved
 
 
 def test_an_alarm_can_be_armed_again_from_its_own_callback():
@@ -124,8 +148,7 @@ def test_an_alarm_can_be_armed_again_from_its_own_callback():
 
     alarm = Alarm(clock, Order.TIMER, again)
     alarm.arm(1.0)
-    clock.run_instants(lambda _now_s: None)
-    assert log == [1.0, 2.0, 3.0]
+    assert play(clock, log) == [1.0, 2.0, 3.0]
 
 
 def test_arrivals_happen_at_exactly_their_time():
@@ -169,7 +192,7 @@ def test_a_timer_wakes_its_policy_once():
     assert result.batches.size.tolist() == [2]
 
 
-def test_a_timer_comes_after_the_arrivals_of_its_instant():
+def test_a_timer_sees_the_arrivals_of_its_instant():
     result = run([(0.0, "a"), (0.5, "a")], Timed(max_batch=8, drop="never"))
     assert result.batches.size.tolist() == [2]
 

@@ -5,7 +5,6 @@ import pytest
 
 from stratsim import simulate
 from stratsim.device import LogNormal
-from stratsim.engine.arrivals import NoiseFactors
 from stratsim.model.cluster import Cluster
 from stratsim.model.request import Priority
 from stratsim.model.workload import ClosedLoopClient
@@ -107,12 +106,11 @@ def test_the_profile_says_how_much():
     assert set(simulate(workload, PROFILE, Fifo()).batches.solo_s.tolist()) == {1.0}
 
 
-def test_factors_by_request_id():
-    workload = make_workload([(0.0, "a"), (0.0, "b"), (0.0, "a")], profile=PROFILE)
-    factors = NoiseFactors(workload, LogNormal(0.1), Streams(4))
-    expected = LogNormal(0.1).factors(Streams(4).get("noise", "a"), 2)
-    assert [factors[0], factors[2]] == expected.tolist()
-    assert factors[1] == LogNormal(0.1).factors(Streams(4).get("noise", "b"), 1)[0]
+def test_a_models_stream_is_addressed_by_its_name():
+    result = run([(0.0, "a"), (0.0, "b"), (0.0, "a")], noise=LogNormal(0.1), seed=4)
+    of_a = LogNormal(0.1).factors(Streams(4).get("noise", "a"), 2).tolist()
+    of_b = LogNormal(0.1).factors(Streams(4).get("noise", "b"), 1).tolist()
+    assert result.batches.solo_s[result.requests.batch].tolist() == [of_a[0], of_b[0], of_a[1]]
 
 
 def test_a_noisy_batch_alone_takes_its_drawn_time():
