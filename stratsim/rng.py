@@ -27,6 +27,11 @@ class Streams:
 
     seed: int
 
+    def child(self, *name: str) -> Streams:
+        """Return streams of their own, from which these cannot be found: for code that must not draw from ours."""
+        digest = hashlib.sha256("\x1f".join((str(self.seed), *name)).encode()).digest()
+        return Streams(int.from_bytes(digest[:16], "big"))
+
     def get(self, *name: str) -> np.random.Generator:
         """Return a fresh generator for `name`, for example `get("noise", "resnet50")`.
 

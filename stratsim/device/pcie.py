@@ -16,6 +16,9 @@ from stratsim.model.tolerance import TIME_RTOL
 from stratsim.solve import max_min
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from stratsim.model.profile import Link
 
 __all__ = ["Copy", "Direction", "PrivateLinks", "SharedUplink"]
@@ -54,6 +57,36 @@ class PrivateLinks:
         if start_s < now_s:
             start_s = now_s
         free_s[gpu] = end_s = start_s + alpha_s + size_bytes / rate
+        return start_s, end_s
+
+    def submit_all(
+        self, direction: Direction, at_s: NDArray[np.float64], size_bytes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return when all copies in one direction on one idle GPU start and end: `submit` in one go, to the bit.
+
+        Args:
+            direction: Of all copies.
+            at_s: When each is submitted, ascending, shape (n,).
+            size_bytes: Bytes of each, shape (n,); copying nothing takes no time and no engine.
+        """
+        import numpy as np
+
+        _, alpha_s, rate = self._engines[direction]
+        copying = np.flatnonzero(size_bytes)
+        start_s = at_s.copy()
+        end_s = at_s.copy()
+        own_s = size_bytes[copying] / rate
+        starts_s = at_s[copying]
+        ends_s = starts_s + alpha_s + own_s
+        # Few copies meet another; those, and whoever waits behind them, are worked off one by one.
+        for row in (np.flatnonzero(ends_s[:-1] > starts_s[1:]) + 1).tolist():
+            behind = row
+            while behind < len(ends_s) and ends_s[behind - 1] > starts_s[behind]:
+                starts_s[behind] = ends_s[behind - 1]
+                ends_s[behind] = starts_s[behind] + alpha_s + own_s[behind]
+                behind += 1
+        start_s[copying] = starts_s
+        end_s[copying] = ends_s
         return start_s, end_s
 
 

@@ -68,11 +68,12 @@ class Clock(Environment):
                 admit(self.next_arrival_s)
             else:
                 return
-            if self.pending:
+            while self.pending:
                 now_s = self._now
-                if self.next_arrival_s > now_s and not (queue and queue[0][0] <= now_s):
-                    self.pending = False
-                    at_end(now_s)
+                if self.next_arrival_s <= now_s or (queue and queue[0][0] <= now_s):
+                    break
+                self.pending = False
+                at_end(now_s)
 
     @property
     def scheduled(self) -> int:

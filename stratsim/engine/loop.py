@@ -23,11 +23,15 @@ from collections import deque
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from stratsim.device import Direction, ExecutionUnit, LogNormal, PrivateLinks, SharedUplink, execution_model
 from stratsim.engine.arrivals import ClientState, NoiseFactors, open_loop
 from stratsim.engine.clock import Alarm, Clock, Order
 from stratsim.engine.recorder import Recorder
-from stratsim.errors import PolicyError, SimulationError, StratsimError
+from stratsim.engine.result import Result
+from stratsim.engine.tables import make_tables
+from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, StratsimError, suggest
 from stratsim.model.cluster import Cluster
 from stratsim.policy.base import Drop, DropMode, SetTimer, Setting, Start, Wake
 from stratsim.policy.view import GpuView, InFlight, View
@@ -38,7 +42,6 @@ if TYPE_CHECKING:
 
     from stratsim.device import Noise
     from stratsim.engine.clock import Fired
-    from stratsim.engine.result import Result
     from stratsim.model.profile import Profile
     from stratsim.model.request import Request
     from stratsim.model.workload import Workload
@@ -82,11 +85,26 @@ def simulate(
         progress: Called now and then with (requests arrived, requests in all; 0 when not known).
 
     Raises:
+        SpecError: an argument is out of range.
+        OutsideProfileError: the workload asks for a model that the profile lacks.
         PolicyError: the policy failed, or took an illegal decision.
         SimulationError: time does not advance.
     """
-    run = _Run(workload, profile, policy, cluster or Cluster(), max_batch, drop, seed, noise)
-    return run.go(name or type(policy).__name__, progress)
+    if max_batch < 1:
+        raise SpecError(f"max_batch must be at least 1, got {max_batch}")
+    _check_models(workload, profile)
+    run = _Run(
+        name or type(policy).__name__, workload, profile, policy, cluster or Cluster(), max_batch, drop, seed, noise
+    )
+    return run.go(progress)
+
+
+def _check_models(workload: Workload, profile: Profile) -> None:
+    used = {workload.models[code] for code in np.unique(workload.model).tolist()}
+    used |= {client.model for client in workload.closed_loop}
+    known = profile.observable.models
+    for model in sorted(used - known.keys()):
+        raise OutsideProfileError(f"profile {profile.name!r} has no model {model!r}; {suggest(model, known)}")
 
 
 class _Gpu:
@@ -98,8 +116,8 @@ class _Gpu:
         self.id = view.id
         self.view = view
         self.unit = unit
-        self.copying: deque[InFlight] = deque()
-        """On private links: copies in progress or queued; the end of the first is the alarm."""
+        self.copying: deque[tuple[float, float, InFlight]] = deque()
+        """On private links: start and end of the copies in progress or queued; the first end is the alarm."""
         self.copied_in: deque[InFlight] = deque()
         """Batches that wait for a slot, in the order in which their input arrived."""
         self.execution_alarm: Alarm
@@ -117,6 +135,7 @@ class _Run:
         "batches",
         "clock",
         "closed",
+        "copies_out",
         "decide",
         "decided_s",
         "factors",
@@ -124,6 +143,7 @@ class _Run:
         "gpus",
         "largest",
         "links",
+        "log",
         "model",
         "name",
         "noise",
@@ -131,7 +151,6 @@ class _Run:
         "places",
         "policy",
         "recorder",
-        "replies_matter",
         "requests",
         "rounds",
         "service",
@@ -152,6 +171,7 @@ class _Run:
 
     def __init__(
         self,
+        name: str,
         workload: Workload,
         profile: Profile,
         policy: Policy,
@@ -165,17 +185,18 @@ class _Run:
         streams = Streams(seed)
         self.workload = workload
         self.policy = policy
-        self.name = type(policy).__name__
+        self.name = name
         self.model = execution_model(cluster.device_model, hardware)
         self.slots = min(cluster.max_concurrency, self.model.max_concurrency or cluster.max_concurrency)
         self.clock = Clock()
-        self.recorder = Recorder(workload)
+        self.recorder = Recorder(len(workload), closed_loop=bool(workload.closed_loop))
+        self.log = self.recorder.log
         self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
         self.factors = self.noise.factors
         self.view = View(cluster.gpus, self.slots + cluster.prefetch)
         self.gpus = [self._gpu(view) for view in self.view.gpus]
         self.links = PrivateLinks(cluster.gpus, hardware.h2d, hardware.d2h) if cluster.transfers else None
-        self.uplink: SharedUplink[tuple[InFlight, float]] | None = None
+        self.uplink: SharedUplink[InFlight] | None = None
         if cluster.transfers and cluster.uplink_bytes_per_s is not None:
             self.links = None
             self.uplink = SharedUplink(cluster.gpus, hardware.h2d, hardware.d2h, cluster.uplink_bytes_per_s)
@@ -190,7 +211,7 @@ class _Run:
         self.places = self.slots + cluster.prefetch
         self.several_gpus = cluster.gpus > 1
         self.batch_of = self.recorder.batch_of
-        self.waiting: dict[int, Request] = {}
+        self.waiting = self.view._waiting
         self.batches = 0
         self.timer_went_off = False
         self.rounds = 0
@@ -205,7 +226,8 @@ class _Run:
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
         self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
         self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
-        self.replies_matter = self.wakes_on_reply or bool(self.closed)
+        # Whether the ends of copy-outs must happen in time: somebody waits for them, or their links are shared.
+        self.copies_out = self.wakes_on_reply or bool(self.closed) or self.uplink is not None
         setting = Setting(
             profile=profile.for_scheduler(transfers=cluster.transfers),
             gpus=cluster.gpus,
@@ -213,13 +235,12 @@ class _Run:
             prefetch=cluster.prefetch,
             max_batch=max_batch,
             drop=drop,
-            streams=streams,
+            streams=streams.child("policy"),
         )
         self._guarded(policy.prepare, setting)
 
-    def go(self, name: str, progress: Callable[[int, int], None] | None) -> Result:
+    def go(self, progress: Callable[[int, int], None] | None) -> Result:
         """Run until no event is left."""
-        self.name = name
         began = time.perf_counter()
         self.requests = open_loop(self.workload, progress)
         self.upcoming = next(self.requests, None)
@@ -229,7 +250,22 @@ class _Run:
             self._schedule_client(client, client.spec.start_s)
         self.clock.run_merged(self._on_arrivals, self._at_instant_end)
         events = self.clock.scheduled + len(self.workload)
-        return self.recorder.result(name, len(self.gpus), events, time.perf_counter() - began, self._notes())
+        requests, batches, clients = make_tables(self.recorder, self.workload, self.batches, self.links)
+        ends = (requests.arrival_s.max(initial=0.0), requests.finish_s, requests.dropped_s)
+        return Result(
+            policy=self.name,
+            requests=requests,
+            batches=batches,
+            models=self.workload.models,
+            clients=clients,
+            reasons=tuple(self.recorder.reasons),
+            gpus=len(self.gpus),
+            events=events,
+            start_s=float(requests.arrival_s[0]) if len(requests) else 0.0,
+            end_s=max(float(np.nan_to_num(times).max(initial=0.0)) for times in ends),
+            wall_s=time.perf_counter() - began,
+            notes=self._notes(),
+        )
 
     def _notes(self) -> tuple[str, ...]:
         if not self.waiting:
@@ -260,22 +296,22 @@ class _Run:
             self._admit(request)
             request = next(self.requests, None)
         self.upcoming = request
-        self.clock.next_arrival_s = inf if request is None else request.arrival_s
+        clock = self.clock
+        clock.next_arrival_s = inf if request is None else request.arrival_s
+        if self.wakes_on_arrival:
+            clock.pending = True
 
     def _admit(self, request: Request) -> None:
         self.waiting[request.id] = request
-        self.view._waiting += 1
         try:
             self.on_arrival(request, self.view)
         except Exception as error:
             raise self._blame(error) from error
-        if self.wakes_on_arrival:
-            self.clock.pending = True
 
     def _note_arrival(self, request: Request) -> None:
         """Keep account of an arrival whose place in the order was not known before the run."""
         self.arrivals += 1
-        self.recorder.arrived(request)
+        self.recorder.arrive(request)
         self.noise.arrived(request)
 
     def _schedule_client(self, client: ClientState, at_s: float) -> None:
@@ -289,6 +325,8 @@ class _Run:
         self.asked_by[request.id] = client
         self._note_arrival(request)
         self._admit(request)
+        if self.wakes_on_arrival:
+            self.clock.pending = True
 
     def _reply(self, request: Request) -> None:
         """Let the closed-loop client that sent `request`, if one did, think about its next."""
@@ -300,15 +338,20 @@ class _Run:
 
     def _at_instant_end(self, now_s: float) -> None:
         """Something changed: ask for decisions. Without waiting requests there is nothing to decide."""
-        if not (self.view._waiting or self.timer_went_off):
+        if not (self.waiting or self.timer_went_off):
             return
         self.timer_went_off = False
         self.view._now_s = now_s
         if self.decided_s == now_s:
             self._count_round(now_s)
-        self.decided_s = now_s
+        else:
+            self.decided_s = now_s
+            self.rounds = 0
         try:
-            for decision in self.decide(self.view):
+            decisions = self.decide(self.view)
+            if decisions is None:
+                raise self._illegal("`decide` must yield decisions or return them, not None", None)
+            for decision in decisions:
                 if type(decision) is Start:
                     self._start(decision, now_s)
                 else:
@@ -349,19 +392,24 @@ class _Run:
                 raise self._illegal_member(request, decision)
             self.batch_of[request.id] = batch_id
             size_bytes += request.bytes_in
-        self.view._waiting -= size
         priority = requests[0].priority if size == 1 else min([request.priority for request in requests])
-        batch = InFlight(batch_id, requests, model, priority, gpu_id, now_s)
+        log = self.log
+        try:
+            log.dispatch_s[batch_id] = now_s
+        except IndexError:
+            self.recorder.grow()
+            log.dispatch_s[batch_id] = now_s
+        batch = InFlight(log, batch_id, requests, model, priority, gpu_id)
         gpu.view._staged[batch_id] = batch
         gpu.view._in_flight += 1
         if self.several_gpus:
+            self.recorder.gpu[batch_id] = gpu_id
             self.view._changed(gpu.view)
         if self.links is not None and size_bytes:
-            batch._copy_in_start_s, end_s = self.links.submit(now_s, gpu_id, _H2D, size_bytes)
-            batch._copy_in_end_s = end_s
+            start_s, end_s = self.links.submit(now_s, gpu_id, _H2D, size_bytes)
             if not gpu.copying:
                 gpu.copy_alarm.arm(end_s)
-            gpu.copying.append(batch)
+            gpu.copying.append((start_s, end_s, batch))
         else:
             self._copy_in(gpu, batch, size_bytes, now_s)
 
@@ -369,8 +417,7 @@ class _Run:
         request = decision.request
         if self.waiting.pop(request.id, None) is not request:
             raise self._illegal(f"request {request.id} is not waiting", decision)
-        self.view._waiting -= 1
-        self.recorder.dropped(request, now_s, decision.reason)
+        self.recorder.drop(request, now_s, decision.reason)
         if self.closed:
             self._reply(request)
 
@@ -382,18 +429,27 @@ class _Run:
     def _copy_in(self, gpu: _Gpu, batch: InFlight, size_bytes: int, now_s: float) -> None:
         """Copy in over the shared uplink, or not at all."""
         if self.uplink is not None and size_bytes:
-            self.uplink.submit(now_s, gpu.id, _H2D, size_bytes, (batch, 0.0))
+            self.uplink.submit(now_s, gpu.id, _H2D, size_bytes, batch)
             self.uplink_alarm.arm(self.uplink.next_s)
         else:
-            batch._copy_in_start_s = batch._copy_in_end_s = now_s
+            self.log.copy_in_start_s[batch.id] = self.log.copy_in_end_s[batch.id] = now_s
             self._input_ready(gpu, batch, now_s)
+            if self.wakes_on_copy_in:
+                self.clock.pending = True
 
     def _on_copied_in(self, event: Fired) -> None:
         gpu: _Gpu = event.owner
         copying = gpu.copying
-        self._input_ready(gpu, copying.popleft(), self.clock._now)
+        start_s, end_s, batch = copying.popleft()
+        self.log.copy_in_start_s[batch.id] = start_s
+        self.log.copy_in_end_s[batch.id] = end_s
         if copying:
-            gpu.copy_alarm.arm(copying[0]._copy_in_end_s)
+            gpu.copy_alarm.arm(copying[0][1])
+        if len(gpu.view._executing) < self.slots:
+            self._execute(gpu, batch, end_s)
+            gpu.execution_alarm.arm(gpu.unit.next_s)
+        else:
+            gpu.copied_in.append(batch)
         if self.wakes_on_copy_in:
             self.clock.pending = True
 
@@ -401,46 +457,42 @@ class _Run:
         assert self.uplink is not None  # noqa: S101 (its alarm exists only with it)
         now_s = self.clock._now
         for copy in self.uplink.complete(now_s):
-            batch, solo_s = copy.key
+            batch = copy.key
             if copy.direction is _H2D:
-                batch._copy_in_start_s, batch._copy_in_end_s = copy.start_s, now_s
+                self.log.copy_in_start_s[batch.id] = copy.start_s
+                self.log.copy_in_end_s[batch.id] = now_s
                 self._input_ready(self.gpus[copy.gpu], batch, now_s)
                 if self.wakes_on_copy_in:
                     self.clock.pending = True
             else:
-                batch._copy_out_start_s, batch._copy_out_end_s = copy.start_s, now_s
-                self._finish(batch, solo_s)
+                self._finish(batch, copy.start_s, now_s)
         self.uplink_alarm.arm(self.uplink.next_s)
 
-    def _copy_out(self, gpu: _Gpu, batch: InFlight, solo_s: float, now_s: float) -> None:
-        requests = batch.requests
-        size_bytes = requests[0].bytes_out if len(requests) == 1 else sum([r.bytes_out for r in requests])
+    def _copy_out(self, gpu: _Gpu, batch: InFlight, now_s: float) -> None:
+        """Copy out, where somebody waits for it or the link is shared; else `make_tables` derives it."""
+        size_bytes = sum([request.bytes_out for request in batch.requests])
         if self.uplink is not None and size_bytes:
-            self.uplink.submit(now_s, gpu.id, _D2H, size_bytes, (batch, solo_s))
+            self.uplink.submit(now_s, gpu.id, _D2H, size_bytes, batch)
             self.uplink_alarm.arm(self.uplink.next_s)
             return
         start_s = end_s = now_s
         if self.links is not None and size_bytes:
             start_s, end_s = self.links.submit(now_s, gpu.id, _D2H, size_bytes)
-        if self.replies_matter:
-            self._alarm(Order.REPLY, self._on_copied_out, (batch, start_s, solo_s)).arm(end_s)
-        else:
-            batch._copy_out_start_s, batch._copy_out_end_s = start_s, end_s
-            self.recorder.done(batch, solo_s)
+        self._alarm(Order.REPLY, self._on_copied_out, (batch, start_s)).arm(end_s)
 
     def _on_copied_out(self, event: Fired) -> None:
-        batch, start_s, solo_s = event.owner
-        batch._copy_out_start_s, batch._copy_out_end_s = start_s, self.clock._now
-        self._finish(batch, solo_s)
+        batch, start_s = event.owner
+        self._finish(batch, start_s, self.clock._now)
 
-    def _finish(self, batch: InFlight, solo_s: float) -> None:
+    def _finish(self, batch: InFlight, start_s: float, now_s: float) -> None:
         """A batch's outputs are on the host, now."""
-        self.recorder.done(batch, solo_s)
+        self.log.copy_out_start_s[batch.id] = start_s
+        self.log.copy_out_end_s[batch.id] = now_s
         if self.closed:
             for request in batch.requests:
                 self._reply(request)
         if self.wakes_on_reply:
-            self.view._now_s = self.clock._now
+            self.view._now_s = now_s
             self._guarded(self.policy.on_done, batch, self.view)
             self.clock.pending = True
 
@@ -461,7 +513,8 @@ class _Run:
         solo_s = latency_s * self.factors[lead]
         del gpu.view._staged[batch.id]
         gpu.view._executing[batch.id] = batch
-        batch._execution_start_s = now_s
+        self.log.execution_start_s[batch.id] = now_s
+        self.recorder.solo_s[batch.id] = solo_s
         gpu.unit.add(now_s, batch, solo_s, phases)
 
     def _on_execution(self, event: Fired) -> None:
@@ -469,15 +522,16 @@ class _Run:
         now_s = self.clock._now
         for ended in gpu.unit.complete(now_s):
             batch = ended.key
-            batch._execution_end_s = now_s
+            self.log.execution_end_s[batch.id] = now_s
             del gpu.view._executing[batch.id]
             gpu.view._in_flight -= 1
             if self.several_gpus:
                 self.view._changed(gpu.view)
             if gpu.copied_in:
                 self._execute(gpu, gpu.copied_in.popleft(), now_s)
-            self._copy_out(gpu, batch, ended.solo_s, now_s)
-        if self.wakes_on_execution and self.view._waiting:
+            if self.copies_out:
+                self._copy_out(gpu, batch, now_s)
+        if self.wakes_on_execution and self.waiting:
             self.clock.pending = True
         gpu.execution_alarm.arm(gpu.unit.next_s)
 

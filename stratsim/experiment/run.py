@@ -72,7 +72,7 @@ def prepare(spec: RunSpec) -> Inputs:
     trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
     workload = complete(
         trace,
-        profile.for_scheduler(transfers=spec.transfers),
+        profile.for_scheduler(),  # deadlines count copies even where none are simulated
         rule,
         resolve=profile.resolve,
         gpus=spec.gpus,

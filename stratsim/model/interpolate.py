@@ -7,6 +7,7 @@ the profile's `observable.interpolation`, and shown by `stratsim profile show`.
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
@@ -29,13 +30,16 @@ def interpolate(table: Mapping[int, float], at: int, method: Interpolation) -> f
     Raises:
         ValueError: `at` lies outside the measured range.
     """
+    return _interpolate(table, sorted(table), at, method)
+
+
+def _interpolate(table: Mapping[int, float], sizes: list[int], at: int, method: Interpolation) -> float:
     if at in table:
         return table[at]
-    sizes = sorted(table)
     if not sizes[0] < at < sizes[-1]:
         raise ValueError(f"batch size {at} lies outside the measured {sizes[0]} to {sizes[-1]}")
-    low = max(size for size in sizes if size < at)
-    high = min(size for size in sizes if size > at)
+    above = bisect(sizes, at)
+    low, high = sizes[above - 1], sizes[above]
     if method == "log-log":
         share = math.log(at / low) / math.log(high / low)
         return math.exp((1 - share) * math.log(table[low]) + share * math.log(table[high]))
@@ -49,9 +53,10 @@ def dense(table: Mapping[int, float], method: Interpolation, size: int | None = 
     Entry 0 repeats entry 1; sizes outside the measured range repeat the nearest end, which callers use only for
     quantities that are assumed constant there.
     """
-    least, most = min(table), max(table)
+    sizes = sorted(table)
+    least, most = sizes[0], sizes[-1]
     count = (most + 1) if size is None else size
-    return tuple(interpolate(table, min(max(batch, 1, least), most), method) for batch in range(count))
+    return tuple(_interpolate(table, sizes, min(max(batch, 1, least), most), method) for batch in range(count))
 
 
 def leave_one_out(table: Mapping[int, float], method: Interpolation) -> dict[int, float]:

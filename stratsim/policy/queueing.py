@@ -7,7 +7,7 @@ its key.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stratsim.model.request import Request
-    from stratsim.policy.view import GpuView, InFlight, View
+    from stratsim.policy.view import GpuView, View
 
 __all__ = ["Edf", "Fifo", "PriorityEdf", "PriorityFifo", "QueuePolicy"]
 
@@ -46,8 +46,8 @@ class QueuePolicy(Policy):
     wakes: ClassVar[frozenset[Wake]] = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
 
     def __init__(self, *, max_batch: int | None = None, drop: str | None = None) -> None:
-        if max_batch is not None and max_batch < 1:
-            raise SpecError(f"max_batch must be at least 1, got {max_batch}")
+        if max_batch is not None and (type(max_batch) is not int or max_batch < 1):
+            raise SpecError(f"max_batch must be a whole number, at least 1, got {max_batch!r}")
         known = [mode.value for mode in DropMode]
         if drop is not None and drop not in known:
             raise SpecError(f"drop must be one of {', '.join(known)}, got {drop!r}")
@@ -152,18 +152,17 @@ class QueuePolicy(Policy):
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot, if all batches ran at solo speed."""
-        beyond = gpu.in_flight - self.setting.max_concurrency
-        if beyond < 0:
+        slots = self.setting.max_concurrency
+        if gpu.in_flight < slots:
             return 0.0
-        ends_s = sorted([self._expected_end_s(batch, now_s) for batch in (*gpu.executing, *gpu.staged)])
-        return max(ends_s[beyond] - now_s, 0.0)
-
-    def _expected_end_s(self, batch: InFlight, now_s: float) -> float:
-        execute_s = self._latency_s[batch.model][batch.size]
-        if batch.execution_start_s == batch.execution_start_s:  # not NaN: it executes
-            return batch.execution_start_s + execute_s
-        copied_s = batch.dispatch_s + self.profile.h2d.copy_s(sum([r.bytes_in for r in batch.requests]))
-        return max(copied_s, now_s) + execute_s
+        free_s = [batch.execution_start_s + self._latency_s[batch.model][batch.size] for batch in gpu.executing]
+        free_s += [now_s] * (slots - len(free_s))
+        heapify(free_s)
+        for batch in gpu.staged:  # in the order of dispatch, each takes the first slot that frees up
+            ready_s = batch.dispatch_s + self.profile.h2d.copy_s(sum([r.bytes_in for r in batch.requests]))
+            start_s = max(now_s, ready_s, free_s[0])
+            heapreplace(free_s, start_s + self._latency_s[batch.model][batch.size])
+        return max(free_s[0] - now_s, 0.0)
 
 
 class Fifo(QueuePolicy):

@@ -6,6 +6,7 @@ that can be reached from a view). The engine writes the underscored fields; poli
 
 from __future__ import annotations
 
+from array import array
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -14,32 +15,51 @@ if TYPE_CHECKING:
 
     from stratsim.model.request import Priority, Request
 
-__all__ = ["GpuView", "InFlight", "View"]
+__all__ = ["GpuView", "InFlight", "Log", "View"]
 
 NAN = float("nan")
+
+
+class Log:
+    """When each dispatched batch reached which stage: columns by batch id. NaN: it has not come yet.
+
+    A copy's start and end are entered when the copy ends, an execution's start when it starts.
+    """
+
+    __slots__ = (
+        "copy_in_end_s",
+        "copy_in_start_s",
+        "copy_out_end_s",
+        "copy_out_start_s",
+        "dispatch_s",
+        "execution_end_s",
+        "execution_start_s",
+    )
+
+    def __init__(self) -> None:
+        self.dispatch_s = array("d")
+        self.copy_in_start_s = array("d")
+        self.copy_in_end_s = array("d")
+        self.execution_start_s = array("d")
+        self.execution_end_s = array("d")
+        self.copy_out_start_s = array("d")
+        self.copy_out_end_s = array("d")
+
+    def grow(self, rows: int) -> None:
+        """Make room for `rows` more batches."""
+        for column in self.__slots__:
+            getattr(self, column).extend([NAN] * rows)
 
 
 class InFlight:
     """A dispatched batch, as the server's own log knows it. Times that have not come yet are NaN."""
 
-    __slots__ = (
-        "_copy_in_end_s",
-        "_copy_in_start_s",
-        "_copy_out_end_s",
-        "_copy_out_start_s",
-        "_dispatch_s",
-        "_execution_end_s",
-        "_execution_start_s",
-        "gpu",
-        "id",
-        "model",
-        "priority",
-        "requests",
-    )
+    __slots__ = ("_log", "gpu", "id", "model", "priority", "requests")
 
     def __init__(
-        self, batch_id: int, requests: tuple[Request, ...], model: str, priority: Priority, gpu: int, now_s: float
+        self, log: Log, batch_id: int, requests: tuple[Request, ...], model: str, priority: Priority, gpu: int
     ) -> None:
+        self._log = log
         self.id = batch_id
         """Position in the order of dispatch, from 0."""
         self.requests = requests
@@ -47,13 +67,6 @@ class InFlight:
         self.priority = priority
         """The most urgent class among its requests."""
         self.gpu = gpu
-        self._dispatch_s = now_s
-        self._copy_in_start_s = NAN
-        self._copy_in_end_s = NAN
-        self._execution_start_s = NAN
-        self._execution_end_s = NAN
-        self._copy_out_start_s = NAN
-        self._copy_out_end_s = NAN
 
     @property
     def size(self) -> int:
@@ -63,37 +76,37 @@ class InFlight:
     @property
     def dispatch_s(self) -> float:
         """When the policy started it."""
-        return self._dispatch_s
+        return self._log.dispatch_s[self.id]
 
     @property
     def copy_in_start_s(self) -> float:
-        """When the copy engine took its inputs up."""
-        return self._copy_in_start_s
+        """When the copy engine took its inputs up; known once they are on the GPU."""
+        return self._log.copy_in_start_s[self.id]
 
     @property
     def copy_in_end_s(self) -> float:
         """When its inputs were on the GPU."""
-        return self._copy_in_end_s
+        return self._log.copy_in_end_s[self.id]
 
     @property
     def execution_start_s(self) -> float:
         """When it got an execution slot."""
-        return self._execution_start_s
+        return self._log.execution_start_s[self.id]
 
     @property
     def execution_end_s(self) -> float:
         """When its last kernel ended."""
-        return self._execution_end_s
+        return self._log.execution_end_s[self.id]
 
     @property
     def copy_out_start_s(self) -> float:
-        """When the copy engine took its outputs up."""
-        return self._copy_out_start_s
+        """When the copy engine took its outputs up; known once they are on the host."""
+        return self._log.copy_out_start_s[self.id]
 
     @property
     def copy_out_end_s(self) -> float:
         """When its outputs were back on the host."""
-        return self._copy_out_end_s
+        return self._log.copy_out_end_s[self.id]
 
     def __repr__(self) -> str:
         return f"InFlight(id={self.id}, model={self.model!r}, size={self.size}, gpu={self.gpu})"
@@ -139,7 +152,7 @@ class View:
 
     def __init__(self, gpus: int, places: int) -> None:
         self._now_s = 0.0
-        self._waiting = 0
+        self._waiting: dict[int, Request] = {}
         self._gpus = tuple(GpuView(i, places) for i in range(gpus))
         # Lazily cleaned heap of (in flight, id): one current entry per GPU, possibly under stale ones.
         self._least_loaded = [(0, i) for i in range(gpus)]
@@ -152,7 +165,7 @@ class View:
     @property
     def waiting(self) -> int:
         """Number of requests that have arrived and were neither started nor dropped."""
-        return self._waiting
+        return len(self._waiting)
 
     @property
     def gpus(self) -> Sequence[GpuView]:

@@ -36,7 +36,7 @@ def capped_weighted(demand: Sequence[float], weight: Sequence[float]) -> list[fl
     pull = sum(demand[i] * weight[i] for i in order)
     for position, i in enumerate(order):
         level = left / pull
-        if level * weight[i] < 1.0:
+        if level * weight[i] <= 1.0:
             for j in order[position:]:
                 rates[j] = level * weight[j]
             break

@@ -137,7 +137,7 @@ BROKEN = {
     CrashesInPrepare: "AttributeError: nothing there",
     LooksBack: "a timer must lie in the future",
     NoDecision: "not a decision: yield Start, Drop or SetTimer in 'start'",
-    ReturnsNothing: "'NoneType' object is not iterable",
+    ReturnsNothing: "`decide` must yield decisions or return them, not None",
 }
 
 

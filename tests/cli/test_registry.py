@@ -108,7 +108,9 @@ def test_names_are_never_matched_approximately():
 
 
 def test_values_that_the_policy_refuses_name_the_policy():
-    with pytest.raises(SpecError, match=r"^policy 'edf\(max_batch=0\)': max_batch must be at least 1, got 0$"):
+    with pytest.raises(
+        SpecError, match=r"^policy 'edf\(max_batch=0\)': max_batch must be a whole number, at least 1, got 0$"
+    ):
         make("edf(max_batch=0)")
     with pytest.raises(SpecError, match=r"^policy 'edf\(drop=later\)': drop must be one of never, .*, got 'later'$"):
         make("edf(drop=later)")

@@ -171,7 +171,7 @@ def test_an_absent_workload_rule(refused):
         ("fifoo", "unknown policy 'fifoo'; did you mean 'fifo'?"),
         ("fifo,edf,fifo", "policy 'fifo' is listed twice"),
         ("edf(max_bach=2)", "policy 'edf' has no parameter 'max_bach'; did you mean 'max_batch'?"),
-        ("edf(max_batch=0)", "policy 'edf(max_batch=0)': max_batch must be at least 1, got 0"),
+        ("edf(max_batch=0)", "policy 'edf(max_batch=0)': max_batch must be a whole number, at least 1, got 0"),
         ("edf(", "cannot read the policy list 'edf('"),
         ("edf(2)", "cannot read policy 'edf(2)'"),
         ("", "cannot read the policy list ''"),
@@ -203,7 +203,7 @@ def test_a_policy_that_fails_names_itself_and_the_time(refused, policy_file, her
 def test_a_policy_that_fails_to_prepare_is_named(refused, policy_file):
     name = policy_file(prepare="raise RuntimeError('no way')")
     line = refused("replay", "--limit", 5, "--policy", name)
-    assert line.startswith("policy 'Mine' at t=0 s: RuntimeError: no way (")
+    assert line.startswith("policy 'mine.py:Mine' at t=0 s: RuntimeError: no way (")
     assert "mine.py:6)" in line
 
 

@@ -34,13 +34,11 @@ def test_a_machine_that_cannot_be(name, value, message):
         Cluster(**{name: value})
 
 
-@pytest.mark.xfail(strict=True, reason="max_batch is not checked; with a drop mode the run then never ends")
 def test_a_largest_batch_of_nothing_is_refused():
     with pytest.raises(SpecError, match="max_batch"):
         simulate(WORKLOAD, PROFILE, Fifo(), max_batch=0, drop=DropMode.NEVER)
 
 
-@pytest.mark.xfail(strict=True, raises=PolicyError, reason="a KeyError inside the policy, which is blamed for it")
 def test_a_workload_of_another_profile_is_named():
     other = make_profile({"b": 0.25})
     with pytest.raises(OutsideProfileError, match="has no model 'a'"):

@@ -128,7 +128,6 @@ def test_the_view_is_read_only():
     assert len(result.batches) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="Setting.streams are the run's own: a policy can draw the device's noise")
 def test_a_policy_cannot_draw_the_devices_noise():
     class Peeking(Edf):
         def prepare(self, setting):

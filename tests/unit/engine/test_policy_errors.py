@@ -122,7 +122,7 @@ def test_nothing_is_not_a_decision():
 
 
 def test_decide_without_a_return_value_is_named():
-    with pytest.raises(PolicyError, match="'NoneType' object is not iterable"):
+    with pytest.raises(PolicyError, match="must yield decisions or return them, not None"):
         run(Scripted(lambda _requests: None))
 
 

@@ -66,7 +66,6 @@ def test_without_transfers_replies_come_with_the_end_of_execution():
     assert asked(*Wake, transfers=False)[0][-1] == 10
 
 
-@pytest.mark.xfail(strict=True, reason="a copy-in that takes no time wakes nobody")
 def test_a_copy_in_that_takes_no_time_wakes_too():
     """A policy that starts the next batch when the last one's input is in must not stall without transfers."""
     assert asked(Wake.ARRIVAL, Wake.COPY_IN_END, transfers=False)[0] == [0, 0]

@@ -5,7 +5,7 @@ import pytest
 from stratsim import bundled
 from stratsim.cli import main
 from stratsim.cli.profile.figures import describe, interpolation_check, model_figures, saturation_per_s
-from stratsim.cli.profile.text import ms, number
+from stratsim.cli.text import ms, number
 from stratsim.model.codec import load_profile
 
 

@@ -54,6 +54,5 @@ def test_the_arguments_stay_as_they_are():
     assert (demand, weight) == ([0.9, 0.8], [1.0, 2.0])
 
 
-@pytest.mark.xfail(strict=True, reason="a weight below 2**-53 of another's is rounded away: its rate becomes 0")
 def test_no_ratio_of_weights_stops_a_user():
     assert all(rate > 0 for rate in capped_weighted((1.0, 0.5), (1e18, 1e-6)))

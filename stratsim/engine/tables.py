@@ -1,0 +1,139 @@
+"""Turns the buffers of a run into the two tables of its result; everything that can be derived is derived here."""
+
+from __future__ import annotations
+
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stratsim.device import Direction
+from stratsim.engine.result import BatchTable, RequestTable
+from stratsim.model.request import Status
+from stratsim.model.tolerance import TIME_RTOL
+from stratsim.model.workload import Workload
+
+if TYPE_CHECKING:
+    from array import array
+
+    from numpy.typing import NDArray
+
+    from stratsim.device import PrivateLinks
+    from stratsim.engine.recorder import Recorder
+    from stratsim.model.request import Request
+
+__all__ = ["make_tables"]
+
+
+def make_tables(
+    recorder: Recorder, workload: Workload, batches: int, links: PrivateLinks | None
+) -> tuple[RequestTable, BatchTable, tuple[str, ...]]:
+    """Return the request table, the batch table and the names of the clients.
+
+    Args:
+        recorder: What happened.
+        workload: What was replayed.
+        batches: Number of batches dispatched; all have executed.
+        links: The GPUs' own links, on which copies of outputs that the run did not simulate are derived; None if there
+            are none: then outputs are on the host at once.
+    """
+    source = workload if recorder.arrived is None else _columns(recorder.arrived, workload.models)
+    batch_of = np.frombuffer(recorder.batch_of, dtype=np.int64).copy()
+    table = _batch_table(recorder, source, batch_of, batches)
+    if np.isnan(table.copy_out_end_s).any():
+        dispatched = batch_of >= 0
+        size_bytes = np.zeros(batches, dtype=np.int64)
+        np.add.at(size_bytes, batch_of[dispatched], source.bytes_out[dispatched])
+        _copy_out(table, size_bytes, links)
+    return _request_table(recorder, source, batch_of, table.copy_out_end_s), table, source.client_names
+
+
+def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int64], batches: int) -> BatchTable:
+    dispatched = batch_of >= 0
+    members = batch_of[dispatched]
+    model = np.zeros(batches, dtype=np.int32)
+    model[members] = source.model[dispatched]
+    priority = np.full(batches, np.iinfo(np.int8).max, dtype=np.int8)
+    np.minimum.at(priority, members, source.priority[dispatched])
+    log = recorder.log
+    return BatchTable(
+        gpu=_column(recorder.gpu, np.int32, batches),
+        model=model,
+        size=np.bincount(members, minlength=batches).astype(np.int32),
+        priority=priority,
+        dispatch_s=_column(log.dispatch_s, np.float64, batches),
+        copy_in_start_s=_column(log.copy_in_start_s, np.float64, batches),
+        copy_in_end_s=_column(log.copy_in_end_s, np.float64, batches),
+        execution_start_s=_column(log.execution_start_s, np.float64, batches),
+        execution_end_s=_column(log.execution_end_s, np.float64, batches),
+        copy_out_start_s=_column(log.copy_out_start_s, np.float64, batches),
+        copy_out_end_s=_column(log.copy_out_end_s, np.float64, batches),
+        solo_s=_column(recorder.solo_s, np.float64, batches),
+    )
+
+
+def _column(buffer: array[Any], dtype: type[np.generic], count: int) -> NDArray[Any]:
+    return np.frombuffer(buffer, dtype=dtype, count=count).copy() if count else np.empty(0, dtype)
+
+
+def _copy_out(table: BatchTable, size_bytes: NDArray[np.int64], links: PrivateLinks | None) -> None:
+    """Fill in the copies of the outputs: per GPU one after the other, in the order in which executions ended."""
+    if links is None:
+        table.copy_out_start_s[:] = table.copy_out_end_s[:] = table.execution_end_s
+        return
+    for gpu in np.unique(table.gpu):
+        rows = np.flatnonzero(table.gpu == gpu)
+        rows = rows[np.argsort(table.execution_end_s[rows], kind="stable")]
+        start_s, end_s = links.submit_all(Direction.D2H, table.execution_end_s[rows], size_bytes[rows])
+        table.copy_out_start_s[rows] = start_s
+        table.copy_out_end_s[rows] = end_s
+
+
+def _request_table(
+    recorder: Recorder, source: Workload, batch_of: NDArray[np.int64], copy_out_end_s: NDArray[np.float64]
+) -> RequestTable:
+    count = len(batch_of)
+    finish_s = np.full(count, nan)
+    finish_s[batch_of >= 0] = copy_out_end_s[batch_of[batch_of >= 0]]
+    status = np.full(count, Status.UNFINISHED, dtype=np.int8)
+    status[~np.isnan(finish_s)] = Status.LATE
+    status[finish_s <= source.deadline_s * (1.0 + TIME_RTOL)] = Status.MET
+    dropped_s = np.full(count, nan)
+    reason = np.full(count, -1, dtype=np.int16)
+    if recorder.dropped:
+        ids, times_s, reasons = (np.array(column) for column in zip(*recorder.dropped, strict=True))
+        status[ids] = Status.DROPPED
+        dropped_s[ids] = times_s
+        reason[ids] = reasons
+    return RequestTable(
+        arrival_s=source.arrival_s,
+        model=source.model,
+        priority=source.priority,
+        deadline_s=source.deadline_s,
+        bytes_in=source.bytes_in,
+        bytes_out=source.bytes_out,
+        client=source.client,
+        status=status,
+        batch=batch_of,
+        dropped_s=dropped_s,
+        reason=reason,
+        finish_s=finish_s,
+    )
+
+
+def _columns(arrived: list[Request], models: tuple[str, ...]) -> Workload:
+    """Turn the requests of a run with closed-loop clients into columns."""
+    names = tuple(dict.fromkeys(r.client for r in arrived if r.client is not None))
+    client = {name: code for code, name in enumerate(names)}
+    model = {name: code for code, name in enumerate(models)}
+    return Workload(
+        models=models,
+        arrival_s=np.array([r.arrival_s for r in arrived], dtype=np.float64),
+        model=np.array([model[r.model] for r in arrived], dtype=np.int32),
+        priority=np.array([r.priority for r in arrived], dtype=np.int8),
+        deadline_s=np.array([r.deadline_s for r in arrived], dtype=np.float64),
+        bytes_in=np.array([r.bytes_in for r in arrived], dtype=np.int64),
+        bytes_out=np.array([r.bytes_out for r in arrived], dtype=np.int64),
+        client=np.array([-1 if r.client is None else client[r.client] for r in arrived], dtype=np.int32),
+        client_names=names,
+    )
