@@ -151,6 +151,19 @@ def test_no_work_is_lost_after_a_day_of_small_rates():
     assert rounds <= 16
 
 
+def test_what_counts_as_done_is_relative_to_the_batch():
+    """1 and 3 units of work together end at 2 and 4, whatever the unit: no absolute tolerance ends one early."""
+    for unit_s in (1.0, 2.0**-30, 2.0**-50):
+        unit = sharing_unit()
+        for key, units in (("a", 1), ("b", 3)):
+            unit.add(0.0, key, units * unit_s, WHOLE)
+        ends = []
+        while len(unit):
+            at_s = unit.next_s
+            ends += [(batch.key, at_s / unit_s) for batch in unit.complete(at_s)]
+        assert ends == [("a", 2.0), ("b", 4.0)]
+
+
 def test_two_units_share_nothing():
     model = execution_model("processor-sharing", hardware())
     one, other = ExecutionUnit(model), ExecutionUnit(model)
