@@ -27,9 +27,8 @@ class Execution(Generic[Key]):
     def __init__(self, key: Key, solo_s: float, phases: Sequence[Phase]) -> None:
         self.key = key
         self.solo_s = solo_s
-        first = phases[0]
-        self.load: Load = first.load
-        self.left_s = solo_s * first.share
+        share, self.load = phases[0]
+        self.left_s = solo_s * share
         self.rate = 1.0
         self.later: Sequence[Phase] = phases[1:] if len(phases) > 1 else ()
         """Phases to come."""
@@ -68,12 +67,17 @@ class ExecutionUnit(Generic[Key]):
 
     def add(self, now_s: float, key: Key, solo_s: float, phases: Sequence[Phase]) -> None:
         """Start a batch that would take `solo_s` seconds alone."""
-        if self._running:
+        batch = Execution(key, solo_s, phases)
+        running = self._running
+        if running:
             self._advance(now_s)
-        else:
+            running.append(batch)
+            self._solve(now_s)
+        else:  # alone: full speed, by definition of solo time
+            running.append(batch)
             self._updated_s = now_s
-        self._running.append(Execution(key, solo_s, phases))
-        self._solve(now_s)
+            self._ends_next = batch
+            self.next_s = now_s + batch.left_s
 
     def complete(self, now_s: float) -> Sequence[Execution[Key]]:
         """Go on to `now_s`, which must be `next_s`, and return the batches that end there (maybe none)."""
@@ -110,7 +114,7 @@ class ExecutionUnit(Generic[Key]):
         running = self._running
         if len(running) == 1:
             batch = self._ends_next = running[0]
-            batch.rate = 1.0  # alone: full speed, by definition of solo time
+            batch.rate = 1.0
             self.next_s = now_s + batch.left_s
             return
         next_s = inf

@@ -156,6 +156,7 @@ class _Run:
         "service",
         "several_gpus",
         "slots",
+        "solo_s",
         "timer_went_off",
         "upcoming",
         "uplink",
@@ -211,6 +212,7 @@ class _Run:
         self.places = self.slots + cluster.prefetch
         self.several_gpus = cluster.gpus > 1
         self.batch_of = self.recorder.batch_of
+        self.solo_s = self.recorder.solo_s
         self.waiting = self.view._waiting
         self.batches = 0
         self.timer_went_off = False
@@ -296,10 +298,7 @@ class _Run:
             self._admit(request)
             request = next(self.requests, None)
         self.upcoming = request
-        clock = self.clock
-        clock.next_arrival_s = inf if request is None else request.arrival_s
-        if self.wakes_on_arrival:
-            clock.pending = True
+        self.clock.next_arrival_s = inf if request is None else request.arrival_s
 
     def _admit(self, request: Request) -> None:
         self.waiting[request.id] = request
@@ -307,6 +306,8 @@ class _Run:
             self.on_arrival(request, self.view)
         except Exception as error:
             raise self._blame(error) from error
+        if self.wakes_on_arrival:
+            self.clock.pending = True
 
     def _note_arrival(self, request: Request) -> None:
         """Keep account of an arrival whose place in the order was not known before the run."""
@@ -325,8 +326,6 @@ class _Run:
         self.asked_by[request.id] = client
         self._note_arrival(request)
         self._admit(request)
-        if self.wakes_on_arrival:
-            self.clock.pending = True
 
     def _reply(self, request: Request) -> None:
         """Let the closed-loop client that sent `request`, if one did, think about its next."""
@@ -380,6 +379,7 @@ class _Run:
         gpu = self.gpu_by_id.get(gpu_id)
         if gpu is None or not requests or gpu.view._in_flight >= self.places:
             raise self._illegal_start(decision)
+        gpu_view = gpu.view
         model = requests[0].model
         size = len(requests)
         if size > self.largest[model]:
@@ -400,16 +400,17 @@ class _Run:
             self.recorder.grow()
             log.dispatch_s[batch_id] = now_s
         batch = InFlight(log, batch_id, requests, model, priority, gpu_id)
-        gpu.view._staged[batch_id] = batch
-        gpu.view._in_flight += 1
+        gpu_view._staged[batch_id] = batch
+        gpu_view._in_flight += 1
         if self.several_gpus:
             self.recorder.gpu[batch_id] = gpu_id
-            self.view._changed(gpu.view)
+            self.view._changed(gpu_view)
         if self.links is not None and size_bytes:
             start_s, end_s = self.links.submit(now_s, gpu_id, _H2D, size_bytes)
-            if not gpu.copying:
+            copying = gpu.copying
+            if not copying:
                 gpu.copy_alarm.arm(end_s)
-            gpu.copying.append((start_s, end_s, batch))
+            copying.append((start_s, end_s, batch))
         else:
             self._copy_in(gpu, batch, size_bytes, now_s)
 
@@ -441,8 +442,10 @@ class _Run:
         gpu: _Gpu = event.owner
         copying = gpu.copying
         start_s, end_s, batch = copying.popleft()
-        self.log.copy_in_start_s[batch.id] = start_s
-        self.log.copy_in_end_s[batch.id] = end_s
+        batch_id = batch.id
+        log = self.log
+        log.copy_in_start_s[batch_id] = start_s
+        log.copy_in_end_s[batch_id] = end_s
         if copying:
             gpu.copy_alarm.arm(copying[0][1])
         if len(gpu.view._executing) < self.slots:
@@ -511,22 +514,26 @@ class _Run:
         lead = requests[0].id if size == 1 else min([request.id for request in requests])
         latency_s, phases = self.service[batch.model][size]
         solo_s = latency_s * self.factors[lead]
-        del gpu.view._staged[batch.id]
-        gpu.view._executing[batch.id] = batch
-        self.log.execution_start_s[batch.id] = now_s
-        self.recorder.solo_s[batch.id] = solo_s
+        batch_id = batch.id
+        gpu_view = gpu.view
+        del gpu_view._staged[batch_id]
+        gpu_view._executing[batch_id] = batch
+        self.log.execution_start_s[batch_id] = now_s
+        self.solo_s[batch_id] = solo_s
         gpu.unit.add(now_s, batch, solo_s, phases)
 
     def _on_execution(self, event: Fired) -> None:
         gpu: _Gpu = event.owner
+        gpu_view = gpu.view
         now_s = self.clock._now
         for ended in gpu.unit.complete(now_s):
             batch = ended.key
-            self.log.execution_end_s[batch.id] = now_s
-            del gpu.view._executing[batch.id]
-            gpu.view._in_flight -= 1
+            batch_id = batch.id
+            self.log.execution_end_s[batch_id] = now_s
+            del gpu_view._executing[batch_id]
+            gpu_view._in_flight -= 1
             if self.several_gpus:
-                self.view._changed(gpu.view)
+                self.view._changed(gpu_view)
             if gpu.copied_in:
                 self._execute(gpu, gpu.copied_in.popleft(), now_s)
             if self.copies_out:
