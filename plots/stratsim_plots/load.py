@@ -71,8 +71,13 @@ def _mean(values: list[float]) -> tuple[int, float, float, float]:
 
 
 def _spec_load(stored: StoredResults) -> float | None:
-    load = (stored.manifest.get("spec") or {}).get("load")
-    return float(load) if isinstance(load, (int, float)) else None
+    """Return the load that was asked for, else the load that the trace's own rate offers, else None."""
+    spec = stored.manifest.get("spec") or {}
+    load = spec.get("load")
+    if load is not None:
+        return float(load) * float(spec.get("rate_scale") or 1.0)
+    offered = stored.manifest.get("offered_load")
+    return None if offered is None else float(offered)
 
 
 def _arrival_rate(stored: StoredResults) -> float:

@@ -90,7 +90,7 @@ def replay(
         check_target(out, overwrite)
     inputs = prepare(_spec(config, settings, no_transfers, options))
     with _progress(inputs, shown=not quiet) as progress:
-        outcome = run(inputs, progress)
+        outcome = run(inputs, progress, keep_results=out is not None)
     if not quiet:
         for note in outcome.notes:
             click.echo(f"note: {note}", err=True)

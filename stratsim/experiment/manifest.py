@@ -10,12 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from stratsim import __version__
 from stratsim.model.codec import profile_sha256
 
 if TYPE_CHECKING:
     from stratsim.experiment.spec import RunSpec
     from stratsim.model.profile import Profile
+    from stratsim.model.workload import Workload
     from stratsim.trace import Trace
 
 __all__ = ["make_manifest"]
@@ -23,14 +26,16 @@ __all__ = ["make_manifest"]
 _PACKAGES = ("numpy", "pandas", "scipy", "simpy")
 
 
-def make_manifest(spec: RunSpec, profile: Profile, trace: Trace, requests: int, notes: list[str]) -> dict[str, Any]:
+def make_manifest(
+    spec: RunSpec, profile: Profile, trace: Trace, workload: Workload, notes: list[str]
+) -> dict[str, Any]:
     """Return the manifest of a run.
 
     Args:
         spec: The resolved spec.
         profile: What it named.
         trace: What was read.
-        requests: Requests replayed, closed-loop ones aside.
+        workload: What was replayed.
         notes: What was filled, clamped or sorted on the way.
     """
     kinds: set[str] = {entry.kind for entry in profile.provenance.values()}
@@ -42,12 +47,22 @@ def make_manifest(spec: RunSpec, profile: Profile, trace: Trace, requests: int, 
             "name": Path(trace.source).name,
             "sha256": trace.sha256,
             "format": trace.format,
-            "requests": requests,
+            "requests": len(workload),
         },
         "profile": {"name": profile.name, "sha256": profile_sha256(profile), "label": _label(kinds)},
+        "offered_load": _offered_load(workload, profile, spec.gpus),
         "spec": spec.as_dict(),
         "notes": notes,
     }
+
+
+def _offered_load(workload: Workload, profile: Profile, gpus: int) -> float | None:
+    """Return the mean arrival rate as a share of the batch-1 exclusive saturation; None where a rate makes no sense."""
+    span_s = float(workload.arrival_s[-1] - workload.arrival_s[0]) if len(workload) else 0.0
+    if span_s <= 0 or workload.closed_loop:
+        return None
+    solo_s = np.array([profile.observable.models[name].latency_s[1] for name in workload.models])
+    return float((len(workload) - 1) / span_s * solo_s[workload.model].mean() / gpus)
 
 
 def _label(kinds: set[str]) -> str:

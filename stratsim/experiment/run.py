@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stratsim.device import EXECUTION_MODELS
@@ -16,7 +16,7 @@ from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
 from stratsim.stats.deadlines import measuring_window
 from stratsim.trace import read_trace
 from stratsim.trace.rule import complete
-from stratsim.trace.spec import load_rule
+from stratsim.trace.spec import DEFAULT_LOAD, load_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a spec's runs gave, in the order of its policies."""
+    """What a spec's runs gave, in the order of its policies; `results` is empty if they were not to be kept."""
 
     inputs: Inputs
     results: tuple[Result, ...]
@@ -53,7 +53,7 @@ class Outcome:
     def manifest(self) -> dict[str, Any]:
         """Return what is needed to repeat the runs."""
         inputs = self.inputs
-        return make_manifest(inputs.spec, inputs.profile, inputs.trace, len(inputs.workload), list(self.notes))
+        return make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
 
 
 def prepare(spec: RunSpec) -> Inputs:
@@ -70,6 +70,8 @@ def prepare(spec: RunSpec) -> Inputs:
         raise SpecError(f"unknown device model {spec.device_model!r}; {suggest(spec.device_model, EXECUTION_MODELS)}")
     rule = load_rule(spec.workload) if spec.workload is not None else None
     trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
+    if trace.normalised and spec.load is None:
+        spec = replace(spec, load=DEFAULT_LOAD)  # the manifest holds what was run, not what was left out
     workload = complete(
         trace,
         profile.for_scheduler(),  # deadlines count copies even where none are simulated
@@ -85,21 +87,30 @@ def prepare(spec: RunSpec) -> Inputs:
     return Inputs(spec, profile, trace, workload, policies, (*workload.notes, *_clamped(spec, profile, workload)))
 
 
-def replay(inputs: Inputs, progress: Callable[[str, int, int], None] | None = None) -> Outcome:
+def replay(
+    inputs: Inputs, progress: Callable[[str, int, int], None] | None = None, *, keep_results: bool = True
+) -> Outcome:
     """Replay the same requests through each policy.
 
     Args:
         inputs: From `prepare`.
         progress: Called now and then with (policy, requests arrived, requests in all; 0 when not known).
+        keep_results: False keeps the summaries only: a result holds every request of its run.
 
     Raises:
         PolicyError: a policy failed.
         SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
     """
-    results = tuple(_run(inputs, call, progress) for call in inputs.policies)
-    summaries = tuple(summarize(result, warmup_s=inputs.spec.warmup_s) for result in results)
-    notes = dict.fromkeys((*inputs.notes, *(note for result in results for note in result.notes)))
-    return Outcome(inputs, results, summaries, tuple(notes))
+    results: list[Result] = []
+    summaries: list[dict[str, Any]] = []
+    notes = dict.fromkeys(inputs.notes)
+    for call in inputs.policies:
+        result = _run(inputs, call, progress)
+        summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s))
+        notes |= dict.fromkeys(result.notes)
+        if keep_results:
+            results.append(result)
+    return Outcome(inputs, tuple(results), tuple(summaries), tuple(notes))
 
 
 def _run(inputs: Inputs, call: PolicyCall, progress: Callable[[str, int, int], None] | None) -> Result:

@@ -14,7 +14,7 @@ CLASS = {"arrived", *COUNTS, "violation", "violation_completed", "latency_s", "g
 RUN = {"policy", "classes", "gpu", "pcie", "window_s", "events", "simulated_s", "wall_s"}
 GPU = {"utilization", "batches", "mean_batch_size", "mean_concurrency", "mean_slowdown", "max_slowdown"}
 PCIE = {"h2d_utilization", "d2h_utilization", "h2d_bytes", "d2h_bytes"}
-MANIFEST = {"stratsim_version", "versions", "seed", "trace", "profile", "spec", "notes"}
+MANIFEST = {"stratsim_version", "versions", "seed", "trace", "profile", "offered_load", "spec", "notes"}
 
 
 def without_wall(document):
@@ -178,3 +178,12 @@ def test_one_request_alone_takes_its_solo_time(replay, write):
     (bare,) = replay("one.csv", *profile, "--no-transfers").document["runs"]
     copies = latency["mean"] - bare["classes"]["high"]["latency_s"]["mean"]
     assert copies == pytest.approx(73.0e-6 + 8.4e-6, rel=1e-3)
+
+
+def test_the_manifest_says_which_load_was_run(replay):
+    """The default rule's load is resolved; the offered load follows the arrivals, whatever was asked for."""
+    manifest = replay("--limit", 2000, "--policy", "fifo").document["manifest"]
+    assert manifest["spec"]["load"] == 0.7
+    assert manifest["offered_load"] == pytest.approx(0.7, rel=0.05)  # the drawn mix differs a little from equal shares
+    doubled = replay("--limit", 2000, "--policy", "fifo", "--rate-scale", 2).document["manifest"]
+    assert doubled["offered_load"] == pytest.approx(2 * manifest["offered_load"])

@@ -1,0 +1,43 @@
+"""The pages of the documentation: links lead somewhere, examples run."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")]
+LINK = re.compile(r"\[[^\]]+\]\(([^)#]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_python_example_of_the_readme_runs(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (example,) = [block for block in blocks if "simulate(" in block]
+    exec(compile(example, "README.md", "exec"), {})  # (our own page)
+    assert 0 < float(capsys.readouterr().out) < 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_sessions_give_what_the_page_shows(page):
+    assert doctest.testfile(str(page), module_relative=False).failed == 0
+
+
+def test_every_command_in_the_readme_exists():
+    """Each `stratsim ...` line of the README parses: its command and its options are known."""
+    from stratsim.cli import cli
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^ {4}(?:uv run )?stratsim (.+?)(?:\s+#.*)?$", text, re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        name, *args = line.split()
+        command = cli.get_command(cli.make_context("stratsim", [name, "--help"], resilient_parsing=True), name)
+        command.make_context(name, list(args), resilient_parsing=True)
