@@ -25,7 +25,7 @@ __all__ = ["COLUMNS", "data", "draw"]
 
 COLUMNS = ("policy", "class", "unit", "load", "replications", "violation", "low", "high")
 _AXES = {
-    "load": "Offered load (share of saturation)",
+    "load": "Offered load (share of batch-1 saturation)",
     "requests/s": "Arrival rate (requests/s)",
 }
 _LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.2)))

@@ -31,7 +31,7 @@ __all__ = ["cli", "main"]
         "policy": "List the policies and show what they do.",
         "profile": "List, show and extend device profiles.",
     },
-    plugins="stratsim.commands",
+    elsewhere={"plot": "Draw figures from results."},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="stratsim", message="%(prog)s %(version)s")

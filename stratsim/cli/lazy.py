@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,16 +23,21 @@ class LazyGroup(click.Group):
     Args:
         package: Where the command modules are.
         commands: One-line help by command name; shown without importing anything.
-        plugins: Entry-point group with further commands, for the packages that are optional.
+        elsewhere: One-line help of commands that other packages bring, as entry points of group `stratsim.commands`.
     """
 
     def __init__(
-        self, *args: Any, package: str = "", commands: Mapping[str, str] | None = None, plugins: str = "", **kwargs: Any
+        self,
+        *args: Any,
+        package: str = "",
+        commands: Mapping[str, str] | None = None,
+        elsewhere: Mapping[str, str] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._package = package
-        self._summaries = dict(commands or {})
-        self._plugins = {point.name: point for point in entry_points(group=plugins)} if plugins else {}
+        self._own = dict(commands or {})
+        self._elsewhere = dict(elsewhere or {})
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Like click's; a group without a command shows its help, in every version of click."""
@@ -43,16 +47,16 @@ class LazyGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names in the order in which they were declared, plug-ins last."""
-        return [*self._summaries, *(name for name in sorted(self._plugins) if name not in self._summaries)]
+        """Return the names in the order in which they were declared."""
+        return [*self._own, *self._elsewhere]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the command."""
         attribute = cmd_name.replace("-", "_")
-        if cmd_name in self._summaries:
+        if cmd_name in self._own:
             command = getattr(import_module(f"{self._package}.{attribute}"), attribute)
-        elif cmd_name in self._plugins:
-            command = self._plugins[cmd_name].load()
+        elif cmd_name in self._elsewhere:
+            command = _entry_point(cmd_name)
         else:
             return None
         assert isinstance(command, click.Command)  # noqa: S101 (a packaging mistake of ours)
@@ -68,13 +72,18 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"{where}no command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
-        rows = [(name, self._summaries.get(name) or _plugin_help(name)) for name in self.list_commands(ctx)]
+        rows = [*self._own.items(), *self._elsewhere.items()]
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
 
 
-def _plugin_help(name: str) -> str:
-    return {"plot": "Draw figures from results.", "live": "Run a policy on a real device."}.get(name, "(plug-in)")
+def _entry_point(name: str) -> Any:
+    from importlib.metadata import entry_points  # as slow to import as all the rest of `--help` together
+
+    points = entry_points(group="stratsim.commands", name=name)
+    if not points:
+        raise click.UsageError(f"command {name!r} is not installed with this copy of stratsim")
+    return next(iter(points)).load()

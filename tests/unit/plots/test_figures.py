@@ -189,7 +189,7 @@ class TestLoad:
         assert (high["high"] - high["violation"]).tolist() == pytest.approx([0.248414, 0.248414], abs=1e-6)
         assert frame["unit"].unique().tolist() == ["load"]
         assert [axes.get_ylabel() for axes in figure.axes] == ["high: violations (%)", "low: violations (%)"]
-        assert figure.axes[-1].get_xlabel() == "Offered load (share of saturation)"
+        assert figure.axes[-1].get_xlabel() == "Offered load (share of batch-1 saturation)"
         assert texts(figure) == ["fifo"]
         assert inside(figure)
 
