@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 SERVICE_S = 0.010
 LOAD = 0.7
-MOST_EVENTS = 3.5
-"""Per request: arrival, end of copy-in, end of execution, and a dead event for every second co-location."""
+MOST_EVENTS = 2.5
+"""Per request: arrival, end of execution, and a dead event for every second co-location."""
 
 
 def main() -> None:

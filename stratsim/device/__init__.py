@@ -7,10 +7,11 @@ from a `HardwareProfile`; nothing in `stratsim.policy` or `stratsim.predict` may
 from stratsim.device.execution import EXECUTION_MODELS, ExecutionModel, Load, Phase, execution_model
 from stratsim.device.gpu import Execution, ExecutionUnit
 from stratsim.device.noise import LogNormal, Noise
-from stratsim.device.pcie import Direction, PrivateLinks, SharedUplink
+from stratsim.device.pcie import CopyEngine, Direction, PrivateLinks, SharedUplink
 
 __all__ = [
     "EXECUTION_MODELS",
+    "CopyEngine",
     "Direction",
     "Execution",
     "ExecutionModel",

@@ -66,18 +66,17 @@ class ExecutionUnit(Generic[Key]):
         return tuple(self._running)
 
     def add(self, now_s: float, key: Key, solo_s: float, phases: Sequence[Phase]) -> None:
-        """Start a batch that would take `solo_s` seconds alone."""
+        """Start a batch that would take `solo_s` seconds alone.
+
+        `now_s` may lie ahead of the owner's time, up to `next_s`, if the owner knows that nothing starts before.
+        """
         batch = Execution(key, solo_s, phases)
         running = self._running
-        if running:
-            self._advance(now_s)
-            running.append(batch)
-            self._solve(now_s)
-        else:  # alone: full speed, by definition of solo time
-            running.append(batch)
-            self._updated_s = now_s
-            self._ends_next = batch
-            self.next_s = now_s + batch.left_s
+        elapsed_s = now_s - self._updated_s
+        for other in running:
+            other.left_s -= elapsed_s * other.rate
+        running.append(batch)
+        self._solve(now_s)
 
     def complete(self, now_s: float) -> Sequence[Execution[Key]]:
         """Go on to `now_s`, which must be `next_s`, and return the batches that end there (maybe none)."""
@@ -88,31 +87,30 @@ class ExecutionUnit(Generic[Key]):
         if len(running) == 1 and not first.later:  # the usual case at low load, written out
             self._running = []
             self._ends_next = None
-            self._updated_s = now_s
             self.next_s = inf
             return running
-        self._advance(now_s)
-        first.left_s = 0.0  # by definition of next_s: no rounding error decides it
+        elapsed_s = now_s - self._updated_s
         ended = []
-        for batch in tuple(running):
-            if batch.left_s <= TIME_RTOL * batch.solo_s:
-                if batch.later:
-                    batch.next_phase()
-                else:
-                    running.remove(batch)
-                    ended.append(batch)
+        self._running = staying = []
+        for batch in running:
+            # The first ends by definition of next_s: no rounding error decides it.
+            left_s = 0.0 if batch is first else batch.left_s - elapsed_s * batch.rate
+            if left_s > TIME_RTOL * batch.solo_s:
+                batch.left_s = left_s
+                staying.append(batch)
+            elif batch.later:
+                batch.next_phase()
+                staying.append(batch)
+            else:
+                ended.append(batch)
         self._solve(now_s)
         return ended
 
-    def _advance(self, now_s: float) -> None:
-        elapsed = now_s - self._updated_s
-        self._updated_s = now_s
-        for batch in self._running:
-            batch.left_s -= elapsed * batch.rate
-
     def _solve(self, now_s: float) -> None:
+        """Find the rates from `now_s` on, to which the work left refers, and what ends next."""
         running = self._running
-        if len(running) == 1:
+        self._updated_s = now_s
+        if len(running) == 1:  # alone: full speed, by definition of solo time
             batch = self._ends_next = running[0]
             batch.rate = 1.0
             self.next_s = now_s + batch.left_s
@@ -120,7 +118,11 @@ class ExecutionUnit(Generic[Key]):
         next_s = inf
         ends_next = None
         if running:
-            active = tuple([batch.load for batch in running])
+            if len(running) == 2:  # the usual case, without a loop
+                one, other = running
+                active: tuple[Load, ...] = (one.load, other.load)
+            else:
+                active = tuple([batch.load for batch in running])
             rates = self._cache.get(active) or self._remember(active)
             for batch, rate in zip(running, rates, strict=True):
                 batch.rate = rate

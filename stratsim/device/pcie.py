@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stratsim.model.profile import Link
 
-__all__ = ["Copy", "Direction", "PrivateLinks", "SharedUplink"]
+__all__ = ["Copy", "CopyEngine", "Direction", "PrivateLinks", "SharedUplink"]
 
 Key = TypeVar("Key")
 
@@ -35,6 +35,32 @@ class Direction(IntEnum):
     """Device to host."""
 
 
+class CopyEngine:
+    """One copy engine of one GPU, on a link of its own: a copy's end is known when it is submitted.
+
+    Args:
+        alpha_s: Fixed time per copy.
+        bytes_per_s: Rate of the link.
+    """
+
+    __slots__ = ("_alpha_s", "_bytes_per_s", "_free_s")
+
+    def __init__(self, alpha_s: float, bytes_per_s: float) -> None:
+        self._alpha_s = alpha_s
+        self._bytes_per_s = bytes_per_s
+        self._free_s = 0.0
+
+    def submit(self, now_s: float, size_bytes: int) -> tuple[float, float]:
+        """Queue a copy and return when it starts and ends; copying nothing takes no time and no engine."""
+        if not size_bytes:
+            return now_s, now_s
+        start_s = self._free_s
+        if start_s < now_s:
+            start_s = now_s
+        self._free_s = end_s = start_s + self._alpha_s + size_bytes / self._bytes_per_s
+        return start_s, end_s
+
+
 class PrivateLinks:
     """Every GPU has a link of its own, at full rate in both directions: a copy's end is known when it is submitted.
 
@@ -44,20 +70,19 @@ class PrivateLinks:
         d2h: Link parameters towards the host.
     """
 
-    __slots__ = ("_engines",)
+    __slots__ = ("_engines", "_links")
 
     def __init__(self, gpus: int, h2d: Link, d2h: Link) -> None:
-        # Per direction: when each GPU's engine is free, alpha, rate.
-        self._engines = tuple(([0.0] * gpus, link.alpha_s, link.bytes_per_s) for link in (h2d, d2h))
+        self._links = (h2d, d2h)
+        self._engines = tuple([CopyEngine(link.alpha_s, link.bytes_per_s) for _ in range(gpus)] for link in self._links)
+
+    def engine(self, gpu: int, direction: Direction) -> CopyEngine:
+        """Return one GPU's engine in one direction."""
+        return self._engines[direction][gpu]
 
     def submit(self, now_s: float, gpu: int, direction: Direction, size_bytes: int) -> tuple[float, float]:
         """Queue a copy and return when it starts and ends."""
-        free_s, alpha_s, rate = self._engines[direction]
-        start_s = free_s[gpu]
-        if start_s < now_s:
-            start_s = now_s
-        free_s[gpu] = end_s = start_s + alpha_s + size_bytes / rate
-        return start_s, end_s
+        return self._engines[direction][gpu].submit(now_s, size_bytes)
 
     def submit_all(
         self, direction: Direction, at_s: NDArray[np.float64], size_bytes: NDArray[np.int64]
@@ -71,7 +96,7 @@ class PrivateLinks:
         """
         import numpy as np
 
-        _, alpha_s, rate = self._engines[direction]
+        alpha_s, rate = self._links[direction].alpha_s, self._links[direction].bytes_per_s
         copying = np.flatnonzero(size_bytes)
         start_s = at_s.copy()
         end_s = at_s.copy()

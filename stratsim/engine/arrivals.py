@@ -23,8 +23,12 @@ __all__ = ["ClientState", "NoiseFactors", "open_loop"]
 _CHUNK = 512
 
 
-def open_loop(workload: Workload, progress: Callable[[int, int], None] | None = None) -> Iterator[Request]:
-    """Return the workload's own requests in the order of arrival, ids from 0; made a chunk at a time.
+def open_loop(
+    workload: Workload, progress: Callable[[int, int], None] | None = None
+) -> Iterator[tuple[float, Request]]:
+    """Return the workload's own requests in the order of arrival, ids from 0, each with its time of arrival.
+
+    They are made a chunk at a time.
 
     Args:
         workload: The columns.
@@ -33,7 +37,9 @@ def open_loop(workload: Workload, progress: Callable[[int, int], None] | None = 
     return chain.from_iterable(_chunks(workload, progress))
 
 
-def _chunks(workload: Workload, progress: Callable[[int, int], None] | None) -> Iterator[Iterable[Request]]:
+def _chunks(
+    workload: Workload, progress: Callable[[int, int], None] | None
+) -> Iterator[Iterable[tuple[float, Request]]]:
     names = workload.models
     make = partial(tuple.__new__, Request)  # what Request._make does, without a Python frame per request
     clients: tuple[str | None, ...] = (*workload.client_names, None)  # index -1 is None
@@ -42,18 +48,19 @@ def _chunks(workload: Workload, progress: Callable[[int, int], None] | None) -> 
         part = slice(first, first + _CHUNK)
         if progress is not None:
             progress(first, 0 if workload.closed_loop else len(workload))
+        arrival_s = workload.arrival_s[part].tolist()
         rows = zip(
             range(first, min(first + _CHUNK, len(workload))),
             [names[code] for code in workload.model[part].tolist()],
             [classes[code] for code in workload.priority[part].tolist()],
-            workload.arrival_s[part].tolist(),
+            arrival_s,
             workload.deadline_s[part].tolist(),
             workload.bytes_in[part].tolist(),
             workload.bytes_out[part].tolist(),
             [clients[code] for code in workload.client[part].tolist()],
             strict=True,
         )
-        yield map(make, rows)
+        yield zip(arrival_s, map(make, rows), strict=True)
 
 
 class ClientState:

@@ -40,39 +40,48 @@ class Order(IntEnum):
 class Clock(Environment):
     """A SimPy environment that merges sorted arrivals with its events and knows when an instant ends."""
 
-    next_arrival_s = inf
-    """When the next arrival is due; `inf` when none is left. Kept by the `admit` callback of `run_merged`."""
-    pending = False
-    """Set by a callback that wants the instant's end to be announced."""
-
-    def run_merged(self, admit: Callable[[float], None], at_end: Callable[[float], None]) -> None:
+    def run_merged(
+        self,
+        next_arrival_s: float,
+        admit: Callable[[float], float],
+        at_end: Callable[[float], None],
+        *,
+        announce_arrivals: bool = True,
+    ) -> None:
         """Process all events and arrivals.
 
         This is `Environment.run` with `step` written out, less its handling of failed events (an alarm cannot fail).
         Arrivals never enter the heap: they are sorted already.
 
         Args:
-            admit: Called with the time when arrivals are due, after the other events of that instant.
-            at_end: Called with the time after all events and arrivals of an instant, if `pending`; may schedule more.
+            next_arrival_s: When the first arrival is due; `inf` if there is none.
+            admit: Called with the time when arrivals are due, after the other events of that instant; returns when the
+                next is due.
+            at_end: Called with the time after all events and arrivals of an instant, if the callback of one of them
+                returned true; may schedule more.
+            announce_arrivals: Whether arrivals count like a callback that returned true.
         """
-        queue = self._queue
+        queue: list[Any] = self._queue
+        # With an event that never comes the queue is never empty, and nothing below need ask whether it is.
+        heappush(queue, (inf, len(Order), -1, None))
+        pending = False
         while True:
-            if queue and queue[0][0] <= self.next_arrival_s:
-                self._now, _, _, event = heappop(queue)
+            if queue[0][0] <= next_arrival_s:
+                now_s, _, _, event = heappop(queue)
+                if event is None:
+                    return
+                self._now = now_s
                 callbacks = event.callbacks
-                event.callbacks = None  # type: ignore[assignment]
-                if callbacks:
-                    callbacks[0](event)
-            elif self.next_arrival_s < inf:
-                self._now = self.next_arrival_s
-                admit(self.next_arrival_s)
+                event.callbacks = None
+                if callbacks and callbacks[0](event):
+                    pending = True
             else:
-                return
-            while self.pending:
-                now_s = self._now
-                if self.next_arrival_s <= now_s or (queue and queue[0][0] <= now_s):
-                    break
-                self.pending = False
+                self._now = now_s = next_arrival_s
+                next_arrival_s = admit(now_s)
+                if announce_arrivals:
+                    pending = True
+            if pending and now_s < next_arrival_s and now_s < queue[0][0]:
+                pending = False
                 at_end(now_s)
 
     @property
@@ -86,7 +95,7 @@ class Fired(Event):
 
     _ok = True
     _value = None
-    callbacks: list[Callable[[Any], None]] | None  # type: ignore[assignment]
+    callbacks: list[Callable[[Any], Any]] | None  # type: ignore[assignment]
 
     def __init__(self, clock: Clock, owner: Any) -> None:
         self.env = clock
@@ -103,7 +112,8 @@ class Alarm:
     Args:
         clock: The clock.
         order: Its place within an instant.
-        callback: Called with the `Fired` event, whose `owner` is the alarm's.
+        callback: Called with the `Fired` event, whose `owner` is the alarm's; returns whether the end of the instant
+            is to be announced.
         owner: Anything the callback needs.
     """
 
@@ -113,12 +123,12 @@ class Alarm:
         self,
         clock: Clock,
         order: Order,
-        callback: Callable[[Fired], None],
+        callback: Callable[[Fired], bool],
         owner: Any = None,
     ) -> None:
         self._clock = clock
         self._order = int(order)
-        self._callbacks = [callback]
+        self._callbacks: list[Callable[[Any], Any]] = [callback]
         self._queue: list[Any] = clock._queue
         self._sequence = clock._eid
         self._event = Fired(clock, owner)

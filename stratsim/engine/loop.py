@@ -7,27 +7,27 @@ The life of a batch:
 Which event makes which next:
 
     ARRIVAL              admit every request of this instant, arm the next arrival
-    DEVICE (copy-in)     give the batch a free slot, or let it wait with its input on the GPU
     DEVICE (execution)   free the slot for the first batch that waits, submit the copy-out
+    DEVICE (copy-in)     give the batch a free slot, or let it wait with its input on the GPU
     REPLY                tell closed-loop clients, and policies that ask for it
     TIMER                a policy's own wake-up
 
-An event for the end of a copy is scheduled only if something depends on it: on private links the end of a copy-out is
-known when it is submitted.
+An event for the end of a copy is scheduled only if something depends on it: on private links the end of a copy is known
+when it is submitted. There a copy-in needs one only if the policy asks for it, or if some requests have no input.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.device import Direction, ExecutionUnit, LogNormal, PrivateLinks, SharedUplink, execution_model
+from stratsim.device import CopyEngine, Direction, LogNormal, PrivateLinks, SharedUplink, execution_model
 from stratsim.engine.arrivals import ClientState, NoiseFactors, open_loop
 from stratsim.engine.clock import Alarm, Clock, Order
+from stratsim.engine.gpu import Gpu
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.result import Result
 from stratsim.engine.tables import make_tables
@@ -40,7 +40,7 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stratsim.device import Noise
+    from stratsim.device import Noise, Phase
     from stratsim.engine.clock import Fired
     from stratsim.model.profile import Profile
     from stratsim.model.request import Request
@@ -52,6 +52,9 @@ __all__ = ["simulate"]
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
 _H2D, _D2H = Direction
+_Work = tuple[int, float, "tuple[Phase, ...]"]
+"""A dispatched batch as the device knows it: id, solo time, phases."""
+_NONE_LEFT: tuple[float, Any] = (inf, None)
 
 
 def simulate(
@@ -107,28 +110,12 @@ def _check_models(workload: Workload, profile: Profile) -> None:
         raise OutsideProfileError(f"profile {profile.name!r} has no model {model!r}; {suggest(model, known)}")
 
 
-class _Gpu:
-    """The engine's side of one GPU."""
-
-    __slots__ = ("copied_in", "copy_alarm", "copying", "execution_alarm", "id", "unit", "view")
-
-    def __init__(self, view: GpuView, unit: ExecutionUnit[InFlight]) -> None:
-        self.id = view.id
-        self.view = view
-        self.unit = unit
-        self.copying: deque[tuple[float, float, InFlight]] = deque()
-        """On private links: start and end of the copies in progress or queued; the first end is the alarm."""
-        self.copied_in: deque[InFlight] = deque()
-        """Batches that wait for a slot, in the order in which their input arrived."""
-        self.execution_alarm: Alarm
-        self.copy_alarm: Alarm
-
-
 class _Run:
     """One run's state. Nothing outlives it."""
 
     # Past 30 attributes CPython gives up its fast instance dicts; slots are fast however many there are.
     __slots__ = (
+        "alone",
         "arrivals",
         "asked_by",
         "batch_of",
@@ -141,6 +128,7 @@ class _Run:
         "factors",
         "gpu_by_id",
         "gpus",
+        "in_order",
         "largest",
         "links",
         "log",
@@ -156,7 +144,6 @@ class _Run:
         "service",
         "several_gpus",
         "slots",
-        "solo_s",
         "timer_went_off",
         "upcoming",
         "uplink",
@@ -194,25 +181,29 @@ class _Run:
         self.log = self.recorder.log
         self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
         self.factors = self.noise.factors
-        self.view = View(cluster.gpus, self.slots + cluster.prefetch)
-        self.gpus = [self._gpu(view) for view in self.view.gpus]
+        self.view = View(cluster.gpus, self.slots + cluster.prefetch, self.log)
         self.links = PrivateLinks(cluster.gpus, hardware.h2d, hardware.d2h) if cluster.transfers else None
-        self.uplink: SharedUplink[InFlight] | None = None
+        self.uplink: SharedUplink[_Work | InFlight] | None = None
         if cluster.transfers and cluster.uplink_bytes_per_s is not None:
             self.links = None
             self.uplink = SharedUplink(cluster.gpus, hardware.h2d, hardware.d2h, cluster.uplink_bytes_per_s)
             self.uplink_alarm = self._alarm(Order.DEVICE, self._on_uplink)
+        self.gpus = [self._gpu(view) for view in self.view.gpus]
+        # Whether inputs get to a GPU in the order of dispatch, at a time that is known then. A batch without input
+        # overtakes those that copy.
+        all_copy = bool(workload.bytes_in.all()) and all(client.bytes_in for client in workload.closed_loop)
+        self.in_order = self.uplink is None and (self.links is None or all_copy)
         # By model and batch size: solo latency and phases.
         self.service = {
             name: [(latency_s, self.model.phases(name, size)) for size, latency_s in enumerate(entry.latency_s)]
             for name, entry in hardware.models.items()
         }
         self.largest = {name: len(sizes) - 1 for name, sizes in self.service.items()}
-        self.gpu_by_id = {gpu.id: gpu for gpu in self.gpus}
+        self.alone = {name: sizes[1] for name, sizes in self.service.items()}
+        self.gpu_by_id = {gpu.view.id: gpu for gpu in self.gpus}
         self.places = self.slots + cluster.prefetch
         self.several_gpus = cluster.gpus > 1
         self.batch_of = self.recorder.batch_of
-        self.solo_s = self.recorder.solo_s
         self.waiting = self.view._waiting
         self.batches = 0
         self.timer_went_off = False
@@ -222,7 +213,8 @@ class _Run:
         self.asked_by: dict[int, ClientState] = {}
         self.on_arrival = policy.on_arrival
         self.decide = policy.decide
-        self.upcoming: Request | None = None
+        self.upcoming: Request
+        """The next to arrive; None at infinity."""
         self.arrivals = 0
         self.wakes_on_arrival = Wake.ARRIVAL in policy.wakes
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
@@ -245,14 +237,15 @@ class _Run:
         """Run until no event is left."""
         began = time.perf_counter()
         self.requests = open_loop(self.workload, progress)
-        self.upcoming = next(self.requests, None)
-        if self.upcoming is not None:
-            self.clock.next_arrival_s = self.upcoming.arrival_s
+        first_s, self.upcoming = next(self.requests, _NONE_LEFT)
         for client in self.closed.values():
             self._schedule_client(client, client.spec.start_s)
-        self.clock.run_merged(self._on_arrivals, self._at_instant_end)
+        self.clock.run_merged(first_s, self._on_arrivals, self._at_instant_end, announce_arrivals=self.wakes_on_arrival)
         events = self.clock.scheduled + len(self.workload)
-        requests, batches, clients = make_tables(self.recorder, self.workload, self.batches, self.links)
+        latency_s = {name: [latency for latency, _ in sizes] for name, sizes in self.service.items()}
+        requests, batches, clients = make_tables(
+            self.recorder, self.workload, self.batches, latency_s, self.factors, self.links
+        )
         ends = (requests.arrival_s.max(initial=0.0), requests.finish_s, requests.dropped_s)
         return Result(
             policy=self.name,
@@ -276,38 +269,41 @@ class _Run:
 
     # Set-up ----------------------------------------------------------------------------------------------------------
 
-    def _gpu(self, view: GpuView) -> _Gpu:
-        gpu = _Gpu(view, ExecutionUnit(self.model))
-        gpu.execution_alarm = self._alarm(Order.DEVICE, self._on_execution, gpu)
-        gpu.copy_alarm = self._alarm(Order.DEVICE, self._on_copied_in, gpu)
-        return gpu
+    def _gpu(self, view: GpuView) -> Gpu:
+        if self.links is not None:
+            engines = [self.links.engine(view.id, direction) for direction in Direction]
+        else:  # no link, or one that all share: nothing, or what has no bytes, is copied at once
+            engines = [CopyEngine(0.0, inf) for _ in Direction]
+        return Gpu(
+            view,
+            self.model,
+            self.slots,
+            lambda gpu: self._alarm(Order.DEVICE, self._on_execution, gpu),
+            self.log.execution_start_s,
+            *engines,
+        )
 
-    def _alarm(self, order: Order, callback: Callable[[Fired], None], owner: Any = None) -> Alarm:
+    def _alarm(self, order: Order, callback: Callable[[Fired], bool], owner: Any = None) -> Alarm:
         return Alarm(self.clock, order, callback, owner)
 
     # Arrivals --------------------------------------------------------------------------------------------------------
 
-    def _on_arrivals(self, now_s: float) -> None:
-        """Admit the requests that the trace has for this instant."""
-        self.view._now_s = now_s
-        request = self.upcoming
-        while request is not None and request.arrival_s <= now_s:
+    def _on_arrivals(self, now_s: float) -> float:
+        """Admit the requests that the trace has for this instant; return when the next is due."""
+        self.log.now_s = now_s
+        at_s, request = now_s, self.upcoming
+        while at_s <= now_s:
             if self.closed:
                 request = request._replace(id=self.arrivals)  # ids follow the order of arrival
                 self._note_arrival(request)
-            self._admit(request)
-            request = next(self.requests, None)
+            self.waiting[request.id] = request
+            try:
+                self.on_arrival(request, self.view)
+            except Exception as error:
+                raise self._blame(error) from error
+            at_s, request = next(self.requests, _NONE_LEFT)
         self.upcoming = request
-        self.clock.next_arrival_s = inf if request is None else request.arrival_s
-
-    def _admit(self, request: Request) -> None:
-        self.waiting[request.id] = request
-        try:
-            self.on_arrival(request, self.view)
-        except Exception as error:
-            raise self._blame(error) from error
-        if self.wakes_on_arrival:
-            self.clock.pending = True
+        return at_s
 
     def _note_arrival(self, request: Request) -> None:
         """Keep account of an arrival whose place in the order was not known before the run."""
@@ -319,13 +315,15 @@ class _Run:
         if client.may_send(at_s):
             self._alarm(Order.CLIENT, self._on_client, client).arm(at_s)
 
-    def _on_client(self, event: Fired) -> None:
+    def _on_client(self, event: Fired) -> bool:
         client: ClientState = event.owner
-        self.view._now_s = now_s = self.clock._now
+        self.log.now_s = now_s = self.clock._now
         request = client.send(self.arrivals, now_s)
         self.asked_by[request.id] = client
         self._note_arrival(request)
-        self._admit(request)
+        self.waiting[request.id] = request
+        self._guarded(self.on_arrival, request, self.view)
+        return self.wakes_on_arrival
 
     def _reply(self, request: Request) -> None:
         """Let the closed-loop client that sent `request`, if one did, think about its next."""
@@ -337,10 +335,11 @@ class _Run:
 
     def _at_instant_end(self, now_s: float) -> None:
         """Something changed: ask for decisions. Without waiting requests there is nothing to decide."""
-        if not (self.waiting or self.timer_went_off):
+        if self.timer_went_off:
+            self.timer_went_off = False
+        elif not self.waiting:
             return
-        self.timer_went_off = False
-        self.view._now_s = now_s
+        self.log.now_s = now_s
         if self.decided_s == now_s:
             self._count_round(now_s)
         else:
@@ -377,42 +376,54 @@ class _Run:
     def _start(self, decision: Start, now_s: float) -> None:
         requests, gpu_id = decision
         gpu = self.gpu_by_id.get(gpu_id)
-        if gpu is None or not requests or gpu.view._in_flight >= self.places:
-            raise self._illegal_start(decision)
-        gpu_view = gpu.view
-        model = requests[0].model
-        size = len(requests)
-        if size > self.largest[model]:
+        if gpu is None or not requests or len(gpu.view._batches) >= self.places:
             raise self._illegal_start(decision)
         batch_id = self.batches
         self.batches = batch_id + 1
-        size_bytes = 0
-        for request in requests:
-            if self.waiting.pop(request.id, None) is not request or request.model != model:
+        if len(requests) == 1:  # the usual case at low load
+            request = requests[0]
+            lead = request.id
+            if self.waiting.pop(lead, None) is not request:
                 raise self._illegal_member(request, decision)
-            self.batch_of[request.id] = batch_id
-            size_bytes += request.bytes_in
-        priority = requests[0].priority if size == 1 else min([request.priority for request in requests])
+            self.batch_of[lead] = batch_id
+            latency_s, phases = self.alone[request.model]
+            size_bytes = request.bytes_in
+        else:
+            lead, latency_s, phases, size_bytes = self._gather(decision, batch_id)
+        solo_s = latency_s * self.factors[lead]
+        gpu.view._batches[batch_id] = requests
         log = self.log
         try:
             log.dispatch_s[batch_id] = now_s
         except IndexError:
             self.recorder.grow()
             log.dispatch_s[batch_id] = now_s
-        batch = InFlight(log, batch_id, requests, model, priority, gpu_id)
-        gpu_view._staged[batch_id] = batch
-        gpu_view._in_flight += 1
         if self.several_gpus:
             self.recorder.gpu[batch_id] = gpu_id
-            self.view._changed(gpu_view)
-        if self.links is not None and size_bytes:
-            start_s, end_s = self.links.submit(now_s, gpu_id, _H2D, size_bytes)
-            copying = gpu.copying
-            if not copying:
-                gpu.copy_alarm.arm(end_s)
-            copying.append((start_s, end_s, batch))
+            self.view._changed(gpu.view)
+        if self.in_order:
+            start_s, end_s = gpu.copy_in.submit(now_s, size_bytes)
+            log.copy_in_start_s[batch_id] = start_s
+            log.copy_in_end_s[batch_id] = end_s
+            gpu.ready(end_s, batch_id, solo_s, phases)
+            if self.wakes_on_copy_in:
+                self._alarm(Order.DEVICE, self._on_input).arm(end_s)
         else:
-            self._copy_in(gpu, batch, size_bytes, now_s)
+            self._copy_in(gpu, (batch_id, solo_s, phases), size_bytes, now_s)
+
+    def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, tuple[Phase, ...], int]:
+        """Take several requests out of the queue; return the first one's id, their latency, phases and bytes."""
+        requests = decision.requests
+        model = requests[0].model
+        if len(requests) > self.largest[model]:
+            raise self._illegal_start(decision)
+        for request in requests:
+            if self.waiting.pop(request.id, None) is not request or request.model != model:
+                raise self._illegal_member(request, decision)
+            self.batch_of[request.id] = batch_id
+        latency_s, phases = self.service[model][len(requests)]
+        lead = min([request.id for request in requests])
+        return lead, latency_s, phases, sum([request.bytes_in for request in requests])
 
     def _drop(self, decision: Drop, now_s: float) -> None:
         request = decision.request
@@ -422,70 +433,67 @@ class _Run:
         if self.closed:
             self._reply(request)
 
-    def _on_timer(self, _event: Fired) -> None:
-        self.clock.pending = self.timer_went_off = True
+    def _on_timer(self, _event: Fired) -> bool:
+        self.timer_went_off = True
+        return True
 
     # Copies ----------------------------------------------------------------------------------------------------------
 
-    def _copy_in(self, gpu: _Gpu, batch: InFlight, size_bytes: int, now_s: float) -> None:
-        """Copy in over the shared uplink, or not at all."""
+    def _copy_in(self, gpu: Gpu, work: _Work, size_bytes: int, now_s: float) -> None:
+        """Copy in where the end is not known yet, or where batches without input overtake those that copy."""
         if self.uplink is not None and size_bytes:
-            self.uplink.submit(now_s, gpu.id, _H2D, size_bytes, batch)
+            self.uplink.submit(now_s, gpu.view.id, _H2D, size_bytes, work)
             self.uplink_alarm.arm(self.uplink.next_s)
-        else:
-            self.log.copy_in_start_s[batch.id] = self.log.copy_in_end_s[batch.id] = now_s
-            self._input_ready(gpu, batch, now_s)
-            if self.wakes_on_copy_in:
-                self.clock.pending = True
-
-    def _on_copied_in(self, event: Fired) -> None:
-        gpu: _Gpu = event.owner
-        copying = gpu.copying
-        start_s, end_s, batch = copying.popleft()
-        batch_id = batch.id
-        log = self.log
-        log.copy_in_start_s[batch_id] = start_s
-        log.copy_in_end_s[batch_id] = end_s
-        if copying:
-            gpu.copy_alarm.arm(copying[0][1])
-        if len(gpu.view._executing) < self.slots:
-            self._execute(gpu, batch, end_s)
-            gpu.execution_alarm.arm(gpu.unit.next_s)
-        else:
-            gpu.copied_in.append(batch)
+            return
+        start_s, end_s = gpu.copy_in.submit(now_s, size_bytes)
+        if end_s > now_s:
+            self._alarm(Order.DEVICE, self._on_copied_in, (gpu, work, start_s)).arm(end_s)
+            return
+        self._input_ready(gpu, work, now_s, now_s)
         if self.wakes_on_copy_in:
-            self.clock.pending = True
+            self._alarm(Order.DEVICE, self._on_input).arm(now_s)
 
-    def _on_uplink(self, _event: Fired) -> None:
+    def _on_copied_in(self, event: Fired) -> bool:
+        gpu, work, start_s = event.owner
+        self._input_ready(gpu, work, start_s, self.clock._now)
+        return self.wakes_on_copy_in
+
+    def _on_input(self, _event: Fired) -> bool:
+        return True
+
+    def _input_ready(self, gpu: Gpu, work: _Work, start_s: float, now_s: float) -> None:
+        self.log.copy_in_start_s[work[0]] = start_s
+        self.log.copy_in_end_s[work[0]] = now_s
+        gpu.ready(now_s, *work)
+
+    def _on_uplink(self, _event: Fired) -> bool:
         assert self.uplink is not None  # noqa: S101 (its alarm exists only with it)
         now_s = self.clock._now
+        announce = False
         for copy in self.uplink.complete(now_s):
-            batch = copy.key
-            if copy.direction is _H2D:
-                self.log.copy_in_start_s[batch.id] = copy.start_s
-                self.log.copy_in_end_s[batch.id] = now_s
-                self._input_ready(self.gpus[copy.gpu], batch, now_s)
-                if self.wakes_on_copy_in:
-                    self.clock.pending = True
+            if isinstance(copy.key, InFlight):
+                self._finish(copy.key, copy.start_s, now_s)
+                announce |= self.wakes_on_reply
             else:
-                self._finish(batch, copy.start_s, now_s)
+                self._input_ready(self.gpus[copy.gpu], copy.key, copy.start_s, now_s)
+                announce |= self.wakes_on_copy_in
         self.uplink_alarm.arm(self.uplink.next_s)
+        return announce
 
-    def _copy_out(self, gpu: _Gpu, batch: InFlight, now_s: float) -> None:
+    def _copy_out(self, gpu: Gpu, batch: InFlight, now_s: float) -> None:
         """Copy out, where somebody waits for it or the link is shared; else `make_tables` derives it."""
         size_bytes = sum([request.bytes_out for request in batch.requests])
         if self.uplink is not None and size_bytes:
-            self.uplink.submit(now_s, gpu.id, _D2H, size_bytes, batch)
+            self.uplink.submit(now_s, gpu.view.id, _D2H, size_bytes, batch)
             self.uplink_alarm.arm(self.uplink.next_s)
             return
-        start_s = end_s = now_s
-        if self.links is not None and size_bytes:
-            start_s, end_s = self.links.submit(now_s, gpu.id, _D2H, size_bytes)
+        start_s, end_s = gpu.copy_out.submit(now_s, size_bytes)
         self._alarm(Order.REPLY, self._on_copied_out, (batch, start_s)).arm(end_s)
 
-    def _on_copied_out(self, event: Fired) -> None:
+    def _on_copied_out(self, event: Fired) -> bool:
         batch, start_s = event.owner
         self._finish(batch, start_s, self.clock._now)
+        return self.wakes_on_reply
 
     def _finish(self, batch: InFlight, start_s: float, now_s: float) -> None:
         """A batch's outputs are on the host, now."""
@@ -495,52 +503,27 @@ class _Run:
             for request in batch.requests:
                 self._reply(request)
         if self.wakes_on_reply:
-            self.view._now_s = now_s
+            self.log.now_s = now_s
             self._guarded(self.policy.on_done, batch, self.view)
-            self.clock.pending = True
 
     # Execution -------------------------------------------------------------------------------------------------------
 
-    def _input_ready(self, gpu: _Gpu, batch: InFlight, now_s: float) -> None:
-        if len(gpu.view._executing) < self.slots:
-            self._execute(gpu, batch, now_s)
-            gpu.execution_alarm.arm(gpu.unit.next_s)
-        else:
-            gpu.copied_in.append(batch)
-
-    def _execute(self, gpu: _Gpu, batch: InFlight, now_s: float) -> None:
-        requests = batch.requests
-        size = len(requests)
-        lead = requests[0].id if size == 1 else min([request.id for request in requests])
-        latency_s, phases = self.service[batch.model][size]
-        solo_s = latency_s * self.factors[lead]
-        batch_id = batch.id
-        gpu_view = gpu.view
-        del gpu_view._staged[batch_id]
-        gpu_view._executing[batch_id] = batch
-        self.log.execution_start_s[batch_id] = now_s
-        self.solo_s[batch_id] = solo_s
-        gpu.unit.add(now_s, batch, solo_s, phases)
-
-    def _on_execution(self, event: Fired) -> None:
-        gpu: _Gpu = event.owner
-        gpu_view = gpu.view
+    def _on_execution(self, event: Fired) -> bool:
+        gpu: Gpu = event.owner
+        view = gpu.view
         now_s = self.clock._now
-        for ended in gpu.unit.complete(now_s):
-            batch = ended.key
-            batch_id = batch.id
+        for ended in gpu.complete(now_s):
+            batch_id = ended.key
             self.log.execution_end_s[batch_id] = now_s
-            del gpu_view._executing[batch_id]
-            gpu_view._in_flight -= 1
-            if self.several_gpus:
-                self.view._changed(gpu_view)
-            if gpu.copied_in:
-                self._execute(gpu, gpu.copied_in.popleft(), now_s)
             if self.copies_out:
-                self._copy_out(gpu, batch, now_s)
-        if self.wakes_on_execution and self.waiting:
-            self.clock.pending = True
-        gpu.execution_alarm.arm(gpu.unit.next_s)
+                self._copy_out(gpu, view._batch(batch_id), now_s)
+            del view._batches[batch_id]
+            if view._made:
+                view._made.pop(batch_id, None)
+            if self.several_gpus:
+                self.view._changed(view)
+        # Requests that arrive at this very instant announce themselves, if the policy wakes on arrivals.
+        return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
 
     # Errors ----------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from math import nan
 from typing import TYPE_CHECKING
 
 from stratsim.policy.view import Log
@@ -25,7 +24,7 @@ class Recorder:
         closed_loop: Whether clients add requests of their own.
     """
 
-    __slots__ = ("arrived", "batch_of", "dropped", "gpu", "log", "reasons", "solo_s")
+    __slots__ = ("arrived", "batch_of", "dropped", "gpu", "log", "reasons")
 
     def __init__(self, requests: int, *, closed_loop: bool) -> None:
         self.arrived: list[Request] | None = [] if closed_loop else None
@@ -36,9 +35,7 @@ class Recorder:
         """Request id, time, index into `reasons`."""
         self.reasons: dict[str, int] = {}
         self.log = Log()
-        """Stage times by batch id, which policies may see."""
-        self.solo_s = array("d")
-        """Drawn solo execution time by batch id, which they may not."""
+        """Stage times by batch id, which policies see as far as they have come."""
         self.gpu = array("i")
         """GPU by batch id."""
 
@@ -55,5 +52,4 @@ class Recorder:
     def grow(self) -> None:
         """Make room for more batches."""
         self.log.grow(_GROW)
-        self.solo_s.extend([nan] * _GROW)
         self.gpu.extend([0] * _GROW)

@@ -15,6 +15,7 @@ from stratsim.model.workload import Workload
 
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,7 +27,12 @@ __all__ = ["make_tables"]
 
 
 def make_tables(
-    recorder: Recorder, workload: Workload, batches: int, links: PrivateLinks | None
+    recorder: Recorder,
+    workload: Workload,
+    batches: int,
+    latency_s: Mapping[str, Sequence[float]],
+    factors: array[float],
+    links: PrivateLinks | None,
 ) -> tuple[RequestTable, BatchTable, tuple[str, ...]]:
     """Return the request table, the batch table and the names of the clients.
 
@@ -34,12 +40,15 @@ def make_tables(
         recorder: What happened.
         workload: What was replayed.
         batches: Number of batches dispatched; all have executed.
+        latency_s: Solo latency by model and batch size.
+        factors: By which a batch deviates from it, by the id of its earliest request.
         links: The GPUs' own links, on which copies of outputs that the run did not simulate are derived; None if there
             are none: then outputs are on the host at once.
     """
     source = workload if recorder.arrived is None else _columns(recorder.arrived, workload.models)
     batch_of = np.frombuffer(recorder.batch_of, dtype=np.int64).copy()
     table = _batch_table(recorder, source, batch_of, batches)
+    _solo(table, batch_of, [latency_s.get(name, ()) for name in source.models], np.frombuffer(factors))
     if np.isnan(table.copy_out_end_s).any():
         dispatched = batch_of >= 0
         size_bytes = np.zeros(batches, dtype=np.int64)
@@ -68,8 +77,23 @@ def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int6
         execution_end_s=_column(log.execution_end_s, np.float64, batches),
         copy_out_start_s=_column(log.copy_out_start_s, np.float64, batches),
         copy_out_end_s=_column(log.copy_out_end_s, np.float64, batches),
-        solo_s=_column(recorder.solo_s, np.float64, batches),
+        solo_s=np.full(batches, nan),
     )
+
+
+def _solo(
+    table: BatchTable,
+    batch_of: NDArray[np.int64],
+    latency_s: Sequence[Sequence[float]],
+    factors: NDArray[np.float64],
+) -> None:
+    """Fill in how long each batch would have taken alone: what the device was told when it was dispatched."""
+    dispatched = np.flatnonzero(batch_of >= 0)
+    lead = np.empty(len(table), dtype=np.int64)
+    lead[batch_of[dispatched[::-1]]] = dispatched[::-1]  # the last one written, the smallest id, stays
+    for code, by_size in enumerate(latency_s):
+        rows = np.flatnonzero(table.model == code)
+        table.solo_s[rows] = np.array(by_size)[table.size[rows]] * factors[lead[rows]]
 
 
 def _column(buffer: array[Any], dtype: type[np.generic], count: int) -> NDArray[Any]:

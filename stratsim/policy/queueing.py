@@ -7,6 +7,7 @@ its key.
 
 from __future__ import annotations
 
+from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from stratsim.policy.view import GpuView, View
 
 __all__ = ["Edf", "Fifo", "PriorityEdf", "PriorityFifo", "QueuePolicy"]
+
+_make_start = partial(tuple.__new__, Start)
+"""What `Start(...)` does, without a Python frame."""
 
 Key = tuple[float, ...]
 Entry = tuple[Key, int, "Request"]
@@ -68,13 +72,18 @@ class QueuePolicy(Policy):
         """Whether anything depends on an estimate: one by one, whatever the deadline, needs none."""
         self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
         self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
-        self._queues: dict[str, list[Entry]] = {name: [] for name in profile.models}
         # Lazily cleaned heap over the queues' heads: an entry counts if it still is the head of its queue.
         self._heads: list[Entry] = []
+        self._queues: dict[str, list[Entry]] = {name: [] for name in profile.models}
+        if not self._estimates:  # nothing is batched or given up: one queue for all models
+            self._queues = dict.fromkeys(profile.models, self._heads)
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request."""
         entry = (self.key(request), request.id, request)
+        if not self._estimates:
+            heappush(self._heads, entry)
+            return
         queue = self._queues[request.model]
         heappush(queue, entry)
         if queue[0] is entry:
@@ -82,17 +91,22 @@ class QueuePolicy(Policy):
 
     def decide(self, view: View) -> Iterator[Decision]:
         """Start batches while there are both requests and places."""
+        return self._start_batches(view) if self._estimates else self._start_singles(view)
+
+    def _start_singles(self, view: View) -> Iterator[Decision]:
+        heads = self._heads
+        while heads and (gpu := view.least_loaded()) is not None:
+            yield _make_start(((heappop(heads)[2],), gpu.id))
+
+    def _start_batches(self, view: View) -> Iterator[Decision]:
         heads = self._heads
         while heads and (gpu := view.least_loaded()) is not None:
             queue = self._next_queue()
             if queue is None:
                 return
             batch: list[Request] = []
-            if self._estimates:
-                start_s = view.now_s + self.expected_wait_s(gpu, view.now_s)
-                yield from self._form(queue, start_s, view.now_s, batch)
-            else:
-                batch.append(heappop(queue)[2])
+            start_s = view.now_s + self.expected_wait_s(gpu, view.now_s)
+            yield from self._form(queue, start_s, view.now_s, batch)
             # The queue's head has gone: its entry, the smallest of all, makes room for the next.
             if queue:
                 heapreplace(heads, queue[0])

@@ -20,23 +20,29 @@ __all__ = ["GpuView", "InFlight", "Log", "View"]
 NAN = float("nan")
 
 
-class Log:
-    """When each dispatched batch reached which stage: columns by batch id. NaN: it has not come yet.
+_COLUMNS = (
+    "dispatch_s",
+    "copy_in_start_s",
+    "copy_in_end_s",
+    "execution_start_s",
+    "execution_end_s",
+    "copy_out_start_s",
+    "copy_out_end_s",
+)
 
-    A copy's start and end are entered when the copy ends, an execution's start when it starts.
+
+class Log:
+    """When each dispatched batch reaches which stage: columns by batch id. NaN: not known yet.
+
+    The engine may enter the end of a copy-in and the start of an execution ahead of time, as soon as it knows them.
+    `InFlight` and `GpuView` tell of them only once `now_s` is there.
     """
 
-    __slots__ = (
-        "copy_in_end_s",
-        "copy_in_start_s",
-        "copy_out_end_s",
-        "copy_out_start_s",
-        "dispatch_s",
-        "execution_end_s",
-        "execution_start_s",
-    )
+    __slots__ = (*_COLUMNS, "now_s")
 
     def __init__(self) -> None:
+        self.now_s = 0.0
+        """The server's clock."""
         self.dispatch_s = array("d")
         self.copy_in_start_s = array("d")
         self.copy_in_end_s = array("d")
@@ -47,7 +53,7 @@ class Log:
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` more batches."""
-        for column in self.__slots__:
+        for column in _COLUMNS:
             getattr(self, column).extend([NAN] * rows)
 
 
@@ -56,15 +62,13 @@ class InFlight:
 
     __slots__ = ("_log", "gpu", "id", "model", "priority", "requests")
 
-    def __init__(
-        self, log: Log, batch_id: int, requests: tuple[Request, ...], model: str, priority: Priority, gpu: int
-    ) -> None:
+    def __init__(self, log: Log, batch_id: int, requests: tuple[Request, ...], gpu: int) -> None:
         self._log = log
         self.id = batch_id
         """Position in the order of dispatch, from 0."""
         self.requests = requests
-        self.model = model
-        self.priority = priority
+        self.model = requests[0].model
+        self.priority: Priority = min([request.priority for request in requests])
         """The most urgent class among its requests."""
         self.gpu = gpu
 
@@ -81,17 +85,20 @@ class InFlight:
     @property
     def copy_in_start_s(self) -> float:
         """When the copy engine took its inputs up; known once they are on the GPU."""
-        return self._log.copy_in_start_s[self.id]
+        log = self._log
+        return log.copy_in_start_s[self.id] if log.copy_in_end_s[self.id] <= log.now_s else NAN
 
     @property
     def copy_in_end_s(self) -> float:
         """When its inputs were on the GPU."""
-        return self._log.copy_in_end_s[self.id]
+        end_s = self._log.copy_in_end_s[self.id]
+        return end_s if end_s <= self._log.now_s else NAN
 
     @property
     def execution_start_s(self) -> float:
         """When it got an execution slot."""
-        return self._log.execution_start_s[self.id]
+        start_s = self._log.execution_start_s[self.id]
+        return start_s if start_s <= self._log.now_s else NAN
 
     @property
     def execution_end_s(self) -> float:
@@ -113,54 +120,73 @@ class InFlight:
 
 
 class GpuView:
-    """One GPU: which batches are on it, and how many more may be started."""
+    """One GPU: which batches are on it, and how many more may be started.
 
-    __slots__ = ("_executing", "_in_flight", "_places", "_staged", "id")
+    The engine keeps `_batches`, the requests of each batch in flight, by id in the order of dispatch. What a policy
+    does not look at is not made: an `InFlight` is made when it is first asked for, then kept as long as its batch is
+    on the GPU.
+    """
 
-    def __init__(self, gpu_id: int, places: int) -> None:
+    __slots__ = ("_batches", "_log", "_made", "_places", "id")
+
+    def __init__(self, gpu_id: int, places: int, log: Log) -> None:
         self.id = gpu_id
         self._places = places
-        self._in_flight = 0
-        self._executing: dict[int, InFlight] = {}
-        self._staged: dict[int, InFlight] = {}
+        self._log = log
+        self._batches: dict[int, tuple[Request, ...]] = {}
+        self._made: dict[int, InFlight] = {}
 
     @property
     def executing(self) -> Sequence[InFlight]:
         """Batches in an execution slot, in the order in which they got it."""
-        return tuple(self._executing.values())
+        start_s, now_s = self._log.execution_start_s, self._log.now_s
+        found = [batch_id for batch_id in self._batches if start_s[batch_id] <= now_s]
+        if len(found) > 1:
+            found.sort(key=start_s.__getitem__)
+        return tuple([self._batch(batch_id) for batch_id in found])
 
     @property
     def staged(self) -> Sequence[InFlight]:
         """Batches that copy in or wait with their input on the GPU, in the order of dispatch."""
-        return tuple(self._staged.values())
+        start_s, now_s = self._log.execution_start_s, self._log.now_s
+        # "not <=" rather than ">": a start that is not known yet is NaN.
+        return tuple([self._batch(batch_id) for batch_id in self._batches if not start_s[batch_id] <= now_s])
 
     @property
     def in_flight(self) -> int:
         """Number of batches executing or staged; copy-out does not count."""
-        return self._in_flight
+        return len(self._batches)
 
     @property
     def free_places(self) -> int:
         """How many more batches may be started now: C + prefetch - executing - staged."""
-        return self._places - self._in_flight
+        return self._places - len(self._batches)
+
+    def _batch(self, batch_id: int) -> InFlight:
+        """Return what a policy sees of a batch on this GPU: the same object on every call."""
+        made = self._made.get(batch_id)
+        if made is None:
+            made = self._made[batch_id] = InFlight(self._log, batch_id, self._batches[batch_id], self.id)
+        return made
 
 
 class View:
     """The whole system at one instant."""
 
-    __slots__ = ("_gpus", "_least_loaded", "_now_s", "_waiting")
+    __slots__ = ("_gpus", "_least_loaded", "_log", "_only", "_waiting")
 
-    def __init__(self, gpus: int, places: int) -> None:
-        self._now_s = 0.0
+    def __init__(self, gpus: int, places: int, log: Log) -> None:
+        self._log = log
         self._waiting: dict[int, Request] = {}
-        self._gpus = tuple(GpuView(i, places) for i in range(gpus))
+        self._gpus = tuple(GpuView(i, places, log) for i in range(gpus))
+        self._only = self._gpus[0] if gpus == 1 else None
         # Lazily cleaned heap of (in flight, id): one current entry per GPU, possibly under stale ones.
         self._least_loaded = [(0, i) for i in range(gpus)]
 
     @property
     def now_s(self) -> float:
         """The time, seconds."""
-        return self._now_s
+        return self._log.now_s
 
     @property
     def waiting(self) -> int:
@@ -174,14 +200,14 @@ class View:
 
     def least_loaded(self) -> GpuView | None:
         """Return the GPU with the fewest batches in flight, the lowest id among equals; None if all are full."""
-        if len(self._gpus) == 1:
-            gpu = self._gpus[0]
-            return gpu if gpu._in_flight < gpu._places else None
+        only = self._only
+        if only is not None:
+            return only if len(only._batches) < only._places else None
         heap = self._least_loaded
         while True:
             count, gpu_id = heap[0]
             gpu = self._gpus[gpu_id]
-            if count == gpu._in_flight:
+            if count == len(gpu._batches):
                 return gpu if count < gpu._places else None
             heappop(heap)
 
@@ -189,6 +215,6 @@ class View:
         """Note a new number of batches in flight on one of several GPUs (called by the engine)."""
         heap = self._least_loaded
         if len(heap) > 8 * len(self._gpus):  # a policy that never asks must not let it grow
-            heap[:] = sorted((gpu._in_flight, gpu.id) for gpu in self._gpus)
+            heap[:] = sorted((len(gpu._batches), gpu.id) for gpu in self._gpus)
         else:
-            heappush(heap, (gpu._in_flight, gpu.id))
+            heappush(heap, (len(gpu._batches), gpu.id))

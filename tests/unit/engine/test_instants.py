@@ -72,27 +72,27 @@ def test_without_requests_nobody_is_asked():
     assert [at for what, at, _ in policy.log if what == "decide"] == [0.0, 1.0]  # not at the ends, .25 and 1.25
 
 
-def noting(clock, log):
+def noting(log):
     """A callback that notes its alarm's owner and asks for the end of the instant to be announced."""
 
     def note(event):
         log.append(event.owner)
-        clock.pending = True
+        return True
 
     return note
 
 
-def play(clock, log, arrivals=()):
+def play(clock, log, arrivals=(), *, announce_arrivals=True):
     """Run a clock with arrivals at the given times, and note them and the ends of instants."""
     left = list(arrivals)
 
     def admit(now_s):
+        assert now_s == clock.now == left[0]
         log.append((left.pop(0), "arrival"))
-        clock.next_arrival_s = left[0] if left else float("inf")
-        clock.pending = True
+        return left[0] if left else float("inf")
 
-    clock.next_arrival_s = left[0] if left else float("inf")
-    clock.run_merged(admit, lambda now_s: log.append((now_s, "end")))
+    first_s = left[0] if left else float("inf")
+    clock.run_merged(first_s, admit, lambda now_s: log.append((now_s, "end")), announce_arrivals=announce_arrivals)
     return log
 
 
@@ -101,7 +101,7 @@ def test_order_of_events_at_one_instant():
     clock, log = Clock(), []
     planned = [(1.0, Order.TIMER), (1.0, Order.CLIENT), (0.5, Order.TIMER), (1.0, Order.REPLY), (1.0, Order.DEVICE)]
     for at_s, order in [*planned, (1.0, Order.CLIENT)]:
-        Alarm(clock, order, noting(clock, log), (at_s, order.name)).arm(at_s)
+        Alarm(clock, order, noting(log), (at_s, order.name)).arm(at_s)
     assert play(clock, log, [0.25, 1.0, 1.0, 2.0]) == [
         (0.25, "arrival"),
         (0.25, "end"),
@@ -122,13 +122,22 @@ def test_order_of_events_at_one_instant():
 
 def test_an_instant_without_anything_to_tell_is_not_announced():
     clock, log = Clock(), []
-    Alarm(clock, Order.DEVICE, lambda event: log.append(event.owner), "quiet").arm(1.0)
+    Alarm(clock, Order.DEVICE, lambda event: bool(log.append(event.owner)), "quiet").arm(1.0)
     assert play(clock, log) == ["quiet"]
+
+
+def test_arrivals_are_announced_on_demand():
+    for wanted, announced in ((True, [(1.0, "end"), (2.0, "end")]), (False, [(2.0, "end")])):
+        clock, log = Clock(), []
+        Alarm(clock, Order.DEVICE, noting(log), "loud").arm(2.0)
+        played = play(clock, log, [1.0, 2.0], announce_arrivals=wanted)
+        assert [entry for entry in played if "end" in entry] == announced
+        assert clock.now == 2.0
 
 
 def test_an_alarm_can_be_moved_and_disarmed():
     clock, log = Clock(), []
-    moved, off, kept = (Alarm(clock, Order.DEVICE, noting(clock, log), name) for name in "mok")
+    moved, off, kept = (Alarm(clock, Order.DEVICE, noting(log), name) for name in "mok")
     for alarm in (moved, off, kept):
         alarm.arm(5.0)
     moved.arm(3.0)

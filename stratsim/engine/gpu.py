@@ -1,0 +1,95 @@
+"""One GPU at run time: hands its execution slots to the batches whose inputs are there."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+from typing import TYPE_CHECKING
+
+from stratsim.device import ExecutionUnit
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable, Sequence
+
+    from stratsim.device import CopyEngine, Execution, ExecutionModel, Phase
+    from stratsim.engine.clock import Alarm
+    from stratsim.policy.view import GpuView
+
+__all__ = ["Gpu"]
+
+
+class Gpu:
+    """The engine's side of one GPU.
+
+    Slots go to batches in the order in which `ready` was called, and that may be before the input is there, as long as
+    inputs get there in the same order: on a link of its own the end of a copy is known when it is submitted. So no
+    event is spent on it. The unit goes ahead in time to where the batch joins; nothing can happen to it before.
+
+    Args:
+        view: What policies see of it.
+        model: How co-located batches slow each other.
+        slots: Number of batches that may execute at once.
+        alarm: Makes the alarm for the end of an execution, given this object.
+        start_s: Where to enter when executions start, by batch id.
+        copy_in: The copy engine towards it.
+        copy_out: The copy engine back.
+    """
+
+    __slots__ = ("alarm", "copy_in", "copy_out", "free_slots", "queue", "start_s", "unit", "view")
+
+    def __init__(
+        self,
+        view: GpuView,
+        model: ExecutionModel,
+        slots: int,
+        alarm: Callable[[Gpu], Alarm],
+        start_s: array[float],
+        copy_in: CopyEngine,
+        copy_out: CopyEngine,
+    ) -> None:
+        self.view = view
+        self.unit: ExecutionUnit[int] = ExecutionUnit(model)
+        self.free_slots = slots
+        self.alarm = alarm(self)
+        self.start_s = start_s
+        self.copy_in = copy_in
+        self.copy_out = copy_out
+        self.queue: deque[tuple[float, int, float, Sequence[Phase]]] = deque()
+        """Batches that wait for a slot or for their input: when that is there, id, solo time, phases."""
+
+    def ready(self, at_s: float, batch_id: int, solo_s: float, phases: Sequence[Phase]) -> None:
+        """Take a batch whose input is there at `at_s`, now or later, but not before that of the batch before it."""
+        unit = self.unit
+        if self.free_slots and not self.queue and at_s < unit.next_s:
+            self.free_slots -= 1
+            self.start_s[batch_id] = at_s
+            unit.add(at_s, batch_id, solo_s, phases)
+            self.alarm.arm(unit.next_s)
+        else:
+            self.queue.append((at_s, batch_id, solo_s, phases))
+
+    def complete(self, now_s: float) -> Sequence[Execution[int]]:
+        """Return the executions that end now, when the alarm has gone off, and give their slots to the next."""
+        unit = self.unit
+        ended = unit.complete(now_s)
+        self.free_slots += len(ended)
+        if self.queue:
+            self._fill(now_s)
+        if unit.next_s < inf:
+            self.alarm.arm(unit.next_s)
+        return ended
+
+    def _fill(self, now_s: float) -> None:
+        """Give free slots to the batches in the queue that can start now, or before the next execution ends."""
+        queue, unit = self.queue, self.unit
+        while queue and self.free_slots:
+            at_s, batch_id, solo_s, phases = queue[0]
+            if at_s <= now_s:
+                at_s = now_s
+            elif at_s >= unit.next_s:
+                return
+            queue.popleft()
+            self.free_slots -= 1
+            self.start_s[batch_id] = at_s
+            unit.add(at_s, batch_id, solo_s, phases)
