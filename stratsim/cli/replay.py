@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,8 +27,8 @@ Examples:
   stratsim replay                                      the bundled workload through four policies
   stratsim replay requests.csv --policy edf,priority-edf --gpus 2
   stratsim replay --policy 'edf(max_batch=4),my_policy.py:MyPolicy' --load 0.9
-  stratsim replay AzureLLMInferenceTrace_conv.csv --workload mix.toml --out results/conv
-  stratsim replay workload_C.json --profile rtx3080-disb --max-batch 1 --json
+  stratsim replay azure-conv.csv --workload mix.toml --out results/conv
+  stratsim replay disb-C.json --profile rtx3080-disb --json
 """
 )
 @click.argument("trace", required=False)
@@ -88,9 +88,11 @@ def replay(
 
     if out is not None:
         check_target(out, overwrite)
-    inputs = prepare(_spec(config, settings, no_transfers, options))
-    with _progress(inputs, shown=not quiet) as progress:
-        outcome = run(inputs, progress, keep_results=out is not None)
+    # What a user's policy prints must not get between the JSON and its reader.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        inputs = prepare(_spec(config, settings, no_transfers, options))
+        with _progress(inputs, shown=not quiet) as progress:
+            outcome = run(inputs, progress, keep_results=out is not None)
     if not quiet:
         for note in outcome.notes:
             click.echo(f"note: {note}", err=True)
@@ -157,6 +159,7 @@ _COLUMNS: tuple[str, ...] = (
     "met",
     "late",
     "dropped",
+    "unfinished",
     "viol %",
     "p50 ms",
     "p95 ms",
@@ -170,7 +173,12 @@ def _print_table(outcome: Outcome) -> None:
     from stratsim.cli.text import table
 
     rows = [row for summary in outcome.summaries for row in _rows(summary)]
-    table(_COLUMNS, rows, left=2)
+    columns = list(_COLUMNS)
+    unfinished = columns.index("unfinished")
+    if all(row[unfinished] == "0" for row in rows):  # as it should be
+        for row in (columns, *rows):
+            del row[unfinished]
+    table(columns, rows, left=2)
     if outcome.inputs.workload.closed_loop:
         click.echo("closed-loop clients send more the sooner they are answered: `arrived` differs between policies")
 
@@ -182,7 +190,7 @@ def _rows(summary: dict[str, Any]) -> Iterator[list[str]]:
         yield [
             summary["policy"] if first else "",
             label,
-            *(str(figures[key]) for key in ("arrived", "met", "late", "dropped")),
+            *(str(figures[key]) for key in ("arrived", "met", "late", "dropped", "unfinished")),
             _figure(figures["violation"], 100.0, 2),
             *(_figure(latency[key], 1e3, 2) for key in ("p50", "p95", "p99")),
             _figure(figures["goodput_per_s"], 1.0, 1),
@@ -194,12 +202,15 @@ def _machine(summary: dict[str, Any]) -> tuple[str, str, str]:
     """Return what the classes have in common: utilisations and the speed of the simulation."""
     requests = sum(figures["arrived"] for figures in summary["classes"].values())
     gpu = _mean([entry["utilization"] for entry in summary["gpu"]])
-    pcie = _mean([max(entry["h2d_utilization"], entry["d2h_utilization"]) for entry in summary["pcie"]])
+    # The busier direction of each link; nothing is known of a run without a span (all dropped at one instant, say).
+    links = [(entry["h2d_utilization"], entry["d2h_utilization"]) for entry in summary["pcie"]]
+    pcie = _mean([None if None in link else max(link) for link in links])
     return _figure(gpu, 100.0, 1), _figure(pcie, 100.0, 1), f"{requests / max(summary['wall_s'], 1e-9):,.0f}"
 
 
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _figure(value: float | None, scale: float, digits: int) -> str:

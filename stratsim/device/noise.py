@@ -23,7 +23,7 @@ class Noise(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogNormal:
-    """Multiplicative log-normal noise with median 1.
+    """Multiplicative log-normal noise with mean 1: a profile's latencies are means.
 
     Args:
         cv: Coefficient of variation; 0 for none. Published run-to-run values are 0.1 to 0.6 % (Clockwork's sample).
@@ -37,4 +37,5 @@ class LogNormal:
 
         if self.cv == 0:
             return np.ones(count)
-        return np.exp(math.sqrt(math.log1p(self.cv**2)) * rng.standard_normal(count))
+        variance = math.log1p(self.cv**2)
+        return np.exp(math.sqrt(variance) * rng.standard_normal(count) - variance / 2)

@@ -8,16 +8,20 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
 import sys
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from stratsim.errors import SpecError, suggest
 from stratsim.policy.base import Policy
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = ["Description", "PolicyCall", "describe", "make_policy", "parse_policies", "policy_class", "registered"]
 
@@ -136,21 +140,39 @@ def _from_file(name: str) -> type[Policy]:
     path = Path(file)
     if not path.is_file():
         raise SpecError(f"policy {name!r}: there is no file {file!r}")
-    module_name = f"stratsim_user_policy_{path.stem}"
-    spec = spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise SpecError(f"policy {name!r}: {file!r} cannot be imported")
-    module = module_from_spec(spec)
-    sys.modules[module_name] = module  # dataclasses and pickle look their module up
     try:
-        spec.loader.exec_module(module)
+        module = _import_file(path)
     except (Exception, SystemExit) as error:  # a script without a main guard may end the process
         raise SpecError(f"policy {name!r}: importing {file} failed: {type(error).__name__}: {error}") from error
     if not hasattr(module, class_name):
-        own = [(key, value) for key, value in vars(module).items() if getattr(value, "__module__", "") == module_name]
+        own = [
+            (key, value) for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
+        ]
         classes = [key for key, value in own if inspect.isclass(value)]
         raise SpecError(f"{file} has no class {class_name!r}; {suggest(class_name, classes)}")
     return _checked(getattr(module, class_name), name)
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Import a file, once for the same content at the same place; it may import its neighbours."""
+    digest = hashlib.sha256(str(path.resolve()).encode() + b"\0" + path.read_bytes()).hexdigest()
+    module_name = f"stratsim_user_policy_{path.stem}_{digest[:12]}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    spec = spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
+    module = module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses and pickle look their module up
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
 
 
 def _checked(loaded: object, name: str) -> type[Policy]:

@@ -1,1 +1,1 @@
-"""To come."""
+"""Beliefs of schedulers about durations. Empty so far: queueing policies use solo latencies."""

@@ -244,3 +244,23 @@ def test_parameters_reach_the_policy():
     policy = make("edf(max_batch=3, drop=expired)")
     assert policy._max_batch == 3
     assert DropMode(policy._drop) is DropMode.EXPIRED
+
+
+def test_a_file_is_executed_once_and_may_import_its_neighbours(tmp_path, capsys):
+    (tmp_path / "neighbour.py").write_text("WORD = 'hello'\n")
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from neighbour import WORD\nfrom stratsim.policy.queueing import Fifo\nprint(WORD)\nclass Mine(Fifo):\n    pass\n"
+    )
+    first, second = make(f"{path}:Mine"), make(f"{path}:Mine")
+    assert type(first) is type(second)
+    assert capsys.readouterr().out == "hello\n"
+
+
+def test_files_of_one_name_are_kept_apart(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        text = f"from stratsim.policy.queueing import Fifo\nclass Mine(Fifo):\n    place = '{folder}'\n"
+        (tmp_path / folder / "mine.py").write_text(text)
+    places = [make(f"{tmp_path / folder / 'mine.py'}:Mine").place for folder in ("a", "b")]
+    assert places == ["a", "b"]

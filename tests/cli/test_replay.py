@@ -344,3 +344,10 @@ def test_the_table_has_a_dash_where_there_is_no_figure(call, write):
 def test_notes_go_to_stderr_and_not_when_quiet(call):
     assert call("replay", "--limit", 5).err.startswith("note: filled by the default rule: ")
     assert call("replay", "--limit", 5, "--quiet").err == ""
+
+
+def test_everything_dropped_at_one_instant_has_no_utilisation(replay, call, write):
+    name = write("hopeless.csv", "arrival_s,model,slo_s\n0,bert,0.0001\n")
+    ran = replay(name, "--policy", "edf")
+    assert ran.document["runs"][0]["gpu"][0]["utilization"] is None
+    assert call("replay", name, "--policy", "edf").status == 0  # the table shows a dash
