@@ -20,18 +20,20 @@ _CACHE_LIMIT = 65_536
 
 
 class Execution(Generic[Key]):
-    """One executing batch. `left_s` is solo time left in the current phase, at the unit's last update."""
+    """One executing batch, made by `ExecutionUnit.add`."""
 
     __slots__ = ("key", "later", "left_s", "load", "rate", "solo_s")
 
-    def __init__(self, key: Key, solo_s: float, phases: Sequence[Phase]) -> None:
-        self.key = key
-        self.solo_s = solo_s
-        share, self.load = phases[0]
-        self.left_s = solo_s * share
-        self.rate = 1.0
-        self.later: Sequence[Phase] = phases[1:] if len(phases) > 1 else ()
-        """Phases to come."""
+    key: Key
+    solo_s: float
+    load: Load
+    """Of the current phase."""
+    left_s: float
+    """Solo time left in the current phase, at the unit's last update."""
+    rate: float
+    """Since then; 1 is the solo speed."""
+    later: Sequence[Phase]
+    """Phases to come."""
 
     def next_phase(self) -> None:
         """Go over to the next phase, which must exist."""
@@ -70,8 +72,22 @@ class ExecutionUnit(Generic[Key]):
 
         `now_s` may lie ahead of the owner's time, up to `next_s`, if the owner knows that nothing starts before.
         """
-        batch = Execution(key, solo_s, phases)
+        # Without a constructor, which would cost more than all that follows.
+        batch: Execution[Key] = Execution.__new__(Execution)
+        batch.key = key
+        batch.solo_s = solo_s
+        phase = phases[0]
+        batch.load = phase.load
+        batch.left_s = left_s = solo_s * phase.share
+        batch.later = phases[1:] if len(phases) > 1 else ()
         running = self._running
+        if not running:  # alone: full speed, by definition of solo time
+            batch.rate = 1.0
+            running.append(batch)
+            self._ends_next = batch
+            self._updated_s = now_s
+            self.next_s = now_s + left_s
+            return
         elapsed_s = now_s - self._updated_s
         for other in running:
             other.left_s -= elapsed_s * other.rate
@@ -115,23 +131,25 @@ class ExecutionUnit(Generic[Key]):
             batch.rate = 1.0
             self.next_s = now_s + batch.left_s
             return
-        next_s = inf
-        ends_next = None
+        if len(running) == 2:  # the usual case, written out
+            one, other = running
+            pair = (one.load, other.load)
+            one.rate, other.rate = self._cache.get(pair) or self._remember(pair)
+            one_s = now_s + one.left_s / one.rate
+            other_s = now_s + other.left_s / other.rate
+            self.next_s, self._ends_next = (other_s, other) if other_s < one_s else (one_s, one)
+            return
+        self.next_s = inf
+        self._ends_next = None
         if running:
-            if len(running) == 2:  # the usual case, without a loop
-                one, other = running
-                active: tuple[Load, ...] = (one.load, other.load)
-            else:
-                active = tuple([batch.load for batch in running])
+            active = tuple([batch.load for batch in running])
             rates = self._cache.get(active) or self._remember(active)
             for batch, rate in zip(running, rates, strict=True):
                 batch.rate = rate
                 at_s = now_s + batch.left_s / rate
-                if at_s < next_s:
-                    next_s = at_s
-                    ends_next = batch
-        self.next_s = next_s
-        self._ends_next = ends_next
+                if at_s < self.next_s:
+                    self.next_s = at_s
+                    self._ends_next = batch
 
     def _remember(self, active: tuple[Load, ...]) -> Sequence[float]:
         if len(self._cache) >= _CACHE_LIMIT:

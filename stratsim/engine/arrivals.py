@@ -7,12 +7,14 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stratsim.model.request import Priority, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import numpy as np
+    from numpy.typing import NDArray
 
     from stratsim.device import Noise
     from stratsim.model.workload import ClosedLoopClient, Workload
@@ -40,10 +42,9 @@ def open_loop(
 def _chunks(
     workload: Workload, progress: Callable[[int, int], None] | None
 ) -> Iterator[Iterable[tuple[float, Request]]]:
-    names = workload.models
     make = partial(tuple.__new__, Request)  # what Request._make does, without a Python frame per request
-    clients: tuple[str | None, ...] = (*workload.client_names, None)  # index -1 is None
-    classes = (Priority.HIGH, Priority.LOW)
+    # Arrays of objects, to look names up a chunk at a time; a client's index -1 is None.
+    names, clients, classes = (_objects(of) for of in (workload.models, (*workload.client_names, None), Priority))
     for first in range(0, len(workload), _CHUNK):
         part = slice(first, first + _CHUNK)
         if progress is not None:
@@ -51,16 +52,23 @@ def _chunks(
         arrival_s = workload.arrival_s[part].tolist()
         rows = zip(
             range(first, min(first + _CHUNK, len(workload))),
-            [names[code] for code in workload.model[part].tolist()],
-            [classes[code] for code in workload.priority[part].tolist()],
+            names[workload.model[part]].tolist(),
+            classes[workload.priority[part]].tolist(),
             arrival_s,
             workload.deadline_s[part].tolist(),
             workload.bytes_in[part].tolist(),
             workload.bytes_out[part].tolist(),
-            [clients[code] for code in workload.client[part].tolist()],
+            clients[workload.client[part]].tolist(),
             strict=True,
         )
         yield zip(arrival_s, map(make, rows), strict=True)
+
+
+def _objects(items: Iterable[object]) -> NDArray[np.object_]:
+    objects = list(items)
+    array_of = np.empty(len(objects), dtype=object)
+    array_of[:] = objects
+    return array_of
 
 
 class ClientState:
@@ -116,8 +124,6 @@ class NoiseFactors:
         return entry
 
     def _columns(self, workload: Workload) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        import numpy as np
-
         factors = np.ones(len(workload))
         for code, name in enumerate(workload.models):
             rows = np.flatnonzero(workload.model == code)
