@@ -249,9 +249,8 @@ def test_parameters_reach_the_policy():
 def test_a_file_is_executed_once_and_may_import_its_neighbours(tmp_path, capsys):
     (tmp_path / "neighbour.py").write_text("WORD = 'hello'\n")
     path = tmp_path / "mine.py"
-    path.write_text(
-        "from neighbour import WORD\nfrom stratsim.policy.queueing import Fifo\nprint(WORD)\nclass Mine(Fifo):\n    pass\n"
-    )
+    lines = ["from neighbour import WORD", "from stratsim.policy.queueing import Fifo", "print(WORD)"]
+    path.write_text("\n".join([*lines, "class Mine(Fifo):", "    pass", ""]))
     first, second = make(f"{path}:Mine"), make(f"{path}:Mine")
     assert type(first) is type(second)
     assert capsys.readouterr().out == "hello\n"

@@ -1,6 +1,7 @@
 """Where settings come from, which wins, and what is said of those that cannot be."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,8 @@ def test_a_repeated_key_in_a_config_is_refused(tmp_path):
     config.write_text("seed = 1\nseed = 2\n")
     with pytest.raises(SpecError, match="not a TOML file"):
         read_config(config)
+
+
+def test_every_setting_is_on_the_page():
+    page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    assert [field.name for field in fields(RunSpec) if f"| `{field.name}` |" not in page] == []

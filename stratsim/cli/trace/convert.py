@@ -15,7 +15,7 @@ __all__ = ["convert"]
 
 _EXAMPLES = """\b
 Examples:
-  stratsim trace convert AzureLLMInferenceTrace_conv.csv conv.csv.gz
+  stratsim trace convert azure-conv.csv conv.csv.gz
   stratsim trace convert conv.csv.gz conv.parquet --limit 1000
   stratsim trace convert conv.csv.gz full.csv --profile a100-80gb-parvagpu --workload rule.toml
   stratsim trace convert workload_A.json clients.json          # closed-loop clients need .json

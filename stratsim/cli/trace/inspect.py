@@ -17,7 +17,7 @@ _EXAMPLES = """\b
 Examples:
   stratsim trace inspect                          # the bundled default
   stratsim trace inspect requests.csv.gz
-  stratsim trace inspect AzureLLMInferenceTrace_code.csv --json
+  stratsim trace inspect azure-code.csv --json
 """
 
 
