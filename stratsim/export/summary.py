@@ -104,7 +104,7 @@ class _Gpu:
         self._span = span
 
     def _begun(self, start_s: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Return those of this GPU's batches that began the stage within the span."""
+        """Return those of this GPU's batches that began the stage within the span, both ends included."""
         start = start_s[self._rows]
         return self._rows[(start >= self._span[0]) & (start <= self._span[1])]
 
@@ -130,12 +130,10 @@ class _Gpu:
         return ratio(total_s(*within), self._span[1] - self._span[0])
 
     def _slowdown(self, rows: NDArray[np.intp]) -> dict[str, float | None]:
-        batches = self._result.batches
-        shared = batches.execution_end_s[rows] - batches.execution_start_s[rows]
-        done = shared > 0  # not unfinished
-        if not done.any():
+        if not len(rows):
             return {"mean_slowdown": None, "max_slowdown": None}
-        solo, shared = batches.solo_s[rows][done], shared[done]
+        batches = self._result.batches
+        solo, shared = batches.solo_s[rows], batches.execution_end_s[rows] - batches.execution_start_s[rows]
         return {"mean_slowdown": mean_slowdown(solo, shared), "max_slowdown": max_slowdown(solo, shared)}
 
     def copies(self) -> dict[str, Any]:

@@ -139,6 +139,34 @@ def test_warm_up_clips_utilisation_to_the_window():
     assert summary["pcie"][0]["d2h_bytes"] == 3
 
 
+def test_both_ends_belong_to_the_window():
+    result = small_result()
+    # Arrivals 0, 0, 0.2, 0.3, 1 and an SLO of 0.7: the window is [0, 0.3], the second batch begins at its very end.
+    requests = dataclasses.replace(result.requests, deadline_s=result.requests.arrival_s + 0.7)
+    summary = summarize(dataclasses.replace(result, requests=requests), warmup_s=0.0)
+    assert summary["window_s"] == pytest.approx([0.0, 0.3])
+    end = summary["window_s"][1]
+    batches = dataclasses.replace(result.batches, execution_start_s=np.array([0.1, end]))
+    gpu = summarize(dataclasses.replace(result, requests=requests, batches=batches), warmup_s=0.0)["gpu"][0]
+    assert gpu["batches"] == 2
+    assert gpu["utilization"] == pytest.approx(0.2 / 0.3)  # it adds no time
+    assert gpu["max_slowdown"] == pytest.approx(2.0)  # its whole execution counts, 0.3 s instead of 0.15 s
+    arrival = np.array([0.0, 0.0, 0.2, end, 1.0])
+    exact = dataclasses.replace(requests, arrival_s=arrival, deadline_s=arrival + 0.7)
+    classes = summarize(dataclasses.replace(result, requests=exact), warmup_s=0.0)["classes"]
+    assert sum(figures["arrived"] for figures in classes.values()) == 4
+
+
+def test_the_last_event_belongs_to_the_span():
+    result = small_result()
+    batches = dataclasses.replace(
+        result.batches, execution_start_s=np.array([0.1, 0.3]), copy_out_start_s=np.array([0.4, 1.0]),
+        copy_out_end_s=np.array([0.5, 1.0]),
+    )  # fmt: skip
+    copies = summarize(dataclasses.replace(result, batches=batches))["pcie"][0]
+    assert copies["d2h_bytes"] == 7  # a copy of no length that begins as the run ends, at 1 s
+
+
 def test_warm_up_that_leaves_nothing_is_an_error():
     with pytest.raises(SpecError, match="leaves nothing to measure"):
         summarize(small_result(), warmup_s=5.0)
