@@ -33,8 +33,9 @@ def plot(
     violations   share of late and dropped requests, by policy and class
     latency-cdf  distribution of latency, by policy and class
     timeline     what each GPU did in a window: execution slots, copy engines
-    load         violations against load, from one DIR per load; several DIRs of
-                 one load (seeds) give the mean and its 95 % interval
+    load         violations against load, from one DIR per load; several seeds
+                 of one load give the mean and its 95 % interval; nothing but
+                 seed and load (and the policies) may differ between the DIRs
 
     The data behind the figure is written beside it, as FILE.csv. An older figure of the same name is replaced.
 

@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 from stratsim.errors import SpecError
 from stratsim.stats.intervals import mean_interval
 from stratsim_plots import style
-from stratsim_plots.series import CLASSES, Options, origin, select
+from stratsim_plots.series import CLASSES, Options, Series, check_comparable, origin, select
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -34,25 +34,27 @@ _LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.
 def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
     """Return the mean violation per policy, class and load.
 
-    Folders of the same load are replications: `low` and `high` are then the ends of the 95 % t interval. The load is
-    the one that the manifest's spec names; if a folder names none, the arrival rate takes its place in all of them.
+    Folders of the same load and different seeds are replications: `low` and `high` are then the ends of the 95 % t
+    interval. The load is the one that the manifest's spec names; if a folder names none, the arrival rate takes its
+    place in all of them.
+
+    Raises:
+        SpecError: the folders differ in more than load and seed, two replications share a seed, there are fewer than
+            two loads, or no request has a deadline.
     """
     chosen = select(results, options.policies)
-    loads = [_spec_load(stored) for stored in results]
-    unit = "load" if None not in loads else "requests/s"
-    at = {
-        id(stored): load if unit == "load" else _arrival_rate(stored)
-        for stored, load in zip(results, loads, strict=True)
-    }
+    check_comparable(results)
+    unit, at = _loads(results)
     if len(set(at.values())) < 2:
         found = "only " + ", ".join(f"{value:g}" for value in set(at.values()))
         raise SpecError(f"a load figure needs result folders of at least two loads, got {found} ({unit})")
+    _check_seeds(chosen, at)
     points: dict[tuple[str, str, float], list[float]] = {}
     for series in chosen:
         for name in CLASSES:
             violation = series.figures["classes"][name]["violation"]
             if violation is not None:
-                points.setdefault((series.policy, name, at[id(series.results)] or 0.0), []).append(violation)
+                points.setdefault((series.policy, name, at[id(series.results)]), []).append(violation)
     if not points:
         raise SpecError("no request has a deadline, so there are no violations to draw")
     rows = [(policy, name, unit, load, *_mean(values)) for (policy, name, load), values in points.items()]
@@ -61,6 +63,38 @@ def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
     return frame.sort_values(
         ["policy", "class", "load"], key=lambda column: column.map(order) if column.name == "policy" else column
     ).reset_index(drop=True)
+
+
+def _loads(results: Sequence[StoredResults]) -> tuple[str, dict[int, float]]:
+    """Return the unit of the load axis, and the load of each folder by its id."""
+    loads = [_spec_load(stored) for stored in results]
+    known = [load for load in loads if load is not None]
+    unit = "load" if len(known) == len(results) else "requests/s"
+    values = known if unit == "load" else [_arrival_rate(stored) for stored in results]
+    asked: dict[object, list[float]] = {}
+    for stored, value in zip(results, values, strict=True):
+        asked.setdefault(_asked(stored), []).append(value)
+    return unit, {id(stored): float(np.mean(asked[_asked(stored)])) for stored in results}
+
+
+def _asked(stored: StoredResults) -> tuple[float | None, float]:
+    """Return what tells a load from another: seeds of one trace at its own rate differ a little in what it offers."""
+    spec = stored.manifest.get("spec") or {}
+    load, scale = spec.get("load"), float(spec.get("rate_scale") or 1.0)
+    return (None, scale) if load is None else (float(load) * scale, 1.0)
+
+
+def _check_seeds(chosen: Sequence[Series], at: Mapping[int, float]) -> None:
+    """Raise if a policy ran twice with one seed at one load: that is no second sample."""
+    seen: dict[tuple[str, float, Any], StoredResults] = {}
+    for series in chosen:
+        seed, load = series.results.manifest.get("seed"), at[id(series.results)]
+        earlier = seen.setdefault((series.policy, load, seed), series.results)
+        if earlier is not series.results:
+            raise SpecError(
+                f"{earlier.directory} and {series.results.directory} both hold {series.policy} at load {load:g} with "
+                f"seed {seed}; replications need different seeds"
+            )
 
 
 def _mean(values: list[float]) -> tuple[int, float, float, float]:
@@ -73,9 +107,8 @@ def _mean(values: list[float]) -> tuple[int, float, float, float]:
 def _spec_load(stored: StoredResults) -> float | None:
     """Return the load that was asked for, else the load that the trace's own rate offers, else None."""
     spec = stored.manifest.get("spec") or {}
-    load = spec.get("load")
-    if load is not None:
-        return float(load) * float(spec.get("rate_scale") or 1.0)
+    if spec.get("load") is not None:
+        return _asked(stored)[0]
     offered = stored.manifest.get("offered_load")
     return None if offered is None else float(offered)
 

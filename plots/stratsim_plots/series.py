@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from stratsim.export.read import StoredResults
 
-__all__ = ["CLASSES", "Options", "Series", "folder_names", "origin", "select"]
+__all__ = ["CLASSES", "Options", "Series", "check_comparable", "folder_names", "origin", "select"]
 
 CLASSES = ("high", "low")
 
@@ -63,6 +63,43 @@ def folder_names(results: Sequence[StoredResults]) -> list[str]:
     return [
         name if short.count(name) == 1 else str(stored.directory) for name, stored in zip(short, results, strict=True)
     ]
+
+
+_FREE = frozenset({"seed", "load", "rate_scale", "policy"})
+"""Settings in which folders of one experiment may differ: seed and load, and the policies, each a curve of its own."""
+
+_BY_CONTENT = ("trace", "profile")
+"""Files: known by their content, so that the same file under two paths is the same."""
+
+
+def check_comparable(results: Sequence[StoredResults]) -> None:
+    """Make sure that the folders hold one experiment, at several loads or seeds.
+
+    Raises:
+        SpecError: two folders differ in more than that; names the first setting.
+    """
+    first, *others = results
+    expected = _experiment(first)
+    for other in others:
+        found = _experiment(other)
+        for key in dict.fromkeys([*expected, *found]):
+            if expected.get(key) != found.get(key):
+                raise SpecError(
+                    f"{first.directory} and {other.directory} are different experiments: {key} is "
+                    f"{_shown(expected.get(key))} in one and {_shown(found.get(key))} in the other; "
+                    "only seed and load may differ"
+                )
+
+
+def _experiment(stored: StoredResults) -> dict[str, Any]:
+    """Return everything that makes an experiment what it is, apart from seed, load and policies."""
+    spec = stored.manifest.get("spec") or {}
+    files = {f"{name} sha256": (stored.manifest.get(name) or {}).get("sha256") for name in _BY_CONTENT}
+    return files | {key: value for key, value in spec.items() if key not in _FREE.union(_BY_CONTENT)}
+
+
+def _shown(value: object) -> str:
+    return "not set" if value is None else str(value)
 
 
 def origin(results: Sequence[StoredResults]) -> str:

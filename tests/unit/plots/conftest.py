@@ -32,13 +32,30 @@ BATCHES = [
 ]
 
 
-def write_folder(folder, *, violations=(0.4, 0.2), load=0.7, label="published", policies=("fifo", "edf(max_batch=4)")):
+def write_folder(
+    folder,
+    *,
+    violations=(0.4, 0.2),
+    load=0.7,
+    label="published",
+    policies=("fifo", "edf(max_batch=4)"),
+    seed=0,
+    trace="t0",
+    profile="p0",
+    **spec,
+):
     folder.mkdir(parents=True)
     runs = []
     for policy in policies:
         classes = {name: {**CLASS, "violation": v} for name, v in zip(("high", "low"), violations, strict=True)}
         runs.append({"policy": policy, "classes": classes, "gpu": [], "pcie": []})
-    manifest = {"profile": {"name": "toy-gpu", "label": label}, "spec": {"load": load, "gpus": 2}, "notes": []}
+    manifest = {
+        "seed": seed,
+        "trace": {"sha256": trace},
+        "profile": {"name": "toy-gpu", "label": label, "sha256": profile},
+        "spec": {"load": load, "gpus": 2, "seed": seed, **spec},
+        "notes": [],
+    }
     (folder / "summary.json").write_text(json.dumps({"runs": runs}))
     (folder / "manifest.json").write_text(json.dumps(manifest))
     lines = ["policy,arrival_s,priority,latency_s"]

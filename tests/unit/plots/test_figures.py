@@ -176,7 +176,7 @@ class TestTimeline:
 class TestLoad:
     def test_replications_give_mean_and_interval(self, folder_at, tmp_path):
         folders = [
-            folder_at(tmp_path / f"{x}-{seed}", load=x, violations=(x / 2 + seed / 10, 0.1))
+            folder_at(tmp_path / f"{x}-{seed}", load=x, seed=seed, violations=(x / 2 + seed / 10, 0.1))
             for x in (0.8, 0.4)
             for seed in range(3)
         ]
@@ -207,6 +207,60 @@ class TestLoad:
             frame = load.data(results, FIFO)
         assert frame["unit"].unique().tolist() == ["requests/s"]
         assert sorted(set(frame["load"])) == [4.5, 9.0]
+
+    @pytest.mark.parametrize(
+        ("other", "message"),
+        [
+            ({"trace": "t1"}, "trace sha256 is t0 in one and t1 in the other"),
+            ({"profile": "p1"}, "profile sha256 is p0 in one and p1 in the other"),
+            ({"gpus": 4}, "gpus is 2 in one and 4 in the other"),
+            ({"drop": "never"}, "drop is not set in one and never in the other"),
+        ],
+    )
+    def test_different_experiments_are_not_one_curve(self, folder_at, tmp_path, other, message):
+        folders = [folder_at(tmp_path / "a", load=0.4), folder_at(tmp_path / "b", load=0.8, **other)]
+        with pytest.raises(SpecError, match=rf"/a and .*/b are different experiments: {message}; only seed and load"):
+            drawn(load, folders, FIFO)
+
+    def test_seeds_loads_rates_policies_and_paths_may_differ(self, folder_at, tmp_path):
+        folders = [
+            folder_at(tmp_path / "a", load=0.4, seed=0, policy="fifo", rate_scale=None),
+            folder_at(tmp_path / "b", load=0.4, seed=1, policy="fifo,edf", rate_scale=2.0),
+        ]
+        for folder, path in zip(folders, ("x.csv", "/y/x.csv"), strict=True):
+            manifest = json.loads((folder / "manifest.json").read_text())
+            manifest["spec"]["trace"] = path
+            (folder / "manifest.json").write_text(json.dumps(manifest))
+        frame, _ = drawn(load, folders, FIFO)
+        assert frame["load"].tolist() == [0.4, 0.8] * 2
+
+    def test_replications_need_different_seeds(self, folder_at, tmp_path):
+        folders = [folder_at(tmp_path / name, load=x, seed=3) for name, x in (("a", 0.4), ("b", 0.4), ("c", 0.8))]
+        message = "/a and .*/b both hold fifo at load 0.4 with seed 3; replications need different seeds"
+        with pytest.raises(SpecError, match=message):
+            drawn(load, folders, FIFO)
+        with pytest.raises(SpecError, match=r"/a and .*/a both hold"):  # one folder given twice
+            drawn(load, [folders[0], folders[0], folders[2]], FIFO)
+
+    def test_policies_of_one_load_may_lie_in_folders_of_their_own(self, folder_at, tmp_path):
+        folders = [
+            folder_at(tmp_path / f"{policy}-{x}", load=x, policies=(policy,))
+            for policy in ("fifo", "edf")
+            for x in (0.4, 0.8)
+        ]
+        frame, _ = drawn(load, folders)
+        assert frame["replications"].tolist() == [1] * 8
+
+    def test_seeds_of_a_trace_at_its_own_rate_are_one_load(self, folder_at, tmp_path):
+        folders = []
+        for scale, seed, offered in ((None, 0, 0.30), (None, 1, 0.32), (2.0, 0, 0.60), (2.0, 1, 0.64)):
+            folder = folder_at(tmp_path / f"{scale}-{seed}", load=None, rate_scale=scale, seed=seed)
+            manifest = json.loads((folder / "manifest.json").read_text())
+            (folder / "manifest.json").write_text(json.dumps(manifest | {"offered_load": offered}))
+            folders.append(folder)
+        frame, _ = drawn(load, folders, FIFO)
+        assert frame["load"].tolist() == pytest.approx([0.31, 0.62] * 2)
+        assert frame["replications"].tolist() == [2] * 4
 
     def test_one_load_is_an_error(self, folder):
         with pytest.raises(SpecError, match=r"at least two loads, got only 0\.7 \(load\)"):
