@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def _loads(results: Sequence[StoredResults]) -> tuple[str, dict[int, float]]:
     asked: dict[object, list[float]] = {}
     for stored, value in zip(results, values, strict=True):
         asked.setdefault(_asked(stored), []).append(value)
-    return unit, {id(stored): float(np.mean(asked[_asked(stored)])) for stored in results}
+    return unit, {id(stored): median(asked[_asked(stored)]) for stored in results}
 
 
 def _asked(stored: StoredResults) -> tuple[float | None, float]:
