@@ -45,7 +45,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     for row in frame.to_dict("records"):
         _bar(axes, row, series.index(row["series"]))
     axes.set_yticks(range(len(series)), [style.wrap(name, 26) for name in series])
-    axes.invert_yaxis()
+    axes.set_ylim(len(series) - 0.5, -0.5)  # by hand: without a bar there is nothing to scale to
     axes.grid(axis="y", visible=False)
     most = float(frame["violation"].fillna(0).max()) * 100 if len(frame) else 0.0
     axes.set_xlim(0, max(most * 1.15, 1.0))
@@ -70,8 +70,16 @@ def _bar(axes: Axes, row: dict[Hashable, Any], group: int) -> None:
             colour = style.CLASS_COLOURS[row["class"]]
             axes.barh(at, width, _BAR, left=left, color=colour, hatch=hatch, edgecolor="white", linewidth=0.3)
             left += width
-    total = f"{100 * row['violation']:.1f}"
-    axes.annotate(total, (left, at), (2, 0), textcoords="offset points", va="center", fontsize=6)
+    axes.annotate(
+        _percent(100 * row["violation"]), (left, at), (2, 0), textcoords="offset points", va="center", fontsize=6
+    )
+
+
+def _percent(value: float) -> str:
+    """Return a share for the end of a bar: two significant digits, from 10 % on one after the point."""
+    if value == 0:
+        return "0"
+    return f"{value:.1f}" if value >= 9.95 else f"{value:#.2g}"
 
 
 def _legend(frame: pd.DataFrame) -> list[Patch]:

@@ -57,6 +57,14 @@ class TestViolations:
         assert texts(figure) == ["high", "low", "late", "dropped"]
         assert inside(figure)
 
+    @pytest.mark.parametrize(
+        ("percent", "text"),
+        [(0.0, "0"), (0.0123, "0.012"), (0.35, "0.35"), (0.3, "0.30"), (1.0, "1.0"), (9.94, "9.9"), (9.96, "10.0"),
+         (40.04, "40.0"), (100.0, "100.0")],
+    )  # fmt: skip
+    def test_labels_have_two_significant_digits_at_least(self, percent, text):
+        assert violations._percent(percent) == text
+
     def test_without_deadlines_it_says_so(self, folder_at, tmp_path):
         _, figure = drawn(violations, [folder_at(tmp_path / "x", violations=(None, 0.2))], FIFO)
         assert [text.get_text() for text in figure.axes[0].texts] == ["no deadlines", "20.0"]

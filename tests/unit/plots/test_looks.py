@@ -54,6 +54,28 @@ def test_violations(folder_at, tmp_path, policies):
     assert all(text.get_window_extent(renderer).x1 <= right + 20 for text in axes.texts)
 
 
+@pytest.mark.parametrize("policies", [MANY[:1], MANY[:4]])
+def test_every_label_is_drawn_where_nothing_is_violated(folder_at, tmp_path, policies):
+    folder = folder_at(tmp_path / "run", policies=policies, violations=(0.0, 0.0))
+    summary = json.loads((folder / "summary.json").read_text())
+    for entry in summary["runs"]:
+        for figures in entry["classes"].values():
+            figures |= {"met": 10, "late": 0, "dropped": 0}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    figure = drawn(violations, [read_results(folder)])
+    assert_readable(figure)
+    (axes,) = figure.axes
+    assert axes.get_ylim() == (len(policies) - 0.5, -0.5)
+    assert [text.get_text() for text in axes.texts] == ["0"] * 2 * len(policies)
+    renderer = figure.canvas.get_renderer()
+    area = axes.get_window_extent(renderer)
+    for text in axes.texts:
+        assert text._check_xy(renderer)  # matplotlib leaves out what is noted at a point outside the axes
+        box = text.get_window_extent(renderer)
+        assert area.y0 <= box.y0
+        assert box.y1 <= area.y1
+
+
 def test_unfinished_requests_are_in_the_legend_if_there_are_any(folder):
     summary = json.loads((folder / "summary.json").read_text())
     summary["runs"][0]["classes"]["low"]["unfinished"] = 2
