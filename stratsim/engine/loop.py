@@ -247,7 +247,7 @@ class _Run:
             self.recorder, self.workload, self.batches, latency_s, self.factors, self.links
         )
         ends = (requests.arrival_s.max(initial=0.0), requests.finish_s, requests.dropped_s)
-        return Result(
+        result = Result(
             policy=self.name,
             requests=requests,
             batches=batches,
@@ -261,6 +261,12 @@ class _Run:
             wall_s=time.perf_counter() - began,
             notes=self._notes(),
         )
+        # Alarms refer to this object, and it to them. Left so, its buffers would live until the next full collection.
+        self.gpus.clear()
+        self.gpu_by_id.clear()
+        if self.uplink is not None:
+            del self.uplink_alarm
+        return result
 
     def _notes(self) -> tuple[str, ...]:
         if not self.waiting:
