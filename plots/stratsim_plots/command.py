@@ -15,10 +15,28 @@ __all__ = ["plot"]
     type=click.Choice(["violations", "latency-cdf", "timeline", "load"]),
     help="What to draw.",
 )
-@click.option("--out", required=True, metavar="FILE", type=click.Path(), help="FILE.png, FILE.svg or FILE.pdf.")
-@click.option("--policy", "policies", multiple=True, metavar="NAME", help="Only this policy. May be repeated.")
-@click.option("--from", "from_s", type=float, metavar="S", help="timeline: start of the window, simulated seconds.")
-@click.option("--to", "to_s", type=float, metavar="S", help="timeline: end of the window.")
+@click.option(
+    "--out",
+    required=True,
+    metavar="FILE",
+    type=click.Path(),
+    help="FILE.png, FILE.svg or FILE.pdf, in a folder that exists.",
+)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="NAME",
+    help="Only this policy. May be repeated; a timeline takes one.  [default: all; timeline: the first]",
+)
+@click.option(
+    "--from",
+    "from_s",
+    type=float,
+    metavar="S",
+    help="timeline only: start of the window, simulated seconds. With neither end, it is the busiest 200 ms.",
+)
+@click.option("--to", "to_s", type=float, metavar="S", help="timeline only: its end. With one end, it is 200 ms long.")
 def plot(
     directories: tuple[str, ...],
     kind: str,
@@ -32,7 +50,8 @@ def plot(
     \b
     violations   share of late and dropped requests, by policy and class
     latency-cdf  distribution of latency, by policy and class
-    timeline     what each GPU did in a window: execution slots, copy engines
+    timeline     what each GPU did in a window: execution slots, copy engines;
+                 the window is the busiest 200 ms, or what --from and --to say
     load         violations against load, from one DIR per load; several seeds
                  of one load give the mean and its 95 % interval; nothing but
                  seed and load (and the policies) may differ between the DIRs

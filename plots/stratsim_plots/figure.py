@@ -45,8 +45,10 @@ def make_figure(
         options: What else was chosen.
 
     Raises:
-        SpecError: an unknown kind or suffix, no result folder, or one that lacks what the figure shows.
-        OutputError: a file cannot be written, or there is a CSV of that name that is not a figure's data.
+        SpecError: an unknown kind or suffix, an option of another kind, no result folder, or one that lacks what the
+            figure shows.
+        OutputError: a file cannot be written (its folder must exist), or there is a CSV of that name that is not a
+            figure's data.
         MissingExtraError: matplotlib is not installed.
     """
     path = Path(out)
@@ -55,14 +57,18 @@ def make_figure(
         raise SpecError(f"no kind of figure {kind!r}; {suggest(kind, KINDS)}")
     if suffix not in SUFFIXES:
         raise SpecError(f"{path}: a figure's name must end in {', '.join(SUFFIXES)}, got {path.suffix!r}")
+    chosen = options or Options()
+    if kind != "timeline" and (chosen.from_s, chosen.to_s) != (None, None):
+        raise SpecError(f"--from and --to choose the window of a timeline; they mean nothing to --kind {kind}")
     if find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plots")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written: there is no folder {path.parent}")
     table = path.with_suffix(".csv")
     _keep_foreign(table)
     from stratsim_plots import style
 
     module: Any = import_module(KINDS[kind])
-    chosen = options or Options()
     results = [read_results(directory) for directory in directories]
     frame = module.data(results, chosen)
     with style.styled():
@@ -89,7 +95,6 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a temporary name beside its place and move it there: all of it or nothing."""
     temporary = path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         temporary.replace(path)
     except OSError as error:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from stratsim.errors import SpecError
 from stratsim.stats.intervals import mean_interval
 from stratsim_plots import style
-from stratsim_plots.series import CLASSES, Options, Series, check_comparable, origin, select
+from stratsim_plots.series import CLASSES, Options, Series, check_comparable, origin, select, short_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     """Draw a panel per class with a line per policy, and intervals where there are replications."""
     policies = list(dict.fromkeys(frame["policy"]))
     classes = [name for name in CLASSES if (frame["class"] == name).any()]
-    names = [style.wrap(policy, 22) for policy in policies]
+    names = [style.wrap(name, 22) for name in short_names(policies).values()]
     figure = style.new_figure(0.6 + 1.35 * len(classes) + style.legend_height_in(names, 2))
     panels = figure.subplots(len(classes), sharex=True, squeeze=False)[:, 0]
     for axes, name in zip(panels, classes, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from stratsim.export.read import StoredResults
 
-__all__ = ["CLASSES", "Options", "Series", "check_comparable", "folder_names", "origin", "select"]
+__all__ = ["CLASSES", "Options", "Series", "check_comparable", "folder_names", "origin", "select", "short_names"]
 
 CLASSES = ("high", "low")
 
@@ -48,13 +49,24 @@ def select(results: Sequence[StoredResults], policies: Sequence[str] = ()) -> li
     for policy in policies:
         if policy not in known:
             raise SpecError(f"no run of policy {policy!r} in {_listed(results)}; {suggest(policy, known)}")
-    names = folder_names(results)
+    names = folder_names(results) if len(results) > 1 else [""]
+    short = short_names(known)
     return [
-        Series(run["policy"] if len(results) == 1 else f"{name}: {run['policy']}", stored, run["policy"], run)
+        Series(f"{name}: {short[run['policy']]}" if name else short[run["policy"]], stored, run["policy"], run)
         for name, stored in zip(names, results, strict=True)
         for run in stored.runs
         if not policies or run["policy"] in policies
     ]
+
+
+def short_names(policies: Sequence[str]) -> dict[str, str]:
+    """Return what to call each policy: one from a file is FILE.py:Class, or its whole path where that is ambiguous."""
+    short = {policy: _FOLDERS.sub("", policy) for policy in policies}
+    taken = list(short.values())
+    return {policy: name if taken.count(name) == 1 else policy for policy, name in short.items()}
+
+
+_FOLDERS = re.compile(r"^[^(]*[/\\](?=[^/\\(]+\.py:)")
 
 
 def folder_names(results: Sequence[StoredResults]) -> list[str]:

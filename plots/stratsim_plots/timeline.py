@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from stratsim.errors import SpecError
 from stratsim.stats.occupancy import assign_lanes, peak_concurrency
 from stratsim_plots import style
-from stratsim_plots.series import Options, origin, select
+from stratsim_plots.series import Options, origin, select, short_names
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -121,7 +121,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     axes.set_xlim(0, (to_s - from_s) * 1e3)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"Time since {from_s:.6g} s (ms)")
-    axes.set_title(policy, loc="left")
+    axes.set_title(short_names(results[0].policies)[policy], loc="left")
     style.legend_above(figure, _legend(shown, models), 5)
     style.footer(figure, origin(results))
     return figure

@@ -111,6 +111,30 @@ def test_an_unwritable_place_leaves_nothing(folder, tmp_path):
     assert not [path for path in tmp_path.iterdir() if ".tmp-" in path.name]
 
 
+def test_the_folder_of_the_figure_must_exist(folder, tmp_path):
+    with pytest.raises(OutputError, match=r"nowhere/f\.png: cannot be written: there is no folder .*nowhere"):
+        make_figure([folder], "violations", tmp_path / "nowhere" / "f.png")
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("kind", ["violations", "latency-cdf", "load"])
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_a_window_is_for_a_timeline_alone(folder, tmp_path, kind, option):
+    arguments = ["plot", str(folder), "--kind", kind, option, "1", "--out", str(tmp_path / "f.png")]
+    done = subprocess.run([sys.executable, "-m", "stratsim", *arguments], check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"stratsim: --from and --to choose the window of a timeline; they mean nothing to --kind {kind}\n"
+    )
+    assert not (tmp_path / "f.png").exists()
+
+
+@pytest.mark.parametrize("kind", ["violations", "latency-cdf", "timeline"])
+def test_a_policy_can_be_chosen_for_every_kind(folder, tmp_path, kind):
+    assert run(folder, "--kind", kind, "--policy", "edf(max_batch=4)", "--out", tmp_path / "f.png").exit_code == 0
+    assert set(pd.read_csv(tmp_path / "f.csv")["policy"]) == {"edf(max_batch=4)"}
+
+
 def test_without_matplotlib_it_says_what_to_install(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(figure_module, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'stratsim\[plots\]'"):
@@ -128,6 +152,7 @@ def test_help_teaches_and_imports_no_matplotlib():
     text = run("--help").output
     assert "Examples:" in text
     assert "violations" in text
+    assert "busiest 200 ms" in " ".join(text.split())
 
 
 def test_the_command_is_found_by_its_entry_point():

@@ -10,7 +10,7 @@ import pytest
 from stratsim.errors import SpecError
 from stratsim.export import read_results
 from stratsim_plots import latency_cdf, load, style, timeline, violations
-from stratsim_plots.series import Options, folder_names, origin, select
+from stratsim_plots.series import Options, folder_names, origin, select, short_names
 
 FIFO = Options(policies=("fifo",))
 
@@ -286,6 +286,34 @@ class TestSeries:
     def test_unknown_policy_names_the_nearest(self, folder):
         with pytest.raises(SpecError, match=r"no run of policy 'fifoo' in .*demo; did you mean 'fifo'\?"):
             select([read_results(folder)], ["fifoo"])
+
+    @pytest.mark.parametrize(
+        ("policies", "names"),
+        [
+            (["fifo", "edf(max_batch=4)"], ["fifo", "edf(max_batch=4)"]),
+            (["/home/a/my_policy.py:Mine(x=1)", "fifo"], ["my_policy.py:Mine(x=1)", "fifo"]),
+            (["own/my_policy.py:Mine", r"C:\\own\\new.py:New"], ["my_policy.py:Mine", "new.py:New"]),
+            (["edf(table=/a/b.py:x)"], ["edf(table=/a/b.py:x)"]),
+            (["/a/p.py:P", "/b/p.py:P", "/b/p.py:Q"], ["/a/p.py:P", "/b/p.py:P", "p.py:Q"]),
+        ],
+    )
+    def test_policies_from_files_have_short_names(self, policies, names):
+        assert list(short_names(policies).values()) == names
+
+    def test_figures_show_the_short_name_and_the_data_the_whole(self, folder_at, tmp_path):
+        policy = "/home/someone/policies/my_policy.py:MyPolicy"
+        folders = [folder_at(tmp_path / str(x), load=x, policies=(policy,)) for x in (0.4, 0.8)]
+        frame, figure = drawn(violations, folders[:1])
+        assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["my_policy.py:MyPolicy"]
+        assert set(frame["policy"]) == {policy}
+        frame, figure = drawn(load, folders)
+        assert texts(figure) == ["my_policy.py:MyPolicy"]
+        assert set(frame["policy"]) == {policy}
+        batches = gzip.decompress((folders[0] / "batches.csv.gz").read_bytes()).decode()
+        (folders[0] / "batches.csv.gz").write_bytes(gzip.compress(batches.replace("fifo", policy).encode()))
+        frame, figure = drawn(timeline, folders[:1])
+        assert figure.axes[0].get_title(loc="left") == "my_policy.py:MyPolicy"
+        assert set(frame["policy"]) == {policy}
 
     def test_ambiguous_folders_show_their_whole_path(self, folder_at, tmp_path):
         results = [read_results(folder_at(tmp_path / x / "run")) for x in "ab"]
