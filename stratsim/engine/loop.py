@@ -262,8 +262,8 @@ class _Run:
             notes=self._notes(),
         )
         # Alarms refer to this object, and it to them. Left so, its buffers would live until the next full collection.
-        self.gpus.clear()
-        self.gpu_by_id.clear()
+        for gpu in self.gpus:
+            del gpu.alarm
         if self.uplink is not None:
             del self.uplink_alarm
         return result
