@@ -49,7 +49,8 @@ def plot(
 
     \b
     violations   share of late and dropped requests, by policy and class
-    latency-cdf  distribution of latency, by policy and class
+    latency-cdf  fraction of completed requests above a latency, on a log axis
+                 down to 1/n (the complementary CDF), by policy and class
     timeline     what each GPU did in a window: execution slots, copy engines;
                  the window is the busiest 200 ms, or what --from and --to say
     load         violations against load, from one DIR per load; several seeds

@@ -29,7 +29,6 @@ _AXES = {
     "load": "Offered load (share of batch-1 saturation)",
     "requests/s": "Arrival rate (requests/s)",
 }
-_LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.2)))
 
 
 def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
@@ -137,10 +136,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
         axes.set_ylabel(f"{name}: violations (%)")
         axes.set_ylim(bottom=0)
     panels[-1].set_xlabel(_AXES[str(frame["unit"].iloc[0])])
-    handles = [
-        Line2D([], [], color=_colour(n), marker=_marker(n), linestyle=_LINES[n % 4], label=name)
-        for n, name in enumerate(names)
-    ]
+    handles = [Line2D([], [], label=name, **style.look(n)) for n, name in enumerate(names)]
     style.legend_above(figure, handles, 2)
     repeated = int(frame["replications"].max())
     note = "bars: 95 % t interval over seeds; " if repeated > 1 else ""
@@ -148,17 +144,8 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     return figure
 
 
-def _colour(number: int) -> str:
-    return style.COLOURS[number % len(style.COLOURS)]
-
-
-def _marker(number: int) -> str:
-    return style.MARKERS[number % len(style.MARKERS)]
-
-
 def _line(axes: Axes, points: pd.DataFrame, number: int) -> None:
     x, y = points["load"].to_numpy(), 100 * points["violation"].to_numpy()
     below, above = y - 100 * points["low"].to_numpy(), 100 * points["high"].to_numpy() - y
     error = np.nan_to_num(np.vstack([below, above]))
-    look: dict[str, Any] = {"color": _colour(number), "marker": _marker(number)}
-    axes.errorbar(x, y, yerr=error, linestyle=_LINES[number % 4], elinewidth=0.7, capsize=1.5, **look)
+    axes.errorbar(x, y, yerr=error, elinewidth=0.7, capsize=1.5, **style.look(number))

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLASS_COLOURS",
-    "CLASS_LINES",
     "COLOURS",
     "HATCHES",
     "MARKERS",
@@ -28,6 +27,7 @@ __all__ = [
     "footer",
     "legend_above",
     "legend_height_in",
+    "look",
     "new_figure",
     "save",
     "styled",
@@ -50,7 +50,7 @@ COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK, YELLOW)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++", "oooo", "||||", "**", "//..", "OO")
 CLASS_COLOURS = {"high": BLUE, "low": ORANGE}  # the pair that differs most in grey
-CLASS_LINES: dict[str, Any] = {"high": "-", "low": (0, (4, 1.5))}
+_LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.2)))
 
 _RC: Any = {
     "font.family": "sans-serif",
@@ -97,6 +97,15 @@ def styled() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)
         yield
+
+
+def look(number: int) -> dict[str, Any]:
+    """Return colour, marker and line style of the line with this number, counted from 0; they repeat after eight."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "linestyle": _LINES[number % len(_LINES)],
+    }
 
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:

@@ -83,25 +83,39 @@ class TestLatencyCdf:
         frame, _ = drawn(latency_cdf, [folder], FIFO)
         high = frame[frame["class"] == "high"]
         assert high["latency_s"].tolist() == [0.002, 0.004, 0.004, 0.008]
-        assert high["fraction"].tolist() == [0.25, 0.5, 0.75, 1.0]
+        assert high["fraction_at_least"].tolist() == [1.0, 0.75, 0.5, 0.25]  # 3 of 4 took 4 ms or longer
 
     def test_long_curves_are_thinned_but_keep_their_ends(self):
         latency, fraction = latency_cdf._curve(np.append(np.arange(50_000, 0, -1.0), np.nan))
-        assert len(latency) == 1000
-        assert (latency[0], latency[-1], fraction[-1]) == (1.0, 50_000.0, 1.0)
-        assert np.array_equal(fraction, latency / 50_000)
+        assert 500 < len(latency) <= 1000
+        assert (latency[0], fraction[0]) == (1.0, 1.0)
+        assert latency[-10:].tolist() == list(range(49_991, 50_001))  # the tail is whole
+        assert np.array_equal(fraction, (50_001 - latency) / 50_000)
+        assert (fraction[1:] / fraction[:-1]).min() >= 0.5  # from 2 to 1 of n
 
-    def test_a_curve_per_policy_and_class(self, folder):
+    def test_a_panel_per_class_a_curve_per_policy(self, folder):
         _, figure = drawn(latency_cdf, [folder])
-        (axes,) = figure.axes
-        assert axes.get_xscale() == "log"
-        assert len(axes.lines) == 4
-        assert {line.get_color() for line in axes.lines[:2]} == {style.COLOURS[0]}
-        assert axes.lines[0].get_linestyle() != axes.lines[1].get_linestyle()
-        assert axes.lines[0].get_marker() != axes.lines[2].get_marker()
-        assert axes.lines[0].get_xdata().tolist() == [2, 4, 4, 8]  # ms
-        assert texts(figure) == ["fifo", "edf(max_batch=4)", "high", "low"]
+        high, low = figure.axes
+        assert [axes.get_title(loc="left") for axes in figure.axes] == ["high", "low"]
+        assert high.get_window_extent().y0 > low.get_window_extent().y1
+        for axes in figure.axes:
+            assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+            fifo, edf = axes.lines
+            for look in ("get_color", "get_marker", "get_linestyle"):
+                assert getattr(fifo, look)() != getattr(edf, look)()
+            assert fifo.get_drawstyle() == "steps-pre"
+            assert fifo.get_xdata().tolist() == [2, 4, 4, 8]  # ms
+            assert fifo.get_ydata().tolist() == [1.0, 0.75, 0.5, 0.25]
+            assert axes.get_ylim()[0] < 0.25
+        assert figure.get_supylabel() == "Fraction of completed requests above"
+        assert texts(figure) == ["fifo", "edf(max_batch=4)"]
         assert inside(figure)
+
+    def test_a_class_without_completed_requests_has_no_panel(self, folder):
+        table = "policy,arrival_s,priority,latency_s\nfifo,0.0,high,0.1\nfifo,0.0,low,\n"
+        (folder / "requests.csv.gz").write_bytes(gzip.compress(table.encode()))
+        _, figure = drawn(latency_cdf, [folder], FIFO)
+        assert [axes.get_title(loc="left") for axes in figure.axes] == ["high"]
 
     @pytest.mark.parametrize("spread", [1.0, 1.2, 2.9, 3.0, 40.0, 600.0, 1e6])
     def test_a_log_axis_has_numbers_whatever_its_range(self, spread):
