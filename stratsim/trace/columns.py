@@ -10,24 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.errors import TraceError, suggest
+from stratsim.errors import TraceError
 from stratsim.model.request import Priority
+from stratsim.trace.headers import NUMBERS, TEXTS, check_header
 from stratsim.trace.schema import Column, Names, Trace, take
-from stratsim.trace.source import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
-__all__ = ["ARRIVALS", "NUMBERS", "TEXTS", "Table", "assemble", "check_header", "in_order"]
-
-ARRIVALS = ("arrival_s", "arrival_norm")
-"""Names of the arrival column: seconds, or a normalised shape."""
-NUMBERS = (*ARRIVALS, "slo_s", "deadline_s", "bytes_in", "bytes_out")
-"""Columns of the schema that hold numbers."""
-TEXTS = ("model", "priority", "client", "policy")
-"""Columns of the schema that hold strings; `policy` occurs in result files only."""
+__all__ = ["Table", "assemble", "in_order"]
 
 MAX_BYTES = 2**53
 """Byte counts up to here are exact as floats, which is how tables are read."""
@@ -63,7 +54,7 @@ class Table:
         if bad.any():
             index = int(np.argmax(bad))
             found = self.columns[column]
-            value = found.names[found.codes[index]] if isinstance(found, Names) else found[index].item()
+            value = found.at(index) if isinstance(found, Names) else found[index].item()
             raise self.error(message, column, index, None if value != value else value)
 
     def numbers(self, column: str) -> NDArray[np.float64] | None:
@@ -77,22 +68,6 @@ class Table:
         """Return a column of strings; None if it is absent or all empty."""
         found = self.columns.get(column)
         return found if isinstance(found, Names) and found.names else None
-
-
-def check_header(file: str, header: Iterable[str]) -> None:
-    """Refuse duplicate columns, a missing arrival column, and pairs of columns that exclude each other."""
-    names = list(header)
-    for name in names:
-        if names.count(name) > 1:
-            raise TraceError("column occurs twice", file=file, row=1, column=name)
-    if not set(ARRIVALS) & set(names):
-        near = suggest("arrival_s", names)
-        hint = near if near.startswith("did you mean") else f"the file has {shown(names)}"
-        raise TraceError(f"column is missing (or arrival_norm, for a shape without a rate); {hint}", file=file,
-                         column="arrival_s")  # fmt: skip
-    for one, other in (ARRIVALS, ("slo_s", "deadline_s"), ("arrival_norm", "deadline_s")):
-        if one in names and other in names:
-            raise TraceError(f"columns {one} and {other} exclude each other", file=file, row=1, column=other)
 
 
 def in_order(trace: Trace, *, strict: bool = False, quiet: bool = False) -> Trace:
@@ -193,7 +168,7 @@ def _priorities(table: Table) -> NDArray[np.int8] | None:
         return None
     values = {priority.label: int(priority) for priority in Priority}
     table.refuse(labels.codes < 0, "priority", "is empty; must be high or low")
-    lookup = np.asarray([values.get(name, -1) for name in labels.names], dtype=np.int8)
+    lookup = np.asarray([values.get(name.strip().lower(), -1) for name in labels.names], dtype=np.int8)
     priority = lookup[labels.codes]
     table.refuse(priority < 0, "priority", "unknown priority, must be high or low")
     return priority

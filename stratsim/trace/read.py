@@ -7,17 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
-from stratsim.trace.columns import ARRIVALS
+from stratsim.trace.epoch import rebased
+from stratsim.trace.headers import ARRIVALS, missing_arrival
 from stratsim.trace.source import load, shown
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
+    from stratsim.errors import TraceError
     from stratsim.trace.schema import Trace
     from stratsim.trace.source import Source
 
-__all__ = ["FORMATS", "Format", "read_trace", "recognise"]
+__all__ = ["FORMATS", "OWN_FORMATS", "Format", "read_trace", "recognise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ FORMATS = {
     "disb": Format("DISB workloads, JSON", "disb:read"),
 }
 """Readers by the name that `--trace-format` takes."""
+OWN_FORMATS = ("csv", "parquet", "jsonl", "clients")
+"""Those that hold our own columns."""
 
 
 def read_trace(
@@ -64,7 +68,8 @@ def read_trace(
     """Read and validate a trace.
 
     Args:
-        source: A file, the name of a bundled trace, or None for the bundled default. gzip is recognised.
+        source: A file, the name of a bundled trace, or None for the bundled default. gzip is recognised. Times from
+            1e6 s on count from the first arrival, with a note (`stratsim.trace.epoch`).
         format: A key of `FORMATS` to force; None recognises it from the content.
         strict: Refuse rows that are out of order instead of sorting them.
         limit: Keep the first so many requests.
@@ -83,7 +88,7 @@ def read_trace(
     name = format or recognise(content)
     if content.is_parquet != (name == "parquet"):
         raise content.error(f"is not in the format {name}")
-    trace = replace(FORMATS[name].read(content), format=name, sha256=content.sha256)
+    trace = replace(rebased(FORMATS[name].read(content)), format=name, sha256=content.sha256)
     return trace if limit is None else trace.head(limit)
 
 
@@ -122,7 +127,7 @@ def _json_format(source: Source, start: bytes) -> str:
             return name
     if names & set(ARRIVALS):
         return "jsonl"
-    raise source.error(_unknown("keys", names), 1)
+    raise _no_arrivals(source, "keys", names)
 
 
 def _csv_format(source: Source) -> str:
@@ -138,11 +143,17 @@ def _csv_format(source: Source) -> str:
         return "azure-functions-2019"
     if {"end_timestamp", "duration"} <= header:
         return "azure-functions-2021"
-    raise source.error(_unknown("columns", header), 1, "arrival_s")
+    raise _no_arrivals(source, "columns", header)
 
 
-def _unknown(what: str, names: Iterable[str]) -> str:
-    return (
+def _no_arrivals(source: Source, what: str, names: set[str]) -> TraceError:
+    """Return the error about a table without arrivals: which column to rename, else what there is."""
+    hint = missing_arrival(sorted(names))
+    if hint:
+        return source.error(f"column is missing; {hint}", 1, "arrival_s")
+    return source.error(
         f"column is missing, and the file is in no known format: it has the {what} {shown(sorted(names))}; "
-        f"force one of {', '.join(FORMATS)}"
+        f"force one of {', '.join(FORMATS)}",
+        1,
+        "arrival_s",
     )

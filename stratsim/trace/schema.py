@@ -46,6 +46,11 @@ class Names:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def at(self, row: int) -> str | None:
+        """Return the string of one row; None for an empty cell."""
+        code = int(self.codes[row])
+        return None if code < 0 else self.names[code]
+
     def decode(self) -> list[str | None]:
         """Return the strings row by row; None for an empty cell."""
         lookup: list[str | None] = [*self.names, None]

@@ -41,7 +41,19 @@ BAD_TRACES = {
         HEAD + GOOD + "0.2,vgg19,urgent,0.1\n",
         "row 4, column 'priority': unknown priority, must be high or low (got 'urgent')",
     ),
-    "priority in capitals": (HEAD + "0.0,vgg19,HIGH,0.1\n", "row 2, column 'priority': unknown priority"),
+    "priority by another name": (
+        "arrival_s,Priority\n0.0,high\n",
+        "column 'Priority': looks like 'priority': rename it to 'priority'",
+    ),
+    "SLO in milliseconds": (
+        "arrival_s,slo_ms\n0.0,50\n",
+        "column 'slo_ms': looks like 'slo_s': convert it from milliseconds to seconds and rename it to 'slo_s'",
+    ),
+    "semicolons": ("arrival_s;model\n0.0;vgg19\n", "row 1: fields are separated by semicolons, must be by commas"),
+    "arrivals in milliseconds": (
+        "arrival_ms,model\n0,vgg19\n",
+        "column 'arrival_s': column is missing; column 'arrival_ms' looks like it: convert it from milliseconds",
+    ),
     "half a byte": ("arrival_s,model,bytes_in\n0.0,vgg19,0.5\n", "row 2, column 'bytes_in': must be a whole number"),
     "negative bytes": ("arrival_s,model,bytes_out\n0.0,vgg19,-1\n", "row 2, column 'bytes_out': must not be negative"),
     "short row": (HEAD + "0.0,vgg19,high,0.1\n0.1,vgg19\n", "row 3"),

@@ -131,7 +131,7 @@ def test_any_json_document_is_read_or_refused(name, document):
 
 rows_of_csv = st.lists(
     st.tuples(
-        st.floats(0, 1e9),
+        st.floats(0, 1e6, exclude_max=True),  # from there on times count from the first arrival
         st.sampled_from(["a", "b", "c"]),
         st.sampled_from(["high", "low"]),
         st.none() | st.floats(0, 1e9),

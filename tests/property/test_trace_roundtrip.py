@@ -16,7 +16,7 @@ from stratsim.trace.write import write_trace
 stamps = st.floats(0, 1e12, allow_subnormal=True)
 sizes = st.integers(0, 2**53)
 letters = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))
-words = st.text(letters, min_size=1, max_size=8).filter(lambda text: text.strip())
+words = st.text(letters, min_size=1, max_size=8).map(str.strip).filter(bool)
 labels = st.builds("k{}".format, words)  # so that no cell of an unknown column looks like a number
 
 
@@ -32,7 +32,8 @@ def floats(values):
 def requests(draw, shapes=True):
     n = draw(st.integers(1, 12))
     shape = shapes and draw(st.booleans())
-    arrival = np.sort(np.asarray(draw(st.lists(stamps, min_size=n, max_size=n)), dtype=np.float64))
+    first = st.floats(0, 1e6, exclude_max=True)  # later ones count from the first arrival
+    arrival = np.sort(np.asarray([draw(first), *draw(st.lists(stamps, min_size=n - 1, max_size=n - 1))]))
     given_slo = lambda cells: any(np.isfinite(cell) for cell in cells)  # noqa: E731
     slo = floats(draw(column(stamps | st.just(np.inf), n, given_slo)))
     absolute = slo is not None and not shape and draw(st.booleans())
@@ -67,7 +68,7 @@ clients = st.builds(
     priority=st.none() | st.sampled_from(Priority),
     slo_s=st.none() | stamps | st.just(np.inf),
     think_s=st.none() | stamps,
-    start_s=stamps,
+    start_s=st.floats(0, 1e6, exclude_max=True),
     stop_s=st.just(np.inf),
     limit=st.integers(1, 10**9),
     bytes_in=st.none() | sizes,

@@ -52,7 +52,7 @@ class _Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     bytes_out: _Bytes | None = None
 
     def __post_init__(self) -> None:
-        if self.priority not in {None, "high", "low"}:
+        if self.priority is not None and self.priority.strip().lower() not in {"high", "low"}:
             raise ValueError(f"unknown priority {self.priority!r}, must be high or low")
         if self.slo_s is not None and not self.deadline:
             raise ValueError(f"client {self.id!r} has slo_s and deadline = false: they exclude each other")
@@ -113,7 +113,7 @@ def _spec(client: _Client) -> ClientSpec:
     return ClientSpec(
         id=client.id,
         model=client.model,
-        priority=None if client.priority is None else Priority[client.priority.upper()],
+        priority=None if client.priority is None else Priority[client.priority.strip().upper()],
         slo_s=client.slo_s if client.deadline else math.inf,
         think_s=client.think_s,
         start_s=client.start_s,

@@ -1,4 +1,7 @@
-"""Our own CSV, with a header; columns as in `stratsim.trace.columns`, others are kept as they come."""
+"""Our own CSV, with a header; columns as in `stratsim.trace.headers`, others are kept.
+
+Spaces around header names and cells do not count.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.trace.columns import NUMBERS, TEXTS, Table, assemble, check_header
+from stratsim.trace.columns import Table, assemble
+from stratsim.trace.headers import NUMBERS, TEXTS, check_header, is_result
 from stratsim.trace.schema import Names
 from stratsim.trace.source import shown
 
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["header_of", "read", "read_table"]
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?inf(inity)?\s*", re.IGNORECASE)
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_SHOWN = 40
 _NO_VALUE = ["", "nan", "NaN"]
 
 
@@ -45,9 +51,15 @@ def header_of(source: Source) -> list[str]:
     first = source.data[: source.data.find(b"\n") % (len(source.data) + 1)]
     line = first.decode("utf-8-sig").rstrip("\r\n")
     try:
-        return [name.strip() for name in next(csv.reader([line]), [])]
+        names = [name.strip() for name in next(csv.reader([line], skipinitialspace=True), [])]
     except csv.Error as error:
         raise source.error(f"is not valid CSV: {error}", 1) from None
+    other = next((mark for mark in _OTHER_SEPARATORS if len(names) == 1 and mark in names[0]), None)
+    if other is not None:
+        raise source.error(
+            f"fields are separated by {_OTHER_SEPARATORS[other]}, must be by commas", 1, value=line[:_SHOWN]
+        )
+    return names
 
 
 def read_table(source: Source, numbers: Sequence[str], texts: Sequence[str], others: bool = True) -> Table:
@@ -85,7 +97,7 @@ def _frame(
 ) -> tuple[pd.DataFrame, bool]:
     import pandas as pd
 
-    lenient = {"policy", "status"} <= set(header)
+    lenient = is_result(header)
     empty = dict.fromkeys(header, _NO_VALUE)
     empty |= {name: [""] for name in (*numbers, *texts)}
     if lenient:
@@ -100,17 +112,30 @@ def _frame(
         "na_values": empty,
         "keep_default_na": False,
         "skip_blank_lines": False,
+        "skipinitialspace": True,
         "low_memory": False,
         "usecols": None if others else [*numbers, *texts],
     }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(io.BytesIO(source.data), **options, **_exact_floats()), lenient
+            frame = pd.read_csv(io.BytesIO(source.data), **options, **_exact_floats())
+            guessed = [name for name in texts if not _is_text(frame[name].cat.categories)]
+            if guessed:  # pandas took names for numbers, 007 for 7, because all of them look like numbers
+                options["dtype"] = dtypes | dict.fromkeys(guessed, "str")
+                frame = pd.read_csv(io.BytesIO(source.data), **options, **_exact_floats())
+            return frame, lenient
     except pd.errors.EmptyDataError:
         raise source.error("has a header and no requests") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OverflowError) as error:
         raise _explain(source, header, numbers, error) from None
+
+
+def _is_text(categories: pd.Index[Any]) -> bool:
+    """Whether the categories of a column are strings, or there are none."""
+    import pandas as pd
+
+    return len(categories) == 0 or pd.api.types.is_string_dtype(categories.dtype)
 
 
 def _exact_floats() -> dict[str, Any]:
@@ -125,13 +150,23 @@ def _column(series: pd.Series[Any], text: bool) -> Column:
     """Return a pandas column as numpy numbers or as `Names`."""
     import pandas as pd
 
-    if text:
+    if text and isinstance(series.dtype, pd.CategoricalDtype):
         categories = series.cat
-        return Names(tuple(map(str, categories.categories)), np.asarray(categories.codes, dtype=np.int32))
-    if pd.api.types.is_bool_dtype(series.dtype) or not pd.api.types.is_numeric_dtype(series.dtype):
+        return _stripped(tuple(map(str, categories.categories)), np.asarray(categories.codes, dtype=np.int32))
+    if text or pd.api.types.is_bool_dtype(series.dtype) or not pd.api.types.is_numeric_dtype(series.dtype):
         codes, uniques = pd.factorize(series)
-        return Names(tuple(map(str, uniques)), np.asarray(codes, dtype=np.int32))
+        return _stripped(tuple(map(str, uniques)), np.asarray(codes, dtype=np.int32))
     return series.to_numpy()
+
+
+def _stripped(names: tuple[str, ...], codes: NDArray[np.int32]) -> Names:
+    """Return a column without the spaces around its strings; what is nothing else is an empty cell."""
+    bare = [name.strip() for name in names]
+    if tuple(bare) == names:
+        return Names(names, codes)
+    merged = Names.encode(name or None for name in bare)
+    lookup = np.append(merged.codes, np.int32(-1))  # the last entry serves code -1
+    return Names(merged.names, lookup[codes])
 
 
 def _rows_without_blank_lines(
@@ -152,7 +187,7 @@ def _rows_without_blank_lines(
 
 def _records(source: Source) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and fields of each record after the header, slowly; for finding the place of an error."""
-    reader = csv.reader(io.StringIO(source.data.decode("utf-8-sig"), newline=""))
+    reader = csv.reader(io.StringIO(source.data.decode("utf-8-sig"), newline=""), skipinitialspace=True)
     next(reader, None)
     for fields in reader:
         yield reader.line_num, fields

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.trace.columns import NUMBERS, TEXTS, Table, assemble, check_header
+from stratsim.trace.columns import Table, assemble
+from stratsim.trace.headers import NUMBERS, TEXTS, check_header
 from stratsim.trace.schema import Column, Names
 
 if TYPE_CHECKING:

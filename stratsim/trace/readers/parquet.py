@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import MissingExtraError
-from stratsim.trace.columns import NUMBERS, TEXTS, Table, assemble, check_header
+from stratsim.trace.columns import Table, assemble
+from stratsim.trace.headers import NUMBERS, TEXTS, check_header, is_result
 from stratsim.trace.schema import Names
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def read(source: Source) -> Trace:
         raise source.error(f"is not a valid Parquet file: {' '.join(str(error).split())}") from None
     check_header(source.file, table.column_names)
     columns = {name: _column(source, name, table.column(name)) for name in table.column_names}
-    lenient = {"policy", "status"} <= set(columns)
-    return assemble(Table(source.file, columns, lenient_deadlines=lenient), strict=source.strict)
+    return assemble(Table(source.file, columns, lenient_deadlines=is_result(columns)), strict=source.strict)
 
 
 def _column(source: Source, name: str, column: Any) -> Column:

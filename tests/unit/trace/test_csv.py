@@ -65,6 +65,12 @@ def test_names_that_look_like_numbers_or_gaps_stay_names(write):
     assert trace.model.decode() == ["50", "NA", "nan", "50"]
 
 
+def test_names_that_all_look_like_numbers_keep_their_digits(write):
+    trace = read_trace(write("arrival_s,model,client\n0,007,1e3\n1,07,\n2,007,1.50\n"))
+    assert trace.model.decode() == ["007", "07", "007"]
+    assert trace.client.decode() == ["1e3", None, "1.50"]
+
+
 def test_windows_line_ends_a_byte_order_mark_and_blank_lines(write):
     trace = read_trace(write(b"\xef\xbb\xbfarrival_s,model\r\n0,a\r\n\r\n1,b\r\n\r\n"))
     assert trace.arrival_s.tolist() == [0, 1]
@@ -150,7 +156,7 @@ def test_a_line_with_too_many_fields(write, text):
 
 
 def test_a_missing_arrival_column_names_the_nearest(write):
-    with pytest.raises(TraceError, match=r"column 'arrival_s': column is missing .* did you mean 'arrivals_s'\?"):
+    with pytest.raises(TraceError, match=r"column 'arrival_s': column is missing .* column 'arrivals_s' looks like it"):
         read_trace(write("arrivals_s,model\n0,a\n"), format="csv")
 
 
@@ -163,6 +169,40 @@ def test_a_header_alone_is_refused(write, text):
 def test_an_open_quote_is_refused(write):
     with pytest.raises(TraceError, match=r"trace\.csv: (is not valid CSV|.*is empty)"):
         read_trace(write('arrival_s,model\n0,"a\n1,b\n2,c\n'))
+
+
+@pytest.mark.parametrize(("value", "row"), [("", 3), (" ", 3)])
+def test_an_empty_cell_shows_no_other_cells_value(write, value, row):
+    with pytest.raises(TraceError) as caught:
+        read_trace(write(f"arrival_s,model\n0,bert\n1,{value}\n"))
+    assert str(caught.value).endswith(f"row {row}, column 'model': is empty")
+    assert caught.value.value is None
+
+
+def test_spaces_around_names_and_cells_do_not_count(write):
+    trace = read_trace(write("arrival_s, model , priority,kind\n0, bert, high , x\n1,bert ,low,x\n 2 , 'a b',low,\n"))
+    assert trace.arrival_s.tolist() == [0, 1, 2]
+    assert trace.model.names == ("bert", "'a b'")
+    assert trace.model.decode() == ["bert", "bert", "'a b'"]
+    assert trace.priority.tolist() == [0, 1, 1]
+    assert trace.extra["kind"].decode() == ["x", "x", None]
+
+
+def test_a_quoted_cell_after_a_space_may_hold_a_comma(write):
+    assert read_trace(write('arrival_s, model\n0, "a, b"\n')).model.decode() == ["a, b"]
+
+
+def test_priorities_in_any_case(write):
+    trace = read_trace(write("arrival_s,priority\n0,High\n1,LOW\n2,high\n"))
+    assert trace.priority.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+@pytest.mark.parametrize("forced", [None, "csv", "azure-llm"])
+def test_another_separator_is_named(write, mark, word, forced):
+    text = "arrival_s,model\n0,bert\n".replace(",", mark)
+    with pytest.raises(TraceError, match=rf"row 1: fields are separated by {word}, must be by commas"):
+        read_trace(write(text), format=forced)
 
 
 RESULTS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stratsim.trace import FORMATS, read_trace
-from stratsim.trace.columns import NUMBERS, TEXTS
+from stratsim.trace.headers import NUMBERS, TEXTS
 from stratsim.trace.spec import load_rule
 
 TEXT = (Path(__file__).parents[3] / "docs" / "traces.md").read_text(encoding="utf-8")

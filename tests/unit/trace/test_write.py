@@ -152,6 +152,11 @@ def test_bad_client_files(write, text, message):
     assert message in str(caught.value)
 
 
+def test_the_priority_of_a_client_in_any_case(write):
+    (client,) = read_trace(write(clients(clients=[{"id": "a", "limit": 1, "priority": "High"}]), "c.json")).closed_loop
+    assert client.priority == 0
+
+
 def test_a_client_file_with_the_least_that_is_needed(write):
     trace = read_trace(write(clients(), "c.json"))
     assert trace.closed_loop == (ClientSpec("a", limit=2),)
