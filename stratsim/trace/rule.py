@@ -3,6 +3,9 @@
 The default rule is a normalised arrival shape plus: models are all of the profile in equal shares, 30 % high priority,
 deadlines of 5 x (high) or 10 x (low) the solo latency at batch 1 with transfers, and a rate of 0.7 of the profile's
 batch-1 exclusive saturation. A trace keeps whatever it says itself, its rate included.
+
+A load is that of the expected mix: where models are drawn, their shares in the rule decide the rate and not those in
+the draw, so that two seeds replay the same arrivals. The manifest of a run states the load of the mix that was drawn.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from stratsim.model.request import Priority
 from stratsim.model.workload import ClosedLoopClient, Workload
 from stratsim.rng import Streams
 from stratsim.trace.by_column import high_by_column, model_by_column
+from stratsim.trace.read import OWN_FORMATS
+from stratsim.trace.source import shown
 from stratsim.trace.spec import DEFAULT_LOAD, HIGH_SHARE, MLPERF_BOUNDS_S, SLO_FACTORS, WorkloadRule
 
 if TYPE_CHECKING:
@@ -64,8 +69,8 @@ def complete(
         gpus: Number of GPUs, for the load.
         seed: Of the draws: `("model",)` for models, `("priority", model)` for the classes of one model's requests,
             so that one more model in the trace moves no other's draws.
-        load: Offered load as a share of the batch-1 exclusive saturation. None keeps the rate of a trace with real
-            times, and takes 0.7 for one without.
+        load: Offered load as a share of the batch-1 exclusive saturation of the expected mix. None keeps the rate of a
+            trace with real times, and takes 0.7 for one without.
         rate_scale: Multiplies the rate, last of all.
         limit: Keep the first so many requests; the load is that of what is kept.
 
@@ -102,6 +107,7 @@ class _Filling:
         self.notes = list(trace.notes)
         self.models = tuple(profile.models)
         self.mix = self._mix()
+        self.unused = dict.fromkeys(trace.extra)
 
     def workload(self, gpus: int, load: float | None, rate_scale: float | None) -> Workload:
         """Return the workload; the order of the steps is the order in which they need each other."""
@@ -113,6 +119,7 @@ class _Filling:
         bytes_in, bytes_out = self._bytes("bytes_in", model), self._bytes("bytes_out", model)
         clients = tuple(self._client(spec) for spec in self.trace.closed_loop)
         client = self.trace.client
+        self._note_unused()
         if self.filled:
             name = "default rule" if self.rule == WorkloadRule() else "workload rule"
             self.notes.append(f"filled by the {name}: {'; '.join(dict.fromkeys(self.filled))}")
@@ -129,6 +136,12 @@ class _Filling:
             closed_loop=clients,
             notes=tuple(self.notes),
         )
+
+    def _note_unused(self) -> None:
+        """Say which columns of a file in our own format nobody looks at; those of result files are known."""
+        result = {"request_id", "status"} <= set(self.trace.extra)
+        if self.unused and self.trace.format in OWN_FORMATS and not result:
+            self.notes.append(f"columns that nothing uses: {shown(self.unused)}")
 
     def _own(self, name: str, where: str) -> str:
         """Return the profile's own name of a model that the rule names."""
@@ -170,6 +183,7 @@ class _Filling:
             return np.empty(0, dtype=np.int32)
         if rule.column is not None:
             self.filled.append(f"model (by column {rule.column})")
+            self.unused.pop(rule.column, None)
             return model_by_column(trace, rule, lambda names: self._codes(names, "models"))
         self.filled.append(self._mix_text())
         return self._draw(self.streams.get("model"), len(trace))
@@ -192,6 +206,7 @@ class _Filling:
             return np.empty(0, dtype=np.int8)
         if rule.column is not None:
             self.filled.append(f"priority (by column {rule.column})")
+            self.unused.pop(rule.column, None)
             high = high_by_column(trace, rule)
         else:
             self.filled.append(self._priority_text())
@@ -282,16 +297,34 @@ class _Filling:
         if not len(trace):
             if load is not None or rate_scale is not None:
                 raise SpecError("load and rate scale change arrivals; this trace has closed-loop clients only")
+            if self.rule.compress != 1.0:
+                self.notes.append("compress of the workload rule has no effect: there are closed-loop clients only")
             return 1.0
-        scale = 1.0 if trace.normalised else 1.0 / self.rule.compress
-        if load is not None or trace.normalised:
-            scale = self._scale_to_load(model, gpus, DEFAULT_LOAD if load is None else load)
+        if load is None and not trace.normalised:
+            return self._scale_of_rule(rate_scale)
+        if self.rule.compress != 1.0:
+            self.notes.append(
+                f"compress {self.rule.compress:g} of the workload rule has no effect: a load sets the rate"
+            )
+        scale = self._scale_to_load(model, gpus, DEFAULT_LOAD if load is None else load, rate_scale)
         return scale / (rate_scale or 1.0)
 
-    def _scale_to_load(self, model: NDArray[np.int32], gpus: int, load: float) -> float:
-        shares = self._offered_shares(model)
-        rate = load * saturation_rate(self.profile, shares, gpus)
-        note = f"rate (load {load:g} of the batch-1 exclusive saturation: {rate:.6g} requests/s)"
+    def _scale_of_rule(self, rate_scale: float | None) -> float:
+        """Return the factor for a trace with real times and no load."""
+        scale = 1.0 / self.rule.compress / (rate_scale or 1.0)
+        causes = [f"compress {self.rule.compress:g} of the workload rule"] if self.rule.compress != 1.0 else []
+        causes += [f"rate scale {rate_scale:g}"] if rate_scale is not None else []
+        if causes:
+            rate = f": {self.trace.rate / scale:.6g} requests/s" if self.trace.span > 0 else ""
+            self.notes.append(f"time rescaled: {', '.join(causes)}{rate}")
+        return scale
+
+    def _scale_to_load(self, model: NDArray[np.int32], gpus: int, load: float, rate_scale: float | None) -> float:
+        """Return the factor for a load, before the rate scale; the note states the rate after it."""
+        rate = load * saturation_rate(self.profile, self._offered_shares(model), gpus)
+        times = "" if rate_scale is None else f", times rate scale {rate_scale:g}"
+        replayed = rate * (rate_scale or 1.0)
+        note = f"rate (load {load:g} of the batch-1 exclusive saturation{times}: {replayed:.6g} requests/s)"
         if self.trace.normalised:
             self.filled.append(note)
         else:
@@ -305,7 +338,7 @@ class _Filling:
         )
 
     def _offered_shares(self, model: NDArray[np.int32]) -> dict[str, float]:
-        """Return the mix where models are drawn from one, else what the trace really asks for."""
+        """Return the expected mix: the rule's where models are drawn from it, else what the trace really asks for."""
         if self.trace.model is None and self.rule.models.column is None:
             return self.mix
         counts = np.bincount(model, minlength=len(self.models)).tolist()

@@ -222,7 +222,8 @@ class WorkloadRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         slo: Which deadlines; default 5 x solo (high) and 10 x solo (low). If it is given, it also applies to traces
             that say they have no deadlines.
         closed_loop: What closed-loop clients lack.
-        compress: Divide all times of a trace with real times by this.
+        compress: Divide all times of a trace with real times by this. Without effect, and with a note, where a load
+            sets the rate.
     """
 
     models: ModelRule = ModelRule()

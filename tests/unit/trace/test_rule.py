@@ -149,6 +149,82 @@ def test_compression(fill):
     assert fill(bare(3), WorkloadRule(compress=10.0), load=0.5).arrival_s[-1] == pytest.approx(2 / 25)
 
 
+@pytest.mark.parametrize(
+    ("rule", "options", "note"),
+    [
+        # 11 requests in 10 s: 1 per second. Half the saturation of 50 per second is 25.
+        ({"compress": 10.0}, {}, "time rescaled: compress 10 of the workload rule: 10 requests/s"),
+        ({}, {"rate_scale": 2.0}, "time rescaled: rate scale 2: 2 requests/s"),
+        (
+            {"compress": 10.0},
+            {"rate_scale": 2.0},
+            "time rescaled: compress 10 of the workload rule, rate scale 2: 20 requests/s",
+        ),
+        (
+            {},
+            {"load": 0.5, "rate_scale": 2.0},
+            "time rescaled: rate (load 0.5 of the batch-1 exclusive saturation, times rate scale 2: 50 requests/s)",
+        ),
+    ],
+)
+def test_the_note_states_the_rate_that_is_replayed(fill, rule, options, note):
+    workload = fill(bare(11), WorkloadRule(**rule), **options)
+    assert workload.notes[0] == note
+    assert f" {10 / workload.arrival_s[-1]:g} requests/s" in note
+
+
+def test_the_rate_of_a_shape_is_that_after_the_rate_scale(fill):
+    workload = fill(Trace(arrival_s=np.arange(11.0), normalised=True), rate_scale=2.0)
+    assert 10 / workload.arrival_s[-1] == pytest.approx(70)
+    assert "rate (load 0.7 of the batch-1 exclusive saturation, times rate scale 2: 70 requests/s)" in workload.notes[0]
+
+
+def test_compression_without_effect_says_so(fill):
+    rule = WorkloadRule(compress=10.0)
+    note = "compress 10 of the workload rule has no effect: a load sets the rate"
+    assert note in fill(bare(3), rule, load=0.5).notes
+    assert note in fill(Trace(arrival_s=np.arange(3.0), normalised=True), rule).notes
+    assert "closed-loop clients only" in " ".join(fill(closed(ClientSpec("a", limit=1)), rule).notes)
+    assert not any("no effect" in note for note in fill(bare(3), rule).notes)
+
+
+def test_requests_at_one_instant_are_rescaled_without_a_rate(fill):
+    notes = fill(Trace(arrival_s=np.zeros(3)), rate_scale=2.0).notes
+    assert notes[0] == "time rescaled: rate scale 2"
+
+
+def test_the_load_is_that_of_the_expected_mix_whatever_is_drawn(fill):
+    shape = Trace(arrival_s=np.arange(5.0), normalised=True)
+    one, two = fill(shape), fill(shape, seed=1)
+    assert one.model.tolist() != two.model.tolist()
+    assert one.arrival_s.tolist() == two.arrival_s.tolist()
+
+
+UNUSED = "columns that nothing uses: "
+
+
+def test_columns_that_nothing_uses_are_listed(fill, write):
+    trace = read_trace(write("arrival_s,tokens,kind\n0,5,x\n1,6,y\n"))
+    assert UNUSED + "tokens, kind" in fill(trace).notes
+    by_kind = PriorityRule(column="kind", high_values=["x"])
+    assert UNUSED + "tokens" in fill(trace, WorkloadRule(priority=by_kind)).notes
+    by_tokens = ModelRule(column="tokens", edges=[6], names=["fast", "slow"])
+    both = WorkloadRule(models=by_tokens, priority=by_kind)
+    assert not any(note.startswith(UNUSED) for note in fill(trace, both).notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TIMESTAMP,ContextTokens\n2023-11-16 00:00:01,1\n2023-11-16 00:00:02,2\n",
+        "request_id,policy,arrival_s,status,finish_s\n0,fifo,0.5,met,0.7\n",
+        "arrival_s,model\n0,fast\n",
+    ],
+)
+def test_known_columns_are_not_listed(fill, write, text):
+    assert not any(note.startswith(UNUSED) for note in fill(read_trace(write(text))).notes)
+
+
 def test_requests_at_one_instant_have_no_rate(fill):
     at_once = Trace(arrival_s=np.zeros(3))
     assert len(fill(at_once)) == 3
