@@ -51,6 +51,7 @@ def convert(
     Without --profile the columns stay as they are, gaps included. With it the workload rule fills the gaps, and the
     result replays the same on every machine, whatever the defaults become.
     """
+    from stratsim.cli.trace.report import described
     from stratsim.trace import read_trace
     from stratsim.trace.write import write_trace
 
@@ -62,6 +63,7 @@ def convert(
     write_trace(content, out, overwrite=overwrite)
     for note in content.notes:
         click.echo(f"note: {note}", err=True)
+    click.echo(f"{out}: {described(content)}")
 
 
 def _completed(trace: Trace, profile: str, workload: str | None, load: float | None, seed: int) -> Trace:

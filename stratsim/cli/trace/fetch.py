@@ -32,15 +32,18 @@ def fetch(*, name: str | None, as_list: bool, out: str | None, overwrite: bool) 
             raise click.UsageError("give either a NAME or --list")
         _list()
         return
-    from pathlib import PurePosixPath
+    from pathlib import Path, PurePosixPath
 
+    from stratsim.cli.trace.report import described
+    from stratsim.trace import read_trace
     from stratsim.trace.fetch import fetch as download
     from stratsim.trace.fetch import find
 
     found = find(name)
     target = out or f"{name}{PurePosixPath(found.filename).suffix}"
     download(found, target, overwrite=overwrite)
-    click.echo(f"{target}: {found.size} bytes, sha256 as expected; {found.source}, {found.licence}")
+    content = described(read_trace(Path(target)))
+    click.echo(f"{target}: {content}; {found.size} bytes, sha256 as expected; {found.source}, {found.licence}")
 
 
 def _list() -> None:

@@ -114,6 +114,7 @@ def generate(
     of every request, by the default rule; without, the rule fills them at replay. Without --load, --rate and --models
     it is a shape: durations count in mean inter-arrival times.
     """
+    from stratsim.cli.trace.report import described
     from stratsim.trace.write import write_trace
 
     request = _Shape(**shape)  # type: ignore[arg-type]
@@ -129,7 +130,10 @@ def generate(
         trace = _clients(request, count, shares)
     else:
         trace = _open_loop(request, count, seed, _rate(known, shares, load, rate, gpus), shares)
-    write_trace(trace if known is None else _completed(trace, known, seed), out, overwrite=overwrite)
+    if known is not None:
+        trace = _completed(trace, known, seed)
+    write_trace(trace, out, overwrite=overwrite)
+    click.echo(f"{out}: {described(trace)}")
 
 
 def _load(profile: str | None) -> Profile | None:

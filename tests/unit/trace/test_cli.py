@@ -77,7 +77,7 @@ def test_strict(run, write):
 
 def test_convert_keeps_the_gaps(run, write, tmp_path):
     source = write("TIMESTAMP,GeneratedTokens\n2023-11-16 00:00:01,7\n2023-11-16 00:00:03.5,9\n")
-    run("convert", source, tmp_path / "out.csv")
+    assert run("convert", source, tmp_path / "out.csv") == f"{tmp_path}/out.csv: 2 requests, 0.4 requests/s\n"
     assert (tmp_path / "out.csv").read_text() == "arrival_s,GeneratedTokens\n0.0,7\n2.5,9\n"
 
 
@@ -110,14 +110,15 @@ def test_convert_disb_needs_json(run, write, tmp_path):
     task = {"id": "a_be", "load": {"type": "continuous"}, "client": {"model_name": "fast"}}
     source = write(json.dumps({"time": 5, "tasks": [task]}))
     assert "closed-loop clients need the suffix .json" in run("convert", source, tmp_path / "c.csv", status=2)
-    run("convert", source, tmp_path / "c.json")
+    assert run("convert", source, tmp_path / "c.json") == f"{tmp_path}/c.json: 1 closed-loop client\n"
     assert read_trace(tmp_path / "c.json").closed_loop == read_trace(source).closed_loop
 
 
 def test_generate_for_a_profile(run, tmp_path, profile_file):
     out = tmp_path / "g.csv.gz"
-    run("generate", "-n", 2000, "--load", 0.8, "--profile", profile_file, "--seed", 3, "--out", out)
+    line = run("generate", "-n", 2000, "--load", 0.8, "--profile", profile_file, "--seed", 3, "--out", out)
     trace = read_trace(out)
+    assert line == f"{out}: 2000 requests, {trace.rate:.6g} requests/s\n"
     assert len(trace) == 2000
     # 0.8 / 20 ms = 40 requests/s; Poisson, so the relative error is 1/sqrt(2000): four of them.
     assert trace.rate == pytest.approx(40, rel=4 / 2000**0.5)
@@ -148,7 +149,7 @@ def test_generate_is_reproducible(run, tmp_path):
 )
 def test_generate_shapes(run, tmp_path, options):
     out = tmp_path / "s.jsonl"
-    run("generate", "-n", 500, *options, "--out", out)
+    assert run("generate", "-n", 500, *options, "--out", out) == f"{out}: 500 requests, a shape without a rate\n"
     trace = read_trace(out)
     assert trace.normalised
     assert len(trace) == 500
@@ -206,7 +207,7 @@ def test_fetch_a_file(run, tmp_path, monkeypatch):
     served.write_bytes(b"arrival_s\n0\n")
     digest = hashlib.sha256(served.read_bytes()).hexdigest()
     monkeypatch.setitem(PUBLIC, "local", Download(served.as_uri(), digest, 12, "one", "CC0-1.0", "here @ 0"))
-    assert "local.csv: 12 bytes, sha256 as expected" in run("fetch", "local")
+    assert run("fetch", "local") == ("local.csv: 1 request; 12 bytes, sha256 as expected; here @ 0, CC0-1.0\n")
     assert len(read_trace(tmp_path / "local.csv")) == 1
     assert "exists already" in run("fetch", "local", status=2)
     run("fetch", "local", "--out", "other.csv")
