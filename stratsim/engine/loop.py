@@ -33,6 +33,7 @@ from stratsim.engine.result import Result
 from stratsim.engine.tables import make_tables
 from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, StratsimError, suggest
 from stratsim.model.cluster import Cluster
+from stratsim.model.request import Request
 from stratsim.policy.base import Drop, DropMode, SetTimer, Setting, Start, Wake
 from stratsim.policy.view import GpuView, InFlight, View
 from stratsim.rng import Streams
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from stratsim.device import Noise, Phase
     from stratsim.engine.clock import Fired
     from stratsim.model.profile import Profile
-    from stratsim.model.request import Request
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
@@ -144,6 +144,7 @@ class _Run:
         "service",
         "several_gpus",
         "slots",
+        "thinking",
         "timer_went_off",
         "upcoming",
         "uplink",
@@ -211,6 +212,8 @@ class _Run:
         self.decided_s = -inf
         self.closed = {spec.id: ClientState(spec) for spec in workload.closed_loop}
         self.asked_by: dict[int, ClientState] = {}
+        self.thinking = 0
+        """Clients whose next request is scheduled."""
         self.on_arrival = policy.on_arrival
         self.decide = policy.decide
         self.upcoming: Request
@@ -319,10 +322,12 @@ class _Run:
 
     def _schedule_client(self, client: ClientState, at_s: float) -> None:
         if client.may_send(at_s):
+            self.thinking += 1
             self._alarm(Order.CLIENT, self._on_client, client).arm(at_s)
 
     def _on_client(self, event: Fired) -> bool:
         client: ClientState = event.owner
+        self.thinking -= 1
         self.log.now_s = now_s = self.clock._now
         request = client.send(self.arrivals, now_s)
         self.asked_by[request.id] = client
@@ -375,9 +380,16 @@ class _Run:
             case SetTimer():
                 if not (isfinite(decision.at_s) and decision.at_s > now_s):
                     raise self._illegal("a timer must lie in the future", decision)
-                self._alarm(Order.TIMER, self._on_timer).arm(decision.at_s)
+                if not self._over():
+                    self._alarm(Order.TIMER, self._on_timer).arm(decision.at_s)
             case _:
                 raise self._illegal("not a decision: yield Start, Drop or SetTimer", decision)
+
+    def _over(self) -> bool:
+        """Whether nothing is left that a policy could decide on: its timers alone must not keep the run alive."""
+        if self.waiting or self.upcoming is not None or self.asked_by or self.thinking:
+            return False
+        return not any(gpu.view._batches for gpu in self.gpus)
 
     def _start(self, decision: Start, now_s: float) -> None:
         requests, gpu_id = decision
@@ -419,7 +431,9 @@ class _Run:
 
     def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, tuple[Phase, ...], int]:
         """Take several requests out of the queue; return the first one's id, their latency, phases and bytes."""
-        requests = decision.requests
+        requests: Any = decision.requests  # whatever the policy made of it
+        if isinstance(requests, Request) or not all(isinstance(request, Request) for request in requests):
+            raise self._illegal("Start takes a tuple of requests", decision)
         model = requests[0].model
         if len(requests) > self.largest[model]:
             raise self._illegal_start(decision)

@@ -37,7 +37,7 @@ class QueuePolicy(Policy):
     Whenever a place is free, the batch is formed from one model's queue, in the order of the keys, as the longest
     prefix in which every request still meets its deadline by the *solo* estimate
 
-        now + expected wait for a slot + copy-in + l(b) + copy-out <= deadline
+        now + max(expected wait for a slot, copy-in) + l(b) + copy-out <= deadline
 
     A request that could not meet its deadline even alone does not constrain the batch; what happens to it is the drop
     mode's choice. Interference is ignored: this family believes in solo latencies.
@@ -100,13 +100,13 @@ class QueuePolicy(Policy):
 
     def _start_batches(self, view: View) -> Iterator[Decision]:
         heads = self._heads
-        while heads and (gpu := view.least_loaded()) is not None:
+        while heads and (gpu := self._pick(view)) is not None:
             queue = self._next_queue()
             if queue is None:
                 return
             batch: list[Request] = []
-            start_s = view.now_s + self.expected_wait_s(gpu, view.now_s)
-            yield from self._form(queue, start_s, view.now_s, batch)
+            slot_s = view.now_s + self.expected_wait_s(gpu, view.now_s)
+            yield from self._form(queue, slot_s, view.now_s, batch)
             # The queue's head has gone: its entry, the smallest of all, makes room for the next.
             if queue:
                 heapreplace(heads, queue[0])
@@ -114,6 +114,14 @@ class QueuePolicy(Policy):
                 heappop(heads)
             if batch:
                 yield Start(tuple(batch), gpu.id)
+
+    def _pick(self, view: View) -> GpuView | None:
+        """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""
+        gpu = view.least_loaded()
+        if gpu is None or gpu.in_flight < self.setting.max_concurrency or len(view.gpus) == 1:
+            return gpu
+        candidates = [gpu for gpu in view.gpus if gpu.free_places]
+        return min(candidates, key=lambda gpu: self.expected_wait_s(gpu, view.now_s))
 
     def _next_queue(self) -> list[Entry] | None:
         """Return the queue of the waiting request with the smallest key; None if nothing waits."""
@@ -126,7 +134,7 @@ class QueuePolicy(Policy):
             heappop(heads)
         return None
 
-    def _form(self, queue: list[Entry], start_s: float, now_s: float, batch: list[Request]) -> Iterator[Drop]:
+    def _form(self, queue: list[Entry], slot_s: float, now_s: float, batch: list[Request]) -> Iterator[Drop]:
         """Move the largest feasible prefix of a queue into `batch`; yield a Drop for each request given up."""
         model = queue[0][2].model
         limit = self._limit[model]
@@ -134,7 +142,7 @@ class QueuePolicy(Policy):
         bytes_in = bytes_out = 0
         while queue and len(batch) < limit:
             request = queue[0][2]
-            alone_s = start_s + self._service_s(model, 1, request.bytes_in, request.bytes_out)
+            alone_s = self._finish_s(now_s, slot_s, model, 1, request.bytes_in, request.bytes_out)
             deadline_s = request.deadline_s * (1.0 + TIME_RTOL)
             reason = self._give_up(alone_s, deadline_s, now_s)
             if reason is not None:
@@ -145,7 +153,7 @@ class QueuePolicy(Policy):
                 deadline_s = inf  # hopeless: it must not hold the others back
             bytes_in += request.bytes_in
             bytes_out += request.bytes_out
-            together_s = start_s + self._service_s(model, len(batch) + 1, bytes_in, bytes_out)
+            together_s = self._finish_s(now_s, slot_s, model, len(batch) + 1, bytes_in, bytes_out)
             if batch and together_s > min(earliest_s, deadline_s):
                 break
             earliest_s = min(earliest_s, deadline_s)
@@ -159,10 +167,11 @@ class QueuePolicy(Policy):
             return "expired"
         return "infeasible" if self.drop is DropMode.INFEASIBLE else None
 
-    def _service_s(self, model: str, size: int, bytes_in: int, bytes_out: int) -> float:
-        """Solo estimate from the start of copy-in to the end of copy-out."""
+    def _finish_s(self, now_s: float, slot_s: float, model: str, size: int, bytes_in: int, bytes_out: int) -> float:
+        """Return when a batch started now would be done: its input copies while it waits for the slot."""
         profile = self.profile
-        return profile.h2d.copy_s(bytes_in) + self._latency_s[model][size] + profile.d2h.copy_s(bytes_out)
+        execute_s = max(now_s + profile.h2d.copy_s(bytes_in), slot_s)
+        return execute_s + self._latency_s[model][size] + profile.d2h.copy_s(bytes_out)
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot, if all batches ran at solo speed."""

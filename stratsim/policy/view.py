@@ -107,12 +107,12 @@ class InFlight:
 
     @property
     def copy_out_start_s(self) -> float:
-        """When the copy engine took its outputs up; known once they are on the host."""
+        """When the copy engine took its outputs up; kept for policies that wake at `COPY_OUT_END`."""
         return self._log.copy_out_start_s[self.id]
 
     @property
     def copy_out_end_s(self) -> float:
-        """When its outputs were back on the host."""
+        """When its outputs were back on the host; kept for policies that wake at `COPY_OUT_END`."""
         return self._log.copy_out_end_s[self.id]
 
     def __repr__(self) -> str:

@@ -216,9 +216,22 @@ class Idle(Logging):
 
 
 def test_a_timer_wakes_even_where_nothing_waits():
+    """As long as something may still come: here a second request, at 4.5."""
     policy = Idle(drop="never")
-    run([(0.0, "a")], policy)
-    assert [(what, at) for what, at, _ in policy.log] == [
-        ("arrival", 0.0),
-        *[("decide", float(at)) for at in range(5)],
-    ]
+    run([(0.0, "a"), (4.5, "a")], policy)
+    decisions = [at for what, at, _ in policy.log if what == "decide"]
+    assert decisions[:5] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+class Periodic(Fifo):
+    """Asks to be woken every 10 ms, for ever."""
+
+    def decide(self, view):
+        yield from super().decide(view)
+        yield SetTimer(view.now_s + 0.01)
+
+
+def test_timers_alone_do_not_keep_a_run_alive():
+    result = run([(0.0, "a"), (2.0, "a")], Periodic())
+    assert (result.requests.status == 1).all()
+    assert result.end_s < 4
