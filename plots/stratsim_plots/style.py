@@ -48,7 +48,11 @@ BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, YELLOW, BLACK = (
 )
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK, YELLOW)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++", "oooo", "||||", "**", "//..", "OO")
+HATCHES = (
+    *("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++", "||||"),
+    *("////////", "........", "||||||||", "--------"),
+)
+"""Fine enough to be whole in a legend's small boxes: circles and stars would be cut."""
 CLASS_COLOURS = {"high": BLUE, "low": ORANGE}  # the pair that differs most in grey
 _LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.2)))
 
@@ -115,9 +119,9 @@ def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
     return figure
 
 
-def legend_above(figure: Figure, handles: list[Any], columns: int) -> None:
-    """Put a legend above the axes, where it covers nothing."""
-    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+def legend_above(figure: Figure, handles: list[Any], columns: int, box_height: float = 0.7) -> None:
+    """Put a legend above the axes, where it covers nothing; `box_height` is that of its samples, in font sizes."""
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, handleheight=box_height)
 
 
 def legend_height_in(labels: list[str], columns: int) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from stratsim.errors import SpecError
@@ -16,6 +17,7 @@ from stratsim_plots.series import Options, origin, select, short_names
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -102,7 +104,7 @@ def _stage(batches: pd.DataFrame, gpu: int, label: str, stage: str, window: tupl
 
 
 def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:
-    """Draw the rows of each GPU: fill by model, a black edge around the high class, xN on batches of several."""
+    """Draw the rows of each GPU: fill by model, a black bar on top of the high class, xN on batches of several."""
     policy = str(frame["policy"].iloc[0])
     batches = results[0].batches()
     batches = batches[batches["policy"] == policy]
@@ -111,7 +113,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     models = sorted(set(batches["model"]))  # of the whole run: a model looks the same in every window
     shown = [model for model in models if model in set(frame["model"])]
     width = 2 * style.WIDTH_IN
-    figure = style.new_figure(1.0 + 0.24 * len(rows) + 0.14 * -(-(len(shown) + 2) // 5), width)
+    figure = style.new_figure(1.0 + 0.24 * len(rows) + 0.17 * -(-(len(shown) + 1) // 5), width)
     axes = figure.subplots()
     for entry in frame.to_dict("records"):
         _box(axes, entry, rows[entry["gpu"], entry["row"]], models, (from_s, to_s))
@@ -122,7 +124,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"Time since {from_s:.6g} s (ms)")
     axes.set_title(short_names(results[0].policies)[policy], loc="left")
-    style.legend_above(figure, _legend(shown, models), 5)
+    style.legend_above(figure, _legend(shown, models), 5, box_height=1.2)
     style.footer(figure, origin(results))
     return figure
 
@@ -153,31 +155,32 @@ def _look(model: str, models: list[str]) -> dict[str, Any]:
 _FILLS = (style.SKY, style.ORANGE, style.GREEN, style.PURPLE, style.YELLOW, style.BLUE, style.VERMILLION, "#b0b0b0")
 
 
+_TOP, _BAR, _BOTTOM = -0.42, 0.13, 0.4
+"""Of a row one high: where a box begins, how high the bar of the high class is, where a box ends."""
+
+
 def _box(axes: Axes, entry: dict[Hashable, Any], at: int, models: list[str], window: tuple[float, float]) -> None:
     from_s, to_s = window
     left, right = max(entry["start_s"], from_s), min(entry["end_s"], to_s)
     x, width = (left - from_s) * 1e3, (right - left) * 1e3
-    look = _look(entry["model"], models) | _edge(entry["class"], width < _NARROW * (to_s - from_s) * 1e3)
-    if look["edgecolor"] is None:
-        look["edgecolor"] = look["facecolor"]
-    axes.barh(at, width, 0.78, left=x, zorder=3 if entry["class"] == "high" else 2, **look)
+    narrow = right - left < _NARROW * (to_s - from_s)
+    high = entry["class"] == "high"
+    top = _TOP + _BAR if high else _TOP
+    look = _look(entry["model"], models)
+    # A white edge parts a box from its neighbour, but would hide a narrow one.
+    edge: dict[str, Any] = (
+        {"edgecolor": look["facecolor"], "linewidth": 0.6} if narrow else {"edgecolor": "white", "linewidth": 0.3}
+    )
+    axes.barh(at + top, width, _BOTTOM - top, left=x, align="edge", zorder=2, **look | edge)
+    if high:
+        black: dict[str, Any] = {"facecolor": "black", "edgecolor": "black"}
+        axes.barh(at + _TOP, width, _BAR, left=x, align="edge", zorder=3, linewidth=1.0 if narrow else 0.0, **black)
     if entry["batch_size"] > 1 and right - left > 0.025 * (to_s - from_s):
         box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "linewidth": 0}
-        text = f"x{entry['batch_size']}"
-        axes.text(x + width / 2, at, text, ha="center", va="center", fontsize=5.5, bbox=box, zorder=4)
+        text, middle = f"x{entry['batch_size']}", at + (top + _BOTTOM) / 2
+        axes.text(x + width / 2, middle, text, ha="center", va="center", fontsize=5.5, bbox=box, zorder=4)
 
 
-def _edge(name: str, narrow: bool) -> dict[str, Any]:
-    """Return the edge of a box: black for the high class; None stands for the colour of the fill."""
-    if name == "high":
-        return {"edgecolor": "black", "linewidth": 0.6 if narrow else 1.1}
-    return {"edgecolor": None if narrow else "white", "linewidth": 0.6 if narrow else 0.3}
-
-
-def _legend(shown: list[str], models: list[str]) -> list[Patch]:
+def _legend(shown: list[str], models: list[str]) -> list[Artist]:
     fills = [Patch(edgecolor="white", linewidth=0.3, label=model, **_look(model, models)) for model in shown]
-    classes = [
-        Patch(facecolor="white", edgecolor="black", linewidth=1.1, label="high"),
-        Patch(facecolor="white", edgecolor="#b0b0b0", linewidth=0.5, label="low"),
-    ]
-    return fills + classes
+    return [*fills, Line2D([], [], color="black", linewidth=2.0, solid_capstyle="butt", label="on top: high")]

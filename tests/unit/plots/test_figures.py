@@ -149,7 +149,7 @@ class TestTimeline:
         assert labels == [
             "GPU 0 slot 0", "GPU 0 slot 1", "GPU 0 h2d", "GPU 0 d2h", "GPU 1 slot 0", "GPU 1 h2d", "GPU 1 d2h",
         ]  # fmt: skip
-        assert texts(figure) == ["resnet50", "vgg19", "high", "low"]
+        assert texts(figure) == ["resnet50", "vgg19", "on top: high"]
         assert inside(figure)
 
     def test_a_window_shows_what_overlaps_it(self, folder):
@@ -171,12 +171,23 @@ class TestTimeline:
         assert set(frame["gpu"]) == {0}
         assert len(figure.axes[0].get_yticklabels()) == 7  # slot 1 and GPU 1 stay in sight
 
-    def test_colour_by_model_edge_by_class(self, folder):
-        frame, figure = drawn(timeline, [folder], Options(("fifo",), from_s=1.0, to_s=1.06))
-        bars = dict(zip(frame["batch_id"][frame["row"].str.startswith("slot")], figure.axes[0].patches, strict=False))
-        assert bars[0].get_facecolor() == bars[3].get_facecolor() != bars[1].get_facecolor()
-        assert bars[0].get_edgecolor() == (0, 0, 0, 1)
-        assert bars[1].get_edgecolor() == (1, 1, 1, 1)
+    @pytest.mark.parametrize("window", [(1.0, 1.06), (0.5, 5.5)])
+    def test_colour_by_model_black_bar_by_class(self, folder, window):
+        frame, figure = drawn(timeline, [folder], Options(("fifo",), *window))
+        black = [bar for bar in figure.axes[0].patches if bar.get_facecolor() == (0, 0, 0, 1)]
+        boxes = [bar for bar in figure.axes[0].patches if bar.get_facecolor() != (0, 0, 0, 1)]
+        assert len(boxes) == len(frame)  # however narrow, each box has the colour of its model
+        colours = {
+            model: {box.get_facecolor() for box, name in zip(boxes, frame["model"], strict=True) if name == model}
+            for model in ("resnet50", "vgg19")
+        }
+        assert all(len(found) == 1 for found in colours.values())
+        assert colours["resnet50"] != colours["vgg19"]
+        high = [box for box, name in zip(boxes, frame["class"], strict=True) if name == "high"]
+        assert len(black) == len(high) == 3  # a copy in, an execution, a copy out
+        for bar, box in zip(black, high, strict=True):
+            assert (bar.get_x(), bar.get_width()) == (box.get_x(), box.get_width())
+            assert bar.get_y() + bar.get_height() == pytest.approx(box.get_y())  # on top: the axis points down
 
     @pytest.mark.parametrize(
         ("options", "message"),

@@ -145,6 +145,19 @@ def test_a_dozen_models_are_told_apart_without_colour(folder):
     slots = [bar for bar in figure.axes[0].patches if bar.get_y() < 0]
     assert len(slots) == 12
     assert len({bar.get_hatch() for bar in slots}) == 12
+    samples = figure.legends[0].get_patches()
+    assert [sample.get_hatch() for sample in samples] == [bar.get_hatch() for bar in slots]
+
+
+def test_hatches_are_whole_in_the_samples_of_a_legend(folder):
+    many_models(folder, 12)
+    figure = drawn(timeline, [read_results(folder)])
+    points = 72 / figure.dpi
+    for sample in figure.legends[0].get_patches():
+        assert sample.get_window_extent().height * points >= 7
+    # A hatch of n equal signs repeats n * 6 times per inch: at least twice within 7 points.
+    assert all(len(hatch) * 6 * 7 / 72 >= 2 for hatch in style.HATCHES if hatch)
+    assert not any(sign in hatch for hatch in style.HATCHES for sign in "oO*")
 
 
 def test_a_model_looks_the_same_in_every_window(folder):
@@ -156,7 +169,7 @@ def test_a_model_looks_the_same_in_every_window(folder):
     sixth = [bar for bar in whole.axes[0].patches if bar.get_y() < 0][5]
     assert only.get_facecolor() == sixth.get_facecolor()
     assert only.get_hatch() == sixth.get_hatch()
-    assert [text.get_text() for text in part.legends[0].get_texts()] == ["model-05", "high", "low"]
+    assert [text.get_text() for text in part.legends[0].get_texts()] == ["model-05", "on top: high"]
 
 
 def test_narrow_boxes_keep_their_colour(folder):
@@ -164,4 +177,5 @@ def test_narrow_boxes_keep_their_colour(folder):
     figure = drawn(timeline, [read_results(folder)], Options(("fifo",), from_s=0.5, to_s=4.5))
     for bar in figure.axes[0].patches:
         if bar.get_width() < 20:
-            assert bar.get_edgecolor() in {bar.get_facecolor(), (0, 0, 0, 1)}
+            assert bar.get_edgecolor() == bar.get_facecolor()
+            assert bar.get_linewidth() > 0
