@@ -110,6 +110,11 @@ def _check_models(workload: Workload, profile: Profile) -> None:
         raise OutsideProfileError(f"profile {profile.name!r} has no model {model!r}; {suggest(model, known)}")
 
 
+def _are_requests(given: Any) -> bool:
+    """Whether a policy gave several requests; one of them bare is a tuple, too, of other things."""
+    return not isinstance(given, Request) and all(isinstance(request, Request) for request in given)
+
+
 class _Run:
     """One run's state. Nothing outlives it."""
 
@@ -431,8 +436,8 @@ class _Run:
 
     def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, tuple[Phase, ...], int]:
         """Take several requests out of the queue; return the first one's id, their latency, phases and bytes."""
-        requests: Any = decision.requests  # whatever the policy made of it
-        if isinstance(requests, Request) or not all(isinstance(request, Request) for request in requests):
+        requests = decision.requests
+        if not _are_requests(requests):
             raise self._illegal("Start takes a tuple of requests", decision)
         model = requests[0].model
         if len(requests) > self.largest[model]:

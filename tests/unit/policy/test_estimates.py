@@ -1,4 +1,4 @@
-"""What queueing policies conclude from their estimate: which GPU, and whether a request can still make it. Times in ms."""
+"""What queueing policies conclude from their estimate: which GPU, and which requests can still make it. Times in ms."""
 
 import pytest
 
