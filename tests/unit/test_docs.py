@@ -39,5 +39,7 @@ def test_every_command_in_the_readme_exists():
     assert len(lines) >= 5
     for line in lines:
         name, *args = line.split()
-        command = cli.get_command(cli.make_context("stratsim", [name, "--help"], resilient_parsing=True), name)
-        command.make_context(name, list(args), resilient_parsing=True)
+        context = cli.make_context("stratsim", [name, "--help"], resilient_parsing=True)
+        command = cli.get_command(context, name)
+        # With its parent: a command remembers the help option that its first context gives it.
+        command.make_context(name, list(args), parent=context, resilient_parsing=True)
