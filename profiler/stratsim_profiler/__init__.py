@@ -1,1 +1,1 @@
-"""The calibration profiler: measures a real GPU (or CPU) and fits a profile."""
+"""Room for the calibration profiler, which will measure a GPU or CPU and fit a profile. Nothing is in it yet."""

@@ -81,7 +81,7 @@ class Result:
     reasons: tuple[str, ...]
     gpus: int
     events: int
-    """Events that the engine processed."""
+    """Events of the run: arrivals of the trace, and everything scheduled on the clock, moved alarms included."""
     start_s: float
     """Arrival of the first request."""
     end_s: float

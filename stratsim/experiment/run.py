@@ -126,7 +126,8 @@ def _run(inputs: Inputs, call: PolicyCall, progress: Callable[[str, int, int], N
         name=call.text,
         progress=None if progress is None else lambda done, total: progress(call.text, done, total),
     )
-    broken = invariants(result, spec.max_concurrency)
+    slots = min(spec.max_concurrency, EXECUTION_MODELS[spec.device_model].max_concurrency or spec.max_concurrency)
+    broken = invariants(result, slots)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")
     return result

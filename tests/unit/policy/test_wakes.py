@@ -69,3 +69,15 @@ def test_without_transfers_replies_come_with_the_end_of_execution():
 def test_a_copy_in_that_takes_no_time_wakes_too():
     """A policy that starts the next batch when the last one's input is in must not stall without transfers."""
     assert asked(Wake.ARRIVAL, Wake.COPY_IN_END, transfers=False)[0] == [0, 0]
+
+
+def test_a_policy_that_wakes_at_ends_alone_is_never_asked_first():
+    """Nothing ever ends before something was started: its requests stay, and the run says so."""
+
+    class AtEnds(Fifo):
+        wakes = frozenset({Wake.EXECUTION_END})
+
+    profile = make_profile({"a": 0.02})
+    result = simulate(make_workload([(0.0, "a"), (0.02, "a")], profile=profile), profile, AtEnds())
+    assert len(result.batches) == 0
+    assert "left 2 requests waiting" in result.notes[0]
