@@ -34,7 +34,7 @@ _ROWS_PER_KIND = 1000
 """Thread ids: the kind's position times this, plus the lane."""
 
 
-def timeline_events(results: Sequence[Result], cap: int = 20_000) -> Iterator[dict[str, Any]]:
+def timeline_events(results: Sequence[Result], cap: int = 5_000) -> Iterator[dict[str, Any]]:
     """Yield the events: per process its names, then its batches by time.
 
     Args:
@@ -46,7 +46,7 @@ def timeline_events(results: Sequence[Result], cap: int = 20_000) -> Iterator[di
             yield from _process(result, gpu, index * result.gpus + gpu + 1, cap)
 
 
-def write_timeline(results: Sequence[Result], file: IO[str], *, cap: int = 20_000) -> None:
+def write_timeline(results: Sequence[Result], file: IO[str], *, cap: int = 5_000) -> None:
     """Write the timeline to an open text file, an event per line; arguments as for `timeline_events`."""
     notes = [
         f"{result.policy}: the first {cap} of {len(result.batches)} batches"

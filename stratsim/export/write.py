@@ -62,7 +62,7 @@ def write_results(
     summaries: Sequence[Mapping[str, Any]],
     overwrite: bool = False,
     timeline: bool = True,
-    timeline_cap: int = 20_000,
+    timeline_cap: int = 5_000,
     parquet: bool | None = None,
 ) -> None:
     """Write requests, batches, summary, manifest and timeline of several policies' runs into one folder.
