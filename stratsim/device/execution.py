@@ -61,7 +61,7 @@ class ExecutionModel(Protocol):
 class Streams:
     """Unpartitioned CUDA streams: capped weighted sharing of the whole GPU (`solve.capped_weighted`). The default.
 
-    Source: our choice; fitted on DISB's measurements (docs/profiles.md says how well).
+    Source: our choice. Its parameters come from the profile, whose page says how far they can be trusted.
     """
 
     name = "streams"

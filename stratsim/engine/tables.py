@@ -10,7 +10,7 @@ import numpy as np
 from stratsim.device import Direction
 from stratsim.engine.result import BatchTable, RequestTable
 from stratsim.model.request import Status
-from stratsim.model.tolerance import TIME_RTOL
+from stratsim.model.tolerance import latest_finish_s
 from stratsim.model.workload import Workload
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _request_table(
     finish_s[batch_of >= 0] = copy_out_end_s[batch_of[batch_of >= 0]]
     status = np.full(count, Status.UNFINISHED, dtype=np.int8)
     status[~np.isnan(finish_s)] = Status.LATE
-    status[finish_s <= source.deadline_s * (1.0 + TIME_RTOL)] = Status.MET
+    status[finish_s <= latest_finish_s(source.deadline_s)] = Status.MET
     dropped_s = np.full(count, nan)
     reason = np.full(count, -1, dtype=np.int16)
     if recorder.dropped:

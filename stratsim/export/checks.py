@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratsim.model.request import Status
-from stratsim.model.tolerance import TIME_RTOL
+from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
 from stratsim.stats.occupancy import peak_concurrency
 
 if TYPE_CHECKING:
@@ -155,6 +155,6 @@ def _clock(result: Result) -> Iterator[str]:
 
 def _deadlines(requests: RequestTable) -> Iterator[str]:
     status, finish = requests.status, requests.finish_s
-    latest = requests.deadline_s * (1.0 + TIME_RTOL)
+    latest = latest_finish_s(requests.deadline_s)
     yield from _report(7, "met, but answered after the deadline", (status == Status.MET) & (finish > latest), "request")
     yield from _report(7, "late, but answered by the deadline", (status == Status.LATE) & (finish <= latest), "request")

@@ -7,12 +7,21 @@ after a simulated day it is 86 ns.
 
 from __future__ import annotations
 
-__all__ = ["TIME_RTOL", "meets"]
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["TIME_RTOL", "latest_finish_s"]
 
 TIME_RTOL = 1e-12
 """Times that differ by less than this share of them are the same time (our choice; rounding errors are about 1e-15)."""
 
 
-def meets(finish_s: float, deadline_s: float) -> bool:
-    """Whether something that ends at `finish_s` (absolute, not negative) meets an absolute deadline."""
-    return finish_s <= deadline_s * (1.0 + TIME_RTOL)
+Time = TypeVar("Time", float, "NDArray[np.float64]")
+
+
+def latest_finish_s(deadline_s: Time) -> Time:
+    """Return the latest finish that still meets an absolute deadline (not negative; `inf` for none)."""
+    return deadline_s * (1.0 + TIME_RTOL)

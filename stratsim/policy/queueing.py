@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.errors import SpecError
-from stratsim.model.tolerance import TIME_RTOL
+from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import Decision, Drop, DropMode, Policy, Setting, Start, Wake
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class QueuePolicy(Policy):
         while queue and len(batch) < limit:
             request = queue[0][2]
             alone_s = self._finish_s(now_s, slot_s, model, 1, request.bytes_in, request.bytes_out)
-            deadline_s = request.deadline_s * (1.0 + TIME_RTOL)
+            deadline_s = latest_finish_s(request.deadline_s)
             reason = self._give_up(alone_s, deadline_s, now_s)
             if reason is not None:
                 heappop(queue)
