@@ -27,6 +27,7 @@ from stratsim.model.parts import (
     not_negative,
     positive,
 )
+from stratsim.model.truth import Sharing, Transfers, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,7 @@ __all__ = [
     "SchedulerModel",
     "SchedulerProfile",
     "Sharing",
+    "Transfers",
     "Truth",
 ]
 
@@ -114,45 +116,6 @@ class Observable:
             raise ProfileError("models is empty")
         if not all(name.strip() for name in self.models):
             raise ProfileError("models has a model without a name")
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """Parameters of the `streams` execution model for one model at one batch size.
-
-    Args:
-        demand: s in (0, 1], the share of the GPU that the model occupies when it runs alone at full speed.
-        weight: w > 0, how strongly its kernels win the block scheduler; only ratios matter.
-    """
-
-    demand: float
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        positive("", demand=self.demand, weight=self.weight)
-        if self.demand > 1:
-            raise ProfileError(f"demand must be within (0, 1], got {self.demand!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What only the simulated hardware knows.
-
-    Args:
-        sharing: `streams` parameters by model and batch size; linear between batch sizes, constant beyond the first
-            and the last. A model without an entry has demand 1 and weight 1 (processor sharing).
-        noise_cv: Run-to-run coefficient of variation of a batch's solo execution time, for all models.
-    """
-
-    sharing: dict[str, dict[int, Sharing]] = field(default_factory=dict)
-    noise_cv: float = 0.0
-
-    def __post_init__(self) -> None:
-        not_negative("", noise_cv=self.noise_cv)
-        for model, table in self.sharing.items():
-            if not table:
-                raise ProfileError(f"sharing[{model!r}] is empty; leave the model out for processor sharing")
-            batch_sizes(f"sharing[{model!r}]", *table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,9 +260,13 @@ class Profile:
                 name=name,
                 latency_s=dense(model.latency_s, self.observable.interpolation),
                 sharing=tuple(Sharing(s, w) for s, w in zip(demand, weight, strict=True)),
+                features=dict(model.features),
+                weights_bytes=model.weights_bytes,
             )
         pcie = self.observable.pcie
-        return HardwareProfile(self.name, models, pcie.h2d, pcie.d2h, self.truth.noise_cv)
+        return HardwareProfile(
+            self.name, models, pcie.h2d, pcie.d2h, self.truth.noise_cv, self.device, self.truth, tuple(self.pairs)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,11 +322,13 @@ class SchedulerProfile:
 
 @dataclass(frozen=True, slots=True)
 class HardwareModel:
-    """One model as the simulated device knows it; both tables are indexed by batch size."""
+    """One model as the simulated device knows it; both tuples are indexed by batch size."""
 
     name: str
     latency_s: tuple[float, ...]
     sharing: tuple[Sharing, ...]
+    features: Mapping[int, Features] = field(default_factory=dict)
+    weights_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +340,11 @@ class HardwareProfile:
     h2d: Link
     d2h: Link
     noise_cv: float
+    device: Device
+    truth: Truth = field(default_factory=Truth)
+    """Parameters of the execution models and of the links, as the file has them."""
+    pairs: tuple[Pair, ...] = ()
+    """Measured co-locations, which the `pairwise` execution model replays."""
 
 
 def _at(profile: str, model: str, table: tuple[float, ...], batch: int) -> float:

@@ -80,7 +80,7 @@ def make_profile(
         device=Device("synthetic GPU"),
         provenance=dict.fromkeys(("device", "observable", "truth", "pairs"), made),
         observable=Observable(Pcie(h2d or _FREE, d2h or _FREE), models),
-        truth=Truth(shared, noise_cv),
+        truth=Truth(shared, noise_cv=noise_cv),
     )
 
 
