@@ -110,6 +110,12 @@ def _check_models(workload: Workload, profile: Profile) -> None:
         raise OutsideProfileError(f"profile {profile.name!r} has no model {model!r}; {suggest(model, known)}")
 
 
+def _streams(workload: Workload) -> int:
+    """Return how many streams there are if every client has one, and so has every model used by no client."""
+    nameless = workload.model[workload.client < 0]
+    return max(len(workload.client_names) + len(workload.closed_loop) + len(np.unique(nameless)), 1)
+
+
 def _are_requests(given: Any) -> bool:
     """Whether a policy gave several requests; one of them bare is a tuple, too, of other things."""
     return not isinstance(given, Request) and all(isinstance(request, Request) for request in given)
@@ -181,13 +187,19 @@ class _Run:
         self.policy = policy
         self.name = name
         self.model = execution_model(cluster.device_model, hardware)
-        self.slots = min(cluster.max_concurrency, self.model.max_concurrency or cluster.max_concurrency)
+        slots, prefetch = cluster.max_concurrency, cluster.prefetch
+        slot_per_client = getattr(policy, "slot_per_client", False)
+        if slot_per_client:
+            slots, prefetch = _streams(workload), 0
+        self.slots = min(slots, self.model.max_concurrency or slots)
+        if slot_per_client:
+            prefetch = slots - self.slots  # where the device model has fewer slots, inputs still come as they like
         self.clock = Clock()
         self.recorder = Recorder(len(workload), closed_loop=bool(workload.closed_loop))
         self.log = self.recorder.log
         self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
         self.factors = self.noise.factors
-        self.view = View(cluster.gpus, self.slots + cluster.prefetch, self.log)
+        self.view = View(cluster.gpus, self.slots + prefetch, self.log)
         self.links = PrivateLinks(cluster.gpus, hardware.h2d, hardware.d2h) if cluster.transfers else None
         self.uplink: SharedUplink[_Work | InFlight] | None = None
         if cluster.transfers and cluster.uplink_bytes_per_s is not None:
@@ -207,7 +219,7 @@ class _Run:
         self.largest = {name: len(sizes) - 1 for name, sizes in self.service.items()}
         self.alone = {name: sizes[1] for name, sizes in self.service.items()}
         self.gpu_by_id = {gpu.view.id: gpu for gpu in self.gpus}
-        self.places = self.slots + cluster.prefetch
+        self.places = self.slots + prefetch
         self.several_gpus = cluster.gpus > 1
         self.batch_of = self.recorder.batch_of
         self.waiting = self.view._waiting
@@ -234,7 +246,7 @@ class _Run:
             profile=profile.for_scheduler(transfers=cluster.transfers),
             gpus=cluster.gpus,
             max_concurrency=self.slots,
-            prefetch=cluster.prefetch,
+            prefetch=prefetch,
             max_batch=max_batch,
             drop=drop,
             streams=streams.child("policy"),
@@ -263,6 +275,7 @@ class _Run:
             clients=clients,
             reasons=tuple(self.recorder.reasons),
             gpus=len(self.gpus),
+            max_concurrency=self.slots,
             events=events,
             start_s=float(requests.arrival_s[0]) if len(requests) else 0.0,
             end_s=max(float(np.nan_to_num(times).max(initial=0.0)) for times in ends),

@@ -88,6 +88,8 @@ class Result:
     """The last thing that happened: an arrival, a drop or the end of a copy-out."""
     wall_s: float
     """Duration of the event loop with recording, by the wall clock, without reading and writing files."""
+    max_concurrency: int | None = None
+    """Execution slots per GPU that were in effect; None if not known."""
     notes: tuple[str, ...] = ()
     """Anything the user should know about this run: one line each."""
 

@@ -104,9 +104,10 @@ def replay(
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
     notes = dict.fromkeys(inputs.notes)
+    solo = inputs.profile.for_scheduler(transfers=inputs.spec.transfers)
     for call in inputs.policies:
         result = _run(inputs, call, progress)
-        summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s))
+        summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))
         notes |= dict.fromkeys(result.notes)
         if keep_results:
             results.append(result)
@@ -126,8 +127,7 @@ def _run(inputs: Inputs, call: PolicyCall, progress: Callable[[str, int, int], N
         name=call.text,
         progress=None if progress is None else lambda done, total: progress(call.text, done, total),
     )
-    slots = min(spec.max_concurrency, EXECUTION_MODELS[spec.device_model].max_concurrency or spec.max_concurrency)
-    broken = invariants(result, slots)
+    broken = invariants(result, result.max_concurrency)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")
     return result

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratsim.export.clients import client_figures
 from stratsim.model.request import Priority, Status
 from stratsim.stats.deadlines import measuring_window, ratio, violation, violation_completed
 from stratsim.stats.fairness import jain_index, max_slowdown, mean_slowdown
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stratsim.engine.result import Result
+    from stratsim.model.profile import SchedulerProfile
 
     Mask = NDArray[np.bool_]
 
 __all__ = ["summarize"]
 
 
-def summarize(result: Result, *, warmup_s: float | None = None) -> dict[str, Any]:
+def summarize(
+    result: Result, *, warmup_s: float | None = None, profile: SchedulerProfile | None = None
+) -> dict[str, Any]:
     """Return the figures of one run: one element of `runs` in `--json`, of plain Python values only.
 
     Args:
@@ -33,6 +37,7 @@ def summarize(result: Result, *, warmup_s: float | None = None) -> dict[str, Any
         warmup_s: None counts every arrival over the whole simulated span. A length in seconds restricts every figure
             to the measuring window (`stratsim.stats.deadlines.measuring_window`): the class figures to requests that
             arrived inside it, GPU and PCIe figures to what happened inside it.
+        profile: Solo times; with them come figures per client, if the requests have clients.
 
     Raises:
         SpecError: the warm-up leaves nothing to measure.
@@ -46,9 +51,11 @@ def summarize(result: Result, *, warmup_s: float | None = None) -> dict[str, Any
         window = span = measuring_window(requests.arrival_s, requests.deadline_s, warmup_s)
         counted = (requests.arrival_s >= span[0]) & (requests.arrival_s <= span[1])
     gpus = [_Gpu(result, gpu, span) for gpu in range(result.gpus)]
+    clients = {} if profile is None else client_figures(result, counted, span[1] - span[0], profile)
     return {
         "policy": result.policy,
         "classes": {p.label: _class(result, counted & (requests.priority == p), span) for p in Priority},
+        **({"clients": clients} if clients else {}),
         "gpu": [gpu.execution() for gpu in gpus],
         "pcie": [gpu.copies() for gpu in gpus],
         "window_s": None if window is None else list(window),

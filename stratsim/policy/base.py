@@ -105,7 +105,12 @@ class Setting:
 
 @runtime_checkable
 class Policy(Protocol):
-    """A scheduling policy. Subclass it, or match it structurally."""
+    """A scheduling policy. Subclass it, or match it structurally.
+
+    A policy may also have a class variable `slot_per_client = True`: then no limit of concurrency applies. Each GPU has
+    a slot for every client (for every model, where requests have no client), whatever the run's `max_concurrency` and
+    `prefetch` say; the setting tells the numbers in effect.
+    """
 
     wakes: ClassVar[frozenset[Wake]] = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
     """The moments at which `decide` is called. Every other moment costs nothing."""

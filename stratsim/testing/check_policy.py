@@ -124,7 +124,7 @@ def _simulate(policy: Policy, workload: Workload, cluster: Cluster = _CLUSTER) -
         result = simulate(workload, _PROFILE, policy, cluster=cluster, seed=3)
     except PolicyError as error:
         raise AssertionError(str(error)) from error
-    broken = invariants(result, cluster.max_concurrency)
+    broken = invariants(result, result.max_concurrency)
     _expect(not broken, "; ".join(broken))
     return result
 

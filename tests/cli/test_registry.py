@@ -10,7 +10,7 @@ from stratsim.policy.registry import PolicyCall, describe, make_policy, parse_po
 
 
 def test_the_shipped_policies_are_registered():
-    assert list(registered()) == ["edf", "fifo", "priority-edf", "priority-fifo"]
+    assert list(registered()) == ["edf", "fifo", "native", "priority-edf", "priority-fifo"]
     assert registered()["edf"] == "stratsim.policy.queueing:Edf"
 
 
@@ -95,7 +95,9 @@ def make(text):
 def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(SpecError, match=r"^unknown policy 'prio-edf'; did you mean 'priority-edf'\?$"):
         make("prio-edf")
-    with pytest.raises(SpecError, match=r"^unknown policy 'zzz'; known: edf, fifo, priority-edf, priority-fifo$"):
+    with pytest.raises(
+        SpecError, match=r"^unknown policy 'zzz'; known: edf, fifo, native, priority-edf, priority-fifo$"
+    ):
         make("zzz")
     with pytest.raises(SpecError, match=r"^policy 'edf' has no parameter 'max_bach'; did you mean 'max_batch'\?$"):
         make("edf(max_bach=2)")
