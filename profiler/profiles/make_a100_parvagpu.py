@@ -5,17 +5,16 @@
 DIR holds `parvagpu/*.csv` (MunQ-Lee/ParvaGPU_SC24 @ 5f3de1e, folder prof_data, MIT) and
 `clockwork/inference_predictability_sample.csv` (Clockwork's sample, Apache-2.0). The tables are not
 part of this project.
-Also prints the error of the sharing rule and of the interpolation, as quoted in docs/profiles.md.
+Also prints the error of the law of sharing (`stratsim.validate.parvagpu`) and of the interpolation, as quoted in
+docs/profiles.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import math
 import statistics
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from architectures import ARCHITECTURES, CLASSES_BYTES, FLOAT_BYTES, FLOPS_SOURCE, IMAGE_BYTES
 
@@ -35,12 +34,9 @@ from stratsim.model.profile import (
     Sharing,
     Truth,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from stratsim.validate.parvagpu import APART, Law, Throughput, fit, leave_out, points, read_tables, utilisation
 
 NAME = "a100-80gb-parvagpu"
-WHOLE_GPU = "7"
 TOKENS = 128
 DEVICE = Device(
     name="NVIDIA A100 80GB",
@@ -51,19 +47,6 @@ DEVICE = Device(
 )
 LINK = Link(alpha_s=10e-6, bytes_per_s=24.8e9)
 LAUNCH_BOUND = 1.2
-FITTED = ("bert",)
-"""Models whose own measurements refute the sharing rule, so that their demand is fitted."""
-
-Throughput = dict[tuple[int, int], float]
-"""Requests per second of each process, by batch size and number of processes."""
-
-
-def read_throughput(path: Path) -> Throughput:
-    """Return the rows of the whole GPU; 0 in the file means out of memory and is left out."""
-    with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["Mig instance"] == WHOLE_GPU]
-    found = {(int(row["Batch size"]), int(row["Workload Number"])): float(row["Throughput"]) for row in rows}
-    return {key: value for key, value in found.items() if value > 0}
 
 
 def read_noise_cv(path: Path) -> float:
@@ -79,41 +62,9 @@ def latencies(throughput: Throughput) -> dict[int, float]:
     return {batch: round(batch / rate, 9) for (batch, count), rate in sorted(throughput.items()) if count == 1}
 
 
-def rule_demands(throughput: Throughput) -> dict[int, float]:
-    """Return throughput(b) / max throughput of one process: the share of the GPU that it uses alone."""
-    alone = {batch: rate for (batch, count), rate in throughput.items() if count == 1}
-    most = max(alone.values())
-    return {batch: round(rate / most, 4) for batch, rate in sorted(alone.items())}
-
-
-def slowdowns(throughput: Throughput, batch: int) -> list[tuple[int, float]]:
-    """Return (processes, slowdown of each) for two and more processes."""
-    alone = throughput[batch, 1]
-    return sorted((n, alone / rate) for (size, n), rate in throughput.items() if size == batch and n > 1)
-
-
-def fitted_demands(throughput: Throughput) -> dict[int, float]:
-    """Return, by batch size, the demand that minimises the squared error of log max(1, n s) over all n."""
-
-    def loss(demand: float, points: list[tuple[int, float]]) -> float:
-        return sum(math.log(max(1.0, n * demand) / slowdown) ** 2 for n, slowdown in points)
-
-    grid = [step / 1000 for step in range(1, 1001)]
-    return {
-        batch: min(grid, key=lambda demand: loss(demand, points))
-        for batch, points in ((batch, slowdowns(throughput, batch)) for batch in latencies(throughput))
-        if points
-    }
-
-
-def errors(throughput: Throughput, demands: dict[int, float]) -> list[float]:
-    """Return |predicted / measured slowdown - 1| of every point with two or more processes."""
-    return [
-        abs(max(1.0, n * demands[batch]) / slowdown - 1)
-        for batch in latencies(throughput)
-        for n, slowdown in slowdowns(throughput, batch)
-        if batch in demands
-    ]
+def demands(law: Law, name: str, throughput: Throughput) -> dict[int, float]:
+    """Return the law's demand of every batch size that ran alone."""
+    return {batch: round(law.demand(name, batch, share), 4) for batch, share in utilisation(throughput).items()}
 
 
 def observable_model(name: str, latency_s: dict[int, float]) -> ObservableModel:
@@ -135,7 +86,7 @@ def observable_model(name: str, latency_s: dict[int, float]) -> ObservableModel:
     )
 
 
-def provenance(tables: dict[str, Throughput]) -> dict[str, Provenance]:
+def provenance(tables: dict[str, Throughput], law: Law) -> dict[str, Provenance]:
     """Return where every field comes from."""
     parva = "MunQ-Lee/ParvaGPU_SC24 @ 5f3de1e"
     script = f"{parva}, scripts/dl_infer_runtime.py"
@@ -181,9 +132,16 @@ def provenance(tables: dict[str, Throughput]) -> dict[str, Provenance]:
         ),
         "truth.sharing": Provenance(
             "synthetic",
-            f"demand = throughput(b) / max throughput of one process, from {parva}",
+            f"demand = min(1, c u (1 + k / b)), u = throughput(b) / max throughput of one process, c = {law.busy:g}, "
+            f"k = {law.fixed:g} fitted to the slowdowns of 2 to 5 processes of ten models, {parva}",
             "MIT",
-            note="self co-location of processes cannot identify weights: weight 1 is assumed",
+            note="copies of one model cannot identify weights: weight 1 is assumed",
+        ),
+        f"truth.sharing.{APART}": Provenance(
+            "synthetic",
+            f"the same with c = {law.busy_apart:g}, fitted to its own slowdowns: they refute the other models' c",
+            "MIT",
+            note="weight 1 is assumed",
         ),
         "truth.noise_cv": Provenance(
             "published", "Clockwork's sample @ a643837: median of three ResNets' run-to-run variation", "Apache-2.0"
@@ -192,13 +150,6 @@ def provenance(tables: dict[str, Throughput]) -> dict[str, Provenance]:
     for name in ("bert", "mobilenetv2", "resnet50", "resnet101"):
         found[f"observable.models.{name}.kernels.count"] = Provenance(
             "published", "eth-easl/orion @ aded65d: rows of its kernel profile", "MIT", note="V100, batch 2 (bert) or 4"
-        )
-    for name in FITTED:
-        found[f"truth.sharing.{name}"] = Provenance(
-            "synthetic",
-            f"demand fitted to the slowdowns of 2 to 5 processes, {parva}",
-            "MIT",
-            note="weight 1 is assumed",
         )
     for name, throughput in tables.items():
         latency_s = latencies(throughput)
@@ -212,16 +163,10 @@ def provenance(tables: dict[str, Throughput]) -> dict[str, Provenance]:
 
 def make(data: Path) -> Profile:
     """Return the profile."""
-    tables = {
-        name: read_throughput(data / "parvagpu" / f"{name}.csv")
-        for name in sorted(ARCHITECTURES)
-        if name != "distilbert"
-    }
+    tables = read_tables(data / "parvagpu")
+    law = fit(points(tables))
     sharing = {
-        name: {
-            batch: Sharing(demand, weight=1.0)
-            for batch, demand in (fitted_demands if name in FITTED else rule_demands)(throughput).items()
-        }
+        name: {batch: Sharing(demand, weight=1.0) for batch, demand in demands(law, name, throughput).items()}
         for name, throughput in tables.items()
     }
     return Profile(
@@ -232,7 +177,7 @@ def make(data: Path) -> Profile:
             "Co-location there is of processes under MPS, each model beside copies of itself."
         ),
         device=DEVICE,
-        provenance=provenance(tables),
+        provenance=provenance(tables, law),
         observable=Observable(
             pcie=Pcie(h2d=LINK, d2h=LINK),
             models={name: observable_model(name, latencies(throughput)) for name, throughput in tables.items()},
@@ -244,28 +189,33 @@ def make(data: Path) -> Profile:
 
 def report(data: Path, profile: Profile) -> None:
     """Print the checks that docs/profiles.md quotes."""
-    tables = {name: read_throughput(data / "parvagpu" / f"{name}.csv") for name in profile.observable.models}
-    rules: dict[str, Callable[[Throughput], dict[int, float]]] = {
-        "rule": rule_demands,
-        "fitted": fitted_demands,
-        "0 (full speed)": lambda table: dict.fromkeys(latencies(table), 0.0),
-        "1 (equal shares)": lambda table: dict.fromkeys(latencies(table), 1.0),
+    measured = points(read_tables(data / "parvagpu"))
+    law = fit(measured)
+    print(f"law: c {law.busy:g}, k {law.fixed:g}, c of {APART} {law.busy_apart:g}")
+    predictions = {
+        "full speed (slowdown 1)": [1.0 for _ in measured],
+        "equal shares (slowdown n)": [float(point.processes) for point in measured],
+        "demand u, nothing fitted": [max(1.0, point.processes * point.utilisation) for point in measured],
+        "law": [law.slowdown(point) for point in measured],
+        "law, leave one model out": leave_out(measured, lambda point: point.model),
+        "law, leave one number of processes out": leave_out(measured, lambda point: point.processes),
+        "law, leave one batch size out": leave_out(measured, lambda point: point.batch),
     }
-    by_model = {kind: {name: errors(t, demands(t)) for name, t in tables.items()} for kind, demands in rules.items()}
-    by_model["shipped"] = {name: by_model["fitted" if name in FITTED else "rule"][name] for name in tables}
-    for kind, found in by_model.items():
-        for label, names in (("all models", list(tables)), ("without bert", [n for n in tables if n != "bert"])):
-            points = [error for name in names for error in found[name]]
-            print(f"demand {kind}, {label}: {_summary(points)}")
-    for name in tables:
-        print(f"demand rule, {name}: {_summary(by_model['rule'][name])}")
+    for label, predicted in predictions.items():
+        found = [
+            (point.model, abs(slowdown / point.slowdown - 1))
+            for point, slowdown in zip(measured, predicted, strict=True)
+        ]
+        print(f"{label}, all models: {_summary([error for _, error in found])}")
+        print(f"{label}, without {APART}: {_summary([error for model, error in found if model != APART])}")
+        print(f"{label}, {APART} alone: {_summary([error for model, error in found if model == APART])}")
     for method in METHODS:
-        points = [
+        errors = [
             abs(error)
             for model in profile.observable.models.values()
             for error in leave_one_out(model.latency_s, method).values()
         ]
-        print(f"interpolation {method}: {_summary(points)}")
+        print(f"interpolation {method}: {_summary(errors)}")
 
 
 def _summary(points: list[float]) -> str:

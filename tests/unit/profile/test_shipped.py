@@ -49,16 +49,18 @@ def test_a100_sizes_follow_from_shapes(a100):
     assert (models["bert"].bytes_in, models["bert"].bytes_out) == (3 * 128 * 8, 2 * 4)
 
 
-def test_demand_is_the_share_of_the_best_throughput(a100):
+def test_demand_is_the_share_of_the_best_throughput_and_a_fixed_time_per_batch(a100):
+    """s = c u (1 + k / b): c .94, k .95, fitted."""
     sharing = a100.truth.sharing["resnet50"]
-    assert sharing[256].demand == 1.0
-    assert sharing[1].demand == pytest.approx(195.826 / 2582.226, abs=1e-4)
+    assert sharing[256].demand == pytest.approx(0.94 * (1 + 0.95 / 256), abs=1e-4)
+    assert sharing[1].demand == pytest.approx(0.94 * 195.826 / 2582.226 * 1.95, abs=1e-4)
     assert {entry.weight for table in a100.truth.sharing.values() for entry in table.values()} == {1.0}
 
 
-def test_bert_is_the_one_fitted_model(a100):
-    assert a100.truth.sharing["bert"][256].demand < 0.5
-    assert a100.provenance["truth.sharing.bert"].kind == "synthetic"
+def test_bert_has_a_parameter_of_its_own(a100):
+    assert a100.truth.sharing["bert"][256].demand == pytest.approx(0.47 * (1 + 0.95 / 256), abs=1e-4)
+    assert a100.provenance["truth.sharing.bert"].kind == a100.provenance["truth.sharing"].kind == "synthetic"
+    assert "c = 0.47" in a100.provenance["truth.sharing.bert"].source
 
 
 def test_launch_bound_rows_are_marked(a100):
@@ -140,6 +142,8 @@ def test_the_script_makes_the_shipped_file(script, name, tmp_path):
     printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
     assert out.read_bytes() == bundled.find("profiles", name).read_bytes()
     if name.startswith("a100"):
-        assert "demand rule, all models: 326 points, median 6.0%, mean 14.7%" in printed
-        assert "demand rule, without bert: 290 points, median 5.1%, mean 8.2%" in printed
-        assert "demand shipped, all models: 326 points, median 5.4%, mean 8.1%" in printed
+        assert "law: c 0.94, k 0.95, c of bert 0.47" in printed
+        assert "law, all models: 326 points, median 3.7%, mean 5.4%" in printed
+        assert "law, without bert: 290 points, median 3.4%, mean 5.1%" in printed
+        assert "law, leave one model out, all models: 326 points, median 4.5%, mean 12.9%" in printed
+        assert "demand u, nothing fitted, all models: 326 points, median 6.1%, mean 14.7%" in printed

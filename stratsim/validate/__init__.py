@@ -1,0 +1,1 @@
+"""Checks of the whole simulator against closed forms, another simulator and published measurements."""
