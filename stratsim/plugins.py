@@ -1,0 +1,263 @@
+"""Finds classes by name (entry points), or in a user's file, and makes objects of them with inline parameters.
+
+- `fifo`: a registered class
+- `edf(max_batch=4)`: the same with parameters
+- `strait(belief=rls(forgetting=0.98))`: a parameter may itself be such a name; it reaches the class as text
+- `my_policy.py:MyPolicy`: a class in a file
+
+Policies and predictors each have one `Registry`. Nothing is evaluated: parameters are literals or words.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import re
+import sys
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from stratsim.errors import SpecError, suggest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["Description", "PluginCall", "Registry"]
+
+Plugin = TypeVar("Plugin")
+
+_BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
+_WORD = re.compile(r"[A-Za-z_][\w-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginCall:
+    """A plug-in as it was asked for: `text` is the whole, `name` is what stands before the parameters."""
+
+    text: str
+    name: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a class says of itself.
+
+    Args:
+        summary: First line of its docstring.
+        text: The whole docstring, followed by that of the family it belongs to.
+        source: What follows `Source:` in the docstring, its first sentence or clause.
+        parameters: Name and default of each parameter.
+    """
+
+    summary: str
+    text: str
+    source: str
+    parameters: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Registry(Generic[Plugin]):
+    """The plug-ins of one kind.
+
+    Args:
+        kind: What one of them is called in messages, such as `policy`.
+        group: Entry point group, such as `stratsim.policies`.
+        base: Full name of the class or Protocol that they follow, for messages.
+        needed: Attributes without which a class is refused.
+        family: Attribute that marks a base class whose docstring belongs to the description.
+    """
+
+    kind: str
+    group: str
+    base: str
+    needed: tuple[str, ...]
+    family: str
+
+    def registered(self) -> dict[str, str]:
+        """Return where each registered class is, as `module:Class`, by name."""
+        return {point.name: point.value for point in sorted(entry_points(group=self.group), key=lambda p: p.name)}
+
+    def parse(self, text: str) -> list[PluginCall]:
+        """Split a comma-separated list and read the inline parameters.
+
+        Raises:
+            SpecError: names the part that cannot be read, or that is listed twice.
+        """
+        parts = _split(text)
+        if parts is None:
+            raise SpecError(f"cannot read the {self.kind} list {text!r}: expected NAME[(parameter=value, ...)], ...")
+        calls = [self._parse(part.strip()) for part in parts]
+        texts = [call.text for call in calls]
+        for call in calls:
+            if texts.count(call.text) > 1:
+                raise SpecError(f"{self.kind} {call.text!r} is listed twice")
+        return calls
+
+    def parse_one(self, text: str) -> PluginCall:
+        """Read one name with its inline parameters.
+
+        Raises:
+            SpecError: it cannot be read, or is a list.
+        """
+        calls = self.parse(text)
+        if len(calls) > 1:
+            raise SpecError(f"expected one {self.kind}, got {len(calls)}: {text!r}")
+        return calls[0]
+
+    def make(self, call: PluginCall) -> Plugin:
+        """Return a new object.
+
+        Raises:
+            SpecError: no such class or parameter (with the nearest name), or a value that the class refuses.
+        """
+        cls = self.load(call.name)
+        known = _parameters(cls)
+        for name in call.parameters:
+            if name not in known:
+                raise SpecError(f"{self.kind} {call.name!r} has no parameter {name!r}; {suggest(name, known)}")
+        for name, parameter in known.items():
+            if parameter.default is parameter.empty and name not in call.parameters:
+                raise SpecError(f"{self.kind} {call.name!r} needs parameter {name!r}")
+        try:
+            return cls(**call.parameters)
+        except SpecError as error:
+            raise SpecError(f"{self.kind} {call.text!r}: {error}") from None
+        except Exception as error:
+            message = f"{self.kind} {call.text!r} cannot be made: {type(error).__name__}: {error}"
+            raise SpecError(message) from error
+
+    def load(self, name: str) -> type[Plugin]:
+        """Return a class, by registered name or as `path/to/file.py:ClassName`."""
+        if ".py:" in name:
+            return self._from_file(name)
+        points = {point.name: point for point in entry_points(group=self.group)}
+        if name not in points:
+            raise SpecError(f"unknown {self.kind} {name!r}; {suggest(name, points)}")
+        return self._checked(points[name].load(), name)
+
+    def describe(self, name: str) -> Description:
+        """Return what a class says of itself.
+
+        Raises:
+            SpecError: there is no such class.
+        """
+        cls = self.load(name)
+        own = inspect.cleandoc(cls.__doc__ or "")
+        root = self.base.rpartition(".")[2]
+        family = [base for base in cls.__mro__[1:] if base.__name__ != root and self.family in vars(base)]
+        text = "\n\n".join([own, *(f"{base.__name__}: {inspect.cleandoc(base.__doc__ or '')}" for base in family)])
+        _, _, source = own.partition("Source:")
+        parameters = tuple(
+            (key, "required" if parameter.default is parameter.empty else repr(parameter.default))
+            for key, parameter in _parameters(cls).items()
+        )
+        return Description(
+            summary=own.split("\n", 1)[0],
+            text=text,
+            source=" ".join(source.split()).split(";")[0].removesuffix("."),
+            parameters=parameters,
+        )
+
+    def _parse(self, text: str) -> PluginCall:
+        name, bracket, rest = text.partition("(")
+        if not bracket:
+            return PluginCall(text, text, {})
+        try:
+            parameters = _keywords(f"f({rest}")
+        except (SyntaxError, ValueError):
+            message = f"cannot read {self.kind} {text!r}: parameters are NAME=VALUE, separated by commas"
+            raise SpecError(message) from None
+        return PluginCall(text, name.strip(), parameters)
+
+    def _from_file(self, name: str) -> type[Plugin]:
+        file, _, class_name = name.rpartition(":")
+        path = Path(file)
+        if not path.is_file():
+            raise SpecError(f"{self.kind} {name!r}: there is no file {file!r}")
+        try:
+            module = _import_file(path)
+        except (Exception, SystemExit) as error:  # a script without a main guard may end the process
+            message = f"{self.kind} {name!r}: importing {file} failed: {type(error).__name__}: {error}"
+            raise SpecError(message) from error
+        if not hasattr(module, class_name):
+            own = [(key, it) for key, it in vars(module).items() if getattr(it, "__module__", "") == module.__name__]
+            classes = [key for key, value in own if inspect.isclass(value)]
+            raise SpecError(f"{file} has no class {class_name!r}; {suggest(class_name, classes)}")
+        return self._checked(getattr(module, class_name), name)
+
+    def _checked(self, loaded: object, name: str) -> type[Plugin]:
+        missing = [attribute for attribute in self.needed if not hasattr(loaded, attribute)]
+        if not inspect.isclass(loaded) or missing:
+            lacks = f"lacks {', '.join(missing)}" if inspect.isclass(loaded) else "is not a class"
+            raise SpecError(f"{self.kind} {name!r} is not a {self.kind}: it {lacks} (see {self.base})")
+        return cast("type[Plugin]", loaded)
+
+
+def _parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the constructor's named parameters; a class without a constructor of its own has none."""
+    return {
+        name: parameter
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+
+
+def _split(text: str) -> list[str] | None:
+    """Split at the commas outside brackets; None where brackets do not match or a part is empty."""
+    parts, depth, start = [], 0, 0
+    for position, sign in enumerate(text):
+        depth += _BRACKETS.get(sign, 0)
+        if sign == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    parts.append(text[start:])
+    return None if depth or not all(part.strip() for part in parts) else parts
+
+
+def _keywords(code: str) -> dict[str, Any]:
+    """Read `f(NAME=VALUE, ...)`; anything else is a ValueError or a SyntaxError."""
+    tree = ast.parse(code, mode="eval").body
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
+        raise ValueError("only NAME=VALUE")
+    if any(keyword.arg is None for keyword in tree.keywords):
+        raise ValueError("no **")
+    return {str(keyword.arg): _value(keyword.value, code) for keyword in tree.keywords}
+
+
+def _value(node: ast.expr, code: str) -> Any:
+    """Return a literal; a word is a string, `true` and `false` are what TOML calls so, NAME(...) stays text."""
+    text = ast.get_source_segment(code, node) or ""
+    name, bracket, rest = text.partition("(")
+    if not _WORD.fullmatch(name.strip()) or text in ("True", "False", "None"):
+        return ast.literal_eval(node)
+    if not bracket:
+        return {"true": True, "false": False}.get(text, text)
+    _keywords(f"f({rest}")  # raises what cannot be read
+    return text
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Import a file, once for the same content at the same place; it may import its neighbours."""
+    digest = hashlib.sha256(str(path.resolve()).encode() + b"\0" + path.read_bytes()).hexdigest()
+    module_name = f"stratsim_user_{path.stem}_{digest[:12]}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    spec = spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
+    module = module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses and pickle look their module up
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
