@@ -136,3 +136,38 @@ def test_a_heavier_user_is_never_slower(weights):
     ordered = sorted(weights)
     rates = capped([(0.7, weight) for weight in ordered])
     assert all(light <= heavy for light, heavy in pairwise(rates))
+
+
+@settings(max_examples=150, deadline=None)
+@given(network=networks(), data=st.data())
+def test_weighted_max_min_gives_every_flow_a_bottleneck_by_weight(network, data):
+    """Each flow crosses a full link on which nobody gets more, per weight, than it does."""
+    paths, capacity = network
+    weights = data.draw(st.lists(st.floats(0.1, 10.0), min_size=len(paths), max_size=len(paths)))
+    rates = max_min(paths, capacity, weights)
+    levels = [rate / weight for rate, weight in zip(rates, weights, strict=True)]
+    load = [sum(rate for path, rate in zip(paths, rates, strict=True) if link in path) for link in range(len(capacity))]
+    assert all(used <= limit * (1 + 1e-9) for used, limit in zip(load, capacity, strict=True))
+    for path, level in zip(paths, levels, strict=True):
+        assert any(
+            load[link] >= capacity[link] * (1 - 1e-9)
+            and all(other <= level * (1 + 1e-9) for way, other in zip(paths, levels, strict=True) if link in way)
+            for link in path
+        )
+
+
+@settings(max_examples=100, deadline=None)
+@given(network=networks(), data=st.data())
+def test_weight_0_takes_nothing_from_the_others(network, data):
+    paths, capacity = network
+    last = data.draw(st.lists(st.booleans(), min_size=len(paths), max_size=len(paths)))
+    rates = max_min(paths, capacity, [0.0 if late else 1.0 for late in last])
+    first = [path for path, late in zip(paths, last, strict=True) if not late]
+    assert [rate for rate, late in zip(rates, last, strict=True) if not late] == max_min(first, capacity)
+
+
+@settings(max_examples=50, deadline=None)
+@given(network=networks())
+def test_equal_weights_are_none(network):
+    paths, capacity = network
+    assert max_min(paths, capacity, [0.5] * len(paths)) == max_min(paths, capacity)

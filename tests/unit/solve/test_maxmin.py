@@ -49,3 +49,29 @@ def test_the_arguments_stay_as_they_are():
     paths, capacity = [[0, 1], [0]], [10.0, 2.0]
     max_min(paths, capacity)
     assert (paths, capacity) == ([[0, 1], [0]], [10.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("paths", "capacity", "weights", "rates"),
+    [
+        # Two directions, 24 and 11 to one, below what each could have alone.
+        ([(0, 2), (1, 2)], [25.0, 25.0, 35.0], [11.0, 24.0], [11.0, 24.0]),
+        # Only ratios count.
+        ([(0,), (0,)], [30.0], [2.0, 4.0], [10.0, 20.0]),
+        # The heavy one is held at 5 elsewhere; the light one takes the rest.
+        ([(0,), (0, 1)], [30.0, 5.0], [1.0, 9.0], [25.0, 5.0]),
+        # Weight 0 takes what is left: 35 - 24.
+        ([(0, 2), (1, 2)], [25.0, 24.0, 35.0], [0.0, 1.0], [11.0, 24.0]),
+        # ... among themselves evenly, and without limit where there is no link.
+        ([(0,), (0,), (0, 1), ()], [30.0, 10.0], [0.0, 0.0, 1.0, 0.0], [10.0, 10.0, 10.0, inf]),
+        ([(0,), (0,)], [30.0], [0.0, 1.0], [0.0, 30.0]),
+        ([(0,), (0,)], [inf], [0.0, 1.0], [inf, inf]),
+    ],
+)
+def test_known_answers_with_weights(paths, capacity, weights, rates):
+    assert max_min(paths, capacity, weights) == pytest.approx(rates)
+
+
+def test_links_that_fill_up_together_are_independent():
+    """Three pairs on links of their own: all at half of their link, in one round or three."""
+    assert max_min([(0,), (0,), (1,), (1,), (2,), (2,)], [4.0, 4.0, 6.0]) == [2, 2, 2, 2, 3, 3]
