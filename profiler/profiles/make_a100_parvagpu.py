@@ -183,7 +183,7 @@ def make(data: Path) -> Profile:
             models={name: observable_model(name, latencies(throughput)) for name, throughput in tables.items()},
             interpolation="linear",
         ),
-        truth=Truth(sharing, read_noise_cv(data / "clockwork" / "inference_predictability_sample.csv")),
+        truth=Truth(sharing, noise_cv=read_noise_cv(data / "clockwork" / "inference_predictability_sample.csv")),
     )
 
 
