@@ -23,7 +23,8 @@ class LazyGroup(click.Group):
     Args:
         package: Where the command modules are.
         commands: One-line help by command name; shown without importing anything.
-        elsewhere: One-line help of commands that other packages bring, as entry points of group `stratsim.commands`.
+        elsewhere: One-line help of commands that other packages bring, as entry points of `group`.
+        group: Name of that group of entry points.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class LazyGroup(click.Group):
         package: str = "",
         commands: Mapping[str, str] | None = None,
         elsewhere: Mapping[str, str] | None = None,
+        group: str = "stratsim.commands",
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._package = package
         self._own = dict(commands or {})
         self._elsewhere = dict(elsewhere or {})
+        self._group = group
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Like click's; a group without a command shows its help, in every version of click."""
@@ -56,7 +59,7 @@ class LazyGroup(click.Group):
         if cmd_name in self._own:
             command = getattr(import_module(f"{self._package}.{attribute}"), attribute)
         elif cmd_name in self._elsewhere:
-            command = _entry_point(cmd_name)
+            command = _entry_point(self._group, cmd_name)
         else:
             return None
         assert isinstance(command, click.Command)  # noqa: S101 (a packaging mistake of ours)
@@ -80,10 +83,10 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
 
-def _entry_point(name: str) -> Any:
+def _entry_point(group: str, name: str) -> Any:
     from importlib.metadata import entry_points  # as slow to import as all the rest of `--help` together
 
-    points = entry_points(group="stratsim.commands", name=name)
+    points = entry_points(group=group, name=name)
     if not points:
         raise click.UsageError(f"command {name!r} is not installed with this copy of stratsim")
     return next(iter(points)).load()

@@ -15,6 +15,8 @@ __all__ = ["profile"]
         "show": "Show a profile: models, latencies, provenance.",
         "pairs": "Run a simulated co-location campaign and write its pairs.",
     },
+    elsewhere={"run": "Measure a GPU or CPU and fit its profile."},
+    group="stratsim.profile_commands",
 )
 def profile() -> None:
     """List, show and extend device profiles."""
