@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def capped_weighted(demand: Sequence[float], weight: Sequence[float]) -> list[fl
         weight: Shape (n,), each > 0; only ratios matter.
 
     Returns:
-        Rates, shape (n,), each within (0, 1]. Cost O(n log n).
+        Rates, shape (n,), each within (0, 1]. Cost O(n log n): one sort, then one pass.
 
     Source: our choice of default sharing rule; reduces to processor sharing for demand 1 and equal weights.
     """
@@ -31,15 +32,15 @@ def capped_weighted(demand: Sequence[float], weight: Sequence[float]) -> list[fl
     # The heaviest reach full speed first. Sorting by value makes the sums, to the last bit, independent of the order
     # in which users are given.
     order = sorted(range(len(demand)), key=lambda i: (-weight[i], demand[i]))
+    # How strongly the users from each place on pull together, summed from the lightest.
+    pulls = list(accumulate([demand[i] * weight[i] for i in reversed(order)]))[::-1]
     rates = [1.0] * len(demand)
     left = 1.0
-    pull = sum(demand[i] * weight[i] for i in order)
     for position, i in enumerate(order):
-        level = left / pull
+        level = left / pulls[position]
         if level * weight[i] <= 1.0:
             for j in order[position:]:
                 rates[j] = level * weight[j]
             break
         left -= demand[i]
-        pull = sum(demand[j] * weight[j] for j in order[position + 1 :])
     return rates

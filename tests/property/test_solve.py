@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stratsim.solve import capped_weighted, max_min
+from stratsim.solve import capped_weighted, max_min, max_min_demands
 
 users = st.lists(st.tuples(st.floats(0.01, 1.0), st.floats(0.01, 100.0)), max_size=8)
 capacities = st.floats(0.1, 1000.0)
@@ -121,6 +121,85 @@ def test_max_min_scales_with_the_links(network, exponent):
     assert max_min(paths, [limit * factor for limit in capacity]) == [
         rate * factor for rate in max_min(paths, capacity)
     ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=users, wider=st.floats(1.0, 4.0))
+def test_capped_gains_from_capacity(pairs, wider):
+    """A resource that is wider by a factor is one of capacity 1 with all demands divided by it."""
+    relieved = [(demand / wider, weight) for demand, weight in pairs]
+    for before, after in zip(capped(pairs), capped(relieved), strict=True):
+        assert after >= before * (1 - 1e-12)
+
+
+RESOURCES = 4
+share = st.one_of(st.just(0.0), st.floats(1e-3, 1.0))
+row = st.tuples(*[share] * RESOURCES)
+rows = st.lists(row, max_size=8)
+widths = st.tuples(*[st.floats(0.05, 1.0)] * RESOURCES)
+
+
+def used(demands, rates):
+    return [sum(row[j] * rate for row, rate in zip(demands, rates, strict=True)) for j in range(RESOURCES)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(demands=rows, capacity=widths)
+def test_demands_exceed_no_capacity_and_everyone_slowed_has_a_bottleneck(demands, capacity):
+    """Max-min fairness by its definition: who is not at full speed needs a full resource where nobody is faster."""
+    rates = max_min_demands(demands, capacity)
+    load = used(demands, rates)
+    assert all(0 < rate <= 1 for rate in rates)
+    assert all(total <= limit * (1 + 1e-12) for total, limit in zip(load, capacity, strict=True))
+    for own, rate in zip(demands, rates, strict=True):
+        assert rate == 1 or any(
+            own[j]
+            and load[j] >= capacity[j] * (1 - 1e-9)
+            and all(other <= rate * (1 + 1e-9) for row, other in zip(demands, rates, strict=True) if row[j])
+            for j in range(RESOURCES)
+        )
+
+
+@settings(max_examples=150, deadline=None)
+@given(demands=rows, capacity=widths, data=st.data())
+def test_demands_are_blind_to_the_order_of_users_and_resources(demands, capacity, data):
+    rates = max_min_demands(demands, capacity)
+    order = data.draw(st.permutations(range(len(demands))))
+    assert max_min_demands([demands[i] for i in order], capacity) == [rates[i] for i in order]  # to the last bit
+    turn = data.draw(st.permutations(range(RESOURCES)))
+    turned = [tuple(row[j] for j in turn) for row in demands]
+    assert max_min_demands(turned, [capacity[j] for j in turn]) == pytest.approx(rates, rel=1e-9)
+
+
+@settings(max_examples=150, deadline=None)
+@given(demands=rows, capacity=widths, resource=st.integers(0, RESOURCES - 1), wider=st.floats(1.01, 4.0))
+def test_demands_more_capacity_helps_the_slowest_first(demands, capacity, resource, wider):
+    """The sorted rates do not become lexicographically smaller; single rates may."""
+    more = [limit * (wider if j == resource else 1.0) for j, limit in enumerate(capacity)]
+    before, after = sorted(max_min_demands(demands, capacity)), sorted(max_min_demands(demands, more))
+    for slow, faster in zip(before, after, strict=True):
+        if faster != pytest.approx(slow, rel=1e-9):
+            assert faster > slow
+            break
+
+
+@settings(max_examples=150, deadline=None)
+@given(demands=rows, capacity=widths, wider=st.floats(1.0, 4.0))
+def test_demands_more_of_everything_slows_nobody(demands, capacity, wider):
+    before = max_min_demands(demands, capacity)
+    after = max_min_demands(demands, [limit * wider for limit in capacity])
+    for own, rate in zip(before, after, strict=True):
+        assert rate >= own * (1 - 1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(demands=rows, capacity=widths)
+def test_demands_of_one_resource_agree_with_flows_over_one_link(demands, capacity):
+    """With equal demands of 1 the two max-min solvers answer the same question, but for full speed."""
+    wanted = [tuple(float(bool(part)) for part in row) for row in demands if any(row)]
+    paths = [tuple(j for j in range(RESOURCES) if row[j]) for row in wanted]
+    limits = [limit / 8 for limit in capacity]  # nobody gets to full speed, even alone
+    assert max_min_demands(wanted, limits) == pytest.approx(max_min(paths, limits), rel=1e-9)
 
 
 @settings(max_examples=50, deadline=None)

@@ -56,3 +56,25 @@ def test_the_arguments_stay_as_they_are():
 
 def test_no_ratio_of_weights_stops_a_user():
     assert all(rate > 0 for rate in capped_weighted((1.0, 0.5), (1e18, 1e-6)))
+
+
+class Counted(list):
+    """Weights that count how often they are looked at."""
+
+    looks = 0
+
+    def __getitem__(self, index):
+        self.looks += 1
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("capped", [0.0, 0.5, 0.9])
+def test_every_user_is_looked_at_a_few_times_however_many_there_are(capped):
+    """Also where many reach full speed one after the other, which a sum made anew for each would make quadratic."""
+    for count in (8, 64, 512):
+        light = int(capped * count)
+        demand = [0.9 / count] * light + [1.0] * (count - light)
+        weight = Counted([1000.0 * (count - i) for i in range(light)] + [1.0] * (count - light))
+        rates = capped_weighted(demand, weight)
+        assert sum(rate == 1 for rate in rates) == light
+        assert weight.looks <= 4 * count
