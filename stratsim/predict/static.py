@@ -127,10 +127,14 @@ class Gpulet(Predictor):
         self._table = utilisations(self.profile_, published=self.coefficients != FITTED)
         self.coefficients_ = COEFFICIENTS.get(self.coefficients) or fit_to_pairs(self.profile_, self._table)
 
+    def utilisation(self, member: Member) -> Utilisation:
+        """Return what stands for the utilisation of a batch; `fit` comes first."""
+        return Utilisation(*self._table[member])
+
     def rate(self, target: Member, others: Active) -> float:
         """Return 1 over the slowdown beside the worst of the others."""
-        own = Utilisation(*self._table[target])
-        return 1.0 / max(self.coefficients_.slowdown(own, Utilisation(*self._table[other])) for other in others)
+        own = self.utilisation(target)
+        return 1.0 / max(self.coefficients_.slowdown(own, self.utilisation(other)) for other in others)
 
 
 def utilisations(profile: SchedulerProfile, *, published: bool) -> FeatureTable:

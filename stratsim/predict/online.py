@@ -1,0 +1,273 @@
+"""Beliefs that learn a linear model of the interference while the server runs: what they share, SGD and NLMS.
+
+They learn the *loss of rate*, which is linear in time and so agrees with whoever integrates rates over intervals:
+
+    solo / T = 1 - sum_k (dt_k / T) * (weights . x_k + terms of the pairs in k)
+
+over the realised intervals k of constant co-runners. A regression of the slowdown on the share of overlapped time is
+biased, because a batch that is slowed stays overlapped for longer; `form=slowdown` does it all the same, as an
+ablation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from stratsim.errors import SpecError
+from stratsim.predict.base import Observation, Predictor, parameter
+from stratsim.predict.design import FORMS, DesignTable, Form, Pair
+from stratsim.predict.features import FEATURES, FeatureTable
+from stratsim.predict.least_squares import RecursiveLeastSquares, dot
+from stratsim.predict.terms import PairTerms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stratsim.predict.base import Active, Member
+
+__all__ = ["Nlms", "OnlineLinear", "Sample", "Sgd"]
+
+
+class Sample(NamedTuple):
+    """One observation as a linear learner sees it."""
+
+    values: list[float]
+    """Regressors of the shared weights, averaged over the batch's execution."""
+    pairs: dict[Pair, float]
+    """Regressors of the pair terms, likewise."""
+    y: float
+    """Loss of rate, or excess of the slowdown."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class OnlineLinear(Predictor):
+    """A linear model of the loss of rate, starting from a static fit and corrected batch by batch.
+
+    The regressors are described in `stratsim.predict.design`. The start is a ridge regression on the profile's measured
+    pairs (those not held out); without pairs it is one slowdown for all.
+
+    Args:
+        features: Solo features to use: any of `compute`, `memory`, `l2`, `busy`.
+        form: `rate` learns the loss of rate, `slowdown` the excess of the slowdown (biased; an ablation).
+        min_rate: Smallest rate to believe in, within (0, 1].
+        warm_start: Whether to start from the profile's measured pairs.
+        prior_slowdown: Slowdown beside one other, at least 1, before anything is known.
+        pair_variance: How much a pair of models may deviate from what its features say: prior variance of a pair term
+            in units of the noise variance; 0 leaves the terms out.
+        half_life_s: Seconds without observation in which half of a pair term is forgotten; inf for never.
+    """
+
+    features: Sequence[str] = ("compute", "memory")
+    form: Form = "rate"
+    min_rate: float = 0.02
+    warm_start: bool = True
+    prior_slowdown: float = 1.5
+    pair_variance: float = 10.0
+    half_life_s: float = inf
+
+    def __post_init__(self) -> None:
+        if isinstance(self.features, str) or not all(name in FEATURES for name in self.features):
+            raise SpecError(f"features must be a list of names from {', '.join(FEATURES)}, got {self.features!r}")
+        if self.form not in FORMS:
+            raise SpecError(f"form must be one of {', '.join(FORMS)}, got {self.form!r}")
+        parameter("min_rate", self.min_rate, 0, 1, closed="high")
+        parameter("prior_slowdown", self.prior_slowdown, 1, inf, closed="low")
+        parameter("pair_variance", self.pair_variance, 0, inf, closed="low")
+        parameter("half_life_s", self.half_life_s, 0, inf, closed="high")
+
+    # What a learner defines.
+
+    def correct(self, sample: Sample) -> None:
+        """Move weights and pair terms after one sample."""
+        raise NotImplementedError
+
+    def take_over(self, fit: RecursiveLeastSquares) -> None:
+        """Start from a static fit; whoever has a use for its uncertainty keeps that too."""
+
+    # What all share.
+
+    def start(self) -> None:
+        """Fit to the profile's measured pairs."""
+        self.design = DesignTable(FeatureTable(self.profile_, tuple(self.features)), self.form)
+        self.names_ = self.design.names
+        """What the shared weights weigh."""
+        self.terms_ = PairTerms(self.pair_variance, self.half_life_s)
+        """Of the pairs of models."""
+        self._stale_after_s = self.half_life_s / 32
+        fit = self._static_fit()
+        self.weights_ = fit.weights
+        """Of the shared regressors, in the order of `names_`."""
+        self.take_over(fit)
+
+    def _static_fit(self) -> RecursiveLeastSquares:
+        loss = 1.0 - 1.0 / self.prior_slowdown if self.form == "rate" else self.prior_slowdown - 1.0
+        prior = [loss] + [0.0] * (len(self.names_) - 1)
+        fit = RecursiveLeastSquares(prior, self.weight_variance())
+        for pair in self.profile_.pairs if self.warm_start else ():
+            if pair.held_out:
+                continue
+            target, others = (pair.target, pair.target_batch), ((pair.other, pair.other_batch),)
+            values, pairs = self.design(target, others)
+            y = 1.0 - 1.0 / pair.slowdown if self.form == "rate" else pair.slowdown - 1.0
+            regress(fit, self.terms_, Sample(list(values), dict(pairs), y), 0.0)
+        return fit
+
+    def weight_variance(self) -> float:
+        """Return the prior variance of each weight, in units of the noise variance."""
+        return 100.0
+
+    def rate(self, target: Member, others: Active) -> float:
+        """Return the believed rate."""
+        values, pairs = self.design(target, others)
+        return self._as_rate(dot(values, self.weights_) + self.terms_.total(pairs, self.now_s_))
+
+    def _as_rate(self, predicted: float) -> float:
+        if predicted <= 0.0:
+            return 1.0
+        rate = 1.0 - predicted if self.form == "rate" else 1.0 / (1.0 + predicted)
+        return max(rate, self.min_rate)
+
+    def learn(self, observation: Observation) -> None:
+        """Make a sample of the batch and correct the model."""
+        self.correct(self.sample(observation))
+
+    def sample(self, observation: Observation) -> Sample:
+        """Return the regressors of a batch, averaged over its realised intervals, and what they are to explain."""
+        target, solo_s, duration_s, intervals, _ = observation
+        mean: list[float] | None = None
+        pairs: dict[Pair, float] = {}
+        for length_s, others in intervals:
+            if not others:
+                continue
+            share = length_s / duration_s
+            values, present = self.design(target, others)
+            if mean is None:
+                mean = [share * value for value in values]
+            else:
+                mean = [old + share * value for old, value in zip(mean, values, strict=True)]
+            for pair, weight in present:
+                pairs[pair] = pairs.get(pair, 0.0) + share * weight
+        y = 1.0 - solo_s / duration_s if self.form == "rate" else duration_s / solo_s - 1.0
+        return Sample(mean or [0.0] * len(self.names_), pairs, y)
+
+    def error(self, sample: Sample) -> float:
+        """Return what the sample says beyond the prediction."""
+        return (
+            sample.y - dot(sample.values, self.weights_) - self.terms_.total(tuple(sample.pairs.items()), self.now_s_)
+        )
+
+
+def regress(fit: RecursiveLeastSquares, terms: PairTerms, sample: Sample, now_s: float) -> float:
+    """Correct weights and pair terms together, as one Kalman update with independent blocks; return the error.
+
+    The error is shared out in proportion to how unsure each is. Covariances between the weights and the terms are
+    neglected, which keeps an update as cheap as if there were no terms.
+    """
+    image, inner = fit.image(sample.values)
+    states = [(pair, weight, *terms.at(pair, now_s)) for pair, weight in sample.pairs.items()] if terms.variance else []
+    innovation = fit.noise + inner + sum([weight * weight * variance for _, weight, _, variance in states])
+    error = sample.y - dot(sample.values, fit.weights) - sum([weight * mean for _, weight, mean, _ in states])
+    correct_terms(terms, states, innovation, error, fit.forgetting, now_s)
+    fit.correct(image, inner, innovation, error)
+    return error
+
+
+def correct_terms(
+    terms: PairTerms,
+    states: Sequence[tuple[Pair, float, float, float]],
+    innovation: float,
+    error: float,
+    forgetting: float,
+    now_s: float,
+) -> None:
+    """Correct pair terms, given as (pair, regressor, mean, variance), for one error."""
+    for pair, weight, mean, variance in states:
+        gain = weight * variance / innovation
+        terms.put(pair, mean + gain * error, (variance - gain * weight * variance) / forgetting, now_s)
+
+
+class _Gradient(OnlineLinear):
+    """Steps along the error's gradient: weights and pair terms alike."""
+
+    def step(self, sample: Sample) -> float:
+        """Return how far to go along the regressors."""
+        raise NotImplementedError
+
+    shrink: float = 1.0
+    """By how much weights and terms shrink in a step."""
+
+    def correct(self, sample: Sample) -> None:
+        """Go one step."""
+        step, keep, now_s = self.step(sample), self.shrink, self.now_s_
+        self.weights_ = [keep * weight + step * x for weight, x in zip(self.weights_, sample.values, strict=True)]
+        if self.pair_variance:
+            for pair, x in sample.pairs.items():
+                mean, variance = self.terms_.at(pair, now_s)
+                self.terms_.put(pair, keep * mean + step * x, variance, now_s)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Sgd(_Gradient):
+    """Stochastic gradient descent on the loss of rate, from a static fit.
+
+    Args:
+        step_size: eta0 > 0: weights += eta * error * x.
+        step_decay: t0 > 0: eta = eta0 / (1 + t / t0) at update t; inf for a constant step.
+        weight_decay: L2 penalty, at least 0: weights shrink by 1 - eta * weight_decay per update.
+        clip: Largest error to step along (Huber), in units of the rate; inf for none.
+
+    Source: Zhao and Georgantas, arXiv 2512.18725, name SGD; the parameters are our choice.
+    """
+
+    step_size: float = 0.05
+    step_decay: float = inf
+    weight_decay: float = 0.0
+    clip: float = inf
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parameter("step_size", self.step_size, 0, inf, closed="neither")
+        parameter("step_decay", self.step_decay, 0, inf, closed="high")
+        parameter("weight_decay", self.weight_decay, 0, 1.0 / self.step_size)
+        parameter("clip", self.clip, 0, inf, closed="high")
+
+    def start(self) -> None:
+        """Fit to the profile's measured pairs."""
+        super().start()
+        self.updates_ = 0
+
+    def step(self, sample: Sample) -> float:
+        """Return eta times the clipped error."""
+        eta = self.step_size / (1.0 + self.updates_ / self.step_decay)
+        self.updates_ += 1
+        self.shrink = 1.0 - eta * self.weight_decay
+        return eta * max(-self.clip, min(self.clip, self.error(sample)))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Nlms(_Gradient):
+    """Normalised least mean squares: gradient steps that close a fixed share of each error.
+
+    Args:
+        share: mu within (0, 2): weights += mu * error * x / (epsilon + x.x).
+        epsilon: Keeps the step finite for small x, at least 0.
+
+    Source: textbook (Haykin, Adaptive Filter Theory); the parameters are our choice.
+    """
+
+    share: float = 0.2
+    epsilon: float = 1e-6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parameter("share", self.share, 0, 2, closed="neither")
+        parameter("epsilon", self.epsilon, 0, inf, closed="low")
+
+    def step(self, sample: Sample) -> float:
+        """Return the error's share, over the size of the regressors."""
+        size = self.epsilon + dot(sample.values, sample.values)
+        if self.pair_variance:
+            size += sum([weight * weight for weight in sample.pairs.values()])
+        return self.share * self.error(sample) / size if size > 0.0 else 0.0

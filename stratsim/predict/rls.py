@@ -1,0 +1,151 @@
+"""Recursive least squares on the loss of rate, with the safeguards that keep it from running away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, sqrt
+from typing import TYPE_CHECKING
+
+from stratsim.predict.base import parameter
+from stratsim.predict.least_squares import RecursiveLeastSquares, dot
+from stratsim.predict.online import OnlineLinear, Sample, correct_terms
+
+if TYPE_CHECKING:
+    from stratsim.predict.base import Active, Member
+
+__all__ = ["Rls"]
+
+_CUSUM_DRIFT = 0.5
+"""Standard deviations of error per update that are no sign of change: half of the smallest shift to be found."""
+
+_SCALE_MEMORY = 0.01
+"""Least weight of one error in the running estimate of the noise: a memory of at most 100 batches."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Rls(OnlineLinear):
+    """Recursive least squares with forgetting on the loss of rate, from a static fit.
+
+    Follows a change of the workload within about 1 / (1 - forgetting) batches, and knows how sure it is.
+
+    Args:
+        forgetting: lambda within (0, 1]; the memory is about 1 / (1 - lambda) batches.
+        directional: Forget only in the direction that a batch tells of: batches of two models alone then leave what is
+            known of the others as it is. Without it every batch forgets everything a little.
+        variance: delta > 0: prior variance of each weight in units of the noise variance.
+        trace_cap: Largest trace of the covariance, in units of its trace at the start; inf for none.
+        excitation: Below this x.P.x a batch tells nothing new, and nothing is forgotten; 0 for never.
+        joseph: Update the covariance in the Joseph form, at twice the cost, which cannot lose definiteness.
+        noise: Standard deviation of the loss of rate of one batch, > 0, before any is known; then it is estimated, and
+            never believed to be less than a tenth of this.
+        dead_zone: Errors smaller than this (in units of the rate) teach nothing; 0 for none.
+        outlier_gate: Errors are clipped to this many standard deviations; inf for none.
+        nonnegative: Keep the weights of the co-runners' features at 0 or above: who is beside cannot speed up.
+        change_threshold: Size of a CUSUM of the standardised errors, in standard deviations, at which the covariance
+            returns to its prior, so that the next batches count as the first ones did; inf for never.
+
+    Source: Zhao and Georgantas, arXiv 2512.18725, name RLS; safeguards are textbook, parameters and pair terms our
+    choice.
+    """
+
+    forgetting: float = 0.99
+    directional: bool = True
+    variance: float = 100.0
+    trace_cap: float = 10.0
+    excitation: float = 0.0
+    joseph: bool = False
+    noise: float = 0.05
+    dead_zone: float = 0.0
+    outlier_gate: float = 4.0
+    nonnegative: bool = False
+    change_threshold: float = inf
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parameter("forgetting", self.forgetting, 0, 1, closed="high")
+        for name in ("variance", "noise"):
+            parameter(name, getattr(self, name), 0, inf, closed="neither")
+        for name in ("trace_cap", "outlier_gate", "change_threshold"):
+            parameter(name, getattr(self, name), 0, inf, closed="high")
+        for name in ("excitation", "dead_zone"):
+            parameter(name, getattr(self, name), 0, inf, closed="low")
+
+    def start(self) -> None:
+        """Fit to the profile's measured pairs."""
+        super().start()
+        self.noise_ = self.noise
+        """Estimated standard deviation of the loss of rate of one batch."""
+        self.changes_ = 0
+        """How often a change was found."""
+        self._drift = (0.0, 0.0)
+        self._scale_share = max(1.0 - self.forgetting, _SCALE_MEMORY)
+        self._guarded = [i for i, name in enumerate(self.names_) if name.startswith("others'")]
+
+    def weight_variance(self) -> float:
+        """Return delta."""
+        return self.variance
+
+    def take_over(self, fit: RecursiveLeastSquares) -> None:
+        """Go on from a static fit, with its uncertainty."""
+        self.filter_ = RecursiveLeastSquares(
+            fit.weights,
+            self.variance,
+            forgetting=self.forgetting,
+            directional=self.directional,
+            trace_cap=None if self.trace_cap == inf else self.trace_cap * self.variance * len(fit.weights),
+            excitation=self.excitation,
+            joseph=self.joseph,
+        )
+        self.filter_.covariance = fit.covariance
+
+    def correct(self, sample: Sample) -> None:
+        """One guarded update of weights and pair terms."""
+        filter_, terms, now_s = self.filter_, self.terms_, self.now_s_
+        image, inner = filter_.image(sample.values)
+        states = [(pair, x, *terms.at(pair, now_s)) for pair, x in sample.pairs.items()] if terms.variance else []
+        innovation = filter_.noise + inner
+        error = sample.y - dot(sample.values, filter_.weights)
+        for _, x, mean, variance in states:
+            innovation += x * x * variance
+            error -= x * mean
+        if self.dead_zone and abs(error) < self.dead_zone:
+            return
+        error = self._standardised(error, sqrt(innovation))
+        correct_terms(terms, states, innovation, error, self.forgetting, now_s)
+        filter_.correct(image, inner, innovation, error)
+        if self.nonnegative:
+            for i in self._guarded:
+                filter_.weights[i] = max(filter_.weights[i], 0.0)
+        self.weights_ = filter_.weights
+
+    def _standardised(self, error: float, scale: float) -> float:
+        """Clip the error, keep the noise estimate, look for a change."""
+        deviation = self.noise_ * scale
+        limit = self.outlier_gate * deviation
+        if error > limit or error < -limit:
+            error = limit if error > 0.0 else -limit
+        if self.change_threshold < inf:
+            self._look_for_change(error / deviation)
+        part, share = error / scale, self._scale_share
+        self.noise_ = max(sqrt((1.0 - share) * self.noise_ * self.noise_ + share * part * part), 0.1 * self.noise)
+        return error
+
+    def _look_for_change(self, surprise: float) -> None:
+        """Page's two-sided CUSUM test."""
+        up = max(0.0, self._drift[0] + surprise - _CUSUM_DRIFT)
+        down = max(0.0, self._drift[1] - surprise - _CUSUM_DRIFT)
+        if max(up, down) > self.change_threshold:
+            self.filter_.reset()
+            self.terms_.widen()
+            self.changes_ += 1
+            up = down = 0.0
+        self._drift = (up, down)
+
+    def rate_quantile(self, target: Member, others: Active, probability: float) -> float:
+        """Return a quantile of the believed rate: normal, from the uncertainty of weights and pair terms."""
+        from statistics import NormalDist
+
+        values, pairs = self.design(target, others)
+        centre = dot(values, self.weights_) + self.terms_.total(pairs, self.now_s_)
+        spread = self.filter_.spread(values) + self.terms_.spread(pairs, self.now_s_)
+        return self._as_rate(centre - NormalDist().inv_cdf(probability) * self.noise_ * sqrt(max(spread, 0.0)))
