@@ -30,6 +30,7 @@ __all__ = ["cli", "main"]
         "trace": "Inspect, convert, generate and fetch traces.",
         "policy": "List the policies and show what they do.",
         "profile": "List, show and extend device profiles.",
+        "validate": "Check the simulator against closed forms and published measurements.",
     },
     elsewhere={"plot": "Draw figures from results."},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
