@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from stratsim.model.profile import SchedulerProfile
 
-__all__ = ["Active", "Interval", "Member", "Observation", "Predictor", "parameter"]
+__all__ = ["Active", "Interval", "Member", "Observation", "Predictor", "get_params", "parameter", "shown"]
 
 Member = tuple[str, int]
 """One batch: its model and its size."""
@@ -199,10 +199,10 @@ class Predictor:
 
     def get_params(self) -> dict[str, Any]:
         """Return the constructor's arguments by name."""
-        return {name: getattr(self, name) for name in _names(type(self))}
+        return get_params(self)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.get_params().items())})"
+        return shown(self)
 
     # Common work.
 
@@ -241,9 +241,16 @@ def _others(active: Active, position: int) -> Active:
     return others if len(others) == 1 else tuple(sorted(others))
 
 
-def _names(cls: type) -> list[str]:
+def get_params(made: object) -> dict[str, Any]:
+    """Return an object's constructor arguments by name, as it keeps them."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [name for name, each in inspect.signature(cls).parameters.items() if each.kind in kinds]
+    parameters = inspect.signature(type(made)).parameters.items()
+    return {name: getattr(made, name) for name, each in parameters if each.kind in kinds}
+
+
+def shown(made: object) -> str:
+    """Return an object as the call that makes it."""
+    return f"{type(made).__name__}({', '.join(f'{key}={value!r}' for key, value in get_params(made).items())})"
 
 
 def parameter(name: str, value: object, low: float, high: float, *, closed: str = "both") -> None:

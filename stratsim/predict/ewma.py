@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, inf
+from math import exp, exp2, inf, sqrt
 from typing import TYPE_CHECKING
 
 from stratsim.errors import SpecError
@@ -104,15 +104,22 @@ class Ewma:
             return 0.0
         scale = self._weight if self._debias and self._weight else 1.0
         mean = self._value / scale
-        return float(max(self._squares / scale - mean * mean, 0.0) ** 0.5)
+        return sqrt(max(self._squares / scale - mean * mean, 0.0))
+
+    def move(self, value: float) -> None:
+        """Let the average go on from another value, with the spread it has."""
+        if self._value is not None:
+            self._squares += value * value - self._value * self._value
+            self._value = value
 
 
 class EwmaFeatures(Predictor):
     """gpulet's regression, fed with a moving average of the co-runners' utilisation instead of one fixed co-runner.
 
-    For each target model, x = sum_j (share of the batch's time beside j) * utilisation of j is averaged over the model's
-    batches, and takes the place of the other's utilisation. The prediction thus tells of the company that the model
-    has kept of late, not of the one that is asked about; before the first batch the present co-runners' sum counts.
+    For each target model, x = sum_j (share of the batch's time beside j) * utilisation of j is averaged over the
+    model's batches, and takes the place of the other's utilisation. The prediction thus tells of the company that the
+    model has kept of late, not of the one that is asked about; before the first batch the present co-runners' sum
+    counts.
 
     Args:
         coefficients: `fitted` to the profile's measured pairs, or published: `rtx2080ti`, `rtx3080` (see `gpulet`).
@@ -184,7 +191,7 @@ class EwmaPairs(Predictor):
         alpha: Weight of a new value, within (0, 1]; 0.3 if no other form is given.
         samples: N >= 1: alpha = 2 / (N + 1).
         tau_s: > 0: alpha = 1 - exp(-elapsed / tau), seconds.
-        debias: Let the first observation count in full, instead of starting from the prior.
+        use_prior: Whether an entry starts at its prior; otherwise at its first observation, which then counts in full.
         prior_slowdown: Slowdown beside one other, at least 1, where no pair was measured.
         half_life_s: Seconds without observation in which an entry goes half of the way back to `prior_slowdown`; inf
             for never.
@@ -199,7 +206,7 @@ class EwmaPairs(Predictor):
         alpha: float | None = None,
         samples: float | None = None,
         tau_s: float | None = None,
-        debias: bool = False,
+        use_prior: bool = True,
         prior_slowdown: float = 1.5,
         half_life_s: float = inf,
         max_slowdown: float = 50.0,
@@ -210,7 +217,7 @@ class EwmaPairs(Predictor):
         self.alpha = alpha
         self.samples = samples
         self.tau_s = tau_s
-        self.debias = debias
+        self.use_prior = use_prior
         self.prior_slowdown = prior_slowdown
         self.half_life_s = half_life_s
         self.max_slowdown = max_slowdown
@@ -235,7 +242,8 @@ class EwmaPairs(Predictor):
         """Return a quantile of the rate: normal excesses, with the spread of the pair's observations."""
         from statistics import NormalDist
 
-        spread = sum([entry.deviation**2 for name, _ in others if (entry := self.table_.get((target, name)))]) ** 0.5
+        entries = [entry for name, _ in others if (entry := self.table_.get((target, name)))]
+        spread = sqrt(sum([entry.deviation**2 for entry in entries]))
         excess = sum([self._excess(target, other) for other in others])
         return self._rate(excess - NormalDist().inv_cdf(probability) * spread)
 
@@ -251,7 +259,7 @@ class EwmaPairs(Predictor):
         if self.half_life_s == inf or self.now_s_ <= seen_s:
             return known
         prior = self.prior_slowdown - 1.0
-        return prior + (known - prior) * 0.5 ** ((self.now_s_ - seen_s) / self.half_life_s)
+        return prior + (known - prior) * exp2((seen_s - self.now_s_) / self.half_life_s)
 
     def _prior(self, target: Member, other: Member) -> float:
         measured = self._measured.get((target[0], other[0]))
@@ -275,15 +283,16 @@ class EwmaPairs(Predictor):
         loss = min((1.0 - solo_s / duration_s) / overlap, 1.0 - 1.0 / self.max_slowdown)
         excess = (1.0 / (1.0 - loss) - 1.0) * overlap / crowd
         for other, share in beside.items():
-            self._entry(target, other, end_s).update(excess, end_s, min(share / overlap, 1.0))
+            self._entry(target, other).update(excess, end_s, min(share / overlap, 1.0))
 
-    def _entry(self, target: Member, other: Member, now_s: float) -> Ewma:
+    def _entry(self, target: Member, other: Member) -> Ewma:
         """Return the entry to update; one that has faded goes on from where it has come to."""
         key = (target, other[0])
         entry = self.table_.get(key)
-        if entry is None or (self.half_life_s < inf and now_s > entry.seen_s):
-            start = None if self.debias and entry is None else self._excess(target, other)
-            entry = self.table_[key] = Ewma(self._smoothing, start)
+        if entry is None:
+            entry = self.table_[key] = Ewma(self._smoothing, self._excess(target, other) if self.use_prior else None)
+        elif self.half_life_s < inf:
+            entry.move(self._excess(target, other))
         return entry
 
 

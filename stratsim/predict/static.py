@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stratsim.errors import ProfileError, SpecError, suggest
 from stratsim.predict.base import Predictor, parameter
 from stratsim.predict.features import FeatureTable
+from stratsim.solve import linear_slowdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,14 +73,7 @@ class Coefficients(NamedTuple):
             own_share: Share of the GPU's multiprocessors that it may use, within (0, 1].
             other_share: The same of the other.
         """
-        return max(
-            1.0,
-            self.l2_own * own.l2 * own_share
-            + self.l2_other * other.l2 * other_share
-            + self.dram_own * own.dram * own_share
-            + self.dram_other * other.dram * other_share
-            + self.constant,
-        )
+        return linear_slowdown(self, own, other, own_share, other_share)
 
 
 COEFFICIENTS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import exp2, inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class PairTerms:
         mean, variance, seen_s = found
         if self.half_life_s == inf or now_s <= seen_s:
             return mean, variance
-        left = 0.5 ** ((now_s - seen_s) / self.half_life_s)
+        left = exp2((seen_s - now_s) / self.half_life_s)
         return left * mean, self.variance + left * left * (variance - self.variance)
 
     def put(self, pair: Pair, mean: float, variance: float, now_s: float) -> None:
