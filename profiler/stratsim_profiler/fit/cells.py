@@ -1,0 +1,96 @@
+"""Co-location cells as the fit sees them: who ran together, and how much slower than alone each one was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Cell", "Load", "Table", "loads_of", "tabulate"]
+
+
+class Load(NamedTuple):
+    """A model at a batch size."""
+
+    model: str
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.model} x{self.batch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One co-location, every stream of which was kept busy.
+
+    Args:
+        loads: What each stream ran.
+        slowdowns: Each stream's execution time beside the others over its time alone, > 0; same order as `loads`.
+        role: Why it was measured: `self`, `anchor`, `pair`, `triple`.
+        name: How the samples call it.
+        held_out: Whether it is for judging a fit only.
+        power_capped: Whether a software power cap held the clock down meanwhile.
+        clock: Clock of the multiprocessors during the cell, MHz; None when not known.
+    """
+
+    loads: tuple[Load, ...]
+    slowdowns: tuple[float, ...]
+    role: str = "pair"
+    name: str = ""
+    held_out: bool = False
+    power_capped: bool = False
+    clock: float | None = None
+
+    @property
+    def models(self) -> frozenset[str]:
+        """The models that took part."""
+        return frozenset(load.model for load in self.loads)
+
+    @property
+    def model_pairs(self) -> frozenset[frozenset[str]]:
+        """The unordered pairs of different models that met: the groups that are held out together."""
+        return frozenset(frozenset(pair) for pair in combinations(sorted(self.models), 2))
+
+
+def loads_of(cells: Iterable[Cell]) -> tuple[Load, ...]:
+    """Return all loads that occur, sorted."""
+    return tuple(sorted({load for cell in cells for load in cell.loads}))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as arrays, shape (cells, n), n being the most streams of any cell.
+
+    Args:
+        index: Position of each stream's load in the list of loads; 0 where `present` is false.
+        present: False pads cells with fewer streams.
+        log_slowdown: Logarithm of the measured slowdowns; 0 where `present` is false.
+    """
+
+    index: NDArray[np.int64]
+    present: NDArray[np.bool_]
+    log_slowdown: NDArray[np.float64]
+
+
+def tabulate(cells: Sequence[Cell], loads: Sequence[Load]) -> Table:
+    """Return cells as arrays.
+
+    Raises:
+        KeyError: a cell has a load that `loads` lacks.
+    """
+    position = {load: at for at, load in enumerate(loads)}
+    shape = (len(cells), max((len(cell.loads) for cell in cells), default=1))
+    index, present, log_slowdown = np.zeros(shape, np.int64), np.zeros(shape, np.bool_), np.zeros(shape)
+    for row, cell in enumerate(cells):
+        count = len(cell.loads)
+        index[row, :count] = [position[load] for load in cell.loads]
+        present[row, :count] = True
+        log_slowdown[row, :count] = np.log(cell.slowdowns)
+    return Table(index, present, log_slowdown)

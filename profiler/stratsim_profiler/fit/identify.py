@@ -1,0 +1,134 @@
+"""Which parameters the measurements determine: profile-likelihood intervals and singular values.
+
+The profile likelihood of a parameter is the best fit of all the others with this one held at a value. Its 95 %
+interval is where the sum of squares stays within `F(0.95; 1, n - p)` residual variances of the optimum. Unlike
+standard errors it shows one-sided and flat directions: a weight that is only known to be large enough, or a demand
+below which nothing changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import f as f_distribution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from stratsim_profiler.fit.cells import Load
+    from stratsim_profiler.fit.sharing import SharingFit
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["DEMAND_WIDTH", "WEIGHT_RATIO", "Interval", "intervals", "singular_values"]
+
+DEMAND_WIDTH = 0.25
+"""A demand whose interval is wider is flagged as not identified."""
+WEIGHT_RATIO = 3.0
+"""A weight whose upper limit is more than this times its lower one is flagged as not identified."""
+TERM_WIDTH = 0.25
+"""A global term whose interval is wider is flagged as not identified."""
+
+_LEVEL = 0.95
+_FIRST_STEP = 0.02
+_BISECTIONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A parameter, its 95 % profile-likelihood interval, and whether that is narrow enough to speak of a value.
+
+    Args:
+        kind: `demand`, `weight`, `sub_saturation` or `thrash`.
+        load: Whose; None for a global term.
+        value: The fitted value; weights relative to the anchor's.
+        low: Lower limit; the bound of the search where the likelihood does not fall.
+        high: Upper limit, likewise.
+        identified: False if the interval is too wide (`DEMAND_WIDTH`, `WEIGHT_RATIO`).
+    """
+
+    kind: str
+    load: Load | None
+    value: float
+    low: float
+    high: float
+    identified: bool
+
+
+def intervals(fit: SharingFit) -> tuple[Interval, ...]:
+    """Return the interval of every parameter but the anchor's weight, in the order of the parameters."""
+    problem = fit.problem
+    gauge = len(fit.loads) + fit.loads.index(fit.anchor)
+    best = fit.values.copy()
+    best[len(fit.loads) : 2 * len(fit.loads)] -= best[gauge]
+    limit = _limit(fit)
+    found = []
+    for at, (kind, load) in enumerate(problem.names()):
+        if at == gauge:
+            continue
+        low, high = (_edge(fit, best, at, gauge, side, limit) for side in (-1, 1))
+        found.append(_interval(kind, load, float(best[at]), low, high))
+    return tuple(found)
+
+
+def singular_values(fit: SharingFit) -> tuple[float, ...]:
+    """Return the singular values of the Jacobian at the optimum, descending, without the anchor's weight.
+
+    Scaled by the residuals' deviation: below about 1 the data say nothing along that direction.
+    """
+    gauge = len(fit.loads) + fit.loads.index(fit.anchor)
+    jacobian = np.delete(fit.problem.jacobian(fit.values), gauge, axis=1)
+    return tuple((np.linalg.svd(jacobian, compute_uv=False) / max(fit.sigma, 1e-9)).tolist())
+
+
+def _limit(fit: SharingFit) -> float:
+    """Return the sum of squares at which a parameter leaves its interval."""
+    freedom = max(1, len(fit.residuals) - (fit.problem.size - 1))
+    return float(np.sum(fit.residuals**2)) + float(f_distribution.ppf(_LEVEL, 1, freedom)) * max(fit.sigma, 1e-6) ** 2
+
+
+def _edge(fit: SharingFit, best: Floats, at: int, gauge: int, side: int, limit: float) -> float:
+    """Return where the profile likelihood of parameter `at` crosses the limit, going down or up from the optimum."""
+    problem = fit.problem
+    bound = float(problem.lower[at] if side < 0 else problem.upper[at])
+    last = best.copy()
+
+    def inside(value: float) -> bool:
+        nonlocal last
+        reached, cost = problem.minimise(last, {at: value, gauge: 0.0})
+        if cost <= limit:
+            last = reached
+        return cost <= limit
+
+    return _search(inside, float(best[at]), bound)
+
+
+def _search(inside: Callable[[float], bool], start: float, bound: float) -> float:
+    """Return the edge between `start`, inside, and `bound`: steps that double, then bisection."""
+    known, step = start, _FIRST_STEP
+    while known != bound:
+        tried = bound if abs(bound - known) <= step else known + np.copysign(step, bound - known)
+        if not inside(tried):
+            break
+        known, step = tried, 2 * step
+    else:
+        return bound
+    outside = tried
+    for _ in range(_BISECTIONS):
+        middle = (known + outside) / 2
+        if inside(middle):
+            known = middle
+        else:
+            outside = middle
+    return float((known + outside) / 2)
+
+
+def _interval(kind: str, load: Load | None, value: float, low: float, high: float) -> Interval:
+    if kind == "weight":
+        value, low, high = (float(np.exp(number)) for number in (value, low, high))
+        return Interval(kind, load, value, low, high, high <= WEIGHT_RATIO * low)
+    return Interval(kind, load, value, low, high, high - low <= (DEMAND_WIDTH if kind == "demand" else TERM_WIDTH))

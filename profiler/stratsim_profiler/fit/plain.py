@@ -1,0 +1,71 @@
+"""A summary as plain data for JSON. NaN and infinity, which JSON does not have, become None."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from stratsim_profiler.fit.cells import Load
+
+if TYPE_CHECKING:
+    from stratsim_profiler.fit.summary import Sharing, Summary
+
+__all__ = ["summary_dict"]
+
+
+def summary_dict(summary: Summary) -> dict[str, Any]:
+    """Return what `Summary.as_dict` documents."""
+    judged = summary.judged
+    return {
+        "device": summary.device,
+        "verdict": summary.verdict,
+        "good": summary.good,
+        "limit": summary.limit,
+        "judged_on": None if judged is None else judged[0],
+        "solo": _plain(summary.measured.solo),
+        "transfers": _plain(summary.transfers),
+        "sharing": None if summary.sharing is None else _sharing(summary.sharing),
+        "stressors": _plain(summary.responses),
+        "launcher": _plain(summary.launcher),
+        "discarded": summary.discarded,
+    }
+
+
+def _sharing(sharing: Sharing) -> dict[str, Any]:
+    terms = sharing.terms
+    return {
+        "anchor": str(sharing.fit.anchor),
+        "demand": _plain(sharing.fit.shares.demand),
+        "weight": _plain(sharing.fit.shares.weight),
+        "sigma": sharing.fit.sigma,
+        "starts": [*sharing.fit.starts],
+        "intervals": _plain(sharing.intervals),
+        "not_identified": [f"{found.kind} {found.load or ''}".strip() for found in sharing.not_identified],
+        "singular_values": [*sharing.singular_values],
+        "errors": _plain(sharing.rows),
+        "law": sharing.law,
+        "law_errors": _plain(sharing.law_scores),
+        "saturated": _plain(sharing.saturated),
+        "below_saturation": _plain(sharing.below),
+        "terms": None
+        if terms is None
+        else {**_plain(terms.terms), "p_value": terms.p_value, "needed": terms.needed, "sigma": [*terms.sigma]},
+        "clock": _plain(sharing.clock),
+        "power_capped": {"cells": sharing.capped_cells, "errors_without": _plain(sharing.uncapped)},
+        "gpulet_features": sharing.features,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Load):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
