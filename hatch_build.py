@@ -10,12 +10,17 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-DATA = {"traces": "traces", "experiments": "experiments", "profiles": "profiler/profiles"}
+DATA = {
+    "traces": "traces",
+    "experiments": "experiments",
+    "profiles": "profiler/profiles",
+    "topologies": "profiler/topologies",
+}
 SUFFIXES = {".csv", ".gz", ".json", ".toml", ".md"}
 
 
 class DataHook(BuildHookInterface[Any]):
-    """Maps `traces/`, `experiments/` and `profiler/profiles/` into `stratsim/_data/`."""
+    """Maps the folders of `DATA` into `stratsim/_data/`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Register the data files unless this is an editable install."""

@@ -1,4 +1,4 @@
-"""Finds the traces, experiments and profiles that come with stratsim, in a clone or in an installed wheel.
+"""Finds the traces, experiments, profiles and topologies that come with stratsim, in a clone or in an installed wheel.
 
 Never looks at the working directory: a user's own `traces/` or `plots/` cannot shadow ours.
 """
@@ -11,16 +11,22 @@ from stratsim.errors import BundledFileNotFoundError, suggest
 
 __all__ = ["find", "folder", "names"]
 
-_CLONE_FOLDERS = {"traces": "traces", "experiments": "experiments", "profiles": "profiler/profiles"}
+_CLONE_FOLDERS = {
+    "traces": "traces",
+    "experiments": "experiments",
+    "profiles": "profiler/profiles",
+    "topologies": "profiler/topologies",
+}
 _SUFFIXES = {
     "traces": (".csv.gz", ".csv", ".json"),
     "experiments": (".toml",),
     "profiles": (".json",),
+    "topologies": (".toml",),
 }
 
 
 def folder(kind: str) -> Path:
-    """Return the folder that holds bundled files of `kind` (traces, experiments or profiles)."""
+    """Return the folder that holds bundled files of `kind` (traces, experiments, profiles or topologies)."""
     package = Path(__file__).resolve().parent
     installed = package / "_data" / kind
     return installed if installed.is_dir() else package.parent / _CLONE_FOLDERS[kind]

@@ -5,22 +5,30 @@ from a `HardwareProfile`; nothing in `stratsim.policy` or `stratsim.predict` may
 """
 
 from stratsim.device.execution import EXECUTION_MODELS, ExecutionModel, Load, Phase, execution_model
+from stratsim.device.fabric import Copy, Fabric, Network, host_links, network
 from stratsim.device.gpu import Execution, ExecutionUnit
+from stratsim.device.memory import DeviceMemory, device_memory
 from stratsim.device.noise import LogNormal, Noise
-from stratsim.device.pcie import CopyEngine, Direction, PrivateLinks, SharedUplink
+from stratsim.device.pcie import CopyEngine, Direction, PrivateLinks
 
 __all__ = [
     "EXECUTION_MODELS",
+    "Copy",
     "CopyEngine",
+    "DeviceMemory",
     "Direction",
     "Execution",
     "ExecutionModel",
     "ExecutionUnit",
+    "Fabric",
     "Load",
     "LogNormal",
+    "Network",
     "Noise",
     "Phase",
     "PrivateLinks",
-    "SharedUplink",
+    "device_memory",
     "execution_model",
+    "host_links",
+    "network",
 ]

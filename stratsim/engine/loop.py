@@ -12,8 +12,7 @@ Which event makes which next:
     REPLY                tell closed-loop clients, and policies that ask for it
     TIMER                a policy's own wake-up
 
-An event for the end of a copy is scheduled only if something depends on it: on private links the end of a copy is known
-when it is submitted. There a copy-in needs one only if the policy asks for it, or if some requests have no input.
+An event for the end of a copy is scheduled only if something depends on it (`stratsim.engine.copies`).
 """
 
 from __future__ import annotations
@@ -24,16 +23,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.device import CopyEngine, Direction, LogNormal, PrivateLinks, SharedUplink, execution_model
+from stratsim.device import (
+    CopyEngine,
+    Direction,
+    LogNormal,
+    PrivateLinks,
+    device_memory,
+    execution_model,
+    host_links,
+    network,
+)
 from stratsim.engine.arrivals import ClientState, NoiseFactors, open_loop
 from stratsim.engine.clock import Alarm, Clock, Order
+from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.result import Result
 from stratsim.engine.tables import make_tables
+from stratsim.engine.weights import Loader
 from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, StratsimError, suggest
 from stratsim.model.cluster import Cluster
 from stratsim.model.request import Request
+from stratsim.model.truth import Transfers
 from stratsim.policy.base import Drop, DropMode, SetTimer, Setting, Start, Wake
 from stratsim.policy.view import GpuView, InFlight, View
 from stratsim.rng import Streams
@@ -41,9 +52,9 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stratsim.device import Noise, Phase
+    from stratsim.device import Fabric, Noise, Phase
     from stratsim.engine.clock import Fired
-    from stratsim.model.profile import Profile
+    from stratsim.model.profile import HardwareProfile, Profile
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
@@ -51,9 +62,6 @@ __all__ = ["simulate"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
-_H2D, _D2H = Direction
-_Work = tuple[int, float, "tuple[Phase, ...]"]
-"""A dispatched batch as the device knows it: id, solo time, phases."""
 _NONE_LEFT: tuple[float, Any] = (inf, None)
 
 
@@ -103,11 +111,15 @@ def simulate(
 
 
 def _check_models(workload: Workload, profile: Profile) -> None:
-    used = {workload.models[code] for code in np.unique(workload.model).tolist()}
-    used |= {client.model for client in workload.closed_loop}
     known = profile.observable.models
-    for model in sorted(used - known.keys()):
+    for model in sorted(_models(workload) - known.keys()):
         raise OutsideProfileError(f"profile {profile.name!r} has no model {model!r}; {suggest(model, known)}")
+
+
+def _models(workload: Workload) -> set[str]:
+    """Return the models that may be asked for."""
+    used = {workload.models[code] for code in np.unique(workload.model).tolist()}
+    return used | {client.model for client in workload.closed_loop}
 
 
 def _streams(workload: Workload) -> int:
@@ -133,6 +145,7 @@ class _Run:
         "batches",
         "clock",
         "closed",
+        "copies",
         "copies_out",
         "decide",
         "decided_s",
@@ -158,8 +171,6 @@ class _Run:
         "thinking",
         "timer_went_off",
         "upcoming",
-        "uplink",
-        "uplink_alarm",
         "view",
         "waiting",
         "wakes_on_arrival",
@@ -199,18 +210,31 @@ class _Run:
         self.log = self.recorder.log
         self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
         self.factors = self.noise.factors
-        self.view = View(cluster.gpus, self.slots + prefetch, self.log)
-        self.links = PrivateLinks(cluster.gpus, hardware.h2d, hardware.d2h) if cluster.transfers else None
-        self.uplink: SharedUplink[_Work | InFlight] | None = None
-        if cluster.transfers and cluster.uplink_bytes_per_s is not None:
-            self.links = None
-            self.uplink = SharedUplink(cluster.gpus, hardware.h2d, hardware.d2h, cluster.uplink_bytes_per_s)
-            self.uplink_alarm = self._alarm(Order.DEVICE, self._on_uplink)
+        memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
+        self.view = View(cluster.gpus, self.slots + prefetch, self.log, () if memories[0] else hardware.models)
+        self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
+        self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
+        links = self._links(cluster, hardware)
+        self.links = links if isinstance(links, PrivateLinks) else None
+        self.copies = Copies(
+            self.clock,
+            links,
+            self.log,
+            self._finish,
+            wakes_on_input=self.wakes_on_copy_in,
+            wakes_on_reply=self.wakes_on_reply,
+        )
         self.gpus = [self._gpu(view) for view in self.view.gpus]
+        loaders = [
+            Loader(gpu, memory, self.copies, self.recorder)
+            for gpu, memory in zip(self.gpus, memories, strict=True)
+            if memory is not None
+        ]
+        self.copies.attach(self.gpus, loaders, tell_rates=False)
         # Whether inputs get to a GPU in the order of dispatch, at a time that is known then. A batch without input
-        # overtakes those that copy.
+        # overtakes those that copy, one whose weights are there may overtake one whose are not.
         all_copy = bool(workload.bytes_in.all()) and all(client.bytes_in for client in workload.closed_loop)
-        self.in_order = self.uplink is None and (self.links is None or all_copy)
+        self.in_order = not loaders and (links is None or (self.links is not None and all_copy))
         # By model and batch size: solo latency and phases.
         self.service = {
             name: [(latency_s, self.model.phases(name, size)) for size, latency_s in enumerate(entry.latency_s)]
@@ -237,13 +261,11 @@ class _Run:
         """The next to arrive; None at infinity."""
         self.arrivals = 0
         self.wakes_on_arrival = Wake.ARRIVAL in policy.wakes
-        self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
         self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
-        self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
         # Whether the ends of copy-outs must happen in time: somebody waits for them, or their links are shared.
-        self.copies_out = self.wakes_on_reply or bool(self.closed) or self.uplink is not None
+        self.copies_out = self.wakes_on_reply or bool(self.closed) or (links is not None and self.links is None)
         setting = Setting(
-            profile=profile.for_scheduler(transfers=cluster.transfers),
+            profile=profile.for_scheduler(cluster.solo_links(profile.observable.pcie)),
             gpus=cluster.gpus,
             max_concurrency=self.slots,
             prefetch=prefetch,
@@ -285,8 +307,7 @@ class _Run:
         # Alarms refer to this object, and it to them. Left so, its buffers would live until the next full collection.
         for gpu in self.gpus:
             del gpu.alarm
-        if self.uplink is not None:
-            del self.uplink_alarm
+        self.copies.detach()
         return result
 
     def _notes(self) -> tuple[str, ...]:
@@ -295,6 +316,12 @@ class _Run:
         return (f"policy {self.name!r} left {len(self.waiting)} requests waiting for ever: unfinished",)
 
     # Set-up ----------------------------------------------------------------------------------------------------------
+
+    def _links(self, cluster: Cluster, hardware: HardwareProfile) -> PrivateLinks | Fabric[Any] | None:
+        if not cluster.transfers:
+            return None
+        transfers = hardware.truth.transfers or Transfers()
+        return host_links(network(cluster, hardware.pcie, transfers), transfers)
 
     def _gpu(self, view: GpuView) -> Gpu:
         if self.links is not None:
@@ -445,7 +472,7 @@ class _Run:
             if self.wakes_on_copy_in:
                 self._alarm(Order.DEVICE, self._on_input).arm(end_s)
         else:
-            self._copy_in(gpu, (batch_id, solo_s, phases), size_bytes, now_s)
+            self.copies.copy_in(gpu, (batch_id, solo_s, phases), requests[0].model, size_bytes, now_s)
 
     def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, tuple[Phase, ...], int]:
         """Take several requests out of the queue; return the first one's id, their latency, phases and bytes."""
@@ -475,63 +502,10 @@ class _Run:
         self.timer_went_off = True
         return True
 
-    # Copies ----------------------------------------------------------------------------------------------------------
-
-    def _copy_in(self, gpu: Gpu, work: _Work, size_bytes: int, now_s: float) -> None:
-        """Copy in where the end is not known yet, or where batches without input overtake those that copy."""
-        if self.uplink is not None and size_bytes:
-            self.uplink.submit(now_s, gpu.view.id, _H2D, size_bytes, work)
-            self.uplink_alarm.arm(self.uplink.next_s)
-            return
-        start_s, end_s = gpu.copy_in.submit(now_s, size_bytes)
-        if end_s > now_s:
-            self._alarm(Order.DEVICE, self._on_copied_in, (gpu, work, start_s)).arm(end_s)
-            return
-        self._input_ready(gpu, work, now_s, now_s)
-        if self.wakes_on_copy_in:
-            self._alarm(Order.DEVICE, self._on_input).arm(now_s)
-
-    def _on_copied_in(self, event: Fired) -> bool:
-        gpu, work, start_s = event.owner
-        self._input_ready(gpu, work, start_s, self.clock._now)
-        return self.wakes_on_copy_in
+    # Ends ------------------------------------------------------------------------------------------------------------
 
     def _on_input(self, _event: Fired) -> bool:
         return True
-
-    def _input_ready(self, gpu: Gpu, work: _Work, start_s: float, now_s: float) -> None:
-        self.log.copy_in_start_s[work[0]] = start_s
-        self.log.copy_in_end_s[work[0]] = now_s
-        gpu.ready(now_s, *work)
-
-    def _on_uplink(self, _event: Fired) -> bool:
-        assert self.uplink is not None  # noqa: S101 (its alarm exists only with it)
-        now_s = self.clock._now
-        announce = False
-        for copy in self.uplink.complete(now_s):
-            if isinstance(copy.key, InFlight):
-                self._finish(copy.key, copy.start_s, now_s)
-                announce |= self.wakes_on_reply
-            else:
-                self._input_ready(self.gpus[copy.gpu], copy.key, copy.start_s, now_s)
-                announce |= self.wakes_on_copy_in
-        self.uplink_alarm.arm(self.uplink.next_s)
-        return announce
-
-    def _copy_out(self, gpu: Gpu, batch: InFlight, now_s: float) -> None:
-        """Copy out, where somebody waits for it or the link is shared; else `make_tables` derives it."""
-        size_bytes = sum([request.bytes_out for request in batch.requests])
-        if self.uplink is not None and size_bytes:
-            self.uplink.submit(now_s, gpu.view.id, _D2H, size_bytes, batch)
-            self.uplink_alarm.arm(self.uplink.next_s)
-            return
-        start_s, end_s = gpu.copy_out.submit(now_s, size_bytes)
-        self._alarm(Order.REPLY, self._on_copied_out, (batch, start_s)).arm(end_s)
-
-    def _on_copied_out(self, event: Fired) -> bool:
-        batch, start_s = event.owner
-        self._finish(batch, start_s, self.clock._now)
-        return self.wakes_on_reply
 
     def _finish(self, batch: InFlight, start_s: float, now_s: float) -> None:
         """A batch's outputs are on the host, now."""
@@ -544,8 +518,6 @@ class _Run:
             self.log.now_s = now_s
             self._guarded(self.policy.on_done, batch, self.view)
 
-    # Execution -------------------------------------------------------------------------------------------------------
-
     def _on_execution(self, event: Fired) -> bool:
         gpu: Gpu = event.owner
         view = gpu.view
@@ -554,7 +526,9 @@ class _Run:
             batch_id = ended.key
             self.log.execution_end_s[batch_id] = now_s
             if self.copies_out:
-                self._copy_out(gpu, view._batch(batch_id), now_s)
+                self.copies.copy_out(gpu, view._batch(batch_id), now_s)
+            if self.copies.loaders:
+                self.copies.loaders[view.id].executed(view._batches[batch_id][0].model, now_s)
             del view._batches[batch_id]
             if view._made:
                 view._made.pop(batch_id, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from math import nan
 from typing import TYPE_CHECKING
 
 from stratsim.policy.view import Log
@@ -10,10 +11,21 @@ from stratsim.policy.view import Log
 if TYPE_CHECKING:
     from stratsim.model.request import Request
 
-__all__ = ["Recorder"]
+__all__ = ["Load", "Recorder"]
 
 _GROW = 8_192
 """Rows by which the batch columns grow."""
+
+
+class Load:
+    """A copy of weights. NaN: has not happened."""
+
+    __slots__ = ("end_s", "evicted_s", "start_s")
+
+    def __init__(self) -> None:
+        self.start_s = nan
+        self.end_s = nan
+        self.evicted_s = nan
 
 
 class Recorder:
@@ -24,7 +36,7 @@ class Recorder:
         closed_loop: Whether clients add requests of their own.
     """
 
-    __slots__ = ("arrived", "batch_of", "dropped", "gpu", "log", "reasons")
+    __slots__ = ("arrived", "batch_of", "dropped", "gpu", "loads", "log", "reasons")
 
     def __init__(self, requests: int, *, closed_loop: bool) -> None:
         self.arrived: list[Request] | None = [] if closed_loop else None
@@ -34,6 +46,8 @@ class Recorder:
         self.dropped: list[tuple[int, float, int]] = []
         """Request id, time, index into `reasons`."""
         self.reasons: dict[str, int] = {}
+        self.loads: dict[int, Load] = {}
+        """Loads of weights, by the id of the batch that caused them."""
         self.log = Log()
         """Stage times by batch id, which policies see as far as they have come."""
         self.gpu = array("i")
@@ -48,6 +62,10 @@ class Recorder:
     def drop(self, request: Request, now_s: float, reason: str) -> None:
         """Note a drop."""
         self.dropped.append((request.id, now_s, self.reasons.setdefault(reason, len(self.reasons))))
+
+    def load(self, batch_id: int) -> None:
+        """Note that a batch has weights loaded."""
+        self.loads[batch_id] = Load()
 
     def grow(self) -> None:
         """Make room for more batches."""

@@ -108,7 +108,7 @@ def _copy_out(table: BatchTable, size_bytes: NDArray[np.int64], links: PrivateLi
     for gpu in np.unique(table.gpu):
         rows = np.flatnonzero(table.gpu == gpu)
         rows = rows[np.argsort(table.execution_end_s[rows], kind="stable")]
-        start_s, end_s = links.submit_all(Direction.D2H, table.execution_end_s[rows], size_bytes[rows])
+        start_s, end_s = links.submit_all(gpu, Direction.D2H, table.execution_end_s[rows], size_bytes[rows])
         table.copy_out_start_s[rows] = start_s
         table.copy_out_end_s[rows] = end_s
 

@@ -104,7 +104,7 @@ def replay(
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
     notes = dict.fromkeys(inputs.notes)
-    solo = inputs.profile.for_scheduler(transfers=inputs.spec.transfers)
+    solo = inputs.profile.for_scheduler(inputs.spec.cluster().solo_links(inputs.profile.observable.pcie))
     for call in inputs.policies:
         result = _run(inputs, call, progress)
         summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from stratsim.errors import ProfileError
 
-__all__ = ["MAX_BATCH", "Device", "Features", "Kernels", "Kind", "Link", "Pcie", "Provenance"]
+__all__ = ["MAX_BATCH", "Device", "Features", "Kernels", "Kind", "Link", "Pageable", "Pcie", "Provenance"]
 __all__ += ["batch_sizes", "fraction", "not_negative", "positive"]
 
 MAX_BATCH = 4096
@@ -77,6 +77,7 @@ class Device:
         memory_bandwidth_bytes_per_s: Peak bandwidth of its memory.
         peak_flops: Peak operations per second in the precision that the models ran in.
         sms: Number of streaming multiprocessors.
+        l2_bytes: Size of its L2 cache.
     """
 
     name: str
@@ -84,9 +85,10 @@ class Device:
     memory_bandwidth_bytes_per_s: float | None = None
     peak_flops: float | None = None
     sms: int | None = None
+    l2_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("memory_bytes", "memory_bandwidth_bytes_per_s", "peak_flops", "sms"):
+        for name in ("memory_bytes", "memory_bandwidth_bytes_per_s", "peak_flops", "sms", "l2_bytes"):
             value = getattr(self, name)
             if value is not None:
                 positive("", **{name: value})
@@ -110,11 +112,26 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Pcie:
-    """Both directions of the host link, pinned memory."""
+class Pageable:
+    """Both directions of the host link with pageable host memory, which the driver copies through a pinned buffer."""
 
     h2d: Link
     d2h: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Pcie:
+    """Both directions of the host link, pinned memory.
+
+    Args:
+        h2d: Towards the device.
+        d2h: Towards the host.
+        pageable: The same with pageable memory; None: not known.
+    """
+
+    h2d: Link
+    d2h: Link
+    pageable: Pageable | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ one, like an unknown model, is an `OutsideProfileError`.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -220,11 +219,12 @@ class Profile:
         known = [*models, *(alias for model in models.values() for alias in model.aliases)]
         raise OutsideProfileError(f"profile {self.name!r} has no model {name!r}; {suggest(name, known)}")
 
-    def for_scheduler(self, *, transfers: bool = True) -> SchedulerProfile:
+    def for_scheduler(self, links: tuple[Link, Link] | None = None) -> SchedulerProfile:
         """Return what a policy may see: a copy of the observable section and the measured pairs.
 
         Args:
-            transfers: False for a run without copies: the links then cost nothing.
+            links: What copies cost alone on the machine at hand, towards the device and back, where it is not what the
+                profile says (`Cluster.solo_links`).
         """
         models = {
             name: SchedulerModel(
@@ -238,13 +238,12 @@ class Profile:
             )
             for name, model in self.observable.models.items()
         }
-        free = Link(alpha_s=0.0, bytes_per_s=math.inf)
-        pcie = self.observable.pcie
+        h2d, d2h = links or (self.observable.pcie.h2d, self.observable.pcie.d2h)
         return SchedulerProfile(
             name=self.name,
             models=models,
-            h2d=Link(pcie.h2d.alpha_s, pcie.h2d.bytes_per_s) if transfers else free,
-            d2h=Link(pcie.d2h.alpha_s, pcie.d2h.bytes_per_s) if transfers else free,
+            h2d=Link(h2d.alpha_s, h2d.bytes_per_s),
+            d2h=Link(d2h.alpha_s, d2h.bytes_per_s),
             pairs=tuple(self.pairs),
         )
 
@@ -263,9 +262,14 @@ class Profile:
                 features=dict(model.features),
                 weights_bytes=model.weights_bytes,
             )
-        pcie = self.observable.pcie
         return HardwareProfile(
-            self.name, models, pcie.h2d, pcie.d2h, self.truth.noise_cv, self.device, self.truth, tuple(self.pairs)
+            name=self.name,
+            models=models,
+            pcie=self.observable.pcie,
+            noise_cv=self.truth.noise_cv,
+            device=self.device,
+            truth=self.truth,
+            pairs=tuple(self.pairs),
         )
 
 
@@ -337,8 +341,7 @@ class HardwareProfile:
 
     name: str
     models: Mapping[str, HardwareModel]
-    h2d: Link
-    d2h: Link
+    pcie: Pcie
     noise_cv: float
     device: Device
     truth: Truth = field(default_factory=Truth)

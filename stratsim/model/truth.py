@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stratsim.errors import ProfileError
-from stratsim.model.parts import batch_sizes, not_negative, positive
+from stratsim.model.parts import batch_sizes, fraction, not_negative, positive
 
 __all__ = ["Sharing", "Transfers", "Truth"]
 
@@ -39,13 +39,24 @@ class Transfers:
         engines: Copy engines per direction; 0 means one engine that serves both directions.
         chunk_bytes: Size of the chunks that an engine serves round robin over waiting copies; None serves whole
             copies, first in first out.
-        duplex: Kappa: both directions of a link together carry at most `kappa x` the sum of their rates. 1 is full
-            duplex.
+        duplex: Kappa, within [0.5, 1]: both directions of a link together carry at most `kappa x` the sum of their
+            rates. 1 is full duplex.
+        h2d_share: Share of the H2D direction where both directions together are full: 0.5 is fair, 0 serves D2H first,
+            1 serves H2D first.
     """
 
     engines: int = 1
     chunk_bytes: int | None = None
     duplex: float = 1.0
+    h2d_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        not_negative("", engines=self.engines)
+        if self.chunk_bytes is not None:
+            positive("", chunk_bytes=self.chunk_bytes)
+        if not 0.5 <= self.duplex <= 1:  # below, one direction alone would not reach its rate
+            raise ProfileError(f"duplex must be within [0.5, 1], got {self.duplex!r}")
+        fraction("", h2d_share=self.h2d_share)
 
 
 @dataclass(frozen=True, slots=True)

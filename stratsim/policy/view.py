@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from stratsim.model.request import Priority, Request
 
@@ -127,14 +127,15 @@ class GpuView:
     on the GPU.
     """
 
-    __slots__ = ("_batches", "_log", "_made", "_places", "id")
+    __slots__ = ("_batches", "_log", "_made", "_places", "_resident", "id")
 
-    def __init__(self, gpu_id: int, places: int, log: Log) -> None:
+    def __init__(self, gpu_id: int, places: int, log: Log, resident: Iterable[str] = ()) -> None:
         self.id = gpu_id
         self._places = places
         self._log = log
         self._batches: dict[int, tuple[Request, ...]] = {}
         self._made: dict[int, InFlight] = {}
+        self._resident: dict[str, None] = dict.fromkeys(resident)
 
     @property
     def executing(self) -> Sequence[InFlight]:
@@ -162,6 +163,11 @@ class GpuView:
         """How many more batches may be started now: C + prefetch - executing - staged."""
         return self._places - len(self._batches)
 
+    @property
+    def resident(self) -> Collection[str]:
+        """The models whose weights are on the GPU: all, unless the machine has to load them."""
+        return self._resident.keys()
+
     def _batch(self, batch_id: int) -> InFlight:
         """Return what a policy sees of a batch on this GPU: the same object on every call."""
         made = self._made.get(batch_id)
@@ -175,10 +181,10 @@ class View:
 
     __slots__ = ("_gpus", "_least_loaded", "_log", "_only", "_waiting")
 
-    def __init__(self, gpus: int, places: int, log: Log) -> None:
+    def __init__(self, gpus: int, places: int, log: Log, resident: Iterable[str] = ()) -> None:
         self._log = log
         self._waiting: dict[int, Request] = {}
-        self._gpus = tuple(GpuView(i, places, log) for i in range(gpus))
+        self._gpus = tuple(GpuView(i, places, log, resident) for i in range(gpus))
         self._only = self._gpus[0] if gpus == 1 else None
         # Lazily cleaned heap of (in flight, id): one current entry per GPU, possibly under stale ones.
         self._least_loaded = [(0, i) for i in range(gpus)]

@@ -1,4 +1,4 @@
-"""What holds for every mix of executions and copies: work is conserved, capacity is not exceeded."""
+"""What holds for every mix of executions: work is conserved, capacity is not exceeded."""
 
 from math import inf
 
@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stratsim.device import Direction, ExecutionUnit, Load, Phase, PrivateLinks, SharedUplink
-from stratsim.model.parts import Link
+from stratsim.device import ExecutionUnit, Load, Phase
 from stratsim.solve import capped_weighted
 
 loads = st.builds(Load, st.floats(0.05, 1.0), st.floats(0.1, 10.0))
@@ -88,57 +87,3 @@ def test_scaling_time_by_a_power_of_two_scales_every_end(given_jobs, exponent):
     one = drive(ExecutionUnit(Capped()), given_jobs, lambda *_: None)
     other = drive(ExecutionUnit(Capped()), scaled, lambda *_: None)
     assert other == {key: end * factor for key, end in one.items()}
-
-
-copies = st.lists(
-    st.tuples(st.floats(0.0, 5.0), st.integers(0, 2), st.sampled_from(Direction), st.integers(1, 10**9)),
-    min_size=1,
-    max_size=10,
-).map(sorted)
-
-
-def drive_links(links, todo):
-    """Return (submitted, start, end) by number."""
-    todo = list(enumerate(todo))
-    times = {}
-    while todo or links.next_s < inf:
-        if todo and todo[0][1][0] <= links.next_s:
-            key, (at_s, gpu, direction, size) = todo.pop(0)
-            links.submit(at_s, gpu, direction, size, key)
-        else:
-            now_s = links.next_s
-            for copy in links.complete(now_s):
-                times[copy.key] = (copy.start_s, now_s)
-    return times
-
-
-@settings(max_examples=100, deadline=None)
-@given(todo=copies, alpha=st.sampled_from([0.0, 0.01]), uplink=st.floats(1e8, 4e9))
-def test_no_copy_is_lost_or_faster_than_its_links(todo, alpha, uplink):
-    link = Link(alpha, 1e9)
-    times = drive_links(SharedUplink(3, link, link, uplink), todo)
-    assert sorted(times) == list(range(len(todo)))
-    lanes = {}
-    for key, (at_s, gpu, direction, size) in enumerate(todo):
-        start_s, end_s = times[key]
-        assert start_s >= at_s
-        assert end_s >= (start_s + alpha + size / min(1e9, uplink)) * (1 - 1e-12)
-        # One engine per GPU and direction, in the order of submission.
-        assert start_s >= lanes.get((gpu, direction), 0.0)
-        lanes[gpu, direction] = end_s
-    for direction in Direction:
-        moved = sum(size for _, _, way, size in todo if way is direction)
-        ends = [times[key][1] for key, copy in enumerate(todo) if copy[2] is direction]
-        starts = [copy[0] for copy in todo if copy[2] is direction]
-        if ends:
-            assert max(ends) >= (min(starts) + moved / uplink) * (1 - 1e-12)
-
-
-@settings(max_examples=60, deadline=None)
-@given(todo=copies, alpha=st.sampled_from([0.0, 0.01]))
-def test_an_uplink_wide_enough_is_a_link_of_ones_own(todo, alpha):
-    link = Link(alpha, 1e9)
-    times = drive_links(SharedUplink(3, link, link, 3e9), todo)
-    private = PrivateLinks(3, link, link)
-    for key, (at_s, gpu, direction, size) in enumerate(todo):
-        assert times[key] == pytest.approx(private.submit(at_s, gpu, direction, size), rel=1e-9)

@@ -1,10 +1,9 @@
-"""Copies: one engine per GPU and direction, a latency before the bytes, and a shared uplink. Times in ms."""
+"""Copies on links of their own: one engine per GPU and direction, a latency before the bytes. Times in ms."""
 
-from math import inf
-
+import numpy as np
 import pytest
 
-from stratsim.device import Direction, PrivateLinks, SharedUplink
+from stratsim.device import Direction, PrivateLinks
 from stratsim.model.parts import Link
 
 MS, MB, GB = 1e-3, 10**6, 10**9
@@ -13,26 +12,7 @@ H2D, D2H = Direction
 
 def private(gpus=1, alpha=0.0, rate=25.0, back=None):
     link = Link(alpha * MS, rate * GB)
-    return PrivateLinks(gpus, link, link if back is None else Link(alpha * MS, back * GB))
-
-
-def shared(gpus=2, alpha=0.0, own=25.0, uplink=25.0):
-    link = Link(alpha * MS, own * GB)
-    return SharedUplink(gpus, link, link, uplink * GB)
-
-
-def drive(links, copies):
-    """Submit copies (at, gpu, direction, MB, key) and return (start, end) by key, in ms."""
-    todo = sorted(copies, key=lambda copy: copy[0])
-    ends = {}
-    while todo or links.next_s < inf:
-        if todo and todo[0][0] * MS <= links.next_s:
-            at, gpu, direction, size, key = todo.pop(0)
-            links.submit(at * MS, gpu, direction, int(size * MB), key)
-        else:
-            now_s = links.next_s
-            ends |= {copy.key: (copy.start_s / MS, now_s / MS) for copy in links.complete(now_s)}
-    return {key: pytest.approx(times, abs=1e-9) for key, times in ends.items()}
+    return PrivateLinks([(link, link if back is None else Link(alpha * MS, back * GB))] * gpus)
 
 
 class TestPrivateLinks:
@@ -62,42 +42,16 @@ class TestPrivateLinks:
         links.submit(0.0, 0, H2D, 25 * MB)
         assert links.submit(0.5, 0, H2D, 25 * MB) == pytest.approx((0.5, 0.502))
 
+    def test_links_may_differ(self):
+        links = PrivateLinks([(Link(0.0, 25 * GB), Link(0.0, 10 * GB)), (Link(0.0, 12.5 * GB), Link(0.0, 5 * GB))])
+        ends = [[links.submit(0.0, gpu, way, 100 * MB)[1] / MS for way in Direction] for gpu in (0, 1)]
+        assert ends == [pytest.approx([4, 10]), pytest.approx([8, 20])]
 
-class TestSharedUplink:
-    def test_two_gpus_behind_one_uplink(self):
-        """100 MB and 50 MB at 12.5 GB/s each: the small one ends at 4.0; then 50 MB are left for 25 GB/s: 6.0."""
-        ends = drive(shared(), [(0, 0, H2D, 100, "large"), (0, 1, H2D, 50, "small")])
-        assert ends == {"large": (0, 6), "small": (0, 4)}
-
-    def test_one_gpu_is_first_in_first_out(self):
-        ends = drive(shared(), [(0, 0, H2D, 100, "first"), (0, 0, H2D, 50, "second")])
-        assert ends == {"first": (0, 4), "second": (4, 6)}
-
-    def test_alpha_occupies_the_engine_but_not_the_link(self):
-        """1 ms of latency, then 25 MB in 1 ms. The second is still in its latency while the first moves bytes."""
-        ends = drive(shared(alpha=1.0), [(0, 0, H2D, 25, "a"), (1, 1, H2D, 25, "b")])
-        assert ends == {"a": (0, 2), "b": (1, 3)}
-
-    def test_priority_inversion_as_on_a_private_link(self):
-        ends = drive(shared(alpha=0.02), [(0, 0, H2D, 100, "large"), (0.1, 0, H2D, 0.6, "small")])
-        assert ends["small"] == (4.02, 4.064)
-
-    def test_a_wide_uplink_leaves_the_own_links_in_charge(self):
-        ends = drive(shared(own=16, uplink=40), [(0, 0, H2D, 32, "a"), (0, 1, H2D, 16, "b")])
-        assert ends == {"a": (0, 2), "b": (0, 1)}
-
-    def test_directions_do_not_share(self):
-        ends = drive(shared(), [(0, 0, H2D, 25, "in"), (0, 0, D2H, 25, "out"), (0, 1, D2H, 25, "out too")])
-        assert ends == {"in": (0, 1), "out": (0, 2), "out too": (0, 2)}
-
-    def test_shares_change_whenever_a_copy_joins_or_ends(self):
-        """50 MB alone for 1 ms (25 MB done); a second joins, 12.5 GB/s each: 2 ms more for both; a third joins then."""
-        copies = [(0, 0, H2D, 50, "a"), (1, 1, H2D, 50, "b"), (3, 2, H2D, 25, "c")]
-        # At 3 a ends; b has 25 MB left, as has c: both at 12.5 GB/s end at 5.
-        assert drive(shared(gpus=3), copies) == {"a": (0, 3), "b": (1, 5), "c": (3, 5)}
-
-    def test_idle_means_never(self):
-        links = shared()
-        assert links.next_s == inf
-        drive(links, [(0, 0, H2D, 1, "a")])
-        assert links.next_s == inf
+    def test_all_in_one_go_is_one_by_one(self):
+        links = [(Link(1 * MS, GB), Link(0.5 * MS, GB))]
+        at_s = np.array([0.0, 0.001, 0.002, 0.5, 0.5])
+        size = np.array([MB, 5 * MB, 0, MB, 2 * MB])
+        start_s, end_s = PrivateLinks(links).submit_all(0, D2H, at_s, size)
+        single = PrivateLinks(links)
+        one_by_one = [single.submit(at, 0, D2H, count) for at, count in zip(at_s.tolist(), size.tolist(), strict=True)]
+        assert list(zip(start_s.tolist(), end_s.tolist(), strict=True)) == one_by_one

@@ -72,7 +72,11 @@ def test_more_gpus_cost_no_more():
 
 
 def test_a_shared_uplink_adds_the_ends_of_copies():
-    assert events(1.0, uplink_bytes_per_s=1e6) == 4 * COUNT
+    assert events(1.0, uplink_bytes_per_s=0.5e6) == 4 * COUNT
+
+
+def test_an_uplink_that_nobody_can_fill_adds_none():
+    assert events(1.0, uplink_bytes_per_s=1e6) == 2 * COUNT
 
 
 def test_a_closed_loop_adds_the_reply():

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from stratsim.errors import OutsideProfileError, ProfileError
+from stratsim.model.cluster import Cluster
 from stratsim.model.profile import (
     MAX_BATCH,
     Device,
@@ -62,7 +63,7 @@ def test_copying_nothing_takes_no_time():
 
 
 def test_without_transfers_copies_are_free():
-    scheduler = PROFILE.for_scheduler(transfers=False)
+    scheduler = PROFILE.for_scheduler(Cluster(transfers=False).solo_links(PROFILE.observable.pcie))
     assert scheduler.end_to_end_s("wide", 4) == scheduler.latency_s("wide", 4)
 
 
