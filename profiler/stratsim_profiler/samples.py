@@ -6,14 +6,15 @@ be resumed: whatever follows the last complete cell is dropped, and every cell w
 standard library is needed to read or write the file.
 
 Times are seconds, sizes bytes, clocks MHz, power watts, temperatures degrees Celsius, with the unit in the name. A list
-`..._seconds` holds one figure per repetition, in the order of measurement, nothing averaged or left out.
+`..._seconds` holds one figure per repetition, in the order of measurement, nothing averaged; of more repetitions than
+`settings.most_samples`, every k-th is kept.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from stratsim.errors import ProfileError
 
@@ -43,7 +44,7 @@ SAMPLES_SCHEMA = 1
 
 Direction = Literal["h2d", "d2h"]
 Mode = Literal["graph", "eager"]
-Role = Literal["self", "anchor", "pair", "triple", "stressor", "control"]
+Role = Literal["self", "anchor", "pair", "triple", "stressor", "control", "priority"]
 
 _STRESSOR = "stress:"
 
@@ -66,6 +67,7 @@ class Conditions:
         power_capped: A software power cap held the clock down at some time. The samples are kept: a cap that
             co-location causes is contention too.
         throttle: Names of all reasons seen for a clock below the highest.
+        foreign_load: Share of the device's cores that other processes used; on a CPU only.
     """
 
     readings: int = 0
@@ -75,6 +77,7 @@ class Conditions:
     temperature_c: float | None = None
     power_capped: bool = False
     throttle: tuple[str, ...] = ()
+    foreign_load: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ class Transfer:
     Args:
         cell: Cell of the plan.
         direction: `h2d` or `d2h`: that of the copies which were timed.
-        pinned: Whether the host's memory was page-locked.
+        pinned: Whether the host's memory was page-locked; False on a CPU, which has no such thing.
         size_bytes: Size of each copy.
         concurrent: Copies of this direction and size in flight together on one device, one per stream.
         bidirectional: Whether the other direction was kept busy with copies of the same size meanwhile.
@@ -271,10 +274,10 @@ class Stream:
     Args:
         model: The model, or a stressor (`is_stressor`).
         batch: Batch size; 1 for a stressor.
-        loaded_seconds: Iterations that lie wholly inside the common window.
+        loaded_seconds: Iterations that lie wholly inside the common window; of very many, an evenly spaced part.
         solo_before_seconds: Iterations of the same stream alone, in the same harness at the same depth, just before.
         solo_after_seconds: The same, just after.
-        iterations: How many iterations lie wholly inside the window: the length of `loaded_seconds`.
+        iterations: How many iterations lie wholly inside the window; at least as many as `loaded_seconds` has.
         overlap: Share of the window in which this stream had work in progress, 0 to 1.
         priority: The stream's priority: 0 normal, 1 high.
     """
@@ -293,7 +296,7 @@ class Stream:
         _times("loaded_seconds", self.loaded_seconds, least=1)
         _times("solo_before_seconds", self.solo_before_seconds)
         _times("solo_after_seconds", self.solo_after_seconds)
-        if self.iterations != len(self.loaded_seconds):
+        if self.iterations < len(self.loaded_seconds):
             raise ProfileError(f"iterations is {self.iterations}, loaded_seconds has {len(self.loaded_seconds)}")
         _share("overlap", self.overlap)
 
@@ -305,7 +308,8 @@ class Colocation:
     Args:
         cell: Cell of the plan.
         role: `self` (copies of one model), `anchor` (a model beside copies of the heaviest), `pair`, `triple`,
-            `stressor` (a model beside a stressor) or `control` (a model beside empty kernels: the launcher's part).
+            `stressor` (a model beside a stressor), `control` (a model beside empty kernels: the launcher's part) or
+            `priority` (a pair whose first stream has the high priority).
         held_out: Whether the fit must not see it.
         group: Its models, without repeats, sorted, joined by `+`: what is held out together.
         streams: The streams; a model that runs twice occurs twice.
@@ -329,7 +333,7 @@ class Colocation:
     conditions: Conditions = field(default_factory=Conditions)
 
     def __post_init__(self) -> None:
-        _one_of("role", self.role, ("self", "anchor", "pair", "triple", "stressor", "control"))
+        _one_of("role", self.role, get_args(Role))
         _one_of("mode", self.mode, ("graph", "eager"))
         _times("window_s", (self.window_s,))
         _times("settle_s", (self.settle_s,))
@@ -422,7 +426,8 @@ class Discarded:
 
     Args:
         cell: Cell of the plan.
-        reason: `thermal`, `external`, `foreign-process`, `overlap`, `iterations`, `drift`, `memory` or `error`.
+        reason: `thermal`, `external`, `foreign-process`, `foreign-load`, `overlap`, `iterations`, `drift`, `memory` or
+            `error`.
         detail: What was seen.
         attempt: 1 for the first attempt at the cell.
     """

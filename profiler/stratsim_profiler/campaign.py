@@ -1,0 +1,141 @@
+"""Runs a plan: cell by cell, each kept on disk as soon as it is measured."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stratsim_profiler.environment import Verdict
+from stratsim_profiler.measure.bench import Rejected
+from stratsim_profiler.measure.colocation import colocation
+from stratsim_profiler.measure.offsets import offsets
+from stratsim_profiler.measure.solo import kernels, model, solo
+from stratsim_profiler.measure.transfers import transfers
+from stratsim_profiler.samples import Discarded, Done, Note, Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stratsim_profiler.measure.bench import Bench
+    from stratsim_profiler.plan import Cell, Plan
+    from stratsim_profiler.progress import Progress
+    from stratsim_profiler.samples import Record
+    from stratsim_profiler.store import SampleFile
+
+__all__ = ["Outcome", "measure_cell", "run_plan", "warm_up"]
+
+_MEASUREMENTS: dict[str, Callable[[Bench, Cell], list[Record]]] = {
+    "model": model,
+    "transfer": transfers,
+    "solo": solo,
+    "kernels": kernels,
+    "colocation": colocation,
+    "offset": offsets,
+}
+_STABLE = 0.01
+"""Relative change of the clock below which it is stable."""
+
+_WARM_STEP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run went.
+
+    Args:
+        measured: Cells whose samples are in the file.
+        discarded: Attempts that were thrown away.
+        given_up: Cells without samples, because every attempt was thrown away.
+        late: Cells that there was no time for.
+        spent_s: Time that it took.
+    """
+
+    measured: int
+    discarded: int
+    given_up: tuple[str, ...]
+    late: tuple[str, ...]
+    spent_s: float
+
+
+def run_plan(bench: Bench, plan: Plan, file: SampleFile, progress: Progress) -> Outcome:
+    """Measure what the file does not hold yet; stop when the budget is spent.
+
+    Time that the file's cells took before counts towards the budget.
+    """
+    begin = time.perf_counter()
+    earlier = sum(done.spent_s for done in file.samples.of(Done))
+    finished = file.samples.done
+    todo = [cell for cell in plan.cells if cell.id not in finished]
+    late: list[str] = []
+    for index, cell in enumerate(todo):
+        spent = earlier + time.perf_counter() - begin
+        if plan.budget_s is not None and cell.rank > 0 and spent + cell.estimate_s > plan.budget_s:
+            late.append(cell.id)
+            continue
+        left = sum(rest.estimate_s for rest in todo[index:])
+        progress.show(len(plan.cells) - len(todo) + index, left, cell.id)
+        start = time.perf_counter()
+        records = measure_cell(bench, cell)
+        file.commit(records, Done(cell.id, round(time.perf_counter() - start, 3)))
+    return _outcome(file, plan, late, time.perf_counter() - begin)
+
+
+def measure_cell(bench: Bench, cell: Cell) -> list[Record]:
+    """Return the records of a cell, those of attempts that were thrown away included.
+
+    What is only doubtful (the device's speed drifted, other processes were busy) is kept on the last attempt, with a
+    note; what is wrong is not.
+    """
+    kept: list[Record] = []
+    attempts = bench.settings.attempts
+    for attempt in range(1, attempts + 1):
+        bench.soft = []
+        start = time.perf_counter()
+        try:
+            records = _MEASUREMENTS[cell.kind](bench, cell)
+        except Rejected as problem:
+            kept.append(_discarded(cell, problem.why, attempt))
+            if problem.why.reason == "memory":
+                break
+            continue
+        if bench.soft and attempt < attempts:
+            kept.append(_discarded(cell, bench.soft[0], attempt))
+            continue
+        notes = [Note(cell.id, f"kept in spite of {wrong.reason}: {wrong.detail}") for wrong in bench.soft]
+        telemetry = bench.monitor.telemetry(start, time.perf_counter())
+        return [*kept, *records, *notes, *([telemetry] if telemetry else [])]
+    return kept
+
+
+def warm_up(bench: Bench, cell: Cell) -> float:
+    """Keep the device busy until its clock is stable, or for as long as the settings allow; return the time spent."""
+    lane = bench.lanes.take(cell.works(bench.dtype, bench.mode)[:1])[0]
+    begin = time.perf_counter()
+    before: float | None = None
+    while time.perf_counter() - begin < bench.settings.warm_s:
+        start = time.perf_counter()
+        bench.device.backlog([lane], _WARM_STEP_S)
+        seen = bench.monitor.between(start, time.perf_counter())
+        clocks = [reading.sm_mhz for reading in seen if reading.sm_mhz is not None]
+        now = sum(clocks) / len(clocks) if clocks else None
+        if before is not None and now is not None and abs(now - before) <= _STABLE * before:
+            break
+        before = now
+    return time.perf_counter() - begin
+
+
+def _discarded(cell: Cell, why: Verdict, attempt: int) -> Discarded:
+    return Discarded(cell.id, why.reason, why.detail, attempt)
+
+
+def _outcome(file: SampleFile, plan: Plan, late: Sequence[str], spent_s: float) -> Outcome:
+    samples = file.samples
+    held = {record.cell for record in samples.records if not isinstance(record, Discarded | Note | Done | Telemetry)}
+    return Outcome(
+        measured=len(samples.done & held),
+        discarded=len(samples.of(Discarded)),
+        given_up=tuple(sorted(samples.done - held)),
+        late=tuple(late),
+        spent_s=spent_s,
+    )
