@@ -7,12 +7,14 @@ from stratsim.solve.capped import capped_weighted
 from stratsim.solve.filling import max_min_demands
 from stratsim.solve.gpulet import linear_slowdown
 from stratsim.solve.igniter import Resident, execution_ms, resident
+from stratsim.solve.kernel_queue import kernel_queue
 from stratsim.solve.maxmin import max_min
 
 __all__ = [
     "Resident",
     "capped_weighted",
     "execution_ms",
+    "kernel_queue",
     "linear_slowdown",
     "max_min",
     "max_min_demands",
