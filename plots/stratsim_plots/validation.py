@@ -71,13 +71,13 @@ def slowdowns(frame: pd.DataFrame) -> Figure:
     axes.plot(limit, limit, color="#808080", linewidth=0.6)
     _scatter(axes, frame[others], f"{len(mean) - len(worst)} other models", color="#505050", marker=".", alpha=0.5)
     for number, model in enumerate(worst, start=1):
-        label = f"{model} (mean {mean[model]:.0%})"
+        label = f"{model} (mean error {100 * mean[model]:.0f} %)"
         look = style.look(number)
         _scatter(axes, frame[frame["model"] == model], label, color=look["color"], marker=look["marker"])
     _log_axes(axes, limit)
     axes.set_xlabel("Measured slowdown of 2 to 5 copies")
     axes.set_ylabel("Simulated slowdown")
-    axes.legend(loc="upper left", handletextpad=0.4)
+    axes.legend(loc="upper left", handletextpad=0.4, frameon=True, framealpha=1, edgecolor="none")
     style.footer(figure, "ParvaGPU, A100 80GB, whole GPU; simulated with a100-80gb-parvagpu (published, fitted)")
     return figure
 
@@ -89,8 +89,8 @@ def _scatter(axes: Axes, frame: pd.DataFrame, label: str, **look: object) -> Non
 def _log_axes(axes: Axes, limit: tuple[float, float]) -> None:
     from matplotlib.ticker import NullFormatter
 
+    axes.set(xscale="log", yscale="log", xlim=limit, ylim=limit)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.axes.set(xscale="log", yscale="log", xlim=limit, ylim=limit)
         axis.set_ticks([tick for tick in (1, 1.5, 2, 3, 4, 5, 7, 10, 15) if limit[0] <= tick <= limit[1]])
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
@@ -106,10 +106,10 @@ def models(frame: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     rows = np.arange(len(frame))
     marks = {
-        "median": ("median", style.BLUE, "o", style.BLUE),
         "mean": ("mean", style.VERMILLION, "s", style.VERMILLION),
-        "unseen_median": ("median, model left out of the fit", style.BLUE, "o", "white"),
+        "median": ("median", style.BLUE, "o", style.BLUE),
         "unseen_mean": ("mean, model left out of the fit", style.VERMILLION, "s", "white"),
+        "unseen_median": ("median, model left out of the fit", style.BLUE, "o", "white"),
     }
     for column, (label, colour, marker, face) in marks.items():
         shift = 0.14 if column.startswith("unseen") else -0.14
@@ -166,7 +166,7 @@ def cells(frame: pd.DataFrame) -> Figure:
     axes.plot(frame["simulated"], rows, "o", color=style.VERMILLION, label="simulated")
     for row, measured, simulated in zip(rows, frame["measured"], frame["simulated"], strict=True):
         axes.annotate(
-            f"{simulated / measured - 1:+.0%}", (max(measured, simulated), row), (5, 0), textcoords="offset points",
+            f"{100 * (simulated / measured - 1):+.0f} %", (max(measured, simulated), row), (5, 0), textcoords="offset points",
             va="center", fontsize=6,
         )  # fmt: skip
     axes.set_yticks(rows, frame["workload"] + ": " + frame["client"])

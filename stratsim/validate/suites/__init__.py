@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratsim.validate.suites import ciw, decisions, parvagpu, queueing, sharing
+from stratsim.validate.suites import ciw, decisions, disb, execution, orderings, parvagpu, queueing, sharing, transfers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,12 @@ __all__ = ["SUITES"]
 
 SUITES: Mapping[str, tuple[Check, ...]] = {
     "closed-forms": (*queueing.CHECKS, *sharing.CHECKS),
+    "execution": execution.CHECKS,
+    "transfers": transfers.CHECKS,
     "decisions": decisions.CHECKS,
     "ciw": ciw.CHECKS,
     "parvagpu": parvagpu.CHECKS,
+    "disb": disb.CHECKS,
+    "orderings": orderings.CHECKS,
 }
 """Every check of stratsim, in the order in which they run."""

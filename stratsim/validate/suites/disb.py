@@ -1,0 +1,99 @@
+"""DISB's workloads A, B and C on an RTX 3080: what each client measured, against the whole product's replay.
+
+DISB (SJTU-IPADS/disb @ 7ad5fba, Apache-2.0) runs its clients on unpartitioned streams of one process, so the policy is
+`native`. These are the cells that the profile was fitted to: they show how well the execution model can describe them,
+not how well it predicts others. docs/validation.md says what leaving cells out gives.
+"""
+
+from __future__ import annotations
+
+from statistics import mean
+from typing import TYPE_CHECKING, NamedTuple
+
+from stratsim.experiment.run import prepare, replay
+from stratsim.experiment.spec import RunSpec
+from stratsim.validate.case import Check, Claim, Findings, Setting, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CELLS", "CHECKS", "Cell"]
+
+PROFILE = "rtx3080-disb"
+WORST, MEAN = 0.20, 0.10
+"""Relative errors that we aim at: of any cell, and of all in the mean."""
+_SOURCE = "SJTU-IPADS/disb @ 7ad5fba, TensorRT results (Apache-2.0): tot_us over solo_us"
+
+
+class Cell(NamedTuple):
+    """One client of one workload, and its mean end-to-end latency, loaded and alone, us."""
+
+    workload: str
+    client: str
+    loaded_us: float
+    alone_us: float
+
+    @property
+    def slowdown(self) -> float:
+        """Loaded over alone."""
+        return self.loaded_us / self.alone_us
+
+
+CELLS = (
+    Cell("A", "resnet152_be", 5241, 4235),
+    Cell("A", "vgg19_rt", 2975, 2767),
+    Cell("B", "resnet152_be", 13439, 4212),
+    Cell("B", "vgg19_rt", 3120, 2801),
+    Cell("C", "densenet201_be", 97569, 8383),
+    Cell("C", "distilbert_be", 6064, 1170),
+    Cell("C", "inceptionv3_be", 20455, 2847),
+    Cell("C", "resnet152_be", 26559, 4185),
+    Cell("C", "vgg19_be", 4773, 2786),
+    Cell("C", "vgg19_rt", 5616, 2779),
+)
+_WORKLOADS = tuple(dict.fromkeys(cell.workload for cell in CELLS))
+
+
+def _file(workload: str) -> str:
+    return f"disb/workload_{workload}.json"
+
+
+def _measure(setting: Setting) -> Findings:
+    clients = {name: _replayed(setting, name) for name in _WORKLOADS}
+    figures = [clients[cell.workload][cell.client] for cell in CELLS]
+    slowdowns = [figure["slowdown"] for figure in figures]
+    errors = [abs(got / cell.slowdown - 1) for cell, got in zip(CELLS, slowdowns, strict=True)]
+    remarks = [f"{got / cell.slowdown - 1:+.1%}" for cell, got in zip(CELLS, slowdowns, strict=True)]
+    rows = [
+        (*cell[:2], cell.slowdown, got, *(1e3 * figure[name] for name in _TAILS))
+        for cell, got, figure in zip(CELLS, slowdowns, figures, strict=True)
+    ]
+    columns = ("workload", "client", "measured", "simulated", "mean_ms", "p95_ms", "p99_ms")
+    table = Table("disb-cells", "Slowdown of DISB's clients, and the simulated service's tail", columns, rows)
+    return Findings([*slowdowns, mean(errors)], [*remarks, f"worst {max(errors):.1%}"], [table])
+
+
+_TAILS = ("mean_service_s", "service_p95_s", "service_p99_s")
+
+
+def _replayed(setting: Setting, workload: str) -> Mapping[str, Mapping[str, float]]:
+    spec = RunSpec(trace=str(setting.path(_file(workload))), profile=PROFILE, policy="native")
+    return replay(prepare(spec), keep_results=False).summaries[0]["clients"]
+
+
+CHECKS = (
+    Check(
+        (
+            *(
+                Claim(
+                    f"workload {cell.workload}, {cell.client}: slowdown", cell.slowdown, WORST * cell.slowdown, _SOURCE
+                )
+                for cell in CELLS
+            ),
+            Claim("mean error of the slowdown over the ten cells", 0.0, MEAN, _SOURCE),
+        ),
+        _measure,
+        needs=tuple(_file(name) for name in _WORKLOADS),
+    ),
+)
+"""Ten cells, and their mean."""
