@@ -159,6 +159,11 @@ class GpuView:
         return len(self._batches)
 
     @property
+    def newest(self) -> InFlight | None:
+        """The batch that was started last, if it still executes or is staged."""
+        return self._batch(next(reversed(self._batches))) if self._batches else None
+
+    @property
     def free_places(self) -> int:
         """How many more batches may be started now: C + prefetch - executing - staged."""
         return self._places - len(self._batches)

@@ -1,0 +1,210 @@
+"""What Strait believes: when batches in flight, candidates and requests that are still to come would be done."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING, NamedTuple
+
+from stratsim.model.request import Priority
+from stratsim.model.tolerance import latest_finish_s
+from stratsim.policy.forecast import Forecast, Planned
+from stratsim.policy.strait.margins import Margins
+from stratsim.predict import Copy, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stratsim.model.request import Request
+    from stratsim.policy.base import Setting
+    from stratsim.policy.view import GpuView
+    from stratsim.predict import Member, Predictor, TransferPredictor
+
+__all__ = ["Behind", "Estimates"]
+
+
+class Behind(NamedTuple):
+    """The situation of a request that would follow batches in flight."""
+
+    dispatch_s: float
+    """When there is a place for it."""
+    slot_s: float
+    """When there is an execution slot for it."""
+    copy_free_s: float
+    """When the copy engine is through with those ahead."""
+    beside: tuple[Member, ...]
+    """Who still executes when it gets its slot."""
+
+
+class Estimates:
+    """Forecasts of all GPUs, with what makes them: beliefs, margins, and the log of what was started.
+
+    Args:
+        setting: The run's.
+        belief: About interference, fitted.
+        transfers: About copies, fitted.
+        margin: Quantile of recent relative errors by which estimates are stretched; 0 for none.
+        floor: See `Forecast`.
+    """
+
+    def __init__(
+        self, setting: Setting, belief: Predictor, transfers: TransferPredictor, margin: float, floor: float
+    ) -> None:
+        self._profile = profile = setting.profile
+        self._slots = setting.max_concurrency
+        self._places = setting.max_concurrency + setting.prefetch
+        self._belief = belief
+        self._transfers = transfers
+        self.latency_s = {name: model.latency_s for name, model in profile.models.items()}
+        self._margins = Margins(profile.models, margin)
+        self.stretch = self._margins.stretch
+        self.forecasts = [Forecast(self._slots, belief.predict, floor) for _ in range(setting.gpus)]
+        self._copies: list[list[tuple[Planned, Copy]]] = [[] for _ in range(setting.gpus)]
+        """Copy-ins whose end is not known yet, by GPU."""
+        self.copy_free_s = [0.0] * setting.gpus
+        """When each GPU's copy engine is believed to be through with what was started."""
+        self.changes = 0
+        """Batches started or ended so far: what was decided may be decided otherwise when this has changed."""
+
+    # What has happened ----------------------------------------------------------------------------------------------
+
+    def update(self, now_s: float) -> None:
+        """Bring the forecasts up to now, and learn from the batches that have ended, in that order."""
+        ended = []
+        for gpu, forecast in enumerate(self.forecasts):
+            if forecast.executing or forecast.staged:
+                if self._copies[gpu]:
+                    self._note_copies(gpu)
+                for planned in forecast.update(now_s):
+                    assert planned.batch is not None  # noqa: S101 (it was started)
+                    ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))
+        if ended:
+            self.changes += len(ended)
+            ended.sort(key=_time_and_id)
+            for end_s, _, planned, forecast in ended:
+                self._learn(planned, forecast, end_s)
+            for forecast in self.forecasts:
+                forecast.forget()
+
+    def _note_copies(self, gpu: int) -> None:
+        """Take over which copies have ended."""
+        pending = []
+        for planned, copy in self._copies[gpu]:
+            end_s = planned.batch.copy_in_end_s  # type: ignore[union-attr]
+            if isnan(end_s):
+                pending.append((planned, copy))
+            else:
+                planned.ready_s = end_s
+        self._copies[gpu] = pending
+
+    def _learn(self, planned: Planned, forecast: Forecast, end_s: float) -> None:
+        self._margins.learn(planned.key[0], planned.expected_s - planned.asked_s, end_s - planned.asked_s)
+        if self._belief.adapts:
+            duration_s = end_s - planned.batch.execution_start_s  # type: ignore[union-attr]
+            intervals = forecast.intervals(planned)
+            self._belief.observe(Observation(planned.key, planned.solo_s, duration_s, intervals, end_s))
+
+    def started(self, gpu: GpuView, planned: Planned, now_s: float) -> None:
+        """Follow a batch that was dispatched just now."""
+        batch = gpu.newest
+        assert batch is not None  # noqa: S101 (it has just been started)
+        self.changes += 1
+        if planned.bytes_in:
+            self._copies[gpu.id].append((planned, Copy(gpu.id, "h2d", planned.bytes_in, now_s)))
+            self.copy_free_s[gpu.id] = planned.ready_s
+        forecast = self.forecasts[gpu.id]
+        if forecast.walked is not planned:
+            forecast.walk(now_s, planned)
+        forecast.start(planned, batch)
+        forecast.commit(now_s)
+
+    # What may happen ------------------------------------------------------------------------------------------------
+
+    def alone_s(self, request: Request) -> float:
+        """Return the latency of a request that is alone on an idle GPU."""
+        profile = self._profile
+        copies_s = profile.h2d.copy_s(request.bytes_in) + profile.d2h.copy_s(request.bytes_out)
+        return copies_s + self.latency_s[request.model][1]
+
+    def latest_start_s(self, request: Request) -> float:
+        """Return when a request must start, alone and with the margin, to be in time."""
+        return request.deadline_s - self.alone_s(request) * self.stretch[request.model]
+
+    def plan(self, gpu: int, requests: Sequence[Request], now_s: float) -> Planned:
+        """Return a candidate: these requests as one batch, started now on this GPU. Its class is that of the first."""
+        first = requests[0]
+        bytes_in = bytes_out = 0
+        for request in requests:
+            bytes_in += request.bytes_in
+            bytes_out += request.bytes_out
+        key = (first.model, len(requests))
+        return Planned(
+            key,
+            self.latency_s[first.model][len(requests)],
+            self._copied_s(gpu, bytes_in, now_s),
+            self._profile.d2h.copy_s(bytes_out),
+            latest_finish_s(first.deadline_s),
+            bytes_in,
+            high=first.priority is Priority.HIGH,
+        )
+
+    def _copied_s(self, gpu: int, size_bytes: int, now_s: float) -> float:
+        """Return when a copy-in asked for now would be done."""
+        if not size_bytes:
+            return now_s
+        pending = [copy for copies in self._copies for _, copy in copies]
+        pending.append(Copy(gpu, "h2d", size_bytes, now_s))
+        return self._transfers.predict(pending)[-1]
+
+    def finish_s(self, planned: Planned, now_s: float) -> float:
+        """Return when a walked batch's outputs are back, with the margin."""
+        return now_s + (planned.end_s - now_s) * self.stretch[planned.key[0]] + planned.out_s
+
+    def is_late(self, planned: Planned, now_s: float) -> bool:
+        """Whether a walked batch misses its deadline, with the margin."""
+        return now_s + (planned.end_s - now_s) * self.stretch[planned.key[0]] + planned.out_s > planned.due_s
+
+    def behind(self, gpu: int, batches: Sequence[Planned], now_s: float) -> Behind:
+        """Return the situation behind walked batches: those in flight, or those and a candidate, which comes last."""
+        copy_free_s = self.copy_free_s[gpu]
+        if batches and batches[-1].batch is None and batches[-1].bytes_in:
+            copy_free_s = batches[-1].ready_s
+        if len(batches) < self._slots:
+            return Behind(now_s, now_s, copy_free_s, tuple([planned.key for planned in batches]))
+        ends_s = sorted([planned.end_s for planned in batches])
+        slot_s = ends_s[len(batches) - self._slots]
+        dispatch_s = ends_s[len(batches) - self._places] if len(batches) >= self._places else now_s
+        return Behind(
+            dispatch_s, slot_s, copy_free_s, tuple([planned.key for planned in batches if planned.end_s > slot_s])
+        )
+
+    def newcomer_s(self, behind: Behind, model: str, in_s: float, out_s: float, now_s: float) -> float:
+        """Return when one more request, dispatched as soon as there is a place, would be done, with the margin.
+
+        A shortcut of the walk: its co-runners are those that execute when it gets its slot, all the way through.
+
+        Args:
+            behind: Its situation.
+            model: Its model.
+            in_s: What its copy-in takes alone.
+            out_s: What its copy-out takes alone.
+            now_s: The time.
+        """
+        dispatch_s, start_s, copy_free_s, beside = behind
+        if in_s:
+            ready_s = (max(copy_free_s, dispatch_s)) + in_s
+            if ready_s > start_s:
+                start_s = ready_s
+        executes_s = self.latency_s[model][1]
+        if beside:
+            executes_s /= self._belief.predict(((model, 1), *beside))[0]
+        return now_s + (start_s - now_s + executes_s) * self.stretch[model] + out_s
+
+    def follows_in_time(self, behind: Behind, request: Request, now_s: float) -> bool:
+        """Whether a waiting request would still be in time."""
+        profile = self._profile
+        in_s, out_s = profile.h2d.copy_s(request.bytes_in), profile.d2h.copy_s(request.bytes_out)
+        return self.newcomer_s(behind, request.model, in_s, out_s, now_s) <= latest_finish_s(request.deadline_s)
+
+
+def _time_and_id(item: tuple[float, int, Planned, Forecast]) -> tuple[float, int]:
+    return item[0], item[1]

@@ -1,0 +1,74 @@
+"""Safety margins: how far estimates have lately been off."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Margins"]
+
+
+class Margins:
+    """A quantile of the recent relative errors of estimates, per model.
+
+    An error is actual / expected of the time from the last estimate to the end of the execution, less 1. The margin is
+    a quantile of the last `window` of them, never below zero. Until a model has `least` errors of its own, those of all
+    models count; until there are that many of all, there is no margin.
+
+    Args:
+        models: All models.
+        quantile: Which quantile, within (0, 1]; 0 for no margin at all.
+        window: How many errors are remembered, per model and over all.
+        least: From how many errors on a margin is taken from them.
+    """
+
+    def __init__(self, models: Iterable[str], quantile: float, window: int = 100, least: int = 20) -> None:
+        self._quantile = quantile
+        self._least = least
+        self._errors = {model: _Recent(window) for model in models}
+        self._all = _Recent(window)
+        self.stretch = dict.fromkeys(self._errors, 1.0)
+        """By model: 1 + margin, the factor that an estimate is multiplied by."""
+
+    def learn(self, model: str, expected_s: float, actual_s: float) -> None:
+        """Remember how an estimate turned out: durations from the estimate to the believed and to the actual end."""
+        if not self._quantile or expected_s <= 0.0:
+            return
+        error = actual_s / expected_s - 1.0
+        own = self._errors[model]
+        own.add(error)
+        self._all.add(error)
+        if len(own) >= self._least:
+            self.stretch[model] = 1.0 + max(own.quantile(self._quantile), 0.0)
+        if len(self._all) >= self._least:
+            overall = 1.0 + max(self._all.quantile(self._quantile), 0.0)
+            for other, errors in self._errors.items():
+                if len(errors) < self._least:
+                    self.stretch[other] = overall
+
+
+class _Recent:
+    """The last values of a sequence, kept in order of size as well."""
+
+    __slots__ = ("_arrived", "_ordered")
+
+    def __init__(self, window: int) -> None:
+        self._arrived: deque[float] = deque(maxlen=window)
+        self._ordered: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._ordered)
+
+    def add(self, value: float) -> None:
+        if len(self._arrived) == self._arrived.maxlen:
+            del self._ordered[bisect_left(self._ordered, self._arrived[0])]
+        self._arrived.append(value)
+        insort(self._ordered, value)
+
+    def quantile(self, share: float) -> float:
+        """Return the smallest value that at least this share of all values does not exceed."""
+        return self._ordered[min(int(share * len(self._ordered)), len(self._ordered) - 1)]

@@ -1,0 +1,465 @@
+"""The Strait policy: what to start now, so that high priority meets its deadlines and low priority gets the rest."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+from typing import TYPE_CHECKING, ClassVar
+
+from stratsim.errors import SpecError
+from stratsim.model.request import Priority
+from stratsim.model.tolerance import latest_finish_s
+from stratsim.policy.base import Decision, Drop, Policy, SetTimer, Setting, Start, Wake
+from stratsim.policy.strait.estimates import Estimates
+from stratsim.policy.strait.guard import GUARDS
+from stratsim.policy.strait.queues import DeadlineQueues
+from stratsim.predict import make_predictor, make_transfer_predictor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from stratsim.model.request import Request
+    from stratsim.policy.forecast import Forecast, Planned, Rates
+    from stratsim.policy.view import GpuView, View
+    from stratsim.predict import Active
+
+__all__ = ["Strait"]
+
+Option = tuple["GpuView", "Planned"]
+"""Where to start what."""
+
+
+class Strait(Policy):
+    """Start a batch only if those who matter are believed to meet their deadlines with it in flight.
+
+    High priority first, by deadline: the largest batch that meets its own deadline and makes no other high-priority
+    request late, on the GPU where it ends first. Then low priority, by deadline: the largest batch that meets its own,
+    makes no high-priority request late, costs fewer low-priority deadlines than it keeps, and passes the guard: a
+    high-priority request that arrived now would still be in time. All of it is judged by a forecast that walks through
+    who executes beside whom (`stratsim.policy.forecast`), at rates that the predictor learns from the batches that have
+    ended, with a margin for how far forecasts have lately been off.
+
+    Source: a reconstruction. arXiv 2604.28175 publishes the idea, not the algorithm: every rule here is our choice,
+    and can be switched off.
+
+    Args:
+        predictor: The belief about interference (`stratsim predictor list`).
+        transfers: The belief about copies: `contended`, `alone` or `none`.
+        margin: Quantile of recent relative errors by which forecasts are stretched; 0 for none.
+        max_batch: Largest batch size; the run's setting by default.
+        infeasible: What becomes of high-priority requests that could not be in time even alone: `drop`, or
+            `best-effort` (served after all others).
+        order: High-priority models are served by the `deadline` of their first request, or by its `latest-start`.
+        fill: Low-priority requests of the same model fill a high-priority batch's free places.
+        rescue_low: A low-priority request that could not wait for a high-priority batch goes first, if that batch and
+            all others of its class can wait for it.
+        harm_check: Refuse what makes a high-priority batch in flight, or one that waits, late.
+        guard: Protects high-priority requests that have not come yet from whatever low priority starts:
+            `hypothetical`, `slack-quantile` or `off`.
+        guard_confidence: Share of those requests that must stay in time.
+        reserve_slots: Places on every GPU that low priority leaves free.
+        lp_placement: Low priority goes to the fullest GPU that admits it (`pack`), or to the emptiest (`spread`).
+        explore: Probability of admitting a low-priority batch that is refused for predicted harm alone, if it passes at
+            the belief's lower quartile of slowdown: what is never tried is never learned. 0 for never.
+        floor: Least share of its solo work that an overdue batch is believed to have left.
+    """
+
+    wakes: ClassVar[frozenset[Wake]] = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
+
+    def __init__(
+        self,
+        *,
+        predictor: str = "rls",
+        transfers: str = "contended",
+        margin: float = 0.9,
+        max_batch: int | None = None,
+        infeasible: str = "drop",
+        order: str = "deadline",
+        fill: bool = True,
+        rescue_low: bool = True,
+        harm_check: bool = True,
+        guard: str = "hypothetical",
+        guard_confidence: float = 0.95,
+        reserve_slots: int = 0,
+        lp_placement: str = "pack",
+        explore: float = 0.02,
+        floor: float = 0.05,
+    ) -> None:
+        _one_of("infeasible", infeasible, ("drop", "best-effort"))
+        _one_of("order", order, ("deadline", "latest-start"))
+        _one_of("guard", guard, tuple(GUARDS))
+        _one_of("lp_placement", lp_placement, ("pack", "spread"))
+        shares = {"margin": margin, "guard_confidence": guard_confidence, "explore": explore, "floor": floor}
+        for name, value in shares.items():
+            _share(name, value)
+        self.belief = make_predictor(predictor)
+        self._transfers = make_transfer_predictor(transfers)
+        self._margin = margin
+        self._max_batch = max_batch
+        self._best_effort = infeasible == "best-effort"
+        self._by_start = order == "latest-start"
+        self._fill = fill
+        self._rescue = rescue_low
+        self._harm_check = harm_check
+        self._guard_kind = GUARDS[guard]
+        self._confidence = guard_confidence
+        self._reserve = reserve_slots
+        self._pack = lp_placement == "pack"
+        self._explore = explore
+        self._floor = floor
+
+    # The run --------------------------------------------------------------------------------------------------------
+
+    def prepare(self, setting: Setting) -> None:
+        """Forget everything and take over the run's setting."""
+        profile = setting.profile
+        limit = self._max_batch or setting.max_batch
+        self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
+        belief, transfers = self.belief.fit(profile), self._transfers.fit(profile)
+        self._believed = Estimates(setting, belief, transfers, self._margin, self._floor)
+        self._guard = self._guard_kind(profile, self._believed, self._confidence)
+        self._high = DeadlineQueues()
+        self._low = DeadlineQueues()
+        self._hopeless: deque[Request] = deque()
+        """High-priority requests that are too late already, kept as best effort."""
+        self._expires_s = inf
+        """No waiting request is hopeless before."""
+        self._timer_s = -inf
+        self._random = setting.streams.get("explore")
+        self._refused: dict[str, tuple[int, float]] = {}
+        """Low-priority models that were refused: at which state, and when to look again although nothing happened."""
+
+    def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
+        """Queue the request."""
+        if request.priority is Priority.HIGH:
+            self._high.push(request)
+            self._guard.note(request)
+        else:
+            self._low.push(request)
+        hopeless_s = request.deadline_s - self._believed.alone_s(request)
+        if hopeless_s < self._expires_s:
+            self._expires_s = hopeless_s
+
+    def decide(self, view: View) -> Iterator[Decision]:
+        """Expire, then high priority, then low priority."""
+        now_s = view.now_s
+        if now_s > self._expires_s:
+            yield from self._expire(now_s)
+        gpus = self._open(view)
+        if not gpus:
+            return
+        self._believed.update(now_s)
+        if self._high.count:
+            yield from self._serve_high(view, now_s)
+        if self._low.count:
+            yield from self._serve_low(view, now_s)
+        if self._hopeless:
+            yield from self._serve_hopeless(view, now_s)
+
+    def _open(self, view: View) -> list[GpuView]:
+        """Return the GPUs with a free place; of the idle ones, which are all alike, the first alone."""
+        found, idle = [], False
+        for gpu in view.gpus:
+            if gpu.free_places:
+                if not gpu.in_flight:
+                    if idle:
+                        continue
+                    idle = True
+                found.append(gpu)
+        return found
+
+    def _expire(self, now_s: float) -> Iterator[Drop]:
+        """Give up requests that could not be in time even alone on an idle GPU."""
+        for queues in (self._high, self._low):
+            for model in queues.models():
+                while queues.waiting(model):
+                    request = queues.head(model)
+                    if now_s + self._believed.alone_s(request) <= latest_finish_s(request.deadline_s):
+                        break
+                    queues.take(model, 1)
+                    if self._best_effort and queues is self._high:
+                        self._hopeless.append(request)
+                    else:
+                        yield Drop(request, "expired" if now_s > request.deadline_s else "infeasible")
+        heads = (*self._high.heads(), *self._low.heads())
+        self._expires_s = min([head.deadline_s - self._believed.alone_s(head) for head in heads], default=inf)
+
+    def _start(self, option: Option, requests: Sequence[Request], now_s: float) -> Iterator[Decision]:
+        gpu, planned = option
+        yield Start(tuple(requests), gpu.id)
+        self._believed.started(gpu, planned, now_s)
+
+    # High priority --------------------------------------------------------------------------------------------------
+
+    def _serve_high(self, view: View, now_s: float) -> Iterator[Decision]:
+        """Start high-priority batches as long as one is acceptable, or cannot wait."""
+        while self._high.count:
+            gpus = self._open(view)
+            if not gpus:
+                return
+            for model in self._models_by_urgency():
+                option = self._best(gpus, model, now_s) or self._last_call(gpus, model, now_s)
+                if option is None:
+                    continue  # a blocked model does not block the next
+                if self._rescue and self._low.count:
+                    rescued = self._rescued(option, now_s)
+                    if rescued is not None:
+                        request = rescued[1]
+                        yield from self._start(rescued[0], self._low.take(request.model, 1), now_s)
+                        break  # and look again
+                yield from self._start_high(option, model, now_s)
+                break
+            else:
+                yield from self._wake_for_last_call(now_s)
+                return
+
+    def _models_by_urgency(self) -> list[str]:
+        models = self._high.models()
+        if self._by_start:
+            models.sort(key=lambda model: self._believed.latest_start_s(self._high.head(model)))
+        return models
+
+    def _best(self, gpus: Sequence[GpuView], model: str, now_s: float) -> Option | None:
+        """Return where to start how many of a model's requests: most requests, then earliest end, then lowest GPU."""
+        for requests in self._batches(self._high, model, now_s):
+            best: Option | None = None
+            for gpu in gpus:
+                candidate = self._believed.plan(gpu.id, requests, now_s)
+                if self._admits_high(gpu.id, candidate, now_s) and (best is None or candidate.end_s < best[1].end_s):
+                    best = gpu, candidate
+            if best is not None:
+                return best
+        return None
+
+    def _batches(self, queues: DeadlineQueues, model: str, now_s: float) -> Iterator[list[Request]]:
+        """Yield a model's first requests as batches, the largest first, leaving out what is late at solo speed."""
+        due_s = latest_finish_s(queues.head(model).deadline_s)
+        latency_s = self._believed.latency_s[model]
+        for size in range(min(queues.waiting(model), self._limit[model]), 0, -1):
+            if now_s + latency_s[size] <= due_s:
+                yield queues.first(model, size)
+
+    def _admits_high(self, gpu: int, candidate: Planned, now_s: float) -> bool:
+        """Whether a high-priority candidate is in time and makes no other high-priority request late."""
+        forecast = self._believed.forecasts[gpu]
+        batches = forecast.walk(now_s, candidate)
+        if self._believed.is_late(candidate, now_s):
+            return False
+        if not self._harm_check:
+            return True
+        return not self._harms(forecast, batches, now_s) and self._leaves_time(gpu, batches, now_s)
+
+    def _harms(
+        self, forecast: Forecast, batches: Sequence[Planned], now_s: float, rates_of: Rates | None = None
+    ) -> bool:
+        """Whether the last of `batches`, as walked, makes a high-priority one of the others late."""
+        is_late = self._believed.is_late
+        late = [planned for planned in batches[:-1] if planned.high and is_late(planned, now_s)]
+        return bool(late) and self._in_time_without(forecast, batches, late, now_s, rates_of) > 0
+
+    def _in_time_without(
+        self,
+        forecast: Forecast,
+        batches: Sequence[Planned],
+        late: Sequence[Planned],
+        now_s: float,
+        rates_of: Rates | None = None,
+    ) -> int:
+        """Return how many requests of `late` batches would be in time without the candidate, the last of `batches`."""
+        ends_s = [planned.end_s for planned in batches]
+        forecast.walk(now_s, None, rates_of)
+        harmed = sum([planned.key[1] for planned in late if not self._believed.is_late(planned, now_s)])
+        for planned, end_s in zip(batches, ends_s, strict=True):
+            planned.end_s = end_s
+        forecast.walked = batches[-1]
+        return harmed
+
+    def _leaves_time(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
+        """Whether the first high-priority request of every other model could still follow a candidate in time."""
+        candidate = batches[-1]
+        heads = [head for head in self._high.heads() if not candidate.high or head.model != candidate.key[0]]
+        if not heads:
+            return True
+        believed = self._believed
+        behind = believed.behind(gpu, batches, now_s)
+        late = [head for head in heads if not believed.follows_in_time(behind, head, now_s)]
+        if not late:
+            return True
+        without = believed.behind(gpu, batches[:-1], now_s)
+        return not any(believed.follows_in_time(without, head, now_s) for head in late)
+
+    def _start_high(self, option: Option, model: str, now_s: float) -> Iterator[Decision]:
+        """Start a batch, with its free places filled with low priority where nobody suffers."""
+        gpu, candidate = option
+        size = candidate.key[1]
+        requests = self._high.first(model, size)
+        room = min(self._limit[model] - size, self._low.waiting(model))
+        if self._fill and room > 0 and self._high.waiting(model) == size:
+            option, more = self._filled(gpu, candidate, requests, room, now_s)
+            self._high.take(model, size)
+            yield from self._start(option, requests + self._low.take(model, more), now_s)
+            return
+        self._high.take(model, size)
+        yield from self._start(option, requests, now_s)
+
+    def _filled(
+        self, gpu: GpuView, candidate: Planned, requests: list[Request], room: int, now_s: float
+    ) -> tuple[Option, int]:
+        """Return the batch with low-priority requests in its free places, and how many: all, half, one or none."""
+        model = candidate.key[0]
+        for extra in dict.fromkeys((room, room // 2, 1)):
+            if not extra:
+                continue
+            more = self._low.first(model, extra)
+            larger = self._believed.plan(gpu.id, [*requests, *more], now_s)
+            if not self._admits_high(gpu.id, larger, now_s):
+                continue
+            if self._believed.finish_s(larger, now_s) > latest_finish_s(more[0].deadline_s):
+                continue
+            if self._guard.admits(gpu.id, self._in_flight_with(gpu, larger), now_s):
+                return (gpu, larger), extra
+        return (gpu, candidate), 0
+
+    def _in_flight_with(self, gpu: GpuView, candidate: Planned) -> Sequence[Planned]:
+        forecast = self._believed.forecasts[gpu.id]
+        return [*forecast.executing, *forecast.staged, candidate]
+
+    def _last_call(self, gpus: Sequence[GpuView], model: str, now_s: float) -> Option | None:
+        """Return the least harmful way to start a request that cannot wait any longer; None if it still can."""
+        head = self._high.head(model)
+        if self._believed.latest_start_s(head) > now_s:
+            return None
+        options = []
+        for gpu in gpus:
+            candidate = self._believed.plan(gpu.id, [head], now_s)
+            batches = self._believed.forecasts[gpu.id].walk(now_s, candidate)
+            late = [planned.high for planned in batches if self._believed.is_late(planned, now_s)]
+            options.append((late.count(True), late.count(False), candidate.end_s, gpu.id, gpu, candidate))
+        best = min(options, key=lambda option: option[:4])
+        return best[4], best[5]
+
+    def _wake_for_last_call(self, now_s: float) -> Iterator[SetTimer]:
+        """Ask to be woken when the first waiting high-priority request cannot wait any longer."""
+        starts_s = [self._believed.latest_start_s(head) for head in self._high.heads()]
+        next_s = min([at_s for at_s in starts_s if at_s > now_s], default=inf)
+        if next_s < inf and not now_s < self._timer_s <= next_s:
+            self._timer_s = next_s
+            yield SetTimer(next_s)
+
+    def _rescued(self, option: Option, now_s: float) -> tuple[Option, Request] | None:
+        """Return the most urgent low-priority request if only going before the batch of `option` saves it."""
+        gpu, candidate = option
+        believed, forecast = self._believed, self._believed.forecasts[gpu.id]
+        urgent = min(self._low.heads(), key=believed.latest_start_s)
+        behind = believed.behind(gpu.id, forecast.walk(now_s, candidate), now_s)
+        if believed.follows_in_time(behind, urgent, now_s):
+            return None
+        rescued = believed.plan(gpu.id, [urgent], now_s)
+        batches = forecast.walk(now_s, rescued)
+        saves = (
+            not believed.is_late(rescued, now_s)
+            and not self._harms(forecast, batches, now_s)
+            and self._backlog_in_time(gpu.id, batches, now_s)
+            and self._guard.admits(gpu.id, batches, now_s)
+        )
+        return ((gpu, rescued), urgent) if saves else None
+
+    def _backlog_in_time(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
+        """Whether all waiting high-priority requests could follow in time behind `batches`.
+
+        They are taken as full batches of one model each, one after the other by deadline: pessimistic where there are
+        several slots, as co-located batches overlap.
+        """
+        believed = self._believed
+        behind = believed.behind(gpu, batches, now_s)
+        for model in self._high.models():
+            head, size = self._high.head(model), min(self._high.waiting(model), self._limit[model])
+            more_s = believed.latency_s[model][size] - believed.latency_s[model][1]
+            if not believed.follows_in_time(behind, head._replace(deadline_s=head.deadline_s - more_s), now_s):
+                return False
+            behind = behind._replace(slot_s=behind.slot_s + believed.latency_s[model][size])
+        return True
+
+    # Low priority ---------------------------------------------------------------------------------------------------
+
+    def _serve_low(self, view: View, now_s: float) -> Iterator[Decision]:
+        """Start low-priority batches as long as one is acceptable."""
+        while self._low.count:
+            gpus = [gpu for gpu in self._open(view) if gpu.free_places > self._reserve]
+            if not gpus:
+                return
+            if len(gpus) > 1:
+                gpus.sort(key=lambda gpu: (-gpu.in_flight if self._pack else gpu.in_flight, gpu.id))
+            for model in self._low.models():
+                changes, retry_s = self._refused.get(model, (-1, 0.0))
+                if changes == self._believed.changes and now_s < retry_s:
+                    continue
+                option = self._best_low(gpus, model, now_s)
+                if option is not None:
+                    yield from self._start(option, self._low.take(model, option[1].key[1]), now_s)
+                    break
+                self._refused[model] = self._believed.changes, self._retry_s(now_s)
+            else:
+                return
+
+    def _retry_s(self, now_s: float) -> float:
+        """Return when to look at a refusal again if nothing happens: half-way to the next believed end."""
+        ends_s = [planned.end_s for forecast in self._believed.forecasts for planned in forecast.executing]
+        return now_s + 0.5 * max(min(ends_s, default=inf) - now_s, 0.0)
+
+    def _best_low(self, gpus: Sequence[GpuView], model: str, now_s: float) -> Option | None:
+        for requests in self._batches(self._low, model, now_s):
+            for gpu in gpus:
+                candidate = self._believed.plan(gpu.id, requests, now_s)
+                if self._admits_low(gpu.id, candidate, now_s):
+                    return gpu, candidate
+        return None
+
+    def _admits_low(self, gpu: int, candidate: Planned, now_s: float) -> bool:
+        """Whether a low-priority candidate is in time, and costs nobody more than it is worth."""
+        forecast = self._believed.forecasts[gpu]
+        batches = forecast.walk(now_s, candidate)
+        if self._believed.is_late(candidate, now_s):
+            return False
+        if self._is_harmless(gpu, batches, now_s):
+            return self._guard.admits(gpu, batches, now_s)
+        if not self._explore or self._random.random() >= self._explore:
+            return False
+        batches = forecast.walk(now_s, candidate, self._optimistic)
+        admitted = self._is_harmless(gpu, batches, now_s, self._optimistic)
+        forecast.walked = None  # what is expected of it is what is believed, not what was hoped
+        return admitted
+
+    def _optimistic(self, active: Active) -> Sequence[float]:
+        """Return rates whose slowdowns are the lower quartiles of what is believed."""
+        return self.belief.predict_quantile(active, 0.75)
+
+    def _is_harmless(self, gpu: int, batches: Sequence[Planned], now_s: float, rates_of: Rates | None = None) -> bool:
+        """Whether a low-priority candidate, the last of `batches`, costs high priority nothing and low less than it."""
+        forecast, is_late = self._believed.forecasts[gpu], self._believed.is_late
+        late = [planned for planned in batches[:-1] if not planned.high and is_late(planned, now_s)]
+        if late and self._in_time_without(forecast, batches, late, now_s, rates_of) >= batches[-1].key[1]:
+            return False
+        if not self._harm_check:
+            return True
+        return not self._harms(forecast, batches, now_s, rates_of) and self._leaves_time(gpu, batches, now_s)
+
+    def _serve_hopeless(self, view: View, now_s: float) -> Iterator[Decision]:
+        """Serve what is too late already, one by one, where it makes nobody else late."""
+        for gpu in self._open(view):
+            while self._hopeless and gpu.free_places > self._reserve:
+                candidate = self._believed.plan(gpu.id, [self._hopeless[0]], now_s)
+                candidate.high, candidate.due_s = False, inf
+                if not self._admits_low(gpu.id, candidate, now_s):
+                    break
+                yield from self._start((gpu, candidate), [self._hopeless.popleft()], now_s)
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise SpecError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+
+
+def _share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise SpecError(f"{name} must be within [0, 1], got {value!r}")

@@ -1,0 +1,67 @@
+"""Waiting requests by model, earliest deadline first."""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stratsim.model.request import Request
+
+__all__ = ["DeadlineQueues"]
+
+Entry = tuple[float, int, "Request"]
+
+
+class DeadlineQueues:
+    """The waiting requests of one class: per model a list in the order of deadline, then of arrival.
+
+    Lists rather than heaps: a batch is a prefix, and prefixes are looked at far more often than they are taken.
+    """
+
+    __slots__ = ("_queues", "count")
+
+    def __init__(self) -> None:
+        self._queues: dict[str, list[Entry]] = {}
+        self.count = 0
+
+    def push(self, request: Request, deadline_s: float | None = None) -> None:
+        """Add a request; `deadline_s` ranks it otherwise than by its own."""
+        queue = self._queues.get(request.model)
+        if queue is None:
+            queue = self._queues[request.model] = []
+        insort(queue, (request.deadline_s if deadline_s is None else deadline_s, request.id, request))
+        self.count += 1
+
+    def models(self) -> list[str]:
+        """Return the models that have requests, by the deadline of their first."""
+        return [model for _, model in sorted([(queue[0], model) for model, queue in self._queues.items() if queue])]
+
+    def waiting(self, model: str) -> int:
+        """Return how many requests of a model wait."""
+        queue = self._queues.get(model)
+        return len(queue) if queue else 0
+
+    def head(self, model: str) -> Request:
+        """Return a model's request with the earliest deadline; there must be one."""
+        return self._queues[model][0][2]
+
+    def heads(self) -> Iterator[Request]:
+        """Yield the first request of every model that has one."""
+        for queue in self._queues.values():
+            if queue:
+                yield queue[0][2]
+
+    def first(self, model: str, count: int) -> list[Request]:
+        """Return a model's first requests, at most `count`."""
+        return [entry[2] for entry in self._queues.get(model, ())[:count]]
+
+    def take(self, model: str, count: int) -> list[Request]:
+        """Remove and return a model's first requests."""
+        queue = self._queues[model]
+        taken = [entry[2] for entry in queue[:count]]
+        del queue[:count]
+        self.count -= len(taken)
+        return taken
