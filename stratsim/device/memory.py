@@ -99,9 +99,7 @@ def device_memory(cluster: Cluster, hardware: HardwareProfile, models: Collectio
     for model in sorted(models):
         size = hardware.models[model].weights_bytes
         if size is None:
-            raise ProfileError(
-                f"memory needs weights_bytes of every model; profile {hardware.name!r} lacks {model!r}'s"
-            )
+            raise ProfileError(f"memory needs every model's weights_bytes; profile {hardware.name!r} lacks {model!r}")
         if size > capacity:
             raise SpecError(f"model {model!r} has {size} bytes of weights, more than the memory, {capacity:.0f} bytes")
         weights_bytes[model] = size

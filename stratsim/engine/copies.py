@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from stratsim.engine.weights import Loader
     from stratsim.policy.view import InFlight, Log
 
+    Arrive = Callable[[Gpu, Any, float, float], bool]
+    """Called with the GPU, what was copied, and the copy's start and end; returns whether policies are to be asked."""
+
 __all__ = ["Copies", "Work"]
 
 _H2D, _D2H = Direction
 Work = tuple[int, float, Any, int]
 """A dispatched batch as the device knows it: id, solo time, what it brings to the execution model, priority."""
-Arrive = "Callable[[Gpu, Any, float, float], bool]"
-"""Called with the GPU, what was copied, and the copy's start and end; returns whether policies are to be asked."""
 
 
 class Copies:

@@ -39,7 +39,7 @@ from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.result import Result
-from stratsim.engine.tables import make_tables
+from stratsim.engine.tables import load_table, make_tables
 from stratsim.engine.weights import Loader
 from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, StratsimError, suggest
 from stratsim.model.cluster import Cluster
@@ -52,9 +52,9 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stratsim.device import Fabric, Noise, Phase
+    from stratsim.device import Noise, Phase
     from stratsim.engine.clock import Fired
-    from stratsim.model.profile import HardwareProfile, Profile
+    from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
@@ -147,6 +147,7 @@ class _Run:
         "closed",
         "copies",
         "copies_out",
+        "copy_engines",
         "decide",
         "decided_s",
         "factors",
@@ -156,6 +157,7 @@ class _Run:
         "largest",
         "links",
         "log",
+        "memory",
         "model",
         "name",
         "noise",
@@ -211,10 +213,14 @@ class _Run:
         self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
         self.factors = self.noise.factors
         memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
-        self.view = View(cluster.gpus, self.slots + prefetch, self.log, () if memories[0] else hardware.models)
+        self.memory = memories[0]
+        """Of any GPU; None if the weights of all models are always there."""
+        self.view = View(cluster.gpus, self.slots + prefetch, self.log, () if self.memory else hardware.models)
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
         self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
-        links = self._links(cluster, hardware)
+        transfers = hardware.truth.transfers or Transfers()
+        self.copy_engines = transfers.engines if transfers.chunk_bytes is None else None
+        links = host_links(network(cluster, hardware.pcie, transfers), transfers) if cluster.transfers else None
         self.links = links if isinstance(links, PrivateLinks) else None
         self.copies = Copies(
             self.clock,
@@ -272,6 +278,7 @@ class _Run:
             max_batch=max_batch,
             drop=drop,
             streams=streams.child("policy"),
+            memory_bytes=self.memory.capacity_bytes if self.memory else None,
         )
         self._guarded(policy.prepare, setting)
 
@@ -298,6 +305,8 @@ class _Run:
             reasons=tuple(self.recorder.reasons),
             gpus=len(self.gpus),
             max_concurrency=self.slots,
+            copy_engines=self.copy_engines,
+            loads=load_table(self.recorder, batches, self.memory, self.workload.models) if self.memory else None,
             events=events,
             start_s=float(requests.arrival_s[0]) if len(requests) else 0.0,
             end_s=max(float(np.nan_to_num(times).max(initial=0.0)) for times in ends),
@@ -316,12 +325,6 @@ class _Run:
         return (f"policy {self.name!r} left {len(self.waiting)} requests waiting for ever: unfinished",)
 
     # Set-up ----------------------------------------------------------------------------------------------------------
-
-    def _links(self, cluster: Cluster, hardware: HardwareProfile) -> PrivateLinks | Fabric[Any] | None:
-        if not cluster.transfers:
-            return None
-        transfers = hardware.truth.transfers or Transfers()
-        return host_links(network(cluster, hardware.pcie, transfers), transfers)
 
     def _gpu(self, view: GpuView) -> Gpu:
         if self.links is not None:

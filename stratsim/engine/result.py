@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["BatchTable", "RequestTable", "Result"]
+__all__ = ["BatchTable", "LoadTable", "RequestTable", "Result"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,34 @@ class BatchTable:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadTable:
+    """One row per copy of weights to a GPU, in the order in which they got room; all arrays have shape (k,).
+
+    NaN: did not happen.
+    """
+
+    batch: NDArray[np.int64]
+    """Row of the batch that had the weights of its model loaded; it says the model and the GPU."""
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    evicted_s: NDArray[np.float64]
+    """When others got their room."""
+    weights_bytes: NDArray[np.int64]
+    """Size of the weights."""
+    capacity_bytes: float
+    """Room for weights on each GPU."""
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def by_batch(self, times: NDArray[np.float64], batches: int) -> NDArray[np.float64]:
+        """Return a time for each of `batches` batches, NaN for those that caused no load."""
+        found = np.full(batches, np.nan)
+        found[self.batch] = times
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One policy's run over one workload."""
 
@@ -90,6 +119,10 @@ class Result:
     """Duration of the event loop with recording, by the wall clock, without reading and writing files."""
     max_concurrency: int | None = None
     """Execution slots per GPU that were in effect; None if not known."""
+    copy_engines: int | None = None
+    """Most copies at once in each direction on a GPU; 0: one in both together; None: copies may take turns."""
+    loads: LoadTable | None = None
+    """Copies of weights; None if the weights of all models were always there."""
     notes: tuple[str, ...] = ()
     """Anything the user should know about this run: one line each."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.device import Direction
-from stratsim.engine.result import BatchTable, RequestTable
+from stratsim.engine.result import BatchTable, LoadTable, RequestTable
 from stratsim.model.request import Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.model.workload import Workload
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stratsim.device import PrivateLinks
+    from stratsim.device import DeviceMemory, PrivateLinks
     from stratsim.engine.recorder import Recorder
     from stratsim.model.request import Request
 
-__all__ = ["make_tables"]
+__all__ = ["load_table", "make_tables"]
 
 
 def make_tables(
@@ -55,6 +55,27 @@ def make_tables(
         np.add.at(size_bytes, batch_of[dispatched], source.bytes_out[dispatched])
         _copy_out(table, size_bytes, links)
     return _request_table(recorder, source, batch_of, table.copy_out_end_s), table, source.client_names
+
+
+def load_table(recorder: Recorder, batches: BatchTable, memory: DeviceMemory, models: Sequence[str]) -> LoadTable:
+    """Return the table of the copies of weights.
+
+    Args:
+        recorder: What happened.
+        batches: The batch table.
+        memory: Of any GPU.
+        models: Names of the models that the batch table refers to.
+    """
+    loads = list(recorder.loads.values())
+    batch = np.array(list(recorder.loads), dtype=np.int64)
+    return LoadTable(
+        batch=batch,
+        start_s=np.array([load.start_s for load in loads], dtype=np.float64),
+        end_s=np.array([load.end_s for load in loads], dtype=np.float64),
+        evicted_s=np.array([load.evicted_s for load in loads], dtype=np.float64),
+        weights_bytes=np.array([memory.weights_bytes(models[code]) for code in batches.model[batch]], dtype=np.int64),
+        capacity_bytes=memory.capacity_bytes,
+    )
 
 
 def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int64], batches: int) -> BatchTable:

@@ -7,6 +7,8 @@
     I5  membership      a batch holds as many requests as it says, all of its model, answered when its outputs are back
     I6  clock           arrivals and dispatches are in order, and everything lies between start and end of the run
     I7  deadlines       met means answered by the deadline, late means after it
+    I8  engines         no GPU has more copies under way than it has engines for
+    I9  memory          no GPU holds more weights than it has room for, no batch executes without those of its model
 
 Times are compared with the tolerance of `stratsim.model.tolerance`.
 """
@@ -62,6 +64,8 @@ def invariants(result: Result, max_concurrency: int | None = None) -> list[str]:
         *_membership(requests, batches),
         *_clock(result),
         *_deadlines(requests),
+        *_engines(result),
+        *_memory(result),
     ]
 
 
@@ -158,3 +162,66 @@ def _deadlines(requests: RequestTable) -> Iterator[str]:
     latest = latest_finish_s(requests.deadline_s)
     yield from _report(7, "met, but answered after the deadline", (status == Status.MET) & (finish > latest), "request")
     yield from _report(7, "late, but answered by the deadline", (status == Status.LATE) & (finish <= latest), "request")
+
+
+def _engines(result: Result) -> Iterator[str]:
+    if result.copy_engines is None:
+        return
+    batches = result.batches
+    h2d, d2h = (batches.copy_in_start_s, batches.copy_in_end_s), (batches.copy_out_start_s, batches.copy_out_end_s)
+    copies = [(batches.gpu, h2d, "in"), (batches.gpu, d2h, "out")]
+    if result.loads is not None:
+        loads = (result.loads.start_s, result.loads.end_s)
+        copies[0] = (*_joined((batches.gpu, h2d), (batches.gpu[result.loads.batch], loads)), "in")
+    if not result.copy_engines:
+        copies = [(*_joined(copies[0][:2], copies[1][:2]), "in or out")]
+    most = max(result.copy_engines, 1)
+    for gpu in range(result.gpus):
+        for where, (start_s, end_s), way in copies:
+            peak = peak_concurrency(start_s[where == gpu], end_s[where == gpu])
+            if peak > most:
+                yield f"I8: GPU {gpu} had {peak} copies {way} under way, at most {most} may"
+
+
+_Copies = tuple["NDArray[np.int32]", tuple["Floats", "Floats"]]
+"""Copies: on which GPU, and from when to when."""
+
+
+def _joined(one: _Copies, other: _Copies) -> _Copies:
+    (gpu, (start_s, end_s)), (more, (starts_s, ends_s)) = one, other
+    times = np.concatenate([start_s, starts_s]), np.concatenate([end_s, ends_s])
+    return np.concatenate([gpu, more]), times
+
+
+def _memory(result: Result) -> Iterator[str]:
+    loads, batches = result.loads, result.batches
+    if loads is None:
+        return
+    evicted_s = np.where(np.isnan(loads.evicted_s), np.inf, loads.evicted_s)
+    yield from _report(9, "evicted before it was there", _before(loads.end_s, evicted_s), "load")
+    absent = np.ones(len(batches), dtype=bool)
+    gpu, model = batches.gpu[loads.batch], batches.model[loads.batch]
+    for place in range(result.gpus):
+        here = gpu == place
+        held = _most_held(loads.start_s[here], evicted_s[here], loads.weights_bytes[here])
+        if held > loads.capacity_bytes:
+            yield f"I9: GPU {place} held {held} bytes of weights, has room for {loads.capacity_bytes:.0f}"
+        for code in np.unique(model[here]):
+            rows = np.flatnonzero((batches.gpu == place) & (batches.model == code))
+            chosen = here & (model == code)
+            absent[rows] = ~_covered(batches, rows, loads.end_s[chosen], evicted_s[chosen])
+    yield from _report(9, "executed without the weights of its model", absent, "batch")
+
+
+def _most_held(start_s: Floats, evicted_s: Floats, size_bytes: NDArray[np.int64]) -> int:
+    """Return the largest sum of sizes that hold at one instant; what goes makes room for what comes then."""
+    times = np.concatenate([evicted_s, start_s])  # the sort is stable: first those that go
+    change = np.concatenate([-size_bytes, size_bytes])
+    return int(np.cumsum(change[np.argsort(times, kind="stable")]).max(initial=0))
+
+
+def _covered(batches: BatchTable, rows: NDArray[np.intp], there_s: Floats, evicted_s: Floats) -> Mask:
+    """Whether each of some batches executes between the arrival of its model's weights and their eviction."""
+    order = np.argsort(there_s)
+    load = np.searchsorted(there_s[order], batches.execution_start_s[rows], side="right") - 1
+    return np.asarray((load >= 0) & (evicted_s[order][load] >= batches.execution_end_s[rows]))

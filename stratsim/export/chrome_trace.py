@@ -1,8 +1,9 @@
 """The timeline of a run as Chrome trace events, for https://ui.perfetto.dev or chrome://tracing.
 
 One process per policy and GPU. Its rows: the execution slots (a batch takes the lowest that is free), the two copy
-engines, and inputs that wait on the GPU for a slot. Names are `model xN`; details are in the arguments of an event.
-The format is described in "Trace Event Format" (Google, 2016); timestamps are in microseconds, to the nanosecond.
+engines, inputs that wait on the GPU for a slot, and loads of weights, which the h2d engine carries too. Names are
+`model xN`; details are in the arguments of an event. The format is described in "Trace Event Format" (Google, 2016);
+timestamps are in microseconds, to the nanosecond.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _ROWS = (
     ("h2d", "copy-in", "copy_in_start_s", "copy_in_end_s"),
     ("d2h", "copy-out", "copy_out_start_s", "copy_out_end_s"),
     ("waiting input", "wait", "copy_in_end_s", "execution_start_s"),
+    ("weights", "load", "load_start_s", "load_end_s"),
 )
 _ROWS_PER_KIND = 1000
 """Thread ids: the kind's position times this, plus the lane."""
@@ -67,21 +69,34 @@ def _process(result: Result, gpu: int, pid: int, cap: int) -> Iterator[dict[str,
     details = _Details(result, cap)
     events: list[dict[str, Any]] = []
     for kind, (label, category, start, end) in enumerate(_ROWS):
-        drawn, lanes = _drawn(result, rows, start, end)
+        begun, ended = (_times(result, name) for name in (start, end))
+        drawn, lanes = _drawn(rows, begun, ended)
         for lane in range(max(lanes, default=-1) + 1):
             tid = kind * _ROWS_PER_KIND + lane + 1
             yield _metadata("thread_name", pid, tid, name=f"{label} {lane}" if kind == 0 or lane else label)
             yield _metadata("thread_sort_index", pid, tid, sort_index=tid)
         for row, lane in zip(drawn.tolist(), lanes, strict=True):
-            span = float(getattr(result.batches, start)[row]), float(getattr(result.batches, end)[row])
+            span = float(begun[row]), float(ended[row])
             place = {"cat": category, "ph": "X", "pid": pid, "tid": kind * _ROWS_PER_KIND + lane + 1}
             events.append({"name": details.name(row), **place, **_time(*span), "args": details.arguments(row)})
     yield from sorted(events, key=lambda event: (event["ts"], event["tid"]))
 
 
-def _drawn(result: Result, rows: NDArray[np.intp], start: str, end: str) -> tuple[NDArray[np.intp], list[int]]:
+def _times(result: Result, name: str) -> NDArray[np.float64]:
+    """Return a column of times by batch."""
+    loads, batches = result.loads, len(result.batches)
+    if not name.startswith("load"):
+        times: NDArray[np.float64] = getattr(result.batches, name)
+        return times
+    if loads is None:
+        return np.full(batches, np.nan)
+    return loads.by_batch(loads.start_s if name == "load_start_s" else loads.end_s, batches)
+
+
+def _drawn(
+    rows: NDArray[np.intp], begun: NDArray[np.float64], ended: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], list[int]]:
     """Return the rows whose stage took any time, and their lanes."""
-    begun, ended = getattr(result.batches, start), getattr(result.batches, end)
     drawn = rows[ended[rows] > begun[rows]]
     return drawn, assign_lanes(begun[drawn], ended[drawn])
 

@@ -116,8 +116,10 @@ class _Gpu:
         return self._rows[(start >= self._span[0]) & (start <= self._span[1])]
 
     def _utilization(self, start_s: NDArray[np.float64], end_s: NDArray[np.float64]) -> float | None:
-        within = clip(start_s[self._rows], end_s[self._rows], *self._span)
-        share = ratio(busy_s(*within), self._span[1] - self._span[0])
+        return self._share(start_s[self._rows], end_s[self._rows])
+
+    def _share(self, start_s: NDArray[np.float64], end_s: NDArray[np.float64]) -> float | None:
+        share = ratio(busy_s(*clip(start_s, end_s, *self._span)), self._span[1] - self._span[0])
         return None if share is None else min(share, 1.0)  # a sum of parts may exceed the whole by rounding
 
     def execution(self) -> dict[str, Any]:
@@ -146,11 +148,30 @@ class _Gpu:
     def copies(self) -> dict[str, Any]:
         batches, requests = self._result.batches, self._result.requests
         return {
-            "h2d_utilization": self._utilization(batches.copy_in_start_s, batches.copy_in_end_s),
+            "h2d_utilization": self._h2d_utilization(),
             "d2h_utilization": self._utilization(batches.copy_out_start_s, batches.copy_out_end_s),
             "h2d_bytes": self._bytes(requests.bytes_in, batches.copy_in_start_s),
             "d2h_bytes": self._bytes(requests.bytes_out, batches.copy_out_start_s),
+            **self._loads(),
         }
+
+    def _h2d_utilization(self) -> float | None:
+        """Return the share of the span during which inputs or weights are copied."""
+        batches, loads = self._result.batches, self._result.loads
+        if loads is None:
+            return self._utilization(batches.copy_in_start_s, batches.copy_in_end_s)
+        here = np.isin(loads.batch, self._rows)
+        start_s = np.concatenate([batches.copy_in_start_s[self._rows], loads.start_s[here]])
+        end_s = np.concatenate([batches.copy_in_end_s[self._rows], loads.end_s[here]])
+        return self._share(start_s, end_s)
+
+    def _loads(self) -> dict[str, int]:
+        """Return how often weights were loaded, and how many bytes, by loads that began within the span."""
+        loads = self._result.loads
+        if loads is None:
+            return {"loads": 0, "load_bytes": 0}
+        here = np.isin(loads.batch, self._rows) & (loads.start_s >= self._span[0]) & (loads.start_s <= self._span[1])
+        return {"loads": int(here.sum()), "load_bytes": int(loads.weights_bytes[here].sum())}
 
     def _bytes(self, size: NDArray[np.int64], start_s: NDArray[np.float64]) -> int:
         """Return the bytes of the batches that began this copy within the span."""

@@ -57,6 +57,7 @@ BATCH_KINDS: dict[str, str] = {
     "batch_size": "int",
     "priority": "label",
     **dict.fromkeys(STAGES, "float"),
+    **dict.fromkeys(("load_start_s", "load_end_s", "evicted_s"), "float"),
     "solo_s": "float",
     "slowdown": "float",
 }
@@ -150,6 +151,16 @@ def _batches(result: Result, rows: slice, policy: Labels) -> Chunk:
         "batch_size": table.size[rows].astype(np.int64),
         "priority": Labels(table.priority[rows].astype(np.int32), tuple(p.label for p in Priority)),
         **{name: getattr(table, name)[rows] for name in STAGES},
+        **_loads(result, rows),
         "solo_s": table.solo_s[rows],
         "slowdown": executed / table.solo_s[rows],
     }
+
+
+def _loads(result: Result, rows: slice) -> Chunk:
+    """Return when the weights that a batch had loaded were copied and evicted; NaN where it had none loaded."""
+    loads, count = result.loads, len(result.batches)
+    if loads is None:
+        return dict.fromkeys(("load_start_s", "load_end_s", "evicted_s"), np.full(rows.stop - rows.start, np.nan))
+    times = {"load_start_s": loads.start_s, "load_end_s": loads.end_s, "evicted_s": loads.evicted_s}
+    return {name: loads.by_batch(column, count)[rows] for name, column in times.items()}

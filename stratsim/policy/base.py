@@ -92,6 +92,7 @@ class Setting:
         max_batch: Largest batch size to form, unless the policy was given its own.
         drop: When to give requests up, unless the policy was given its own rule.
         streams: Random streams, for policies that draw.
+        memory_bytes: Room for weights on each GPU; None: the weights of all models are always there.
     """
 
     profile: SchedulerProfile
@@ -101,6 +102,7 @@ class Setting:
     max_batch: int
     drop: DropMode
     streams: Streams
+    memory_bytes: float | None = None
 
 
 @runtime_checkable

@@ -5,7 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from stratsim.engine.result import LoadTable
 from stratsim.export import invariants
+from stratsim.export.chrome_trace import timeline_events
+from stratsim.export.tables import batch_chunks
 
 NAN = float("nan")
 
@@ -92,3 +95,89 @@ def test_rounding_is_no_violation(make_result):
     solo = end - sound.batches.execution_start_s[3]
     exact = corrupt(sound, "batches", "solo_s", 3, solo + 4 * np.spacing(end))
     assert invariants(exact) == []
+
+
+class TestCopies:
+    def test_one_engine_per_direction_carries_one_copy_at_a_time(self, make_result):
+        result = dataclasses.replace(make_result(gpus=2), copy_engines=1)
+        assert invariants(result) == []
+        late = corrupt(result, "batches", "copy_in_end_s", 3, result.batches.execution_start_s[3] + 0.1)
+        gpu = result.batches.gpu[3]
+        assert f"I8: GPU {gpu} had 2 copies in under way, at most 1 may" in invariants(late)
+        early = corrupt(result, "batches", "copy_out_start_s", 5, result.batches.copy_out_start_s[5] - 1.0)
+        assert any(line.startswith("I8: GPU ") and " copies out under way" in line for line in invariants(early))
+
+    def test_one_engine_for_both(self, make_result):
+        one = dataclasses.replace(make_result(requests=1), copy_engines=0)
+        assert invariants(one) == []
+        busy = corrupt(one, "batches", "copy_in_start_s", 0, 1.0)
+        busy = corrupt(busy, "batches", "copy_out_start_s", 0, 1.0)
+        busy = corrupt(busy, "batches", "copy_in_end_s", 0, 9.0)
+        assert "I8: GPU 0 had 2 copies in or out under way, at most 1 may" in invariants(busy)
+
+    def test_copies_in_turns_may_overlap(self, make_result):
+        result = make_result()
+        late = corrupt(result, "batches", "copy_in_end_s", 3, result.batches.execution_start_s[3])
+        assert result.copy_engines is None
+        assert [line for line in invariants(late) if line.startswith("I8")] == []
+
+
+class TestMemory:
+    """Batch 0 loads its model before it executes; the load is at the start of the run."""
+
+    @pytest.fixture
+    def result(self, make_result):
+        made = make_result(requests=40)
+        models, first = np.unique(made.batches.model, return_index=True)
+        order = np.sort(first)
+        table = LoadTable(
+            batch=order.astype(np.int64),
+            start_s=np.full(len(models), 0.5) + 0.1 * np.arange(len(models)),
+            end_s=np.full(len(models), 0.6) + 0.1 * np.arange(len(models)),
+            evicted_s=np.full(len(models), NAN),
+            weights_bytes=np.array([4, 3, 3][: len(models)]),
+            capacity_bytes=10,
+        )
+        return dataclasses.replace(made, loads=table)
+
+    def test_a_sound_run(self, result):
+        assert len(result.loads) == 3
+        assert invariants(result) == []
+
+    def test_more_than_there_is_room_for(self, result):
+        tight = dataclasses.replace(result, loads=dataclasses.replace(result.loads, capacity_bytes=9))
+        assert invariants(tight) == ["I9: GPU 0 held 10 bytes of weights, has room for 9"]
+
+    def test_who_goes_makes_room_for_who_comes_at_that_instant(self, result):
+        gone = corrupt(result, "loads", "evicted_s", 0, 0.7)
+        tight = dataclasses.replace(gone, loads=dataclasses.replace(gone.loads, capacity_bytes=7))
+        assert not any("has room" in line for line in invariants(tight))
+
+    def test_executing_without_weights(self, result):
+        line = "I9: executed without the weights of its model"
+        late = corrupt(result, "loads", "end_s", 0, 99.0)
+        assert any(text.startswith(line) for text in invariants(late))
+        gone = corrupt(result, "loads", "evicted_s", 0, result.batches.execution_start_s[0])
+        assert any(text.startswith(line) for text in invariants(gone))
+        assert any(
+            text.startswith("I9: evicted before it was there")
+            for text in invariants(corrupt(late, "loads", "evicted_s", 0, 1.0))
+        )
+
+    def test_a_load_uses_the_engine_of_inputs(self, result):
+        busy = dataclasses.replace(corrupt(result, "loads", "start_s", 1, 0.55), copy_engines=1)
+        assert invariants(busy) == ["I8: GPU 0 had 2 copies in under way, at most 1 may"]
+
+    def test_the_exported_table_says_what_a_batch_had_loaded(self, result):
+        (chunk,) = batch_chunks([result])
+        first = int(result.loads.batch[0])
+        assert chunk["load_start_s"][first] == 0.5
+        assert chunk["load_end_s"][first] == 0.6
+        assert np.isnan(chunk["evicted_s"]).all()
+        assert np.isfinite(chunk["load_end_s"]).sum() == 3
+
+    def test_the_timeline_shows_loads(self, result):
+        events = [event for event in timeline_events([result]) if event.get("cat") == "load"]
+        assert [event["dur"] for event in events] == [pytest.approx(1e5)] * 3
+        rows = {event["args"]["name"] for event in timeline_events([result]) if event["name"] == "thread_name"}
+        assert "weights" in rows
