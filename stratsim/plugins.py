@@ -5,7 +5,7 @@
 - `strait(belief=rls(forgetting=0.98))`: a parameter may itself be such a name; it reaches the class as text
 - `my_policy.py:MyPolicy`: a class in a file
 
-Policies and predictors each have one `Registry`. Nothing is evaluated: parameters are literals or words.
+Policies, predictors and device models each have one `Registry`. Nothing is evaluated: parameters are literals or words.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from stratsim.errors import SpecError, suggest
+from stratsim.errors import SpecError, StratsimError, suggest
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -70,6 +71,7 @@ class Registry(Generic[Plugin]):
         base: Full name of the class or Protocol that they follow, for messages.
         needed: Attributes without which a class is refused.
         family: Attribute that marks a base class whose docstring belongs to the description.
+        supplied: Parameters that the program gives to every class, and users cannot.
     """
 
     kind: str
@@ -77,6 +79,7 @@ class Registry(Generic[Plugin]):
     base: str
     needed: tuple[str, ...]
     family: str
+    supplied: tuple[str, ...] = ()
 
     def registered(self) -> dict[str, str]:
         """Return where each registered class is, as `module:Class`, by name."""
@@ -109,14 +112,18 @@ class Registry(Generic[Plugin]):
             raise SpecError(f"expected one {self.kind}, got {len(calls)}: {text!r}")
         return calls[0]
 
-    def make(self, call: PluginCall) -> Plugin:
+    def make(self, call: PluginCall, **supplied: Any) -> Plugin:
         """Return a new object.
+
+        Args:
+            call: From `parse`.
+            supplied: What the program gives.
 
         Raises:
             SpecError: no such class or parameter (with the nearest name), or a value that the class refuses.
         """
         cls = self.load(call.name)
-        known = _parameters(cls)
+        known = self._options(cls)
         for name in call.parameters:
             if name not in known:
                 raise SpecError(f"{self.kind} {call.name!r} has no parameter {name!r}; {suggest(name, known)}")
@@ -124,9 +131,11 @@ class Registry(Generic[Plugin]):
             if parameter.default is parameter.empty and name not in call.parameters:
                 raise SpecError(f"{self.kind} {call.name!r} needs parameter {name!r}")
         try:
-            return cls(**call.parameters)
+            return cls(**supplied, **call.parameters)
         except SpecError as error:
             raise SpecError(f"{self.kind} {call.text!r}: {error}") from None
+        except StratsimError:
+            raise
         except Exception as error:
             message = f"{self.kind} {call.text!r} cannot be made: {type(error).__name__}: {error}"
             raise SpecError(message) from error
@@ -154,7 +163,7 @@ class Registry(Generic[Plugin]):
         _, _, source = own.partition("Source:")
         parameters = tuple(
             (key, "required" if parameter.default is parameter.empty else repr(parameter.default))
-            for key, parameter in _parameters(cls).items()
+            for key, parameter in self._options(cls).items()
         )
         return Description(
             summary=own.split("\n", 1)[0],
@@ -162,6 +171,10 @@ class Registry(Generic[Plugin]):
             source=" ".join(source.split()).split(";")[0].removesuffix("."),
             parameters=parameters,
         )
+
+    def _options(self, cls: type) -> dict[str, inspect.Parameter]:
+        """Return the parameters that users can give."""
+        return {name: parameter for name, parameter in _parameters(cls).items() if name not in self.supplied}
 
     def _parse(self, text: str) -> PluginCall:
         name, bracket, rest = text.partition("(")
@@ -230,13 +243,13 @@ def _keywords(code: str) -> dict[str, Any]:
 
 
 def _value(node: ast.expr, code: str) -> Any:
-    """Return a literal; a word is a string, `true` and `false` are what TOML calls so, NAME(...) stays text."""
+    """Return a literal; a word is a string, but `true`, `false` and `inf` are TOML's; NAME(...) stays text."""
     text = ast.get_source_segment(code, node) or ""
     name, bracket, rest = text.partition("(")
     if not _WORD.fullmatch(name.strip()) or text in ("True", "False", "None"):
         return ast.literal_eval(node)
     if not bracket:
-        return {"true": True, "false": False}.get(text, text)
+        return {"true": True, "false": False, "inf": inf}.get(text, text)
     _keywords(f"f({rest}")  # raises what cannot be read
     return text
 

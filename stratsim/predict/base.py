@@ -118,7 +118,7 @@ class Predictor:
         self.now_s_ = -inf
         self.version_ = 0
         self.adapts = type(self).learn is not Predictor.learn
-        self._predicted_s = -inf
+        self._predicted_s = 0.0
         self._memory = {}
         self.start()
         return self

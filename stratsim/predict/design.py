@@ -10,56 +10,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-if TYPE_CHECKING:
-    from stratsim.predict.base import Active, Member
-    from stratsim.predict.features import FeatureTable
+from stratsim.predict.features import FeatureTable
 
-__all__ = ["FORMS", "Design", "DesignTable", "Form", "Pair"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stratsim.model.profile import SchedulerProfile
+    from stratsim.predict.base import Active, Member
+
+__all__ = ["FORMS", "Design", "DesignTable", "Form"]
 
 Form = Literal["rate", "slowdown"]
 """What is taken to be linear: the loss of rate, 1 - rate, or the excess of the slowdown, 1 / rate - 1."""
 
 FORMS: tuple[Form, ...] = get_args(Form)
 
-Pair = tuple[str, str]
-"""Target model and co-runner model."""
-
 _CACHE_LIMIT = 65_536
 
 
 class Design(NamedTuple):
-    """The regressors of a target beside its co-runners."""
+    """The regressors of a target beside its co-runners: those that are not left out as 0, with their columns.
 
+    The first `DesignTable.shared` are always there, in order; terms of pairs of models follow.
+    """
+
+    columns: tuple[int, ...]
     values: tuple[float, ...]
-    """Of the weights that all share, in the order of `DesignTable.names`."""
-    pairs: tuple[tuple[Pair, float], ...]
-    """The pair terms that are not 0, each with its regressor."""
 
 
 class DesignTable:
     """Makes the regressors, each once.
 
     Args:
-        table: Features of every batch.
+        profile: What is known of the hardware.
+        features: Which features to use, keys of `FEATURES`.
         form: In the rate form n co-runners count as 2n / (1 + n), so that one counts as 1 and an equal share of the
             GPU for everybody, a loss of n / (1 + n), is met exactly by one weight; in the slowdown form they count as
             n, for the same reason. Our choice.
+        pairs: Whether there are terms of pairs.
     """
 
-    __slots__ = ("_form", "_known", "_table", "names")
+    __slots__ = ("_form", "_known", "_models", "_table", "names", "shared")
 
-    def __init__(self, table: FeatureTable, form: Form) -> None:
-        self._table = table
+    def __init__(self, profile: SchedulerProfile, features: Sequence[str], form: Form, *, pairs: bool) -> None:
+        self._table = FeatureTable(profile, features)
         self._form = form
+        self._models = {name: i for i, name in enumerate(profile.models)} if pairs else {}
         self._known: dict[tuple[Member, Active], Design] = {}
-        self.names: tuple[str, ...] = (
+        shared = (
             "number",
             "crowding",
-            *(f"own {name}" for name in table.names),
-            *(f"others' {name}" for name in table.names),
-            *(f"product {name}" for name in table.names),
+            *(f"own {name}" for name in features),
+            *(f"others' {name}" for name in features),
+            *(f"product {name}" for name in features),
         )
-        """What each value is."""
+        self.shared = len(shared)
+        """Number of regressors that all models share."""
+        self.names: tuple[str, ...] = (
+            *shared,
+            *(f"{own} beside {other}" for own in self._models for other in self._models),
+        )
+        """What each column is."""
 
     def __call__(self, target: Member, others: Active) -> Design:
         """Return the regressors of `target` beside `others` (at least one)."""
@@ -83,7 +94,10 @@ class DesignTable:
             *sums,
             *[value * total for value, total in zip(own, sums, strict=True)],
         )
-        pairs: dict[Pair, float] = {}
-        for other, _ in others:
-            pairs[target[0], other] = pairs.get((target[0], other), 0.0) + scale
-        return Design(values, tuple(pairs.items()))
+        terms: dict[int, float] = {}
+        if self._models:
+            row = self.shared + self._models[target[0]] * len(self._models)
+            for other, _ in others:
+                column = row + self._models[other]
+                terms[column] = terms.get(column, 0.0) + scale
+        return Design((*range(self.shared), *terms), (*values, *terms.values()))

@@ -62,12 +62,13 @@ class FeatureTable:
         SpecError: there is no such feature; the message names the nearest.
     """
 
-    __slots__ = ("_rows", "missing", "names")
+    __slots__ = ("_profile", "_rows", "missing", "names")
 
     def __init__(self, profile: SchedulerProfile, names: Sequence[str]) -> None:
         for name in names:
             if name not in FEATURES:
                 raise SpecError(f"unknown feature {name!r}; {suggest(name, FEATURES)}")
+        self._profile = profile
         self.names = tuple(names)
         columns = [_column(profile.models, FEATURES[name]) for name in names]
         self.missing = {
@@ -81,8 +82,16 @@ class FeatureTable:
         }
 
     def __getitem__(self, member: Member) -> tuple[float, ...]:
-        """Return the features of one batch, in the order of `names`."""
-        return self._rows[member]
+        """Return the features of one batch, in the order of `names`.
+
+        Raises:
+            OutsideProfileError: the profile does not cover it.
+        """
+        found = self._rows.get(member)
+        if found is None:
+            self._profile.latency_s(*member)  # says what there is
+            raise KeyError(member)
+        return found
 
 
 def _column(

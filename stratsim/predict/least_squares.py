@@ -1,13 +1,22 @@
-"""Recursive least squares with forgetting, on plain floats: exact, small, and the same to the last bit everywhere."""
+"""Recursive least squares with forgetting.
+
+Elementwise operations only, whose sums have a fixed order: results are the same to the last bit on every machine, which
+those of a BLAS are not.
+"""
 
 from __future__ import annotations
 
-from math import sqrt
 from operator import mul
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
 
 __all__ = ["RecursiveLeastSquares", "dot"]
 
@@ -22,21 +31,22 @@ class RecursiveLeastSquares:
 
     After samples i = 1..n they minimise
 
-        sum_i forgetting^(n - i) (y_i - w.x_i)^2 + forgetting^n |w - weights|^2 / variance
+        sum_i forgetting^(n - i) (y_i - w.x_i)^2 + forgetting^n sum_j (w_j - weights_j)^2 / variance_j
 
-    `covariance`, P, is the inverse of the information matrix, in units of the noise variance; it is symmetric by
-    construction.
+    `covariance`, P, shape (d, d), is the inverse of the information matrix, in units of the noise variance; it is
+    symmetric by construction. A sample x is given by its non-zero values and their columns.
 
     Args:
         weights: Where to start, shape (d,).
-        variance: delta > 0: P starts as this times the identity. Large: the start is soon forgotten.
-        forgetting: lambda in (0, 1]; the memory is about 1 / (1 - lambda) updates.
+        variance: delta > 0 per weight, shape (d,), or one for all: P starts as this diagonal. Large: the start is soon
+            forgotten.
+        forgetting: lambda in (0, 1]; the memory is about 1 / (1 - lambda) samples.
         directional: Forget only what the sample tells anew: P grows along P.x alone, so directions that no sample
             excites neither wind up nor, under a trace cap, stop all others from being forgotten. The criterion above
             is then no longer the one that is minimised, unless `forgetting` is 1.
         trace_cap: Largest trace of P. Forgetting inflates P in directions that no sample excites (wind-up), for ever if
             nothing stops it; P is scaled down to this trace. None: nothing stops it.
-        excitation: While x.P.x is below this, nothing is forgotten: the update tells nothing new.
+        excitation: While x.P.x is below this, nothing is forgotten: the sample tells nothing new.
         joseph: Use the Joseph form, (I - k x')P(I - k x')'/lambda + k k', which keeps P positive definite against
             rounding, at about twice the cost.
 
@@ -45,6 +55,7 @@ class RecursiveLeastSquares:
     """
 
     __slots__ = (
+        "_prior",
         "covariance",
         "directional",
         "excitation",
@@ -52,14 +63,13 @@ class RecursiveLeastSquares:
         "joseph",
         "noise",
         "trace_cap",
-        "variance",
         "weights",
     )
 
     def __init__(
         self,
         weights: Sequence[float],
-        variance: float,
+        variance: float | Sequence[float],
         *,
         forgetting: float = 1.0,
         directional: bool = False,
@@ -67,8 +77,8 @@ class RecursiveLeastSquares:
         excitation: float = 0.0,
         joseph: bool = False,
     ) -> None:
-        self.weights = list(weights)
-        self.variance = variance
+        self.weights: Vector = np.array(weights, dtype=np.float64)
+        self._prior: Vector = np.broadcast_to(np.asarray(variance, dtype=np.float64), self.weights.shape)
         self.forgetting = forgetting
         self.directional = directional
         self.noise = 1.0 if directional else forgetting
@@ -78,85 +88,87 @@ class RecursiveLeastSquares:
         self.joseph = joseph
         self.reset()
 
+    @property
+    def prior_trace(self) -> float:
+        """Trace of P at the start."""
+        return float(self._prior.sum())
+
     def reset(self) -> None:
         """Forget how sure the weights are, not the weights."""
-        count = range(len(self.weights))
-        self.covariance = [[self.variance if i == j else 0.0 for j in count] for i in count]
+        self.covariance: Vector = np.diag(self._prior)
 
-    def trace(self) -> float:
-        """Return the trace of P."""
-        return sum([row[i] for i, row in enumerate(self.covariance)])
-
-    def spread(self, x: Sequence[float]) -> float:
+    def spread(self, columns: Sequence[int], values: Sequence[float]) -> float:
         """Return x.P.x, the variance of w.x in units of the noise variance."""
-        return dot([dot(row, x) for row in self.covariance], x)
+        return self.image(columns, values)[1]
 
     def update(self, x: Sequence[float], y: float) -> float:
-        """Take one sample in and return its error before the update, y - w.x."""
-        error = y - dot(self.weights, x)
-        image, inner = self.image(x)
+        """Take one sample in, x of shape (d,), and return its error before the update, y - w.x."""
+        error = y - dot(self.weights.tolist(), x)
+        image, inner = self.image(range(len(x)), x)
         self.correct(image, inner, self.noise + inner, error)
         return error
 
-    def image(self, x: Sequence[float]) -> tuple[list[float], float]:
-        """Return P.x and x.P.x, from which the caller gets the innovation's variance."""
-        image = [dot(row, x) for row in self.covariance]
-        inner = dot(image, x)
+    def image(self, columns: Sequence[int], values: Sequence[float]) -> tuple[Vector, float]:
+        """Return P.x and x.P.x, from which the caller gets the innovation's variance: `noise` + x.P.x."""
+        chosen = list(columns)
+        # A sum over the first axis adds row after row.
+        image: Vector = (self.covariance[chosen] * np.array(values)[:, None]).sum(axis=0)
+        inner = dot(image[chosen].tolist(), values)
         if inner < 0.0:  # rounding has cost P its definiteness
             self.reset()
-            image = [self.variance * value for value in x]
-            inner = dot(image, x)
+            return self.image(columns, values)
         return image, inner
 
-    def correct(self, image: Sequence[float], inner: float, innovation: float, error: float) -> None:
+    def correct(self, image: Vector, inner: float, innovation: float, error: float) -> None:
         """Correct weights and P for one sample x.
 
         Args:
             image: P.x.
             inner: x.P.x.
-            innovation: Variance of the error in units of the noise variance: `noise` + x.P.x, and what else is
-                uncertain.
+            innovation: Variance of the error in units of the noise variance, `noise` + x.P.x.
             error: What the sample said beyond the prediction.
         """
-        step = error / innovation
-        self.weights = [weight + step * value for weight, value in zip(self.weights, image, strict=True)]
+        self.weights += image * (error / innovation)
         forget = 1.0 if inner < self.excitation else self.forgetting
         grow = 0.0
         if self.directional:
             grow = (1.0 / forget - 1.0) * (1.0 - inner / innovation) / inner if inner > 0.0 else 0.0
             forget = 1.0
+        # A product of two numbers does not depend on their order, to the last bit: P stays symmetric.
+        outer = np.multiply.outer(image, image)
         if self.joseph:
-            self._shrink_joseph(image, innovation, inner, forget)
-            self._shrink(image, -grow, 1.0)
+            self._joseph(image, inner, innovation)
+            outer *= -grow
         else:
-            self._shrink(image, 1.0 / innovation - grow, forget)
+            outer *= 1.0 / innovation - grow
+        self.covariance -= outer
+        if forget != 1.0:
+            self.covariance *= 1.0 / forget
         if self.trace_cap is not None:
             self._cap(self.trace_cap)
 
-    def _shrink(self, image: Sequence[float], scale: float, forget: float) -> None:
-        """P <- (P - scale image image') / forget."""
-        root = sqrt(abs(scale))
-        half = [root * value for value in image]
-        other = half if scale >= 0.0 else [-value for value in half]
-        grow = 1.0 / forget
-        # a * b is b * a to the last bit: P stays symmetric.
-        self.covariance = [
-            [(p - a * b) * grow for p, b in zip(row, half, strict=True)]
-            for row, a in zip(self.covariance, other, strict=True)
-        ]
-
-    def _shrink_joseph(self, image: Sequence[float], innovation: float, inner: float, forget: float) -> None:
-        """P <- ((I - gain x')P(I - gain x')' + noise gain gain') / forget."""
-        gain = [value / innovation for value in image]
-        noise = innovation - inner  # all that is not due to P
-        count = range(len(gain))
-        left = [[self.covariance[i][j] - gain[i] * image[j] for j in count] for i in count]
-        along = [image[i] - gain[i] * inner for i in count]
-        full = [[left[i][j] - along[i] * gain[j] + noise * gain[i] * gain[j] for j in count] for i in count]
-        self.covariance = [[0.5 * (full[i][j] + full[j][i]) / forget for j in count] for i in count]
+    def _joseph(self, image: Vector, inner: float, innovation: float) -> None:
+        """P <- (I - k x')P(I - k x')' + noise k k'."""
+        gain = image / innovation
+        left = self.covariance - np.multiply.outer(gain, image)
+        full = left - np.multiply.outer(image - gain * inner, gain)
+        full += np.multiply.outer(gain, gain) * (innovation - inner)
+        self.covariance = 0.5 * (full + full.T)
 
     def _cap(self, cap: float) -> None:
-        trace = self.trace()
+        trace = float(self.covariance.trace())
         if trace > cap:
-            scale = cap / trace
-            self.covariance = [[scale * p for p in row] for row in self.covariance]
+            self.covariance *= cap / trace
+
+    def fade(self, first: int, keep: float) -> None:
+        """Let the weights from column `first` on return towards 0 and their prior variance.
+
+        Args:
+            first: The first of them.
+            keep: Share of their means that is left, within [0, 1].
+        """
+        self.weights[first:] *= keep
+        self.covariance[first:] *= keep
+        self.covariance[:, first:] *= keep
+        rows = np.arange(first, len(self.weights))
+        self.covariance[rows, rows] += (1.0 - keep * keep) * self._prior[first:]

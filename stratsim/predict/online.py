@@ -12,15 +12,14 @@ ablation.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import exp2, inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.errors import SpecError
 from stratsim.predict.base import Observation, Predictor, parameter
-from stratsim.predict.design import FORMS, DesignTable, Form, Pair
-from stratsim.predict.features import FEATURES, FeatureTable
+from stratsim.predict.design import FORMS, DesignTable, Form
+from stratsim.predict.features import FEATURES
 from stratsim.predict.least_squares import RecursiveLeastSquares, dot
-from stratsim.predict.terms import PairTerms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +32,10 @@ __all__ = ["Nlms", "OnlineLinear", "Sample", "Sgd"]
 class Sample(NamedTuple):
     """One observation as a linear learner sees it."""
 
-    values: list[float]
-    """Regressors of the shared weights, averaged over the batch's execution."""
-    pairs: dict[Pair, float]
-    """Regressors of the pair terms, likewise."""
+    columns: Sequence[int]
+    """Which regressors are not 0: the shared ones, then those of pairs of models."""
+    values: Sequence[float]
+    """Their values, averaged over the batch's execution."""
     y: float
     """Loss of rate, or excess of the slowdown."""
 
@@ -77,51 +76,71 @@ class OnlineLinear(Predictor):
         parameter("pair_variance", self.pair_variance, 0, inf, closed="low")
         parameter("half_life_s", self.half_life_s, 0, inf, closed="high")
 
+    def start(self) -> None:
+        """Fit to the profile's measured pairs."""
+        self.design = DesignTable(self.profile_, tuple(self.features), self.form, pairs=self.pair_variance > 0)
+        self.names_ = self.design.names
+        """What the weights weigh."""
+        self._faded_s = 0.0
+        self._stale_after_s = self.half_life_s / 32
+        fit = self._static_fit()
+        self.weights_: list[float] = fit.weights.tolist()
+        """Of the regressors, in the order of `names_`: the shared ones, then the pair terms."""
+        self.take_over(fit)
+
+    def _static_fit(self) -> RecursiveLeastSquares:
+        """Ridge regression: least squares without forgetting, one sample per measured pair."""
+        loss = 1.0 - 1.0 / self.prior_slowdown if self.form == "rate" else self.prior_slowdown - 1.0
+        terms = len(self.names_) - self.design.shared
+        prior = [loss] + [0.0] * (len(self.names_) - 1)
+        variance = [self.weight_variance()] * self.design.shared + [self.pair_variance] * terms
+        fit = RecursiveLeastSquares(prior, variance)
+        for pair in self.profile_.pairs if self.warm_start else ():
+            if pair.held_out:
+                continue
+            columns, values = self.design((pair.target, pair.target_batch), ((pair.other, pair.other_batch),))
+            y = 1.0 - 1.0 / pair.slowdown if self.form == "rate" else pair.slowdown - 1.0
+            image, inner = fit.image(columns, values)
+            weights = fit.weights.tolist()
+            fit.correct(image, inner, fit.noise + inner, y - dot([weights[i] for i in columns], values))
+        return fit
+
     # What a learner defines.
 
     def correct(self, sample: Sample) -> None:
-        """Move weights and pair terms after one sample."""
+        """Move the weights after one sample."""
         raise NotImplementedError
 
     def take_over(self, fit: RecursiveLeastSquares) -> None:
         """Start from a static fit; whoever has a use for its uncertainty keeps that too."""
 
-    # What all share.
-
-    def start(self) -> None:
-        """Fit to the profile's measured pairs."""
-        self.design = DesignTable(FeatureTable(self.profile_, tuple(self.features)), self.form)
-        self.names_ = self.design.names
-        """What the shared weights weigh."""
-        self.terms_ = PairTerms(self.pair_variance, self.half_life_s)
-        """Of the pairs of models."""
-        self._stale_after_s = self.half_life_s / 32
-        fit = self._static_fit()
-        self.weights_ = fit.weights
-        """Of the shared regressors, in the order of `names_`."""
-        self.take_over(fit)
-
-    def _static_fit(self) -> RecursiveLeastSquares:
-        loss = 1.0 - 1.0 / self.prior_slowdown if self.form == "rate" else self.prior_slowdown - 1.0
-        prior = [loss] + [0.0] * (len(self.names_) - 1)
-        fit = RecursiveLeastSquares(prior, self.weight_variance())
-        for pair in self.profile_.pairs if self.warm_start else ():
-            if pair.held_out:
-                continue
-            target, others = (pair.target, pair.target_batch), ((pair.other, pair.other_batch),)
-            values, pairs = self.design(target, others)
-            y = 1.0 - 1.0 / pair.slowdown if self.form == "rate" else pair.slowdown - 1.0
-            regress(fit, self.terms_, Sample(list(values), dict(pairs), y), 0.0)
-        return fit
+    def fade(self, keep: float) -> None:
+        """Leave this share of each pair term; called before a sample, if terms fade at all."""
+        self.weights_ = [keep * w if i >= self.design.shared else w for i, w in enumerate(self.weights_)]
 
     def weight_variance(self) -> float:
-        """Return the prior variance of each weight, in units of the noise variance."""
+        """Return the prior variance of each shared weight, in units of the noise variance."""
         return 100.0
+
+    # What all share.
 
     def rate(self, target: Member, others: Active) -> float:
         """Return the believed rate."""
-        values, pairs = self.design(target, others)
-        return self._as_rate(dot(values, self.weights_) + self.terms_.total(pairs, self.now_s_))
+        return self._as_rate(self._predicted(*self.design(target, others)))
+
+    def _predicted(self, columns: Sequence[int], values: Sequence[float]) -> float:
+        weights, shared = self.weights_, self.design.shared
+        common = dot(weights, values[:shared])
+        if len(columns) == shared:
+            return common
+        terms = sum([weights[column] * value for column, value in zip(columns[shared:], values[shared:], strict=True)])
+        return common + self._kept() * terms
+
+    def _kept(self) -> float:
+        """Return what is left of the pair terms since the last sample."""
+        if self.half_life_s == inf or self.now_s_ <= self._faded_s:
+            return 1.0
+        return float(exp2((self._faded_s - self.now_s_) / self.half_life_s))
 
     def _as_rate(self, predicted: float) -> float:
         if predicted <= 0.0:
@@ -131,61 +150,30 @@ class OnlineLinear(Predictor):
 
     def learn(self, observation: Observation) -> None:
         """Make a sample of the batch and correct the model."""
-        self.correct(self.sample(observation))
+        sample = self.sample(observation)
+        if self.half_life_s < inf:
+            self.fade(self._kept())
+            self._faded_s = max(self.now_s_, 0.0)
+        self.correct(sample)
 
     def sample(self, observation: Observation) -> Sample:
         """Return the regressors of a batch, averaged over its realised intervals, and what they are to explain."""
         target, solo_s, duration_s, intervals, _ = observation
-        mean: list[float] | None = None
-        pairs: dict[Pair, float] = {}
-        for length_s, others in intervals:
-            if not others:
-                continue
-            share = length_s / duration_s
-            values, present = self.design(target, others)
-            if mean is None:
-                mean = [share * value for value in values]
-            else:
-                mean = [old + share * value for old, value in zip(mean, values, strict=True)]
-            for pair, weight in present:
-                pairs[pair] = pairs.get(pair, 0.0) + share * weight
         y = 1.0 - solo_s / duration_s if self.form == "rate" else duration_s / solo_s - 1.0
-        return Sample(mean or [0.0] * len(self.names_), pairs, y)
+        parts = [(length_s / duration_s, self.design(target, others)) for length_s, others in intervals if others]
+        if len(parts) == 1:
+            share, (columns, values) = parts[0]
+            return Sample(columns, [share * value for value in values], y)
+        mean: dict[int, float] = {}
+        for share, (columns, values) in parts:
+            for column, value in zip(columns, values, strict=True):
+                mean[column] = mean.get(column, 0.0) + share * value
+        return Sample(tuple(mean), tuple(mean.values()), y)
 
     def error(self, sample: Sample) -> float:
-        """Return what the sample says beyond the prediction."""
-        return (
-            sample.y - dot(sample.values, self.weights_) - self.terms_.total(tuple(sample.pairs.items()), self.now_s_)
-        )
-
-
-def regress(fit: RecursiveLeastSquares, terms: PairTerms, sample: Sample, now_s: float) -> float:
-    """Correct weights and pair terms together, as one Kalman update with independent blocks; return the error.
-
-    The error is shared out in proportion to how unsure each is. Covariances between the weights and the terms are
-    neglected, which keeps an update as cheap as if there were no terms.
-    """
-    image, inner = fit.image(sample.values)
-    states = [(pair, weight, *terms.at(pair, now_s)) for pair, weight in sample.pairs.items()] if terms.variance else []
-    innovation = fit.noise + inner + sum([weight * weight * variance for _, weight, _, variance in states])
-    error = sample.y - dot(sample.values, fit.weights) - sum([weight * mean for _, weight, mean, _ in states])
-    correct_terms(terms, states, innovation, error, fit.forgetting, now_s)
-    fit.correct(image, inner, innovation, error)
-    return error
-
-
-def correct_terms(
-    terms: PairTerms,
-    states: Sequence[tuple[Pair, float, float, float]],
-    innovation: float,
-    error: float,
-    forgetting: float,
-    now_s: float,
-) -> None:
-    """Correct pair terms, given as (pair, regressor, mean, variance), for one error."""
-    for pair, weight, mean, variance in states:
-        gain = weight * variance / innovation
-        terms.put(pair, mean + gain * error, (variance - gain * weight * variance) / forgetting, now_s)
+        """Return what the sample says beyond the prediction; terms have been faded."""
+        weights = self.weights_
+        return sample.y - dot([weights[column] for column in sample.columns], sample.values)
 
 
 class _Gradient(OnlineLinear):
@@ -200,12 +188,11 @@ class _Gradient(OnlineLinear):
 
     def correct(self, sample: Sample) -> None:
         """Go one step."""
-        step, keep, now_s = self.step(sample), self.shrink, self.now_s_
-        self.weights_ = [keep * weight + step * x for weight, x in zip(self.weights_, sample.values, strict=True)]
-        if self.pair_variance:
-            for pair, x in sample.pairs.items():
-                mean, variance = self.terms_.at(pair, now_s)
-                self.terms_.put(pair, keep * mean + step * x, variance, now_s)
+        step = self.step(sample)
+        weights = self.weights_ if self.shrink == 1.0 else [self.shrink * weight for weight in self.weights_]
+        for column, value in zip(sample.columns, sample.values, strict=True):
+            weights[column] += step * value
+        self.weights_ = weights
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -268,6 +255,4 @@ class Nlms(_Gradient):
     def step(self, sample: Sample) -> float:
         """Return the error's share, over the size of the regressors."""
         size = self.epsilon + dot(sample.values, sample.values)
-        if self.pair_variance:
-            size += sum([weight * weight for weight in sample.pairs.values()])
         return self.share * self.error(sample) / size if size > 0.0 else 0.0

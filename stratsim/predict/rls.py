@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stratsim.predict.base import parameter
 from stratsim.predict.least_squares import RecursiveLeastSquares, dot
-from stratsim.predict.online import OnlineLinear, Sample, correct_terms
+from stratsim.predict.online import OnlineLinear, Sample
 
 if TYPE_CHECKING:
     from stratsim.predict.base import Active, Member
@@ -42,7 +44,8 @@ class Rls(OnlineLinear):
         outlier_gate: Errors are clipped to this many standard deviations; inf for none.
         nonnegative: Keep the weights of the co-runners' features at 0 or above: who is beside cannot speed up.
         change_threshold: Size of a CUSUM of the standardised errors, in standard deviations, at which the covariance
-            returns to its prior, so that the next batches count as the first ones did; inf for never.
+            returns to its prior, so that the next batches count as the first ones did; inf for never. Independent
+            normal errors raise a false alarm about once in a billion batches at 20.
 
     Source: Zhao and Georgantas, arXiv 2512.18725, name RLS; safeguards are textbook, parameters and pair terms our
     choice.
@@ -58,7 +61,7 @@ class Rls(OnlineLinear):
     dead_zone: float = 0.0
     outlier_gate: float = 4.0
     nonnegative: bool = False
-    change_threshold: float = inf
+    change_threshold: float = 20.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,7 +82,7 @@ class Rls(OnlineLinear):
         """How often a change was found."""
         self._drift = (0.0, 0.0)
         self._scale_share = max(1.0 - self.forgetting, _SCALE_MEMORY)
-        self._guarded = [i for i, name in enumerate(self.names_) if name.startswith("others'")]
+        self._guarded = np.array([name.startswith("others'") for name in self.names_])
 
     def weight_variance(self) -> float:
         """Return delta."""
@@ -87,36 +90,31 @@ class Rls(OnlineLinear):
 
     def take_over(self, fit: RecursiveLeastSquares) -> None:
         """Go on from a static fit, with its uncertainty."""
-        self.filter_ = RecursiveLeastSquares(
-            fit.weights,
-            self.variance,
-            forgetting=self.forgetting,
-            directional=self.directional,
-            trace_cap=None if self.trace_cap == inf else self.trace_cap * self.variance * len(fit.weights),
-            excitation=self.excitation,
-            joseph=self.joseph,
-        )
-        self.filter_.covariance = fit.covariance
+        self.filter_ = fit
+        fit.forgetting = self.forgetting
+        fit.directional = self.directional
+        fit.noise = 1.0 if self.directional else self.forgetting
+        fit.excitation = self.excitation
+        fit.joseph = self.joseph
+        fit.trace_cap = None if self.trace_cap == inf else self.trace_cap * fit.prior_trace
+
+    def fade(self, keep: float) -> None:
+        """Leave this share of each pair term, and doubt it accordingly."""
+        self.filter_.fade(self.design.shared, keep)
+        self.weights_ = self.filter_.weights.tolist()
 
     def correct(self, sample: Sample) -> None:
-        """One guarded update of weights and pair terms."""
-        filter_, terms, now_s = self.filter_, self.terms_, self.now_s_
-        image, inner = filter_.image(sample.values)
-        states = [(pair, x, *terms.at(pair, now_s)) for pair, x in sample.pairs.items()] if terms.variance else []
-        innovation = filter_.noise + inner
-        error = sample.y - dot(sample.values, filter_.weights)
-        for _, x, mean, variance in states:
-            innovation += x * x * variance
-            error -= x * mean
-        if self.dead_zone and abs(error) < self.dead_zone:
+        """One guarded update."""
+        filter_ = self.filter_
+        error = self.error(sample)
+        if abs(error) < self.dead_zone:
             return
-        error = self._standardised(error, sqrt(innovation))
-        correct_terms(terms, states, innovation, error, self.forgetting, now_s)
-        filter_.correct(image, inner, innovation, error)
+        image, inner = filter_.image(sample.columns, sample.values)
+        innovation = filter_.noise + inner
+        filter_.correct(image, inner, innovation, self._standardised(error, sqrt(innovation)))
         if self.nonnegative:
-            for i in self._guarded:
-                filter_.weights[i] = max(filter_.weights[i], 0.0)
-        self.weights_ = filter_.weights
+            np.maximum(filter_.weights, 0.0, out=filter_.weights, where=self._guarded)
+        self.weights_ = filter_.weights.tolist()
 
     def _standardised(self, error: float, scale: float) -> float:
         """Clip the error, keep the noise estimate, look for a change."""
@@ -136,7 +134,6 @@ class Rls(OnlineLinear):
         down = max(0.0, self._drift[1] - surprise - _CUSUM_DRIFT)
         if max(up, down) > self.change_threshold:
             self.filter_.reset()
-            self.terms_.widen()
             self.changes_ += 1
             up = down = 0.0
         self._drift = (up, down)
@@ -145,7 +142,9 @@ class Rls(OnlineLinear):
         """Return a quantile of the believed rate: normal, from the uncertainty of weights and pair terms."""
         from statistics import NormalDist
 
-        values, pairs = self.design(target, others)
-        centre = dot(values, self.weights_) + self.terms_.total(pairs, self.now_s_)
-        spread = self.filter_.spread(values) + self.terms_.spread(pairs, self.now_s_)
-        return self._as_rate(centre - NormalDist().inv_cdf(probability) * self.noise_ * sqrt(max(spread, 0.0)))
+        columns, values = self.design(target, others)
+        keep, shared = self._kept(), self.design.shared
+        faded = (*values[:shared], *(keep * value for value in values[shared:]))
+        doubt = (1.0 - keep * keep) * self.pair_variance * dot(values[shared:], values[shared:])
+        spread = self.noise_ * sqrt(self.filter_.spread(columns, faded) + doubt)
+        return self._as_rate(self._predicted(columns, values) - NormalDist().inv_cdf(probability) * spread)

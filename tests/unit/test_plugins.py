@@ -26,6 +26,7 @@ def parameters(text):
         ("-1.5", -1.5),
         ("(1, 2)", (1, 2)),
         ("None", None),
+        ("inf", float("inf")),
         ("true", True),
     ],
 )
