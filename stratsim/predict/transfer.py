@@ -125,10 +125,10 @@ class Contended(TransferPredictor):
         for direction in ("h2d", "d2h"):
             queues = [queue for (way, _), queue in engines.items() if way == direction]
             link = self.link(direction)
-            if len(queues) * link.bytes_per_s <= self.uplink_bytes_per_s or len(queues) == 1:
-                self._serve_alone(copies, queues, link, ends_s)
-            else:
+            if len(queues) > 1 and len(queues) * link.bytes_per_s > self.uplink_bytes_per_s:
                 _share(copies, queues, link, self.uplink_bytes_per_s, ends_s)
+            else:
+                self._serve_alone(copies, queues, link, ends_s)
         return ends_s
 
     def _serve_alone(
