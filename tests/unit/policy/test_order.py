@@ -1,55 +1,22 @@
 """In which order the four policies serve: decision tables worked out by hand. Times in ms.
 
-One GPU, one slot, no prefetch, no transfers, one request per batch.
+One GPU, one slot, no prefetch, no transfers, one request per batch. The tables of `stratsim validate` are checked with
+its suites; here are the rest, and what becomes of every job of them.
 """
 
 import pytest
 
-from stratsim import simulate
-from stratsim.model.cluster import Cluster
 from stratsim.model.request import Priority, Request, Status
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo, QueuePolicy
-from stratsim.testing import make_profile, make_workload
+from stratsim.validate.suites.decisions import DISCRIMINATING, DOMINO, serve
 
-MS = 1e-3
 M, L, D = Status.MET, Status.LATE, Status.DROPPED
 NAN = float("nan")
-
-
-def serve(policy, jobs, **cluster):
-    """Run jobs (arrival, length, priority, deadline) and return (finish by job, status by job)."""
-    profile = make_profile({f"j{i}": length * MS for i, (_, length, *_) in enumerate(jobs)})
-    rows = [(at * MS, f"j{i}", priority, end * MS) for i, (at, _, priority, end) in enumerate(jobs)]
-    setting = Cluster(**{"device_model": "exclusive", "max_concurrency": 1, "prefetch": 0} | cluster)
-    table = simulate(make_workload(rows, profile=profile), profile, policy, cluster=setting).requests
-    order = table.model.argsort()
-    return (table.finish_s[order] / MS).tolist(), table.status[order].tolist()
 
 
 def check(found, finish, status):
     assert found[0] == pytest.approx(finish, nan_ok=True)
     assert found[1] == status
-
-
-# Three jobs: (arrival, length, class, deadline).
-THREE = [(0, 4, "low", 20), (1, 3, "low", 9), (2, 2, "low", 6)]
-
-
-def test_fifo_misses_the_third_deadline():
-    """0-4, 4-7, 7-9: the third was due at 6."""
-    check(serve(Fifo(drop="never"), THREE), [4, 7, 9], [M, M, L])
-
-
-def test_edf_meets_all_three():
-    """At 4 the third (due 6) goes before the second (due 9): 4, 9, 6, each on the dot."""
-    check(serve(Edf(drop="never"), THREE), [4, 9, 6], [M, M, M])
-
-
-@pytest.mark.parametrize("policy", [PriorityFifo, PriorityEdf])
-def test_classes_come_before_order(policy):
-    """The third is urgent, the second is not; both wait at 4."""
-    jobs = [(0, 4, "low", 20), (1, 3, "low", 9), (2, 2, "high", 60)]
-    check(serve(policy(drop="never"), jobs), [4, 9, 6], [M, M, M])
 
 
 def test_within_a_class_priority_fifo_keeps_the_order_of_arrival():
@@ -60,9 +27,6 @@ def test_within_a_class_priority_fifo_keeps_the_order_of_arrival():
 def test_within_a_class_priority_edf_goes_by_deadline():
     jobs = [(0, 4, "low", 99), (1, 3, "high", 99), (2, 2, "high", 6), (2, 1, "low", 99)]
     check(serve(PriorityEdf(drop="never"), jobs), [4, 9, 6, 10], [M, M, M, M])
-
-
-DOMINO = [(0, 10, "low", 12), (0, 10, "low", 19), (0, 10, "low", 27)]
 
 
 def test_domino_without_drops():
@@ -78,10 +42,6 @@ def test_domino_with_infeasible_drop():
 def test_domino_with_expired_drop():
     """At 10 the second is not expired: it is served, late; at 20 the third, due at 27, is not either."""
     check(serve(Edf(drop="expired"), DOMINO), [10, 20, 30], [M, L, L])
-
-
-# One urgent job with time, one without urgency or time: (arrival, length, class, deadline).
-DISCRIMINATING = [(0, 10, "high", 50), (0, 10, "low", 12)]
 
 
 def test_lexicographic_order_loses_the_low_job():

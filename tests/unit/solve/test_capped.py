@@ -6,27 +6,17 @@ If the demands fit, everyone runs at rate 1. Otherwise rates are min(1, lambda *
 import pytest
 
 from stratsim.solve import capped_weighted
+from stratsim.validate.known.rates import STREAMS
 
 
 @pytest.mark.parametrize(
     ("demand", "weight", "rates"),
     [
-        # lambda = 1 / (.8 * 3 + .8 * 1) = .3125: rates .9375 and .3125, occupying .75 + .25
-        ((0.8, 0.8), (3, 1), (0.9375, 0.3125)),
-        # lambda = 1 / 4.8, times 5 exceeds 1: the first is capped and takes .8; the second gets .2 / .8 = .25
-        ((0.8, 0.8), (5, 1), (1.0, 0.25)),
-        # equal weights: lambda = 1 / 1.6 = .625
-        ((0.8, 0.8), (1, 1), (0.625, 0.625)),
-        # .4 + .5 fit
+        *((case.demand, case.weight, case.rate) for case in STREAMS),
         ((0.4, 0.5), (1, 1), (1.0, 1.0)),
         ((0.4, 0.5), (9, 1), (1.0, 1.0)),
-        ((0.4, 0.5), (1, 9), (1.0, 1.0)),
-        # demand 1 and equal weights: processor sharing
-        ((1.0, 1.0, 1.0, 1.0), (2, 2, 2, 2), (0.25, 0.25, 0.25, 0.25)),
         # 1.5 in all, lambda = 1 / 3: 4 / 3 is capped at 1 and takes .5; what remains is shared as .5 / (.5 + .5) = .5
         ((0.5, 0.5, 0.5), (4, 1, 1), (1.0, 0.5, 0.5)),
-        # two are capped, one after the other: .25 + .25, then .5 / 1 = .5 for the third
-        ((0.25, 0.25, 1.0), (8, 4, 1), (1.0, 1.0, 0.5)),
         # exactly full is not saturated
         ((0.5, 0.5), (1, 100), (1.0, 1.0)),
         ((0.7,), (0.01,), (1.0,)),

@@ -3,6 +3,7 @@
 import pytest
 
 from stratsim.solve import max_min_demands
+from stratsim.validate.known.rates import ROOFLINE
 
 ONE = (1.0, 1.0)
 
@@ -10,15 +11,7 @@ ONE = (1.0, 1.0)
 @pytest.mark.parametrize(
     ("demands", "rates"),
     [
-        # (SM, DRAM). Both resources fill at once at 1 / 1.2.
-        ([(1, 0.2), (0.2, 1)], [0.8333, 0.8333]),
-        ([(0.1, 0.9), (0.1, 0.9)], [0.5556, 0.5556]),
-        ([(1, 0), (0, 1)], [1, 1]),
-        ([(0.4, 0.3), (0.5, 0.2)], [1, 1]),
-        # DRAM asks for 1.5, SM for .9.
-        ([(0.6, 0.6), (0.3, 0.9)], [0.6667, 0.6667]),
-        # The first two fill the SMs at 1/2; the third needs DRAM alone, of which .1 + .1 is taken, and gets .8.
-        ([(1, 0.2), (1, 0.2), (0, 1)], [0.5, 0.5, 0.8]),
+        *((case.demand, case.rate) for case in ROOFLINE),
         # Whoever needs nothing that is short runs at full speed.
         ([(1, 0), (1, 0), (0, 0.3)], [0.5, 0.5, 1]),
         ([(0, 0), (1, 0), (1, 0)], [1, 0.5, 0.5]),
@@ -27,7 +20,7 @@ ONE = (1.0, 1.0)
     ],
 )
 def test_known_answers(demands, rates):
-    assert max_min_demands(demands, ONE) == pytest.approx(rates, abs=5e-5)
+    assert max_min_demands(demands, ONE) == pytest.approx(list(rates), abs=1e-12)
 
 
 def test_demands_beyond_capacity_slow_even_one_alone():

@@ -3,35 +3,18 @@
 import pytest
 
 from stratsim.solve import linear_slowdown
+from stratsim.validate.known.gpulet import ANSWERS, LENET_B1
 
 OF_2080TI = (0.11290838746, 0.71595987168, 0.35486591956, 0.08820382599, 0.89536939173)
 OF_3080 = (-0.17988746, 0.03840912, 0.12551833, -0.05648206, 1.01842707)
 
-# (L2, DRAM) utilisation alone, as fractions.
-RESNET50_B8 = (0.25804610379945494, 0.5132452611818465)
-RESNET50_B32 = (0.281903444258127, 0.6227229222750162)
-VGG16_B8 = (0.3205999721101224, 0.5668343269048246)
-LENET_B1 = (0.02414363678320065, 0.11276959732317987)
-# Batch 6 is half way between 4 and 8, batch 12 between 8 and 16.
-BERT_B6 = (0.5 * (0.14006191661801928 + 0.16251708451540086), 0.5 * (0.3031561936214498 + 0.30201366343901302))
-MOBILENET_B12 = (0.5 * (0.2071282927649556 + 0.23216636715928097), 0.5 * (0.5108944292359395 + 0.5787012068028959))
-RESNET50_3080 = (0.3546751708850412, 0.5569101699635767)
-VGG16_3080 = (0.4205916712443757, 0.5632643734916708)
 
-
-@pytest.mark.parametrize(
-    ("fit", "own", "own_share", "other", "other_share", "slowdown"),
-    [
-        (OF_2080TI, RESNET50_B8, 0.5, VGG16_B8, 0.5, 1.140771),
-        (OF_2080TI, VGG16_B8, 0.5, RESNET50_B8, 0.5, 1.129054),
-        (OF_2080TI, RESNET50_B32, 1.0, RESNET50_B32, 1.0, 1.404940),
-        (OF_2080TI, LENET_B1, 0.5, LENET_B1, 0.5, 1.0),
-        (OF_2080TI, BERT_B6, 0.6, MOBILENET_B12, 0.4, 1.052170),
-        (OF_3080, RESNET50_3080, 0.5, VGG16_3080, 0.5, 1.013648),
-    ],
-)
-def test_known_answers(fit, own, own_share, other, other_share, slowdown):
-    assert linear_slowdown(fit, own, other, own_share, other_share) == pytest.approx(slowdown, abs=1e-6)
+@pytest.mark.parametrize("pair", ANSWERS, ids=lambda pair: pair.name)
+def test_known_answers(pair):
+    fit = {"rtx2080ti": OF_2080TI, "rtx3080": OF_3080}[pair.fit]
+    assert linear_slowdown(fit, pair.own, pair.other, pair.own_share, pair.other_share) == pytest.approx(
+        pair.slowdown, abs=1e-6
+    )
 
 
 def test_below_one_is_one():

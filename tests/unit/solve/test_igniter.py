@@ -7,35 +7,7 @@ import pytest
 from stratsim.errors import ProfileError
 from stratsim.model.igniter import IgniterGpu, IgniterModel
 from stratsim.solve import execution_ms, resident
-
-V100 = IgniterGpu(
-    clock_mhz=1530.0,
-    power_limit_w=300.0,
-    idle_power_w=53.5,
-    clock_per_w=-1.02541,
-    delay_slope_ms=0.00475065,
-    delay_offset_ms=-0.00902243,
-)
-MODELS = {
-    "alexnet": IgniterModel(
-        (4.1535e-3, 8.71158, 23.7361, 0.0555205, 0.346011),
-        20, 0.0317683, 2.376e-3, 0.00309205, 2.02957, 0.0238930, 37.10815,
-    ),
-    "resnet50": IgniterModel(
-        (-1.75147e-2, 58.2645, -1.18622e-2, 0.344858, 1.90950),
-        80, 0.0738162, 2.163e-3, 0.02195951, -0.189942, 0.162335, 4.626865,
-    ),
-    "vgg19": IgniterModel(
-        (-4.83465e-3, 158.193, 44.4521, 0.188407, 0.926192),
-        29, 0.0392494, 2.018e-3, 0.04521753, 2.722817, 0.536729, 2.081852,
-    ),
-    "ssd": IgniterModel(
-        (2.51596e-2, 235.847, -16.7816, 0.264273, 3.41698),
-        93, 0.1478772, 2.281e-3, 0.08863048, -0.128589, 0.644894, 2.339317,
-    ),
-}  # fmt: skip
-BYTES = {"alexnet": (602112, 4000), "resnet50": (602112, 4000), "vgg19": (602112, 4000), "ssd": (1080000, 2968880)}
-BYTES_PER_MS = 10e6
+from stratsim.validate.known.igniter import ANSWERS, BYTES, BYTES_PER_MS, MODELS, V100
 
 
 def latency_ms(*placed):
@@ -46,22 +18,9 @@ def latency_ms(*placed):
     ]
 
 
-@pytest.mark.parametrize(
-    ("placed", "latencies"),
-    [
-        ([("vgg19", 3, 20), ("ssd", 3, 80)], [28.0496, 13.6473]),
-        ([("vgg19", 3, 40), ("ssd", 3, 60)], [14.6115, 16.7595]),
-        ([("vgg19", 3, 60), ("ssd", 3, 40)], [10.1680, 23.0812]),
-        ([("vgg19", 3, 80), ("ssd", 3, 20)], [7.8771, 41.4565]),
-        ([("vgg19", 1, 50), ("ssd", 1, 50)], [5.1904, 8.5829]),
-        ([("vgg19", 9, 50), ("ssd", 9, 50)], [32.8287, 52.3683]),
-        ([("vgg19", 3, 50)], [11.4881]),
-        ([("ssd", 3, 50)], [18.5266]),
-        ([(name, 3, 25) for name in MODELS], [2.9321, 10.4622, 23.3505, 35.1548]),
-    ],
-)
-def test_known_answers(placed, latencies):
-    assert latency_ms(*placed) == pytest.approx(latencies, abs=1e-3)
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_known_answers(answer):
+    assert latency_ms(*answer.placed) == pytest.approx(list(answer.latency_ms), abs=1e-3)
 
 
 SLOS_MS = {"alexnet": (15, 500), "resnet50": (40, 400), "vgg19": (60, 200)}
