@@ -4,9 +4,18 @@ Everything here is a plain state machine that is told the time: no clock, no eve
 from a `HardwareProfile`; nothing in `stratsim.policy` or `stratsim.predict` may import this package.
 """
 
-from stratsim.device.execution import EXECUTION_MODELS, ExecutionModel, Load, Phase, execution_model
+from stratsim.device.execution import (
+    EXECUTION_MODELS,
+    Execution,
+    ExecutionModel,
+    ExecutionUnit,
+    FluidModel,
+    FluidUnit,
+    Phase,
+    execution_model,
+    find_model,
+)
 from stratsim.device.fabric import Copy, Fabric, Network, host_links, network
-from stratsim.device.gpu import Execution, ExecutionUnit
 from stratsim.device.memory import DeviceMemory, device_memory
 from stratsim.device.noise import LogNormal, Noise
 from stratsim.device.pcie import CopyEngine, Direction, PrivateLinks
@@ -21,7 +30,8 @@ __all__ = [
     "ExecutionModel",
     "ExecutionUnit",
     "Fabric",
-    "Load",
+    "FluidModel",
+    "FluidUnit",
     "LogNormal",
     "Network",
     "Noise",
@@ -29,6 +39,7 @@ __all__ = [
     "PrivateLinks",
     "device_memory",
     "execution_model",
+    "find_model",
     "host_links",
     "network",
 ]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from math import inf
-from typing import TYPE_CHECKING
-
-from stratsim.device import ExecutionUnit
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Sequence
 
-    from stratsim.device import CopyEngine, Execution, ExecutionModel, Phase
+    from stratsim.device import CopyEngine, Execution, ExecutionModel, ExecutionUnit
     from stratsim.engine.clock import Alarm
     from stratsim.policy.view import GpuView
 
@@ -49,25 +47,33 @@ class Gpu:
         copy_out: CopyEngine,
     ) -> None:
         self.view = view
-        self.unit: ExecutionUnit[int] = ExecutionUnit(model)
+        self.unit: ExecutionUnit[int] = model.unit()
         self.free_slots = slots
         self.alarm = alarm(self)
         self.start_s = start_s
         self.copy_in = copy_in
         self.copy_out = copy_out
-        self.queue: deque[tuple[float, int, float, Sequence[Phase]]] = deque()
-        """Batches that wait for a slot or for their input: when that is there, id, solo time, phases."""
+        self.queue: deque[tuple[float, int, float, Any, int]] = deque()
+        """Batches that wait for a slot or for their input: when that is there, id, solo time, work, level."""
 
-    def ready(self, at_s: float, batch_id: int, solo_s: float, phases: Sequence[Phase]) -> None:
-        """Take a batch whose input is there at `at_s`, now or later, but not before that of the batch before it."""
+    def ready(self, at_s: float, batch_id: int, solo_s: float, work: Any, level: int = 0) -> None:
+        """Take a batch whose input is there at `at_s`, now or later, but not before that of the batch before it.
+
+        Args:
+            at_s: When its input is there.
+            batch_id: Its number.
+            solo_s: Its execution time alone.
+            work: What it brings, from the execution model.
+            level: Its priority, 0 the most urgent.
+        """
         unit = self.unit
         if self.free_slots and not self.queue and at_s < unit.next_s:
             self.free_slots -= 1
             self.start_s[batch_id] = at_s
-            unit.add(at_s, batch_id, solo_s, phases)
+            unit.add(at_s, batch_id, solo_s, work, level)
             self.alarm.arm(unit.next_s)
         else:
-            self.queue.append((at_s, batch_id, solo_s, phases))
+            self.queue.append((at_s, batch_id, solo_s, work, level))
 
     def complete(self, now_s: float) -> Sequence[Execution[int]]:
         """Return the executions that end now, when the alarm has gone off, and give their slots to the next."""
@@ -84,7 +90,7 @@ class Gpu:
         """Give free slots to the batches in the queue that can start now, or before the next execution ends."""
         queue, unit = self.queue, self.unit
         while queue and self.free_slots:
-            at_s, batch_id, solo_s, phases = queue[0]
+            at_s, batch_id, solo_s, work, level = queue[0]
             if at_s <= now_s:
                 at_s = now_s
             elif at_s >= unit.next_s:
@@ -92,4 +98,4 @@ class Gpu:
             queue.popleft()
             self.free_slots -= 1
             self.start_s[batch_id] = at_s
-            unit.add(at_s, batch_id, solo_s, phases)
+            unit.add(at_s, batch_id, solo_s, work, level)

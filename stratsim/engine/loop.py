@@ -52,9 +52,10 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stratsim.device import Noise, Phase
+    from stratsim.device import Fabric, Noise
     from stratsim.engine.clock import Fired
     from stratsim.model.profile import Profile
+    from stratsim.model.request import Priority
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
@@ -194,16 +195,16 @@ class _Run:
         seed: int,
         noise: Noise | None,
     ) -> None:
-        hardware = profile.for_hardware()
+        hardware = profile.for_hardware(_models(workload))
         streams = Streams(seed)
         self.workload = workload
         self.policy = policy
         self.name = name
-        self.model = execution_model(cluster.device_model, hardware)
         slots, prefetch = cluster.max_concurrency, cluster.prefetch
         slot_per_client = getattr(policy, "slot_per_client", False)
         if slot_per_client:
             slots, prefetch = _streams(workload), 0
+        self.model = execution_model(cluster.device_model or profile.default_device_model, hardware, slots)
         self.slots = min(slots, self.model.max_concurrency or slots)
         if slot_per_client:
             prefetch = slots - self.slots  # where the device model has fewer slots, inputs still come as they like
@@ -215,12 +216,16 @@ class _Run:
         memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
         self.memory = memories[0]
         """Of any GPU; None if the weights of all models are always there."""
-        self.view = View(cluster.gpus, self.slots + prefetch, self.log, () if self.memory else hardware.models)
+        resident = () if self.memory else profile.observable.models
+        self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
         self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
         transfers = hardware.truth.transfers or Transfers()
         self.copy_engines = transfers.engines if transfers.chunk_bytes is None else None
-        links = host_links(network(cluster, hardware.pcie, transfers), transfers) if cluster.transfers else None
+        links: PrivateLinks | Fabric[Any] | None = None
+        if cluster.transfers:
+            tree = network(cluster, hardware.pcie, transfers)
+            links = host_links(tree, transfers, in_time=self.model.heeds_copies)
         self.links = links if isinstance(links, PrivateLinks) else None
         self.copies = Copies(
             self.clock,
@@ -236,14 +241,14 @@ class _Run:
             for gpu, memory in zip(self.gpus, memories, strict=True)
             if memory is not None
         ]
-        self.copies.attach(self.gpus, loaders, tell_rates=False)
+        self.copies.attach(self.gpus, loaders, tell_rates=self.model.heeds_copies and links is not None)
         # Whether inputs get to a GPU in the order of dispatch, at a time that is known then. A batch without input
         # overtakes those that copy, one whose weights are there may overtake one whose are not.
         all_copy = bool(workload.bytes_in.all()) and all(client.bytes_in for client in workload.closed_loop)
         self.in_order = not loaders and (links is None or (self.links is not None and all_copy))
-        # By model and batch size: solo latency and phases.
+        # By model and batch size: solo latency, and what a batch brings to the execution model.
         self.service = {
-            name: [(latency_s, self.model.phases(name, size)) for size, latency_s in enumerate(entry.latency_s)]
+            name: [(latency_s, self.model.work(name, size)) for size, latency_s in enumerate(entry.latency_s)]
             for name, entry in hardware.models.items()
         }
         self.largest = {name: len(sizes) - 1 for name, sizes in self.service.items()}
@@ -452,10 +457,11 @@ class _Run:
             if self.waiting.pop(lead, None) is not request:
                 raise self._illegal_member(request, decision)
             self.batch_of[lead] = batch_id
-            latency_s, phases = self.alone[request.model]
+            latency_s, work = self.alone[request.model]
             size_bytes = request.bytes_in
+            level = request.priority
         else:
-            lead, latency_s, phases, size_bytes = self._gather(decision, batch_id)
+            lead, latency_s, work, size_bytes, level = self._gather(decision, batch_id)
         solo_s = latency_s * self.factors[lead]
         gpu.view._batches[batch_id] = requests
         log = self.log
@@ -471,14 +477,14 @@ class _Run:
             start_s, end_s = gpu.copy_in.submit(now_s, size_bytes)
             log.copy_in_start_s[batch_id] = start_s
             log.copy_in_end_s[batch_id] = end_s
-            gpu.ready(end_s, batch_id, solo_s, phases)
+            gpu.ready(end_s, batch_id, solo_s, work, level)
             if self.wakes_on_copy_in:
                 self._alarm(Order.DEVICE, self._on_input).arm(end_s)
         else:
-            self.copies.copy_in(gpu, (batch_id, solo_s, phases), requests[0].model, size_bytes, now_s)
+            self.copies.copy_in(gpu, (batch_id, solo_s, work, level), requests[0].model, size_bytes, now_s)
 
-    def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, tuple[Phase, ...], int]:
-        """Take several requests out of the queue; return the first one's id, their latency, phases and bytes."""
+    def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, Any, int, Priority]:
+        """Take several requests out of the queue; return the first one's id, their latency, work, bytes and level."""
         requests = decision.requests
         if not _are_requests(requests):
             raise self._illegal("Start takes a tuple of requests", decision)
@@ -489,9 +495,10 @@ class _Run:
             if self.waiting.pop(request.id, None) is not request or request.model != model:
                 raise self._illegal_member(request, decision)
             self.batch_of[request.id] = batch_id
-        latency_s, phases = self.service[model][len(requests)]
+        latency_s, work = self.service[model][len(requests)]
         lead = min([request.id for request in requests])
-        return lead, latency_s, phases, sum([request.bytes_in for request in requests])
+        level = min([request.priority for request in requests])
+        return lead, latency_s, work, sum([request.bytes_in for request in requests]), level
 
     def _drop(self, decision: Drop, now_s: float) -> None:
         request = decision.request
@@ -525,8 +532,11 @@ class _Run:
         gpu: Gpu = event.owner
         view = gpu.view
         now_s = self.clock._now
-        for ended in gpu.complete(now_s):
-            batch_id = ended.key
+        ended = gpu.complete(now_s)
+        if not ended:  # a phase: nothing that anybody could see
+            return False
+        for execution in ended:
+            batch_id = execution.key
             self.log.execution_end_s[batch_id] = now_s
             if self.copies_out:
                 self.copies.copy_out(gpu, view._batch(batch_id), now_s)

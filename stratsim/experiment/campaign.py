@@ -1,9 +1,10 @@
 """A simulated profiling campaign: the co-location slowdowns that a scheduler could have measured on the simulated GPU.
 
-Each model at each batch size runs beside each other one that is kept busy. In steady state the target's slowdown is the
-inverse of its rate in the truth's execution model; log-normal noise of mean 1 stands for the measurement. A quarter of
-the pairs of models is marked as held out: both directions and all batch sizes of a pair stay together, so that a
-predictor is judged on pairs of models of which it has seen nothing.
+Each model at each batch size runs beside each other one that is kept busy, on a unit of the truth's execution model.
+The target starts at several points of the other's execution, because phases make that matter, and the mean counts;
+log-normal noise of mean 1 stands for the measurement. A quarter of the pairs of models is marked as held out: both
+directions and all batch sizes of a pair stay together, so that a predictor is judged on pairs of models of which it has
+seen nothing.
 """
 
 from __future__ import annotations
@@ -21,9 +22,15 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stratsim.model.profile import Profile
+    from stratsim.device import ExecutionModel
+    from stratsim.model.profile import HardwareProfile, Profile
 
 __all__ = ["Campaign", "measure_pairs"]
+
+_Cell = tuple[str, int]
+"""Model and batch size."""
+_STARTS = 16
+"""Points of the other's execution at which the target starts (our choice)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ def measure_pairs(profile: Profile, campaign: Campaign) -> Profile:
     Raises:
         SpecError: the execution model is unknown or runs one batch at a time, or no model covers any of the sizes.
     """
-    truth = execution_model(campaign.device_model, profile.for_hardware())
+    hardware = profile.for_hardware()
+    truth = execution_model(campaign.device_model, hardware, 2)
     if truth.max_concurrency == 1:
         raise SpecError(f"device model {truth.name!r} runs one batch at a time: there is no co-location to measure")
     streams = Streams(campaign.seed)
@@ -73,14 +81,36 @@ def measure_pairs(profile: Profile, campaign: Campaign) -> Profile:
     pairs = []
     for target in cells:
         for other in cells:
-            rate = truth.rates([truth.load(*target), truth.load(*other)])[0]
-            slowdown = _noise(target, other, campaign.noise_cv, streams) / rate
+            exact = _slowdown(truth, hardware, target, other)
+            slowdown = _noise(target, other, campaign.noise_cv, streams) * exact
             held = frozenset((target[0], other[0])) in held_out
             pairs.append(Pair(*target, *other, slowdown=round(slowdown, 6), held_out=held))
     return replace(profile, pairs=tuple(pairs), provenance=_provenance(profile, campaign))
 
 
-def _cells(profile: Profile, batches: tuple[int, ...]) -> Iterator[tuple[str, int]]:
+def _slowdown(truth: ExecutionModel, hardware: HardwareProfile, target: _Cell, other: _Cell) -> float:
+    """Return how much longer the target takes beside the other, on average over where in the other it starts."""
+    own_s, other_s = (hardware.models[model].latency_s[batch] for model, batch in (target, other))
+    times_s = [_beside(truth, (target, own_s), (other, other_s), other_s * k / _STARTS) for k in range(_STARTS)]
+    return sum(times_s) / _STARTS / own_s
+
+
+def _beside(truth: ExecutionModel, target: tuple[_Cell, float], other: tuple[_Cell, float], start_s: float) -> float:
+    """Return how long the target takes from `start_s` on, while the other starts at 0 and again whenever it ends."""
+    unit = truth.unit()
+    unit.add(0.0, other, other[1], truth.work(*other[0]))
+    while unit.next_s < start_s:
+        unit.complete(unit.next_s)  # a phase
+    unit.add(start_s, None, target[1], truth.work(*target[0]))
+    while True:
+        now_s = unit.next_s
+        for ended in unit.complete(now_s):
+            if ended.key is None:
+                return now_s - start_s
+            unit.add(now_s, other, other[1], truth.work(*other[0]))
+
+
+def _cells(profile: Profile, batches: tuple[int, ...]) -> Iterator[_Cell]:
     for name, model in profile.observable.models.items():
         yield from ((name, batch) for batch in batches if batch <= max(model.latency_s))
 
@@ -93,7 +123,7 @@ def _held_out(models: list[str], share: float, streams: Streams) -> set[frozense
     return {frozenset(pair) for pair in chosen}
 
 
-def _noise(target: tuple[str, int], other: tuple[str, int], cv: float, streams: Streams) -> float:
+def _noise(target: _Cell, other: _Cell, cv: float, streams: Streams) -> float:
     """Return a log-normal factor of mean 1."""
     name = ("campaign", "noise", target[0], str(target[1]), other[0], str(other[1]))
     sigma = math.sqrt(math.log1p(cv**2))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from stratsim.device import EXECUTION_MODELS
+from stratsim.device import execution_model, find_model
 from stratsim.engine import Result, simulate
-from stratsim.errors import SimulationError, SpecError, suggest
+from stratsim.errors import SimulationError
 from stratsim.experiment.manifest import make_manifest
 from stratsim.export import invariants, summarize
 from stratsim.model.codec import load_profile
@@ -66,8 +66,9 @@ def prepare(spec: RunSpec) -> Inputs:
     for call in policies:
         make_policy(call)  # no mistake that can be seen at once may wait for the end of a long read or run
     profile = load_profile(spec.profile)
-    if spec.device_model not in EXECUTION_MODELS:
-        raise SpecError(f"unknown device model {spec.device_model!r}; {suggest(spec.device_model, EXECUTION_MODELS)}")
+    device_model = spec.device_model or profile.default_device_model
+    find_model(device_model)
+    spec = replace(spec, device_model=device_model)
     rule = load_rule(spec.workload) if spec.workload is not None else None
     trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
     if trace.normalised and spec.load is None:
@@ -82,6 +83,7 @@ def prepare(spec: RunSpec) -> Inputs:
         load=spec.load,
         rate_scale=spec.rate_scale,
     )
+    execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)
     if spec.warmup_s is not None and not workload.closed_loop:
         measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
     return Inputs(spec, profile, trace, workload, policies, (*workload.notes, *_clamped(spec, profile, workload)))
@@ -135,11 +137,15 @@ def _run(inputs: Inputs, call: PolicyCall, progress: Callable[[str, int, int], N
 
 def _clamped(spec: RunSpec, profile: Profile, workload: Workload) -> tuple[str, ...]:
     """Return a note on the models whose profile does not reach the largest batch."""
-    used = {workload.models[code] for code in set(workload.model.tolist())}
-    used |= {client.model for client in workload.closed_loop}
-    largest = {name: max(profile.observable.models[name].latency_s) for name in used}
+    largest = {name: max(profile.observable.models[name].latency_s) for name in _used(workload)}
     below = {name: size for name, size in largest.items() if size < spec.max_batch}
     if not below:
         return ()
     sizes = ", ".join(f"{name} {size}" for name, size in sorted(below.items()))
     return (f"max batch {spec.max_batch} is clamped to the profile's largest: {sizes}",)
+
+
+def _used(workload: Workload) -> set[str]:
+    """Return the models that are asked for."""
+    used = {workload.models[code] for code in set(workload.model.tolist())}
+    return used | {client.model for client in workload.closed_loop}

@@ -29,7 +29,7 @@ from stratsim.model.parts import (
 from stratsim.model.truth import Sharing, Transfers, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "MAX_BATCH",
@@ -157,6 +157,8 @@ class Profile:
         truth: What only the simulated hardware knows.
         pairs: Directed co-location slowdowns; a scheduler may know them, as it could have measured them.
         description: One paragraph.
+        device_model: The execution model that the truth was made for; what a run uses unless it names another;
+            None for `streams`.
     """
 
     schema_version: int
@@ -167,12 +169,13 @@ class Profile:
     truth: Truth = field(default_factory=Truth)
     pairs: tuple[Pair, ...] = ()
     description: str = ""
+    device_model: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise ProfileError("name is empty")
-        for model in self.truth.sharing:
-            self._require(model, "truth.sharing")
+        for section, model in self.truth.named():
+            self._require(model, section)
         self._check_pairs()
         self._check_names()
 
@@ -203,6 +206,11 @@ class Profile:
                 if alias in seen:
                     raise ProfileError(f"aliases of {name!r}: {alias!r} is claimed twice")
                 seen.add(alias)
+
+    @property
+    def default_device_model(self) -> str:
+        """The execution model of a run that names none."""
+        return self.device_model or "streams"
 
     def resolve(self, name: str) -> str:
         """Return the profile's own name of a model given by name or alias.
@@ -247,24 +255,27 @@ class Profile:
             pairs=tuple(self.pairs),
         )
 
-    def for_hardware(self) -> HardwareProfile:
-        """Return what the simulated device is made of."""
-        models = {}
-        for name, model in self.observable.models.items():
-            sharing = self.truth.sharing.get(name) or {1: Sharing(1.0, 1.0)}
-            size = max(model.latency_s) + 1
-            demand = dense({b: entry.demand for b, entry in sharing.items()}, "linear", size)
-            weight = dense({b: entry.weight for b, entry in sharing.items()}, "linear", size)
-            models[name] = HardwareModel(
+    def for_hardware(self, models: Iterable[str] | None = None) -> HardwareProfile:
+        """Return what the simulated device is made of.
+
+        Args:
+            models: Those that it is to run: a device model asks for the parameters of these alone. All by default.
+        """
+        wanted = set(self.observable.models if models is None else models)
+        made = {
+            name: HardwareModel(
                 name=name,
                 latency_s=dense(model.latency_s, self.observable.interpolation),
-                sharing=tuple(Sharing(s, w) for s, w in zip(demand, weight, strict=True)),
                 features=dict(model.features),
+                kernels=model.kernels,
                 weights_bytes=model.weights_bytes,
             )
+            for name, model in self.observable.models.items()
+            if name in wanted
+        }
         return HardwareProfile(
             name=self.name,
-            models=models,
+            models=made,
             pcie=self.observable.pcie,
             noise_cv=self.truth.noise_cv,
             device=self.device,
@@ -326,12 +337,16 @@ class SchedulerProfile:
 
 @dataclass(frozen=True, slots=True)
 class HardwareModel:
-    """One model as the simulated device knows it; both tuples are indexed by batch size."""
+    """One model as the simulated device knows it: solo figures. Those of contention are in `HardwareProfile.truth`.
+
+    Args:
+        latency_s: Solo execution latency, indexed by batch size; entry 0 repeats entry 1.
+    """
 
     name: str
     latency_s: tuple[float, ...]
-    sharing: tuple[Sharing, ...]
     features: Mapping[int, Features] = field(default_factory=dict)
+    kernels: Kernels | None = None
     weights_bytes: int | None = None
 
 

@@ -6,29 +6,17 @@ Nothing here reaches a policy or a predictor: `Profile.for_scheduler` copies the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
-from stratsim.model.parts import batch_sizes, fraction, not_negative, positive
+from stratsim.model.contention import Blocks, GpuletFit, Igniter, ResourcePhase, Sharing, check_phases, check_table
+from stratsim.model.kernel_queue import KernelQueue
+from stratsim.model.parts import fraction, not_negative, positive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Sharing", "Transfers", "Truth"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """Parameters of the `streams` execution model for one model at one batch size.
-
-    Args:
-        demand: s in (0, 1], the share of the GPU that the model occupies when it runs alone at full speed.
-        weight: w > 0, how strongly its kernels win the block scheduler; only ratios matter.
-    """
-
-    demand: float
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        positive("", demand=self.demand, weight=self.weight)
-        if self.demand > 1:
-            raise ProfileError(f"demand must be within (0, 1], got {self.demand!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +49,54 @@ class Transfers:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What only the simulated hardware knows.
+    """What only the simulated hardware knows: a section per execution model, and one for the links.
+
+    Tables are by model and batch size. Between batch sizes figures are linear, beyond the first and last constant.
 
     Args:
-        sharing: `streams` parameters by model and batch size; linear between batch sizes, constant beyond the first
-            and the last. A model without an entry has demand 1 and weight 1 (processor sharing).
+        sharing: Of `streams`. A model without an entry has demand 1 and weight 1 (processor sharing).
         transfers: How copies share engines and links; None: one engine per direction, first in first out, full duplex.
         noise_cv: Run-to-run coefficient of variation of a batch's solo execution time, for all models.
+        roofline: Phases of `roofline`. A model without an entry has one phase, derived from its features.
+        blocks: Of `block-priority`.
+        partitions: Share of the GPU that each model's partition has, for `gpulet` and `igniter`; equal parts for as
+            many batches as may execute at once where a model has no entry.
+        gpulet: Of `gpulet`.
+        igniter: Of `igniter`.
+        kernel_queue: Of `kernel-queue`.
     """
 
     sharing: dict[str, dict[int, Sharing]] = field(default_factory=dict)
     transfers: Transfers | None = None
     noise_cv: float = 0.0
+    roofline: dict[str, dict[int, tuple[ResourcePhase, ...]]] = field(default_factory=dict)
+    blocks: Blocks | None = None
+    partitions: dict[str, float] = field(default_factory=dict)
+    gpulet: GpuletFit | None = None
+    igniter: Igniter | None = None
+    kernel_queue: KernelQueue | None = None
 
     def __post_init__(self) -> None:
         not_negative("", noise_cv=self.noise_cv)
-        for model, table in self.sharing.items():
-            if not table:
-                raise ProfileError(f"sharing[{model!r}] is empty; leave the model out for processor sharing")
-            batch_sizes(f"sharing[{model!r}]", *table)
+        for model, shared in self.sharing.items():
+            check_table(f"sharing[{model!r}]", shared)
+        for model, table in self.roofline.items():
+            check_table(f"roofline[{model!r}]", table)
+            for batch, phases in table.items():
+                check_phases(f"roofline[{model!r}][{batch}]", phases)
+        for model, share in self.partitions.items():
+            if not 0 < share <= 1:
+                raise ProfileError(f"partitions[{model!r}] must be within (0, 1], got {share!r}")
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Yield each section that names models, with each model that it names."""
+        sections: dict[str, Iterable[str]] = {
+            "sharing": self.sharing,
+            "roofline": self.roofline,
+            "blocks.kernels": self.blocks.kernels if self.blocks else (),
+            "partitions": self.partitions,
+            "igniter.models": self.igniter.models if self.igniter else (),
+            "kernel_queue.length_s": self.kernel_queue.length_s if self.kernel_queue else (),
+        }
+        for section, models in sections.items():
+            yield from ((f"truth.{section}", model) for model in models)

@@ -39,7 +39,7 @@ def make_gpu(slots):
 
 
 def ready(gpu, at_s, batch_id, solo_s=10.0):
-    gpu.ready(at_s, batch_id, solo_s, MODEL.phases("a", 1))
+    gpu.ready(at_s, batch_id, solo_s, MODEL.work("a", 1))
 
 
 def test_a_free_slot_is_taken_when_the_input_is_there():

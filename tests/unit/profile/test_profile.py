@@ -78,17 +78,15 @@ def test_a_model_outside_the_profile():
         PROFILE.for_scheduler().latency_s("tall")
 
 
-def test_hardware_interpolates_sharing_linearly_and_repeats_the_ends():
+def test_hardware_has_the_solo_figures_and_the_truth():
     hardware = PROFILE.for_hardware()
-    assert hardware.models["wide"].sharing[1] == Sharing(0.4, 3.0)
-    assert hardware.models["wide"].sharing[2].demand == pytest.approx(0.6)
-    assert hardware.models["wide"].sharing[2].weight == pytest.approx(4.0)
-    assert hardware.models["wide"].sharing[4] == Sharing(1.0, 6.0)
+    assert hardware.models["wide"].latency_s == PROFILE.for_scheduler().models["wide"].latency_s
+    assert hardware.truth == PROFILE.truth
     assert hardware.noise_cv == 0.01
 
 
-def test_a_model_without_sharing_is_processor_shared():
-    assert PROFILE.for_hardware().models["narrow"].sharing == (Sharing(1.0, 1.0), Sharing(1.0, 1.0))
+def test_hardware_can_be_asked_for_some_models_only():
+    assert list(PROFILE.for_hardware(["narrow"]).models) == ["narrow"]
 
 
 def test_the_scheduler_cannot_reach_the_truth():

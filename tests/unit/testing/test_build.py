@@ -41,10 +41,8 @@ class TestProfile:
             {"a": {1: 0.01, 2: 0.02}, "b": {1: 0.01, 2: 0.02}, "c": 0.01},
             sharing={"a": Sharing(0.5, 2.0), "b": {1: Sharing(0.2), 2: Sharing(0.4)}},
             noise_cv=0.25,
-        ).for_hardware()
-        assert made.models["a"].sharing[1:] == (Sharing(0.5, 2.0), Sharing(0.5, 2.0))
-        assert made.models["b"].sharing[1:] == (Sharing(0.2), Sharing(0.4))
-        assert made.models["c"].sharing[1] == Sharing(1.0, 1.0)
+        ).truth
+        assert made.sharing == {"a": {1: Sharing(0.5, 2.0)}, "b": {1: Sharing(0.2), 2: Sharing(0.4)}}
         assert made.noise_cv == 0.25
 
     def test_what_no_profile_may_hold_is_refused(self):
