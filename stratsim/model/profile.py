@@ -9,6 +9,7 @@ one, like an unknown model, is an `OutsideProfileError`.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -279,7 +280,7 @@ class Profile:
             pcie=self.observable.pcie,
             noise_cv=self.truth.noise_cv,
             device=self.device,
-            truth=self.truth,
+            truth=deepcopy(self.truth),
             pairs=tuple(self.pairs),
         )
 
