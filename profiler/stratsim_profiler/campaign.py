@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stratsim_profiler.environment import Verdict
+from stratsim.errors import ProfileError
 from stratsim_profiler.measure.bench import Rejected
 from stratsim_profiler.measure.colocation import colocation
 from stratsim_profiler.measure.offsets import offsets
@@ -17,6 +17,7 @@ from stratsim_profiler.samples import Discarded, Done, Note, Telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from stratsim_profiler.environment import Verdict
     from stratsim_profiler.measure.bench import Bench
     from stratsim_profiler.plan import Cell, Plan
     from stratsim_profiler.progress import Progress
@@ -37,6 +38,8 @@ _STABLE = 0.01
 """Relative change of the clock below which it is stable."""
 
 _WARM_STEP_S = 0.5
+_MOST_FAILURES = 5
+"""Cells in a row that may fail before the device is taken for broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +64,37 @@ class Outcome:
 def run_plan(bench: Bench, plan: Plan, file: SampleFile, progress: Progress) -> Outcome:
     """Measure what the file does not hold yet; stop when the budget is spent.
 
-    Time that the file's cells took before counts towards the budget.
+    Time that the file's cells took before counts towards the budget. Cells that were given up then are tried again.
+
+    Raises:
+        ProfileError: several cells in a row failed with an error of the device.
     """
     begin = time.perf_counter()
     earlier = sum(done.spent_s for done in file.samples.of(Done))
-    finished = file.samples.done
+    finished = _with_samples(file)
     todo = [cell for cell in plan.cells if cell.id not in finished]
     late: list[str] = []
+    failures = 0
     for index, cell in enumerate(todo):
         spent = earlier + time.perf_counter() - begin
         if plan.budget_s is not None and cell.rank > 0 and spent + cell.estimate_s > plan.budget_s:
             late.append(cell.id)
             continue
-        left = sum(rest.estimate_s for rest in todo[index:])
-        progress.show(len(plan.cells) - len(todo) + index, left, cell.id)
+        progress.show(len(plan.cells) - len(todo) + index, sum(rest.estimate_s for rest in todo[index:]), cell.id)
         start = time.perf_counter()
         records = measure_cell(bench, cell)
         file.commit(records, Done(cell.id, round(time.perf_counter() - start, 3)))
-    return _outcome(file, plan, late, time.perf_counter() - begin)
+        failures = failures + 1 if _failed(records) else 0
+        if failures == _MOST_FAILURES:
+            raise ProfileError(f"{failures} cells in a row failed; the last, {cell.id}: {_failed(records)}")
+    return _outcome(file, late, time.perf_counter() - begin)
 
 
 def measure_cell(bench: Bench, cell: Cell) -> list[Record]:
     """Return the records of a cell, those of attempts that were thrown away included.
 
-    What is only doubtful (the device's speed drifted, other processes were busy) is kept on the last attempt, with a
-    note; what is wrong is not.
+    What is only doubtful (the device's speed drifted, other processes were busy) is measured again, and kept with a
+    note on the last attempt, or at once where the cell before had the same trouble. What is wrong is never kept.
     """
     kept: list[Record] = []
     attempts = bench.settings.attempts
@@ -99,9 +108,13 @@ def measure_cell(bench: Bench, cell: Cell) -> list[Record]:
             if problem.why.reason == "memory":
                 break
             continue
-        if bench.soft and attempt < attempts:
+        except RuntimeError as problem:  # torch's errors: of the device, or of a model on it
+            kept.append(Discarded(cell.id, "error", " ".join(str(problem).split())[:300], attempt))
+            break
+        if bench.soft and attempt < attempts and bench.soft[0].reason not in bench.lasting:
             kept.append(_discarded(cell, bench.soft[0], attempt))
             continue
+        bench.lasting = frozenset(wrong.reason for wrong in bench.soft)
         notes = [Note(cell.id, f"kept in spite of {wrong.reason}: {wrong.detail}") for wrong in bench.soft]
         telemetry = bench.monitor.telemetry(start, time.perf_counter())
         return [*kept, *records, *notes, *([telemetry] if telemetry else [])]
@@ -129,13 +142,24 @@ def _discarded(cell: Cell, why: Verdict, attempt: int) -> Discarded:
     return Discarded(cell.id, why.reason, why.detail, attempt)
 
 
-def _outcome(file: SampleFile, plan: Plan, late: Sequence[str], spent_s: float) -> Outcome:
-    samples = file.samples
-    held = {record.cell for record in samples.records if not isinstance(record, Discarded | Note | Done | Telemetry)}
+def _failed(records: Sequence[Record]) -> str | None:
+    """Return the error that a cell failed with, if it did."""
+    last = records[-1] if records else None
+    return last.detail if isinstance(last, Discarded) and last.reason == "error" else None
+
+
+def _with_samples(file: SampleFile) -> frozenset[str]:
+    """Return the cells that have samples."""
+    without = (Discarded, Note, Done, Telemetry)
+    return frozenset(record.cell for record in file.samples.records if not isinstance(record, without))
+
+
+def _outcome(file: SampleFile, late: Sequence[str], spent_s: float) -> Outcome:
+    held = _with_samples(file)
     return Outcome(
-        measured=len(samples.done & held),
-        discarded=len(samples.of(Discarded)),
-        given_up=tuple(sorted(samples.done - held)),
+        measured=len(held),
+        discarded=len(file.samples.of(Discarded)),
+        given_up=tuple(sorted(file.samples.done - held)),
         late=tuple(late),
         spent_s=spent_s,
     )

@@ -58,9 +58,9 @@ def all_cells(request: Request, settings: Settings, info: DeviceInfo) -> list[Ce
         (1.0, 1.0, [timed(cell) for cell in _pairs(request)]),
         (1.0, 1.0, [timed(cell) for cell in _triples(request)]),
         (1.0, 1.0, [timed(cell) for cell in _offsets(request, settings)]),
-        (1.0, 1.3, [timed(cell) for cell in _stressors(request)]),
-        (1.0, 1.3, [timed(cell) for cell in _controls(request, info)]),
-        (1.0, 1.3, [timed(cell) for cell in _priorities(request)]),
+        (1.0, 2.0, [timed(cell) for cell in _stressors(request)]),
+        (1.0, 2.0, [timed(cell) for cell in _controls(request, info)]),
+        (1.0, 2.0, [timed(cell) for cell in _priorities(request)]),
     ]
     return [cell for base, stretch, cells in groups for cell in _ranked(cells, base, stretch)]
 

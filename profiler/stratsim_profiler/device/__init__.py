@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from stratsim.errors import MissingExtraError, SpecError
@@ -27,6 +28,7 @@ def open_device(spec: str) -> Device:
         raise SpecError(f"device {spec!r} must be cuda, cuda:INDEX, cpu or cpu:CORES")
     if rest and not (rest.isascii() and rest.isdigit()):
         raise SpecError(f"device {spec!r}: {rest!r} is not a number")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch.profiler would report every start and stop on stderr
     try:
         import torch  # noqa: F401
     except ImportError:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
 from stratsim_profiler.device.base import DeviceInfo, Lane, Span
-from stratsim_profiler.device.works import Sizes
 from stratsim_profiler.device.worker import serve
+from stratsim_profiler.device.works import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ _CORES = 2
 """Cores of the device where none are asked for: with more, four workers hardly meet."""
 
 _SLOTS = 4
-_LEAD_S = 0.02
+_LEAD_S = 0.008
 """How far ahead a common start is set: every worker has its message by then."""
 
 _CACHE_FALLBACK = 32 << 20

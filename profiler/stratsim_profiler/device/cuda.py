@@ -91,7 +91,7 @@ class CudaDevice:
             raise SpecError(f"device cuda:{index}: this machine has {torch.cuda.device_count()} GPUs")
         self._before = gpu_processes()
         self._index = index
-        self._name = f"cuda:{index}"
+        self._name = _name(index)
         self.slots = slots
         torch.cuda.set_device(index)
         self._properties = torch.cuda.get_device_properties(index)
@@ -292,7 +292,7 @@ class CudaDevice:
         properties: Any = self._properties
         details = {
             "compute_capability": f"{properties.major}.{properties.minor}",
-            "multiprocessors": properties.multi_processor_count,
+            "sms": properties.multi_processor_count,
             "cache_bytes": cache_bytes,
             "torch": torch.__version__,
             "cuda": torch.version.cuda,
@@ -313,9 +313,14 @@ class CudaDevice:
         )
 
 
+def _name(index: int) -> str:
+    """Return torch's name of a GPU."""
+    return f"cuda:{index}"
+
+
 def _copy(work: Copy, index: int) -> Callable[[], object]:
     host = torch.empty(work.size_bytes, dtype=torch.uint8, pin_memory=work.pinned).fill_(1)
-    there = torch.ones(work.size_bytes, dtype=torch.uint8, device=f"cuda:{index}")
+    there = torch.ones(work.size_bytes, dtype=torch.uint8, device=_name(index))
     torch.cuda.synchronize(index)
     source, target = (host, there) if work.direction == "h2d" else (there, host)
     return lambda: target.copy_(source, non_blocking=True)

@@ -153,6 +153,9 @@ class Bench:
     soft: list[Verdict] = field(default_factory=list)
     """What was wrong with the cell at hand without making it unusable."""
 
+    lasting: frozenset[str] = frozenset()
+    """Reasons that the cell before was kept in spite of."""
+
     def __post_init__(self) -> None:
         self.lanes = Lanes(self.device)
 
