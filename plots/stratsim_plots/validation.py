@@ -60,7 +60,7 @@ def slowdowns(frame: pd.DataFrame) -> Figure:
     """Draw simulated against measured slowdowns on log axes; the models that fit worst have a colour of their own."""
     from stratsim_plots import style
 
-    figure = style.new_figure(3.3)
+    figure = style.new_figure(3.8)
     axes = figure.subplots()
     error = (frame["simulated"] / frame["measured"] - 1).abs()
     mean = error.groupby(frame["model"]).mean().sort_values(ascending=False)
@@ -69,7 +69,7 @@ def slowdowns(frame: pd.DataFrame) -> Figure:
     limit = (0.9, 1.12 * max(frame["measured"].max(), frame["simulated"].max()))
     axes.fill_between(limit, np.multiply(limit, 0.9), np.multiply(limit, 1.1), color="#e4e4e4", label="within 10 %")
     axes.plot(limit, limit, color="#808080", linewidth=0.6)
-    _scatter(axes, frame[others], f"{len(mean) - len(worst)} other models", color="#505050", marker=".", alpha=0.5)
+    _scatter(axes, frame[others], f"other models ({len(mean) - len(worst)})", color="#505050", marker=".", alpha=0.5)
     for number, model in enumerate(worst, start=1):
         label = f"{model} (mean error {100 * mean[model]:.0f} %)"
         look = style.look(number)
@@ -77,7 +77,7 @@ def slowdowns(frame: pd.DataFrame) -> Figure:
     _log_axes(axes, limit)
     axes.set_xlabel("Measured slowdown of 2 to 5 copies")
     axes.set_ylabel("Simulated slowdown")
-    axes.legend(loc="upper left", handletextpad=0.4, frameon=True, framealpha=1, edgecolor="none")
+    style.legend_above(figure, axes.get_legend_handles_labels()[0], 2)
     style.footer(figure, "ParvaGPU, A100 80GB, whole GPU; simulated with a100-80gb-parvagpu (published, fitted)")
     return figure
 
@@ -165,13 +165,13 @@ def cells(frame: pd.DataFrame) -> Figure:
     axes.plot(frame["measured"], rows, "s", color=style.BLACK, label="measured")
     axes.plot(frame["simulated"], rows, "o", color=style.VERMILLION, label="simulated")
     for row, measured, simulated in zip(rows, frame["measured"], frame["simulated"], strict=True):
-        axes.annotate(
-            f"{100 * (simulated / measured - 1):+.0f} %", (max(measured, simulated), row), (5, 0), textcoords="offset points",
-            va="center", fontsize=6,
-        )  # fmt: skip
+        error = f"{100 * (simulated / measured - 1):+.0f} %"
+        place = (max(measured, simulated), row)
+        axes.annotate(error, place, (5, 0), textcoords="offset points", va="center", fontsize=6)
     axes.set_yticks(rows, frame["workload"] + ": " + frame["client"])
     axes.set_xscale("log")
-    axes.set_xlim(0.95, 1.35 * max(frame["measured"].max(), frame["simulated"].max()))
+    both = frame[["measured", "simulated"]]
+    axes.set_xlim(0.95 * min(1.0, both.min().min()), 1.6 * both.max().max())
     axes.set_xticks([tick for tick in (1, 2, 3, 5, 10, 20) if tick < axes.get_xlim()[1]])
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.minorticks_off()

@@ -78,7 +78,8 @@ _TAILS = ("mean_service_s", "service_p95_s", "service_p99_s")
 
 def _replayed(setting: Setting, workload: str) -> Mapping[str, Mapping[str, float]]:
     spec = RunSpec(trace=str(setting.path(_file(workload))), profile=PROFILE, policy="native")
-    return replay(prepare(spec), keep_results=False).summaries[0]["clients"]
+    found: Mapping[str, Mapping[str, float]] = replay(prepare(spec), keep_results=False).summaries[0]["clients"]
+    return found
 
 
 CHECKS = (

@@ -46,7 +46,7 @@ def ends_ms(device_model: str, profile: Profile, starts: Sequence[tuple[float, s
     workload = make_workload([(at / 1e3, model) for at, model in starts], profile=profile)
     cluster = Cluster(device_model=device_model, max_concurrency=len(starts), prefetch=0, transfers=False)
     result = simulate(workload, profile, Fifo(max_batch=1, drop="never"), cluster=cluster)
-    return (result.requests.finish_s * 1e3).tolist()
+    return [finish_s * 1e3 for finish_s in result.requests.finish_s.tolist()]
 
 
 def _streams(case: rates.Streams) -> Check:

@@ -71,7 +71,7 @@ def copies(
     if transfers is not None:
         profile = with_truth(profile, transfers=transfers)
     rows = [(copy.at_ms / 1e3, name) for copy, name in zip(wanted, sizes, strict=True)]
-    machine = Cluster(**({"max_concurrency": len(wanted), "device_model": "streams"} | cluster))
+    machine = Cluster(max_concurrency=len(wanted), device_model="streams", **cluster)
     result = simulate(
         make_workload(rows, profile=profile), profile, Fifo(max_batch=1, drop="never"), cluster=machine, max_batch=1
     )
