@@ -73,6 +73,8 @@ class Predictor:
     """What is known of the hardware; set by `fit`."""
     now_s_: float
     """End of the last observed batch, seconds; minus infinity before the first."""
+    as_of_s_: float
+    """The time that predictions refer to, seconds: that of the last change of version. A run starts at 0."""
     version_: int
     """Grows whenever predictions may have changed: what was derived from them holds while it stays."""
     adapts: bool
@@ -118,7 +120,7 @@ class Predictor:
         self.now_s_ = -inf
         self.version_ = 0
         self.adapts = type(self).learn is not Predictor.learn
-        self._predicted_s = 0.0
+        self.as_of_s_ = 0.0
         self._memory = {}
         self.start()
         return self
@@ -181,12 +183,12 @@ class Predictor:
             return
         overlapped = self._check(observation)
         self.now_s_ = end_s
-        if overlapped:
-            self.learn(observation)
-        if overlapped or end_s - self._predicted_s >= self._stale_after_s:
-            self._predicted_s = end_s
+        if overlapped or end_s - self.as_of_s_ >= self._stale_after_s:
+            self.as_of_s_ = end_s
             self.version_ += 1
             memory.clear()
+        if overlapped:
+            self.learn(observation)
 
     def expected_duration_s(self, observation: Observation) -> float:
         """Return how long the batch would have taken, by today's belief, beside those who really were there.

@@ -256,10 +256,10 @@ class EwmaPairs(Predictor):
         seen_s = 0.0
         if entry is not None and entry.value is not None:
             known, seen_s = entry.value, entry.seen_s
-        if self.half_life_s == inf or self.now_s_ <= seen_s:
+        if self.half_life_s == inf or self.as_of_s_ <= seen_s:
             return known
         prior = self.prior_slowdown - 1.0
-        return prior + (known - prior) * exp2((seen_s - self.now_s_) / self.half_life_s)
+        return prior + (known - prior) * exp2((seen_s - self.as_of_s_) / self.half_life_s)
 
     def _prior(self, target: Member, other: Member) -> float:
         measured = self._measured.get((target[0], other[0]))

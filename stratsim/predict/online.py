@@ -138,9 +138,9 @@ class OnlineLinear(Predictor):
 
     def _kept(self) -> float:
         """Return what is left of the pair terms since the last sample."""
-        if self.half_life_s == inf or self.now_s_ <= self._faded_s:
+        if self.half_life_s == inf or self.as_of_s_ <= self._faded_s:
             return 1.0
-        return float(exp2((self._faded_s - self.now_s_) / self.half_life_s))
+        return float(exp2((self._faded_s - self.as_of_s_) / self.half_life_s))
 
     def _as_rate(self, predicted: float) -> float:
         if predicted <= 0.0:
@@ -153,7 +153,7 @@ class OnlineLinear(Predictor):
         sample = self.sample(observation)
         if self.half_life_s < inf:
             self.fade(self._kept())
-            self._faded_s = max(self.now_s_, 0.0)
+            self._faded_s = self.as_of_s_
         self.correct(sample)
 
     def sample(self, observation: Observation) -> Sample:

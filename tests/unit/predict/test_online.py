@@ -195,7 +195,7 @@ def test_doubt_grows_while_nothing_is_learned(knowledge, batch):
     assert doubtful[2] - doubtful[0] > 2 * (sure[2] - sure[0])
     keep = belief._kept()
     belief.fade(keep)
-    belief._faded_s = belief.now_s_
+    belief._faded_s = belief.as_of_s_
     assert quartiles(belief) == pytest.approx(doubtful)
 
 
