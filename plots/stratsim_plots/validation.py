@@ -71,14 +71,15 @@ def slowdowns(frame: pd.DataFrame) -> Figure:
     axes.plot(limit, limit, color="#808080", linewidth=0.6)
     _scatter(axes, frame[others], f"other models ({len(mean) - len(worst)})", color="#505050", marker=".", alpha=0.5)
     for number, model in enumerate(worst, start=1):
-        label = f"{model} (mean error {100 * mean[model]:.0f} %)"
+        label = f"{model} ({100 * mean[model]:.0f} %)"
         look = style.look(number)
         _scatter(axes, frame[frame["model"] == model], label, color=look["color"], marker=look["marker"])
     _log_axes(axes, limit)
     axes.set_xlabel("Measured slowdown of 2 to 5 copies")
     axes.set_ylabel("Simulated slowdown")
     style.legend_above(figure, axes.get_legend_handles_labels()[0], 2)
-    style.footer(figure, "ParvaGPU, A100 80GB, whole GPU; simulated with a100-80gb-parvagpu (published, fitted)")
+    source = "ParvaGPU, A100 80GB, whole GPU; simulated with a100-80gb-parvagpu (published, fitted)"
+    style.footer(figure, f"In brackets: mean error of the three models that fit worst. {source}")
     return figure
 
 
@@ -165,7 +166,7 @@ def cells(frame: pd.DataFrame) -> Figure:
     axes.plot(frame["measured"], rows, "s", color=style.BLACK, label="measured")
     axes.plot(frame["simulated"], rows, "o", color=style.VERMILLION, label="simulated")
     for row, measured, simulated in zip(rows, frame["measured"], frame["simulated"], strict=True):
-        error = f"{100 * (simulated / measured - 1):+.0f} %"
+        error = f"{100 * (simulated / measured - 1):+.1f} %"
         place = (max(measured, simulated), row)
         axes.annotate(error, place, (5, 0), textcoords="offset points", va="center", fontsize=6)
     axes.set_yticks(rows, frame["workload"] + ": " + frame["client"])

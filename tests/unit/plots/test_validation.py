@@ -98,7 +98,7 @@ def test_the_models_that_fit_worst_are_named(drawn):
     assert legend == [
         "within 10 %",
         "other models (1)",
-        *(f"{m} (mean error {e} %)" for m, e in zip("dcb", (40, 20, 10), strict=True)),
+        *(f"{m} ({e} %)" for m, e in zip("dcb", (40, 20, 10), strict=True)),
     ]
     assert {"1", "2", "5"} <= set(ticks)
     assert not any("$" in tick for tick in ticks)
@@ -120,7 +120,7 @@ def test_cells_carry_their_error(drawn):
     ticks, legend, notes = drawn("disb-cells")
     assert ticks[-2:] == ["A: x_rt", "C: y_be"]
     assert legend == ["measured", "simulated"]
-    assert notes == ["-8 %", "+25 %"]
+    assert notes == ["-8.3 %", "+25.0 %"]
 
 
 def test_without_matplotlib_it_says_what_to_install(folder, monkeypatch):
