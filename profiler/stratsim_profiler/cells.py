@@ -29,7 +29,7 @@ __all__ = ["all_cells", "held_out_pairs"]
 
 _HELD_OUT = 0.2
 _SEED = "stratsim profile"
-_OPEN_S = {"cuda": 1.0, "cpu": 0.3}
+_OPEN_S = {"cuda": 0.8, "cpu": 0.3}
 """Time to build one lane, about."""
 
 _OVERHEAD_S = 0.1
@@ -104,8 +104,8 @@ class _Timer:
         if cell.kind == "offset":
             return 0.3
         works = len(set(cell.loads)) + (cell.stress is not None)
-        opened = self._open_s if cell.role in ("self", "stressor", "control", "priority") else 0.0
-        return opened + 2 * works * (s.settle_s + s.solo_window_s) + s.settle_s + s.window_s
+        opened = self._open_s if cell.role in ("self", "priority") else 0.0  # the others find their lanes open
+        return opened + 2 * works * (s.solo_settle_s + s.solo_window_s) + s.settle_s + s.window_s
 
 
 def _models(request: Request) -> list[Cell]:

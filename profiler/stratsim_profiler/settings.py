@@ -14,7 +14,8 @@ class Settings:
     Args:
         settle_s: Co-location: how long all streams run before the window begins.
         window_s: Co-location: length of the common window, at least; longer where iterations are long.
-        solo_window_s: Co-location: window of each solo run, before and after.
+        solo_settle_s: Co-location: settle time of each solo run, before and after.
+        solo_window_s: Co-location: its window.
         least_iterations: Co-location: iterations that every stream must have inside the window.
         least_overlap: Co-location: share of the window in which every stream must have work in progress.
         drift: Co-location: how far the solo runs before and after may differ, as a share.
@@ -35,7 +36,8 @@ class Settings:
 
     settle_s: float = 0.2
     window_s: float = 1.0
-    solo_window_s: float = 0.25
+    solo_settle_s: float = 0.1
+    solo_window_s: float = 0.2
     least_iterations: int = 5
     least_overlap: float = 0.98
     drift: float = 0.05
@@ -69,8 +71,9 @@ def settings_for(kind: str, *, quick: bool = False, allow_shared: bool = False) 
         found = replace(
             found,
             settle_s=0.05,
+            solo_settle_s=0.03,
             window_s=0.6,
-            solo_window_s=0.2,
+            solo_window_s=0.25,
             drift=0.15,
             solo_samples=(8, 60),
             solo_noise=0.01,
@@ -83,6 +86,7 @@ def settings_for(kind: str, *, quick: bool = False, allow_shared: bool = False) 
         found = replace(
             found,
             settle_s=found.settle_s / 2,
+            solo_settle_s=found.solo_settle_s / 2,
             window_s=found.window_s / 2,
             solo_window_s=found.solo_window_s / 2,
             least_iterations=3,

@@ -180,28 +180,30 @@ class Bench:
             raise Rejected(wrong)
         self.soft.append(wrong)
 
-    def together(self, lanes: Sequence[Lane], window_s: float) -> Window:
-        """Backlog lanes and return what each did inside the common window.
+    def together(self, lanes: Sequence[Lane], window_s: float, settle_s: float | None = None) -> Window:
+        """Backlog lanes and return what each did inside the common window, which begins when they have settled.
 
         The window is stretched where the lanes' iterations are long.
         """
         slowest = max((self.typical_s.get(lane.work, 0.0) for lane in lanes), default=0.0)
         needed = 1.3 * slowest * len(lanes) * (self.settings.least_iterations + 1)
         length = min(max(window_s, needed), _WINDOW_MOST * window_s)
-        return self._window(self.device.backlog(lanes, self.settings.settle_s + length))
+        settle = self.settings.settle_s if settle_s is None else settle_s
+        return _window(self.device.backlog(lanes, settle + length), settle)
 
     def alone(self, lane: Lane) -> tuple[float, ...]:
         """Return the iterations of a lane alone, in the same harness and at the same depth as beside others."""
-        seconds = self.together([lane], self.settings.solo_window_s).seconds[0]
+        seconds = self.together([lane], self.settings.solo_window_s, self.settings.solo_settle_s).seconds[0]
         if not seconds:
             raise Rejected(Verdict("iterations", f"{lane.work.name} alone has none inside its window"))
         self.typical_s[lane.work] = median(seconds)
         return seconds
 
-    def _window(self, spans: Sequence[Sequence[Span]]) -> Window:
-        window = common_window(spans, self.settings.settle_s)
-        return Window(
-            seconds=tuple(tuple(span.seconds for span in inside(lane, window)) for lane in spans),
-            overlap=tuple(busy_share(lane, window) for lane in spans),
-            length_s=window[1] - window[0],
-        )
+
+def _window(spans: Sequence[Sequence[Span]], settle_s: float) -> Window:
+    window = common_window(spans, settle_s)
+    return Window(
+        seconds=tuple(tuple(span.seconds for span in inside(lane, window)) for lane in spans),
+        overlap=tuple(busy_share(lane, window) for lane in spans),
+        length_s=window[1] - window[0],
+    )
