@@ -45,7 +45,7 @@ Examples:
 @click.option("--limit", type=int, metavar="N", help="Replay the first N requests.")
 @click.option("--warmup", "warmup_s", type=float, metavar="S", help="Measure from S seconds after the first arrival.")
 @click.option("--seed", type=int, metavar="N", help="Seed of all random streams. [default: 0]")
-@click.option("--device-model", metavar="NAME", help="streams, processor-sharing or exclusive. [default: streams]")
+@click.option("--device-model", metavar="NAME", help="How co-located batches slow each other (`stratsim device list`). [default: the profile's]")
 @click.option("--max-concurrency", type=int, metavar="N", help="Batches that execute at once on a GPU. [default: 2]")
 @click.option("--max-batch", type=int, metavar="N", help="Largest batch. [default: 8, at most the profile's largest]")
 @click.option("--drop", metavar="MODE", help="Give requests up: never, expired or infeasible. [default: infeasible]")

@@ -38,7 +38,7 @@ class RunSpec:
         limit: Replay the first so many requests.
         warmup_s: Measure from so many seconds after the first arrival; None measures everything.
         seed: Of all random streams.
-        device_model: Execution model of the simulated GPU.
+        device_model: Execution model of the simulated GPU; None means the one that the profile was made for.
         max_concurrency: Batches that execute at once on a GPU.
         prefetch: Further batches per GPU that may copy in or wait.
         max_batch: Largest batch that policies without a limit of their own form.
@@ -59,7 +59,7 @@ class RunSpec:
     limit: int | None = None
     warmup_s: float | None = None
     seed: int = 0
-    device_model: str = "streams"
+    device_model: str | None = None
     max_concurrency: int = 2
     prefetch: int = 1
     max_batch: int = 8

@@ -29,7 +29,7 @@ class Cluster:
     Args:
         gpus: Number of GPUs.
         device_model: Name of the execution model, the truth of how co-located batches slow each other
-            (`stratsim.device.EXECUTION_MODELS`).
+            (`stratsim device list`); None means the one that the profile was made for.
         max_concurrency: C, the number of batches that may *execute* at once on a GPU.
         prefetch: How many further batches per GPU may copy in, or wait with their input on the GPU. A start is
             legal while executing + staged < C + prefetch; copy-out holds no slot.
@@ -42,7 +42,7 @@ class Cluster:
     """
 
     gpus: int = 1
-    device_model: str = "streams"
+    device_model: str | None = None
     max_concurrency: int = 2
     prefetch: int = 1
     transfers: bool = True

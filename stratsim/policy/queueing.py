@@ -17,7 +17,7 @@ from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import Decision, Drop, DropMode, Policy, Setting, Start, Wake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from stratsim.model.request import Request
     from stratsim.policy.view import GpuView, View
@@ -101,12 +101,11 @@ class QueuePolicy(Policy):
     def _start_batches(self, view: View) -> Iterator[Decision]:
         heads = self._heads
         while heads and (gpu := self._pick(view)) is not None:
-            queue = self._next_queue()
+            queue = self._next_queue(gpu, view.now_s)
             if queue is None:
                 return
             batch: list[Request] = []
-            slot_s = view.now_s + self.expected_wait_s(gpu, view.now_s)
-            yield from self._form(queue, slot_s, view.now_s, batch)
+            yield from self._form(queue, gpu, view.now_s, batch)
             # The queue's head has gone: its entry, the smallest of all, makes room for the next.
             if queue:
                 heapreplace(heads, queue[0])
@@ -123,8 +122,8 @@ class QueuePolicy(Policy):
         candidates = [gpu for gpu in view.gpus if gpu.free_places]
         return min(candidates, key=lambda gpu: self.expected_wait_s(gpu, view.now_s))
 
-    def _next_queue(self) -> list[Entry] | None:
-        """Return the queue of the waiting request with the smallest key; None if nothing waits."""
+    def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry] | None:  # noqa: ARG002 (for keys that need them)
+        """Return the queue of the waiting request with the smallest key, which heads `_heads`; None if nothing waits."""
         heads = self._heads
         while heads:
             entry = heads[0]
@@ -134,15 +133,14 @@ class QueuePolicy(Policy):
             heappop(heads)
         return None
 
-    def _form(self, queue: list[Entry], slot_s: float, now_s: float, batch: list[Request]) -> Iterator[Drop]:
+    def _form(self, queue: list[Entry], gpu: GpuView, now_s: float, batch: list[Request]) -> Iterator[Drop]:
         """Move the largest feasible prefix of a queue into `batch`; yield a Drop for each request given up."""
-        model = queue[0][2].model
-        limit = self._limit[model]
+        limit = self._limit[queue[0][2].model]
+        finish_s = self._estimate(gpu, now_s)
         earliest_s = inf
-        bytes_in = bytes_out = 0
         while queue and len(batch) < limit:
             request = queue[0][2]
-            alone_s = self._finish_s(now_s, slot_s, model, 1, request.bytes_in, request.bytes_out)
+            alone_s = finish_s((request,))
             deadline_s = latest_finish_s(request.deadline_s)
             reason = self._give_up(alone_s, deadline_s, now_s)
             if reason is not None:
@@ -151,12 +149,10 @@ class QueuePolicy(Policy):
                 continue
             if alone_s > deadline_s:
                 deadline_s = inf  # hopeless: it must not hold the others back
-            bytes_in += request.bytes_in
-            bytes_out += request.bytes_out
-            together_s = self._finish_s(now_s, slot_s, model, len(batch) + 1, bytes_in, bytes_out)
-            if batch and together_s > min(earliest_s, deadline_s):
+            due_s = min(earliest_s, deadline_s)
+            if batch and finish_s((*batch, request)) > due_s:
                 break
-            earliest_s = min(earliest_s, deadline_s)
+            earliest_s = due_s
             batch.append(heappop(queue)[2])
 
     def _give_up(self, alone_s: float, deadline_s: float, now_s: float) -> str | None:
@@ -167,11 +163,16 @@ class QueuePolicy(Policy):
             return "expired"
         return "infeasible" if self.drop is DropMode.INFEASIBLE else None
 
-    def _finish_s(self, now_s: float, slot_s: float, model: str, size: int, bytes_in: int, bytes_out: int) -> float:
+    def _estimate(self, gpu: GpuView, now_s: float) -> Callable[[Sequence[Request]], float]:
+        """Return the function that says when requests of one model, started now as one batch, would be done."""
+        return partial(self._finish_s, now_s, now_s + self.expected_wait_s(gpu, now_s))
+
+    def _finish_s(self, now_s: float, slot_s: float, requests: Sequence[Request]) -> float:
         """Return when a batch started now would be done: its input copies while it waits for the slot."""
         profile = self.profile
-        execute_s = max(now_s + profile.h2d.copy_s(bytes_in), slot_s)
-        return execute_s + self._latency_s[model][size] + profile.d2h.copy_s(bytes_out)
+        execute_s = max(now_s + profile.h2d.copy_s(sum([request.bytes_in for request in requests])), slot_s)
+        execute_s += self._latency_s[requests[0].model][len(requests)]
+        return execute_s + profile.d2h.copy_s(sum([request.bytes_out for request in requests]))
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot, if all batches ran at solo speed."""

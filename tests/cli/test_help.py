@@ -90,7 +90,8 @@ def test_every_setting_of_replay_is_named_with_its_default(call):
         known = name in ("trace", "transfers") or f"--{name.replace('_', '-')}" in out or field.name in out
         assert known, field.name
     spec = RunSpec()
-    for name in ("profile", "gpus", "device_model", "max_concurrency", "max_batch", "drop", "seed"):
+    assert "[default:theprofile's]" in out
+    for name in ("profile", "gpus", "max_concurrency", "max_batch", "drop", "seed"):
         assert f"[default:{getattr(spec, name)}" in out, name
 
 

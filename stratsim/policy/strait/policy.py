@@ -197,21 +197,34 @@ class Strait(Policy):
             gpus = self._open(view)
             if not gpus:
                 return
-            for model in self._models_by_urgency():
-                option = self._best(gpus, model, now_s) or self._last_call(gpus, model, now_s)
-                if option is None:
-                    continue  # a blocked model does not block the next
-                if self._rescue and self._low.count:
-                    rescued = self._rescued(option, now_s)
-                    if rescued is not None:
-                        request = rescued[1]
-                        yield from self._start(rescued[0], self._low.take(request.model, 1), now_s)
-                        break  # and look again
-                yield from self._start_high(option, model, now_s)
-                break
-            else:
+            option = self._next_high(gpus, now_s)
+            if option is None:
                 yield from self._wake_for_last_call(now_s)
                 return
+            rescued = self._rescued(option, now_s) if self._rescue and self._low.count else None
+            if rescued is not None:  # and look again
+                yield from self._start(rescued, self._low.take(rescued[1].key[0], 1), now_s)
+            else:
+                yield from self._start_high(option, now_s)
+
+    def _next_high(self, gpus: Sequence[GpuView], now_s: float) -> Option | None:
+        """Return the next batch to start.
+
+        The most urgent that is in time and harms nobody in flight, in the largest batch that harms nobody who waits;
+        where every batch does, in the largest: somebody has to go first. A blocked model does not block the next.
+        Failing that, one that cannot wait any longer.
+        """
+        models = self._models_by_urgency()
+        for model in models:
+            for spare_waiting in (True, False) if self._harm_check else (True,):
+                option = self._best(gpus, model, now_s, spare_waiting)
+                if option is not None:
+                    return option
+        for model in models:
+            option = self._last_call(gpus, model, now_s)
+            if option is not None:
+                return option
+        return None
 
     def _models_by_urgency(self) -> list[str]:
         models = self._high.models()
@@ -219,13 +232,14 @@ class Strait(Policy):
             models.sort(key=lambda model: self._believed.latest_start_s(self._high.head(model)))
         return models
 
-    def _best(self, gpus: Sequence[GpuView], model: str, now_s: float) -> Option | None:
+    def _best(self, gpus: Sequence[GpuView], model: str, now_s: float, spare_waiting: bool) -> Option | None:
         """Return where to start how many of a model's requests: most requests, then earliest end, then lowest GPU."""
         for requests in self._batches(self._high, model, now_s):
             best: Option | None = None
             for gpu in gpus:
                 candidate = self._believed.plan(gpu.id, requests, now_s)
-                if self._admits_high(gpu.id, candidate, now_s) and (best is None or candidate.end_s < best[1].end_s):
+                admitted = self._admits_high(gpu.id, candidate, now_s, spare_waiting)
+                if admitted and (best is None or candidate.end_s < best[1].end_s):
                     best = gpu, candidate
             if best is not None:
                 return best
@@ -239,15 +253,20 @@ class Strait(Policy):
             if now_s + latency_s[size] <= due_s:
                 yield queues.first(model, size)
 
-    def _admits_high(self, gpu: int, candidate: Planned, now_s: float) -> bool:
-        """Whether a high-priority candidate is in time and makes no other high-priority request late."""
+    def _admits_high(self, gpu: int, candidate: Planned, now_s: float, spare_waiting: bool = True) -> bool:
+        """Whether a high-priority candidate is in time and makes no other high-priority request late.
+
+        With `spare_waiting` false, those that still wait do not count, only those in flight.
+        """
         forecast = self._believed.forecasts[gpu]
         batches = forecast.walk(now_s, candidate)
         if self._believed.is_late(candidate, now_s):
             return False
         if not self._harm_check:
             return True
-        return not self._harms(forecast, batches, now_s) and self._leaves_time(gpu, batches, now_s)
+        if self._harms(forecast, batches, now_s):
+            return False
+        return not spare_waiting or self._leaves_time(gpu, batches, now_s)
 
     def _harms(
         self, forecast: Forecast, batches: Sequence[Planned], now_s: float, rates_of: Rates | None = None
@@ -288,10 +307,10 @@ class Strait(Policy):
         without = believed.behind(gpu, batches[:-1], now_s)
         return not any(believed.follows_in_time(without, head, now_s) for head in late)
 
-    def _start_high(self, option: Option, model: str, now_s: float) -> Iterator[Decision]:
+    def _start_high(self, option: Option, now_s: float) -> Iterator[Decision]:
         """Start a batch, with its free places filled with low priority where nobody suffers."""
         gpu, candidate = option
-        size = candidate.key[1]
+        model, size = candidate.key
         requests = self._high.first(model, size)
         room = min(self._limit[model] - size, self._low.waiting(model))
         if self._fill and room > 0 and self._high.waiting(model) == size:
@@ -346,8 +365,8 @@ class Strait(Policy):
             self._timer_s = next_s
             yield SetTimer(next_s)
 
-    def _rescued(self, option: Option, now_s: float) -> tuple[Option, Request] | None:
-        """Return the most urgent low-priority request if only going before the batch of `option` saves it."""
+    def _rescued(self, option: Option, now_s: float) -> Option | None:
+        """Return the most urgent low-priority request, as a batch, if only going before that of `option` saves it."""
         gpu, candidate = option
         believed, forecast = self._believed, self._believed.forecasts[gpu.id]
         urgent = min(self._low.heads(), key=believed.latest_start_s)
@@ -362,7 +381,7 @@ class Strait(Policy):
             and self._backlog_in_time(gpu.id, batches, now_s)
             and self._guard.admits(gpu.id, batches, now_s)
         )
-        return ((gpu, rescued), urgent) if saves else None
+        return (gpu, rescued) if saves else None
 
     def _backlog_in_time(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
         """Whether all waiting high-priority requests could follow in time behind `batches`.

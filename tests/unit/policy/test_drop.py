@@ -102,3 +102,13 @@ def test_an_unknown_mode_is_named(mode):
 @pytest.mark.parametrize("mode", DropMode)
 def test_known_modes(mode):
     assert Edf(drop=mode.value) is not None
+
+
+def test_after_a_drop_the_next_in_order_is_served_whatever_its_model():
+    # The head of the order, due at 12, is given up at 10; the next deadline, 25, is the other model's.
+    profile = make_profile({"a": 10 * MS, "b": 10 * MS})
+    rows = [(0.0, "a"), (1 * MS, "a", "low", 12 * MS), (1 * MS, "a", "low", 90 * MS), (1 * MS, "b", "low", 25 * MS)]
+    workload = make_workload(rows, profile=profile)
+    result = simulate(workload, profile, Edf(max_batch=1), cluster=Cluster(**ALONE), drop=DropMode.INFEASIBLE)
+    assert result.requests.status.tolist() == [M, D, M, M]
+    assert result.requests.finish_s[[3, 2]] == pytest.approx([20 * MS, 30 * MS])
