@@ -29,6 +29,7 @@ __all__ = ["cli", "main"]
         "replay": "Replay a trace through one or more policies.",
         "trace": "Inspect, convert, generate and fetch traces.",
         "policy": "List the policies and show what they do.",
+        "predictor": "List the predictors and show what they believe.",
         "profile": "List, show and extend device profiles.",
         "validate": "Check the simulator against closed forms and published measurements.",
     },

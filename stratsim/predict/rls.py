@@ -28,7 +28,8 @@ _SCALE_MEMORY = 0.01
 class Rls(OnlineLinear):
     """Recursive least squares with forgetting on the loss of rate, from a static fit.
 
-    Follows a change of the workload within about 1 / (1 - forgetting) batches, and knows how sure it is.
+    Forgetting follows a slow change within about 1 / (1 - forgetting) batches of a kind; a sudden one is found by the
+    errors that it makes (`change_threshold`). The belief knows how sure it is.
 
     Args:
         forgetting: lambda within (0, 1]; the memory is about 1 / (1 - lambda) batches.

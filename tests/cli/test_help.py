@@ -33,7 +33,7 @@ def test_the_tree_is_complete():
     assert {" ".join(path) for path in COMMANDS} >= {
         "replay",
         *(f"trace {name}" for name in ("inspect", "convert", "generate", "fetch")),
-        *(f"policy {name}" for name in ("list", "show")),
+        *(f"{kind} {name}" for kind in ("policy", "predictor") for name in ("list", "show")),
         *(f"profile {name}" for name in ("list", "show", "pairs")),
         "plot",
     }

@@ -1,0 +1,34 @@
+"""`stratsim predictor list`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from stratsim.plugins import Registry
+
+__all__ = ["list"]
+
+
+@click.command()
+def list() -> None:  # noqa: A001 (the command's name)
+    """List the registered predictors: ours and those of installed plug-ins."""
+    from stratsim.predict.registry import PREDICTORS, TRANSFER_PREDICTORS
+
+    click.secho("How co-located batches slow each other", bold=True)
+    _table(PREDICTORS)
+    click.echo()
+    click.secho("When copies end", bold=True)
+    _table(TRANSFER_PREDICTORS)
+
+
+def _table(registry: Registry[Any]) -> None:
+    from stratsim.cli.text import table
+
+    rows = []
+    for name, place in registry.registered().items():
+        about = registry.describe(name)
+        rows.append([name, about.summary, about.source, place])
+    table(("name", "what it believes", "source", "class"), rows, left=4)
