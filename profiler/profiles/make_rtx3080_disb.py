@@ -15,6 +15,9 @@ load only. Loaded copies bound the solo ones from above, so the link is fitted t
 
 Solo execution is then the solo end-to-end latency, the mean over the workloads, less its two copies on that link. The
 client's own overhead, about 0.03 ms, stays in it.
+
+Contention: the execution model `kernel-queue`, fitted to the ten loaded cells of A, B and C (`stratsim.validate.disb`);
+`fit_disb.py` says how good that fit is, and docs/validation-disb.md what else was tried.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from architectures import ARCHITECTURES, CLASSES_BYTES, FLOAT_BYTES, FLOPS_SOURC
 from make_a100_parvagpu import read_noise_cv
 
 from stratsim.model.codec import dump_profile
+from stratsim.model.kernel_queue import KernelQueue
 from stratsim.model.profile import (
     SCHEMA_VERSION,
     Device,
@@ -42,6 +46,7 @@ from stratsim.model.profile import (
     Sharing,
     Truth,
 )
+from stratsim.validate.disb import RESULTS, Measured, fit, hold_and_lengths, kernel_queue_family, read_measured
 
 NAME = "rtx3080-disb"
 SOURCE = "SJTU-IPADS/disb @ 7ad5fba"
@@ -63,7 +68,7 @@ SHARING = {
     "inceptionv3": Sharing(0.45, 2.1),
     "distilbert": Sharing(0.28, 2.3),
 }
-"""A rough fit to the ten loaded cells of the source: a start, with nine free numbers for ten cells."""
+"""For `streams`: a rough fit to the ten loaded cells of the source, with nine free numbers for ten cells."""
 
 Row = dict[str, str]
 
@@ -142,6 +147,12 @@ def provenance() -> dict[str, Provenance]:
         "observable.models.*.kernels.mean_s": Provenance(
             "synthetic", "latency at batch 1 / count: includes launch gaps"
         ),
+        "truth.kernel_queue": Provenance(
+            "synthetic",
+            f"fitted to the loaded cells of {results}",
+            LICENCE,
+            note="five free numbers, four of them held near the architecture's kernel counts: docs/validation-disb.md",
+        ),
         "truth.sharing": Provenance(
             "synthetic",
             f"rough fit to the loaded cells of {results}",
@@ -155,10 +166,23 @@ def provenance() -> dict[str, Provenance]:
     }
 
 
+def make_observable(data: Path) -> Observable:
+    """Return what solo runs show."""
+    cells = read_rows(data / "disb" / RESULTS)
+    pcie = fit_links(cells)
+    return Observable(pcie=pcie, models={name: observable_model(name, rows, pcie) for name, rows in cells.items()})
+
+
+def fit_kernel_queue(measured: Measured) -> KernelQueue:
+    """Return the parameters fitted to all cells, rounded to what the data can tell."""
+    best = fit(measured, kernel_queue_family(measured.length_s), measured.cells)
+    hold, length_s = hold_and_lengths(best.numbers, measured.length_s)
+    return KernelQueue(round(hold, 3), {name: {1: round(value, 7)} for name, value in length_s.items()})
+
+
 def make(data: Path) -> Profile:
     """Return the profile."""
-    cells = read_rows(data / "disb" / "results_trt_ABC.csv")
-    pcie = fit_links(cells)
+    observable = make_observable(data)
     return Profile(
         schema_version=SCHEMA_VERSION,
         name=NAME,
@@ -168,10 +192,10 @@ def make(data: Path) -> Profile:
         ),
         device=DEVICE,
         provenance=provenance(),
-        observable=Observable(
-            pcie=pcie, models={name: observable_model(name, rows, pcie) for name, rows in cells.items()}
-        ),
+        observable=observable,
+        device_model="kernel-queue",
         truth=Truth(
+            kernel_queue=fit_kernel_queue(read_measured(data / "disb", observable)),
             sharing={name: {1: entry} for name, entry in SHARING.items()},
             noise_cv=read_noise_cv(data / "clockwork" / "inference_predictability_sample.csv"),
         ),
