@@ -146,7 +146,9 @@ class QueuePolicy(Policy):
             if reason is not None:
                 heappop(queue)
                 yield Drop(request, reason)
-                continue
+                if batch:
+                    continue
+                return  # another model's request may be next in order now
             if alone_s > deadline_s:
                 deadline_s = inf  # hopeless: it must not hold the others back
             due_s = min(earliest_s, deadline_s)
