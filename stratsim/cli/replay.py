@@ -21,6 +21,14 @@ _LONG = 50_000
 """Requests, over all policies, from which a progress bar is worth its flicker."""
 
 
+def _bytes(_context: click.Context, _option: click.Parameter, value: str | None) -> float | str | None:
+    """Return a number where there is one; the setting itself refuses other words than it knows."""
+    try:
+        return value if value is None else float(value)
+    except ValueError:
+        return value
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -29,6 +37,7 @@ Examples:
   stratsim replay --policy 'edf(max_batch=4),my_policy.py:MyPolicy' --load 0.9
   stratsim replay azure-conv.csv --workload mix.toml --out results/conv
   stratsim replay disb-C.json --profile rtx3080-disb --json
+  stratsim replay requests.csv --topology 8x-h800 --memory 16e9
 """
 )
 @click.argument("trace", required=False)
@@ -36,7 +45,9 @@ Examples:
     "--policy", metavar="LIST", help="Policies, by comma; parameters in brackets. [default: the four queueing ones]"
 )
 @click.option("--profile", metavar="NAME|FILE", help="The GPU (`stratsim profile list`). [default: a100-80gb-parvagpu]")
-@click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: 1]")
+@click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: the topology's, or 1]")
+@click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
+@click.option("--memory", metavar="BYTES|device", callback=_bytes, help="Load weights on demand into so much room.")
 @click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
 @click.option(
     "--load", type=float, metavar="X", help="Rate, as a share of batch-1 saturation. [default: the trace's, or 0.7]"
@@ -58,7 +69,7 @@ Examples:
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Any setting by name, also those without an option (prefetch, uplink_bytes_per_s); wins over all.",
+    help="Any setting by name, also those without an option (prefetch, pinned, uplink_bytes_per_s); wins over all.",
 )
 @click.option("--out", metavar="DIR", help="Write tables, summary, manifest and timeline there.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")

@@ -14,6 +14,7 @@ import numpy as np
 
 from stratsim import __version__
 from stratsim.model.codec import profile_sha256
+from stratsim.model.topology import topology_sha256
 
 if TYPE_CHECKING:
     from stratsim.experiment.spec import RunSpec
@@ -50,10 +51,15 @@ def make_manifest(
             "requests": len(workload),
         },
         "profile": {"name": profile.name, "sha256": profile_sha256(profile), "label": _label(kinds)},
-        "offered_load": _offered_load(workload, profile, spec.gpus),
+        "topology": None if spec.topology is None else _topology(spec.topology),
+        "offered_load": _offered_load(workload, profile, spec.gpus or 1),
         "spec": spec.as_dict(),
         "notes": notes,
     }
+
+
+def _topology(source: str) -> dict[str, str]:
+    return {"name": Path(source).name.removesuffix(".toml"), "sha256": topology_sha256(source)}
 
 
 def _offered_load(workload: Workload, profile: Profile, gpus: int) -> float | None:

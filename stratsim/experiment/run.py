@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stratsim.experiment.spec import RunSpec
+    from stratsim.model.cluster import Cluster
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
     from stratsim.trace import Trace
@@ -34,6 +35,7 @@ class Inputs:
     """Everything that a spec names, read and checked; nothing simulated yet."""
 
     spec: RunSpec
+    cluster: Cluster
     profile: Profile
     trace: Trace
     workload: Workload
@@ -69,6 +71,9 @@ def prepare(spec: RunSpec) -> Inputs:
     device_model = spec.device_model or profile.default_device_model
     find_model(device_model)
     spec = replace(spec, device_model=device_model)
+    cluster = spec.cluster()
+    cluster.solo_links(profile.observable.pcie)  # so that what is missing is said before a long read
+    spec = replace(spec, gpus=cluster.gpus)
     rule = load_rule(spec.workload) if spec.workload is not None else None
     trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
     if trace.normalised and spec.load is None:
@@ -78,7 +83,7 @@ def prepare(spec: RunSpec) -> Inputs:
         profile.for_scheduler(),  # deadlines count copies even where none are simulated
         rule,
         resolve=profile.resolve,
-        gpus=spec.gpus,
+        gpus=cluster.gpus,
         seed=spec.seed,
         load=spec.load,
         rate_scale=spec.rate_scale,
@@ -86,7 +91,8 @@ def prepare(spec: RunSpec) -> Inputs:
     execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)
     if spec.warmup_s is not None and not workload.closed_loop:
         measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
-    return Inputs(spec, profile, trace, workload, policies, (*workload.notes, *_clamped(spec, profile, workload)))
+    notes = (*workload.notes, *_clamped(spec, profile, workload))
+    return Inputs(spec, cluster, profile, trace, workload, policies, notes)
 
 
 def replay(
@@ -106,7 +112,7 @@ def replay(
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
     notes = dict.fromkeys(inputs.notes)
-    solo = inputs.profile.for_scheduler(inputs.spec.cluster().solo_links(inputs.profile.observable.pcie))
+    solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
     for call in inputs.policies:
         result = _run(inputs, call, progress)
         summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))
@@ -122,7 +128,7 @@ def _run(inputs: Inputs, call: PolicyCall, progress: Callable[[str, int, int], N
         inputs.workload,
         inputs.profile,
         make_policy(call),
-        cluster=spec.cluster(),
+        cluster=inputs.cluster,
         max_batch=spec.max_batch,
         drop=DropMode(spec.drop),
         seed=spec.seed,

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
 from stratsim.model.cluster import Cluster
+from stratsim.model.topology import load_topology
 from stratsim.policy.base import DropMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from stratsim.model.topology import Topology
 
 __all__ = ["RunSpec", "make_spec", "parse_settings", "read_config"]
 
@@ -31,7 +34,7 @@ class RunSpec:
         workload: TOML file with the rule that fills what the trace lacks.
         policy: Comma-separated policies with inline parameters.
         profile: Name of a bundled profile, or a file.
-        gpus: Number of GPUs.
+        gpus: Number of GPUs; None means as many as the topology has, or one.
         load: Rate of the trace as a share of the profile's batch-1 exclusive saturation; None leaves a trace's own rate
             and means 0.7 for a trace that has none.
         rate_scale: Multiplies the rate of the trace.
@@ -44,7 +47,12 @@ class RunSpec:
         max_batch: Largest batch that policies without a limit of their own form.
         drop: When policies without a rule of their own give requests up: the value of a `DropMode`.
         transfers: Simulate host transfers.
-        uplink_bytes_per_s: Capacity of an uplink that all GPUs share; None for none.
+        topology: Links between the GPUs and the host: name of a bundled topology, or a file; None gives each GPU the
+            profile's link, shared with nobody.
+        uplink_bytes_per_s: Capacity of an uplink that all GPUs share; None for none. Instead of a topology.
+        pinned: Copy from and to pinned host memory; False: pageable.
+        memory: Room for weights on each GPU, bytes, or "device" for all of the device's memory: weights are loaded when
+            they are needed. None: they are always there.
     """
 
     trace: str | None = None
@@ -53,7 +61,7 @@ class RunSpec:
     workload: str | None = None
     policy: str = DEFAULT_POLICIES
     profile: str = "a100-80gb-parvagpu"
-    gpus: int = 1
+    gpus: int | None = None
     load: float | None = None
     rate_scale: float | None = None
     limit: int | None = None
@@ -65,7 +73,10 @@ class RunSpec:
     max_batch: int = 8
     drop: str = "infeasible"
     transfers: bool = True
+    topology: str | None = None
     uplink_bytes_per_s: float | None = None
+    pinned: bool = True
+    memory: float | str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("max_batch", 1), ("seed", 0), ("limit", 1)):
@@ -81,17 +92,28 @@ class RunSpec:
         modes = [mode.value for mode in DropMode]
         if self.drop not in modes:
             raise SpecError(f"unknown drop mode {self.drop!r}; {suggest(self.drop, modes)}")
-        self.cluster()
+        self._cluster(None)
 
     def cluster(self) -> Cluster:
-        """Return the machine."""
+        """Read the topology and return the machine.
+
+        Raises:
+            SpecError: the topology cannot be read, or does not go with the other settings.
+        """
+        return self._cluster(None if self.topology is None else load_topology(self.topology))
+
+    def _cluster(self, topology: Topology | None) -> Cluster:
+        found = topology.gpu_count if topology is not None else None
         return Cluster(
-            gpus=self.gpus,
+            gpus=(found or 1) if self.gpus is None else self.gpus,
             device_model=self.device_model,
             max_concurrency=self.max_concurrency,
             prefetch=self.prefetch,
             transfers=self.transfers,
+            topology=topology,
             uplink_bytes_per_s=self.uplink_bytes_per_s,
+            pinned=self.pinned,
+            memory=self.memory,
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError, SpecError
 from stratsim.model.parts import Link
@@ -33,7 +33,7 @@ class Cluster:
         max_concurrency: C, the number of batches that may *execute* at once on a GPU.
         prefetch: How many further batches per GPU may copy in, or wait with their input on the GPU. A start is
             legal while executing + staged < C + prefetch; copy-out holds no slot.
-        transfers: False makes copies instantaneous.
+        transfers: False makes copies instantaneous, those of weights too.
         topology: The links between the GPUs and the host; None gives each GPU its profile's link, shared with nobody.
         uplink_bytes_per_s: Short for a topology whose root has this capacity per direction.
         pinned: False copies from and to pageable host memory.
@@ -49,7 +49,7 @@ class Cluster:
     topology: Topology | None = None
     uplink_bytes_per_s: float | None = None
     pinned: bool = True
-    memory: float | Literal["device"] | None = None
+    memory: float | str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("gpus", 1), ("max_concurrency", 1), ("prefetch", 0)):
@@ -69,8 +69,6 @@ class Cluster:
                 raise SpecError(f"memory must be a number of bytes or 'device', got {self.memory!r}")
         elif self.memory is not None and not 0 < self.memory < math.inf:
             raise SpecError(f"memory must be > 0 bytes and finite, got {self.memory}")
-        if self.memory is not None and not self.transfers:
-            raise SpecError("memory needs transfers: without them weights are loaded in no time")
 
     @property
     def tree(self) -> Topology:

@@ -18,6 +18,7 @@ Every capacity may be left out: a GPU then has the link of its profile, anything
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tomllib
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from stratsim.model.parts import Kind  # noqa: TC001 (decoding resolves it at ru
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Branch", "Branches", "Topology", "Trunk", "load_topology", "topology_names"]
+__all__ = ["Branch", "Branches", "Topology", "Trunk", "load_topology", "topology_names", "topology_sha256"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +206,30 @@ def load_topology(source: str | Path) -> Topology:
     """
     from stratsim.model.codec import decode
 
+    path = _path(source)
+    try:
+        data = tomllib.loads(_content(path).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: not a TOML file: {error}") from None
+    return decode({"name": path.name.removesuffix(".toml"), **data}, Topology, path)
+
+
+def topology_sha256(source: str | Path) -> str:
+    """Return the SHA-256 of a topology's file, in hexadecimal; arguments and errors as for `load_topology`."""
+    return hashlib.sha256(_content(_path(source))).hexdigest()
+
+
+def _path(source: str | Path) -> Path:
     known = topology_names()
     path = known[source] if isinstance(source, str) and source in known else Path(source)
     if not path.is_file():
         hint = suggest(path.name.removesuffix(".toml"), known)
         raise SpecError(f"{source}: neither a TOML file nor a bundled topology; {hint}")
+    return path
+
+
+def _content(path: Path) -> bytes:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not a TOML file: {error}") from None
-    return decode({"name": path.name.removesuffix(".toml"), **data}, Topology, path)

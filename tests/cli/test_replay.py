@@ -108,7 +108,7 @@ def test_a_config_may_name_the_trace_and_everything_else(replay, write, busy):
         ("polcy = 'fifo'\n", "unknown setting 'polcy'; did you mean 'policy'?"),
         ("gpus = 0\n", "gpus must be at least 1, got 0"),
         ("load = nan\n", "load must be > 0 and finite, got nan"),
-        ("gpus = 'two'\n", "Expected `int`, got `str` - at $.gpus"),
+        ("gpus = 'two'\n", "Expected `int | null`, got `str` - at $.gpus"),
         ("drop = 'expird'\n", "unknown drop mode 'expird'; did you mean 'expired'?"),
         ("seed = 1\nseed = 2\n", "not a TOML file: Cannot overwrite a value"),
         ("gpus 2\n", "not a TOML file: "),

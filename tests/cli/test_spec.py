@@ -27,7 +27,10 @@ OTHER_VALUES = {
     "max_batch": ("1", 1),
     "drop": ("never", "never"),
     "transfers": ("false", False),
+    "topology": ("8x-h800", "8x-h800"),
     "uplink_bytes_per_s": ("12e9", 12e9),
+    "pinned": ("false", False),
+    "memory": ("device", "device"),
 }
 """For every field of the spec: what to write after `--set KEY=`, and what it means."""
 
@@ -77,8 +80,8 @@ def test_as_dict_round_trips():
 BAD_VALUES = {
     "gpus=0": "gpus must be at least 1, got 0",
     "gpus=-1": "gpus must be at least 1, got -1",
-    "gpus=two": "Expected `int`, got `str` - at $.gpus",
-    "gpus=1.5": "Expected `int`, got `float` - at $.gpus",
+    "gpus=two": "Expected `int | null`, got `str` - at $.gpus",
+    "gpus=1.5": "Expected `int | null`, got `float` - at $.gpus",
     "max_batch=0": "max_batch must be at least 1, got 0",
     "max_concurrency=0": "max_concurrency must be at least 1, got 0",
     "prefetch=-1": "prefetch must be at least 0, got -1",
@@ -94,6 +97,9 @@ BAD_VALUES = {
     "warmup_s=nan": "warmup_s must be >= 0 and finite, got nan",
     "warmup_s=inf": "warmup_s must be >= 0 and finite, got inf",
     "uplink_bytes_per_s=0": "uplink_bytes_per_s must be > 0 bytes per second, got 0",
+    "memory=0": "memory must be > 0 bytes and finite, got 0",
+    "memory=all": "memory must be a number of bytes or 'device', got 'all'",
+    "pinned=maybe": "Expected `bool`, got `str` - at $.pinned",
     "transfers=yes": "Expected `bool`, got `str` - at $.transfers",
     "drop=expird": "unknown drop mode 'expird'; did you mean 'expired'?",
     "drop=4": "Expected `str`, got `int` - at $.drop",

@@ -170,6 +170,12 @@ def test_weights_share_an_uplink_with_inputs():
     assert stages(result) == [[10, 10, 20], [10, 10, 20]]
 
 
+def test_without_transfers_loads_take_no_time_but_room():
+    result = run([(0, "a"), (0, "b"), (50, "c")], transfers=False)
+    assert loads(result) == [(0, 0, 0, 50), (1, 0, 0, None), (2, 50, 50, None)]
+    assert stages(result) == [[0, 0, 10], [0, 10, 20], [50, 50, 60]]
+
+
 def test_loads_count_as_use_of_the_link():
     """20 ms in all: 4 of weights, 2 of inputs, in 25."""
     figures = summarize(run([(0, "a"), (0, "a")]))["pcie"][0]
@@ -224,8 +230,6 @@ def test_what_cannot_work_is_said_at_the_start():
         run([(0, "a")], memory=3_999_999)
     with pytest.raises(ProfileError, match=r"lacks 'b'$"):
         run([(0, "b")], profile=with_weights(PROFILE, {"a": 1}))
-    with pytest.raises(SpecError, match=r"^memory needs transfers"):
-        Cluster(memory=1, transfers=False)
     with pytest.raises(SpecError, match=r"^memory must be a number of bytes or 'device', got 'all'$"):
         Cluster(memory="all")
     with pytest.raises(SpecError, match=r"^memory must be > 0 bytes and finite, got 0$"):
