@@ -4,12 +4,12 @@ from math import inf
 
 import pytest
 
-from stratsim.device import ExecutionUnit, Load, Phase, execution_model
-from stratsim.model.profile import Sharing
+from stratsim.device import FluidModel, FluidUnit, Phase, execution_model
+from stratsim.model.contention import Sharing, SharingPhase
 from stratsim.testing import make_profile
 
 MS = 1e-3
-WHOLE = (Phase(1.0, Load(1.0, 1.0)),)
+WHOLE = (Phase(1.0, None),)
 
 
 def hardware(**sharing):
@@ -19,7 +19,7 @@ def hardware(**sharing):
 
 
 def sharing_unit():
-    return ExecutionUnit(execution_model("processor-sharing", hardware()))
+    return execution_model("processor-sharing", hardware()).unit()
 
 
 def drive(unit, starts):
@@ -50,8 +50,8 @@ def test_three_jobs_of_different_lengths():
 def test_a_heavy_batch_slows_a_light_one_and_not_the_other_way_round():
     """s .8 both, w 5 and 1: rates 1 and .25. The heavy one ends at 10; the light one did 2.5, ends at 17.5."""
     model = execution_model("streams", hardware(heavy=Sharing(0.8, 5.0), light=Sharing(0.8, 1.0)))
-    unit = ExecutionUnit(model)
-    starts = [(0, name, 10, model.phases(name, 1)) for name in ("heavy", "light")]
+    unit = model.unit()
+    starts = [(0, name, 10, model.work(name, 1)) for name in ("heavy", "light")]
     assert drive(unit, starts) == pytest.approx({"heavy": 10, "light": 17.5})
 
 
@@ -87,19 +87,16 @@ def test_running_lists_batches_in_the_order_of_their_start():
     assert [batch.rate for batch in unit.running] == [pytest.approx(1 / 3)] * 3
 
 
-class TwoResources:
+class TwoResources(FluidModel):
     """Memory and compute are separate resources; those who want the same one share it equally."""
 
     name = "two-resources"
-    max_concurrency = None
-    memory = Load(1.0, 1.0)
-    compute = Load(1.0, 2.0)
 
-    def phases(self, model, batch):
-        return (Phase(0.5, self.memory), Phase(0.5, self.compute))
+    def _phases(self, model, batch):
+        return (Phase(0.5, "memory"), Phase(0.5, "compute"))
 
     def rates(self, active):
-        return [1.0 / sum(other is load for other in active) for load in active]
+        return [1.0 / active.count(load) for load in active]
 
 
 @pytest.mark.parametrize(("offset", "ends"), [(0, (40, 40)), (10, (20, 30))])
@@ -108,8 +105,8 @@ def test_two_phases_overlap_by_their_offset(offset, ends):
 
     10 ms apart, one computes while the other loads: neither slows the other. Average demand sees no difference.
     """
-    unit = ExecutionUnit(TwoResources())
-    phases = TwoResources().phases("any", 1)
+    model = TwoResources(hardware())
+    unit, phases = model.unit(), model.work("any", 1)
     found = drive(unit, [(0, "a", 20, phases), (offset, "b", 20, phases)])
     assert found == pytest.approx(dict(zip("ab", ends, strict=True)))
 
@@ -120,20 +117,22 @@ def test_two_phases_of_one_resource():
     10 ms apart: 1 + .2 > 1 from 10 on, both at 1/1.2: a's second phase takes 12, until 22, when b has done its first
     10 ms too; b's second phase runs alone: 32.
     """
-    phases = (Phase(0.5, Load(1.0, 1.0)), Phase(0.5, Load(0.2, 1.0)))
-    model = execution_model("streams", hardware())
-    together = drive(ExecutionUnit(model), [(0, "a", 20, phases), (0, "b", 20, phases)])
-    apart = drive(ExecutionUnit(model), [(0, "a", 20, phases), (10, "b", 20, phases)])
+    given = Sharing(phases=(SharingPhase(0.5, 1.0), SharingPhase(0.5, 0.2)))
+    model = execution_model("streams", hardware(a=given))
+    phases = model.work("a", 1)
+    together = drive(model.unit(), [(0, "a", 20, phases), (0, "b", 20, phases)])
+    apart = drive(model.unit(), [(0, "a", 20, phases), (10, "b", 20, phases)])
     assert together == pytest.approx({"a": 30, "b": 30})
     assert apart == pytest.approx({"a": 22, "b": 32})
 
 
 def test_the_end_of_a_phase_is_not_the_end_of_the_batch():
-    unit = ExecutionUnit(TwoResources())
-    unit.add(0.0, "a", 0.02, TwoResources().phases("any", 1))
+    model = TwoResources(hardware())
+    unit = model.unit()
+    unit.add(0.0, "a", 0.02, model.work("any", 1))
     assert unit.next_s == 0.01
     assert unit.complete(0.01) == []
-    assert unit.running[0].load is TwoResources.compute
+    assert unit.running[0].load == "compute"
     assert unit.next_s == 0.02
     assert [batch.key for batch in unit.complete(0.02)] == ["a"]
 
@@ -166,7 +165,44 @@ def test_what_counts_as_done_is_relative_to_the_batch():
 
 def test_two_units_share_nothing():
     model = execution_model("processor-sharing", hardware())
-    one, other = ExecutionUnit(model), ExecutionUnit(model)
+    one, other = model.unit(), model.unit()
     one.add(0.0, "a", 1.0, WHOLE)
     other.add(0.0, "b", 1.0, WHOLE)
     assert one.next_s == other.next_s == 1.0
+
+
+def test_rates_are_solved_once_per_set_of_loads():
+    """Ten pairs one after the other, and every phase of them: two sets, and nothing to solve for one alone."""
+    solved = []
+
+    def rates(active):
+        solved.append(active)
+        return [0.5] * len(active)
+
+    unit = FluidUnit(rates)
+    phases = (Phase(0.5, "memory"), Phase(0.5, "compute"))
+    now_s = 0.0
+    for _ in range(10):
+        unit.add(now_s, "a", 1.0, phases)
+        unit.add(now_s, "b", 1.0, phases)
+        while len(unit):
+            now_s = unit.next_s
+            unit.complete(now_s)
+    assert solved == [("memory", "memory"), ("compute", "compute")]
+
+
+def test_levels_and_copies_make_no_difference_to_a_fluid_unit():
+    unit = sharing_unit()
+    unit.add(0.0, "a", 0.01, WHOLE, 1)
+    unit.add(0.0, "b", 0.01, WHOLE, 0)
+    unit.copying(0.005, 25e9)
+    assert unit.next_s == pytest.approx(0.02)
+    assert not execution_model("processor-sharing", hardware()).heeds_copies
+
+
+def test_three_phases_of_one_batch_take_its_solo_time():
+    """Shares written with rounding are taken in proportion."""
+    given = Sharing(phases=tuple(SharingPhase(0.3333333, 0.5) for _ in range(3)))
+    model = execution_model("streams", hardware(a=given))
+    assert sum(phase.share for phase in model.work("a", 1)) == pytest.approx(1.0, rel=1e-15)
+    assert drive(model.unit(), [(0, "a", 9, model.work("a", 1))]) == pytest.approx({"a": 9})
