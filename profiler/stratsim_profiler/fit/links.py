@@ -80,7 +80,7 @@ def fit_link(seconds: Mapping[int, float]) -> LinkFit:
     sizes = np.array(sorted(seconds), dtype=float)
     times = np.array([seconds[int(size)] for size in sizes])
     if not np.all(times > 0):
-        raise ProfileError(f"a copy of {int(sizes[np.argmin(times)])} bytes took {times.min()!r} s")
+        raise ProfileError(f"a copy of {int(sizes[np.argmin(times)])} bytes took {float(times.min())!r} s")
     keep = _keep(sizes, times)
     values = _solve(sizes[keep], times[keep])
     if not values[1] > 0:

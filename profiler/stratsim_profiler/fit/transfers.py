@@ -106,18 +106,20 @@ class TransferFit:
 def fit_transfers(records: Iterable[Transfer]) -> TransferFit:
     """Fit all that the transfer records show; directions without two sizes of single copies are left out.
 
-    Copies that ran on several devices at once are ignored: they show the host's links, not one device's.
+    Copies that ran on several devices at once are ignored: they show the host's links, not one device's. Where nothing
+    is pinned, as on a CPU, plain copies take the place of pinned ones.
     """
     single = [record for record in records if record.devices == 1]
     alone = [r for r in single if r.concurrent == 1 and not r.bidirectional and r.beside is None]
     links = {pinned: _links(r for r in alone if r.pinned == pinned) for pinned in (True, False)}
-    pinned = [record for record in single if record.pinned]
-    both = _duplex(links[True], pinned)
+    best = any(record.pinned for record in single)
+    pinned = [record for record in single if record.pinned == best]
+    both = _duplex(links[best], pinned)
     return TransferFit(
-        pinned=links[True],
-        pageable=links[False],
-        engines=_engines(links[True], pinned),
-        duplex=_kappa(links[True], both),
+        pinned=links[best],
+        pageable=links[False] if best else {},
+        engines=_engines(links[best], pinned),
+        duplex=_kappa(links[best], both),
         duplex_by_direction=both,
         beside=_beside(pinned),
     )

@@ -14,9 +14,13 @@ __all__ = ["profile"]
         "list": "List the profiles that come with stratsim.",
         "show": "Show a profile: models, latencies, provenance.",
         "pairs": "Run a simulated co-location campaign and write its pairs.",
+        "compare": "Show where two profiles differ, and by how much.",
     },
-    elsewhere={"run": "Measure a GPU or CPU and fit its profile."},
+    elsewhere={
+        "run": "Measure a GPU or CPU and fit its profile.",
+        "fit": "Fit a profile to raw samples, without measuring.",
+    },
     group="stratsim.profile_commands",
 )
 def profile() -> None:
-    """List, show and extend device profiles."""
+    """List, show, compare, measure and fit device profiles."""

@@ -1,0 +1,257 @@
+"""The figures of a report: pure functions of a summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from stratsim_profiler.fit.batches import complete
+from stratsim_profiler.report.look import COLOURS, GREY, MARKERS, VERMILLION, new_figure, plain_log_ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from stratsim_profiler.fit.cells import Cell, Load
+    from stratsim_profiler.fit.identify import Interval
+    from stratsim_profiler.fit.links import LinkFit
+    from stratsim_profiler.fit.summary import Sharing, Summary
+
+__all__ = ["contention_matrix", "held_out_errors", "intervals", "measured_and_fitted", "residuals", "transfers"]
+
+_WIDTH_IN = 8.0
+_LOOKS = {"self": 0, "anchor": 1, "pair": 2, "triple": 3}
+"""Number of the colour and marker of each kind of cell."""
+
+
+def transfers(summary: Summary) -> Figure | None:
+    """Draw the duration of copies against their size with the fits, and the fits' errors; None without links."""
+    links = [
+        (f"{direction} {memory}", fit)
+        for memory, fits in (("pinned", summary.transfers.pinned), ("pageable", summary.transfers.pageable))
+        for direction, fit in fits.items()
+    ]
+    if not links:
+        return None
+    figure = new_figure(_WIDTH_IN, 3.2)
+    times, errors = figure.subplots(1, 2)
+    for number, (name, fit) in enumerate(links):
+        _draw_link(times, errors, fit, name, number)
+    for axes in (times, errors):
+        axes.set_xscale("log", base=2)
+        axes.set_xlabel("size of the copy")
+        axes.xaxis.set_major_locator(LogLocator(base=16))
+        axes.xaxis.set_major_formatter(FuncFormatter(_size))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    times.set_yscale("log")
+    times.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    times.set_ylabel("duration, ms")
+    times.set_title("measured (markers), alpha + bytes / rate (lines)")
+    errors.axhline(0, color=GREY, linewidth=0.8)
+    errors.set_ylabel("fit / measured - 1, %")
+    errors.set_title("error of the fit")
+    times.legend()
+    return figure
+
+
+def _draw_link(times: Axes, errors: Axes, fit: LinkFit, name: str, number: int) -> None:
+    sizes = np.array(sorted(fit.seconds), dtype=float)
+    colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+    measured = [fit.seconds[int(size)] * 1e3 for size in sizes]
+    times.plot(sizes, measured, marker, color=colour, label=name, fillstyle="none")
+    fine = np.geomspace(sizes[0], sizes[-1], 200)
+    times.plot(fine, (fit.alpha_s + fine / fit.bytes_per_s) * 1e3, color=colour)
+    errors.plot(sizes, [100 * fit.errors[int(size)] for size in sizes], marker=marker, color=colour, fillstyle="none")
+
+
+def _size(value: float, _position: int) -> str:
+    for unit, scale in (("MiB", 2**20), ("KiB", 2**10)):
+        if value >= scale:
+            return f"{value / scale:g} {unit}"
+    return f"{value:g} B"
+
+
+def contention_matrix(summary: Summary) -> Figure | None:
+    """Draw the measured slowdown of each load beside each other one; None without cells of two streams."""
+    pairs = [cell for cell in summary.measured.cells if len(cell.loads) == 2]
+    if not pairs:
+        return None
+    loads = sorted({load for cell in pairs for load in cell.loads})
+    table = _matrix(pairs, loads)
+    size = len(loads)
+    figure = new_figure(min(9.0, 3.2 + 0.42 * size), min(8.0, 2.2 + 0.36 * size))
+    axes = figure.subplots()
+    top = max(1.1, float(np.nanmax(table)))
+    scale = LogNorm(1.0, top) if top > 3 else Normalize(1.0, top)
+    image = axes.imshow(np.maximum(table, 1.0), norm=scale, cmap="viridis_r", aspect="auto")
+    _label_matrix(axes, table, loads, scale)
+    bar = figure.colorbar(image, ax=axes, label="slowdown")
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    bar.ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return figure
+
+
+def _matrix(pairs: Sequence[Cell], loads: Sequence[Load]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    position = {load: at for at, load in enumerate(loads)}
+    total, count = np.zeros((len(loads), len(loads))), np.zeros((len(loads), len(loads)))
+    for cell in pairs:
+        first, second = (position[load] for load in cell.loads)
+        for row, column, slowdown in ((first, second, cell.slowdowns[0]), (second, first, cell.slowdowns[1])):
+            total[row, column] += slowdown
+            count[row, column] += 1
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def _label_matrix(axes: Axes, table: np.ndarray, loads: Sequence[Load], scale: Normalize) -> None:
+    names = [str(load) for load in loads]
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("beside")
+    axes.set_ylabel("slowdown of")
+    axes.grid(visible=False)
+    if len(loads) > 20:
+        return
+    for (row, column), value in np.ndenumerate(table):
+        if not np.isnan(value):
+            dark = float(scale(max(value, 1.0))) > 0.5
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6.5, color="w" if dark else "k")
+
+
+def measured_and_fitted(summary: Summary, sharing: Sharing) -> Figure:
+    """Draw each measured slowdown against the predicted one: cells that were fitted, and cells held out."""
+    figure = new_figure(_WIDTH_IN, 3.9)
+    fitted, held_out = figure.subplots(1, 2, sharex=True, sharey=True)
+    highest = max(
+        _scatter(fitted, summary.measured.training, sharing), _scatter(held_out, summary.measured.held_out, sharing)
+    )
+    fitted.set_title("cells that were fitted")
+    held_out.set_title("cells held out" if summary.measured.held_out else "cells held out: none")
+    for axes in (fitted, held_out):
+        ends = (0.9, highest * 1.1)
+        axes.plot(ends, ends, color=GREY, linewidth=0.8)
+        axes.fill_between(ends, [0.9 * end for end in ends], [1.1 * end for end in ends], color=GREY, alpha=0.15, lw=0)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("predicted slowdown")
+        for side in "xy":
+            plain_log_ticks(axes, side, *ends)
+    fitted.set_ylabel("measured slowdown")
+    fitted.legend(title="band: ±10 %")
+    return figure
+
+
+def _scatter(axes: Axes, cells: Sequence[Cell], sharing: Sharing) -> float:
+    """Draw cells by kind; return the largest slowdown."""
+    shares = complete(sharing.fit.shares, {load for cell in cells for load in cell.loads}, sharing.law)
+    guesses = shares.slowdowns(cells)
+    highest = 1.5
+    for role, number in _LOOKS.items():
+        chosen = [(guess, cell.slowdowns) for guess, cell in zip(guesses, cells, strict=True) if cell.role == role]
+        x = [value for guess, _ in chosen for value in guess]
+        y = [value for _, slowdowns in chosen for value in slowdowns]
+        if x:
+            axes.plot(x, y, MARKERS[number], color=COLOURS[number], label=role, fillstyle="none", alpha=0.8)
+            highest = max(highest, *x, *y)
+    return highest
+
+
+def residuals(summary: Summary, sharing: Sharing) -> Figure:
+    """Draw what the fit leaves: against the predicted slowdown, and by number of streams."""
+    figure = new_figure(_WIDTH_IN, 3.2)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    cells = summary.measured.training
+    guesses = sharing.fit.shares.slowdowns(cells)
+    by_count: dict[int, list[float]] = {}
+    for role, number in _LOOKS.items():
+        points = [
+            (guess, 100 * float(np.log(slowdown / guess)), len(cell.loads))
+            for cell, row in zip(cells, guesses, strict=True)
+            if cell.role == role
+            for guess, slowdown in zip(row, cell.slowdowns, strict=True)
+        ]
+        if points:
+            x, y, _ = zip(*points, strict=True)
+            left.plot(x, y, MARKERS[number], color=COLOURS[number], label=role, fillstyle="none", alpha=0.8)
+        for _, value, count in points:
+            by_count.setdefault(count, []).append(value)
+    counts = sorted(by_count)
+    right.boxplot(
+        [by_count[count] for count in counts], tick_labels=[str(count) for count in counts], whis=(5, 95), sym=""
+    )
+    for axes in (left, right):
+        axes.axhline(0, color=GREY, linewidth=0.8)
+    left.set_xscale("log")
+    plain_log_ticks(left, "x", 0.95, 1.1 * max(value for row in guesses for value in row))
+    left.set_xlabel("predicted slowdown")
+    left.set_ylabel("100 x log(measured / predicted)")
+    left.legend()
+    right.set_xlabel("number of streams")
+    right.set_title("box: quartiles, whiskers: 5 % and 95 %")
+    return figure
+
+
+def intervals(sharing: Sharing) -> Figure:
+    """Draw every demand and weight with its interval; what is not identified is marked."""
+    figure = new_figure(_WIDTH_IN, 1.0 + 0.24 * len(sharing.fit.loads))
+    demand, weight = figure.subplots(1, 2, sharey=True)
+    loads = sharing.fit.loads
+    for axes, kind in ((demand, "demand"), (weight, "weight")):
+        found = {interval.load: interval for interval in sharing.intervals if interval.kind == kind}
+        for row, load in enumerate(loads):
+            interval = found.get(load)
+            if interval is None:
+                axes.plot([1], [row], "k|", markersize=9)
+            else:
+                _draw_interval(axes, row, interval)
+    demand.set_yticks(range(len(loads)), [str(load) for load in loads])
+    demand.invert_yaxis()
+    demand.set_xlim(0, 1.02)
+    demand.set_xlabel("demand: share of the device")
+    weight.set_xscale("log")
+    values = [i.value for i in sharing.intervals if i.kind == "weight"] or [1.0]
+    plain_log_ticks(weight, "x", min([0.5, *values]) / 3, max([2.0, *values]) * 3)
+    weight.set_xlabel(f"weight, relative to {sharing.fit.anchor}")
+    figure.suptitle("95 % profile-likelihood intervals; hollow and red: not identified", fontsize=9)
+    return figure
+
+
+def _draw_interval(axes: Axes, row: int, interval: Interval) -> None:
+    colour = COLOURS[0] if interval.identified else VERMILLION
+    axes.plot([max(interval.low, 1e-6), interval.high], [row, row], color=colour)
+    inside = colour if interval.identified else "white"
+    axes.plot([interval.value], [row], "o", color=colour, markerfacecolor=inside)
+
+
+def held_out_errors(sharing: Sharing) -> Figure:
+    """Draw the mean error of the execution time by how the cells were held out, for the model and the baselines."""
+    splits = list(dict.fromkeys(row.split for row in sharing.rows))
+    rivals = list(dict.fromkeys(row.predictor for row in sharing.rows))
+    figure = new_figure(_WIDTH_IN, 3.2)
+    axes = figure.subplots()
+    width = 0.8 / len(rivals)
+    for number, rival in enumerate(rivals):
+        scores = [sharing.row(split, rival) for split in splits]
+        heights = [0.0 if found is None else 100 * found.mean for found in scores]
+        at = np.arange(len(splits)) + (number - (len(rivals) - 1) / 2) * width
+        bars = axes.bar(at, heights, width * 0.92, color=COLOURS[number % len(COLOURS)], label=rival)
+        labels = ["-" if found is None else f"{100 * found.mean:.1f}" for found in scores]
+        axes.bar_label(bars, labels=labels, fontsize=7, padding=1)
+    axes.set_xticks(range(len(splits)), [_wrapped(split) for split in splits])
+    axes.set_ylabel("mean error, %")
+    axes.grid(visible=False, axis="x")
+    axes.legend(ncols=len(rivals), loc="upper left", bbox_to_anchor=(0, 1.14))
+    return figure
+
+
+def _wrapped(name: str) -> str:
+    """Break a split's name after about half its words."""
+    return {
+        "leave-one-pair-out": "leave one\npair out",
+        "leave-one-model-out": "leave one\nmodel out",
+    }.get(name, name.replace(" ", "\n", 1))
