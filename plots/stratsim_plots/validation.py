@@ -156,28 +156,30 @@ def tail(frame: pd.DataFrame) -> Figure:
 
 
 def cells(frame: pd.DataFrame) -> Figure:
-    """Draw measured and simulated slowdown of each client of each workload."""
+    """Draw each client's slowdown: measured, simulated, and as predicted by a fit that has not seen it."""
     from stratsim_plots import style
 
     figure = style.new_figure(0.8 + 0.2 * len(frame) + style.legend_height_in([""], 2))
     axes = figure.subplots()
     rows = np.arange(len(frame))[::-1]
-    axes.hlines(rows, frame["measured"], frame["simulated"], color="#a0a0a0", linewidth=0.8)
-    axes.plot(frame["measured"], rows, "s", color=style.BLACK, label="measured")
+    axes.hlines(rows, frame["measured"], frame["unseen"], color="#a0a0a0", linewidth=0.8)
+    axes.plot(frame["measured"], rows, "|", color=style.BLACK, label="measured", markersize=9, markeredgewidth=1.2)
     axes.plot(frame["simulated"], rows, "o", color=style.VERMILLION, label="simulated")
-    for row, measured, simulated in zip(rows, frame["measured"], frame["simulated"], strict=True):
-        error = f"{100 * (simulated / measured - 1):+.1f} %"
-        place = (max(measured, simulated), row)
+    axes.plot(frame["unseen"], rows, "D", color=style.BLUE, markerfacecolor="none", label="by a fit without it")
+    columns = (frame[name] for name in ("measured", "simulated", "unseen"))
+    for row, measured, *found in zip(rows, *columns, strict=True):
+        error = ", ".join(f"{100 * (value / measured - 1):+.1f} %" for value in found)
+        place = (max(measured, *found), row)
         axes.annotate(error, place, (5, 0), textcoords="offset points", va="center", fontsize=6)
     axes.set_yticks(rows, frame["workload"] + ": " + frame["client"])
     axes.set_xscale("log")
-    both = frame[["measured", "simulated"]]
-    axes.set_xlim(0.95 * min(1.0, both.min().min()), 1.6 * both.max().max())
+    both = frame[["measured", "simulated", "unseen"]]
+    axes.set_xlim(0.95 * min(1.0, both.min().min()), 3.4 * both.max().max())
     axes.set_xticks([tick for tick in (1, 2, 3, 5, 10, 20) if tick < axes.get_xlim()[1]])
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.minorticks_off()
     axes.set_xlabel("Slowdown (end to end, loaded over alone)")
-    style.legend_above(figure, axes.get_legend_handles_labels()[0], 2)
+    style.legend_above(figure, axes.get_legend_handles_labels()[0], 3)
     style.footer(figure, "DISB, RTX 3080, TensorRT; simulated with rtx3080-disb (published, fitted), policy native")
     return figure
 

@@ -42,6 +42,7 @@ TABLES = {
             "client": ["x_rt", "y_be"],
             "measured": [1.2, 11.6],
             "simulated": [1.1, 14.5],
+            "unseen": [1.2, 5.8],
         }
     ),
 }
@@ -119,8 +120,8 @@ def test_the_tail_is_on_a_log_axis(drawn):
 def test_cells_carry_their_error(drawn):
     ticks, legend, notes = drawn("disb-cells")
     assert ticks[-2:] == ["A: x_rt", "C: y_be"]
-    assert legend == ["measured", "simulated"]
-    assert notes == ["-8.3 %", "+25.0 %"]
+    assert legend == ["measured", "simulated", "by a fit without it"]
+    assert notes == ["-8.3 %, +0.0 %", "+25.0 %, -50.0 %"]
 
 
 def test_without_matplotlib_it_says_what_to_install(folder, monkeypatch):
