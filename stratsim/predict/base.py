@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 
     from stratsim.model.profile import SchedulerProfile
 
-__all__ = ["Active", "Interval", "Member", "Observation", "Predictor", "get_params", "parameter", "shown"]
+__all__ = [
+    "FADING_STEPS",
+    "Active",
+    "Interval",
+    "Member",
+    "Observation",
+    "Predictor",
+    "get_params",
+    "parameter",
+    "shown",
+]
 
 Member = tuple[str, int]
 """One batch: its model and its size."""
@@ -42,6 +52,9 @@ Interval = tuple[float, Active]
 
 SHARE_RTOL = 1e-6
 """By how much the intervals of an observation may miss its duration: sums of differences of times, not more."""
+
+FADING_STEPS = 64
+"""Steps per half-life in which what fades with time does so: predictions hold in between, to 1 percent."""
 
 _CACHE_LIMIT = 65_536
 
@@ -98,6 +111,14 @@ class Predictor:
         """
         raise NotImplementedError
 
+    def rates(self, questions: Sequence[tuple[Member, Active]]) -> tuple[float, ...]:
+        """Return the rates of several batches, each beside its others. Define it where that is cheaper than one by one.
+
+        Args:
+            questions: What `rate` would be asked for each batch of a co-located set.
+        """
+        return tuple([self.rate(target, others) for target, others in questions])
+
     def learn(self, observation: Observation) -> None:
         """Learn from a batch that overlapped somebody. Called by `observe`."""
 
@@ -122,6 +143,7 @@ class Predictor:
         self.adapts = type(self).learn is not Predictor.learn
         self.as_of_s_ = 0.0
         self._memory = {}
+        self._asked: dict[Active, tuple[tuple[Member, Active], ...]] = {}
         self.start()
         return self
 
@@ -214,10 +236,15 @@ class Predictor:
         return self._memory
 
     def _ask(self, active: Active) -> tuple[float, ...]:
-        self._require_known(active)
-        if len(active) < 2:
-            return (1.0,) * len(active)
-        return tuple([self.rate(target, _others(active, i)) for i, target in enumerate(active)])
+        questions = self._asked.get(active)
+        if questions is None:
+            self._require_known(active)
+            if len(self._asked) >= _CACHE_LIMIT:
+                self._asked.clear()
+            alone = len(active) < 2
+            questions = () if alone else tuple([(each, _others(active, i)) for i, each in enumerate(active)])
+            self._asked[active] = questions
+        return self.rates(questions) if questions else (1.0,) * len(active)
 
     def _require_known(self, active: Active) -> None:
         for model, batch in active:

@@ -29,13 +29,12 @@ _CACHE_LIMIT = 65_536
 
 
 class Design(NamedTuple):
-    """The regressors of a target beside its co-runners: those that are not left out as 0, with their columns.
+    """The regressors of a target beside its co-runners."""
 
-    The first `DesignTable.shared` are always there, in order; terms of pairs of models follow.
-    """
-
-    columns: tuple[int, ...]
     values: tuple[float, ...]
+    """Those of the weights that all models share: the first columns, in order."""
+    terms: tuple[tuple[int, float], ...]
+    """Those of the terms of pairs of models that are not 0, each after its column."""
 
 
 class DesignTable:
@@ -100,4 +99,4 @@ class DesignTable:
             for other, _ in others:
                 column = row + self._models[other]
                 terms[column] = terms.get(column, 0.0) + scale
-        return Design((*range(self.shared), *terms), (*values, *terms.values()))
+        return Design(values, tuple(terms.items()))

@@ -7,7 +7,7 @@ from math import exp, exp2, inf, sqrt
 from typing import TYPE_CHECKING
 
 from stratsim.errors import SpecError
-from stratsim.predict.base import Observation, Predictor, parameter
+from stratsim.predict.base import FADING_STEPS, Observation, Predictor, parameter
 from stratsim.predict.static import FITTED, Gpulet, Utilisation
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class EwmaPairs(Predictor):
 
     def start(self) -> None:
         """Forget the table."""
-        self._stale_after_s = self.half_life_s / 32
+        self._stale_after_s = self.half_life_s / FADING_STEPS
         self.table_: dict[tuple[Member, str], Ewma] = {}
         """Excess of the slowdown, slowdown - 1, by (model, batch size) and co-runner model; only what was observed."""
         self._measured: dict[tuple[str, str], dict[tuple[int, int], float]] = {}

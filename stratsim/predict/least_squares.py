@@ -6,13 +6,14 @@ those of a BLAS are not.
 
 from __future__ import annotations
 
+from math import inf, sqrt
 from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,7 +35,7 @@ class RecursiveLeastSquares:
         sum_i forgetting^(n - i) (y_i - w.x_i)^2 + forgetting^n sum_j (w_j - weights_j)^2 / variance_j
 
     `covariance`, P, shape (d, d), is the inverse of the information matrix, in units of the noise variance; it is
-    symmetric by construction. A sample x is given by its non-zero values and their columns.
+    symmetric by construction. A sample x is given by its leading values and, after those, by what is not 0.
 
     Args:
         weights: Where to start, shape (d,).
@@ -45,7 +46,7 @@ class RecursiveLeastSquares:
             excites neither wind up nor, under a trace cap, stop all others from being forgotten. The criterion above
             is then no longer the one that is minimised, unless `forgetting` is 1.
         trace_cap: Largest trace of P. Forgetting inflates P in directions that no sample excites (wind-up), for ever if
-            nothing stops it; P is scaled down to this trace. None: nothing stops it.
+            nothing stops it; P is scaled down to this trace.
         excitation: While x.P.x is below this, nothing is forgotten: the sample tells nothing new.
         joseph: Use the Joseph form, (I - k x')P(I - k x')'/lambda + k k', which keeps P positive definite against
             rounding, at about twice the cost.
@@ -56,6 +57,7 @@ class RecursiveLeastSquares:
 
     __slots__ = (
         "_prior",
+        "_trace_bound",
         "covariance",
         "directional",
         "excitation",
@@ -73,7 +75,7 @@ class RecursiveLeastSquares:
         *,
         forgetting: float = 1.0,
         directional: bool = False,
-        trace_cap: float | None = None,
+        trace_cap: float = inf,
         excitation: float = 0.0,
         joseph: bool = False,
     ) -> None:
@@ -96,27 +98,33 @@ class RecursiveLeastSquares:
     def reset(self) -> None:
         """Forget how sure the weights are, not the weights."""
         self.covariance: Vector = np.diag(self._prior)
-
-    def spread(self, columns: Sequence[int], values: Sequence[float]) -> float:
-        """Return x.P.x, the variance of w.x in units of the noise variance."""
-        return self.image(columns, values)[1]
+        self._trace_bound = self.prior_trace
 
     def update(self, x: Sequence[float], y: float) -> float:
         """Take one sample in, x of shape (d,), and return its error before the update, y - w.x."""
         error = y - dot(self.weights.tolist(), x)
-        image, inner = self.image(range(len(x)), x)
+        image, inner = self.image(x)
         self.correct(image, inner, self.noise + inner, error)
         return error
 
-    def image(self, columns: Sequence[int], values: Sequence[float]) -> tuple[Vector, float]:
-        """Return P.x and x.P.x, from which the caller gets the innovation's variance: `noise` + x.P.x."""
-        chosen = list(columns)
+    def image(self, values: Sequence[float], terms: Iterable[tuple[int, float]] = ()) -> tuple[Vector, float]:
+        """Return P.x and x.P.x: the variance of w.x in units of the noise variance.
+
+        Args:
+            values: The first entries of x.
+            terms: Column and value of further entries; the others are 0.
+        """
+        leading = len(values)
         # A sum over the first axis adds row after row.
-        image: Vector = (self.covariance[chosen] * np.array(values)[:, None]).sum(axis=0)
-        inner = dot(image[chosen].tolist(), values)
+        image: Vector = np.add.reduce(self.covariance[:leading] * np.array(values)[:, None])
+        for column, value in terms:
+            image += self.covariance[column] * value
+        inner = dot(image[:leading].tolist(), values)
+        for column, value in terms:
+            inner += value * float(image[column])
         if inner < 0.0:  # rounding has cost P its definiteness
             self.reset()
-            return self.image(columns, values)
+            return self.image(values, terms)
         return image, inner
 
     def correct(self, image: Vector, inner: float, innovation: float, error: float) -> None:
@@ -134,18 +142,26 @@ class RecursiveLeastSquares:
         if self.directional:
             grow = (1.0 / forget - 1.0) * (1.0 - inner / innovation) / inner if inner > 0.0 else 0.0
             forget = 1.0
-        # A product of two numbers does not depend on their order, to the last bit: P stays symmetric.
-        outer = np.multiply.outer(image, image)
         if self.joseph:
             self._joseph(image, inner, innovation)
-            outer *= -grow
+            self._deflate(image, -grow)
         else:
-            outer *= 1.0 / innovation - grow
-        self.covariance -= outer
+            self._deflate(image, 1.0 / innovation - grow)
         if forget != 1.0:
             self.covariance *= 1.0 / forget
-        if self.trace_cap is not None:
-            self._cap(self.trace_cap)
+        self._trace_bound /= self.forgetting
+        if self._trace_bound > self.trace_cap:
+            self._cap()
+
+    def _deflate(self, image: Vector, scale: float) -> None:
+        """P <- P - scale image image'."""
+        half = image * sqrt(abs(scale))
+        # A product of two numbers does not depend on their order, to the last bit: P stays symmetric.
+        outer = half[:, None] * half
+        if scale >= 0.0:
+            self.covariance -= outer
+        else:
+            self.covariance += outer
 
     def _joseph(self, image: Vector, inner: float, innovation: float) -> None:
         """P <- (I - k x')P(I - k x')' + noise k k'."""
@@ -155,10 +171,11 @@ class RecursiveLeastSquares:
         full += np.multiply.outer(gain, gain) * (innovation - inner)
         self.covariance = 0.5 * (full + full.T)
 
-    def _cap(self, cap: float) -> None:
+    def _cap(self) -> None:
         trace = float(self.covariance.trace())
-        if trace > cap:
-            self.covariance *= cap / trace
+        if trace > self.trace_cap:
+            self.covariance *= self.trace_cap / trace
+        self._trace_bound = min(trace, self.trace_cap)
 
     def fade(self, first: int, keep: float) -> None:
         """Let the weights from column `first` on return towards 0 and their prior variance.
@@ -172,3 +189,4 @@ class RecursiveLeastSquares:
         self.covariance[:, first:] *= keep
         rows = np.arange(first, len(self.weights))
         self.covariance[rows, rows] += (1.0 - keep * keep) * self._prior[first:]
+        self._trace_bound += self.prior_trace

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp2, inf
+from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.errors import SpecError
-from stratsim.predict.base import Observation, Predictor, parameter
+from stratsim.predict.base import FADING_STEPS, Observation, Predictor, parameter
 from stratsim.predict.design import FORMS, DesignTable, Form
 from stratsim.predict.features import FEATURES
 from stratsim.predict.least_squares import RecursiveLeastSquares, dot
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
 
     from stratsim.predict.base import Active, Member
 
-__all__ = ["Nlms", "OnlineLinear", "Sample", "Sgd"]
+__all__ = ["Nlms", "OnlineLinear", "Sample", "Sgd", "predicted"]
 
 
 class Sample(NamedTuple):
-    """One observation as a linear learner sees it."""
+    """One observation as a linear learner sees it: regressors averaged over the batch's execution, and their result."""
 
-    columns: Sequence[int]
-    """Which regressors are not 0: the shared ones, then those of pairs of models."""
     values: Sequence[float]
-    """Their values, averaged over the batch's execution."""
+    """Regressors of the shared weights."""
+    terms: Sequence[tuple[int, float]]
+    """Column and regressor of each pair term."""
     y: float
     """Loss of rate, or excess of the slowdown."""
 
@@ -82,7 +83,7 @@ class OnlineLinear(Predictor):
         self.names_ = self.design.names
         """What the weights weigh."""
         self._faded_s = 0.0
-        self._stale_after_s = self.half_life_s / 32
+        self._stale_after_s = self.half_life_s / FADING_STEPS
         fit = self._static_fit()
         self.weights_: list[float] = fit.weights.tolist()
         """Of the regressors, in the order of `names_`: the shared ones, then the pair terms."""
@@ -98,11 +99,11 @@ class OnlineLinear(Predictor):
         for pair in self.profile_.pairs if self.warm_start else ():
             if pair.held_out:
                 continue
-            columns, values = self.design((pair.target, pair.target_batch), ((pair.other, pair.other_batch),))
+            values, present = self.design((pair.target, pair.target_batch), ((pair.other, pair.other_batch),))
             y = 1.0 - 1.0 / pair.slowdown if self.form == "rate" else pair.slowdown - 1.0
-            image, inner = fit.image(columns, values)
-            weights = fit.weights.tolist()
-            fit.correct(image, inner, fit.noise + inner, y - dot([weights[i] for i in columns], values))
+            image, inner = fit.image(values, present)
+            error = y - predicted(fit.weights.tolist(), values, present, 1.0)
+            fit.correct(image, inner, fit.noise + inner, error)
         return fit
 
     # What a learner defines.
@@ -126,21 +127,18 @@ class OnlineLinear(Predictor):
 
     def rate(self, target: Member, others: Active) -> float:
         """Return the believed rate."""
-        return self._as_rate(self._predicted(*self.design(target, others)))
+        values, terms = self.design(target, others)
+        return self._as_rate(predicted(self.weights_, values, terms, self._kept()))
 
-    def _predicted(self, columns: Sequence[int], values: Sequence[float]) -> float:
-        weights, shared = self.weights_, self.design.shared
-        common = dot(weights, values[:shared])
-        if len(columns) == shared:
-            return common
-        terms = sum([weights[column] * value for column, value in zip(columns[shared:], values[shared:], strict=True)])
-        return common + self._kept() * terms
+    def rates(self, questions: Sequence[tuple[Member, Active]]) -> tuple[float, ...]:
+        """Return the believed rates of a set."""
+        weights, design, kept, as_rate = self.weights_, self.design, self._kept(), self._as_rate
+        return tuple([as_rate(predicted(weights, *design(target, others), kept)) for target, others in questions])
 
     def _kept(self) -> float:
-        """Return what is left of the pair terms since the last sample."""
-        if self.half_life_s == inf or self.as_of_s_ <= self._faded_s:
-            return 1.0
-        return float(exp2((self._faded_s - self.as_of_s_) / self.half_life_s))
+        """Return what is left of the pair terms since they were last faded."""
+        elapsed_s = self.as_of_s_ - self._faded_s
+        return 1.0 if elapsed_s < self._stale_after_s else float(exp2(-elapsed_s / self.half_life_s))
 
     def _as_rate(self, predicted: float) -> float:
         if predicted <= 0.0:
@@ -151,8 +149,9 @@ class OnlineLinear(Predictor):
     def learn(self, observation: Observation) -> None:
         """Make a sample of the batch and correct the model."""
         sample = self.sample(observation)
-        if self.half_life_s < inf:
-            self.fade(self._kept())
+        kept = self._kept()
+        if kept < 1.0:
+            self.fade(kept)
             self._faded_s = self.as_of_s_
         self.correct(sample)
 
@@ -160,20 +159,34 @@ class OnlineLinear(Predictor):
         """Return the regressors of a batch, averaged over its realised intervals, and what they are to explain."""
         target, solo_s, duration_s, intervals, _ = observation
         y = 1.0 - solo_s / duration_s if self.form == "rate" else duration_s / solo_s - 1.0
-        parts = [(length_s / duration_s, self.design(target, others)) for length_s, others in intervals if others]
-        if len(parts) == 1:
-            share, (columns, values) = parts[0]
-            return Sample(columns, [share * value for value in values], y)
-        mean: dict[int, float] = {}
-        for share, (columns, values) in parts:
-            for column, value in zip(columns, values, strict=True):
-                mean[column] = mean.get(column, 0.0) + share * value
-        return Sample(tuple(mean), tuple(mean.values()), y)
+        mean: list[float] = []
+        terms: dict[int, float] = {}
+        for length_s, others in intervals:
+            if not others:
+                continue
+            share = length_s / duration_s
+            values, present = self.design(target, others)
+            if mean:
+                mean = [old + share * value for old, value in zip(mean, values, strict=True)]
+            else:
+                mean = [share * value for value in values]
+            for column, value in present:
+                terms[column] = terms.get(column, 0.0) + share * value
+        return Sample(mean, tuple(terms.items()), y)
 
     def error(self, sample: Sample) -> float:
         """Return what the sample says beyond the prediction; terms have been faded."""
-        weights = self.weights_
-        return sample.y - dot([weights[column] for column in sample.columns], sample.values)
+        return sample.y - predicted(self.weights_, sample.values, sample.terms, 1.0)
+
+
+def predicted(
+    weights: Sequence[float], values: Sequence[float], terms: Sequence[tuple[int, float]], kept: float
+) -> float:
+    """Return what a linear model says; `kept` is what is left of its pair terms."""
+    total = sum(map(mul, values, weights), 0.0)
+    for column, value in terms:
+        total += kept * weights[column] * value
+    return total
 
 
 class _Gradient(OnlineLinear):
@@ -190,7 +203,7 @@ class _Gradient(OnlineLinear):
         """Go one step."""
         step = self.step(sample)
         weights = self.weights_ if self.shrink == 1.0 else [self.shrink * weight for weight in self.weights_]
-        for column, value in zip(sample.columns, sample.values, strict=True):
+        for column, value in (*enumerate(sample.values), *sample.terms):
             weights[column] += step * value
         self.weights_ = weights
 
@@ -254,5 +267,5 @@ class Nlms(_Gradient):
 
     def step(self, sample: Sample) -> float:
         """Return the error's share, over the size of the regressors."""
-        size = self.epsilon + dot(sample.values, sample.values)
+        size = self.epsilon + dot(sample.values, sample.values) + sum([value * value for _, value in sample.terms])
         return self.share * self.error(sample) / size if size > 0.0 else 0.0

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratsim.predict.base import parameter
-from stratsim.predict.least_squares import RecursiveLeastSquares, dot
-from stratsim.predict.online import OnlineLinear, Sample
+from stratsim.predict.online import OnlineLinear, Sample, predicted
 
 if TYPE_CHECKING:
     from stratsim.predict.base import Active, Member
+    from stratsim.predict.least_squares import RecursiveLeastSquares
 
 __all__ = ["Rls"]
 
@@ -97,7 +97,7 @@ class Rls(OnlineLinear):
         fit.noise = 1.0 if self.directional else self.forgetting
         fit.excitation = self.excitation
         fit.joseph = self.joseph
-        fit.trace_cap = None if self.trace_cap == inf else self.trace_cap * fit.prior_trace
+        fit.trace_cap = self.trace_cap * fit.prior_trace
 
     def fade(self, keep: float) -> None:
         """Leave this share of each pair term, and doubt it accordingly."""
@@ -110,7 +110,7 @@ class Rls(OnlineLinear):
         error = self.error(sample)
         if abs(error) < self.dead_zone:
             return
-        image, inner = filter_.image(sample.columns, sample.values)
+        image, inner = filter_.image(sample.values, sample.terms)
         innovation = filter_.noise + inner
         filter_.correct(image, inner, innovation, self._standardised(error, sqrt(innovation)))
         if self.nonnegative:
@@ -143,9 +143,10 @@ class Rls(OnlineLinear):
         """Return a quantile of the believed rate: normal, from the uncertainty of weights and pair terms."""
         from statistics import NormalDist
 
-        columns, values = self.design(target, others)
-        keep, shared = self._kept(), self.design.shared
-        faded = (*values[:shared], *(keep * value for value in values[shared:]))
-        doubt = (1.0 - keep * keep) * self.pair_variance * dot(values[shared:], values[shared:])
-        spread = self.noise_ * sqrt(self.filter_.spread(columns, faded) + doubt)
-        return self._as_rate(self._predicted(columns, values) - NormalDist().inv_cdf(probability) * spread)
+        values, terms = self.design(target, others)
+        kept = self._kept()
+        _, spread = self.filter_.image(values, [(column, kept * value) for column, value in terms])
+        # What has faded since the last sample has gained the prior's doubt.
+        spread += (1.0 - kept * kept) * self.pair_variance * sum([value * value for _, value in terms])
+        centre = predicted(self.weights_, values, terms, kept)
+        return self._as_rate(centre - NormalDist().inv_cdf(probability) * self.noise_ * sqrt(spread))
