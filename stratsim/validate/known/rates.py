@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ROOFLINE", "STREAMS", "Roofline", "Streams"]
+__all__ = ["KERNEL_QUEUE", "PAIRWISE", "ROOFLINE", "STREAMS", "KernelQueue", "Pairwise", "Roofline", "Streams"]
 
 
 class Streams(NamedTuple):
@@ -26,6 +26,26 @@ class Roofline(NamedTuple):
     why: str
 
 
+class KernelQueue(NamedTuple):
+    """Streams of kernels that queue for one block scheduler, which each holds for a share of its length."""
+
+    name: str
+    hold: float
+    length: tuple[float, ...]
+    rate: tuple[float, ...]
+    why: str
+
+
+class Pairwise(NamedTuple):
+    """A batch beside others that slow it by measured factors."""
+
+    combine: str
+    slowdown: tuple[float, ...]
+    """Beside each of the others."""
+    rate: float
+    why: str
+
+
 STREAMS = (
     Streams("s .8, .8, w 3, 1", (0.8, 0.8), (3, 1), (0.9375, 0.3125), "lambda = 1 / (.8 x 3 + .8 x 1) = .3125"),
     Streams("s .8, .8, w 5, 1", (0.8, 0.8), (5, 1), (1.0, 0.25), "the first is capped, .2 / .8 is left"),
@@ -41,4 +61,15 @@ ROOFLINE = (
     Roofline("(.4, .3) and (.5, .2)", ((0.4, 0.3), (0.5, 0.2)), (1.0, 1.0), ".9 and .5 fit"),
     Roofline("(.6, .6) and (.3, .9)", ((0.6, 0.6), (0.3, 0.9)), (1 / 1.5,) * 2, "1.5 of the DRAM is wanted"),
     Roofline("(1, .2) twice and (0, 1)", ((1, 0.2), (1, 0.2), (0, 1)), (0.5, 0.5, 0.8), "SMs full, .2 of DRAM taken"),
+)
+_WAIT = (5**0.5 - 1) / 4
+"""Of two alike with length 1 and hold .5: w = .5 (.5 + w) / (1 + w)."""
+KERNEL_QUEUE = (
+    KernelQueue("hold 1, lengths 5, 2, 3", 1.0, (5, 2, 3), (0.5, 0.2, 0.3), "no overlap: shares by length"),
+    KernelQueue("hold 1, four alike", 1.0, (1,) * 4, (0.25,) * 4, "processor sharing"),
+    KernelQueue("hold .5, two alike", 0.5, (1, 1), (1 / (1 + _WAIT),) * 2, "mean value analysis, w^2 + w / 2 = 1 / 4"),
+)
+PAIRWISE = (
+    Pairwise("product", (1.5, 2.0), 1 / 3, "1.5 x 2, taken as independent"),
+    Pairwise("max", (1.5, 2.0), 1 / 2, "the worst counts"),
 )

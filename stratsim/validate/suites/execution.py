@@ -10,7 +10,9 @@ from stratsim.device import execution_model
 from stratsim.engine import simulate
 from stratsim.model.cluster import Cluster
 from stratsim.model.contention import Igniter, ResourcePhase, Sharing
+from stratsim.model.kernel_queue import KernelQueue
 from stratsim.model.parts import Features
+from stratsim.model.profile import Pair
 from stratsim.policy.queueing import Fifo
 from stratsim.testing import make_profile, make_workload
 from stratsim.validate.case import Check, Claim, Findings, Setting
@@ -76,6 +78,30 @@ def _rates(model: str, name: str, expected: Sequence[float], why: str, measure: 
     return Check(claims, measure)
 
 
+def _kernel_queue(case: rates.KernelQueue) -> Check:
+    return _rates("kernel-queue", case.name, case.rate, case.why, partial(_measure_kernel_queue, case))
+
+
+def _measure_kernel_queue(case: rates.KernelQueue, _: Setting) -> Findings:
+    length_s = {f"m{i}": {1: length * 1e-5} for i, length in enumerate(case.length)}
+    profile = with_truth(make_profile(dict.fromkeys(length_s, 0.01)), kernel_queue=KernelQueue(case.hold, length_s))
+    return Findings(side_by_side("kernel-queue", profile, [(name, 1) for name in length_s]))
+
+
+def _pairwise(case: rates.Pairwise) -> Check:
+    others = " and ".join(f"{slowdown:g}" for slowdown in case.slowdown)
+    claim = Claim(f"pairwise ({case.combine}), slowdowns {others}: rate", case.rate, 1e-9, case.why)
+    return Check((claim,), partial(_measure_pairwise, case))
+
+
+def _measure_pairwise(case: rates.Pairwise, _: Setting) -> Findings:
+    factors = {"own": 1.0} | {f"other{i}": slowdown for i, slowdown in enumerate(case.slowdown)}
+    pairs = [Pair(target, 1, other, 1, factor) for target in factors for other, factor in factors.items()]
+    profile = replace(make_profile(dict.fromkeys(factors, 0.01)), pairs=tuple(pairs))
+    own, *_others = side_by_side(f"pairwise(combine={case.combine})", profile, [(name, 1) for name in factors])
+    return Findings([own])
+
+
 _TWO_PHASES = (ResourcePhase(0.5, 0.0, 1.0), ResourcePhase(0.5, 1.0, 0.0))
 """Half of the time all of the DRAM, then all of the SMs."""
 _AVERAGE = (ResourcePhase(1.0, 0.5, 0.5),)
@@ -135,6 +161,8 @@ def _measure_igniter(answer: igniter.Answer, _: Setting) -> Findings:
 CHECKS = (
     *(_streams(case) for case in rates.STREAMS),
     *(_roofline(case) for case in rates.ROOFLINE),
+    *(_kernel_queue(case) for case in rates.KERNEL_QUEUE),
+    *(_pairwise(case) for case in rates.PAIRWISE),
     _phases("two phases", _TWO_PHASES, 0, (40, 40), "both want the DRAM until 20, the SMs until 40"),
     _phases("two phases", _TWO_PHASES, 10, (20, 30), "one computes while the other loads"),
     _phases("their average", _AVERAGE, 0, (20, 20), "1 of each resource is wanted: an average sees no conflict"),
