@@ -31,6 +31,7 @@ __all__ = ["cli", "main"]
         "policy": "List the policies and show what they do.",
         "predictor": "List the predictors and show what they believe.",
         "profile": "List, show and extend device profiles.",
+        "device": "List the device models and show how they work.",
         "topology": "List and show the links between GPUs and host.",
         "validate": "Check the simulator against closed forms and published measurements.",
     },

@@ -74,7 +74,7 @@ _MODELS = _Models(
     group="",
     base="stratsim.device.ExecutionModel",
     needed=("name", "needs", "max_concurrency", "heeds_copies", "work", "unit"),
-    family="_combined",
+    family="",  # their bases are of no interest to users
     supplied=("hardware", "slots"),
 )
 

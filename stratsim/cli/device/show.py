@@ -1,0 +1,32 @@
+"""`stratsim device show`."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["show"]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stratsim device show streams
+  stratsim device show my_model.py:MyModel
+"""
+)
+@click.argument("name")
+def show(name: str) -> None:
+    """Show how device model NAME works, what it needs of a profile, its options with their defaults, and its source.
+
+    NAME is one of `stratsim device list` or FILE.py:CLASS.
+    """
+    from stratsim.cli.text import heading, table
+    from stratsim.device.execution import describe_model
+
+    about = describe_model(name)
+    click.echo(f"{name}: {about.text}")
+    heading("A profile must have")
+    click.echo(about.needs)
+    if about.parameters:
+        heading("Options")
+        table(("name", "default"), about.parameters, left=2)
