@@ -172,4 +172,4 @@ class Copies:
             if rate != told:
                 self._rates[gpu.view.id] = rate
                 gpu.unit.copying(now_s, rate)
-                gpu.alarm.arm(gpu.unit.next_s)
+                gpu.alarm.arm(max(gpu.unit.next_s, now_s))  # what was to end just now must not end a rounding earlier
