@@ -74,16 +74,19 @@ def run_plan(bench: Bench, plan: Plan, file: SampleFile, progress: Progress) -> 
     finished = _with_samples(file)
     todo = [cell for cell in plan.cells if cell.id not in finished]
     late: list[str] = []
+    pace = _Pace()
     failures = 0
     for index, cell in enumerate(todo):
         spent = earlier + time.perf_counter() - begin
-        if plan.budget_s is not None and cell.rank > 0 and spent + cell.estimate_s > plan.budget_s:
+        if plan.budget_s is not None and cell.rank > 0 and spent + pace.of([cell]) > plan.budget_s:
             late.append(cell.id)
             continue
-        progress.show(len(plan.cells) - len(todo) + index, sum(rest.estimate_s for rest in todo[index:]), cell.id)
+        progress.show(len(plan.cells) - len(todo) + index, pace.of(todo[index:]), cell.id)
         start = time.perf_counter()
         records = measure_cell(bench, cell)
-        file.commit(records, Done(cell.id, round(time.perf_counter() - start, 3)))
+        took = time.perf_counter() - start
+        pace.learn(cell, took)
+        file.commit(records, Done(cell.id, round(took, 3)))
         failures = failures + 1 if _failed(records) else 0
         if failures == _MOST_FAILURES:
             raise ProfileError(f"{failures} cells in a row failed; the last, {cell.id}: {_failed(records)}")
@@ -136,6 +139,23 @@ def warm_up(bench: Bench, cell: Cell) -> float:
             break
         before = now
     return time.perf_counter() - begin
+
+
+class _Pace:
+    """How long cells take, compared with their estimates."""
+
+    def __init__(self) -> None:
+        # As if some time had been spent exactly as estimated: the first cell alone says little.
+        self._spent_s = self._estimated_s = 20.0
+
+    def learn(self, cell: Cell, spent_s: float) -> None:
+        """Note how long a cell took."""
+        self._spent_s += spent_s
+        self._estimated_s += cell.estimate_s
+
+    def of(self, cells: Sequence[Cell]) -> float:
+        """Return how long cells will take."""
+        return sum(cell.estimate_s for cell in cells) * self._spent_s / self._estimated_s
 
 
 def _discarded(cell: Cell, why: Verdict, attempt: int) -> Discarded:

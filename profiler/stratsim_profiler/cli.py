@@ -31,7 +31,7 @@ Examples:
 @click.option("--budget", metavar="TIME", help="Time for measuring: 90s, 10m, 1h.  [default: 10m; cpu: 200s]")
 @click.option("--models", metavar="NAME,...", help="Zoo models, path.py:factory, transformers:TYPE.")
 @click.option("--batches", metavar="N,...", help="Batch sizes measured alone.  [default: 1,2,4,8,16,32; cpu: 1,2,4]")
-@click.option("--colocated-batches", metavar="N,...", help="Those measured beside others.  [default: 1,8; cpu: 1,4]")
+@click.option("--colocated-batches", metavar="N,...", help="Those measured beside others.  [default: 1,8; cpu: 1,2]")
 @click.option("--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), help="Data type.  [default: fp16; cpu: fp32]")
 @click.option(
     "--mode", type=click.Choice(["graph", "eager"]), help="CUDA graphs, or a launch per kernel.  [default: graph]"

@@ -31,7 +31,7 @@ class _Default(NamedTuple):
 
 _DEFAULTS = {
     "cuda": _Default(DEFAULT_CUDA, (1, 2, 4, 8, 16, 32), (1, 8), 600.0),
-    "cpu": _Default(DEFAULT_CPU, (1, 2, 4), (1, 4), 200.0),
+    "cpu": _Default(DEFAULT_CPU, (1, 2, 4), (1, 2), 200.0),
 }
 _QUICK = {
     "cuda": _Default(("resnet50", "mobilenetv2", "bert-base"), (1,), (1,), 30.0),

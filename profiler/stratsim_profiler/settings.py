@@ -78,8 +78,8 @@ def settings_for(kind: str, *, quick: bool = False, allow_shared: bool = False) 
             solo_samples=(8, 60),
             solo_noise=0.01,
             solo_budget_s=0.8,
-            transfer_sizes=tuple(4096 << step for step in range(0, 15, 2)),
-            transfer_budget_s=0.15,
+            transfer_sizes=tuple(4096 << step for step in range(0, 13, 2)),
+            transfer_budget_s=0.1,
             warm_s=1.0,
         )
     if quick:

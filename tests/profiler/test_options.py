@@ -126,9 +126,9 @@ class TestRequest:
 
     def test_a_cpu_by_default(self):
         found = self.make()
-        assert (found.models, found.solo_batches, found.batches) == (DEFAULT_CPU, (1, 2, 4), (1, 4))
+        assert (found.models, found.solo_batches, found.batches) == (DEFAULT_CPU, (1, 2, 4), (1, 2))
         assert (found.dtype, found.mode) == ("fp32", "eager")
-        assert found.heaviest.batch == 4
+        assert found.heaviest.batch == 2
 
     def test_the_heaviest_has_the_most_operations(self):
         found = self.make(GPU, models=("mobilenetv2", "vgg19", "yolov3-tiny-like"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from stratsim_profiler.device.base import KernelTable
 from stratsim_profiler.samples import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["family", "profile_kernels", "tabulate"]
 
@@ -32,27 +33,39 @@ def family(name: str) -> str:
     return next((found for found, parts in _FAMILIES if any(part in lower for part in parts)), "other")
 
 
-def tabulate(kernels: Iterable[tuple[str, float]], iterations: int) -> KernelTable:
-    """Return the table of kernels that were seen in some iterations.
+def tabulate(kernels: Sequence[tuple[str, float]], iterations: int) -> KernelTable:
+    """Return the table of an iteration's kernels.
 
     Args:
-        kernels: Name and duration in seconds of every kernel.
+        kernels: Name and duration in seconds of every kernel, in the order of their starts.
         iterations: How many inferences they come from.
     """
-    seconds: dict[str, list[float]] = {}
-    for name, duration in kernels:
-        seconds.setdefault(family(name), []).append(duration)
-    every = [duration for durations in seconds.values() for duration in durations]
-    if not every:
+    one = _one_iteration(kernels, iterations)
+    if not one:
         return KernelTable(0, 0.0, 0.0, 0.0, ())
-    phases = [Phase(name, sum(found) / iterations, round(len(found) / iterations)) for name, found in seconds.items()]
+    seconds: dict[str, list[float]] = {}
+    for name, duration in one:
+        seconds.setdefault(family(name), []).append(duration)
+    every = [duration for _, duration in one]
+    phases = [Phase(name, sum(found), len(found)) for name, found in seconds.items()]
     return KernelTable(
-        count=max(1, round(len(every) / iterations)),
-        mean_s=sum(every) / len(every),
+        count=len(every),
+        mean_s=fmean(every),
         max_s=max(every),
-        total_s=sum(every) / iterations,
+        total_s=sum(every),
         phases=tuple(sorted(phases, key=lambda phase: -phase.seconds)),
     )
+
+
+def _one_iteration(kernels: Sequence[tuple[str, float]], iterations: int) -> list[tuple[str, float]]:
+    """Return each kernel of an iteration with its median duration: the first iteration under the profiler is slow.
+
+    Iterations that do not launch the same kernels cannot be matched; the last one stands for all then.
+    """
+    count = len(kernels) // iterations
+    if len(kernels) % iterations:
+        return list(kernels[-count:]) if count else list(kernels)
+    return [(kernels[i][0], median(duration for _, duration in kernels[i::count])) for i in range(count)]
 
 
 def profile_kernels(run: Callable[[], None], iterations: int, *, cuda: bool) -> KernelTable:
@@ -69,9 +82,9 @@ def profile_kernels(run: Callable[[], None], iterations: int, *, cuda: bool) -> 
     with profile(activities=activities) as seen:
         for _ in range(iterations):
             run()
-    events = seen.events() or ()
+    events = sorted(seen.events() or (), key=lambda event: event.time_range.start)
     if cuda:
         found = [(e.name, e.time_range.elapsed_us() / 1e6) for e in events if e.device_type.name == "CUDA"]
     else:
         found = [(e.name, e.self_cpu_time_total / 1e6) for e in events if e.name.startswith("aten::")]
-    return tabulate([(name, duration) for name, duration in found if duration > 0], iterations)
+    return tabulate(found, iterations)

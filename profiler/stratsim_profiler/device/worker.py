@@ -77,14 +77,14 @@ class _Worker:
         for _ in range(_WARM_UP):
             run()
         self._works[work] = run
-        gc.collect()
-        gc.freeze()
+        if isinstance(work, Inference):
+            gc.collect()
+            gc.freeze()
         return max(0, _resident_bytes() - before)
 
     def close(self, work: Work) -> None:
         """Forget a piece of work."""
         del self._works[work]
-        gc.collect()
 
     def fire(self, work: Work, start_at_s: float, *, flush: bool) -> Span:
         """Run one iteration at a time on the system's monotonic clock."""

@@ -58,7 +58,7 @@ MODELS: dict[str, Entry] = {
         {"layers": 4, "width": 192, "heads": 3, "image": 64, "classes": 100},
         _SMALL,
     ),
-    "bert-small": Entry("encoders", "TextEncoder", {"layers": 4, "width": 256, "heads": 4}, (64,)),
+    "bert-small": Entry("encoders", "TextEncoder", {"layers": 2, "width": 256, "heads": 4}, (64,)),
     "mlp-wide": Entry("mlp", "WideMlp", {}, (2048,)),
 }
 
