@@ -168,7 +168,9 @@ class Problem:
         values = np.clip(start, self.lower, self.upper)
         for at, value in (fixed or {}).items():
             values[at] = value
-        open_ = np.array([at for at in range(self.size) if at not in (fixed or {})])
+        open_ = np.array([at for at in range(self.size) if at not in (fixed or {})], dtype=np.intp)
+        if not open_.size:
+            return values, self.sum_of_squares(values)
         weights = (open_ >= len(self.loads)) & (open_ < 2 * len(self.loads))
         ridge = np.diag(_RIDGE * weights)[weights]
 
