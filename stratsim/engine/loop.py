@@ -157,6 +157,7 @@ class _Run:
         "in_order",
         "largest",
         "links",
+        "loaders",
         "log",
         "memory",
         "model",
@@ -236,16 +237,16 @@ class _Run:
             wakes_on_reply=self.wakes_on_reply,
         )
         self.gpus = [self._gpu(view) for view in self.view.gpus]
-        loaders = [
+        self.loaders = [
             Loader(gpu, memory, self.copies, self.recorder)
             for gpu, memory in zip(self.gpus, memories, strict=True)
             if memory is not None
         ]
-        self.copies.attach(self.gpus, loaders, tell_rates=self.model.heeds_copies and links is not None)
+        self.copies.attach(self.gpus, self.loaders, tell_rates=self.model.heeds_copies and links is not None)
         # Whether inputs get to a GPU in the order of dispatch, at a time that is known then. A batch without input
         # overtakes those that copy, one whose weights are there may overtake one whose are not.
         all_copy = bool(workload.bytes_in.all()) and all(client.bytes_in for client in workload.closed_loop)
-        self.in_order = not loaders and (links is None or (self.links is not None and all_copy))
+        self.in_order = not self.loaders and (links is None or (self.links is not None and all_copy))
         # By model and batch size: solo latency, and what a batch brings to the execution model.
         self.service = {
             name: [(latency_s, self.model.work(name, size)) for size, latency_s in enumerate(entry.latency_s)]
@@ -322,6 +323,7 @@ class _Run:
         for gpu in self.gpus:
             del gpu.alarm
         self.copies.detach()
+        self.loaders = []
         return result
 
     def _notes(self) -> tuple[str, ...]:
@@ -540,8 +542,8 @@ class _Run:
             self.log.execution_end_s[batch_id] = now_s
             if self.copies_out:
                 self.copies.copy_out(gpu, view._batch(batch_id), now_s)
-            if self.copies.loaders:
-                self.copies.loaders[view.id].executed(view._batches[batch_id][0].model, now_s)
+            if self.loaders:
+                self.loaders[view.id].executed(view._batches[batch_id][0].model, now_s)
             del view._batches[batch_id]
             if view._made:
                 view._made.pop(batch_id, None)

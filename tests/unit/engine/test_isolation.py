@@ -1,5 +1,7 @@
 """A run is a pure function of its arguments: nothing outlives it, nothing from before reaches it."""
 
+import dataclasses
+import gc
 import hashlib
 import os
 import subprocess
@@ -9,8 +11,12 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
+from stratsim.engine.clock import Clock
+from stratsim.engine.copies import Copies
+from stratsim.engine.recorder import Recorder
 from stratsim.errors import PolicyError
 from stratsim.model.cluster import Cluster
+from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
 from stratsim.testing import make_profile, make_workload
@@ -109,3 +115,20 @@ def test_progress_is_told_and_changes_nothing():
     assert told == sorted(told)
     assert {total for _, total in told} == {20_000}
     assert all(0 <= done <= 20_000 for done, _ in told)
+
+
+@pytest.mark.parametrize("option", [{}, {"uplink_bytes_per_s": 1e6}, {"memory": 1e9}])
+def test_a_run_that_is_over_is_let_go_at_once(option):
+    """Its buffers must not live until the next full collection."""
+    profile = make_profile({"a": 0.001}, bytes_in=1000, bytes_out=1000, h2d=Link(0.0, 1e8), d2h=Link(0.0, 1e8))
+    model = dataclasses.replace(profile.observable.models["a"], weights_bytes=10)
+    observable = dataclasses.replace(profile.observable, models={"a": model})
+    profile = dataclasses.replace(profile, observable=observable)
+    gc.collect()
+    gc.disable()
+    try:
+        simulate(make_workload([(0.0, "a")], profile=profile), profile, Fifo(), cluster=Cluster(gpus=2, **option))
+        left = [thing for thing in gc.get_objects() if isinstance(thing, Recorder | Copies | Clock)]
+    finally:
+        gc.enable()
+    assert left == []
