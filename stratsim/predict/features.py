@@ -6,6 +6,7 @@ constant; a model without them counts as the mean of those that have them, and a
 
 from __future__ import annotations
 
+from math import log2
 from typing import TYPE_CHECKING
 
 from stratsim.errors import SpecError, suggest
@@ -37,17 +38,24 @@ def _busy(model: SchedulerModel) -> dict[int, float]:
     return {1: min(1.0, kernels.count * kernels.mean_s / model.latency_s[1])} if kernels else {}
 
 
+def _batch(model: SchedulerModel) -> dict[int, float]:
+    most = model.max_batch
+    return {batch: log2(batch) / log2(most) if most > 1 else 0.0 for batch in range(1, most + 1)}
+
+
 FEATURES: dict[str, Callable[[SchedulerModel], dict[int, float]]] = {
     "compute": _compute,
     "memory": _memory,
     "l2": _l2,
     "busy": _busy,
+    "batch": _batch,
 }
 """How each feature is read from a model: values within [0, 1] by batch size, none where the profile has none.
 
 `compute` and `memory` are operations and bytes per second over the device's peak, `l2` the utilisation of its
 second-level cache, `busy` the share of the solo execution in which a kernel runs (kernel count times mean length over
-latency, batch 1): what is left is bound by launches, and neither takes nor suffers much.
+latency, batch 1): what is left is bound by launches, and neither takes nor suffers much. `batch` is the logarithm of
+the batch size over that of the model's largest: it stands for whatever changes with the size and has no figure.
 """
 
 

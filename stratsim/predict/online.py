@@ -49,7 +49,7 @@ class OnlineLinear(Predictor):
     pairs (those not held out); without pairs it is one slowdown for all.
 
     Args:
-        features: Solo features to use: any of `compute`, `memory`, `l2`, `busy`.
+        features: Solo features to use: any of `compute`, `memory`, `l2`, `busy`, `batch`.
         form: `rate` learns the loss of rate, `slowdown` the excess of the slowdown (biased; an ablation).
         min_rate: Smallest rate to believe in, within (0, 1].
         warm_start: Whether to start from the profile's measured pairs.
@@ -59,7 +59,7 @@ class OnlineLinear(Predictor):
         half_life_s: Seconds without observation in which half of a pair term is forgotten; inf for never.
     """
 
-    features: Sequence[str] = ("compute", "memory")
+    features: Sequence[str] = ("compute", "memory", "batch")
     form: Form = "rate"
     min_rate: float = 0.02
     warm_start: bool = True

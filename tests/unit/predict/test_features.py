@@ -43,6 +43,12 @@ def test_busy_is_the_share_of_time_in_kernels(knowledge, kernels):
     assert table["b", 1] == (1.0,)
 
 
+def test_batch_is_the_logarithm_of_the_size(knowledge):
+    table = FeatureTable(knowledge("ab", sizes=8), ("batch",))
+    assert [table["a", batch][0] for batch in (1, 2, 4, 8)] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert FeatureTable(knowledge("ab", sizes=1), ("batch",))["a", 1] == (0.0,)
+
+
 def test_unknown_names_are_answered():
     with pytest.raises(SpecError, match=r"^unknown feature 'memry'; did you mean 'memory'\?$"):
         FeatureTable(profile(a={}), ("memry",))
