@@ -73,7 +73,10 @@ class FluidModel(ABC, Generic[Load]):
 
     @abstractmethod
     def rates(self, active: Sequence[Load]) -> Sequence[float]:
-        """Return the progress rate of each active load, within (0, 1]: pure, and 1 for one alone."""
+        """Return the progress rate of each active load, within (0, 1]: pure, and 1 for one alone.
+
+        Equal loads have equal rates, whatever their places.
+        """
 
     def unit(self) -> FluidUnit[Any]:
         """Return a new, idle GPU."""
@@ -108,17 +111,19 @@ class FluidUnit(Generic[Key]):
     """The batches on one GPU under a fluid model; an `ExecutionUnit`.
 
     Args:
-        rates: Of the active loads, in the order in which the batches started: pure. Answers are kept.
+        rates: Of the active loads: pure, equal loads have equal rates. Answers are kept.
     """
 
-    __slots__ = ("_cache", "_ends_next", "_rates", "_running", "_updated_s", "next_s")
+    __slots__ = ("_ends_next", "_pairs", "_rates", "_running", "_sets", "_updated_s", "next_s")
 
     def __init__(self, rates: Callable[[Sequence[Any]], Sequence[float]]) -> None:
         self._rates = rates
         self._running: list[FluidExecution[Key]] = []
         self._updated_s = 0.0
         self._ends_next: FluidExecution[Key] | None = None
-        self._cache: dict[tuple[Any, ...], Sequence[float]] = {}
+        self._pairs: dict[tuple[Any, Any], Sequence[float]] = {}
+        self._sets: dict[frozenset[tuple[Any, int]], dict[Any, float]] = {}
+        """Rates by load, by what is active: loads with their numbers. Orders would be too many."""
         self.next_s = inf
         """When the next batch ends or changes phase; `inf` when nothing executes."""
 
@@ -197,7 +202,7 @@ class FluidUnit(Generic[Key]):
             self._updated_s = now_s
             one, other = running
             pair = (one.load, other.load)
-            one.rate, other.rate = self._cache.get(pair) or self._remember(pair)
+            one.rate, other.rate = self._pairs.get(pair) or self._solve_pair(pair)
             one_s = now_s + one.left_s / one.rate
             other_s = now_s + other.left_s / other.rate
             self.next_s, self._ends_next = (other_s, other) if other_s < one_s else (one_s, one)
@@ -212,17 +217,28 @@ class FluidUnit(Generic[Key]):
         running = self._running
         if not running:
             return
-        active = tuple([batch.load for batch in running])
-        rates = self._cache.get(active) or self._remember(active)
-        for batch, rate in zip(running, rates, strict=True):
-            batch.rate = rate
+        count: dict[Any, int] = {}
+        for batch in running:
+            load = batch.load
+            count[load] = count.get(load, 0) + 1
+        active = frozenset(count.items())
+        rates = self._sets.get(active) or self._solve_set(active)
+        for batch in running:
+            batch.rate = rate = rates[batch.load]
             at_s = now_s + batch.left_s / rate
             if at_s < self.next_s:
                 self.next_s = at_s
                 self._ends_next = batch
 
-    def _remember(self, active: tuple[Any, ...]) -> Sequence[float]:
-        if len(self._cache) >= _CACHE_LIMIT:
-            self._cache.clear()
-        rates = self._cache[active] = self._rates(active)
+    def _solve_pair(self, pair: tuple[Any, Any]) -> Sequence[float]:
+        if len(self._pairs) >= _CACHE_LIMIT:
+            self._pairs.clear()
+        rates = self._pairs[pair] = self._rates(pair)
+        return rates
+
+    def _solve_set(self, active: frozenset[tuple[Any, int]]) -> dict[Any, float]:
+        if len(self._sets) >= _CACHE_LIMIT:
+            self._sets.clear()
+        loads = [batch.load for batch in self._running]
+        rates = self._sets[active] = dict(zip(loads, self._rates(loads), strict=True))
         return rates

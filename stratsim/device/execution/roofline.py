@@ -108,14 +108,14 @@ class RooflineUnit(FluidUnit[Key]):
         bandwidth: Of the GPU's memory, bytes/s.
     """
 
-    __slots__ = ("_bandwidth", "_caches", "_copies", "_model")
+    __slots__ = ("_bandwidth", "_by_copies", "_copies", "_model")
 
     def __init__(self, model: Roofline, bandwidth: float) -> None:
         super().__init__(model.rates)
         self._model = model
         self._bandwidth = bandwidth
         self._copies = 0.0
-        self._caches = {0.0: self._cache}
+        self._by_copies = {0.0: self._sets}
 
     def add(self, now_s: float, key: Key, solo_s: float, work: Sequence[Phase[Any]], level: int = 0) -> None:
         """Start a batch."""
@@ -133,7 +133,7 @@ class RooflineUnit(FluidUnit[Key]):
             batch.left_s -= elapsed_s * batch.rate
         self._copies = copies
         # Links have few rates: each keeps its answers.
-        self._cache = self._caches.setdefault(copies, {})
+        self._sets = self._by_copies.setdefault(copies, {})
         self._rates = partial(self._model.rates, copies=copies)
         if self._running:
             self._solve(now_s)
