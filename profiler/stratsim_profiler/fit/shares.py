@@ -10,7 +10,7 @@ extend it, each one number for the whole device, zero where the rule holds as it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -55,7 +55,9 @@ class _Filling:
     """What the streams at full speed leave, 1 where there are no free ones."""
 
 
-def log_rates(demand: Floats, weight: Floats, present: Bools, sub_saturation: float = 0.0, thrash: float = 0.0) -> Any:
+def log_rates(
+    demand: Floats, weight: Floats, present: Bools, sub_saturation: float = 0.0, thrash: float = 0.0
+) -> Floats:
     """Return the logarithm of each stream's rate, shape (cells, n); 0 for streams that are not present.
 
     Args:
@@ -66,20 +68,16 @@ def log_rates(demand: Floats, weight: Floats, present: Bools, sub_saturation: fl
         thrash: The term of that name, >= 0.
     """
     demand = np.where(present, demand, 0.0)
-    filling = _fill(demand, weight, present)
-    below, above, _ = _loads(demand, present)
-    rates = np.where(filling.free, np.log(filling.left / filling.pull) + np.log(weight), 0.0)
-    slowing = np.log1p(sub_saturation * below) + np.log1p(thrash * above)
-    return np.where(present, rates - slowing, 0.0)
+    return _log_rates(demand, weight, present, _fill(demand, weight, present), sub_saturation, thrash)
 
 
 def log_rates_and_blocks(
     demand: Floats, weight: Floats, present: Bools, sub_saturation: float = 0.0, thrash: float = 0.0
 ) -> tuple[Floats, Blocks]:
     """Return `log_rates` and its derivatives; at a kink, those of one side."""
-    rates = log_rates(demand, weight, present, sub_saturation, thrash)
     demand = np.where(present, demand, 0.0)
     filling = _fill(demand, weight, present)
+    rates = _log_rates(demand, weight, present, filling, sub_saturation, thrash)
     below, above, saturated = _loads(demand, present)
     same = np.eye(demand.shape[1], dtype=bool)[None]
     free_i, free_j = filling.free[:, :, None], filling.free[:, None, :]
@@ -99,6 +97,16 @@ def log_rates_and_blocks(
     return rates, blocks
 
 
+def _log_rates(
+    demand: Floats, weight: Floats, present: Bools, filling: _Filling, sub_saturation: float, thrash: float
+) -> Floats:
+    rates = np.where(filling.free, np.log(filling.left / filling.pull * weight), 0.0)
+    if sub_saturation or thrash:
+        below, above, _ = _loads(demand, present)
+        rates = rates - np.log1p(sub_saturation * below) - np.log1p(thrash * above)
+    return np.where(present, rates, 0.0)
+
+
 def _loads(demand: Floats, present: Bools) -> tuple[Floats, Floats, Bools]:
     """Return what the others occupy below saturation, the demand above it, and whether a cell is saturated."""
     total = demand.sum(axis=1, keepdims=True)
@@ -110,19 +118,20 @@ def _fill(demand: Floats, weight: Floats, present: Bools) -> _Filling:
     """Fill progressively: the heaviest streams reach full speed first, the rest share what they leave."""
     pulls = np.where(present, weight, 0.0)
     order = np.argsort(-pulls, axis=1, kind="stable")
-    s, w = np.take_along_axis(demand, order, 1), np.take_along_axis(pulls, order, 1)
+    row = np.arange(len(order))[:, None]
+    s, w = demand[row, order], pulls[row, order]
     taken = np.cumsum(s, axis=1) - s
     pull = np.cumsum((s * w)[:, ::-1], axis=1)[:, ::-1]
     slow = (1.0 - taken) * w <= pull
     first = np.argmax(slow, axis=1)[:, None]
     saturated = demand.sum(axis=1, keepdims=True) > 1.0
-    rank = np.argsort(order, axis=1, kind="stable")
+    rank = np.empty_like(order)
+    rank[row, order] = np.arange(order.shape[1])
     free = saturated & present & (rank >= first)
     capped = saturated & present & ~free
-    one = np.ones_like(saturated, dtype=float)
     return _Filling(
         free=free,
         capped=capped,
-        pull=np.where(saturated, np.take_along_axis(pull, first, 1), one),
-        left=np.where(saturated, 1.0 - np.take_along_axis(taken, first, 1), one),
+        pull=np.where(saturated, pull[row, first], 1.0),
+        left=np.where(saturated, 1.0 - taken[row, first], 1.0),
     )
