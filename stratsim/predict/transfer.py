@@ -117,30 +117,32 @@ class Contended(TransferPredictor):
 
     def predict(self, copies: Sequence[Copy]) -> list[float]:
         """Return the ends of all copies under contention."""
-        ends_s = [copy.ready_s for copy in copies]
-        engines: dict[tuple[Direction, int], list[int]] = {}
-        for index, copy in enumerate(copies):
-            if copy.size_bytes:
-                engines.setdefault((copy.direction, copy.gpu), []).append(index)
-        for direction in ("h2d", "d2h"):
-            queues = [queue for (way, _), queue in engines.items() if way == direction]
-            link = self.link(direction)
-            if len(queues) > 1 and len(queues) * link.bytes_per_s > self.uplink_bytes_per_s:
-                _share(copies, queues, link, self.uplink_bytes_per_s, ends_s)
-            else:
-                self._serve_alone(copies, queues, link, ends_s)
+        return self._in_order(copies) if self.uplink_bytes_per_s == inf else self._shared(copies)
+
+    def _in_order(self, copies: Sequence[Copy]) -> list[float]:
+        """Engines that nothing holds up: each copy starts when it is ready and the one before it has ended."""
+        free_s: dict[tuple[int, Direction], float] = {}
+        ends_s = []
+        for gpu, direction, size_bytes, end_s in copies:
+            if size_bytes:
+                link = self.link(direction)
+                start_s = max(end_s, free_s.get((gpu, direction), end_s))
+                end_s = free_s[gpu, direction] = start_s + link.alpha_s + size_bytes / link.bytes_per_s  # noqa: PLW2901
+            ends_s.append(end_s)
         return ends_s
 
-    def _serve_alone(
-        self, copies: Sequence[Copy], queues: Sequence[Sequence[int]], link: Link, ends_s: list[float]
-    ) -> None:
-        """Serve engines that the uplink does not hold up."""
-        rate = min(link.bytes_per_s, self.uplink_bytes_per_s)
-        for queue in queues:
-            free_s = -inf
-            for index in queue:
-                copy = copies[index]
-                free_s = ends_s[index] = max(copy.ready_s, free_s) + link.alpha_s + copy.size_bytes / rate
+    def _shared(self, copies: Sequence[Copy]) -> list[float]:
+        """Engines behind one uplink."""
+        ends_s = [copy.ready_s for copy in copies]
+        queues: dict[tuple[Direction, int], list[int]] = {}
+        for index, copy in enumerate(copies):
+            if copy.size_bytes:
+                queues.setdefault((copy.direction, copy.gpu), []).append(index)
+        for direction in ("h2d", "d2h"):
+            of_direction = [queue for (way, _), queue in queues.items() if way == direction]
+            if of_direction:
+                _share(copies, of_direction, self.link(direction), self.uplink_bytes_per_s, ends_s)
+        return ends_s
 
 
 def _share(
