@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stratsim.model.request import Request
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView
-    from stratsim.predict import Member, Predictor, TransferPredictor
+    from stratsim.predict import Active, Predictor, TransferPredictor
 
 __all__ = ["Behind", "Estimates"]
 
@@ -31,7 +31,7 @@ class Behind(NamedTuple):
     """When there is an execution slot for it."""
     copy_free_s: float
     """When the copy engine is through with those ahead."""
-    beside: tuple[Member, ...]
+    beside: Active
     """Who still executes when it gets its slot."""
 
 
@@ -44,10 +44,17 @@ class Estimates:
         transfers: About copies, fitted.
         margin: Quantile of recent relative errors by which estimates are stretched; 0 for none.
         floor: See `Forecast`.
+        refresh: Ask the belief anew once it has learned from so many more batches.
     """
 
     def __init__(
-        self, setting: Setting, belief: Predictor, transfers: TransferPredictor, margin: float, floor: float
+        self,
+        setting: Setting,
+        belief: Predictor,
+        transfers: TransferPredictor,
+        margin: float,
+        floor: float,
+        refresh: int,
     ) -> None:
         self._profile = profile = setting.profile
         self._slots = setting.max_concurrency
@@ -57,13 +64,21 @@ class Estimates:
         self.latency_s = {name: model.latency_s for name, model in profile.models.items()}
         self._margins = Margins(profile.models, margin)
         self.stretch = self._margins.stretch
-        self.forecasts = [Forecast(self._slots, belief.predict, floor) for _ in range(setting.gpus)]
+        self._refresh = refresh
+        self.refreshes = 0
+        """How often the belief was asked anew."""
+        self._asked_version = belief.version_
+        self._rates: dict[Active, tuple[float, ...]] = {}
+        self._alone: dict[Active, dict[str, float]] = {}
+        self.forecasts = [Forecast(self._slots, self.rates, floor) for _ in range(setting.gpus)]
         self._copies: list[list[tuple[Planned, Copy]]] = [[] for _ in range(setting.gpus)]
         """Copy-ins whose end is not known yet, by GPU."""
         self.copy_free_s = [0.0] * setting.gpus
         """When each GPU's copy engine is believed to be through with what was started."""
-        self.changes = 0
-        """Batches started or ended so far: what was decided may be decided otherwise when this has changed."""
+        self.ended = 0
+        """Batches ended so far: what was refused may be admitted once this has changed."""
+        self._lone_s: dict[tuple[int, int], float] = {}
+        """What a copy-in takes that nothing precedes, by GPU and size."""
 
     # What has happened ----------------------------------------------------------------------------------------------
 
@@ -78,12 +93,17 @@ class Estimates:
                     assert planned.batch is not None  # noqa: S101 (it was started)
                     ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))
         if ended:
-            self.changes += len(ended)
+            self.ended += len(ended)
             ended.sort(key=_time_and_id)
             for end_s, _, planned, forecast in ended:
                 self._learn(planned, forecast, end_s)
             for forecast in self.forecasts:
                 forecast.forget()
+            if self._belief.version_ - self._asked_version >= self._refresh:
+                self._asked_version = self._belief.version_
+                self.refreshes += 1
+                self._rates.clear()
+                self._alone.clear()
 
     def _note_copies(self, gpu: int) -> None:
         """Take over which copies have ended."""
@@ -107,7 +127,6 @@ class Estimates:
         """Follow a batch that was dispatched just now."""
         batch = gpu.newest
         assert batch is not None  # noqa: S101 (it has just been started)
-        self.changes += 1
         if planned.bytes_in:
             self._copies[gpu.id].append((planned, Copy(gpu.id, "h2d", planned.bytes_in, now_s)))
             self.copy_free_s[gpu.id] = planned.ready_s
@@ -118,6 +137,25 @@ class Estimates:
         forecast.commit(now_s)
 
     # What may happen ------------------------------------------------------------------------------------------------
+
+    def rates(self, active: Active) -> tuple[float, ...]:
+        """Return the believed rate of each batch of a co-located set, as of the last refresh."""
+        rates = self._rates.get(active)
+        if rates is None:
+            rates = self._rates[active] = self._belief.predict(active)
+        return rates
+
+    def executes_s(self, model: str, beside: Active) -> float:
+        """Return what a batch of one takes beside these batches, if they stay."""
+        if not beside:
+            return self.latency_s[model][1]
+        known = self._alone.get(beside)
+        if known is None:
+            known = self._alone[beside] = {}
+        lasts_s = known.get(model)
+        if lasts_s is None:
+            lasts_s = known[model] = self.latency_s[model][1] / self._belief.predict(((model, 1), *beside))[0]
+        return lasts_s
 
     def alone_s(self, request: Request) -> float:
         """Return the latency of a request that is alone on an idle GPU."""
@@ -152,8 +190,14 @@ class Estimates:
         if not size_bytes:
             return now_s
         pending = [copy for copies in self._copies for _, copy in copies]
-        pending.append(Copy(gpu, "h2d", size_bytes, now_s))
-        return self._transfers.predict(pending)[-1]
+        if pending:
+            pending.append(Copy(gpu, "h2d", size_bytes, now_s))
+            return self._transfers.predict(pending)[-1]
+        lasts_s = self._lone_s.get((gpu, size_bytes))
+        if lasts_s is None:
+            lasts_s = self._transfers.predict([Copy(gpu, "h2d", size_bytes, 0.0)])[0]
+            self._lone_s[gpu, size_bytes] = lasts_s
+        return now_s + lasts_s
 
     def finish_s(self, planned: Planned, now_s: float) -> float:
         """Return when a walked batch's outputs are back, with the margin."""
@@ -194,10 +238,7 @@ class Estimates:
             ready_s = (max(copy_free_s, dispatch_s)) + in_s
             if ready_s > start_s:
                 start_s = ready_s
-        executes_s = self.latency_s[model][1]
-        if beside:
-            executes_s /= self._belief.predict(((model, 1), *beside))[0]
-        return now_s + (start_s - now_s + executes_s) * self.stretch[model] + out_s
+        return now_s + (start_s - now_s + self.executes_s(model, beside)) * self.stretch[model] + out_s
 
     def follows_in_time(self, behind: Behind, request: Request, now_s: float) -> bool:
         """Whether a waiting request would still be in time."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from stratsim.model.tolerance import latest_finish_s
+from stratsim.model.tolerance import TIME_RTOL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from stratsim.model.request import Request
     from stratsim.policy.forecast import Planned
     from stratsim.policy.strait.estimates import Estimates
+    from stratsim.predict import Active
+
+_Table = tuple[list[float], list[float]]
 
 __all__ = ["GUARDS", "Guard", "Hypothetical", "Off", "SlackQuantile"]
 
@@ -49,12 +53,12 @@ class Off:
 class _Traffic:
     """What was seen of one model's high-priority requests."""
 
-    __slots__ = ("count", "in_s", "out_s", "slo_s")
+    __slots__ = ("count", "out_s", "slo_s")
 
     def __init__(self) -> None:
         self.count = 0
         self.slo_s = inf
-        self.in_s = self.out_s = 0.0
+        self.out_s = 0.0
 
 
 class Hypothetical:
@@ -63,6 +67,10 @@ class Hypothetical:
     Models count by how many of their requests have come; deadline and bytes are those of their last one. Requests that
     would be late without the candidate as well do not count. Among the others, a share of at least `confidence` must
     stay in time: in a free slot, or after the first believed end.
+
+    How late the start of a model's request may be depends on who would execute beside it and on nothing else, so these
+    allowances are kept, in order of size, until the belief or the traffic has changed. Inputs are taken to copy as
+    long as the largest seen.
     """
 
     def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:
@@ -70,37 +78,65 @@ class Hypothetical:
         self._estimates = estimates
         self._confidence = confidence
         self._seen: dict[str, _Traffic] = {}
+        self._copy_s = 0.0
+        self._tables: dict[Active, _Table] = {}
+        self._tables_of = -1
+        """The refresh of the estimates that the tables were made after."""
+        self._arrived = 0
+        self._renew_at = 0
+        """Number of arrivals at which the shares of the models are counted anew."""
 
     def note(self, request: Request) -> None:
         """Remember what the model's requests look like."""
+        self._arrived += 1
         traffic = self._seen.get(request.model)
         if traffic is None:
             traffic = self._seen[request.model] = _Traffic()
+            self._tables.clear()
         traffic.count += 1
-        traffic.slo_s = request.deadline_s - request.arrival_s
-        traffic.in_s = self._profile.h2d.copy_s(request.bytes_in)
+        slo_s = request.deadline_s - request.arrival_s
+        if abs(slo_s - traffic.slo_s) > TIME_RTOL * request.deadline_s:
+            traffic.slo_s = slo_s
+            self._tables.clear()
         traffic.out_s = self._profile.d2h.copy_s(request.bytes_out)
+        self._copy_s = max(self._copy_s, self._profile.h2d.copy_s(request.bytes_in))
 
     def admits(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
         """Compare the share in time with and without the candidate."""
-        newcomer_s = self._estimates.newcomer_s
-        behind = self._estimates.behind(gpu, batches, now_s)
-        kept, harmed = 0, []
-        for model, traffic in self._seen.items():
-            done_s = newcomer_s(behind, model, traffic.in_s, traffic.out_s, now_s)
-            if done_s <= latest_finish_s(now_s + traffic.slo_s):
-                kept += traffic.count
-            else:
-                harmed.append((model, traffic))
-        if not harmed:
+        if not self._seen:
             return True
-        without = self._estimates.behind(gpu, batches[:-1], now_s)
-        lost = 0
-        for model, traffic in harmed:
-            done_s = newcomer_s(without, model, traffic.in_s, traffic.out_s, now_s)
-            if done_s <= latest_finish_s(now_s + traffic.slo_s):
-                lost += traffic.count
-        return kept >= self._confidence * (kept + lost)
+        if self._tables_of != self._estimates.refreshes or self._arrived >= self._renew_at:
+            self._tables.clear()
+            self._tables_of = self._estimates.refreshes
+            self._renew_at = self._arrived + self._arrived // 4 + 1
+        kept = self._in_time(gpu, batches, now_s)
+        return kept >= self._confidence or kept >= self._confidence * self._in_time(gpu, batches[:-1], now_s)
+
+    def _in_time(self, gpu: int, batches: Sequence[Planned], now_s: float) -> float:
+        """Return the share of hypothetical requests that would be in time behind `batches`."""
+        behind = self._estimates.behind(gpu, batches, now_s)
+        start_s = behind.slot_s
+        if self._copy_s:
+            start_s = max(start_s, max(behind.copy_free_s, behind.dispatch_s) + self._copy_s)
+        table = self._tables.get(behind.beside)
+        if table is None:
+            table = self._tables[behind.beside] = self._table(behind.beside)
+        allowances_s, shares = table
+        # Comparing with a little less: a start planned exactly at the latest one is in time.
+        return shares[bisect_left(allowances_s, start_s - now_s - TIME_RTOL * now_s)]
+
+    def _table(self, beside: Active) -> _Table:
+        """Return by how much a start may be delayed, ascending, and the share of requests that may be delayed more."""
+        rows = []
+        for model, traffic in self._seen.items():
+            lasts_s = self._estimates.executes_s(model, beside)
+            rows.append(((traffic.slo_s - traffic.out_s) / self._estimates.stretch[model] - lasts_s, traffic.count))
+        rows.sort()
+        total = sum([count for _, count in rows])
+        shares = [1.0]
+        for _, count in rows:
+            shares.append(shares[-1] - count / total)
+        return [allowance_s for allowance_s, _ in rows], shares
 
 
 class SlackQuantile:

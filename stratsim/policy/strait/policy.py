@@ -62,6 +62,7 @@ class Strait(Policy):
         explore: Probability of admitting a low-priority batch that is refused for predicted harm alone, if it passes at
             the belief's lower quartile of slowdown: what is never tried is never learned. 0 for never.
         floor: Least share of its solo work that an overdue batch is believed to have left.
+        refresh: The belief is asked anew once it has learned from so many more batches; 1 is exact, and slower.
     """
 
     wakes: ClassVar[frozenset[Wake]] = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
@@ -84,6 +85,7 @@ class Strait(Policy):
         lp_placement: str = "pack",
         explore: float = 0.02,
         floor: float = 0.05,
+        refresh: int = 32,
     ) -> None:
         _one_of("infeasible", infeasible, ("drop", "best-effort"))
         _one_of("order", order, ("deadline", "latest-start"))
@@ -107,6 +109,9 @@ class Strait(Policy):
         self._pack = lp_placement == "pack"
         self._explore = explore
         self._floor = floor
+        if type(refresh) is not int or refresh < 1:
+            raise SpecError(f"refresh must be a whole number, at least 1, got {refresh!r}")
+        self._refresh = refresh
 
     # The run --------------------------------------------------------------------------------------------------------
 
@@ -116,7 +121,7 @@ class Strait(Policy):
         limit = self._max_batch or setting.max_batch
         self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
         belief, transfers = self.belief.fit(profile), self._transfers.fit(profile)
-        self._believed = Estimates(setting, belief, transfers, self._margin, self._floor)
+        self._believed = Estimates(setting, belief, transfers, self._margin, self._floor, self._refresh)
         self._guard = self._guard_kind(profile, self._believed, self._confidence)
         self._high = DeadlineQueues()
         self._low = DeadlineQueues()
@@ -127,7 +132,7 @@ class Strait(Policy):
         self._timer_s = -inf
         self._random = setting.streams.get("explore")
         self._refused: dict[str, tuple[int, float]] = {}
-        """Low-priority models that were refused: at which state, and when to look again although nothing happened."""
+        """Low-priority models that were refused: after how many ends, and when to look again although none has come."""
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request."""
@@ -410,14 +415,14 @@ class Strait(Policy):
             if len(gpus) > 1:
                 gpus.sort(key=lambda gpu: (-gpu.in_flight if self._pack else gpu.in_flight, gpu.id))
             for model in self._low.models():
-                changes, retry_s = self._refused.get(model, (-1, 0.0))
-                if changes == self._believed.changes and now_s < retry_s:
+                ended, retry_s = self._refused.get(model, (-1, 0.0))
+                if ended == self._believed.ended and now_s < retry_s:
                     continue
                 option = self._best_low(gpus, model, now_s)
                 if option is not None:
                     yield from self._start(option, self._low.take(model, option[1].key[1]), now_s)
                     break
-                self._refused[model] = self._believed.changes, self._retry_s(now_s)
+                self._refused[model] = self._believed.ended, self._retry_s(now_s)
             else:
                 return
 
@@ -427,11 +432,23 @@ class Strait(Policy):
         return now_s + 0.5 * max(min(ends_s, default=inf) - now_s, 0.0)
 
     def _best_low(self, gpus: Sequence[GpuView], model: str, now_s: float) -> Option | None:
-        for requests in self._batches(self._low, model, now_s):
-            for gpu in gpus:
-                candidate = self._believed.plan(gpu.id, requests, now_s)
+        """Return where to start how many of a model's requests, on the first GPU that admits one of them.
+
+        The size is found by bisection: a larger batch is taken to be welcome only where a smaller one is.
+        """
+        requests = next(self._batches(self._low, model, now_s), ())
+        for gpu in gpus:
+            admitted, low, high = None, 1, len(requests)
+            size = 1
+            while low <= high:
+                candidate = self._believed.plan(gpu.id, requests[:size], now_s)
                 if self._admits_low(gpu.id, candidate, now_s):
-                    return gpu, candidate
+                    admitted, low = candidate, size + 1
+                else:
+                    high = size - 1
+                size = high if size == 1 else (low + high + 1) // 2
+            if admitted is not None:
+                return gpu, admitted
         return None
 
     def _admits_low(self, gpu: int, candidate: Planned, now_s: float) -> bool:
