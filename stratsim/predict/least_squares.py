@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -103,11 +103,11 @@ class RecursiveLeastSquares:
     def update(self, x: Sequence[float], y: float) -> float:
         """Take one sample in, x of shape (d,), and return its error before the update, y - w.x."""
         error = y - dot(self.weights.tolist(), x)
-        image, inner = self.image(x)
+        image, inner = self.excite(x)
         self.correct(image, inner, self.noise + inner, error)
         return error
 
-    def image(self, values: Sequence[float], terms: Iterable[tuple[int, float]] = ()) -> tuple[Vector, float]:
+    def image(self, values: Sequence[float], terms: Sequence[tuple[int, float]] = ()) -> tuple[Vector, float]:
         """Return P.x and x.P.x: the variance of w.x in units of the noise variance.
 
         Args:
@@ -122,7 +122,12 @@ class RecursiveLeastSquares:
         inner = dot(image[:leading].tolist(), values)
         for column, value in terms:
             inner += value * float(image[column])
-        if inner < 0.0:  # rounding has cost P its definiteness
+        return image, inner
+
+    def excite(self, values: Sequence[float], terms: Sequence[tuple[int, float]] = ()) -> tuple[Vector, float]:
+        """Return what `image` does, for `correct`; P starts anew if rounding has cost it its definiteness."""
+        image, inner = self.image(values, terms)
+        if inner < 0.0:
             self.reset()
             return self.image(values, terms)
         return image, inner

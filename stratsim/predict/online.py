@@ -101,7 +101,7 @@ class OnlineLinear(Predictor):
                 continue
             values, present = self.design((pair.target, pair.target_batch), ((pair.other, pair.other_batch),))
             y = 1.0 - 1.0 / pair.slowdown if self.form == "rate" else pair.slowdown - 1.0
-            image, inner = fit.image(values, present)
+            image, inner = fit.excite(values, present)
             error = y - predicted(fit.weights.tolist(), values, present, 1.0)
             fit.correct(image, inner, fit.noise + inner, error)
         return fit
@@ -140,10 +140,11 @@ class OnlineLinear(Predictor):
         elapsed_s = self.as_of_s_ - self._faded_s
         return 1.0 if elapsed_s < self._stale_after_s else float(exp2(-elapsed_s / self.half_life_s))
 
-    def _as_rate(self, predicted: float) -> float:
-        if predicted <= 0.0:
+    def _as_rate(self, loss: float) -> float:
+        """Return the rate for what the model says: the loss of rate, or the excess of the slowdown."""
+        if loss <= 0.0:
             return 1.0
-        rate = 1.0 - predicted if self.form == "rate" else 1.0 / (1.0 + predicted)
+        rate = 1.0 - loss if self.form == "rate" else 1.0 / (1.0 + loss)
         return max(rate, self.min_rate)
 
     def learn(self, observation: Observation) -> None:

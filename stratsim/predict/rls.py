@@ -110,7 +110,7 @@ class Rls(OnlineLinear):
         error = self.error(sample)
         if abs(error) < self.dead_zone:
             return
-        image, inner = filter_.image(sample.values, sample.terms)
+        image, inner = filter_.excite(sample.values, sample.terms)
         innovation = filter_.noise + inner
         filter_.correct(image, inner, innovation, self._standardised(error, sqrt(innovation)))
         if self.nonnegative:
@@ -149,4 +149,4 @@ class Rls(OnlineLinear):
         # What has faded since the last sample has gained the prior's doubt.
         spread += (1.0 - kept * kept) * self.pair_variance * sum([value * value for _, value in terms])
         centre = predicted(self.weights_, values, terms, kept)
-        return self._as_rate(centre - NormalDist().inv_cdf(probability) * self.noise_ * sqrt(spread))
+        return self._as_rate(centre - NormalDist().inv_cdf(probability) * self.noise_ * sqrt(max(spread, 0.0)))

@@ -1,6 +1,8 @@
 """What all predictors share: the order of calls, what is remembered, what is refused."""
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -181,6 +183,18 @@ def test_a_predictor_can_be_pickled(knowledge, batch):
     copy = pickle.loads(pickle.dumps(belief))
     assert copy.predict((A, B)) == belief.predict((A, B))
     assert copy.learned == belief.learned
+
+
+def test_beliefs_load_nothing_of_the_device_or_the_engine():
+    code = (
+        "import sys; from stratsim.predict.registry import PREDICTORS, TRANSFER_PREDICTORS\n"
+        "[kind.load(name) for kind in (PREDICTORS, TRANSFER_PREDICTORS) for name in kind.registered()]\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {".".join(name.split(".")[:2]) for name in done.stdout.split() if name.startswith("stratsim.")}
+    assert "stratsim.predict" in loaded
+    assert not loaded & {"stratsim.device", "stratsim.engine", "stratsim.policy", "stratsim.experiment"}
 
 
 @pytest.mark.parametrize("value", ["1", None, True, float("nan"), -0.1, 1.1])
