@@ -7,12 +7,14 @@ it has measured about the same share of each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from stratsim_profiler.device.base import Inference, Stress
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from stratsim_profiler.device.base import Work
     from stratsim_profiler.samples import Direction, Role
 
@@ -167,12 +169,18 @@ class Plan:
         }
 
 
-def within_budget(cells: list[Cell], budget_s: float | None) -> Plan:
+def within_budget(cells: Sequence[Cell], budget_s: float | None, spent_s: Mapping[str, float] | None = None) -> Plan:
     """Return a plan of the cells, ordered by rank, that fit a budget; what does not fit is left out.
 
     Cells of rank 0 are planned always: without them there is no profile.
+
+    Args:
+        cells: All cells of a request.
+        budget_s: Time for all of them; None for no limit.
+        spent_s: Time that cells took which have been measured already, by their names.
     """
-    ordered = sorted(cells, key=lambda cell: (cell.rank, cell.id))
+    taken = [replace(cell, estimate_s=(spent_s or {}).get(cell.id, cell.estimate_s)) for cell in cells]
+    ordered = sorted(taken, key=lambda cell: (cell.rank, cell.id))
     if budget_s is None:
         return Plan(tuple(ordered))
     spent, kept, left = 0.0, [], []

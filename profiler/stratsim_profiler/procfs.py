@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stratsim_profiler.environment import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["CpuProbe"]
 
@@ -25,16 +25,17 @@ class CpuProbe:
 
     Args:
         cores: The device's cores.
-        own: The processes that measure.
+        own: Returns the processes that measure.
     """
 
-    def __init__(self, cores: Sequence[int], own: Sequence[int]) -> None:
+    def __init__(self, cores: Sequence[int], own: Callable[[], Sequence[int]]) -> None:
         readable = _STAT.exists()
         self.warnings: tuple[str, ...] = () if readable else ("no /proc: the load of other processes is not watched",)
         self._cores = frozenset(f"cpu{core}" for core in cores)
-        self._own = tuple(own)
+        self._own = own
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
         self._last: tuple[float, float] | None = None
+        self._last_own: tuple[int, ...] = ()
         self._load: float | None = None
 
     def facts(self) -> dict[str, Any]:
@@ -55,11 +56,12 @@ class CpuProbe:
     def _update(self, now: float) -> None:
         if self._last is not None and now - self._last[0] < _SPAN_S:
             return
-        foreign = self._busy_s() - sum(self._used_s(pid) for pid in self._own)
-        if self._last is not None:
+        own = tuple(self._own())
+        foreign = self._busy_s() - sum(self._used_s(pid) for pid in own)
+        if self._last is not None and own == self._last_own:
             share = (foreign - self._last[1]) / (now - self._last[0]) / len(self._cores)
             self._load = min(1.0, max(0.0, share))
-        self._last = (now, foreign)
+        self._last, self._last_own = (now, foreign), own
 
     def _busy_s(self) -> float:
         """Return how long the cores have been busy, time that a hypervisor took included."""

@@ -19,7 +19,7 @@ from stratsim_profiler.measure.bench import Bench
 from stratsim_profiler.options import make_request
 from stratsim_profiler.plan import Load, Plan, Request, within_budget
 from stratsim_profiler.progress import Progress, clock
-from stratsim_profiler.samples import SAMPLES_SCHEMA, Discarded, Header
+from stratsim_profiler.samples import SAMPLES_SCHEMA, Discarded, Done, Header
 from stratsim_profiler.settings import Settings, settings_for
 from stratsim_profiler.store import SampleFile, Samples, read_samples
 
@@ -131,7 +131,8 @@ def _planned(options: Options, info: DeviceInfo, earlier: Samples | None) -> _Ru
     """Return the request, the settings and the plan; those of an earlier run where there is one to go on with."""
     request = make_request(options, info) if earlier is None else _earlier_request(earlier, options, info)
     settings = settings_for(info.kind, quick=request.quick, allow_shared=options.allow_shared)
-    plan = within_budget(all_cells(request, settings, info), options.budget_for(info.kind))
+    spent = {done.cell: done.spent_s for done in earlier.of(Done)} if earlier is not None else {}
+    plan = within_budget(all_cells(request, settings, info), options.budget_for(info.kind), spent)
     return _Run(request, settings, plan)
 
 

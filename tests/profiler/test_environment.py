@@ -250,7 +250,7 @@ class TestNvml:
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs /proc")
 class TestCpuProbe:
     def test_our_own_work_is_not_foreign(self, monkeypatch):
-        probe = CpuProbe([0], [os.getpid()])
+        probe = CpuProbe([0], lambda: [os.getpid()])
         busy, used = itertools.count(10.0, 1.0), itertools.count(3.0, 1.0)
         monkeypatch.setattr(probe, "_busy_s", lambda: next(busy))
         monkeypatch.setattr(probe, "_used_s", lambda _: next(used))
@@ -260,19 +260,31 @@ class TestCpuProbe:
         assert probe.read().foreign_load == 0.0
 
     def test_the_share_is_of_all_cores(self, monkeypatch):
-        probe = CpuProbe([0, 1], [])
+        probe = CpuProbe([0, 1], list)
         busy, times = itertools.count(10.0, 0.5), itertools.count(0.0, 1.0)
         monkeypatch.setattr(probe, "_busy_s", lambda: next(busy))
         monkeypatch.setattr(time, "perf_counter", lambda: next(times))
         probe.read()
         assert probe.read().foreign_load == pytest.approx(0.25)
 
+    def test_when_a_worker_starts_the_load_is_not_known_anew(self, monkeypatch):
+        pids = [1]
+        probe = CpuProbe([0], lambda: pids)
+        monkeypatch.setattr(probe, "_busy_s", itertools.count(10.0, 1.0).__next__)
+        used = {1: 3.0, 2: 9.0}
+        monkeypatch.setattr(probe, "_used_s", used.__getitem__)
+        monkeypatch.setattr(time, "perf_counter", itertools.count(0.0, 1.0).__next__)
+        probe.read()
+        pids.append(2)  # its time before it was counted would look like negative foreign time
+        assert probe.read().foreign_load is None
+        assert probe.read().foreign_load == 1.0
+
     def test_the_real_proc_can_be_read(self):
-        probe = CpuProbe([0], [os.getpid()])
+        probe = CpuProbe([0], lambda: [os.getpid()])
         assert probe._busy_s() > 0
         assert probe._used_s(os.getpid()) > 0
         assert probe.warnings == ()
         assert len(probe.facts()["load_average"]) == 3
 
     def test_a_process_that_has_ended_does_no_harm(self):
-        assert CpuProbe([0], [2**30]).read().foreign_load is None
+        assert CpuProbe([0], lambda: [2**30]).read().foreign_load is None

@@ -152,6 +152,12 @@ class TestBudget:
         small, large = (within_budget(cells(), budget) for budget in (200, 500))
         assert {cell.id for cell in small.cells} <= {cell.id for cell in large.cells}
 
+    def test_cells_that_are_done_count_with_what_they_took(self):
+        spent = {cell.id: 0.0 for cell in cells() if cell.rank == 0}
+        plan = within_budget(cells(), 30.0, spent)
+        assert len(plan.cells) > len(spent)
+        assert plan.estimate_s <= 30.0
+
     def test_an_empty_plan_takes_no_time(self):
         assert Plan(()).estimate_s == 0
         assert within_budget([], 10).cells == ()

@@ -59,20 +59,21 @@ class CpuDevice:
         cache = _cache_bytes()
         self.info = _info(self.cores, cache)
         beyond = min(2 * cache, _FLUSH_MOST)
-        sizes = _SIZES._replace(dram_bytes=max(_SIZES.dram_bytes, beyond))
-        self._workers = [_Process(self.cores, sizes, beyond) for _ in range(slots)]
+        self._sizes = _SIZES._replace(dram_bytes=max(_SIZES.dram_bytes, beyond))
+        self._flush_bytes = beyond
+        self._workers: dict[int, _Process] = {}
 
     def probe(self) -> Probe:
         """Return what watches the cores."""
         from stratsim_profiler.procfs import CpuProbe
 
-        return CpuProbe(self.cores, [os.getpid(), *(worker.pid for worker in self._workers)])
+        return CpuProbe(self.cores, lambda: [os.getpid(), *(worker.pid for worker in list(self._workers.values()))])
 
     def open(self, work: Work, slot: int, priority: int = 0) -> Lane:
         """Build the work in the slot's worker."""
         if priority:
             raise SpecError("stream priorities need a CUDA device")
-        return Lane(work, slot, priority, self._workers[slot].call("open", work))
+        return Lane(work, slot, priority, self._worker(slot).call("open", work))
 
     def close(self, lane: Lane) -> None:
         """Forget the work in its worker."""
@@ -82,7 +83,7 @@ class CpuDevice:
         """Run one iteration in each worker."""
         start = time.perf_counter() + _LEAD_S
         for lane, offset in zip(lanes, offsets_s, strict=True):
-            self._workers[lane.slot].ask("fire", lane.work, start + offset, flush=flush)
+            self._worker(lane.slot).ask("fire", lane.work, start + offset, flush=flush)
         spans = [self._workers[lane.slot].answer() for lane in lanes]
         return tuple(_since(min(span.start_s for span in spans), span) for span in spans)
 
@@ -90,7 +91,7 @@ class CpuDevice:
         """Run iterations in all workers for some time."""
         start = time.perf_counter() + _LEAD_S
         for lane in lanes:
-            self._workers[lane.slot].ask("backlog", lane.work, start, start + seconds)
+            self._worker(lane.slot).ask("backlog", lane.work, start, start + seconds)
         found = [self._workers[lane.slot].answer() for lane in lanes]
         return tuple(tuple(_since(start, span) for span in spans) for spans in found)
 
@@ -101,8 +102,15 @@ class CpuDevice:
 
     def shutdown(self) -> None:
         """End the workers."""
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.end()
+        self._workers.clear()
+
+    def _worker(self, slot: int) -> _Process:
+        """Return the slot's worker, started when it is first used: that takes seconds."""
+        if slot not in self._workers:
+            self._workers[slot] = _Process(self.cores, self._sizes, self._flush_bytes)
+        return self._workers[slot]
 
 
 class _Process:
