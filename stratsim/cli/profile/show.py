@@ -12,7 +12,7 @@ from stratsim.cli.text import heading, ms, number, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stratsim.model.profile import Link, Profile
+    from stratsim.model.profile import Link, Profile, Sharing
 
 __all__ = ["show"]
 
@@ -138,19 +138,31 @@ def _show_intensities(profile: Profile, names: Sequence[str]) -> None:
 def _show_truth(profile: Profile, names: Sequence[str]) -> None:
     heading("Truth: only the simulated GPU knows this, the scheduler does not see it")
     click.echo(f"  run-to-run variation of execution: {profile.truth.noise_cv:.2%}")
+    click.echo(f"  device models with all that they need: {', '.join(_supported(profile))}")
     tables = {name: profile.truth.sharing.get(name, {}) for name in names}
     sizes = sorted({batch for sharing in tables.values() for batch in sharing})
     click.echo(
-        "  sharing (demand, the share of the GPU occupied alone / weight, its strength against others), by batch size:"
+        "  sharing (demand, the share of the GPU occupied alone / weight, its strength against others; phases apart), "
+        "by batch size:"
     )
     rows = [
         (
             name,
-            *(f"{t[size].demand:.3g} / {t[size].weight:.3g}" if size in t else "-" for size in sizes),
+            *(_shares(t[size]) if size in t else "-" for size in sizes),
         )
         for name, t in tables.items()
     ]
     table(("model", *(str(size) for size in sizes)), rows)
+
+
+def _supported(profile: Profile) -> list[str]:
+    from stratsim.device.execution import supported
+
+    return [name for name, lacking in supported(profile.for_hardware()).items() if lacking is None]
+
+
+def _shares(sharing: Sharing) -> str:
+    return ", ".join(f"{phase.demand:.3g} / {phase.weight:.3g}" for phase in sharing.as_phases())
 
 
 def _show_pairs(profile: Profile) -> None:
