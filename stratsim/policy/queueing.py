@@ -123,7 +123,7 @@ class QueuePolicy(Policy):
         return min(candidates, key=lambda gpu: self.expected_wait_s(gpu, view.now_s))
 
     def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry] | None:  # noqa: ARG002 (for keys that need them)
-        """Return the queue of the waiting request with the smallest key, which heads `_heads`; None if nothing waits."""
+        """Return the queue of the waiting request with the smallest key, which heads `_heads`; None if none waits."""
         heads = self._heads
         while heads:
             entry = heads[0]

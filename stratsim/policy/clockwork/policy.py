@@ -1,0 +1,206 @@
+"""Clockwork: predictable executions, planned one after the other, a few milliseconds ahead (INFER5)."""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from math import ceil, inf
+from typing import TYPE_CHECKING, ClassVar
+
+from stratsim.policy.arguments import batch_limits, number, whole
+from stratsim.policy.base import Decision, Drop, Policy, SetTimer, Setting, Start, Wake
+from stratsim.policy.clockwork.state import Executor, ModelQueues
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stratsim.model.request import Request
+    from stratsim.policy.view import InFlight, View
+
+__all__ = ["Clockwork"]
+
+POLL_S = 10e-6
+"""Period of the controller's polling threads: a decision that waits for time to pass is taken one period late."""
+
+
+class Clockwork(Policy):
+    """Clockwork's controller INFER5: the batch that must start first, while its GPU is free within `schedule_ahead_s`.
+
+    Each model has one queue per batch size (powers of two), all holding the same requests. Every non-empty queue bids
+    with the latest start of its first request; the lowest bid is served with the largest batch size whose queue, and
+    all smaller ones, are long enough. Only the first request of a queue is checked against its deadline. Estimates are
+    a percentile of the last measured durations of the same model and batch size, the solo latency before there are any.
+    A request is given up at its internal deadline, which is `buffer_s` earlier than its own, but never less than
+    `schedule_ahead_s + buffer_s` after its arrival: with deadlines shorter than that it is later than the real one.
+
+    Made for one execution at a time (C = 1). With more slots each GPU counts as C executors that do not interfere;
+    interference then shows in the measured durations alone. Classes are ignored.
+
+    Approximated: the polling threads are decisions at events, and at timers one period late. No more batches are sent
+    ahead than the run's `prefetch` has places for. The worker never refuses an action that is late, as a start cannot
+    be taken back. Weights: every model counts as loaded on every GPU; where memory is limited, batches load them
+    without a decision of this policy. The network, and clock frequencies, are left out. A request without a deadline
+    has none here either; the run's drop rule does not apply.
+
+    Source: Gujarati et al., OSDI 2020; the rules as read in clockwork/src/clockwork/controller/infer5.
+
+    Args:
+        schedule_ahead_s: How long before a GPU is free its next batch is decided.
+        buffer_s: How much earlier than the request's deadline its internal one is.
+        percentile: Of the last measured durations, by nearest rank.
+        window: How many measured durations are remembered, per model and batch size.
+        lag_s: An execution that is overdue by more than this is expected to have ended this long ago.
+        max_exec_s: Larger batch sizes that take longer than this alone are not used.
+        max_batch: Largest batch size; the run's setting by default (8, as in the source).
+    """
+
+    wakes: ClassVar[frozenset[Wake]] = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
+
+    def __init__(
+        self,
+        *,
+        schedule_ahead_s: float = 0.010,
+        buffer_s: float = 0.005,
+        percentile: float = 0.99,
+        window: int = 10,
+        lag_s: float = 0.010,
+        max_exec_s: float = 0.250,
+        max_batch: int | None = None,
+    ) -> None:
+        times = {"schedule_ahead_s": schedule_ahead_s, "lag_s": lag_s, "max_exec_s": max_exec_s}
+        for name, value in times.items():
+            number(name, value, 0, inf, closed="neither")
+        number("buffer_s", buffer_s, 0, inf, closed="low")
+        number("percentile", percentile, 0, 1, closed="high")
+        whole("window", window, 1)
+        if max_batch is not None:
+            whole("max_batch", max_batch, 1)
+        self._ahead_s = schedule_ahead_s
+        self._buffer_s = buffer_s
+        self._percentile = percentile
+        self._window = window
+        self._lag_s = lag_s
+        self._max_exec_s = max_exec_s
+        self._max_batch = max_batch
+
+    # The run --------------------------------------------------------------------------------------------------------
+
+    def prepare(self, setting: Setting) -> None:
+        """Forget everything and take over the run's setting."""
+        models = setting.profile.models
+        self._durations: dict[tuple[str, int], deque[float]] = {}
+        self._queues: dict[str, ModelQueues] = {}
+        for name, limit in batch_limits(setting, self._max_batch).items():
+            solo_s = models[name].latency_s
+            sizes = [size for size in _powers(limit) if size == 1 or solo_s[size] <= self._max_exec_s]
+            self._queues[name] = ModelQueues(sizes)
+            self._durations |= {(name, size): deque([solo_s[size]], self._window) for size in sizes}
+        self._executors = [Executor(setting.max_concurrency) for _ in range(setting.gpus)]
+        self._waiting: set[int] = set()
+        self._cancellations: list[tuple[float, int, Request]] = []
+        """Waiting requests by internal deadline: a heap; some have been served meanwhile."""
+        self._timer_s = -inf
+
+    def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
+        """Queue the request under every batch size."""
+        internal_s = self._internal_deadline_s(request)
+        self._queues[request.model].push((internal_s, request))
+        self._waiting.add(request.id)
+        heappush(self._cancellations, (internal_s, request.id, request))
+        for executor in self._executors:
+            executor.activated[request.model] = None
+
+    def decide(self, view: View) -> Iterator[Decision]:
+        """Cancel what is too late, then plan batches for every GPU that will soon be free."""
+        now_s = view.now_s
+        self._measure()
+        yield from self._cancel(now_s)
+        acted = True
+        while acted:  # the GPUs take turns, as each has a thread of its own
+            acted = False
+            for gpu, executor in zip(view.gpus, self._executors, strict=True):
+                requests = self._infer(executor, now_s) if gpu.free_places else None
+                if requests:
+                    acted = True
+                    yield Start(requests, gpu.id)
+                    executor.follow(gpu, self._estimate_s(requests[0].model, len(requests)))
+        yield from self._wake_up(view, now_s)
+
+    def _internal_deadline_s(self, request: Request) -> float:
+        slo_s = request.deadline_s - request.arrival_s
+        return request.arrival_s + max(min(slo_s, slo_s - self._buffer_s), self._ahead_s + self._buffer_s)
+
+    def _cancel(self, now_s: float) -> Iterator[Drop]:
+        """Give up waiting requests whose internal deadline has come."""
+        while self._cancellations and self._cancellations[0][0] <= now_s:
+            internal_s, request_id, request = heappop(self._cancellations)
+            if request_id in self._waiting:
+                self._waiting.remove(request_id)
+                self._queues[request.model].remove((internal_s, request))
+                yield Drop(request, "timeout")
+
+    def _wake_up(self, view: View, now_s: float) -> Iterator[SetTimer]:
+        """Ask to be woken when the next batch may be decided, or the next request is to be cancelled."""
+        while self._cancellations and self._cancellations[0][1] not in self._waiting:
+            heappop(self._cancellations)
+        next_s = self._cancellations[0][0] if self._cancellations else inf
+        for gpu, executor in zip(view.gpus, self._executors, strict=True):
+            if gpu.free_places and executor.strategies:
+                next_s = min(next_s, executor.available_s(now_s, self._lag_s) - self._ahead_s + POLL_S)
+        if now_s < next_s < inf and not now_s < self._timer_s <= next_s:
+            self._timer_s = next_s
+            yield SetTimer(next_s)
+
+    # INFER5 ---------------------------------------------------------------------------------------------------------
+
+    def _infer(self, executor: Executor, now_s: float) -> tuple[Request, ...] | None:
+        """Return the next batch for a GPU; None if it is busy too far ahead, or nothing is feasible."""
+        for model in executor.activated:
+            if model not in executor.strategies:
+                self._bid(executor, model, inf)
+        executor.activated.clear()
+        free_s = executor.available_s(now_s, self._lag_s)
+        if free_s >= now_s + self._ahead_s:
+            return None
+        strategies = executor.strategies
+        while strategies:
+            _, size, model = min((*bid, model) for model, bids in strategies.items() for bid in bids)
+            del strategies[model]
+            queues = self._queues[model]
+            for batch_size in queues.sizes:
+                queues.skip(batch_size, free_s + self._estimate_s(model, batch_size))
+            found = queues.largest()
+            if found < size:
+                self._bid(executor, model, size - 1)
+                continue
+            batch = queues.take(found)
+            self._waiting.difference_update([request.id for request in batch])
+            self._bid(executor, model, inf)
+            return batch
+        return None
+
+    def _bid(self, executor: Executor, model: str, largest: float) -> None:
+        """Enter a model's strategies up to a batch size: (latest start of the first request, batch size)."""
+        bids = [
+            (head_s - self._estimate_s(model, size), size)
+            for size, head_s in self._queues[model].heads()
+            if size <= largest
+        ]
+        if bids:
+            executor.strategies[model] = bids
+
+    def _estimate_s(self, model: str, size: int) -> float:
+        """Return the percentile of the last durations of a model at a batch size."""
+        durations = sorted(self._durations[model, size])
+        return durations[max(ceil(self._percentile * len(durations)) - 1, 0)]
+
+    def _measure(self) -> None:
+        """Take over the durations of the executions that have ended, in that order."""
+        ended: list[InFlight] = [batch for executor in self._executors for batch in executor.ended()]
+        for batch in sorted(ended, key=lambda batch: batch.execution_end_s):
+            self._durations[batch.model, batch.size].append(batch.execution_end_s - batch.execution_start_s)
+
+
+def _powers(limit: int) -> list[int]:
+    """Return the batch sizes that Clockwork compiles models for: powers of two."""
+    return [1 << exponent for exponent in range(limit.bit_length())]
