@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stratsim_profiler.fit.assemble import assemble
-from stratsim_profiler.fit.caveats import caveats
-from stratsim_profiler.fit.extract import extract
+from stratsim_profiler.fit.assemble import assemble_profile
+from stratsim_profiler.fit.caveats import caveats_of
+from stratsim_profiler.fit.extract import extract_samples
 from stratsim_profiler.fit.judge import fit_and_judge
 from stratsim_profiler.fit.launcher import launcher_score
 from stratsim_profiler.fit.stressors import responses
@@ -55,7 +55,7 @@ def fit_samples(source: str | Path | Samples, *, name: str | None = None, starts
         ProfileError: the samples lack something that every profile needs, or cannot be read; one line that says what.
     """
     samples = source if isinstance(source, Samples) else read_samples(source)
-    measured = extract(samples)
+    measured = extract_samples(samples)
     summary = Summary(
         device=str(samples.header.device.get("name") or "unknown device"),
         device_kind=str(samples.header.device.get("kind") or "cuda"),
@@ -66,13 +66,13 @@ def fit_samples(source: str | Path | Samples, *, name: str | None = None, starts
         launcher=launcher_score(measured.launch_cells, measured.solo),
     )
     checksum = None if isinstance(source, Samples) else samples_sha256(source)
-    profile = assemble(
+    profile = assemble_profile(
         summary,
         samples.header,
         name or _default_name(samples.header, measured.dtype),
         _source(samples, checksum),
     )
-    return FitResult(profile, summary, caveats(summary), samples)
+    return FitResult(profile, summary, caveats_of(summary), samples)
 
 
 def samples_sha256(path: str | Path) -> str:

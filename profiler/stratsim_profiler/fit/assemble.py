@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
 from stratsim.model.interpolate import METHODS, Interpolation, leave_one_out
+from stratsim.model.parts import Pageable
 from stratsim.model.profile import (
     SCHEMA_VERSION,
     Device,
@@ -36,13 +37,13 @@ if TYPE_CHECKING:
     from stratsim_profiler.fit.transfers import TransferFit
     from stratsim_profiler.samples import Header
 
-__all__ = ["assemble"]
+__all__ = ["assemble_profile"]
 
 _DIGITS = 6
 """Significant digits of figures in the profile: far finer than any measurement, and the files stay readable."""
 
 
-def assemble(summary: Summary, header: Header, name: str, source: str) -> Profile:
+def assemble_profile(summary: Summary, header: Header, name: str, source: str) -> Profile:
     """Return the profile.
 
     Args:
@@ -94,6 +95,7 @@ def _device(header: Header) -> Device:
         memory_bandwidth_bytes_per_s=known("memory_bandwidth_bytes_per_s"),
         peak_flops=known("peak_flops"),
         sms=known("sms"),
+        l2_bytes=known("cache_bytes") if known("kind") == "cuda" else None,
     )
 
 
@@ -104,7 +106,12 @@ def _pcie(transfers: TransferFit) -> Pcie:
             f"copies from pinned memory in direction {' and '.join(missing)} were not measured at two sizes or more; "
             "a profile needs both directions"
         )
-    return Pcie(h2d=_link(transfers.pinned["h2d"]), d2h=_link(transfers.pinned["d2h"]))
+    pageable = transfers.pageable
+    return Pcie(
+        h2d=_link(transfers.pinned["h2d"]),
+        d2h=_link(transfers.pinned["d2h"]),
+        pageable=Pageable(_link(pageable["h2d"]), _link(pageable["d2h"])) if len(pageable) == 2 else None,
+    )
 
 
 def _link(fit: LinkFit) -> Link:

@@ -9,13 +9,14 @@ if TYPE_CHECKING:
 
     from stratsim_profiler.fit.summary import Sharing, Summary
 
-__all__ = ["caveats"]
+__all__ = ["caveats_of"]
 
 _POOR_LINK = 0.1
 _MANY_DISCARDED = 0.1
+_UNREST = 0.05
 
 
-def caveats(summary: Summary) -> tuple[str, ...]:
+def caveats_of(summary: Summary) -> tuple[str, ...]:
     """Return one sentence per thing to beware of, the most important first."""
     return tuple(_all(summary))
 
@@ -23,11 +24,21 @@ def caveats(summary: Summary) -> tuple[str, ...]:
 def _all(summary: Summary) -> Iterator[str]:
     if not summary.good:
         yield summary.verdict
+    yield from _unrest(summary)
     yield from _launch_bound(summary)
     if summary.sharing is not None:
         yield from _sharing(summary.sharing)
     yield from _transfers(summary)
     yield from _discarded(summary)
+
+
+def _unrest(summary: Summary) -> Iterator[str]:
+    drift = summary.measured.drift
+    if drift is not None and drift > _UNREST:
+        yield (
+            f"the device was not quiet: from just before a co-location to just after it, solo times changed by "
+            f"{drift:.0%} (median); no fit can be much better than that"
+        )
 
 
 def _launch_bound(summary: Summary) -> Iterator[str]:

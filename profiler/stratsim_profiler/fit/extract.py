@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stratsim_profiler.samples import Stream
     from stratsim_profiler.store import Samples
 
-__all__ = ["Measured", "SoloFigures", "extract"]
+__all__ = ["Measured", "SoloFigures", "extract_samples"]
 
 _NORMAL_IQR = 1.349
 """Interquartile range of a normal distribution, in standard deviations."""
@@ -63,6 +63,8 @@ class Measured:
         discarded: What was thrown away while measuring.
         dtype: Data type of all models.
         mode: `graph` or `eager`.
+        drift: Median change of the solo time from just before a co-location to just after it, as a share: how quiet
+            the device was, and a lower bound of any error; None without both sides.
     """
 
     solo: Mapping[Load, SoloFigures]
@@ -77,6 +79,7 @@ class Measured:
     discarded: tuple[Discarded, ...]
     dtype: str
     mode: str
+    drift: float | None
 
     @property
     def training(self) -> tuple[Cell, ...]:
@@ -89,7 +92,7 @@ class Measured:
         return tuple(cell for cell in self.cells if cell.held_out)
 
 
-def extract(samples: Samples) -> Measured:
+def extract_samples(samples: Samples) -> Measured:
     """Sort the samples and reduce repetitions.
 
     A slowdown is the mean of the loaded iterations over the mean of the adjacent solo ones, before and after alike.
@@ -120,6 +123,7 @@ def extract(samples: Samples) -> Measured:
         discarded=samples.of(Discarded),
         dtype=dtype,
         mode=mode,
+        drift=_drift(samples.of(Colocation)),
     )
 
 
@@ -193,3 +197,13 @@ def _slowdown(stream: Stream, cell: str, source: str) -> float:
     if not (alone > 0 and loaded > 0):
         raise ProfileError(f"{source}: cell {cell!r}: {stream.model!r} took {loaded!r} s loaded, {alone!r} s alone")
     return loaded / alone
+
+
+def _drift(records: Iterable[Colocation]) -> float | None:
+    changes = [
+        abs(fmean(stream.solo_after_seconds) / fmean(stream.solo_before_seconds) - 1)
+        for record in records
+        for stream in record.streams
+        if stream.solo_after_seconds and any(stream.solo_before_seconds)
+    ]
+    return median(changes) if changes else None

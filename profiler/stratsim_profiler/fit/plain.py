@@ -23,6 +23,7 @@ def summary_dict(summary: Summary) -> dict[str, Any]:
         "good": summary.good,
         "limit": summary.limit,
         "judged_on": None if judged is None else judged[0],
+        "drift": _plain(summary.measured.drift),
         "solo": _plain(summary.measured.solo),
         "transfers": _plain(summary.transfers),
         "sharing": None if summary.sharing is None else _sharing(summary.sharing),

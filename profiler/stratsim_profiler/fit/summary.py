@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from stratsim_profiler.fit.stressors import Response
     from stratsim_profiler.fit.transfers import TransferFit
 
-__all__ = ["LIMITS", "Sharing", "Summary"]
+__all__ = ["LEAST_JUDGED", "LIMITS", "Sharing", "Summary"]
+
+LEAST_JUDGED = 10
+"""Fewest slowdowns of held-out pairs that judge a fit: a few say too little."""
 
 LIMITS = {"cuda": 0.10, "cpu": 0.15}
 """Largest mean error of the execution time on pairs left out for which a fit is called good, by kind of device."""
@@ -98,13 +101,16 @@ class Summary:
 
     @property
     def judged(self) -> tuple[str, Score] | None:
-        """The error by which the fit is judged, and on what: pairs held out by the plan, else left out in turn."""
-        if self.sharing is not None:
-            for split in ("held-out pairs", "leave-one-pair-out"):
-                found = self.sharing.row(split)
-                if found is not None:
-                    return split, found
-        return None
+        """The error by which the fit is judged, and on what.
+
+        Pairs that the plan held out, if there are `LEAST_JUDGED` slowdowns of them; else pairs left out in turn.
+        """
+        if self.sharing is None:
+            return None
+        held_out, left_out = self.sharing.row("held-out pairs"), self.sharing.row("leave-one-pair-out")
+        if held_out is not None and (left_out is None or held_out.count >= LEAST_JUDGED):
+            return "held-out pairs", held_out
+        return None if left_out is None else ("leave-one-pair-out", left_out)
 
     @property
     def good(self) -> bool:

@@ -62,7 +62,7 @@ def _body(result: FitResult) -> Iterator[str]:
     yield from _section("Environment", _table(environment_rows(result.samples.header)))
     yield from _section(
         "Solo execution",
-        _note("Median device time of one inference, caches flushed. Launch-bound: the host sets the pace."),
+        _note(f"Median device time of one inference, caches flushed. {_drift(summary)}"),
         _table(solo_rows(summary)),
     )
     yield from _transfers(summary)
@@ -79,6 +79,11 @@ def _subtitle(result: FitResult) -> str:
         f"{result.summary.device}, {len(measured.models)} models, {measured.dtype}, {measured.mode}. "
         f"Measured {header.started} with stratsim {header.tool_version}."
     )
+
+
+def _drift(summary: Summary) -> str:
+    drift = percent(summary.measured.drift)
+    return f"Around a co-location the solo time changed by {drift} (median). Launch-bound: the host sets the pace."
 
 
 def _section(title: str, *parts: str) -> Iterator[str]:

@@ -44,7 +44,6 @@ def by_design(make_bench):
 
 def test_each_part_of_the_design_pays(by_design):
     mean, worst = by_design
-    print(by_design)
     assert mean["pairs"] > mean["pairs + copies"] > mean["pairs + copies + saturated"]
     assert worst["pairs + copies + saturated"] < min(worst["pairs"], worst["pairs + copies"])
     assert 0.1 < mean["pairs"] < 0.3

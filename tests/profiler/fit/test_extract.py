@@ -4,7 +4,7 @@ import pytest
 
 from stratsim.errors import ProfileError
 from stratsim_profiler.fit.cells import Load, tabulate
-from stratsim_profiler.fit.extract import extract
+from stratsim_profiler.fit.extract import extract_samples
 from stratsim_profiler.fit.launcher import launcher_score, launcher_slowdowns
 from stratsim_profiler.fit.stressors import features, responses
 from stratsim_profiler.samples import Colocation, Conditions, Kernels, Model, Offset, OffsetStream, Solo, Stream
@@ -40,7 +40,7 @@ def of(bench_class):
 
     def run(*records, basis=BASIS):
         bench = bench_class({A: 0.5, B: 0.5}, {A: 1.0, B: 1.0}, records=[*basis, *records])
-        return extract(bench.samples())
+        return extract_samples(bench.samples())
 
     return run
 
@@ -169,3 +169,10 @@ def test_features_need_both_resources(of):
 def test_kernels_are_found_by_load(of):
     found = of(Kernels("kernels", "a", 1, 7, 1e-5, 2e-5, 7e-5))
     assert found.kernels[A].count == 7
+
+
+def test_drift_is_the_median_change_around_co_locations(of):
+    pair = (stream("a", (0.02,), (0.01,), (0.011,)), stream("b", (0.02,), (0.01,), (0.007,)))
+    assert of(colocation(*pair)).drift == pytest.approx(0.2)
+    assert of().drift is None
+    assert of(colocation(stream("a", (0.02,), (), (0.01,)), stream("b", (0.02,), (), (0.01,)))).drift is None

@@ -9,7 +9,7 @@ import pytest
 from stratsim_profiler.fit.baselines import Constant, Gpulet, Streams, solo_features
 from stratsim_profiler.fit.batches import complete
 from stratsim_profiler.fit.cells import Cell, Load
-from stratsim_profiler.fit.extract import extract
+from stratsim_profiler.fit.extract import extract_samples
 from stratsim_profiler.fit.holdout import SPLITS, cross_validate, leave_one_batch_out, on_held_out, splits
 from stratsim_profiler.fit.scores import score
 from stratsim_profiler.fit.sharing import Shares
@@ -118,7 +118,7 @@ def test_gpulet_predicts_no_speed_up_and_nothing_unfitted():
 def test_solo_features_are_shares_of_the_largest(make_bench):
     bench = make_bench(2)
     bench.measure_models()
-    features, described = solo_features(extract(bench.samples()))
+    features, described = solo_features(extract_samples(bench.samples()))
     assert max(compute for compute, _ in features.values()) == 1.0
     assert all(0 < share <= 1 for pair in features.values() for share in pair)
     assert described.startswith("operations per second")
