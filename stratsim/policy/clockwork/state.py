@@ -8,6 +8,8 @@ from heapq import heapreplace
 from math import inf, isnan
 from typing import TYPE_CHECKING
 
+from stratsim.model.tolerance import latest_finish_s
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -41,7 +43,7 @@ class ModelQueues:
     def skip(self, size: int, finish_s: float) -> None:
         """Forget the first requests under a batch size as long as they would be late."""
         queue = self._queues[size]
-        while queue and queue[0][0] < finish_s:
+        while queue and latest_finish_s(queue[0][0]) < finish_s:
             queue.popleft()
 
     def largest(self) -> int:
