@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from math import fsum
+from math import fsum, inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stratsim.device.execution.fluid import FluidModel, FluidUnit, Phase, phases
 from stratsim.device.execution.lacking import lacks, utilisation
+from stratsim.errors import SpecError
 from stratsim.model.contention import ResourcePhase, phases_at
 from stratsim.solve import max_min_demands
 
@@ -21,6 +22,9 @@ __all__ = ["Demand", "Roofline", "RooflineUnit"]
 
 Key = TypeVar("Key")
 
+_FOLLOWED = 0.04
+"""Share of the memory's bandwidth that copies must be able to take to be followed unasked: each costs events, and less
+is well below what any fit of contention reaches (our choice)."""
 _LEAST_DRAM = 0.01
 """Share of the memory's bandwidth that no copy takes from the kernels: they never stop (our choice)."""
 
@@ -44,23 +48,38 @@ class Roofline(FluidModel[Demand]):
     """Max-min fair rates over SM arithmetic, DRAM and L2 bandwidth and issue slots, phase by phase.
 
     When the working sets together exceed the L2, each keeps its proportional part, and who hits less takes more DRAM
-    bandwidth. Copies to and from the GPU take their rate off the DRAM bandwidth.
+    bandwidth. Copies to and from the GPU take their rate off the DRAM bandwidth: with `copies=true`, or with `auto` if
+    both directions of the profile's link together have 4 % of that bandwidth or more.
 
     Source: Williams et al., "Roofline", CACM 2009, for the resources; Elvinger et al., "Understanding GPU resource
     interference one level deeper", SoCC 2025, for issue slots and L2 capacity; the fair rates are our choice.
     """
 
     name = "roofline"
-    needs = "truth.roofline, or features for one phase per batch; device.l2_bytes for L2 capacity"
+    needs = (
+        "truth.roofline, or features for one phase per batch; device.l2_bytes for L2 capacity, "
+        "device.memory_bandwidth_bytes_per_s for copies"
+    )
 
-    def __init__(self, hardware: HardwareProfile, slots: int = 1) -> None:
+    def __init__(self, hardware: HardwareProfile, slots: int = 1, *, copies: bool | str = "auto") -> None:
         super().__init__(hardware, slots)
+        if copies not in (True, False, "auto"):
+            raise SpecError(f"copies must be true, false or auto, got {copies!r}")
         self._l2_bytes = hardware.device.l2_bytes
         self._bandwidth = hardware.device.memory_bandwidth_bytes_per_s
-        self.heeds_copies = self._bandwidth is not None
+        self.heeds_copies = self._follows(copies)
         for name, model in hardware.models.items():
             if name not in hardware.truth.roofline and not model.features:
                 raise lacks(self.name, hardware, f"truth.roofline.{name} and observable.models.{name}.features")
+
+    def _follows(self, copies: bool | str) -> bool:
+        if self._bandwidth is None:
+            if copies is True:
+                raise lacks(self.name, self._hardware, "device.memory_bandwidth_bytes_per_s (for copies=true)")
+            return False
+        pcie = self._hardware.pcie
+        most = (pcie.h2d.bytes_per_s + pcie.d2h.bytes_per_s) / self._bandwidth
+        return copies is True or (copies == "auto" and _FOLLOWED <= most < inf)
 
     def _phases(self, model: str, batch: int) -> tuple[Phase[Demand], ...]:
         table = self._hardware.truth.roofline.get(model)
@@ -97,7 +116,9 @@ class Roofline(FluidModel[Demand]):
 
     def unit(self) -> FluidUnit[Any]:
         """Return a new, idle GPU."""
-        return FluidUnit(self.rates) if self._bandwidth is None else RooflineUnit(self, self._bandwidth)
+        if self._bandwidth is None or not self.heeds_copies:
+            return FluidUnit(self.rates)
+        return RooflineUnit(self, self._bandwidth)
 
 
 class RooflineUnit(FluidUnit[Key]):

@@ -1,20 +1,24 @@
 """`roofline`: several resources, phases, L2 capacity, copies that take memory bandwidth."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
 from stratsim.device import execution_model
+from stratsim.errors import ProfileError, SpecError
+from stratsim.model.codec import load_profile
 from stratsim.model.contention import ResourcePhase
-from stratsim.model.parts import Device, Features
+from stratsim.model.parts import Device, Features, Link, Pcie
 from stratsim.model.truth import Truth
 from stratsim.testing import make_profile
 
 MS = 1e-3
 MB = 1 << 20
+FOLLOW = "roofline(copies=true)"
 
 
-def roofline(phases, *, features=None, **device):
+def roofline(phases, *, features=None, text="roofline", link=None, **device):
     """Return the model for phases by name of model (at batch 1); solo times are 10 ms per phase."""
     names = {**phases, **(features or {})}
     profile = make_profile({name: {1: 0.01 * len(phases.get(name, "1")), 8: 0.1} for name in names})
@@ -28,7 +32,10 @@ def roofline(phases, *, features=None, **device):
         observable=replace(profile.observable, models=models),
         truth=Truth(roofline={name: {1: tuple(listed)} for name, listed in phases.items()}),
     )
-    return execution_model("roofline", profile.for_hardware())
+    if link is not None:
+        pcie = Pcie(Link(0.0, link), Link(0.0, link))
+        profile = replace(profile, observable=replace(profile.observable, pcie=pcie))
+    return execution_model(text, profile.for_hardware())
 
 
 def whole(*takes, **more):
@@ -150,7 +157,7 @@ def test_without_phases_one_is_derived_from_the_features():
 
 def test_copies_take_their_rate_off_the_memory():
     """25 of 100 GB/s: what needs 90 % of the bandwidth gets 75 %, so it runs at 5/6, even alone."""
-    model = roofline({"a": whole(0.1, 0.9), "b": whole(1.0, 0.0)}, memory_bandwidth_bytes_per_s=100e9)
+    model = roofline({"a": whole(0.1, 0.9), "b": whole(1.0, 0.0)}, memory_bandwidth_bytes_per_s=100e9, text=FOLLOW)
     assert model.heeds_copies
     unit = model.unit()
     unit.copying(0.0, 25e9)
@@ -164,7 +171,7 @@ def test_copies_take_their_rate_off_the_memory():
 
 
 def test_copies_do_not_touch_what_needs_no_memory():
-    model = roofline({"a": whole(0.1, 0.9), "b": whole(1.0, 0.0)}, memory_bandwidth_bytes_per_s=100e9)
+    model = roofline({"a": whole(0.1, 0.9), "b": whole(1.0, 0.0)}, memory_bandwidth_bytes_per_s=100e9, text=FOLLOW)
     unit = model.unit()
     unit.add(0.0, "b", 0.010, model.work("b", 1))
     unit.copying(0.002, 25e9)
@@ -173,7 +180,7 @@ def test_copies_do_not_touch_what_needs_no_memory():
 
 def test_copies_and_batches_share_what_is_left():
     """Two that need all of the memory, 50 of 100 GB/s copied: a quarter each; each phase of theirs anew."""
-    model = roofline({"a": [MEMORY, COMPUTE]}, memory_bandwidth_bytes_per_s=100e9)
+    model = roofline({"a": [MEMORY, COMPUTE]}, memory_bandwidth_bytes_per_s=100e9, text=FOLLOW)
     unit = model.unit()
     for key in "ab":
         unit.add(0.0, key, 0.020, model.work("a", 1))
@@ -184,7 +191,7 @@ def test_copies_and_batches_share_what_is_left():
 
 
 def test_no_copy_stops_the_kernels():
-    model = roofline({"a": whole(0.1, 1.0)}, memory_bandwidth_bytes_per_s=10e9)
+    model = roofline({"a": whole(0.1, 1.0)}, memory_bandwidth_bytes_per_s=10e9, text=FOLLOW)
     unit = model.unit()
     unit.add(0.0, "a", 0.010, model.work("a", 1))
     unit.copying(0.0, 64e9)
@@ -198,3 +205,26 @@ def test_without_a_bandwidth_copies_make_no_difference():
     unit.add(0.0, "a", 0.010, model.work("a", 1))
     unit.copying(0.0, 64e9)
     assert unit.next_s == 0.010
+
+
+@pytest.mark.parametrize(
+    ("copies", "link", "followed"),
+    [("auto", 25e9, True), ("auto", 5e9, False), ("true", 5e9, True), ("false", 25e9, False), ("auto", inf, False)],
+)
+def test_copies_are_followed_where_they_can_matter_or_on_request(copies, link, followed):
+    """An L4: 300 GB/s. Both directions of a link of 25 GB/s can take 17 % of that, of 5 GB/s 3 %."""
+    given = {"link": link, "memory_bandwidth_bytes_per_s": 300e9, "text": f"roofline(copies={copies})"}
+    assert roofline({"a": whole(0.1, 0.9)}, **given).heeds_copies is followed
+
+
+def test_the_shipped_profiles_links_are_too_slow_to_matter():
+    """The shipped profiles' links have less than 3 % of the memory's bandwidth."""
+    for name in ("a100-80gb-parvagpu", "rtx3080-disb"):
+        assert not execution_model("roofline", load_profile(name).for_hardware()).heeds_copies
+
+
+def test_copies_can_only_be_followed_with_a_bandwidth():
+    with pytest.raises(ProfileError, match=r"lacks device\.memory_bandwidth_bytes_per_s \(for copies=true\)"):
+        roofline({"a": whole(0.1, 0.9)}, text=FOLLOW)
+    with pytest.raises(SpecError, match="copies must be true, false or auto, got 'often'"):
+        roofline({"a": whole(0.1, 0.9)}, text="roofline(copies=often)")
