@@ -290,6 +290,8 @@ class Fabric(Generic[Key]):
                 active.append(copy)
             elif copy.joins_s < self.next_s:
                 self.next_s = copy.joins_s
+        if not active:
+            return
         lanes = tuple([2 * copy.gpu + copy.direction for copy in active])
         for copy, rate in zip(active, self._cache.get(lanes) or self._remember(lanes), strict=True):
             copy.rate = rate
