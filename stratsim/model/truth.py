@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
 from stratsim.model.contention import Blocks, GpuletFit, Igniter, ResourcePhase, Sharing, check_phases, check_table
-from stratsim.model.kernel_queue import KernelQueue
+from stratsim.model.kernel_queue import KernelQueue  # noqa: TC001 (files are decoded by these types)
 from stratsim.model.parts import fraction, not_negative, positive
 
 if TYPE_CHECKING:

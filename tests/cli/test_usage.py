@@ -9,7 +9,9 @@ import pytest
 
 MISTAKES = {
     ("polcy",): "no command 'polcy'; did you mean 'policy'?",
-    ("xyzzy",): "no command 'xyzzy'; known: device, plot, policy, predictor, profile, replay, topology, trace, validate",
+    ("xyzzy",): (
+        "no command 'xyzzy'; known: device, plot, policy, predictor, profile, replay, topology, trace, validate"
+    ),
     ("trace", "inspct"): "trace: no command 'inspct'; did you mean 'inspect'?",
     ("policy", "lst"): "policy: no command 'lst'; did you mean 'list'?",
     ("profile", "pair"): "profile: no command 'pair'; did you mean 'pairs'?",
