@@ -56,7 +56,11 @@ Examples:
 @click.option("--limit", type=int, metavar="N", help="Replay the first N requests.")
 @click.option("--warmup", "warmup_s", type=float, metavar="S", help="Measure from S seconds after the first arrival.")
 @click.option("--seed", type=int, metavar="N", help="Seed of all random streams. [default: 0]")
-@click.option("--device-model", metavar="NAME", help="How co-located batches slow each other (`stratsim device list`). [default: the profile's]")
+@click.option(
+    "--device-model",
+    metavar="NAME",
+    help="How co-located batches slow each other (`stratsim device list`). [default: the profile's]",
+)
 @click.option("--max-concurrency", type=int, metavar="N", help="Batches that execute at once on a GPU. [default: 2]")
 @click.option("--max-batch", type=int, metavar="N", help="Largest batch. [default: 8, at most the profile's largest]")
 @click.option("--drop", metavar="MODE", help="Give requests up: never, expired or infeasible. [default: infeasible]")
@@ -190,8 +194,8 @@ def _print_table(outcome: Outcome) -> None:
         for row in (columns, *rows):
             del row[unfinished]
     table(columns, rows, left=2)
-    if outcome.inputs.workload.closed_loop:
-        click.echo("closed-loop clients send more the sooner they are answered: `arrived` differs between policies")
+    if outcome.inputs.workload.waits_for_replies:
+        click.echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
 
 
 def _rows(summary: dict[str, Any]) -> Iterator[list[str]]:

@@ -1,10 +1,11 @@
-"""Requests as they arrive: from the columns of a workload, and from closed-loop clients."""
+"""Requests as they arrive: from the columns of a workload, and from clients that wait for replies."""
 
 from __future__ import annotations
 
 from array import array
 from functools import partial
 from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stratsim.device import Noise
-    from stratsim.model.workload import ClosedLoopClient, Workload
+    from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient, Workload
     from stratsim.rng import Streams
 
-__all__ = ["ClientState", "NoiseFactors", "open_loop"]
+__all__ = ["ClosedLoopState", "NoiseFactors", "OneAtATimeState", "open_loop"]
 
 _CHUNK = 512
 
@@ -34,7 +35,7 @@ def open_loop(
 
     Args:
         workload: The columns.
-        progress: Called before each chunk with (requests given out, requests in all; 0 when clients add more).
+        progress: Called before each chunk with (requests given out, requests in all; 0 when that depends on replies).
     """
     return chain.from_iterable(_chunks(workload, progress))
 
@@ -48,7 +49,7 @@ def _chunks(
     for first in range(0, len(workload), _CHUNK):
         part = slice(first, first + _CHUNK)
         if progress is not None:
-            progress(first, 0 if workload.closed_loop else len(workload))
+            progress(first, 0 if workload.waits_for_replies else len(workload))
         arrival_s = workload.arrival_s[part].tolist()
         rows = zip(
             range(first, min(first + _CHUNK, len(workload))),
@@ -71,26 +72,82 @@ def _objects(items: Iterable[object]) -> NDArray[np.object_]:
     return array_of
 
 
-class ClientState:
+class ClosedLoopState:
     """A closed-loop client at run time."""
 
-    __slots__ = ("sent", "spec")
+    __slots__ = ("_sent", "_spec")
 
     def __init__(self, spec: ClosedLoopClient) -> None:
-        self.spec = spec
-        self.sent = 0
+        self._spec = spec
+        self._sent = 0
 
-    def may_send(self, now_s: float) -> bool:
-        """Whether it sends another request at `now_s`."""
-        return now_s < self.spec.stop_s and (self.spec.limit is None or self.sent < self.spec.limit)
+    @property
+    def first_s(self) -> float:
+        """When it sends its first request; `inf` for never."""
+        return self._next_s(self._spec.start_s)
+
+    def replied(self, now_s: float) -> float:
+        """Return when it sends its next request, with the reply to the last in; `inf` for never."""
+        return self._next_s(now_s + self._spec.think_s)
+
+    def _next_s(self, at_s: float) -> float:
+        spec = self._spec
+        return at_s if at_s < spec.stop_s and (spec.limit is None or self._sent < spec.limit) else inf
 
     def send(self, request_id: int, now_s: float) -> Request:
         """Make its next request."""
-        spec = self.spec
-        self.sent += 1
+        spec = self._spec
+        self._sent += 1
         return Request(
             request_id, spec.model, spec.priority, now_s, now_s + spec.slo_s, spec.bytes_in, spec.bytes_out, spec.id
         )
+
+
+class OneAtATimeState:
+    """A client that sends one request at a time, at run time."""
+
+    __slots__ = ("_held", "_overtaken", "_stop_s", "_waits", "id")
+
+    def __init__(self, spec: OneAtATimeClient) -> None:
+        self.id = spec.id
+        self._stop_s = spec.stop_s
+        self._waits = False
+        """Whether a request of its has no reply yet, or one held back is about to be sent."""
+        self._held: Request | None = None
+        self._overtaken = 0
+
+    @property
+    def given_up(self) -> int:
+        """Requests that were not sent: overtaken, due or held back until it was too late, or still held back."""
+        return self._overtaken + (self._held is not None)
+
+    def due(self, request: Request) -> bool:
+        """Return whether it sends a request that falls due now; if not, hold that back, or give it up."""
+        if request.arrival_s >= self._stop_s:
+            self._overtaken += 1
+            return False
+        if self._waits:
+            self._overtaken += self._held is not None
+            self._held = request
+            return False
+        self._waits = True
+        return True
+
+    def replied(self, now_s: float) -> float:
+        """Return when it sends what is held back, with the reply to its last request in: now, or never (`inf`)."""
+        if self._held is not None and now_s < self._stop_s:
+            return now_s
+        self._waits = False
+        self._overtaken += self._held is not None
+        self._held = None
+        return inf
+
+    def send(self, request_id: int, now_s: float) -> Request:
+        """Return what was held back, as a request that arrives now."""
+        held, self._held = self._held, None
+        assert held is not None  # noqa: S101 (`replied` said so)
+        deadline_s = now_s + (held.deadline_s - held.arrival_s)
+        return held._replace(id=request_id, arrival_s=now_s, deadline_s=deadline_s)
 
 
 class NoiseFactors:
@@ -108,11 +165,11 @@ class NoiseFactors:
         self._pending: dict[str, tuple[np.random.Generator, list[float]]] = {}
         self.factors = array("d")
         """By request id."""
-        if not workload.closed_loop:
+        if not workload.waits_for_replies:
             self.factors.frombytes(self._columns(workload).tobytes())
 
     def arrived(self, request: Request) -> None:
-        """Draw for a request of a run with closed-loop clients, where the order of arrival is not known before."""
+        """Draw for a request of a run whose order of arrival depends on replies."""
         generator, drawn = self._pending.get(request.model) or self._open(request.model)
         if not drawn:
             drawn.extend(reversed(self._noise.factors(generator, 256).tolist()))

@@ -9,7 +9,7 @@ Which event makes which next:
     ARRIVAL              admit every request of this instant, arm the next arrival
     DEVICE (execution)   free the slot for the first batch that waits, submit the copy-out
     DEVICE (copy-in)     give the batch a free slot, or let it wait with its input on the GPU
-    REPLY                tell closed-loop clients, and policies that ask for it
+    REPLY                tell clients that wait for it, and policies that ask for it
     TIMER                a policy's own wake-up
 
 An event for the end of a copy is scheduled only if something depends on it (`stratsim.engine.copies`).
@@ -33,7 +33,7 @@ from stratsim.device import (
     host_links,
     network,
 )
-from stratsim.engine.arrivals import ClientState, NoiseFactors, open_loop
+from stratsim.engine.arrivals import ClosedLoopState, NoiseFactors, OneAtATimeState, open_loop
 from stratsim.engine.clock import Alarm, Clock, Order
 from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from stratsim.model.request import Priority
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
+
+    Sender = ClosedLoopState | OneAtATimeState
 
 __all__ = ["simulate"]
 
@@ -144,6 +146,7 @@ class _Run:
         "asked_by",
         "batch_of",
         "batches",
+        "clients_wait",
         "clock",
         "closed",
         "copies",
@@ -164,6 +167,7 @@ class _Run:
         "name",
         "noise",
         "on_arrival",
+        "one_at_a_time",
         "places",
         "policy",
         "recorder",
@@ -210,7 +214,7 @@ class _Run:
         if slot_per_client:
             prefetch = slots - self.slots  # where the device model has fewer slots, inputs still come as they like
         self.clock = Clock()
-        self.recorder = Recorder(len(workload), closed_loop=bool(workload.closed_loop))
+        self.recorder = Recorder(len(workload), waits_for_replies=workload.waits_for_replies)
         self.log = self.recorder.log
         self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
         self.factors = self.noise.factors
@@ -263,8 +267,10 @@ class _Run:
         self.timer_went_off = False
         self.rounds = 0
         self.decided_s = -inf
-        self.closed = {spec.id: ClientState(spec) for spec in workload.closed_loop}
-        self.asked_by: dict[int, ClientState] = {}
+        self.clients_wait = workload.waits_for_replies
+        self.closed = [ClosedLoopState(spec) for spec in workload.closed_loop]
+        self.one_at_a_time = {spec.id: OneAtATimeState(spec) for spec in workload.one_at_a_time}
+        self.asked_by: dict[int, Sender] = {}
         self.thinking = 0
         """Clients whose next request is scheduled."""
         self.on_arrival = policy.on_arrival
@@ -275,7 +281,7 @@ class _Run:
         self.wakes_on_arrival = Wake.ARRIVAL in policy.wakes
         self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
         # Whether the ends of copy-outs must happen in time: somebody waits for them, or their links are shared.
-        self.copies_out = self.wakes_on_reply or bool(self.closed) or (links is not None and self.links is None)
+        self.copies_out = self.wakes_on_reply or self.clients_wait or (links is not None and self.links is None)
         setting = Setting(
             profile=profile.for_scheduler(cluster.solo_links(profile.observable.pcie)),
             gpus=cluster.gpus,
@@ -293,9 +299,15 @@ class _Run:
         began = time.perf_counter()
         self.requests = open_loop(self.workload, progress)
         first_s, self.upcoming = next(self.requests, _NONE_LEFT)
-        for client in self.closed.values():
-            self._schedule_client(client, client.spec.start_s)
-        self.clock.run_merged(first_s, self._on_arrivals, self._at_instant_end, announce_arrivals=self.wakes_on_arrival)
+        for client in self.closed:
+            self._schedule_client(client, client.first_s)
+        self.clock.run_merged(
+            first_s,
+            self._on_due if self.clients_wait else self._on_arrivals,
+            self._at_instant_end,
+            # What is held back must not be heard of, so that arrivals beside it announce themselves.
+            announce_arrivals=self.wakes_on_arrival and not self.one_at_a_time,
+        )
         events = self.clock.scheduled + len(self.workload)
         latency_s = {name: [latency for latency, _ in sizes] for name, sizes in self.service.items()}
         requests, batches, clients = make_tables(
@@ -327,9 +339,16 @@ class _Run:
         return result
 
     def _notes(self) -> tuple[str, ...]:
-        if not self.waiting:
-            return ()
-        return (f"policy {self.name!r} left {len(self.waiting)} requests waiting for ever: unfinished",)
+        notes = []
+        if self.waiting:
+            notes.append(f"policy {self.name!r} left {len(self.waiting)} requests waiting for ever: unfinished")
+        given_up = [f"{client.id} {client.given_up}" for client in self.one_at_a_time.values() if client.given_up]
+        if given_up:
+            notes.append(
+                f"policy {self.name!r}: clients gave up requests that their next, or their end, overtook: "
+                + ", ".join(given_up)
+            )
+        return tuple(notes)
 
     # Set-up ----------------------------------------------------------------------------------------------------------
 
@@ -357,9 +376,6 @@ class _Run:
         self.log.now_s = now_s
         at_s, request = now_s, self.upcoming
         while at_s <= now_s:
-            if self.closed:
-                request = request._replace(id=self.arrivals)  # ids follow the order of arrival
-                self._note_arrival(request)
             self.waiting[request.id] = request
             try:
                 self.on_arrival(request, self.view)
@@ -369,33 +385,48 @@ class _Run:
         self.upcoming = request
         return at_s
 
-    def _note_arrival(self, request: Request) -> None:
-        """Keep account of an arrival whose place in the order was not known before the run."""
+    def _on_due(self, now_s: float) -> float:
+        """Do what `_on_arrivals` does in a run in which clients wait for replies: not all that is due is sent."""
+        self.log.now_s = now_s
+        before = self.arrivals
+        at_s, request = now_s, self.upcoming
+        while at_s <= now_s:
+            client = self.one_at_a_time.get(request.client) if request.client is not None else None
+            if client is None or client.due(request):
+                self._admit(request._replace(id=self.arrivals), client)
+            at_s, request = next(self.requests, _NONE_LEFT)
+        self.upcoming = request
+        if self.one_at_a_time and self.wakes_on_arrival and self.arrivals > before:
+            self._alarm(Order.CLIENT, self._on_input).arm(now_s)
+        return at_s
+
+    def _admit(self, request: Request, client: Sender | None) -> None:
+        """Admit a request that was not known before the run; ids follow the order of arrival."""
+        if client is not None:
+            self.asked_by[request.id] = client
         self.arrivals += 1
         self.recorder.arrive(request)
         self.noise.arrived(request)
+        self.waiting[request.id] = request
+        self._guarded(self.on_arrival, request, self.view)
 
-    def _schedule_client(self, client: ClientState, at_s: float) -> None:
-        if client.may_send(at_s):
+    def _schedule_client(self, client: Sender, at_s: float) -> None:
+        if at_s < inf:
             self.thinking += 1
             self._alarm(Order.CLIENT, self._on_client, client).arm(at_s)
 
     def _on_client(self, event: Fired) -> bool:
-        client: ClientState = event.owner
+        client: Sender = event.owner
         self.thinking -= 1
         self.log.now_s = now_s = self.clock._now
-        request = client.send(self.arrivals, now_s)
-        self.asked_by[request.id] = client
-        self._note_arrival(request)
-        self.waiting[request.id] = request
-        self._guarded(self.on_arrival, request, self.view)
+        self._admit(client.send(self.arrivals, now_s), client)
         return self.wakes_on_arrival
 
     def _reply(self, request: Request) -> None:
-        """Let the closed-loop client that sent `request`, if one did, think about its next."""
+        """Tell the client that waits for the reply to `request`, if one does."""
         client = self.asked_by.pop(request.id, None)
         if client is not None:
-            self._schedule_client(client, self.clock._now + client.spec.think_s)
+            self._schedule_client(client, client.replied(self.clock._now))
 
     # Decisions -------------------------------------------------------------------------------------------------------
 
@@ -507,7 +538,7 @@ class _Run:
         if self.waiting.pop(request.id, None) is not request:
             raise self._illegal(f"request {request.id} is not waiting", decision)
         self.recorder.drop(request, now_s, decision.reason)
-        if self.closed:
+        if self.clients_wait:
             self._reply(request)
 
     def _on_timer(self, _event: Fired) -> bool:
@@ -523,7 +554,7 @@ class _Run:
         """A batch's outputs are on the host, now."""
         self.log.copy_out_start_s[batch.id] = start_s
         self.log.copy_out_end_s[batch.id] = now_s
-        if self.closed:
+        if self.clients_wait:
             for request in batch.requests:
                 self._reply(request)
         if self.wakes_on_reply:

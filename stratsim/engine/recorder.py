@@ -33,15 +33,15 @@ class Recorder:
 
     Args:
         requests: Number of requests that the workload itself has.
-        closed_loop: Whether clients add requests of their own.
+        waits_for_replies: Whether the requests that arrive, and when, are known only during the run.
     """
 
     __slots__ = ("arrived", "batch_of", "dropped", "gpu", "loads", "log", "reasons")
 
-    def __init__(self, requests: int, *, closed_loop: bool) -> None:
-        self.arrived: list[Request] | None = [] if closed_loop else None
-        """All requests in the order of arrival, where the workload's columns are not all of them."""
-        self.batch_of = array("q", [-1]) * (0 if closed_loop else requests)
+    def __init__(self, requests: int, *, waits_for_replies: bool) -> None:
+        self.arrived: list[Request] | None = [] if waits_for_replies else None
+        """All requests in the order of arrival, where the workload's columns do not tell them."""
+        self.batch_of = array("q", [-1]) * (0 if waits_for_replies else requests)
         """Batch by request id; -1 before dispatch."""
         self.dropped: list[tuple[int, float, int]] = []
         """Request id, time, index into `reasons`."""
@@ -54,7 +54,7 @@ class Recorder:
         """GPU by batch id."""
 
     def arrive(self, request: Request) -> None:
-        """Note an arrival in a run with closed-loop clients."""
+        """Note an arrival in a run whose arrivals depend on replies."""
         assert self.arrived is not None  # noqa: S101 (the engine calls this only in such runs)
         self.arrived.append(request)
         self.batch_of.append(-1)

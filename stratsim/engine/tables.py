@@ -167,7 +167,7 @@ def _request_table(
 
 
 def _columns(arrived: list[Request], models: tuple[str, ...]) -> Workload:
-    """Turn the requests of a run with closed-loop clients into columns."""
+    """Turn the requests of a run whose arrivals depended on replies into columns."""
     names = tuple(dict.fromkeys(r.client for r in arrived if r.client is not None))
     client = {name: code for code, name in enumerate(names)}
     model = {name: code for code, name in enumerate(models)}

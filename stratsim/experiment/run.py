@@ -89,7 +89,7 @@ def prepare(spec: RunSpec) -> Inputs:
         rate_scale=spec.rate_scale,
     )
     execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)
-    if spec.warmup_s is not None and not workload.closed_loop:
+    if spec.warmup_s is not None and not workload.waits_for_replies:
         measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
     notes = (*workload.notes, *_clamped(spec, profile, workload))
     return Inputs(spec, cluster, profile, trace, workload, policies, notes)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from stratsim.model.request import Priority
 
-__all__ = ["ClosedLoopClient", "Workload"]
+__all__ = ["ClosedLoopClient", "OneAtATimeClient", "Workload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,20 @@ class ClosedLoopClient:
 
 
 @dataclass(frozen=True, slots=True)
+class OneAtATimeClient:
+    """An open-loop client with one request outstanding at most; the rows of the workload say when each is due.
+
+    What falls due while the last request has no reply is held back, and takes the place of what was held back before:
+    that is given up, never sent. When the reply is in, what is held back is sent at once: it arrives then, and its
+    deadline moves by as much. A dropped request is a reply too. Nothing is sent at or after `stop_s`.
+    """
+
+    id: str
+    """Name of the client in `Workload.client_names`."""
+    stop_s: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """Requests in columns, sorted by arrival, plus closed-loop clients.
 
@@ -60,8 +74,15 @@ class Workload:
     """Index into `client_names`; -1 for none."""
     client_names: tuple[str, ...] = ()
     closed_loop: tuple[ClosedLoopClient, ...] = ()
+    one_at_a_time: tuple[OneAtATimeClient, ...] = ()
+    """Of the clients of the rows, those that wait for replies; all others send whatever is due."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What was filled, sorted or clamped on the way here: one line each, for stderr and the manifest."""
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    @property
+    def waits_for_replies(self) -> bool:
+        """Whether what arrives, and when, depends on how fast requests are answered."""
+        return bool(self.closed_loop or self.one_at_a_time)

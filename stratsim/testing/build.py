@@ -19,7 +19,7 @@ from stratsim.errors import SpecError, suggest
 from stratsim.model.parts import Device, Link, Pcie, Provenance
 from stratsim.model.profile import SCHEMA_VERSION, Observable, ObservableModel, Profile, Sharing, Truth
 from stratsim.model.request import Priority
-from stratsim.model.workload import ClosedLoopClient, Workload
+from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,6 +89,7 @@ def make_workload(
     *,
     profile: Profile,
     closed_loop: Iterable[ClosedLoopClient] = (),
+    one_at_a_time: Iterable[OneAtATimeClient] = (),
 ) -> Workload:
     """Return a workload, sorted by arrival; rows that arrive together keep their order.
 
@@ -99,6 +100,7 @@ def make_workload(
             None stands for what is left out.
         profile: Knows the models (by name or alias) and their bytes.
         closed_loop: Clients that send their next request when the reply to the last is in.
+        one_at_a_time: Clients of the rows that have one request outstanding at most.
 
     Raises:
         SpecError: a row of the wrong length, an unknown or uneven column, an unknown priority, or a time that is
@@ -120,6 +122,7 @@ def make_workload(
         client=np.array([-1 if name is None else clients.index(name) for name in client], dtype=np.int32),
         client_names=clients,
         closed_loop=tuple(closed_loop),
+        one_at_a_time=tuple(one_at_a_time),
     )
 
 

@@ -302,7 +302,7 @@ def test_closed_loop_clients_make_arrivals_depend_on_the_policy(call, write, clo
     ran = call("replay", "loop.json", "--profile", "rtx3080-disb", "--quiet", "--policy", "fifo,priority-fifo")
     assert ran.status == 0
     *_, last = ran.out.splitlines()
-    assert last == "closed-loop clients send more the sooner they are answered: `arrived` differs between policies"
+    assert last == "clients that wait send more the sooner they are answered: `arrived` differs between policies"
     assert "closed-loop" not in call("replay", "--limit", 10).out
 
 
