@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.arguments import number, one_of, whole
 from stratsim.policy.base import Decision, Setting, Start
 from stratsim.policy.queueing import PriorityEdf
@@ -33,6 +34,9 @@ class AwareEdf(PriorityEdf):
         predictor: The belief about interference (`stratsim predictor list`).
         transfers: The belief about copies: `contended`, `alone` or `no-transfers`.
         margin: Quantile of recent relative errors by which estimates are stretched; 0 for none.
+        infeasible: A request is late `here`, if started now beside those that execute, and given up for it; or only if
+            it would be late even `alone` on an idle GPU, as in `strait`: until then it is started, without company in
+            its batch that would make it later.
         order: `priority` serves the classes one after the other, each by deadline; `deadline` knows no classes.
         floor: Least share of its solo work that an overdue batch is believed to have left.
         refresh: The belief is asked anew once it has learned from so many more batches; 1 is exact, and slower.
@@ -46,6 +50,7 @@ class AwareEdf(PriorityEdf):
         predictor: str = "rls",
         transfers: str = "contended",
         margin: float = 0.0,
+        infeasible: str = "here",
         order: str = "priority",
         floor: float = 0.0,
         refresh: int = 8,
@@ -53,6 +58,7 @@ class AwareEdf(PriorityEdf):
         drop: str | None = None,
     ) -> None:
         super().__init__(max_batch=max_batch, drop=drop)
+        one_of("infeasible", infeasible, ("here", "alone"))
         one_of("order", order, ("priority", "deadline"))
         number("margin", margin, 0, 1)
         number("floor", floor, 0, 1)
@@ -62,6 +68,7 @@ class AwareEdf(PriorityEdf):
         self._margin = margin
         self._floor = floor
         self._refresh = refresh
+        self._tries = infeasible == "alone"
         self._by_class = order == "priority"
 
     def key(self, request: Request) -> tuple[float, ...]:
@@ -96,6 +103,10 @@ class AwareEdf(PriorityEdf):
             return believed.finish_s(candidate, now_s)
 
         return finish_s
+
+    def _is_worth_trying(self, request: Request, now_s: float) -> bool:
+        """Whether a request that is believed to be late here would be in time alone on an idle GPU."""
+        return self._tries and now_s + self._believed.alone_s(request) <= latest_finish_s(request.deadline_s)
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now is believed to wait for a slot."""

@@ -142,24 +142,30 @@ class QueuePolicy(Policy):
             request = queue[0][2]
             alone_s = finish_s((request,))
             deadline_s = latest_finish_s(request.deadline_s)
-            reason = self._give_up(alone_s, deadline_s, now_s)
-            if reason is not None:
-                heappop(queue)
-                yield Drop(request, reason)
-                if batch:
-                    continue
-                return  # another model's request may be next in order now
             if alone_s > deadline_s:
-                deadline_s = inf  # hopeless: it must not hold the others back
+                if self._is_worth_trying(request, now_s):
+                    deadline_s = alone_s  # nobody may make it later still
+                elif reason := self._give_up(deadline_s, now_s):
+                    heappop(queue)
+                    yield Drop(request, reason)
+                    if batch:
+                        continue
+                    return  # another model's request may be next in order now
+                else:
+                    deadline_s = inf  # hopeless: it must not hold the others back
             due_s = min(earliest_s, deadline_s)
             if batch and finish_s((*batch, request)) > due_s:
                 break
             earliest_s = due_s
             batch.append(heappop(queue)[2])
 
-    def _give_up(self, alone_s: float, deadline_s: float, now_s: float) -> str | None:
-        """Return the reason to drop a request, or None to keep it."""
-        if alone_s <= deadline_s or self.drop is DropMode.NEVER:
+    def _is_worth_trying(self, request: Request, now_s: float) -> bool:  # noqa: ARG002 (for those who doubt themselves)
+        """Whether a request that is late by the estimate, even alone, is served all the same, as if it could be met."""
+        return False
+
+    def _give_up(self, deadline_s: float, now_s: float) -> str | None:
+        """Return the reason to drop a request that is late by the estimate, even alone; None to keep it."""
+        if self.drop is DropMode.NEVER:
             return None
         if now_s > deadline_s:
             return "expired"

@@ -112,6 +112,28 @@ def test_a_request_that_interference_would_make_late_is_given_up():
     assert serve(AwareEdf(predictor="constant(slowdown=1.5)"), rows).requests.status.tolist() == [M, L]
 
 
+def test_what_would_be_in_time_alone_on_an_idle_gpu_may_be_tried_by_itself():
+    """Beside the first, b is believed to end at 20; due at 15 and 14, with f = 2, it is tried; due at 9 it is not."""
+    profile = make_profile({"a": 10 * MS, "b": {1: 10 * MS, 2: 11 * MS}})
+    rows = [(0, "a", "high", 100), (0, "b", "low", 15), (0, "b", "low", 14), (0, "b", "low", 9)]
+    options = {"profile": profile, "max_concurrency": 3}
+    here = serve(AwareEdf(predictor="constant(slowdown=2)"), rows, **options)
+    assert here.requests.status.tolist() == [M, D, D, D]
+    alone = serve(AwareEdf(predictor="constant(slowdown=2)", infeasible="alone"), rows, **options)
+    assert alone.requests.status.tolist() == [M, L, L, D]
+    assert alone.batches.size.tolist() == [1, 1, 1]  # two in a batch would be later still
+    solo = serve(AwareEdf(predictor="solo", infeasible="alone"), rows, **options)
+    assert solo.batches.size.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_a_single_slot_without_places_ahead_alone_is_here(seed):
+    profile, workload = burst(seed)
+    options = {"cluster": Cluster(max_concurrency=1, prefetch=0), "drop": DropMode.INFEASIBLE}
+    expected = decisions(PriorityEdf(), profile, workload, **options)
+    assert decisions(AwareEdf(infeasible="alone"), profile, workload, **options) == expected
+
+
 def test_interference_trims_the_batch():
     """Beside a batch of 40: four take 16, at half speed 32 > 25; two take 8, 16; three take 12, 24 <= 25."""
     profile = make_profile({"a": 40 * MS, "b": {1: 4 * MS, 4: 16 * MS}})
@@ -181,6 +203,7 @@ def run_with_noise(policy, rows, profile, noise):
     ("parameters", "message"),
     [
         ({"order": "class"}, "order must be one of priority, deadline"),
+        ({"infeasible": "drop"}, "infeasible must be one of here, alone"),
         ({"margin": 1.5}, "margin"),
         ({"floor": -0.1}, "floor"),
         ({"refresh": 0}, "refresh"),
@@ -198,4 +221,4 @@ def test_bad_parameters_are_named(parameters, message):
 
 @pytest.mark.parametrize("predictor", ["rls", "solo", "constant(slowdown=3)", "ewma-pairs", "nlms"])
 def test_it_conforms(predictor):
-    check_policy(lambda: AwareEdf(predictor=predictor, margin=0.9, floor=0.05))
+    check_policy(lambda: AwareEdf(predictor=predictor, margin=0.9, floor=0.05, infeasible="alone"))
