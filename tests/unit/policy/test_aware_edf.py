@@ -62,7 +62,7 @@ def test_believing_in_no_interference_makes_it_priority_edf(slots, drop):
 
 
 def test_with_copies_believed_alone_as_well():
-    """Priority-EDF believes that no copy waits for another."""
+    """Priority-EDF believes that no copy waits for another; nor, which is left, for an earlier batch's longer copy."""
     link = Link(1e-5, 1e9)
     profile, workload = burst(7, link, bytes_in=400_000)
     expected = decisions(PriorityEdf(), profile, workload)

@@ -112,6 +112,12 @@ def test_a_low_request_is_promoted_in_time():
     assert serve(Lax(), LATE_LOW) == ([0, 2, 1, 3], [M, M, M, M])
 
 
+def test_the_smallest_case_in_which_strict_priority_loses_what_could_be_met():
+    jobs = [(0, 10, "high", 50), (0, 10, "low", 12)]
+    assert serve(PriorityEdf(), jobs) == ([0, 1], [M, L])
+    assert serve(Lax(), jobs) == ([1, 0], [M, M])
+
+
 def test_until_then_it_stays_behind():
     """At 10 it is not promoted yet; with more in reserve it is."""
     assert serve(Lax(reserve=2.5), LATE_LOW)[0] == [0, 1, 2, 3]

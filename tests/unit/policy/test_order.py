@@ -29,6 +29,12 @@ def test_within_a_class_priority_edf_goes_by_deadline():
     check(serve(PriorityEdf(drop="never"), jobs), [4, 9, 6, 10], [M, M, M, M])
 
 
+def test_three_jobs_that_edf_meets_and_fifo_does_not():
+    jobs = [(0, 4, "low", 20), (1, 3, "low", 9), (2, 2, "low", 6)]
+    check(serve(Fifo(drop="never"), jobs), [4, 7, 9], [M, M, L])
+    check(serve(Edf(drop="never"), jobs), [4, 9, 6], [M, M, M])
+
+
 def test_domino_without_drops():
     """EDF serves what is late already, and so makes the next late: one deadline of three is met."""
     check(serve(Edf(drop="never"), DOMINO), [10, 20, 30], [M, L, L])
