@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from heapq import heappop, heappush
-from math import ceil, inf
+from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.policy.arguments import batch_limits, number, whole
 from stratsim.policy.base import Decision, Drop, Policy, SetTimer, Setting, Start, Wake
-from stratsim.policy.clockwork.state import Executor, ModelQueues
+from stratsim.policy.clockwork.state import Durations, Executor, ModelQueues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,13 +87,14 @@ class Clockwork(Policy):
     def prepare(self, setting: Setting) -> None:
         """Forget everything and take over the run's setting."""
         models = setting.profile.models
-        self._durations: dict[tuple[str, int], deque[float]] = {}
+        self._durations: dict[tuple[str, int], Durations] = {}
         self._queues: dict[str, ModelQueues] = {}
         for name, limit in batch_limits(setting, self._max_batch).items():
             solo_s = models[name].latency_s
             sizes = [size for size in _powers(limit) if size == 1 or solo_s[size] <= self._max_exec_s]
             self._queues[name] = ModelQueues(sizes)
-            self._durations |= {(name, size): deque([solo_s[size]], self._window) for size in sizes}
+            for size in sizes:
+                self._durations[name, size] = Durations(solo_s[size], self._percentile, self._window)
         self._executors = [Executor(setting.max_concurrency) for _ in range(setting.gpus)]
         self._waiting: set[int] = set()
         self._cancellations: list[tuple[float, int, Request]] = []
@@ -190,15 +190,14 @@ class Clockwork(Policy):
             executor.strategies[model] = bids
 
     def _estimate_s(self, model: str, size: int) -> float:
-        """Return the percentile of the last durations of a model at a batch size."""
-        durations = sorted(self._durations[model, size])
-        return durations[max(ceil(self._percentile * len(durations)) - 1, 0)]
+        """Return the expected duration of a model's batch."""
+        return self._durations[model, size].expected_s
 
     def _measure(self) -> None:
         """Take over the durations of the executions that have ended, in that order."""
         ended: list[InFlight] = [batch for executor in self._executors for batch in executor.ended()]
         for batch in sorted(ended, key=lambda batch: batch.execution_end_s):
-            self._durations[batch.model, batch.size].append(batch.execution_end_s - batch.execution_start_s)
+            self._durations[batch.model, batch.size].add(batch.execution_end_s - batch.execution_start_s)
 
 
 def _powers(limit: int) -> list[int]:

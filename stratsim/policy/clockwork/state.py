@@ -1,11 +1,11 @@
-"""What Clockwork's controller keeps: the queues of a model, and the outstanding work of a GPU."""
+"""What Clockwork's controller keeps: durations, the queues of a model, and the outstanding work of a GPU."""
 
 from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
 from heapq import heapreplace
-from math import inf, isnan
+from math import ceil, inf, isnan
 from typing import TYPE_CHECKING
 
 from stratsim.model.tolerance import latest_finish_s
@@ -16,10 +16,31 @@ if TYPE_CHECKING:
     from stratsim.model.request import Request
     from stratsim.policy.view import GpuView, InFlight
 
-__all__ = ["Executor", "ModelQueues"]
+__all__ = ["Durations", "Executor", "ModelQueues"]
 
 Entry = tuple[float, "Request"]
 """Internal deadline and request."""
+
+
+class Durations:
+    """What executions of one model at one batch size lately took.
+
+    Args:
+        solo_s: What is expected before anything is measured; the first entry of the window.
+        percentile: Which is expected, by nearest rank.
+        window: How many are remembered.
+    """
+
+    def __init__(self, solo_s: float, percentile: float, window: int) -> None:
+        self._percentile = percentile
+        self._last_s = deque([solo_s], window)
+        self.expected_s = solo_s
+
+    def add(self, duration_s: float) -> None:
+        """Take a measurement in; the oldest beyond the window is forgotten."""
+        self._last_s.append(duration_s)
+        ordered = sorted(self._last_s)
+        self.expected_s = ordered[ceil(self._percentile * len(ordered)) - 1]
 
 
 class ModelQueues:

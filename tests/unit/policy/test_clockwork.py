@@ -12,7 +12,7 @@ from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Status
 from stratsim.policy.clockwork import Clockwork
-from stratsim.policy.clockwork.state import Executor, ModelQueues
+from stratsim.policy.clockwork.state import Durations, Executor, ModelQueues
 from stratsim.testing import check_policy, make_profile, make_workload
 
 MS = 1e-3
@@ -113,23 +113,20 @@ class Twofold:
 
 
 def test_measured_durations_beyond_the_window_are_forgotten():
-    policy = Clockwork(window=2, percentile=1.0)
-    prepared(policy)
-    durations = policy._durations["a", 1]
-    durations.extend([0.030, 0.011, 0.012])
-    assert policy._estimate_s("a", 1) == 0.012
+    durations = Durations(0.010, percentile=1.0, window=2)
+    seen = [durations.expected_s]
+    for duration_s in (0.030, 0.011, 0.012):
+        durations.add(duration_s)
+        seen.append(durations.expected_s)
+    assert seen == [0.010, 0.030, 0.030, 0.012]
 
 
-@pytest.mark.parametrize(("percentile", "expected"), [(0.99, 0.010), (0.5, 0.005), (0.01, 0.001), (1.0, 0.010)])
-def test_percentile_by_nearest_rank(percentile, expected):
-    policy = Clockwork(percentile=percentile)
-    prepared(policy)
-    policy._durations["a", 1].extend([i * MS for i in (3, 1, 2, 10, 9, 8, 7, 6, 5, 4)])
-    assert policy._estimate_s("a", 1) == pytest.approx(expected)
-
-
-def prepared(policy):
-    simulate(make_workload([], profile=AB), AB, policy)
+@pytest.mark.parametrize(("percentile", "rank"), [(0.99, 10), (0.91, 10), (0.9, 9), (0.5, 5), (0.01, 1), (1.0, 10)])
+def test_percentile_by_nearest_rank(percentile, rank):
+    durations = Durations(99.0, percentile, window=10)
+    for value in (3, 1, 2, 10, 9, 8, 7, 6, 5, 4):
+        durations.add(value)
+    assert durations.expected_s == rank
 
 
 def test_several_gpus_take_turns():
