@@ -8,6 +8,6 @@ A format that stratsim does not know yet is one module in `stratsim.trace.reader
 """
 
 from stratsim.trace.read import FORMATS, read_trace
-from stratsim.trace.schema import ClientSpec, Names, Trace
+from stratsim.trace.schema import ClientSpec, Names, OneAtATimeSpec, Trace
 
-__all__ = ["FORMATS", "ClientSpec", "Names", "Trace", "read_trace"]
+__all__ = ["FORMATS", "ClientSpec", "Names", "OneAtATimeSpec", "Trace", "read_trace"]

@@ -26,13 +26,15 @@ def rebased(trace: Trace) -> Trace:
     "from the outset" and stays; one that stops before the first arrival shows that the times are no such.
     """
     first = _first(trace)
-    if trace.normalised or not EPOCH_S <= first < math.inf or any(spec.stop_s <= first for spec in trace.closed_loop):
+    stops = [*(spec.stop_s for spec in trace.closed_loop), *(spec.stop_s for spec in trace.one_at_a_time)]
+    if trace.normalised or not EPOCH_S <= first < math.inf or min(stops, default=math.inf) <= first:
         return trace
     return replace(
         trace,
         arrival_s=trace.arrival_s - first,
         deadline_s=None if trace.deadline_s is None else trace.deadline_s - first,
         closed_loop=tuple(_earlier(spec, first) for spec in trace.closed_loop),
+        one_at_a_time=tuple(replace(spec, stop_s=spec.stop_s - first) for spec in trace.one_at_a_time),
         notes=(*trace.notes, f"times count from the first arrival, {first:.6g} s"),
     )
 

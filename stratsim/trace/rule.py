@@ -17,12 +17,13 @@ import numpy as np
 
 from stratsim.errors import OutsideProfileError, SpecError, TraceError
 from stratsim.model.request import Priority
-from stratsim.model.workload import ClosedLoopClient, Workload
+from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient, Workload
 from stratsim.rng import Streams
 from stratsim.trace.by_column import high_by_column, model_by_column
 from stratsim.trace.read import OWN_FORMATS
 from stratsim.trace.source import shown
 from stratsim.trace.spec import DEFAULT_LOAD, HIGH_SHARE, MLPERF_BOUNDS_S, SLO_FACTORS, WorkloadRule
+from stratsim.trace.stagger import staggered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +81,7 @@ def complete(
         SpecError: the rule or an option does not fit the trace or the profile.
     """
     _check_options(load, rate_scale, limit)
+    trace = staggered(trace, profile, resolve)
     filling = _Filling(trace if limit is None else trace.head(limit), profile, rule or WorkloadRule(), resolve, seed)
     return filling.workload(gpus, load, rate_scale)
 
@@ -134,6 +136,7 @@ class _Filling:
             client=np.full(len(arrival), -1, dtype=np.int32) if client is None else client.codes,
             client_names=() if client is None else client.names,
             closed_loop=clients,
+            one_at_a_time=tuple(OneAtATimeClient(spec.id, spec.stop_s * scale) for spec in self.trace.one_at_a_time),
             notes=tuple(self.notes),
         )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stratsim.model.request import Priority
 
-__all__ = ["ClientSpec", "Column", "Names", "Trace"]
+__all__ = ["ClientSpec", "Column", "Names", "OneAtATimeSpec", "Trace"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +105,24 @@ class ClientSpec:
     bytes_out: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OneAtATimeSpec:
+    """An open-loop client that has one request outstanding at most, as a file describes it.
+
+    `stratsim.model.workload.OneAtATimeClient` says what that means for its requests.
+
+    Args:
+        id: Name of the client in `Trace.client`.
+        stop_s: It sends nothing at or after this time.
+        after: Models of clients that start before it: all its requests are due later than the trace says, by the sum
+            of those models' solo latencies.
+    """
+
+    id: str
+    stop_s: float = math.inf
+    after: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
     """Arrivals in columns, as read from a file and validated; all arrays have shape (n,), sorted by arrival.
@@ -123,6 +141,7 @@ class Trace:
         client: Who sent the request; an empty cell for nobody in particular.
         extra: Further columns of public formats, for column rules (`ContextTokens`, `function`, ...).
         closed_loop: Clients that send their next request when the reply is in.
+        one_at_a_time: Of the clients in `client`, those that have one request outstanding at most.
         deadline_free: The trace says that no request has a deadline: the default rule invents none.
         source: Where it was read from.
         format: Name of the format.
@@ -143,6 +162,7 @@ class Trace:
     client: Names | None = None
     extra: Mapping[str, Column] = field(default_factory=dict)
     closed_loop: tuple[ClientSpec, ...] = ()
+    one_at_a_time: tuple[OneAtATimeSpec, ...] = ()
     deadline_free: bool = False
     source: str = ""
     format: str = ""
@@ -173,7 +193,7 @@ class Trace:
         return TraceError(message, file=self.source or None, row=self.row_of(index), column=column, value=value)
 
     def take(self, rows: NDArray[Any] | slice) -> Trace:
-        """Return the trace of some requests, in the order of `rows`, with the same closed-loop clients."""
+        """Return the trace of some requests, in the order of `rows`, with the same descriptions of clients."""
         origin = np.arange(len(self), dtype=np.int64) + self.first_row if self.rows is None else self.rows
         return replace(
             self,

@@ -64,6 +64,7 @@ def summarise(trace: Trace) -> dict[str, Any]:
         "deadlines": _deadlines(trace),
         "clients": None if trace.client is None else len(trace.client.names),
         "closed_loop_clients": len(trace.closed_loop),
+        "one_at_a_time_clients": len(trace.one_at_a_time),
         "extra_columns": list(trace.extra),
         "missing": _missing(trace),
         "notes": list(trace.notes),

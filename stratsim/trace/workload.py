@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.trace.schema import ClientSpec, Column, Names, Trace
+from stratsim.trace.schema import ClientSpec, Column, Names, OneAtATimeSpec, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,7 @@ def to_trace(workload: Workload, extra: Mapping[str, Column] | None = None) -> T
         client=Names(workload.client_names, workload.client).take(slice(None)) if workload.client_names else None,
         extra=extra or {},
         closed_loop=clients,
+        one_at_a_time=tuple(OneAtATimeSpec(client.id, client.stop_s) for client in workload.one_at_a_time),
         deadline_free=not finite and all(spec.slo_s == math.inf for spec in clients),
         notes=workload.notes,
     )

@@ -26,7 +26,7 @@ __all__ = ["SUFFIXES", "replacing", "write_trace"]
 _BLOCK = 65536
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz", ".json")
-"""What the name of the output may end in; `.json` is the format for closed-loop clients."""
+"""What the name of the output may end in; `.json` is the format for clients that wait for replies."""
 
 
 def write_trace(trace: Trace, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -41,6 +41,10 @@ def write_trace(trace: Trace, path: str | os.PathLike[str], *, overwrite: bool =
     suffix = _suffix(target)
     if trace.closed_loop and suffix != ".json":
         raise SpecError(f"{target}: closed-loop clients need the suffix .json, {suffix} holds requests only")
+    if trace.one_at_a_time and suffix != ".json":
+        raise SpecError(
+            f"{target}: clients that send one request at a time need the suffix .json, {suffix} holds requests only"
+        )
     columns = {} if suffix == ".json" and not len(trace) else _columns(trace)
     with replacing(target, overwrite=overwrite) as file:
         if suffix == ".json":
@@ -175,13 +179,15 @@ def _write_parquet(columns: dict[str, Column], file: BinaryIO) -> None:
 def _write_clients(trace: Trace, columns: dict[str, Column], file: BinaryIO) -> None:
     import msgspec
 
-    from stratsim.trace.readers.clients import FORMAT, VERSION, ClientsFile, client_entry
+    from stratsim.trace.readers.clients import FORMAT, VERSION, ClientsFile, client_entry, one_at_a_time_entry
 
     _refuse_infinity(columns)
+    senders = () if trace.client is None else trace.client.names
     content = ClientsFile(
         format=FORMAT,
         version=VERSION,
         clients=[client_entry(spec) for spec in trace.closed_loop],
+        one_at_a_time=[one_at_a_time_entry(spec) for spec in trace.one_at_a_time if spec.id in senders],
         deadlines=not trace.deadline_free,
         requests={name: _cells(column, slice(None)) for name, column in columns.items()},
     )

@@ -303,7 +303,7 @@ def test_closed_loop_clients_make_arrivals_depend_on_the_policy(call, write, clo
     assert ran.status == 0
     *_, last = ran.out.splitlines()
     assert last == "clients that wait send more the sooner they are answered: `arrived` differs between policies"
-    assert "closed-loop" not in call("replay", "--limit", 10).out
+    assert "clients that wait" not in call("replay", "--limit", 10).out
 
 
 def test_a_closed_loop_has_one_request_in_the_system(replay, write, closed_loop):

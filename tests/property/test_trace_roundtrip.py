@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratsim.model.request import Priority
-from stratsim.trace import ClientSpec, Names, Trace, read_trace
+from stratsim.trace import ClientSpec, Names, OneAtATimeSpec, Trace, read_trace
 from stratsim.trace.write import write_trace
 
 stamps = st.floats(0, 1e12, allow_subnormal=True)
@@ -86,7 +86,7 @@ def same(one, other):
 
 def assert_same(one, other):
     for name in ("arrival_s", "normalised", "model", "priority", "slo_s", "deadline_s", "bytes_in", "bytes_out",
-                 "client", "closed_loop", "deadline_free"):  # fmt: skip
+                 "client", "closed_loop", "one_at_a_time", "deadline_free"):  # fmt: skip
         assert same(getattr(one, name), getattr(other, name)), name
     assert one.extra.keys() == other.extra.keys()
     for name, values in one.extra.items():
@@ -114,6 +114,14 @@ def test_clients_survive(trace, specs):
     assert_same(mixed, there_and_back(mixed, ".json"))
     alone = Trace(arrival_s=np.empty(0), closed_loop=tuple(specs), deadline_free=trace.deadline_free)
     assert_same(alone, there_and_back(alone, ".json"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(trace=requests(shapes=False), stop_s=st.just(np.inf) | st.floats(1e6, 1e9), after=st.lists(words, max_size=2))
+def test_clients_that_send_one_at_a_time_survive(trace, stop_s, after):
+    names = () if trace.client is None else trace.client.names
+    mixed = replace(trace, one_at_a_time=tuple(OneAtATimeSpec(name, stop_s, tuple(after)) for name in names))
+    assert_same(mixed, there_and_back(mixed, ".json"))
 
 
 @settings(max_examples=10, deadline=None)

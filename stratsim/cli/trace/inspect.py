@@ -57,6 +57,7 @@ def _rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
         ("sha256", figures["sha256"]),
         ("requests", str(figures["requests"])),
         ("closed-loop clients", str(figures["closed_loop_clients"])),
+        ("one-at-a-time clients", str(figures["one_at_a_time_clients"])),
         ("span", "- (a shape without a rate)" if shape else f"{figures['span_s']:.6g} s"),
         ("rate", "-" if figures["rate_per_s"] is None else f"{figures['rate_per_s']:.4g} requests/s"),
         ("inter-arrival CV", _number(figures["interarrival_cv"])),

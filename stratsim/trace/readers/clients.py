@@ -1,12 +1,16 @@
-"""Our own JSON format for closed-loop clients, with or without open-loop requests beside them.
+"""Our own JSON format for clients that wait for replies, with or without other requests beside them.
 
     {"format": "stratsim-clients", "version": 1,
      "clients": [{"id": "batch-0", "model": "bert", "priority": "low", "think_s": 0.01, "limit": 1000}],
-     "requests": {"arrival_s": [0.0, 0.5], "model": ["vgg19", "vgg19"], "priority": ["high", "high"]}}
+     "one_at_a_time": [{"id": "camera", "stop_s": 60}],
+     "requests": {"arrival_s": [0.0, 0.5], "model": ["vgg19", "vgg19"], "client": ["camera", "camera"]}}
 
-Of a client `id` and an end (`stop_s` or `limit`) are required; the workload rule fills the rest. Without `slo_s` the
-rule gives the deadline; `"deadline": false` says that this client has none, `"deadlines": false` at the top that nobody
-has one and that the default rule invents none.
+Of a closed-loop client `id` and an end (`stop_s` or `limit`) are required; the workload rule fills the rest. Without
+`slo_s` the rule gives the deadline; `"deadline": false` says that this client has none, `"deadlines": false` at the top
+that nobody has one and that the default rule invents none.
+
+`one_at_a_time` names those clients of `requests` that have one request outstanding at most
+(`stratsim.model.workload.OneAtATimeClient`); `after` lists models of clients that start before them.
 """
 
 from __future__ import annotations
@@ -22,12 +26,12 @@ from stratsim.errors import TraceError
 from stratsim.model.request import Priority
 from stratsim.trace.columns import Table, assemble
 from stratsim.trace.readers.jsonl import column_of
-from stratsim.trace.schema import ClientSpec, Trace
+from stratsim.trace.schema import ClientSpec, OneAtATimeSpec, Trace
 
 if TYPE_CHECKING:
     from stratsim.trace.source import Source
 
-__all__ = ["FORMAT", "VERSION", "ClientsFile", "client_entry", "read"]
+__all__ = ["FORMAT", "VERSION", "ClientsFile", "client_entry", "one_at_a_time_entry", "read"]
 
 FORMAT = "stratsim-clients"
 """What the key `format` says."""
@@ -62,19 +66,26 @@ class _Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
             raise ValueError(f"client {self.id!r} stops at {self.stop_s} s, before it starts at {self.start_s} s")
 
 
+class _OneAtATime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    id: str
+    stop_s: _NonNegative | None = None
+    after: list[str] = []
+
+
 class ClientsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The file as a whole; columns of `requests` are those of our other formats."""
 
     format: str
     version: int
-    clients: list[_Client]
+    clients: list[_Client] = []
+    one_at_a_time: list[_OneAtATime] = []
     deadlines: bool = True
     requests: dict[str, list[Any]] = {}
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
             raise ValueError(f"format must be {FORMAT!r}, got {self.format!r}")
-        ids = [client.id for client in self.clients]
+        ids = [*(client.id for client in self.clients), *(client.id for client in self.one_at_a_time)]
         for name in ids:
             if ids.count(name) > 1:
                 raise ValueError(f"client id {name!r} occurs twice")
@@ -82,6 +93,10 @@ class ClientsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
             raise ValueError("columns of requests differ in length")
         if not self.clients and not self.requests:
             raise ValueError("has neither clients nor requests")
+        senders = set(self.requests.get("client", ()))
+        for client in self.one_at_a_time:
+            if client.id not in senders:
+                raise ValueError(f"one_at_a_time: no request is of client {client.id!r}")
 
 
 def read(source: Source) -> Trace:
@@ -95,12 +110,23 @@ def read(source: Source) -> Trace:
     except msgspec.DecodeError as error:
         raise source.error(f"is not a {FORMAT} file: {error}") from None
     trace = _requests(source, content) if content.requests else Trace(np.empty(0), source=source.file)
-    if content.clients and trace.normalised:
-        raise TraceError("closed-loop clients need arrivals in seconds", file=source.file, column="arrival_norm")
-    clients = tuple(_spec(client) for client in content.clients)
-    notes = ("closed-loop clients: how many requests arrive depends on the policy",) if clients else ()
-    free = not content.deadlines or trace.deadline_free
-    return replace(trace, closed_loop=clients, deadline_free=free, notes=(*trace.notes, *notes))
+    if (content.clients or content.one_at_a_time) and trace.normalised:
+        message = "clients that wait for replies need arrivals in seconds"
+        raise TraceError(message, file=source.file, column="arrival_norm")
+    return replace(
+        trace,
+        closed_loop=tuple(_spec(client) for client in content.clients),
+        one_at_a_time=tuple(_one_at_a_time(client) for client in content.one_at_a_time),
+        deadline_free=not content.deadlines or trace.deadline_free,
+        notes=(*trace.notes, *waiting_notes(bool(content.clients), bool(content.one_at_a_time))),
+    )
+
+
+def waiting_notes(closed_loop: bool, one_at_a_time: bool) -> tuple[str, ...]:
+    """Return a note that says which clients wait for replies."""
+    kinds = {"closed-loop clients": closed_loop, "clients that send one request at a time": one_at_a_time}
+    found = [kind for kind, there in kinds.items() if there]
+    return (f"{' and '.join(found)}: how many requests arrive depends on the policy",) if found else ()
 
 
 def _requests(source: Source, content: ClientsFile) -> Trace:
@@ -122,6 +148,15 @@ def _spec(client: _Client) -> ClientSpec:
         bytes_in=client.bytes_in,
         bytes_out=client.bytes_out,
     )
+
+
+def _one_at_a_time(client: _OneAtATime) -> OneAtATimeSpec:
+    return OneAtATimeSpec(client.id, math.inf if client.stop_s is None else client.stop_s, tuple(client.after))
+
+
+def one_at_a_time_entry(spec: OneAtATimeSpec) -> _OneAtATime:
+    """Return a client that sends one request at a time as the file holds it."""
+    return _OneAtATime(spec.id, spec.stop_s if math.isfinite(spec.stop_s) else None, list(spec.after))
 
 
 def client_entry(spec: ClientSpec) -> _Client:

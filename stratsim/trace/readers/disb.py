@@ -3,6 +3,12 @@
 An id that ends in `_rt` is real time (high priority), `_be` best effort (low). `load.type` alone says how a client
 sends: `periodic`, `poisson` or `trace` (open loop), or `continuous` (closed loop: the next request when the reply is
 in). Requests are issued until `time`. The benchmark has no deadlines.
+
+As its load generator (src/load.cpp @ d61059f) has it, an open-loop client sends one request at a time, and when it is
+late the newest only: it gives up what its next one has overtaken. Periodic clients whose frequencies have the same
+whole part, and no `priority` above 0, start one after the other: each later by the solo latencies of those before it in
+the file. Two things differ, by one request per client: here a Poisson client starts after its first gap, there with a
+request at 0; and here nothing is sent from `time` on, there a request that is late and not overtaken still is.
 """
 
 from __future__ import annotations
@@ -16,7 +22,8 @@ import numpy as np
 from stratsim.model.request import Priority
 from stratsim.rng import Streams
 from stratsim.trace.columns import in_order
-from stratsim.trace.schema import ClientSpec, Names, Trace
+from stratsim.trace.readers.clients import waiting_notes
+from stratsim.trace.schema import ClientSpec, Names, OneAtATimeSpec, Trace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +36,7 @@ __all__ = ["read"]
 class _Load(msgspec.Struct, frozen=True):
     type: str
     frequency: float | None = None
+    priority: int | None = None
     trace: list[float] | None = None
 
     def __post_init__(self) -> None:
@@ -80,7 +88,7 @@ class _Workload(msgspec.Struct, frozen=True):
 
 
 def read(source: Source) -> Trace:
-    """Read a DISB workload. Each client has a random stream of its own (phase of a periodic one, Poisson gaps)."""
+    """Read a DISB workload. Each Poisson client has a random stream of its own."""
     try:
         workload = msgspec.json.decode(source.data.removeprefix(b"\xef\xbb\xbf"), type=_Workload)
     except msgspec.DecodeError as error:
@@ -95,6 +103,7 @@ def read(source: Source) -> Trace:
         priority=_priorities(open_loop, counts),
         client=_repeat([task.id for task in open_loop], counts),
         closed_loop=tuple(_closed(task, workload.time) for task in workload.tasks if task.load.type == "continuous"),
+        one_at_a_time=_one_at_a_time(open_loop, workload.time),
         deadline_free=True,
         source=source.file,
         notes=_notes(open_loop, arrivals, workload),
@@ -103,16 +112,15 @@ def read(source: Source) -> Trace:
 
 
 def _arrivals(task: _Task, until_s: float, streams: Streams) -> NDArray[np.float64]:
-    """Return the arrivals of an open-loop client before `until_s`."""
+    """Return when the requests of an open-loop client are due before `until_s`, if it starts after no other."""
     if task.load.trace is not None and task.load.type == "trace":
         listed = np.sort(np.asarray(task.load.trace, dtype=np.float64)) / 1e3
         return listed[listed < until_s]
-    rng = streams.get("disb", task.id)
     period = 1.0 / (task.load.frequency or math.nan)
     if task.load.type == "periodic":
-        count = math.ceil(until_s / period) + 1
-        beats = (rng.random() + np.arange(count, dtype=np.float64)) * period
+        beats = np.arange(math.ceil(until_s / period) + 1, dtype=np.float64) * period
         return beats[beats < until_s]
+    rng = streams.get("disb", task.id)
     stamps: NDArray[np.float64] = np.empty(0)
     last = 0.0
     while last < until_s:
@@ -123,6 +131,19 @@ def _arrivals(task: _Task, until_s: float, streams: Streams) -> NDArray[np.float
 
 def _closed(task: _Task, until_s: float) -> ClientSpec:
     return ClientSpec(task.id, task.client.model_name, task.priority, slo_s=None, stop_s=until_s)
+
+
+def _one_at_a_time(tasks: list[_Task], until_s: float) -> tuple[OneAtATimeSpec, ...]:
+    """Return the open-loop clients; a periodic one starts after those of its frequency that come before it."""
+    before: dict[int, list[str]] = {}
+    specs = []
+    for task in tasks:
+        started: list[str] = []
+        if task.load.type == "periodic" and (task.load.priority or 0) <= 0:
+            started = before.setdefault(int(task.load.frequency or 0), [])
+        specs.append(OneAtATimeSpec(task.id, until_s, tuple(started)))
+        started.append(task.client.model_name)
+    return tuple(specs)
 
 
 def _repeat(names: list[str], counts: list[int]) -> Names | None:
@@ -142,12 +163,13 @@ def _priorities(tasks: list[_Task], counts: list[int]) -> NDArray[np.int8] | Non
 
 def _notes(tasks: list[_Task], arrivals: list[NDArray[np.float64]], workload: _Workload) -> tuple[str, ...]:
     notes = []
-    if any(task.load.type in {"periodic", "poisson"} for task in tasks):
-        notes.append("periodic clients start at seeded random phases, Poisson clients draw seeded gaps")
+    if any(spec.after for spec in _one_at_a_time(tasks, workload.time)):
+        notes.append("periodic clients of one frequency start one after the other, by their solo latencies")
+    if any(task.load.type == "poisson" for task in tasks):
+        notes.append("Poisson clients draw seeded gaps")
     late = sum(len(task.load.trace or ()) - len(stamps) for task, stamps in zip(tasks, arrivals, strict=True)
                if task.load.type == "trace")  # fmt: skip
     if late:
         notes.append(f"{late} listed requests lie at or after the end of the workload, {workload.time:g} s: left out")
-    if any(task.load.type == "continuous" for task in workload.tasks):
-        notes.append("closed-loop clients: how many requests arrive depends on the policy")
+    notes += waiting_notes(any(task.load.type == "continuous" for task in workload.tasks), bool(tasks))
     return tuple(notes)

@@ -114,6 +114,16 @@ def test_convert_disb_needs_json(run, write, tmp_path):
     assert read_trace(tmp_path / "c.json").closed_loop == read_trace(source).closed_loop
 
 
+def test_convert_keeps_who_sends_one_at_a_time(run, write, tmp_path):
+    task = {"id": "a_rt", "load": {"type": "periodic", "frequency": 2}, "client": {"model_name": "fast"}}
+    source = write(json.dumps({"time": 5, "tasks": [task]}))
+    message = "clients that send one request at a time need the suffix .json"
+    assert message in run("convert", source, tmp_path / "c.csv", status=2)
+    run("convert", source, tmp_path / "c.json")
+    assert read_trace(tmp_path / "c.json").one_at_a_time == read_trace(source).one_at_a_time
+    assert json.loads(run("inspect", source, "--json"))["one_at_a_time_clients"] == 1
+
+
 def test_generate_for_a_profile(run, tmp_path, profile_file):
     out = tmp_path / "g.csv.gz"
     line = run("generate", "-n", 2000, "--load", 0.8, "--profile", profile_file, "--seed", 3, "--out", out)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stratsim.model.tolerance import latest_finish_s
-from stratsim.trace import ClientSpec, Trace, read_trace
+from stratsim.trace import ClientSpec, OneAtATimeSpec, Trace, read_trace
 from stratsim.trace.epoch import rebased
 from stratsim.trace.rule import complete
 
@@ -65,6 +65,14 @@ def test_clients_move_with_the_requests(write):
     assert (b.start_s, b.stop_s, c.start_s) == (0, np.inf, 0)
     assert trace.arrival_s.tolist() == [1]
     assert NOTE in trace.notes
+
+
+def test_the_end_of_clients_that_send_one_at_a_time_moves_too():
+    one, two = OneAtATimeSpec("a", 1.7e9 + 60, ("m",)), OneAtATimeSpec("b")
+    trace = rebased(Trace(arrival_s=np.asarray([1.7e9, 1.7e9 + 1]), one_at_a_time=(one, two)))
+    assert trace.one_at_a_time == (OneAtATimeSpec("a", 60.0, ("m",)), two)
+    stopped = Trace(arrival_s=np.asarray([1.7e9]), one_at_a_time=(OneAtATimeSpec("a", 60.0),))
+    assert rebased(stopped) is stopped
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stratsim.model.request import Priority
-from stratsim.model.workload import ClosedLoopClient, Workload
-from stratsim.trace import ClientSpec, Names, Trace
+from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient, Workload
+from stratsim.trace import ClientSpec, Names, OneAtATimeSpec, Trace
 from stratsim.trace.summary import dispersion, gap_cv, summarise
 from stratsim.trace.workload import to_trace
 
@@ -118,12 +118,14 @@ def test_a_workload_as_a_trace():
         client=np.asarray([-1, 0], dtype=np.int32),
         client_names=("me",),
         closed_loop=(client,),
+        one_at_a_time=(OneAtATimeClient("me", 3.0),),
     )
     trace = to_trace(workload)
     assert trace.model.decode() == ["b", "a"]
     assert trace.client.decode() == [None, "me"]
     assert trace.deadline_s.tolist() == [np.inf, 2.0]
     assert trace.closed_loop == (ClientSpec("c", "a", Priority.LOW, math.inf, 0.0, 0.0, 5.0, None, 1, 2),)
+    assert trace.one_at_a_time == (OneAtATimeSpec("me", 3.0),)
 
 
 @pytest.mark.parametrize("deadlines", [[np.inf, np.inf], []])

@@ -143,7 +143,14 @@ def clients(**changes):
         (clients(clients=[{"id": "a", "limit": 1, "thnk": 1}]), "unknown field `thnk` - at `$.clients[0]`"),
         (clients(requests={"arrival_s": [0], "model": []}), "columns of requests differ in length"),
         (clients(requests={"arrival_s": [0, -1]}), "row 2, column 'arrival_s': must not be negative"),
-        (clients(requests={"arrival_norm": [0, 1]}), "closed-loop clients need arrivals in seconds"),
+        (clients(requests={"arrival_norm": [0, 1]}), "clients that wait for replies need arrivals in seconds"),
+        (
+            clients(one_at_a_time=[{"id": "b"}], requests={"arrival_s": [0], "client": ["B"]}),
+            "one_at_a_time: no request is of client 'b'",
+        ),
+        (clients(one_at_a_time=[{"id": "a"}]), "client id 'a' occurs twice"),
+        (clients(one_at_a_time=[{"id": "b", "stop": 1}]), "unknown field `stop` - at `$.one_at_a_time[0]`"),
+        (clients(one_at_a_time=[{"id": "b", "stop_s": -1}]), "`float` >= 0.0 - at `$.one_at_a_time[0].stop_s`"),
     ],
 )
 def test_bad_client_files(write, text, message):
