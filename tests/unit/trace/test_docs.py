@@ -26,10 +26,11 @@ def test_every_rule_loads(write, block):
     load_rule(write(block, "rule.toml"))
 
 
-def test_the_client_file_loads(write):
-    (block,) = (block for block in BLOCKS if "stratsim-clients" in block)
-    trace = read_trace(write(block, "c.json"))
-    assert len(trace.closed_loop) == len(trace) == 2
+def test_the_client_files_load(write):
+    closed, one_at_a_time = (read_trace(write(block, "c.json")) for block in BLOCKS if "stratsim-clients" in block)
+    assert len(closed.closed_loop) == len(closed) == 2
+    assert [spec.id for spec in one_at_a_time.one_at_a_time] == ["camera"]
+    assert len(one_at_a_time) == 3
 
 
 def test_every_format_and_column_is_described():
