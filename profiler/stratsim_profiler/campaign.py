@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
+from stratsim_profiler.environment import verdict
 from stratsim_profiler.measure.bench import Rejected
 from stratsim_profiler.measure.colocation import colocation
 from stratsim_profiler.measure.offsets import offsets
 from stratsim_profiler.measure.solo import kernels, model, solo
 from stratsim_profiler.measure.transfers import transfers
-from stratsim_profiler.samples import Discarded, Done, Note, Telemetry
+from stratsim_profiler.samples import Discarded, Done, Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +39,9 @@ _STABLE = 0.01
 """Relative change of the clock below which it is stable."""
 
 _WARM_STEP_S = 0.5
+_QUIET_S = 0.5
+"""Time over which other processes must have been quiet."""
+
 _MOST_FAILURES = 5
 """Cells in a row that may fail before the device is taken for broken."""
 
@@ -70,8 +74,8 @@ def run_plan(bench: Bench, plan: Plan, file: SampleFile, progress: Progress) -> 
         ProfileError: several cells in a row failed with an error of the device.
     """
     begin = time.perf_counter()
-    earlier = sum(done.spent_s for done in file.samples.of(Done))
-    finished = _with_samples(file)
+    finished = file.samples.measured
+    earlier = sum(done.spent_s for done in file.samples.of(Done) if done.cell in finished)
     todo = [cell for cell in plan.cells if cell.id not in finished]
     late: list[str] = []
     pace = _Pace()
@@ -83,6 +87,8 @@ def run_plan(bench: Bench, plan: Plan, file: SampleFile, progress: Progress) -> 
             continue
         progress.show(len(plan.cells) - len(todo) + index, pace.of(todo[index:]), cell.id)
         start = time.perf_counter()
+        if cell.rank > 0:
+            wait_for_quiet(bench)
         records = measure_cell(bench, cell)
         took = time.perf_counter() - start
         pace.learn(cell, took)
@@ -97,7 +103,8 @@ def measure_cell(bench: Bench, cell: Cell) -> list[Record]:
     """Return the records of a cell, those of attempts that were thrown away included.
 
     What is only doubtful (the device's speed drifted, other processes were busy) is measured again, and kept with a
-    note on the last attempt, or at once where the cell before had the same trouble. What is wrong is never kept.
+    note on the last attempt, or at once where the cell before had the same trouble. Co-locations beside busy processes
+    are kept only where that is allowed. What is wrong is never kept.
     """
     kept: list[Record] = []
     attempts = bench.settings.attempts
@@ -118,10 +125,24 @@ def measure_cell(bench: Bench, cell: Cell) -> list[Record]:
             kept.append(_discarded(cell, bench.soft[0], attempt))
             continue
         bench.lasting = frozenset(wrong.reason for wrong in bench.soft)
+        busy = next((wrong for wrong in bench.soft if wrong.reason == "foreign-load"), None)
+        if busy is not None and cell.rank > 0 and not bench.settings.allow_shared:
+            return [*kept, _discarded(cell, busy, attempt)]
         notes = [Note(cell.id, f"kept in spite of {wrong.reason}: {wrong.detail}") for wrong in bench.soft]
         telemetry = bench.monitor.telemetry(start, time.perf_counter())
         return [*kept, *records, *notes, *([telemetry] if telemetry else [])]
     return kept
+
+
+def wait_for_quiet(bench: Bench) -> None:
+    """Wait while other processes are busy on the device's cores, as long as the settings' patience lasts."""
+    until = time.perf_counter() + (0.0 if bench.settings.allow_shared else bench.settings.patience_s)
+    while time.perf_counter() < until:
+        now = time.perf_counter()
+        wrong = verdict(bench.monitor.between(now - _QUIET_S, now))
+        if wrong is None or wrong.reason != "foreign-load":
+            return
+        time.sleep(_QUIET_S / 2)
 
 
 def warm_up(bench: Bench, cell: Cell) -> float:
@@ -168,14 +189,8 @@ def _failed(records: Sequence[Record]) -> str | None:
     return last.detail if isinstance(last, Discarded) and last.reason == "error" else None
 
 
-def _with_samples(file: SampleFile) -> frozenset[str]:
-    """Return the cells that have samples."""
-    without = (Discarded, Note, Done, Telemetry)
-    return frozenset(record.cell for record in file.samples.records if not isinstance(record, without))
-
-
 def _outcome(file: SampleFile, late: Sequence[str], spent_s: float) -> Outcome:
-    held = _with_samples(file)
+    held = file.samples.measured
     return Outcome(
         measured=len(held),
         discarded=len(file.samples.of(Discarded)),

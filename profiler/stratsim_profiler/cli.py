@@ -39,7 +39,7 @@ Examples:
 @click.option("--name", help="Name of the profile.  [default: made of the device's name]")
 @click.option("--quick", is_flag=True, help="Three models in under a minute: shows that everything works, roughly.")
 @click.option("--priorities", is_flag=True, help="Measure pairs with stream priorities as well.")
-@click.option("--allow-shared", is_flag=True, help="Measure although other processes use the GPU.")
+@click.option("--allow-shared", is_flag=True, help="Keep samples although other processes use the device.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE.json.")
 @click.option("--dry-run", is_flag=True, help="Say what would be measured, and how long it takes.")
 def run(

@@ -56,7 +56,7 @@ class Options:
         name: Name of the profile.
         quick: Measure little and roughly.
         priorities: Measure pairs with stream priorities as well.
-        allow_shared: Go on although other processes use the GPU.
+        allow_shared: Keep samples although other processes use the device.
         overwrite: Replace `out`.
     """
 

@@ -131,9 +131,15 @@ def _planned(options: Options, info: DeviceInfo, earlier: Samples | None) -> _Ru
     """Return the request, the settings and the plan; those of an earlier run where there is one to go on with."""
     request = make_request(options, info) if earlier is None else _earlier_request(earlier, options, info)
     settings = settings_for(info.kind, quick=request.quick, allow_shared=options.allow_shared)
-    spent = {done.cell: done.spent_s for done in earlier.of(Done)} if earlier is not None else {}
-    plan = within_budget(all_cells(request, settings, info), options.budget_for(info.kind), spent)
+    plan = within_budget(all_cells(request, settings, info), options.budget_for(info.kind), _spent_s(earlier))
     return _Run(request, settings, plan)
+
+
+def _spent_s(earlier: Samples | None) -> dict[str, float]:
+    """Return the time that the measured cells of an earlier run took."""
+    if earlier is None:
+        return {}
+    return {done.cell: done.spent_s for done in earlier.of(Done) if done.cell in earlier.measured}
 
 
 def _earlier(options: Options) -> Samples | None:

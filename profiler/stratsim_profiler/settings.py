@@ -29,9 +29,10 @@ class Settings:
         offset_rounds: Offsets: runs per combination.
         kernel_iterations: Kernels: inferences that the profiler looks at.
         warm_s: Longest warm-up before the first cell; it ends when the clock is stable.
+        patience_s: Longest wait before a cell for other processes to become quiet; on a CPU only.
         attempts: How often a cell is measured before it is given up.
         most_samples: Repetitions that are kept of one list.
-        allow_shared: Whether samples are kept although other processes use the GPU.
+        allow_shared: Whether samples are kept although other processes use the device.
     """
 
     settle_s: float = 0.2
@@ -51,6 +52,7 @@ class Settings:
     offset_rounds: int = 3
     kernel_iterations: int = 5
     warm_s: float = 20.0
+    patience_s: float = 0.0
     attempts: int = 2
     most_samples: int = 250
     allow_shared: bool = False
@@ -81,6 +83,7 @@ def settings_for(kind: str, *, quick: bool = False, allow_shared: bool = False) 
             transfer_sizes=tuple(4096 << step for step in range(0, 13, 2)),
             transfer_budget_s=0.1,
             warm_s=1.0,
+            patience_s=10.0,
         )
     if quick:
         found = replace(
@@ -97,5 +100,6 @@ def settings_for(kind: str, *, quick: bool = False, allow_shared: bool = False) 
             transfer_budget_s=0.05,
             offset_rounds=2,
             warm_s=min(5.0, found.warm_s),
+            patience_s=min(2.0, found.patience_s),
         )
     return found

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get
 
 from stratsim.errors import OutputError, ProfileError, SchemaVersionError, suggest
 from stratsim.model.codec import plain
-from stratsim_profiler.samples import RECORD_TYPES, SAMPLES_SCHEMA, Done, Header, Record
+from stratsim_profiler.samples import RECORD_TYPES, SAMPLES_SCHEMA, Discarded, Done, Header, Note, Record, Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,6 +40,12 @@ class Samples:
     def of(self, kind: type[R]) -> tuple[R, ...]:
         """Return the records of one type, in file order: `samples.of(Solo)`."""
         return tuple(record for record in self.records if isinstance(record, kind))
+
+    @property
+    def measured(self) -> frozenset[str]:
+        """The cells that have samples: a cell is done without any where every attempt was thrown away."""
+        without = (Discarded, Done, Note, Telemetry)
+        return frozenset(record.cell for record in self.records if not isinstance(record, without))
 
     @property
     def done(self) -> frozenset[str]:

@@ -6,11 +6,11 @@ import itertools
 import pytest
 
 from stratsim.errors import ProfileError
-from stratsim_profiler.campaign import measure_cell, run_plan, warm_up
+from stratsim_profiler.campaign import measure_cell, run_plan, wait_for_quiet, warm_up
 from stratsim_profiler.environment import Reading
 from stratsim_profiler.plan import Cell, Load, Plan
 from stratsim_profiler.progress import Progress, clock
-from stratsim_profiler.samples import SAMPLES_SCHEMA, Colocation, Discarded, Header, Note, Solo, Telemetry
+from stratsim_profiler.samples import SAMPLES_SCHEMA, Colocation, Discarded, Done, Header, Note, Solo, Telemetry
 from stratsim_profiler.settings import Settings
 from stratsim_profiler.store import SampleFile, read_samples
 
@@ -75,10 +75,12 @@ class TestBudget:
         go(bench_on(fake_device()), file, budget_s=1e-9)
         assert read_samples(file.path).done == {"solo:a@1"}
 
-    def test_time_of_an_earlier_run_counts(self, fake_device, bench_on, file):
-        from stratsim_profiler.samples import Done
+    def test_time_of_cells_without_samples_does_not_count(self, fake_device, bench_on, file):
+        file.commit([Discarded("solo:x@1", "drift", "")], Done("solo:x@1", 100.0))
+        assert go(bench_on(fake_device()), file, budget_s=60.0).late == ()
 
-        file.commit([], Done("solo:x@1", 100.0))
+    def test_time_of_an_earlier_run_counts(self, fake_device, bench_on, file):
+        file.commit([Solo("solo:x@1", "x", 1, "fp32", "eager", (1.0,), (), False)], Done("solo:x@1", 100.0))
         assert len(go(bench_on(fake_device()), file, budget_s=60.0).late) == 2
 
 
@@ -117,14 +119,23 @@ class TestAttempts:
         assert (outcome.measured, outcome.given_up) == (3, ())
 
     def test_doubtful_samples_are_kept_with_a_note_on_the_last_attempt(self, fake_device, fake_probe, bench_on):
-        bench = bench_on(fake_device(), fake_probe(foreign_load=0.5))
+        bench = bench_on(fake_device(), fake_probe(foreign_load=0.5), Settings(allow_shared=True))
         records = measure_cell(bench, self.PAIR)
         assert reasons(records) == [("foreign-load", 1)]
         (note,) = (record for record in records if isinstance(record, Note))
         assert note.text == "kept in spite of foreign-load: other processes used 50% of the cores"
 
-    def test_trouble_that_lasts_is_not_measured_twice(self, fake_device, fake_probe, bench_on):
+    def test_co_locations_beside_busy_processes_are_not_kept_unless_allowed(self, fake_device, fake_probe, bench_on):
         bench = bench_on(fake_device(), fake_probe(foreign_load=0.5))
+        assert reasons(measure_cell(bench, self.PAIR)) == [("foreign-load", 1), ("foreign-load", 2)]
+
+    def test_what_every_profile_needs_is_kept_beside_busy_processes(self, fake_device, fake_probe, bench_on):
+        records = measure_cell(bench_on(fake_device(), fake_probe(foreign_load=0.5)), CELLS[0])
+        assert any(isinstance(record, Solo) for record in records)
+        assert any(isinstance(record, Note) for record in records)
+
+    def test_trouble_that_lasts_is_not_measured_twice(self, fake_device, fake_probe, bench_on):
+        bench = bench_on(fake_device(), fake_probe(foreign_load=0.5), Settings(allow_shared=True))
         measure_cell(bench, self.PAIR)
         records = measure_cell(bench, self.PAIR)
         assert reasons(records) == []
@@ -159,6 +170,32 @@ class TestAttempts:
 
     def test_without_readings_there_is_no_telemetry(self, fake_device, bench_on):
         assert [type(record) for record in measure_cell(bench_on(fake_device()), CELLS[0])] == [Solo]
+
+
+class TestQuiet:
+    def waits(self, bench, loads):
+        """Return how many readings were taken before the wait ended."""
+        left = iter(loads)
+        bench.monitor.between = lambda *_: (Reading(0.0, foreign_load=next(left)),)
+        wait_for_quiet(bench)
+        return len(loads) - len(list(left))
+
+    @pytest.fixture(autouse=True)
+    def _at_once(self, monkeypatch):
+        monkeypatch.setattr("stratsim_profiler.campaign._QUIET_S", 0.001)
+
+    def test_a_quiet_device_is_measured_at_once(self, fake_device, bench_on):
+        assert self.waits(bench_on(fake_device(), settings=Settings(patience_s=60.0)), [0.1, 0.9]) == 1
+
+    def test_a_busy_one_when_it_has_become_quiet(self, fake_device, bench_on):
+        assert self.waits(bench_on(fake_device(), settings=Settings(patience_s=60.0)), [0.9, 0.5, 0.3, 0.0, 0.9]) == 4
+
+    def test_patience_ends(self, fake_device, bench_on):
+        assert self.waits(bench_on(fake_device(), settings=Settings(patience_s=0.01)), [0.9] * 10**4) < 10**4
+
+    def test_where_sharing_is_allowed_nobody_waits(self, fake_device, bench_on):
+        settings = Settings(patience_s=60.0, allow_shared=True)
+        assert self.waits(bench_on(fake_device(), settings=settings), [0.9]) == 0
 
 
 class TestWarmUp:

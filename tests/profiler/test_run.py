@@ -65,7 +65,7 @@ def test_a_profile_that_cannot_be_written_is_refused_before_measuring(capsys, tm
     assert message in captured.err
 
 
-ARGUMENTS = ("--device", "cpu", "--quick", "--budget", "7s", "--models", "mlp-wide,vgg-small")
+ARGUMENTS = ("--device", "cpu", "--quick", "--allow-shared", "--budget", "7s", "--models", "mlp-wide,vgg-small")
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,16 @@ class TestOnThisCpu:
                     file.commit(own, Done(done.cell, 0.0))
         kept = path.read_bytes()
         status, captured = stratsim(
-            capsys, "--device", "cpu", "--budget", "4s", "--samples", path, "--out", tmp_path / "again.json"
+            capsys,
+            "--device",
+            "cpu",
+            "--allow-shared",
+            "--budget",
+            "4s",
+            "--samples",
+            path,
+            "--out",
+            tmp_path / "again.json",
         )
         assert status == 0
         assert "cells are done" in captured.err
