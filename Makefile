@@ -1,12 +1,18 @@
-# stratsim's own tasks. Everything runs in .venv, which the first task makes. No GPU, no torch.
+# stratsim's own tasks. Everything runs in .venv, which the first task makes, except profile-gpu. Only the
+# profile tasks need torch.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check lint types contracts bench wheel clean
+TORCH ?= torch==2.13.0
+GPU ?= cuda:0
+BUDGET ?= 8m
+OUT ?= results
+
+.PHONY: help demo test check lint types contracts bench profile-cpu profile-gpu wheel clean
 
 help:  ## list the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -36,6 +42,20 @@ contracts: $(READY)
 
 bench: $(READY)  ## speed against a plain SimPy loop, and peak memory
 	$(BIN)/python benchmarks/replay_speed.py
+
+profile-cpu: $(READY)  ## profile this CPU and replay on it, under five minutes; QUICK=1: under one, rough
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '$(TORCH)' 'nvidia-ml-py>=12'
+	mkdir -p $(OUT)
+	$(BIN)/stratsim profile run --device cpu --out $(OUT)/cpu$(if $(QUICK),-quick).json --report $(OUT)/cpu$(if $(QUICK),-quick).html --overwrite \
+	  $(if $(QUICK),--quick --allow-shared)
+	$(BIN)/stratsim replay --profile $(OUT)/cpu$(if $(QUICK),-quick).json
+
+# With the machine's own python3, as GPU images have it: torch, numpy, scipy, click, matplotlib and nvidia-ml-py do.
+profile-gpu:  ## profile GPU=cuda:0 in ten minutes; profile, report and raw samples go to OUT=results
+	mkdir -p $(OUT)
+	PYTHONPATH=.:profiler $(PYTHON) -m stratsim_profiler run --device $(GPU) --budget $(BUDGET) \
+	  --out $(OUT)/gpu.json --report $(OUT)/gpu.html --overwrite; \
+	status=$$?; gzip --keep --force $(OUT)/gpu.samples.jsonl; exit $$status
 
 wheel: $(READY)  ## build and check the wheel
 	rm -rf dist

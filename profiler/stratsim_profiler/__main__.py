@@ -12,6 +12,7 @@ import click
 
 from stratsim.errors import StratsimError
 from stratsim_profiler.cli import run
+from stratsim_profiler.fit_command import fit
 
 __all__ = ["main"]
 
@@ -22,6 +23,7 @@ def cli() -> None:
 
 
 cli.add_command(run)
+cli.add_command(fit)
 
 
 def main() -> int:

@@ -36,11 +36,12 @@ Examples:
 @click.option(
     "--mode", type=click.Choice(["graph", "eager"]), help="CUDA graphs, or a launch per kernel.  [default: graph]"
 )
-@click.option("--name", help="Name of the profile.  [default: made of the device's name]")
+@click.option("--name", metavar="NAME", help="Name of the profile.  [default: that of the file]")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Report with figures to write.")
 @click.option("--quick", is_flag=True, help="Three models in under a minute: shows that everything works, roughly.")
 @click.option("--priorities", is_flag=True, help="Measure pairs with stream priorities as well.")
 @click.option("--allow-shared", is_flag=True, help="Keep samples although other processes use the device.")
-@click.option("--overwrite", is_flag=True, help="Replace FILE.json.")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist; not the samples.")
 @click.option("--dry-run", is_flag=True, help="Say what would be measured, and how long it takes.")
 def run(
     *,
@@ -54,6 +55,7 @@ def run(
     dtype: str | None,
     mode: str | None,
     name: str | None,
+    report: Path | None,
     quick: bool,
     priorities: bool,
     allow_shared: bool,
@@ -81,6 +83,7 @@ def run(
         dtype=dtype,
         mode=mode,
         name=name,
+        report=report,
         quick=quick,
         priorities=priorities,
         allow_shared=allow_shared,

@@ -54,6 +54,7 @@ class Options:
         dtype: Data type.
         mode: `graph` or `eager`.
         name: Name of the profile.
+        report: The report that will be written, if any.
         quick: Measure little and roughly.
         priorities: Measure pairs with stream priorities as well.
         allow_shared: Keep samples although other processes use the device.
@@ -70,6 +71,7 @@ class Options:
     dtype: str | None = None
     mode: str | None = None
     name: str | None = None
+    report: Path | None = None
     quick: bool = False
     priorities: bool = False
     allow_shared: bool = False

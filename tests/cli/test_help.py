@@ -91,7 +91,7 @@ def test_every_setting_of_replay_is_named_with_its_default(call):
         assert known, field.name
     spec = RunSpec()
     assert "[default:theprofile's]" in out
-    for name in ("profile", "gpus", "max_concurrency", "max_batch", "drop", "seed"):
+    for name in ("profile", "max_concurrency", "max_batch", "drop", "seed"):
         assert f"[default:{getattr(spec, name)}" in out, name
 
 

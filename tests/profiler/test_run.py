@@ -58,7 +58,7 @@ def test_a_profile_is_not_replaced_unasked(capsys, tmp_path):
     assert "exists already; --overwrite replaces it" in captured.err
 
 
-@pytest.mark.parametrize(("out", "message"), [("", "is a directory"), ("no/p.json", "no folder")])
+@pytest.mark.parametrize(("out", "message"), [("", "is a directory"), ("no/p.json", "there is no directory")])
 def test_a_profile_that_cannot_be_written_is_refused_before_measuring(capsys, tmp_path, out, message):
     status, captured = stratsim(capsys, "--device", "cpu", "--out", tmp_path / out)
     assert status == 2
