@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["all_cells", "held_out_pairs"]
 
 _HELD_OUT = 0.2
+_LEAST_HELD_OUT = 8
 _SEED = "stratsim profile"
 _OPEN_S = {"cuda": 0.8, "cpu": 0.3}
 """Time to build one lane, about."""
@@ -179,7 +180,10 @@ def _pairs(request: Request) -> list[Cell]:
     loads = request.loads
     held = held_out_pairs(request.models)
     pairs = [(i, j) for i, j in combinations(range(len(loads)), 2) if loads[i].model != loads[j].model]
-    out = [(i, j) for i, j in pairs if {loads[i].model, loads[j].model} in held and loads[i].batch == loads[j].batch]
+    unseen = [(i, j) for i, j in pairs if {loads[i].model, loads[j].model} in held]
+    out = [(i, j) for i, j in unseen if loads[i].batch == loads[j].batch]
+    if len(out) < _LEAST_HELD_OUT:  # few models: all their batch sizes, so that there is something to judge by
+        out = unseen
     to_fit = [(i, j) for i, j in pairs if {loads[i].model, loads[j].model} not in held]
     order = d_optimal_order(len(loads), loads.index(request.heaviest), to_fit)
     fitted = [_colocation("pair", loads[i], loads[j]) for i, j in (to_fit[index] for index in order)]

@@ -63,6 +63,13 @@ def test_whole_pairs_of_models_are_held_out():
         assert cell.held_out == (frozenset(load.model for load in cell.loads) in held)
 
 
+def test_few_models_are_judged_at_all_their_batch_sizes():
+    five = [cell for cell in of(cells(models=tuple("abcde")), "pair") if cell.held_out]
+    assert len(five) == 2 * 4
+    eight = [cell for cell in of(cells(), "pair") if cell.held_out]
+    assert len(eight) == 5 * 2
+
+
 def test_the_order_of_models_does_not_change_who_is_held_out():
     assert held_out_pairs(NAMES) == held_out_pairs(NAMES[::-1])
 
