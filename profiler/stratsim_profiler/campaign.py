@@ -39,6 +39,7 @@ _STABLE = 0.01
 """Relative change of the clock below which it is stable."""
 
 _WARM_STEP_S = 0.5
+_WARM_BLIND_S = 5.0
 _QUIET_S = 0.5
 """Time over which other processes must have been quiet."""
 
@@ -146,7 +147,10 @@ def wait_for_quiet(bench: Bench) -> None:
 
 
 def warm_up(bench: Bench, cell: Cell) -> float:
-    """Keep the device busy until its clock is stable, or for as long as the settings allow; return the time spent."""
+    """Keep the device busy until its clock is stable, or for as long as the settings allow; return the time spent.
+
+    Where the clock cannot be read, some seconds must do.
+    """
     lane = bench.lanes.take(cell.works(bench.dtype, bench.mode)[:1])[0]
     begin = time.perf_counter()
     before: float | None = None
@@ -156,6 +160,8 @@ def warm_up(bench: Bench, cell: Cell) -> float:
         seen = bench.monitor.between(start, time.perf_counter())
         clocks = [reading.sm_mhz for reading in seen if reading.sm_mhz is not None]
         now = sum(clocks) / len(clocks) if clocks else None
+        if now is None and time.perf_counter() - begin > _WARM_BLIND_S:
+            break
         if before is not None and now is not None and abs(now - before) <= _STABLE * before:
             break
         before = now

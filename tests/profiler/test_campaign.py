@@ -210,6 +210,10 @@ class TestWarmUp:
         warm_up(bench, CELLS[0])
         assert len(device.log) == 4
 
+    def test_without_a_clock_some_seconds_must_do(self, fake_device, bench_on, monkeypatch):
+        monkeypatch.setattr("stratsim_profiler.campaign._WARM_BLIND_S", 0.01)
+        assert warm_up(bench_on(fake_device(), settings=Settings(warm_s=3600.0)), CELLS[0]) < 60.0
+
     def test_without_a_clock_it_takes_its_time(self, fake_device, bench_on):
         device = fake_device()
         assert warm_up(bench_on(device, settings=Settings(warm_s=0.01)), CELLS[0]) >= 0.01

@@ -119,7 +119,7 @@ def test_it_says_what_it_is(device):
     assert device.info.modes[0] == "graph"
     assert device.info.dtypes[0] == "fp16"
     assert device.info.peers == 2
-    assert device.info.details["sms"] == 4
+    assert (device.info.details["sms"], device.info.details["cache_bytes"]) == (4, 1 << 20)
 
 
 def test_every_slot_has_one_stream_and_slots_differ(device, fake):

@@ -285,6 +285,7 @@ class CudaDevice:
         return self._streams[key]
 
     def _wait(self, entries: Sequence[_Open]) -> None:
+        self._gate.synchronize()
         for entry in entries:
             entry.stream.synchronize()
 
