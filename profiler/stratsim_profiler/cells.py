@@ -41,29 +41,24 @@ _RESOURCES = ("compute", "dram", "l2", "copy")
 
 def all_cells(request: Request, settings: Settings, info: DeviceInfo) -> list[Cell]:
     """Return every cell of a request, ranked."""
-    open_s = _OPEN_S[info.kind]
-    timed = _Timer(settings, open_s)
-    groups: list[tuple[float, float, list[Cell]]] = [
-        (0.0, 0.0, _models(request)),
-        (0.0, 0.0, [timed(cell) for cell in _plain_copies(info)]),
-        (0.0, 0.0, [timed(cell) for cell in _solo(request, request.batches)]),
-        (
-            1.0,
-            0.5,
-            [timed(cell) for cell in _solo(request, [b for b in request.solo_batches if b not in request.batches])],
-        ),
-        (1.0, 0.8, [timed(cell) for cell in _kernels(request)]),
-        (1.0, 0.8, [timed(cell) for cell in _other_copies(info)]),
-        (1.0, 1.0, [timed(cell) for cell in _selves(request)]),
-        (1.0, 1.0, [timed(cell) for cell in _anchors(request)]),
-        (1.0, 1.0, [timed(cell) for cell in _pairs(request)]),
-        (1.0, 1.0, [timed(cell) for cell in _triples(request)]),
-        (1.0, 1.0, [timed(cell) for cell in _offsets(request, settings)]),
-        (1.0, 2.0, [timed(cell) for cell in _stressors(request)]),
-        (1.0, 2.0, [timed(cell) for cell in _controls(request, info)]),
-        (1.0, 2.0, [timed(cell) for cell in _priorities(request)]),
+    timed = _Timer(settings, _OPEN_S[info.kind])
+    rest = [batch for batch in request.solo_batches if batch not in request.batches]
+    always = [*_plain_copies(info), *_solo(request, request.batches)]
+    groups = [
+        (1.0, 1.5, _solo(request, rest)),
+        (1.1, 1.8, _kernels(request)),
+        (1.1, 1.8, _other_copies(info)),
+        (1.0, 2.0, _selves(request)),
+        (1.0, 2.0, _anchors(request)),
+        (1.0, 2.0, _pairs(request)),
+        (1.0, 2.0, _triples(request)),
+        (1.0, 2.0, _offsets(request, settings)),
+        (1.3, 3.0, _stressors(request)),
+        (1.3, 3.0, _controls(request, info)),
+        (1.3, 3.0, _priorities(request)),
     ]
-    return [cell for base, stretch, cells in groups for cell in _ranked(cells, base, stretch)]
+    ranked = [cell for first, last, cells in groups for cell in _ranked(cells, first, last)]
+    return [*_models(request), *(timed(cell) for cell in (*always, *ranked))]
 
 
 def held_out_pairs(models: Sequence[str]) -> frozenset[frozenset[str]]:
@@ -73,10 +68,10 @@ def held_out_pairs(models: Sequence[str]) -> frozenset[frozenset[str]]:
     return frozenset(frozenset(pair) for pair in pairs[: int(_HELD_OUT * len(pairs))])
 
 
-def _ranked(cells: list[Cell], base: float, stretch: float) -> list[Cell]:
+def _ranked(cells: list[Cell], first: float, last: float) -> list[Cell]:
     """Spread a group's cells over an interval of ranks, so that groups interleave."""
-    count = max(1, len(cells))
-    return [replace(cell, rank=base + stretch * (index + 0.5) / count) for index, cell in enumerate(cells)]
+    step = (last - first) / max(1, len(cells))
+    return [replace(cell, rank=first + step * (index + 0.5)) for index, cell in enumerate(cells)]
 
 
 class _Timer:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stratsim import __version__
-from stratsim.errors import OutputError, SpecError
-from stratsim.model.codec import dump_profile, plain
+from stratsim.errors import SpecError
+from stratsim.model.codec import plain
+from stratsim.model.write import check_out
 from stratsim_profiler.campaign import run_plan, warm_up
 from stratsim_profiler.cells import all_cells
 from stratsim_profiler.device import open_device
@@ -25,7 +26,6 @@ from stratsim_profiler.store import SampleFile, Samples, read_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from stratsim_profiler.campaign import Outcome
     from stratsim_profiler.device.base import Device, DeviceInfo
@@ -64,7 +64,9 @@ def profile_device(options: Options, say: Callable[[str], None]) -> None:
         OutputError: the profile exists already, or cannot be written.
         SpecError: an option does not fit the device, or the samples file is another run's.
     """
-    _check_out(options.out, overwrite=options.overwrite)
+    for path in (options.out, options.report):
+        if path is not None:
+            check_out(path, overwrite=options.overwrite)
     earlier = _earlier(options)
     device = open_device(options.device)
     try:
@@ -79,7 +81,7 @@ def profile_device(options: Options, say: Callable[[str], None]) -> None:
         device.shutdown()
     for line in describe_outcome(outcome, file.samples):
         say(line)
-    write_profile(options.samples_file, options.out, options.name, say)
+    fit_and_write(options, say)
 
 
 def describe_plan(device: str, plan: Plan) -> list[str]:
@@ -108,23 +110,23 @@ def describe_outcome(outcome: Outcome, samples: Samples) -> list[str]:
     return lines
 
 
-def write_profile(samples: Path, out: Path, name: str | None, say: Callable[[str], None]) -> None:
-    """Fit a profile to a samples file and write it.
+def fit_and_write(options: Options, say: Callable[[str], None]) -> None:
+    """Fit a profile to a run's samples and write it, with the report where one is asked for.
 
     Raises:
+        ProfileError: the samples do not make a profile.
         OutputError: it cannot be written.
     """
     from stratsim_profiler.fit import fit_samples
+    from stratsim_profiler.fit.text import lines
+    from stratsim_profiler.fit_command import write_results
 
-    result = fit_samples(samples, name=name)
-    try:
-        out.write_text(dump_profile(result.profile), encoding="utf-8")
-    except OSError as problem:
-        raise OutputError(f"{out}: cannot be written: {problem.strerror or problem}") from None
-    for line in (result.summary.verdict, *(f"warning: {warning}" for warning in result.warnings)):
+    name = options.name or options.out.name.removesuffix(".json")
+    result = fit_samples(options.samples_file, name=name)
+    for line in lines(result):
         say(line)
-    say(f"samples: {samples}")
-    say(f"profile: {out}")
+    write_results(result, options.out, options.report, overwrite=options.overwrite)
+    say(f"{options.samples_file}: raw samples")
 
 
 def _planned(options: Options, info: DeviceInfo, earlier: Samples | None) -> _Run:
@@ -221,12 +223,3 @@ def _measure(device: Device, probe: Probe, run: _Run, file: SampleFile, say: Cal
         except KeyboardInterrupt:
             progress.say(f"{len(file.samples.done)} cells are kept in {file.path}; the same command goes on from there")
             raise
-
-
-def _check_out(out: Path, *, overwrite: bool) -> None:
-    if out.is_dir():
-        raise OutputError(f"{out}: is a directory")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out}: exists already; --overwrite replaces it")
-    if not out.absolute().parent.is_dir():
-        raise OutputError(f"{out}: no folder {out.absolute().parent}")
