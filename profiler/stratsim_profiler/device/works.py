@@ -52,9 +52,9 @@ def inference(work: Inference, device: str) -> Callable[[], None]:
     module = module.to(dtype)
     inputs = batched(example, work.batch, dtype)
 
-    @torch.inference_mode()
     def run() -> None:
-        module(*inputs)
+        with torch.inference_mode():
+            module(*inputs)
 
     return run
 
