@@ -83,7 +83,7 @@ def settings_for(kind: str, *, quick: bool = False, allow_shared: bool = False) 
             transfer_sizes=tuple(4096 << step for step in range(0, 13, 2)),
             transfer_budget_s=0.1,
             warm_s=1.0,
-            patience_s=10.0,
+            patience_s=5.0,
         )
     if quick:
         found = replace(
