@@ -9,7 +9,7 @@ GPU ?= cuda:0
 BUDGET ?= 8m
 OUT ?= results
 
-.PHONY: help demo test check lint types contracts bench profile-cpu profile-gpu wheel clean
+.PHONY: help demo test test-all check lint types contracts bench profile-cpu profile-gpu wheel clean
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: $(READY)  ## replay the bundled workload through four policies; table, res
 	$(BIN)/stratsim plot results/demo --kind latency-cdf --out results/demo-latency-cdf.png
 
 test: $(READY)  ## all fast tests
+	$(BIN)/pytest -n auto -q -m 'not slow'
+
+test-all: $(READY)  ## the slow ones as well: they measure this machine, and need torch
 	$(BIN)/pytest -n auto -q
 
 check: lint types contracts test  ## what CI checks: lint, types, architecture, tests

@@ -54,7 +54,7 @@ def drive(unit, todo, watch):
     return ends
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(given_jobs=jobs())
 def test_work_is_conserved_and_capacity_respected(given_jobs):
     """For each batch the integral of its rate is its solo time; at every moment sum(demand * rate) <= 1.
@@ -179,7 +179,7 @@ def block_jobs(draw):
     return sorted(found, key=lambda job: job[0])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(given_jobs=block_jobs())
 def test_slots_are_never_exceeded_and_never_idle_while_blocks_wait(given_jobs):
     """Slot time is conserved too: every block occupies one slot for its duration."""

@@ -86,7 +86,7 @@ def drive(fabric, todo, watch=lambda fabric, elapsed_s, unfinished: None):
     return times
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tree=trees(), transfers=engines, alpha=st.sampled_from([0.0, 0.01]), todo=copies)
 def test_every_byte_is_moved_once(tree, transfers, alpha, todo):
     """The integral of a copy's rate is its size; it starts after it was submitted, and takes alpha at least."""
@@ -105,7 +105,7 @@ def test_every_byte_is_moved_once(tree, transfers, alpha, todo):
         assert moved[key] == pytest.approx(size, rel=1e-9, abs=1e-3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tree=trees(), transfers=engines, todo=copies)
 def test_no_link_is_exceeded_and_every_copy_has_a_full_one(tree, transfers, todo):
     """Work conserving: an engine that is busy could not be faster, whatever the others do."""
@@ -124,7 +124,7 @@ def test_no_link_is_exceeded_and_every_copy_has_a_full_one(tree, transfers, todo
     drive(machine(tree, transfers), todo, watch)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tree=trees(), transfers=engines, todo=copies)
 def test_no_engine_is_idle_while_a_copy_waits_for_it(tree, transfers, todo):
     def lane(gpu, direction):
@@ -139,7 +139,7 @@ def test_no_engine_is_idle_while_a_copy_waits_for_it(tree, transfers, todo):
     drive(machine(tree, transfers), todo, watch)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tree=trees(), transfers=fifo, alpha=st.sampled_from([0.0, 0.01]), todo=copies)
 def test_first_in_first_out_per_engine(tree, transfers, alpha, todo):
     times = drive(machine(tree, transfers, alpha), todo)
@@ -181,7 +181,7 @@ def test_the_order_of_submission_at_one_instant_matters_to_engines_only(tree, tr
         assert shuffled[place] == pytest.approx(straight[lane], rel=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(todo=copies, alpha=st.sampled_from([0.0, 0.01]), uplink=st.floats(1e8, 2.9e9))
 def test_behind_one_uplink_an_earlier_end_of_all_needs_more_capacity(todo, alpha, uplink):
     """All GPUs alike behind one link: with a wider one the last copy of a direction ends no later."""

@@ -112,7 +112,7 @@ def expected(due, replies, stop_s):
     return sent
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(run=runs)
 def test_the_newest_due_is_sent_when_due_or_with_the_reply_to_the_last(run):
     """Against the rule written out for one client, given when it was answered."""

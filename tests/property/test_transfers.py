@@ -101,7 +101,7 @@ def tree(machine, factor):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(machine=machines, given_rows=rows, policy=st.sampled_from([Fifo, Edf]))
 def test_every_run_is_sound(machine, given_rows, policy):
     """Conservation, order of stages, engines, memory, slots; everything is answered."""

@@ -1,6 +1,7 @@
 """One slot, one request at a time: the closed forms of the validation, and the formulas behind them.
 
-The estimates are those of `stratsim validate --quick`: replications with fixed seeds, 99 % intervals.
+The estimates are those of `stratsim validate --quick`: replications with fixed seeds, 99 % intervals. Its one rare
+event, which needs all replications whatever the mode, is left to the command.
 """
 
 import numpy as np
@@ -13,9 +14,11 @@ from stratsim.validate import Setting, Status, plan, validate
 from stratsim.validate.suites import queueing
 from stratsim.validate.suites.queueing import mean_wait, poisson, serve, tail, two_classes, waits
 
+CHECKS = [check for check in queueing.CHECKS if "P(W > 90 ms)" not in check.claims[0].name]
+
 
 @pytest.mark.parametrize(
-    "check", plan({"queueing": queueing.CHECKS}), ids=lambda planned: planned.check.claims[0].name.partition(":")[0]
+    "check", plan({"queueing": CHECKS}), ids=lambda planned: planned.check.claims[0].name.partition(":")[0]
 )
 def test_the_simulation_meets_the_closed_forms(check):
     for case in validate([check], Setting(quick=True)).cases:
