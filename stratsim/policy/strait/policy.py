@@ -39,12 +39,9 @@ class Strait(Policy):
     who executes beside whom (`stratsim.policy.forecast`), at rates that the predictor learns from the batches that have
     ended, with a margin for how far forecasts have lately been off.
 
-    Source: a reconstruction. arXiv 2604.28175 publishes the idea, not the algorithm: every rule here is our choice,
-    and can be switched off.
-
     Args:
         predictor: The belief about interference (`stratsim predictor list`).
-        transfers: The belief about copies: `contended`, `alone` or `none`.
+        transfers: The belief about copies: `contended`, `alone` or `no-transfers`.
         margin: Quantile of recent relative errors by which forecasts are stretched; 0 for none.
         max_batch: Largest batch size; the run's setting by default.
         infeasible: What becomes of high-priority requests that could not be in time even alone: `drop`, or
@@ -63,6 +60,9 @@ class Strait(Policy):
             the belief's lower quartile of slowdown: what is never tried is never learned. 0 for never.
         floor: Least share of its solo work that an overdue batch is believed to have left.
         refresh: The belief is asked anew once it has learned from so many more batches; 1 is exact, and slower.
+
+    Source: a reconstruction. arXiv 2604.28175 publishes the idea, not the algorithm: every rule here is our choice,
+    and can be switched off.
     """
 
     wakes: ClassVar[frozenset[Wake]] = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
