@@ -6,9 +6,9 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
-from stratsim.errors import SpecError
 from stratsim.model.request import Priority
 from stratsim.model.tolerance import latest_finish_s
+from stratsim.policy.arguments import batch_limits, number, one_of, whole
 from stratsim.policy.base import Decision, Drop, Policy, SetTimer, Setting, Start, Wake
 from stratsim.policy.strait.estimates import Estimates
 from stratsim.policy.strait.guard import GUARDS
@@ -87,13 +87,13 @@ class Strait(Policy):
         floor: float = 0.05,
         refresh: int = 32,
     ) -> None:
-        _one_of("infeasible", infeasible, ("drop", "best-effort"))
-        _one_of("order", order, ("deadline", "latest-start"))
-        _one_of("guard", guard, tuple(GUARDS))
-        _one_of("lp_placement", lp_placement, ("pack", "spread"))
+        one_of("infeasible", infeasible, ("drop", "best-effort"))
+        one_of("order", order, ("deadline", "latest-start"))
+        one_of("guard", guard, tuple(GUARDS))
+        one_of("lp_placement", lp_placement, ("pack", "spread"))
         shares = {"margin": margin, "guard_confidence": guard_confidence, "explore": explore, "floor": floor}
         for name, value in shares.items():
-            _share(name, value)
+            number(name, value, 0, 1)
         self.belief = make_predictor(predictor)
         self._transfers = make_transfer_predictor(transfers)
         self._margin = margin
@@ -109,8 +109,7 @@ class Strait(Policy):
         self._pack = lp_placement == "pack"
         self._explore = explore
         self._floor = floor
-        if type(refresh) is not int or refresh < 1:
-            raise SpecError(f"refresh must be a whole number, at least 1, got {refresh!r}")
+        whole("refresh", refresh, 1)
         self._refresh = refresh
 
     # The run --------------------------------------------------------------------------------------------------------
@@ -118,8 +117,7 @@ class Strait(Policy):
     def prepare(self, setting: Setting) -> None:
         """Forget everything and take over the run's setting."""
         profile = setting.profile
-        limit = self._max_batch or setting.max_batch
-        self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
+        self._limit = batch_limits(setting, self._max_batch)
         belief, transfers = self.belief.fit(profile), self._transfers.fit(profile)
         self._believed = Estimates(setting, belief, transfers, self._margin, self._floor, self._refresh)
         self._guard = self._guard_kind(profile, self._believed, self._confidence)
@@ -489,13 +487,3 @@ class Strait(Policy):
                 if not self._admits_low(gpu.id, candidate, now_s):
                     break
                 yield from self._start((gpu, candidate), [self._hopeless.popleft()], now_s)
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise SpecError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-
-
-def _share(name: str, value: float) -> None:
-    if not 0.0 <= value <= 1.0:
-        raise SpecError(f"{name} must be within [0, 1], got {value!r}")
