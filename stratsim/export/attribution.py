@@ -121,9 +121,9 @@ def _periods(
 
 
 def _balance(found: Attribution, row: _Row, shares: dict[int, float], *, exact: bool) -> None:
-    """Make a victim's shares sum to its loss."""
+    """Make a victim's shares sum to its loss: what they lack is nobody's, what they have too much is taken off all."""
     total_s = sum(shares.values())
-    if shares and total_s > 0 and not exact:
+    if shares and total_s > 0 and not (exact and total_s <= row.lost_s):
         scale = row.lost_s / total_s
         shares = {culprit: share_s * scale for culprit, share_s in shares.items()}
         total_s = sum(shares.values())

@@ -36,7 +36,8 @@ def _told(about: Explanation) -> Iterator[str]:
 
 def _dispatched(about: Explanation) -> str:
     assert about.dispatch_s is not None  # noqa: S101 (it was)
-    text = f"dispatched {_ms(about.dispatch_s - about.arrival_s)} after it arrived"
+    waited_s = about.dispatch_s - about.arrival_s
+    text = f"dispatched {_ms(waited_s)} after it arrived" if waited_s else "dispatched as it arrived"
     if about.expected_s is None or about.deadline_s is None:
         return text + _outcome(about)
     slack_s = about.deadline_s - about.expected_s
@@ -65,7 +66,8 @@ def _happened(about: Explanation) -> Iterator[str]:
             yield f"{other.name}, {began}, slowed it by {_ms(other.interference_s or 0.0)}"
     for name, text in _PARTS.items():
         if about.parts.get(name, 0.0) >= _WORTH * latency_s:
-            yield text.format(_ms(about.parts[name]))
+            behind = f", behind {_names(about.slot_behind)}" if name == "slot_wait" else ""
+            yield text.format(_ms(about.parts[name])) + behind
 
 
 _PARTS = {

@@ -96,6 +96,8 @@ class Explanation:
     dispatch_s: float | None
     expected_s: float | None
     """When the policy, as it dispatched it, believed it to be back."""
+    slot_behind: tuple[Other, ...] = ()
+    """What executed on its GPU while it waited for a slot, in the order in which they ended."""
     slowed_by: tuple[Other, ...] = ()
     other_interference_s: float = 0.0
     """Interference that no co-runner accounts for."""
@@ -153,6 +155,7 @@ def explain(run: Run, request: int, interference: Attribution | None = None) -> 
         batching_s=None if own is None else _batching_s(run, own),
         dispatch_s=_number(row["dispatch_s"]),
         expected_s=None if own is None else _number(own["expected_s"]),
+        slot_behind=() if own is None else _slot_behind(run, own),
         slowed_by=() if batch is None else _slowed_by(run, batch, interference),
         other_interference_s=0.0 if batch is None else interference.other_s.get(batch, 0.0),
         by_overlap=batch in interference.overlap,
@@ -257,6 +260,15 @@ def _slowed_by(run: Run, batch: int, interference: Attribution) -> tuple[Other, 
     since_s = float(run.batches["dispatch_s"].loc[batch])
     found = [_other(run, culprit, since_s, share_s) for culprit, share_s in shares.items() if share_s]
     return tuple(sorted(found, key=lambda other: -(other.interference_s or 0.0)))
+
+
+def _slot_behind(run: Run, own: Any) -> tuple[Other, ...]:
+    batches = run.batches
+    there = (batches["gpu"] == own["gpu"]) & (batches["execution_start_s"] < own["execution_start_s"])
+    there &= batches["execution_end_s"] > own["copy_in_end_s"]
+    found = [_other(run, int(batch), float(own["dispatch_s"])) for batch in batches.index[there]]
+    waited = own["execution_start_s"] > own["copy_in_end_s"]
+    return tuple(sorted(found, key=lambda other: other.execution_end_s)) if waited else ()
 
 
 def _other(run: Run, batch: int, since_s: float, share_s: float | None = None) -> Other:
