@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Rows = list[dict[str, Any]]
 
-__all__ = ["CLASSES", "aggregate", "mean_parts"]
+__all__ = ["CLASSES", "aggregate", "mean_parts", "slowest"]
 
 CLASSES = ("high", "low")
 
