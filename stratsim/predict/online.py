@@ -191,10 +191,7 @@ class OnlineLinear(Predictor):
             for column, value in present:
                 terms[column] = terms.get(column, 0.0) + share * value
         explained = tuple(terms.items())
-        if self.form == "slowdown":
-            y = duration_s / solo_s - 1.0
-        else:
-            y = 1.0 - solo_s / duration_s
+        y = duration_s / solo_s - 1.0 if self.form == "slowdown" else 1.0 - solo_s / duration_s
         if tangent:
             y += predicted(self.weights_, mean, explained, 1.0) - lost
         return Sample(mean, explained, y)
