@@ -149,7 +149,7 @@ def task(
         "policy": name,
         "role": role,
         "setting": setting,
-        "reveal": role == "oracle",
+        "reveal": role == "oracle" or study.policies[name].reveal,
         "seed": seed,
         "base": {**cell.base, CONCURRENCY: concurrency},
         "arrivals": cell.arrivals,

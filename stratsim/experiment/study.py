@@ -30,7 +30,7 @@ docs/how-to/run-an-experiment.md has every field.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -55,7 +55,7 @@ __all__ += ["load_study", "make_study", "part_of", "put"]
 CONCURRENCY = "max_concurrency"
 """The axis that belongs to the server, not to the conditions: the best value is chosen for each policy."""
 
-Role = Literal["strait", "rival-blind", "rival-preemptive", "oracle", "ablation", "reference"]
+Role = Literal["strait", "rival-blind", "rival-aware", "rival-preemptive", "oracle", "ablation", "reference"]
 
 _ELSEWHERE = ("trace", "trace_format", "strict", "workload", "policy", "limit", "rate_scale", "seed")
 """Fields of a run that a study sets in another way."""
@@ -107,31 +107,44 @@ class Policies:
 
     Args:
         policy: As for `stratsim replay --policy`, one policy; `{NAME}` stands for a value of `settings`.
-        role: What it is in the comparison; `rival-blind` knows nothing of interference but constants, `oracle` is told
-            the truth, `ablation` and `reference` are shown and not rivals.
-        settings: Values by name; every combination is a trial.
+        role: What it is in the comparison. The first `strait` is compared with all others; `rival-blind` knows nothing
+            of interference but constants, `rival-aware` has a belief, `oracle` is told the truth, `ablation` and
+            `reference` are shown and are not rivals.
+        settings: Values by name; every combination is a trial, and the pilot chooses.
+        each: Values by name; every combination is a policy of its own, named `NAME[VALUE,...]`.
+        reveal: Tell the truth to its belief, which must be `oracle`; goes without saying for the role of that name.
         only: Restricts it to cells with these values of an axis, to save time: ablations need not run everywhere.
     """
 
     policy: str
     role: Role
     settings: dict[str, list[Any]] = field(default_factory=dict)
+    each: dict[str, list[Any]] = field(default_factory=dict)
+    reveal: bool = False
     only: dict[str, list[Any]] = field(default_factory=dict)
 
     def trials(self) -> tuple[str, ...]:
         """Return the policy's text under every combination of its settings."""
-        texts = [self.policy]
-        for name, values in self.settings.items():
-            texts = [text.replace(f"{{{name}}}", _word(value)) for text, value in product(texts, values)]
-        return tuple(texts)
+        return tuple(_filled(self.policy, values) for values in _combined(self.settings))
+
+    def expanded(self, name: str) -> dict[str, Policies]:
+        """Return the policies that this one stands for, by name: itself, or one for each combination of `each`."""
+        if not self.each:
+            return {name: self}
+        return {
+            f"{name}[{','.join(_word(value) for value in values.values())}]": replace(
+                self, policy=_filled(self.policy, values), each={}
+            )
+            for values in _combined(self.each)
+        }
 
     def __post_init__(self) -> None:
-        for name, values in self.settings.items():
+        for name, values in (*self.settings.items(), *self.each.items()):
             if f"{{{name}}}" not in self.policy:
-                raise SpecError(f"settings has {name!r}, but policy has no {{{name}}}: {self.policy!r}")
+                raise SpecError(f"{name!r} has values, but policy has no {{{name}}}: {self.policy!r}")
             if not values:
-                raise SpecError(f"settings: {name!r} has no value")
-        _check_policies(self.trials())
+                raise SpecError(f"{name!r} has no value")
+        _check_policies(tuple(_filled(text, values) for text in self.trials() for values in _combined(self.each)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +300,8 @@ def make_study(data: Mapping[str, Any], source: object = "study") -> Study:
         SpecError: names `source` and the path inside it.
     """
     study = decode(dict(data), Study, source)
+    found = [policy.expanded(name) for name, policy in study.policies.items()]
+    study = replace(study, policies={name: policy for each in found for name, policy in each.items()})
     _check_base(study.base, source)
     _check_workload(study.workload, source)
     for index, grid in enumerate(study.grids()):
@@ -371,6 +386,16 @@ def put(table: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     inner = table.get(head)
     below: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
     return {**table, head: put(below, rest, value) if rest else value}
+
+
+def _combined(values: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(values, each, strict=True)) for each in product(*values.values())]
+
+
+def _filled(text: str, values: Mapping[str, Any]) -> str:
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", _word(value))
+    return text
 
 
 def _word(value: Any) -> str:

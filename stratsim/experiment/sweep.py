@@ -212,7 +212,9 @@ def saturations(study: Study, context: Context, out: Path, executor: Executor) -
     futures = {key: executor.submit(_saturate, args, limits) for key, args in todo.items()}
     for key, future in futures.items():
         point = SaturationPoint(*future.result())
-        known[key] = {"profile": wanted[key][1]["profile"], "mix": wanted[key][2], "asked": asked, **point._asdict()}
+        _, base, mix = wanted[key]
+        where = {"profile": base["profile"], "topology": base["topology"], "mix": mix}
+        known[key] = {**where, "asked": asked, **point._asdict()}
     write_text(path, json.dumps(known, indent=1) + "\n")
     return {key: known[key] for key in wanted}
 

@@ -22,6 +22,8 @@ def show_saturations(points: Iterable[Mapping[str, Any]]) -> None:
     rows = [
         (
             point["profile"],
+            point["topology"] or "its own",
+            "all alike" if point["mix"] is None else " ".join(f"{k} {v:g}" for k, v in point["mix"].items()),
             number(point["rate_per_s"]),
             f"{number(point['low'])} to {number(point['high'])}",
             str(point["concurrency"]),
@@ -30,7 +32,8 @@ def show_saturations(points: Iterable[Mapping[str, Any]]) -> None:
         )
         for point in points
     ]
-    table(("profile", "requests/s", "95 % interval", "its C", "its batch", "solo work offered"), rows)
+    columns = ("profile", "links", "mix", "requests/s", "95 % interval", "its C", "its batch", "solo work offered")
+    table(columns, rows, left=3)
 
 
 def show_tables(study: Study, summary: Mapping[str, Any]) -> None:

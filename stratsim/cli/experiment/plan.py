@@ -12,7 +12,14 @@ from stratsim.cli.text import heading, number, table
 __all__ = ["plan"]
 
 
-@click.command("plan")
+_EXAMPLES = """\b
+Examples:
+  stratsim experiment plan study.toml --jobs 8
+  stratsim experiment plan study.toml --quick --no-time
+"""
+
+
+@click.command("plan", epilog=_EXAMPLES)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes.")
 @click.option("--quick", is_flag=True, help="The study's own short version: its [quick] table.")

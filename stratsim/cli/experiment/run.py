@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-@click.command("run")
+_EXAMPLES = """\b
+Examples:
+  stratsim experiment run study.toml --out results/study --jobs 8
+  stratsim experiment run study.toml --out results/quick --quick
+"""
+
+
+@click.command("run", epilog=_EXAMPLES)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--out", metavar="DIR", required=True, type=click.Path(path_type=Path), help="Where rows and figures go.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes.")

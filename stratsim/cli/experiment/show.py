@@ -12,7 +12,14 @@ from stratsim.cli.experiment.output import show_saturations, show_tables
 __all__ = ["show"]
 
 
-@click.command("show")
+_EXAMPLES = """\b
+Examples:
+  stratsim experiment show results/study
+  stratsim experiment show results/study --json
+"""
+
+
+@click.command("show", epilog=_EXAMPLES)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object, and nothing else.")
 def show(directory: Path, as_json: bool) -> None:
