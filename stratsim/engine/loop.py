@@ -65,6 +65,8 @@ __all__ = ["simulate"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
+_SILENT: float = Start._field_defaults["expected_s"]
+"""What a policy that does not say what it expects has put into its decision: known by identity, the cheapest way."""
 _NONE_LEFT: tuple[float, Any] = (inf, None)
 
 
@@ -503,7 +505,7 @@ class _Run:
         except IndexError:
             self.recorder.grow()
             log.dispatch_s[batch_id] = now_s
-        if expected_s == expected_s:  # not NaN, at the least cost
+        if expected_s is not _SILENT:
             self.recorder.expected_s[batch_id] = expected_s
         if self.several_gpus:
             self.recorder.gpu[batch_id] = gpu_id
