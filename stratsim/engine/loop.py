@@ -65,6 +65,8 @@ __all__ = ["simulate"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
+_SILENT: float = Start._field_defaults["expected_s"]
+"""What a policy that does not say what it expects has put into its decision: known by identity, the cheapest way."""
 _NONE_LEFT: tuple[float, Any] = (inf, None)
 
 
@@ -478,7 +480,7 @@ class _Run:
         return not any(gpu.view._batches for gpu in self.gpus)
 
     def _start(self, decision: Start, now_s: float) -> None:
-        requests, gpu_id = decision
+        requests, gpu_id, expected_s = decision
         gpu = self.gpu_by_id.get(gpu_id)
         if gpu is None or not requests or len(gpu.view._batches) >= self.places:
             raise self._illegal_start(decision)
@@ -503,6 +505,8 @@ class _Run:
         except IndexError:
             self.recorder.grow()
             log.dispatch_s[batch_id] = now_s
+        if expected_s is not _SILENT:
+            self.recorder.expected_s[batch_id] = expected_s
         if self.several_gpus:
             self.recorder.gpu[batch_id] = gpu_id
             self.view._changed(gpu.view)
@@ -602,7 +606,7 @@ class _Run:
         return PolicyError(f"{type(error).__name__}: {error}{place}", policy=self.name, time_s=float(self.clock._now))
 
     def _illegal_start(self, decision: Start) -> PolicyError:
-        requests, gpu_id = decision
+        requests, gpu_id, _ = decision
         if not requests:
             return self._illegal("an empty batch", decision)
         if gpu_id not in self.gpu_by_id:

@@ -36,7 +36,7 @@ class Recorder:
         waits_for_replies: Whether the requests that arrive, and when, are known only during the run.
     """
 
-    __slots__ = ("arrived", "batch_of", "dropped", "gpu", "loads", "log", "reasons")
+    __slots__ = ("arrived", "batch_of", "dropped", "expected_s", "gpu", "loads", "log", "reasons")
 
     def __init__(self, requests: int, *, waits_for_replies: bool) -> None:
         self.arrived: list[Request] | None = [] if waits_for_replies else None
@@ -52,6 +52,8 @@ class Recorder:
         """Stage times by batch id, which policies see as far as they have come."""
         self.gpu = array("i")
         """GPU by batch id."""
+        self.expected_s = array("d")
+        """When the policy believed that the outputs would be on the host, by batch id; NaN: it did not say."""
 
     def arrive(self, request: Request) -> None:
         """Note an arrival in a run whose arrivals depend on replies."""
@@ -71,3 +73,4 @@ class Recorder:
         """Make room for more batches."""
         self.log.grow(_GROW)
         self.gpu.extend([0] * _GROW)
+        self.expected_s.extend([nan] * _GROW)

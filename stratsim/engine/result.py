@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,13 @@ class BatchTable:
     copy_out_end_s: NDArray[np.float64]
     solo_s: NDArray[np.float64]
     """Drawn solo execution time: what the execution would have taken on an otherwise idle GPU."""
+    expected_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """When the policy, as it dispatched the batch, believed that its outputs would be on the host; NaN: it did not say.
+    Left out means that for all."""
+
+    def __post_init__(self) -> None:
+        if len(self.expected_s) != len(self.gpu):
+            object.__setattr__(self, "expected_s", np.full(len(self.gpu), np.nan))
 
     def __len__(self) -> int:
         return len(self.gpu)

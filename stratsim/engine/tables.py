@@ -99,6 +99,7 @@ def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int6
         copy_out_start_s=_column(log.copy_out_start_s, np.float64, batches),
         copy_out_end_s=_column(log.copy_out_end_s, np.float64, batches),
         solo_s=np.full(batches, nan),
+        expected_s=_column(recorder.expected_s, np.float64, batches),
     )
 
 

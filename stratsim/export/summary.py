@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.export.clients import client_figures
+from stratsim.export.equity import class_equity, run_equity, solo_latency_s
 from stratsim.model.request import Priority, Status
 from stratsim.stats.deadlines import measuring_window, ratio, violation, violation_completed
 from stratsim.stats.fairness import jain_index, max_slowdown, mean_slowdown
@@ -37,7 +38,8 @@ def summarize(
         warmup_s: None counts every arrival over the whole simulated span. A length in seconds restricts every figure
             to the measuring window (`stratsim.stats.deadlines.measuring_window`): the class figures to requests that
             arrived inside it, GPU and PCIe figures to what happened inside it.
-        profile: Solo times; with them come figures per client, if the requests have clients.
+        profile: Solo times; with them come slowdowns of requests and voluntary drops, and figures per client, if the
+            requests have clients.
 
     Raises:
         SpecError: the warm-up leaves nothing to measure.
@@ -52,9 +54,16 @@ def summarize(
         counted = (requests.arrival_s >= span[0]) & (requests.arrival_s <= span[1])
     gpus = [_Gpu(result, gpu, span) for gpu in range(result.gpus)]
     clients = {} if profile is None else client_figures(result, counted, span[1] - span[0], profile)
+    solo_s = None if profile is None else solo_latency_s(result, profile)
+    classes = {
+        p.label: _class(result, counted & (requests.priority == p), span)
+        | class_equity(result, p, counted, span, solo_s)
+        for p in Priority
+    }
     return {
         "policy": result.policy,
-        "classes": {p.label: _class(result, counted & (requests.priority == p), span) for p in Priority},
+        "classes": classes,
+        "equity": run_equity(classes),
         **({"clients": clients} if clients else {}),
         "gpu": [gpu.execution() for gpu in gpus],
         "pcie": [gpu.copies() for gpu in gpus],
@@ -72,6 +81,7 @@ def _class(result: Result, chosen: Mask, span: tuple[float, float]) -> dict[str,
     count = {s: int(np.count_nonzero(status == s)) for s in Status}
     arrived, met, late = len(status), count[Status.MET], count[Status.LATE]
     judged = bool(np.isfinite(requests.deadline_s[chosen]).any())
+    shares = _model_shares(requests.model[chosen], status == Status.MET)
     completed = chosen & ((requests.status == Status.MET) | (requests.status == Status.LATE))
     return {
         "arrived": arrived,
@@ -83,18 +93,19 @@ def _class(result: Result, chosen: Mask, span: tuple[float, float]) -> dict[str,
         "violation_completed": violation_completed(met, late) if judged else None,
         "latency_s": dict(latency_figures(requests.finish_s[completed] - requests.arrival_s[completed])),
         "goodput_per_s": ratio(met, span[1] - span[0]),
-        "jain_models": _jain_models(requests.model[chosen], status == Status.MET) if judged else None,
+        "jain_models": jain_index(shares) if judged else None,
         "drop_reasons": _drop_reasons(requests.reason[chosen & (requests.status == Status.DROPPED)], result.reasons),
+        "late_share": ratio(late, arrived),
+        "dropped_share": ratio(count[Status.DROPPED], arrived),
+        "min_model_satisfaction": float(shares.min()) if judged else None,
     }
 
 
-def _jain_models(model: NDArray[np.int32], met: Mask) -> float | None:
-    """Return Jain's index over the models' shares of met deadlines."""
-    if not len(model):
-        return None
+def _model_shares(model: NDArray[np.int32], met: Mask) -> NDArray[np.float64]:
+    """Return the share of met deadlines of each model that was asked for."""
     arrived = np.bincount(model)
     seen = arrived > 0
-    return jain_index(np.bincount(model, weights=met)[seen] / arrived[seen])
+    return np.bincount(model, weights=met)[seen] / arrived[seen]
 
 
 def _drop_reasons(reason: NDArray[np.int16], names: tuple[str, ...]) -> dict[str, int]:

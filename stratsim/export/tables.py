@@ -60,6 +60,7 @@ BATCH_KINDS: dict[str, str] = {
     **dict.fromkeys(("load_start_s", "load_end_s", "evicted_s"), "float"),
     "solo_s": "float",
     "slowdown": "float",
+    "expected_s": "float",
 }
 """Kind of each column of the batch table."""
 
@@ -154,6 +155,7 @@ def _batches(result: Result, rows: slice, policy: Labels) -> Chunk:
         **_loads(result, rows),
         "solo_s": table.solo_s[rows],
         "slowdown": executed / table.solo_s[rows],
+        "expected_s": table.expected_s[rows],
     }
 
 

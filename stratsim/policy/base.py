@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import nan
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -33,10 +34,14 @@ class Start(NamedTuple):
 
     Legal while the GPU has a free place (`GpuView.free_places`), for waiting requests of one model, up to the
     profile's largest batch size.
+
+    `expected_s` is for the record only: when the policy believes that the outputs will be back on the host. NaN: it
+    does not say. `stratsim explain` sets it beside what happened.
     """
 
     requests: tuple[Request, ...]
     gpu: int = 0
+    expected_s: float = nan
 
 
 class Drop(NamedTuple):

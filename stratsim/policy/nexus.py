@@ -99,7 +99,7 @@ class Nexus(Policy):
                 yield from self._form(model, now_s, batch)
                 tried = 0 if batch else tried + 1
                 if batch:
-                    yield Start(tuple(batch), gpu.id)
+                    yield Start(tuple(batch), gpu.id, now_s + self._span_s[model][len(batch)])
 
     def _by_window(self, model: str, now_s: float, batch: list[Request]) -> Iterator[Drop]:
         """Fill `batch` up to the planned size, dropping what would be late in it."""

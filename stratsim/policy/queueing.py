@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
-from math import inf
+from math import inf, nan
 from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.errors import SpecError
@@ -72,6 +72,8 @@ class QueuePolicy(Policy):
         """Whether anything depends on an estimate: one by one, whatever the deadline, needs none."""
         self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
         self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
+        self._expected_s = nan
+        """When the batch formed last is believed to be done."""
         # Lazily cleaned heap over the queues' heads: an entry counts if it still is the head of its queue.
         self._heads: list[Entry] = []
         self._queues: dict[str, list[Entry]] = {name: [] for name in profile.models}
@@ -96,7 +98,7 @@ class QueuePolicy(Policy):
     def _start_singles(self, view: View) -> Iterator[Decision]:
         heads = self._heads
         while heads and (gpu := view.least_loaded()) is not None:
-            yield _make_start(((heappop(heads)[2],), gpu.id))
+            yield _make_start(((heappop(heads)[2],), gpu.id, nan))
 
     def _start_batches(self, view: View) -> Iterator[Decision]:
         heads = self._heads
@@ -112,7 +114,7 @@ class QueuePolicy(Policy):
             else:
                 heappop(heads)
             if batch:
-                yield Start(tuple(batch), gpu.id)
+                yield Start(tuple(batch), gpu.id, self._expected_s)
 
     def _pick(self, view: View) -> GpuView | None:
         """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""
@@ -154,9 +156,11 @@ class QueuePolicy(Policy):
                 else:
                     deadline_s = inf  # hopeless: it must not hold the others back
             due_s = min(earliest_s, deadline_s)
-            if batch and finish_s((*batch, request)) > due_s:
+            done_s = finish_s((*batch, request)) if batch else alone_s
+            if batch and done_s > due_s:
                 break
             earliest_s = due_s
+            self._expected_s = done_s
             batch.append(heappop(queue)[2])
 
     def _is_worth_trying(self, request: Request, now_s: float) -> bool:  # noqa: ARG002 (for those who doubt themselves)

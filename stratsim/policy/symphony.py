@@ -81,7 +81,8 @@ class Symphony(Policy):
                 yield from self._wait(candidates, now_s)
                 return
             best = min(ready)
-            yield Start(tuple(self._queues.take(best.model, best.size)), gpu.id)
+            expected_s = now_s + self._span_s[best.model][best.size]
+            yield Start(tuple(self._queues.take(best.model, best.size)), gpu.id, expected_s)
 
     def _free_gpu(self, view: View) -> GpuView | None:
         return next((gpu for gpu in view.gpus if gpu.in_flight < self._slots), None)

@@ -17,7 +17,7 @@ from stratsim.errors import SpecError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["measuring_window", "ratio", "violation", "violation_completed"]
+__all__ = ["measuring_window", "ratio", "violation", "violation_completed", "violation_gap", "violation_ratio"]
 
 
 def ratio(part: float, whole: float) -> float | None:
@@ -36,6 +36,16 @@ def violation_completed(met: int, late: int) -> float | None:
     Reported beside `violation` so that a policy that looks good by dropping is seen to do so.
     """
     return ratio(late, met + late)
+
+
+def violation_gap(high: float, low: float) -> float:
+    """Return low - high, as shares: positive where low priority fares worse."""
+    return low - high
+
+
+def violation_ratio(high: float, low: float) -> float | None:
+    """Return low / high; None where no deadline of the high class is violated."""
+    return ratio(low, high)
 
 
 def measuring_window(

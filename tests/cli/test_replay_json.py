@@ -10,8 +10,9 @@ import pytest
 FOUR = ["fifo", "priority-fifo", "edf", "priority-edf"]
 COUNTS = ("met", "late", "dropped", "unfinished")
 CLASS = {"arrived", *COUNTS, "violation", "violation_completed", "latency_s", "goodput_per_s", "jain_models",
-         "drop_reasons"}  # fmt: skip
-RUN = {"policy", "classes", "gpu", "pcie", "window_s", "events", "simulated_s", "wall_s"}
+         "drop_reasons", "late_share", "dropped_share", "min_model_satisfaction", "dropped_voluntary", "slowdown",
+         "execution_slowdown", "starvation_s"}  # fmt: skip
+RUN = {"policy", "classes", "equity", "gpu", "pcie", "window_s", "events", "simulated_s", "wall_s"}
 GPU = {"utilization", "batches", "mean_batch_size", "mean_concurrency", "mean_slowdown", "max_slowdown"}
 PCIE = {"h2d_utilization", "d2h_utilization", "h2d_bytes", "d2h_bytes", "loads", "load_bytes"}
 MANIFEST = {"stratsim_version", "versions", "seed", "trace", "profile", "topology", "offered_load", "spec", "notes"}

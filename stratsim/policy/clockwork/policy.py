@@ -122,8 +122,9 @@ class Clockwork(Policy):
                 requests = self._infer(executor, now_s) if gpu.free_places else None
                 if requests:
                     acted = True
-                    yield Start(requests, gpu.id)
-                    executor.follow(gpu, self._estimate_s(requests[0].model, len(requests)))
+                    lasts_s = self._estimate_s(requests[0].model, len(requests))
+                    yield Start(requests, gpu.id, executor.available_s(now_s, self._lag_s) + lasts_s)
+                    executor.follow(gpu, lasts_s)
         yield from self._wake_up(view, now_s)
 
     def _internal_deadline_s(self, request: Request) -> float:

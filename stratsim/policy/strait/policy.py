@@ -189,7 +189,7 @@ class Strait(Policy):
 
     def _start(self, option: Option, requests: Sequence[Request], now_s: float) -> Iterator[Decision]:
         gpu, planned = option
-        yield Start(tuple(requests), gpu.id)
+        yield Start(tuple(requests), gpu.id, self._believed.finish_s(planned, now_s))
         self._believed.started(gpu, planned, now_s)
 
     # High priority --------------------------------------------------------------------------------------------------

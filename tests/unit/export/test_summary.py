@@ -62,6 +62,10 @@ def test_class_figures_known_answer():
         "violation": 0.5, "violation_completed": 0.0,
         "latency_s": {"p50": 0.5, "p95": 0.5, "p99": 0.5, "mean": 0.5},
         "goodput_per_s": 1.0, "jain_models": 0.5, "drop_reasons": {},
+        "late_share": 0.0, "dropped_share": 0.0, "min_model_satisfaction": 0.0, "dropped_voluntary": None,
+        "slowdown": {"mean": None, "max": None, "progress": None},
+        "execution_slowdown": pytest.approx({"mean": 1.0, "max": 1.0, "progress": 1.0}),
+        "starvation_s": {"start": 0.0, "completion": 0.5},
     }  # fmt: skip
     low = classes["low"]
     assert (low["arrived"], low["met"], low["late"], low["dropped"], low["unfinished"]) == (3, 1, 1, 1, 0)
@@ -96,7 +100,7 @@ def test_gpu_and_pcie_figures_known_answer():
 def test_run_figures():
     summary = summarize(small_result())
     assert list(summary) == [
-        "policy", "classes", "gpu", "pcie", "window_s", "events", "simulated_s", "wall_s",
+        "policy", "classes", "equity", "gpu", "pcie", "window_s", "events", "simulated_s", "wall_s",
     ]  # fmt: skip
     assert (summary["policy"], summary["events"], summary["simulated_s"], summary["wall_s"]) == ("edf", 11, 1.0, 0.5)
     assert summary["window_s"] is None
