@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from stratsim.model.cluster import Cluster
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
+    from stratsim.policy.base import Policy
     from stratsim.trace import Trace
 
-__all__ = ["Inputs", "Outcome", "prepare", "replay"]
+__all__ = ["Inputs", "Outcome", "prepare", "replay", "run_policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def replay(
     notes = dict.fromkeys(inputs.notes)
     solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
     for call in inputs.policies:
-        result = _run(inputs, call, progress)
+        result = run_policy(inputs, call, progress=progress)
         summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))
         notes |= dict.fromkeys(result.notes)
         if keep_results:
@@ -122,12 +123,29 @@ def replay(
     return Outcome(inputs, tuple(results), tuple(summaries), tuple(notes))
 
 
-def _run(inputs: Inputs, call: PolicyCall, progress: Callable[[str, int, int], None] | None) -> Result:
+def run_policy(
+    inputs: Inputs,
+    call: PolicyCall,
+    policy: Policy | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Result:
+    """Replay the requests through one policy and check the result.
+
+    Args:
+        inputs: What to replay, and on what.
+        call: The policy; its text is the run's name.
+        policy: The object, if something had to be done to it first; made from `call` by default.
+        progress: As for `replay`.
+
+    Raises:
+        PolicyError: the policy failed.
+        SimulationError: time does not advance, or the result breaks an invariant: a defect of stratsim.
+    """
     spec = inputs.spec
     result = simulate(
         inputs.workload,
         inputs.profile,
-        make_policy(call),
+        make_policy(call) if policy is None else policy,
         cluster=inputs.cluster,
         max_batch=spec.max_batch,
         drop=DropMode(spec.drop),

@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.model.request import Priority
-from stratsim.model.tolerance import latest_finish_s
+from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
 from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.strait.margins import Margins
 from stratsim.predict import Copy, Observation
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stratsim.model.request import Request
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView
-    from stratsim.predict import Active, Predictor, TransferPredictor
+    from stratsim.predict import Active, Member, Predictor, TransferPredictor
 
 __all__ = ["Behind", "Estimates"]
 
@@ -33,6 +33,12 @@ class Behind(NamedTuple):
     """When the copy engine is through with those ahead."""
     beside: Active
     """Who still executes when it gets its slot."""
+    ends_s: tuple[float, ...] = ()
+    """When each of those is believed to end if nobody joins them, ascending."""
+
+    def start_s(self, in_s: float) -> float:
+        """Return when its execution could start if its copy-in takes `in_s` alone."""
+        return max(self.slot_s, max(self.copy_free_s, self.dispatch_s) + in_s) if in_s else self.slot_s
 
 
 class Estimates:
@@ -213,38 +219,70 @@ class Estimates:
         if batches and batches[-1].batch is None and batches[-1].bytes_in:
             copy_free_s = batches[-1].ready_s
         if len(batches) < self._slots:
-            return Behind(now_s, now_s, copy_free_s, tuple([planned.key for planned in batches]))
-        ends_s = sorted([planned.end_s for planned in batches])
-        slot_s = ends_s[len(batches) - self._slots]
-        dispatch_s = ends_s[len(batches) - self._places] if len(batches) >= self._places else now_s
-        return Behind(
-            dispatch_s, slot_s, copy_free_s, tuple([planned.key for planned in batches if planned.end_s > slot_s])
-        )
-
-    def newcomer_s(self, behind: Behind, model: str, in_s: float, out_s: float, now_s: float) -> float:
-        """Return when one more request, dispatched as soon as there is a place, would be done, with the margin.
-
-        A shortcut of the walk: its co-runners are those that execute when it gets its slot, all the way through.
-
-        Args:
-            behind: Its situation.
-            model: Its model.
-            in_s: What its copy-in takes alone.
-            out_s: What its copy-out takes alone.
-            now_s: The time.
-        """
-        dispatch_s, start_s, copy_free_s, beside = behind
-        if in_s:
-            ready_s = (max(copy_free_s, dispatch_s)) + in_s
-            if ready_s > start_s:
-                start_s = ready_s
-        return now_s + (start_s - now_s + self.executes_s(model, beside)) * self.stretch[model] + out_s
+            dispatch_s = slot_s = now_s
+            still = batches
+        else:
+            ends_s = sorted([planned.end_s for planned in batches])
+            slot_s = ends_s[len(batches) - self._slots]
+            dispatch_s = ends_s[len(batches) - self._places] if len(batches) >= self._places else now_s
+            still = [planned for planned in batches if planned.end_s > slot_s]
+        if len(still) > 1:
+            still = sorted(still, key=_end)
+        keys = tuple([planned.key for planned in still])
+        return Behind(dispatch_s, slot_s, copy_free_s, keys, tuple([planned.end_s for planned in still]))
 
     def follows_in_time(self, behind: Behind, request: Request, now_s: float) -> bool:
-        """Whether a waiting request would still be in time."""
+        """Whether a waiting request would still be in time, dispatched as soon as there is a place for it."""
         profile = self._profile
         in_s, out_s = profile.h2d.copy_s(request.bytes_in), profile.d2h.copy_s(request.bytes_out)
-        return self.newcomer_s(behind, request.model, in_s, out_s, now_s) <= latest_finish_s(request.deadline_s)
+        longest_s = (latest_finish_s(request.deadline_s) - now_s - out_s) / self.stretch[request.model]
+        start_s = behind.start_s(in_s)
+        return self.fits(behind, request.model, start_s, now_s + longest_s - start_s)
+
+    def fits(self, behind: Behind, model: str, start_s: float, longest_s: float) -> bool:
+        """Whether a batch of one, started then in this situation, lasts no longer than this.
+
+        First as if those beside it stayed all the way through, which is quick and pessimistic; if that is too long,
+        by `lasts_s`.
+        """
+        if self.executes_s(model, behind.beside) <= longest_s:
+            return True
+        return len(behind.beside) > 0 and self.lasts_s(behind, model, start_s) <= longest_s
+
+    def lasts_s(self, behind: Behind, model: str, start_s: float) -> float:
+        """Return what a batch of one takes that starts at `start_s` in this situation, by a walk of its own.
+
+        Those beside it go on until they have done what they have left, and then it has their share as well. What they
+        have left is what they would have done until their ends, had nobody joined them.
+        """
+        active = [*self._left(behind, start_s), ((model, 1), self.latency_s[model][1])]
+        lasted_s = 0.0
+        while True:
+            rates = self.rates(tuple([key for key, _ in active]))
+            step_s = min([work_s / rate for (_, work_s), rate in zip(active, rates, strict=True)])
+            lasted_s += step_s
+            if active[-1][1] <= step_s * rates[-1] * (1.0 + TIME_RTOL):
+                return lasted_s
+            active = [
+                (key, work_s - step_s * rate)
+                for (key, work_s), rate in zip(active, rates, strict=True)
+                if work_s > step_s * rate * (1.0 + TIME_RTOL)
+            ]
+
+    def _left(self, behind: Behind, at_s: float) -> list[tuple[Member, float]]:
+        """Return those beside a newcomer that are still there at that time, and the solo work that each has left."""
+        keys = behind.beside
+        left_s = [0.0] * len(keys)
+        for first, end_s in enumerate(behind.ends_s):  # from one end to the next the rest run together
+            if end_s > at_s:
+                for index, rate in enumerate(self.rates(keys[first:]), first):
+                    left_s[index] += (end_s - at_s) * rate
+                at_s = end_s
+        return [(key, work_s) for key, work_s in zip(keys, left_s, strict=True) if work_s > 0.0]
+
+
+def _end(planned: Planned) -> float:
+    return planned.end_s
 
 
 def _time_and_id(item: tuple[float, int, Planned, Forecast]) -> tuple[float, int]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stratsim.model.profile import SchedulerProfile
     from stratsim.model.request import Request
     from stratsim.policy.forecast import Planned
-    from stratsim.policy.strait.estimates import Estimates
+    from stratsim.policy.strait.estimates import Behind, Estimates
     from stratsim.predict import Active
 
 _Table = tuple[list[float], list[float]]
@@ -68,9 +68,10 @@ class Hypothetical:
     would be late without the candidate as well do not count. Among the others, a share of at least `confidence` must
     stay in time: in a free slot, or after the first believed end.
 
-    How late the start of a model's request may be depends on who would execute beside it and on nothing else, so these
-    allowances are kept, in order of size, until the belief or the traffic has changed. Inputs are taken to copy as
-    long as the largest seen.
+    How late the start of a model's request may be if those beside it stayed all the way through depends on who they are
+    and on nothing else, so these allowances are kept, in order of size, until the belief or the traffic has changed.
+    Where they do not suffice, each model's request is walked through to its end (`Estimates.lasts_s`). Inputs are taken
+    to copy as long as the largest seen.
     """
 
     def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:
@@ -109,28 +110,43 @@ class Hypothetical:
             self._tables.clear()
             self._tables_of = self._estimates.refreshes
             self._renew_at = self._arrived + self._arrived // 4 + 1
-        kept = self._in_time(gpu, batches, now_s)
-        return kept >= self._confidence or kept >= self._confidence * self._in_time(gpu, batches[:-1], now_s)
-
-    def _in_time(self, gpu: int, batches: Sequence[Planned], now_s: float) -> float:
-        """Return the share of hypothetical requests that would be in time behind `batches`."""
         behind = self._estimates.behind(gpu, batches, now_s)
-        start_s = behind.slot_s
-        if self._copy_s:
-            start_s = max(start_s, max(behind.copy_free_s, behind.dispatch_s) + self._copy_s)
+        if self._surely_in_time(behind, now_s) >= self._confidence:
+            return True
+        kept = self._in_time(behind, now_s)
+        if kept >= self._confidence:
+            return True
+        return kept >= self._confidence * self._in_time(self._estimates.behind(gpu, batches[:-1], now_s), now_s)
+
+    def _in_time(self, behind: Behind, now_s: float) -> float:
+        """Return the share of hypothetical requests that would be in time in this situation."""
+        start_s = behind.start_s(self._copy_s)
+        met = total = 0
+        for model, traffic in self._seen.items():
+            longest_s = self._longest_s(model, traffic) * (1.0 + TIME_RTOL) - (start_s - now_s)
+            met += traffic.count * self._estimates.fits(behind, model, start_s, longest_s)
+            total += traffic.count
+        return met / total
+
+    def _longest_s(self, model: str, traffic: _Traffic) -> float:
+        """Return how long a request may wait for its start and execute, by the forecast, so that it is in time."""
+        return (traffic.slo_s - traffic.out_s) / self._estimates.stretch[model]
+
+    def _surely_in_time(self, behind: Behind, now_s: float) -> float:
+        """Return the share that would be in time even if those beside them stayed all the way through."""
         table = self._tables.get(behind.beside)
         if table is None:
             table = self._tables[behind.beside] = self._table(behind.beside)
         allowances_s, shares = table
         # Comparing with a little less: a start planned exactly at the latest one is in time.
-        return shares[bisect_left(allowances_s, start_s - now_s - TIME_RTOL * now_s)]
+        return shares[bisect_left(allowances_s, behind.start_s(self._copy_s) - now_s - TIME_RTOL * now_s)]
 
     def _table(self, beside: Active) -> _Table:
         """Return by how much a start may be delayed, ascending, and the share of requests that may be delayed more."""
         rows = []
         for model, traffic in self._seen.items():
             lasts_s = self._estimates.executes_s(model, beside)
-            rows.append(((traffic.slo_s - traffic.out_s) / self._estimates.stretch[model] - lasts_s, traffic.count))
+            rows.append((self._longest_s(model, traffic) - lasts_s, traffic.count))
         rows.sort()
         total = sum([count for _, count in rows])
         shares = [1.0]

@@ -15,7 +15,7 @@ def profile():
     return load_profile("rtx3080-disb")
 
 
-@pytest.mark.parametrize("name", ["a100-80gb-parvagpu", "rtx3080-disb"])
+@pytest.mark.parametrize("name", ["a100-80gb-parvagpu", "asymmetric-six", "rtx3080-disb"])
 def test_shipped_profiles_say_where_every_figure_comes_from(name):
     assert uncovered(load_profile(name)) == ()
     assert unused(load_profile(name)) == ()

@@ -1,0 +1,49 @@
+"""`stratsim experiment plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stratsim.cli.experiment.output import show_saturations
+from stratsim.cli.text import heading, number, table
+
+__all__ = ["plan"]
+
+
+_EXAMPLES = """\b
+Examples:
+  stratsim experiment plan study.toml --jobs 8
+  stratsim experiment plan study.toml --quick --no-time
+"""
+
+
+@click.command("plan", epilog=_EXAMPLES)
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes.")
+@click.option("--quick", is_flag=True, help="The study's own short version: its [quick] table.")
+@click.option("--no-time", is_flag=True, help="Count only: no run to see how fast policies are.")
+def plan(file: Path, jobs: int, quick: bool, no_time: bool) -> None:
+    """Say how many runs the study in FILE has, and how long they will take.
+
+    The time is estimated from one short run of every policy, in the first cell that it is in.
+    """
+    from stratsim.experiment.planning import make_plan
+    from stratsim.experiment.study import load_study
+
+    study, _ = load_study(file, quick=quick)
+    found = make_plan(study, timed=not no_time)
+    heading(study.title)
+    click.echo(f"cells {found.cells}, " + ", ".join(f"{stage} runs {count}" for stage, count in found.runs.items()))
+    show_saturations(found.saturations.values())
+    heading("Policies")
+    rows = [
+        (each.name, each.role, str(each.trials), str(each.runs), number(each.seconds), number(each.total_s / 60))
+        for each in found.policies
+    ]
+    table(("policy", "role", "trials", "runs", "s per run", "minutes"), rows, left=2)
+    if not no_time:
+        total = sum(each.total_s for each in found.policies)
+        click.echo()
+        click.echo(f"about {number(total / 60 / jobs)} minutes with {jobs} job{'s' * (jobs > 1)}")

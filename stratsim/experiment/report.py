@@ -1,0 +1,204 @@
+"""Tables of a study of policies, for people and for figures: everything is read off the summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stratsim.experiment.kinds import Table
+from stratsim.experiment.selection import BEST, FIXED
+from stratsim.experiment.study import CONCURRENCY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stratsim.experiment.study import Study
+
+__all__ = ["figures", "tables"]
+
+_COLUMNS = (
+    "policy",
+    "C",
+    "setting",
+    "high %",
+    "low %",
+    "diff pp",
+    "95 % interval",
+    "p Holm",
+    "low price pp",
+    "Jain high",
+)
+
+
+def tables(study: Study, summary: Mapping[str, Any]) -> list[Table]:
+    """Return a table per cell at the best concurrency, one line per cell at the fixed one, and the verdicts."""
+    found = [_cell_table(summary, *place) for place in _places(summary, BEST)]
+    fixed = _places(summary, FIXED)
+    if fixed:
+        found.append(_fixed_table(study, summary, fixed))
+    if summary["hypotheses"]:
+        found.append(_verdict_table(summary))
+    return found
+
+
+def _places(summary: Mapping[str, Any], at: str) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Return the entries of each cell, with the cell's name."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in summary["cells"]:
+        if entry["at"] == at:
+            found.setdefault(_cell(summary, entry), []).append(entry)
+    return list(found.items())
+
+
+def _cell(summary: Mapping[str, Any], entry: Mapping[str, Any], without: Sequence[str] = ()) -> str:
+    return ", ".join(f"{axis} {entry[axis]}" for axis in summary["axes"] if axis not in without)
+
+
+def _cell_table(summary: Mapping[str, Any], name: str, entries: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            entry["policy"] if not entry["against"] else f"{entry['policy']} (against {entry['against']})",
+            str(entry[CONCURRENCY]),
+            entry["setting"] if summary["trials"][entry["policy"]] > 1 else "",
+            _percent(entry["violation_high"]),
+            _percent(entry["violation_low"]),
+            *_difference(entry["diff_high_pp"]),
+            _points(entry["low_price"]),
+            f"{entry['high_jain_models']:.3f}",
+        )
+        for entry in sorted(entries, key=lambda entry: (entry["role"] == "ablation", entry["violation_high"]))
+    ]
+    title = f"{name}: best C; difference is {summary['strait_policy']} minus the policy, high priority"
+    return Table(title, _COLUMNS, rows, left=3)
+
+
+def _fixed_table(study: Study, summary: Mapping[str, Any], places: Any) -> Table:
+    strait, rows = summary["strait_policy"], []
+    for name, entries in places:
+        for entry in entries:
+            if entry["policy"] == strait:
+                against = entry["against"] or "-"
+                own = (_percent(entry["violation_high"]), _percent(entry["violation_low"]))
+                rows.append((name, against, *own, *_difference(entry["diff_high_pp"])))
+    title = f"{strait} against the best blind rival, all at C = {study.analysis.fixed_concurrency}"
+    return Table(title, ("cell", "rival", "high %", "low %", "diff pp", "95 % interval", "p Holm"), rows, left=2)
+
+
+def _verdict_table(summary: Mapping[str, Any]) -> Table:
+    rows = []
+    for verdict in summary["hypotheses"]:
+        if verdict["hypothesis"] == "H2":
+            figures = {name: each["mean"] for name, each in verdict["diff_low_pp"].items()}
+            shown = ", ".join(f"{name} {_points(mean)}" for name, mean in figures.items())
+        elif verdict["hypothesis"] == "H1":
+            shown = f"{verdict['rival']} {' '.join(_difference(verdict['diff_high_pp'])[:2])}"
+        else:
+            closed = verdict["closed"]
+            shown = f"closed {100 * closed['mean']:.0f} % of {verdict['gap_pp']['mean']:.2f} pp" if closed else "no gap"
+        rows.append((verdict["hypothesis"], _cell(summary, verdict), verdict["verdict"], shown))
+    return Table("Hypotheses, by simultaneous intervals", ("", "cell", "verdict", "by"), rows, left=4)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f}"
+
+
+def _difference(found: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    if found is None:
+        return "-", "-", "-"
+    p = found.get("p_holm")
+    return _points(found["mean"]), f"[{_points(found['lo'])}, {_points(found['hi'])}]", "-" if p is None else f"{p:.2g}"
+
+
+# The data behind the figures -----------------------------------------------------------------------------------------
+
+
+def figures(study: Study, summary: Mapping[str, Any]) -> dict[str, Table]:  # noqa: ARG001 (one signature for all kinds)
+    """Return the data of each figure, by name; figures that there is nothing to show in are left out."""
+    entries = [entry for entry in summary["cells"] if entry["at"] == BEST]
+    found = {
+        "study-violations": _violations(summary, entries),
+        "study-differences": _differences(summary, entries),
+        "study-equity": _equity(summary, entries),
+        "study-ablations": _ablations(summary, entries),
+    }
+    return {name: table for name, table in found.items() if table.rows}
+
+
+def _violations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
+    """Violations by class against load."""
+    columns = ("conditions", "policy", "role", "class", "load", "violation", "low", "high")
+    rows = [
+        (
+            _cell(summary, entry, ["load"]) or "all",
+            entry["policy"],
+            entry["role"],
+            label,
+            float(entry["load"]),
+            entry[f"violation_{label}"],
+            *entry[f"violation_{label}_interval"],
+        )
+        for entry in entries
+        if "load" in summary["axes"] and entry["role"] != "ablation"
+        for label in ("high", "low")
+    ]
+    return Table("Violations by class against load", columns, rows)
+
+
+def _differences(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
+    """Strait minus each baseline, by cell."""
+    columns = ("cell", "policy", "role", "best_blind", "mean", "low", "high", "low_simultaneous", "high_simultaneous")
+    blind = {_cell(summary, entry): entry["against"] for entry in entries if entry["role"] == "strait"}
+    rows = [
+        (
+            _cell(summary, entry),
+            entry["policy"],
+            entry["role"],
+            int(entry["policy"] == blind.get(_cell(summary, entry))),
+            *(entry["diff_high_pp"][key] for key in ("mean", "lo", "hi", "lo_simultaneous", "hi_simultaneous")),
+        )
+        for entry in entries
+        if entry["role"] not in ("strait", "ablation") and entry["diff_high_pp"] is not None
+    ]
+    return Table("Strait minus each baseline, high-priority violations", columns, rows)
+
+
+def _equity(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
+    """Violation against equity."""
+    names = (
+        "violation_high",
+        "violation_low",
+        "high_jain_models",
+        "low_jain_models",
+        "violation_gap_pp",
+        "max_slowdown",
+    )
+    rows = [
+        (_cell(summary, entry), entry["policy"], entry["role"], *(entry[name] for name in names))
+        for entry in entries
+        if entry["role"] != "ablation"
+    ]
+    return Table("Equity against violation", ("cell", "policy", "role", *names), rows)
+
+
+def _ablations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
+    """Strait and what is left of it without one thing or another."""
+    columns = ("cell", "policy", "role", "class", "violation", "low", "high")
+    with_some = {_cell(summary, entry) for entry in entries if entry["role"] == "ablation"}
+    rows = [
+        (
+            _cell(summary, entry),
+            entry["policy"],
+            entry["role"],
+            label,
+            entry[f"violation_{label}"],
+            *entry[f"violation_{label}_interval"],
+        )
+        for entry in entries
+        if entry["role"] in ("strait", "oracle", "ablation") and _cell(summary, entry) in with_some
+        for label in ("high", "low")
+    ]
+    return Table("Ablations", columns, rows)

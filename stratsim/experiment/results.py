@@ -1,0 +1,77 @@
+"""The folder of a study: what is written when runs have ended, and read again later."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from stratsim.errors import MissingExtraError, SpecError
+from stratsim.experiment.kinds import find_kind
+from stratsim.experiment.store import KEY, Store, write_text
+from stratsim.experiment.study import make_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stratsim.experiment.kinds import Table
+    from stratsim.experiment.study import Study
+    from stratsim.experiment.sweep import Outcome
+
+__all__ = ["read_results", "write_summary"]
+
+
+def write_summary(study: Study, outcome: Outcome, out: Path) -> tuple[dict[str, Any], list[str]]:
+    """Write summary.json, the data of the figures, and the figures if matplotlib is there.
+
+    Returns:
+        The summary, and notes on what was left out.
+    """
+    kind = find_kind(study.kind)
+    summary = kind.summarise(study, outcome.rows)
+    summary["saturations"] = list(outcome.saturations.values())
+    write_text(out / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    folder = out / "figures"
+    folder.mkdir(exist_ok=True)
+    made = kind.figures(study, summary)
+    for name, table in made.items():
+        write_text(folder / f"{name}.csv", _csv(table))
+    return summary, _draw(folder, list(made))
+
+
+def read_results(out: Path) -> tuple[Study, dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the study of a folder, its summary computed anew from the rows there, and load 1.0.
+
+    Raises:
+        SpecError: the folder holds no study.
+    """
+    try:
+        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        points = json.loads((out / "saturation.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise SpecError(f"{out}: there is no study (`stratsim experiment run` makes one)") from None
+    study = make_study(manifest["study"], out / "manifest.json")
+    kind = find_kind(study.kind)
+    store = Store(out / "results.csv", [KEY, *kind.columns(study)])
+    rows = [row for found in store.rows.values() for row in found]
+    return study, kind.summarise(study, rows), points
+
+
+def _csv(table: Table) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([table.columns, *table.rows])
+    return out.getvalue()
+
+
+def _draw(folder: Path, names: list[str]) -> list[str]:
+    """Draw what can be drawn; figures come from another package."""
+    point = next(iter(entry_points(group="stratsim.figures", name="study")), None)
+    if point is None:
+        return ["no figures: the package that draws them is not installed"]
+    try:
+        point.load()(folder, names)
+    except MissingExtraError as error:
+        return [f"no figures: {error}"]
+    return []

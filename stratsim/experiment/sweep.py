@@ -1,0 +1,267 @@
+"""Runs a study: everything that has no row yet, by any executor, then what follows from the rows.
+
+DIR/results.csv grows as runs end, so a study that was interrupted goes on where it was; at the end it is sorted, and is
+the same bytes however many processes worked on it. DIR/timings.csv has what differs between identical runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stratsim import __version__
+from stratsim.errors import OutputError, SpecError, StratsimError
+from stratsim.experiment.grid import cells, sha256
+from stratsim.experiment.kinds import Context, Kind, find_kind
+from stratsim.experiment.saturation import SaturationPoint, saturation
+from stratsim.experiment.spec import make_spec
+from stratsim.experiment.store import KEY, Store, write_text
+from stratsim.model.codec import dump_profile, load_profile, profile_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from stratsim.experiment.grid import Task
+    from stratsim.experiment.store import Row
+    from stratsim.experiment.study import Study
+
+__all__ = ["Failure", "Outcome", "at_rate", "code_sha256", "context_of", "run_study", "saturations"]
+
+_RESULT, _TIMINGS, _SATURATION, _MANIFEST = "results.csv", "timings.csv", "saturation.json", "manifest.json"
+_CODE = (
+    *("device", "engine", "export", "model", "policy", "predict", "solve", "trace", "rng.py"),
+    *(f"experiment/{name}.py" for name in ("campaign", "one_run", "oracle", "run", "saturation", "spec", "variants")),
+    *(f"stats/{name}.py" for name in ("deadlines", "fairness", "latency", "occupancy")),
+)
+"""What a run's figures depend on, and what is made of them afterwards does not."""
+_NOT_MACHINE = ("policy", "load", "max_concurrency", "warmup_s", "drop", "seed", "profile")
+"""Fields of a run that its saturation does not depend on (the profile does by its content)."""
+
+
+class Failure(NamedTuple):
+    """A run that ended with an error."""
+
+    settings: Mapping[str, Any]
+    message: str
+
+    def __str__(self) -> str:
+        cell = " ".join(f"{key}={value}" for key, value in self.settings["cell"].items())
+        slots, seed = self.settings["base"]["max_concurrency"], self.settings["seed"]
+        return f"{cell}, {self.settings['setting']}, C={slots}, seed {seed}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a study gave.
+
+    Args:
+        rows: Of all runs that have one, in the order of the grid.
+        failures: Runs without.
+        made: Runs that were made now; the others had their rows.
+        saturations: Load 1.0 by what it depends on, with the profile's name.
+    """
+
+    rows: list[Row]
+    failures: list[Failure]
+    made: int
+    saturations: dict[str, dict[str, Any]]
+
+
+def run_study(
+    study: Study,
+    record: Mapping[str, Any],
+    out: Path,
+    *,
+    jobs: int = 1,
+    executor: Executor | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    fresh: bool = False,
+    trust: bool = False,
+) -> Outcome:
+    """Run what has no row in `out` yet, and write the table of all.
+
+    Args:
+        study: From `load_study`.
+        record: The plain data it was made from; kept beside the results.
+        out: Folder; made if it is not there.
+        jobs: Number of processes, if there is no executor.
+        executor: Where to run instead: anything that takes `submit`, and whose workers see `out`.
+        progress: Called with (stage, runs done, runs in all) as runs end.
+        fresh: Forget the rows that are there.
+        trust: Keep rows that other code made.
+
+    Raises:
+        OutputError: `out` cannot be written, or has rows that another version of the code made.
+        StratsimError: the study names what cannot be used.
+    """
+    kind = find_kind(study.kind)
+    _open_folder(out, record, fresh=fresh, trust=trust)
+    context = context_of(study, out)
+    own = None if executor is not None else _executor(jobs)
+    try:
+        used = executor or own
+        assert used is not None  # noqa: S101 (one of the two)
+        points = saturations(study, context, out, used)
+        return _stages(study, kind, context, points, out, used, progress)
+    finally:
+        if own is not None:
+            own.shutdown(cancel_futures=True)
+
+
+def _stages(
+    study: Study,
+    kind: Kind,
+    context: Context,
+    points: dict[str, dict[str, Any]],
+    out: Path,
+    executor: Executor,
+    progress: Callable[[str, int, int], None] | None,
+) -> Outcome:
+    store = Store(out / _RESULT, [KEY, *kind.columns(study)])
+    timings = Store(out / _TIMINGS, [KEY, "wall_s"])
+    failures: dict[str, Failure] = {}
+    order: list[str] = []
+    made = 0
+    for stage in kind.stages:
+        known = [row for key in dict.fromkeys(order) for row in store.rows.get(key, ())]
+        tasks = stage(study, context, known)
+        order += [each.sha256 for each in tasks]
+        todo = list({each.sha256: each for each in tasks if each.sha256 not in store.rows}.values())
+        name = stage.__name__
+        submitted = {executor.submit(_attempt, kind.run, at_rate(each, points)): each for each in todo}
+        try:
+            for done, (each, found) in enumerate(_finished(submitted), start=1):
+                if isinstance(found, str):
+                    failures[each.sha256] = Failure(each.settings, found)
+                else:
+                    store.add(each.sha256, found)
+                    timings.add(each.sha256, [{"wall_s": row.get("wall_s")} for row in found])
+                    made += 1
+                if progress is not None:
+                    progress(name, done, len(todo))
+        except BaseException:
+            for future in submitted:
+                future.cancel()
+            raise
+    unique = list(dict.fromkeys(order))
+    timings.sort(unique)
+    return Outcome(store.sort(unique), list(failures.values()), made, points)
+
+
+def _attempt(run: Callable[[Mapping[str, Any]], list[dict[str, Any]]], settings: Mapping[str, Any]) -> Any:
+    """Return the rows of a run, or what is wrong with it: one failure must not lose the others."""
+    try:
+        return run(settings)
+    except StratsimError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 (a defect of ours or a plug-in's; it is reported)
+        return f"{type(error).__name__}: {error}"
+
+
+def _finished(submitted: Mapping[Future[Any], Task]) -> Iterable[tuple[Task, Any]]:
+    for future in as_completed(submitted):
+        error = future.exception()
+        yield submitted[future], future.result() if error is None else f"{type(error).__name__}: {error}"
+
+
+def _executor(jobs: int) -> Executor:
+    if jobs < 1:
+        raise SpecError(f"jobs must be at least 1, got {jobs}")
+    if jobs == 1:
+        return ThreadPoolExecutor(1)  # in this process
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+
+
+# What all runs need --------------------------------------------------------------------------------------------------
+
+
+def context_of(study: Study, out: Path) -> Context:
+    """Make the profiles, and write them to `out`/profiles: workers read them there.
+
+    Raises:
+        StratsimError: a profile that cannot be read or made.
+    """
+    folder = out / "profiles"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name in dict.fromkeys(cell.base["profile"] for cell in cells(study)):
+        made = study.profiles[name].make(name) if name in study.profiles else load_profile(name)
+        file = folder / f"{Path(name).name.removesuffix('.json')}.json"
+        write_text(file, dump_profile(made))
+        found[name] = {"sha256": profile_sha256(made), "file": str(file)}
+    return Context(found)
+
+
+def saturations(study: Study, context: Context, out: Path, executor: Executor) -> dict[str, dict[str, Any]]:
+    """Return load 1.0 for everything it depends on: profile, mix and machine. What DIR knows is not computed again."""
+    wanted: dict[str, tuple[Any, ...]] = {}
+    for cell in cells(study):
+        profile = context.profiles[cell.base["profile"]]
+        mix = cell.workload.get("models", {}).get("mix")
+        wanted[_saturation_key(cell.base, mix, profile["sha256"])] = (profile["file"], cell.base, mix)
+    limits = asdict(study.saturation)
+    path = out / _SATURATION
+    known: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    asked = sha256(limits)
+    todo = {key: args for key, args in wanted.items() if known.get(key, {}).get("asked") != asked}
+    futures = {key: executor.submit(_saturate, args, limits) for key, args in todo.items()}
+    for key, future in futures.items():
+        point = SaturationPoint(*future.result())
+        _, base, mix = wanted[key]
+        where = {"profile": base["profile"], "topology": base["topology"], "mix": mix}
+        known[key] = {**where, "asked": asked, **point._asdict()}
+    write_text(path, json.dumps(known, indent=1) + "\n")
+    return {key: known[key] for key in wanted}
+
+
+def _saturate(where: tuple[Any, ...], limits: Mapping[str, Any]) -> tuple[Any, ...]:
+    file, base, mix = where
+    return tuple(saturation(load_profile(file), make_spec(base, "run"), mix, **limits))
+
+
+def _saturation_key(base: Mapping[str, Any], mix: Any, profile_sha256: str) -> str:
+    machine = {key: value for key, value in base.items() if key not in _NOT_MACHINE}
+    return sha256({"machine": machine, "mix": mix, "profile": profile_sha256})
+
+
+def at_rate(each: Task, points: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a task's settings with the rate that its load means."""
+    settings = each.settings
+    mix = settings["workload"].get("models", {}).get("mix")
+    point = points[_saturation_key(settings["base"], mix, settings["profile_sha256"])]
+    return {**settings, "saturation": dict(point), "rate_per_s": settings["base"]["load"] * point["rate_per_s"]}
+
+
+def _open_folder(out: Path, record: Mapping[str, Any], *, fresh: bool, trust: bool) -> None:
+    """Make the folder, or see that what is in it can be continued."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be made: {error.strerror or error}") from error
+    code = code_sha256()
+    manifest = out / _MANIFEST
+    if manifest.exists() and not (fresh or trust):
+        earlier = json.loads(manifest.read_text(encoding="utf-8")).get("code_sha256")
+        if earlier != code and (out / _RESULT).exists():
+            raise OutputError(f"{out}: made by other code than this; --fresh starts anew, --trust keeps its rows")
+    if fresh:
+        for name in (_RESULT, _TIMINGS, _SATURATION):
+            (out / name).unlink(missing_ok=True)
+    made = {"stratsim_version": __version__, "code_sha256": code, "study_sha256": sha256(record)}
+    write_text(manifest, json.dumps({**made, "study": record}, indent=1) + "\n")
+
+
+def code_sha256() -> str:
+    """Return the SHA-256 of the code that runs depend on: rows of another code are not continued."""
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for part in _CODE:
+        files: Sequence[Path] = sorted((root / part).rglob("*.py")) if (root / part).is_dir() else [root / part]
+        for file in files:
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

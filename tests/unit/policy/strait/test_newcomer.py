@@ -1,0 +1,49 @@
+"""How long a newcomer lasts behind batches in flight, worked out by hand. Times in ms, as they are for `Estimates`."""
+
+import pytest
+
+from stratsim.policy.base import DropMode, Setting
+from stratsim.policy.strait.estimates import Behind, Estimates
+from stratsim.predict import Predictor, make_transfer_predictor
+from stratsim.rng import Streams
+from stratsim.testing import make_profile
+
+
+class Shares(Predictor):
+    """The GPU is shared out evenly."""
+
+    def rate(self, target, others):
+        return 1.0 / (1 + len(others))
+
+
+def estimates():
+    profile = make_profile({"a": 10.0, "b": 10.0, "n": 4.0}).for_scheduler()
+    setting = Setting(profile, 1, 3, 0, 8, DropMode.INFEASIBLE, Streams(0))
+    belief, transfers = Shares().fit(profile), make_transfer_predictor("no-transfers").fit(profile)
+    return Estimates(setting, belief, transfers, margin=0.0, floor=0.0, refresh=1)
+
+
+@pytest.mark.parametrize(
+    ("ends", "start", "lasts"),
+    [
+        ((), 0.0, 4.0),  # alone
+        ((10.0,), 0.0, 8.0),  # beside one that has 10 left: half speed to its end
+        ((2.0,), 0.0, 6.0),  # that one has 2 left: until 4 both do 2, then 2 alone
+        ((10.0,), 9.0, 5.0),  # started at 9, when it has 1 left: until 11 both do 1, then 3 alone
+        ((10.0,), 12.0, 4.0),  # it has gone by then
+        # Two others, alone to the end: a has (4 - 0) / 2 = 2 left, b 2 + (6 - 4) = 4. With the newcomer, at a third of
+        # the speed each, a ends after 6, when b and it have 2 left; both end 4 later.
+        ((4.0, 6.0), 0.0, 10.0),
+    ],
+)
+def test_a_newcomer_lasts(ends, start, lasts):
+    beside = (("a", 1), ("b", 1))[: len(ends)]
+    behind = Behind(0.0, 0.0, 0.0, beside, ends)
+    assert estimates().lasts_s(behind, "n", start) == pytest.approx(lasts, rel=1e-12)
+    assert estimates().fits(behind, "n", start, lasts * (1 + 1e-9))
+    assert not estimates().fits(behind, "n", start, lasts * (1 - 1e-9))
+
+
+def test_its_start_waits_for_a_slot_and_for_its_input():
+    behind = Behind(dispatch_s=5.0, slot_s=7.0, copy_free_s=3.0, beside=())
+    assert [behind.start_s(copy) for copy in (0.0, 1.0, 4.0)] == [7.0, 7.0, 9.0]
