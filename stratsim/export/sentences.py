@@ -75,7 +75,7 @@ _PARTS = {
     "copy_in_wait": "its input waited {} for the copy engine",
     "copy_in_contention": "other copies slowed its input by {}",
     "slot_wait": "it waited {} on the GPU for an execution slot",
-    "preemption": "it was stopped for {}, or did lost work again",
+    "preemption": "being preempted cost it {}",
     "copy_out_wait": "its output waited {} for the copy engine",
     "copy_out_contention": "other copies slowed its output by {}",
 }
@@ -109,6 +109,8 @@ def _decided(about: Explanation) -> Iterator[str]:
         yield f"it was dispatched although it was believed to be late; {gpu} had {_names(cause.batches)}{_since(cause)}"
     elif cause.kind == "later dispatch":
         yield f"without what was dispatched after it ({_names(cause.batches)}) it would have been in time"
+    elif cause.kind == "preempted":
+        yield f"had it not been stopped, it would have been in time; meanwhile {gpu} had {_names(cause.batches)}"
     elif cause.kind == "belief":
         assert about.finish_s is not None  # noqa: S101 (it was late)
         assert about.expected_s is not None  # noqa: S101 (so it says)
