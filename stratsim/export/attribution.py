@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     Value = Callable[[tuple[int, ...]], float]
     Span = tuple[float, float]
+    Known = dict[tuple[Any, ...], list[float]]
 
 __all__ = ["Attribution", "attribute"]
 
@@ -94,6 +95,7 @@ def attribute(
         pauses: From when to when batches were stopped: `batch_id`, `off_s`, `on_s`. None: nothing was.
     """
     found = Attribution()
+    known: Known = {}
     spans: dict[int, list[Span]] = defaultdict(list)
     if pauses is not None:
         for batch, off_s, on_s in zip(pauses["batch_id"], pauses["off_s"], pauses["on_s"], strict=True):
@@ -102,7 +104,7 @@ def attribute(
     for _, table in batches.groupby("gpu"):
         for rows in _periods(table, lost_s, model, wanted, spans):
             targets = [row for row in rows if row.id in wanted]
-            shares = _shares(rows, targets, model)
+            shares = _shares(rows, targets, model, known)
             by_overlap = shares is None
             if shares is None:
                 shares = {row.id: _by_overlap(row, rows) for row in targets}
@@ -113,15 +115,15 @@ def attribute(
 
 
 def _shares(
-    rows: Sequence[_Row], targets: Sequence[_Row], model: ExecutionModel | None
+    rows: Sequence[_Row], targets: Sequence[_Row], model: ExecutionModel | None, known: Known
 ) -> dict[int, dict[int, float]] | None:
     """Return who slowed each target in a busy period; None if that cannot be told."""
     stopped = any(row.pauses for row in rows)
     if isinstance(model, FluidModel):
         if not stopped:
-            return _by_rates(_stretches(rows, model), {row.id for row in targets}, model)
+            return _by_rates(_stretches(rows, model), {row.id for row in targets}, model, known)
         if all(len(row.work) == 1 for row in rows):  # one phase: the company alone decides
-            return _by_rates(_companies(rows), {row.id for row in targets}, model)
+            return _by_rates(_companies(rows), {row.id for row in targets}, model, known)
         return None
     if model is None or stopped:
         return None
@@ -181,11 +183,10 @@ def _balance(found: Attribution, row: _Row, shares: dict[int, float], *, exact: 
 
 
 def _by_rates(
-    stretches: Iterable[tuple[float, Sequence[Any]]], targets: set[int], model: FluidModel[Any]
+    stretches: Iterable[tuple[float, Sequence[Any]]], targets: set[int], model: FluidModel[Any], known: Known
 ) -> dict[int, dict[int, float]]:
-    """Share what each target loses in every stretch of constant company, of these lengths."""
+    """Share what each target loses in every stretch of constant company, of these lengths; `known` keeps answers."""
     lost: dict[int, dict[int, float]] = {target: defaultdict(float) for target in targets}
-    known: dict[tuple[Any, ...], list[float]] = {}
     for lasted_s, running in stretches:
         for batch in running:
             if batch.key not in targets or len(running) < 2:
@@ -260,16 +261,23 @@ def _rate_shares(model: FluidModel[Any], company: tuple[Any, ...]) -> list[float
 
 
 def _by_replays(row: _Row, rows: Sequence[_Row], model: ExecutionModel) -> dict[int, float]:
-    """Share by when the batch would have ended beside some of its co-runners alone, at the times when they started."""
+    """Share by when the batch would have ended beside some of its co-runners alone, at the times when they started.
+
+    Whoever was beside a co-runner, but not beside the batch, is there in any case: it decides how far the co-runner has
+    got when it meets the batch.
+    """
     others = [other for other in rows if other is not row and _together_s(row, other) > 0]
+    beyond = [each for each in rows if any(_together_s(each, other) > 0 for other in others)]
+    always = [each for each in beyond if each is not row and each not in others]
 
-    def loss(members: tuple[int, ...]) -> float:
-        chosen = sorted([row, *(others[member] for member in members)], key=lambda each: each.start_s)
-        return _end_s(model, chosen, row.id) - row.start_s - row.solo_s
+    def end_s(members: tuple[int, ...]) -> float:
+        chosen = [row, *always, *(others[member] for member in members)]
+        return _end_s(model, sorted(chosen, key=lambda each: each.start_s), row.id)
 
-    shares = _shared(len(others), loss, _MOST_REPLAYED)
-    positive = {other.id: share for other, share in zip(others, shares, strict=True) if share > 0}
-    return positive or _by_overlap(row, rows)
+    first_s = end_s(()) if others else 0.0
+    shares = _shared(len(others), lambda members: end_s(members) - first_s, _MOST_REPLAYED)
+    worth = {other.id: share for other, share in zip(others, shares, strict=True) if share > _SAME * row.solo_s}
+    return worth or _by_overlap(row, rows)
 
 
 def _end_s(model: ExecutionModel, rows: Sequence[_Row], batch_id: int) -> float:

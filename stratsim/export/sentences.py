@@ -118,6 +118,8 @@ def _decided(about: Explanation) -> Iterator[str]:
         part = f", {_ms(later_s)} of that by what was dispatched after it" if later_s else ""
         longer = _ms(about.finish_s - about.expected_s)
         yield f"its own dispatch made it late: it took {longer} longer than believed{part}"
+    elif about.dropped_s is not None:
+        yield f"whether it could still have been in time is not known; {gpu} had {_names(cause.batches)}{_since(cause)}"
     else:
         yield "its own dispatch made it late; this policy does not say what it believes"
 

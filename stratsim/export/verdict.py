@@ -56,7 +56,8 @@ class Cause:
             although alone it could have been. `known`: its own dispatch, believed to be late. `later dispatch`:
             without what was dispatched after it, it would have been in time. `preempted`: had it not been stopped (and
             not slowed by what was dispatched after it), it would have been in time. `belief`: its own dispatch,
-            believed to be in time. `unknown`: its own dispatch, by a policy that does not say what it believes.
+            believed to be in time. `unknown`: its own dispatch, by a policy that does not say what it believes, or its
+            drop, where it is not known what was possible alone.
         at_s: When: the dispatch or drop itself, or the last moment at which it could still have been in time alone.
         batches: What was on the GPU then, or what slowed it.
         meanwhile: Batches dispatched between its arrival and then, by class, on all GPUs.
@@ -309,7 +310,8 @@ def _cause(run: Run, about: Explanation) -> Cause | None:
     if kind == "preempted":
         first_s, others = _while_stopped(run, about)
         return Cause(kind, first_s, others)
-    batches = about.slowed_by if kind in {"belief", "unknown"} else _in_flight(run, about, at_s)
+    own = kind in {"belief", "unknown"} and about.dispatch_s is not None
+    batches = about.slowed_by if own else _in_flight(run, about, at_s)
     return Cause(kind, at_s, batches, _meanwhile(run, about.arrival_s, at_s))
 
 
@@ -340,7 +342,7 @@ def cause_kind(
     if latest_s is not None and latest_s < decided_s:
         return "waited", max(latest_s, arrival_s)
     if finish_s is None:
-        return "given up", decided_s
+        return "unknown" if latest_s is None else "given up", decided_s
     due_s = latest_finish_s(deadline_s)
     if expected_s is not None and expected_s > due_s:
         return "known", decided_s

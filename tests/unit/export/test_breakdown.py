@@ -108,6 +108,9 @@ class TestChangedProfile:
         found = explain(run, request)
         assert found.alone_s is None
         assert found.notes == run.machine.notes
+        dropped = worst(run, 1, None, "dropped")
+        assert dropped
+        assert "whether it could still have been in time is not known".capitalize() in explain(run, dropped[0]).verdict
 
     def test_parts_sum_all_the_same(self, changed):
         parts = read_run(changed).parts.dropna()
