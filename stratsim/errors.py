@@ -19,7 +19,7 @@ Messages are one line: the command line prints them as they are, without a trace
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,10 @@ __all__ = [
 
 
 class StratsimError(Exception):
-    """Base class of all errors raised on purpose."""
+    """Base class of all errors raised on purpose. They can be pickled, as they must get out of worker processes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, vars(self))
 
 
 class SpecError(StratsimError, ValueError):
@@ -144,6 +147,14 @@ class MissingExtraError(StratsimError, ImportError):
 
 class BundledFileNotFoundError(StratsimError, FileNotFoundError):
     """A file that should have come with stratsim is not there."""
+
+
+def _restored(cls: type[StratsimError], args: tuple[Any, ...], state: dict[str, Any]) -> StratsimError:
+    """Return an error as it was, past a constructor that takes other arguments than `args`."""
+    error = cls.__new__(cls)
+    error.args = args
+    vars(error).update(state)
+    return error
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
