@@ -19,10 +19,11 @@ Messages are one line: the command line prints them as they are, without a trace
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 __all__ = [
     "BundledFileNotFoundError",
