@@ -115,7 +115,7 @@ class PreemptiveEdf(PriorityEdf):
             return
         if not gpu.free_places:
             yield Suspend(_rest(gpu)[-1])
-        yield Start(tuple(batch), gpu.id)
+        yield Start(tuple(batch), gpu.id, self._expected_s)
         self._unanswered[gpu.id] += self._urgent
 
     def _next(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Iterator[Decision]:
