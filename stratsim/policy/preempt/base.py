@@ -66,26 +66,26 @@ class PreemptiveEdf(PriorityEdf):
     def decide(self, view: View) -> Iterator[Decision]:
         """Start what is urgent, stop or resume the rest, then start the rest."""
         self._urgent = True
-        while self._urgent_waits() and (gpu := self._pick_urgent(view)) is not None:
+        while self._next_class() is Priority.HIGH and (gpu := self._pick_urgent(view)) is not None:
             yield from self._start(gpu, view)
         self._urgent = False
         for gpu in view.gpus:
             yield from self._suspend(gpu)
             yield from self._resume(gpu)
-        while self._heads and not self._urgent_waits() and (gpu := self._pick_rest(view)) is not None:
+        while self._next_class() is Priority.LOW and (gpu := self._pick_rest(view)) is not None:
             yield from self._start(gpu, view)
 
     # Starts ----------------------------------------------------------------------------------------------------------
 
-    def _urgent_waits(self) -> bool:
-        """Whether a request of high priority waits: it would be the first."""
+    def _next_class(self) -> Priority | None:
+        """Return the class of the waiting request that is the first in order: high if any is; None if none waits."""
         heads = self._heads
         while heads and self._estimates:
             queue = self._queues[heads[0][2].model]
             if queue and queue[0] is heads[0]:
                 break
             heappop(heads)
-        return bool(heads) and heads[0][2].priority is Priority.HIGH
+        return heads[0][2].priority if heads else None
 
     def _pick_urgent(self, view: View) -> GpuView | None:
         """Return the GPU for a high-priority batch, which needs no free place; None if high priority has all places."""
