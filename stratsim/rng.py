@@ -42,3 +42,8 @@ class Streams:
         digest = hashlib.sha256("\x1f".join(name).encode()).digest()
         key = tuple(int.from_bytes(digest[i : i + 4], "big") for i in range(0, 16, 4))
         return np.random.Generator(np.random.PCG64DXSM(np.random.SeedSequence(self.seed, spawn_key=key)))
+
+    def uniform(self, *name: str) -> float:
+        """Return the draw from [0, 1) that belongs to `name`: the same whenever it is asked for, for single draws."""
+        digest = hashlib.sha256("\x1f".join((str(self.seed), *name)).encode()).digest()
+        return (int.from_bytes(digest[-8:], "big") >> 11) / 2**53

@@ -28,6 +28,7 @@ __all__ = ["cli", "main"]
     commands={
         "replay": "Replay a trace through one or more policies.",
         "experiment": "Run studies of many policies under many conditions.",
+        "explain": "Say where requests' time went, and what made them late.",
         "trace": "Inspect, convert, generate and fetch traces.",
         "policy": "List the policies and show what they do.",
         "predictor": "List the predictors and show what they believe.",

@@ -12,8 +12,11 @@ from stratsim.device.execution import (
     FluidModel,
     FluidUnit,
     Phase,
+    PreemptableModel,
+    PreemptableUnit,
     execution_model,
     find_model,
+    preemptable,
 )
 from stratsim.device.fabric import Copy, Fabric, Network, host_links, network
 from stratsim.device.memory import DeviceMemory, device_memory
@@ -36,10 +39,13 @@ __all__ = [
     "Network",
     "Noise",
     "Phase",
+    "PreemptableModel",
+    "PreemptableUnit",
     "PrivateLinks",
     "device_memory",
     "execution_model",
     "find_model",
     "host_links",
     "network",
+    "preemptable",
 ]

@@ -171,5 +171,4 @@ class Copies:
             rate = self._fabric.bytes_per_s(gpu.view.id)
             if rate != told:
                 self._rates[gpu.view.id] = rate
-                gpu.unit.copying(now_s, rate)
-                gpu.alarm.arm(max(gpu.unit.next_s, now_s))  # what was to end just now must not end a rounding earlier
+                gpu.copying(now_s, rate)

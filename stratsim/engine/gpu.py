@@ -86,6 +86,11 @@ class Gpu:
             self.alarm.arm(unit.next_s)
         return ended
 
+    def copying(self, now_s: float, bytes_per_s: float) -> None:
+        """Copies to and from the GPU's memory move that many bytes per second in all, from now on."""
+        self.unit.copying(now_s, bytes_per_s)
+        self.alarm.arm(max(self.unit.next_s, now_s))  # what was to end just now must not end a rounding earlier
+
     def _fill(self, now_s: float) -> None:
         """Give free slots to the batches in the queue that can start now, or before the next execution ends."""
         queue, unit = self.queue, self.unit

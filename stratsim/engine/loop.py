@@ -18,8 +18,9 @@ An event for the end of a copy is scheduled only if something depends on it (`st
 from __future__ import annotations
 
 import time
+from functools import partial
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -27,34 +28,46 @@ from stratsim.device import (
     CopyEngine,
     Direction,
     LogNormal,
+    PreemptableModel,
     PrivateLinks,
     device_memory,
     execution_model,
     host_links,
     network,
+    preemptable,
 )
 from stratsim.engine.arrivals import ClosedLoopState, NoiseFactors, OneAtATimeState, open_loop
 from stratsim.engine.clock import Alarm, Clock, Order
 from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
+from stratsim.engine.preemption import PreemptableGpu
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.result import Result
-from stratsim.engine.tables import load_table, make_tables
+from stratsim.engine.tables import load_table, make_tables, pause_table
 from stratsim.engine.weights import Loader
-from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, StratsimError, suggest
+from stratsim.errors import (
+    OutsideProfileError,
+    PolicyError,
+    ProfileError,
+    SimulationError,
+    SpecError,
+    StratsimError,
+    suggest,
+)
 from stratsim.model.cluster import Cluster
 from stratsim.model.request import Request
 from stratsim.model.truth import Transfers
-from stratsim.policy.base import Drop, DropMode, SetTimer, Setting, Start, Wake
+from stratsim.policy.base import Drop, DropMode, Resume, SetTimer, Setting, Start, Suspend, Wake
 from stratsim.policy.view import GpuView, InFlight, View
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stratsim.device import Fabric, Noise
+    from stratsim.device import ExecutionModel, Fabric, Noise
     from stratsim.engine.clock import Fired
-    from stratsim.model.profile import Profile
+    from stratsim.model.preemption import Preemption
+    from stratsim.model.profile import HardwareProfile, Profile
     from stratsim.model.request import Priority
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
@@ -65,6 +78,8 @@ __all__ = ["simulate"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
+_SILENT: float = Start._field_defaults["expected_s"]
+"""What a policy that does not say what it expects has put into its decision: known by identity, the cheapest way."""
 _NONE_LEFT: tuple[float, Any] = (inf, None)
 
 
@@ -119,6 +134,18 @@ def _check_models(workload: Workload, profile: Profile) -> None:
         raise OutsideProfileError(f"profile {profile.name!r} has no model {model!r}; {suggest(model, known)}")
 
 
+def _check_preemption(mechanism: Preemption, model: ExecutionModel, hardware: HardwareProfile) -> None:
+    if not isinstance(model, PreemptableModel):
+        able = ", ".join(preemptable())
+        raise SpecError(f"the policy preempts, which device model {model.name!r} cannot show; these can: {able}")
+    lacking = [name for name, entry in hardware.models.items() if mechanism.needs_kernels and entry.kernels is None]
+    if lacking:
+        raise ProfileError(
+            f"profile {hardware.name!r} lacks observable.models.{lacking[0]}.kernels, which the policy's way to "
+            f"preempt ({type(mechanism).__name__}) needs"
+        )
+
+
 def _models(workload: Workload) -> set[str]:
     """Return the models that may be asked for."""
     used = {workload.models[code] for code in np.unique(workload.model).tolist()}
@@ -158,6 +185,7 @@ class _Run:
         "gpu_by_id",
         "gpus",
         "in_order",
+        "kernels",
         "largest",
         "links",
         "loaders",
@@ -170,12 +198,15 @@ class _Run:
         "one_at_a_time",
         "places",
         "policy",
+        "preemption",
         "recorder",
         "requests",
         "rounds",
         "service",
         "several_gpus",
         "slots",
+        "streams",
+        "suspended",
         "thinking",
         "timer_went_off",
         "upcoming",
@@ -185,6 +216,7 @@ class _Run:
         "wakes_on_copy_in",
         "wakes_on_execution",
         "wakes_on_reply",
+        "wakes_on_stop",
         "workload",
     )
 
@@ -211,6 +243,12 @@ class _Run:
             slots, prefetch = _streams(workload), 0
         self.model = execution_model(cluster.device_model or profile.default_device_model, hardware, slots)
         self.slots = min(slots, self.model.max_concurrency or slots)
+        self.preemption: Preemption | None = getattr(policy, "preemption", None)
+        self.suspended = 0
+        """Batches that are suspended, on all GPUs."""
+        self.streams = streams
+        if self.preemption is not None:
+            _check_preemption(self.preemption, self.model, hardware)
         if slot_per_client:
             prefetch = slots - self.slots  # where the device model has fewer slots, inputs still come as they like
         self.clock = Clock()
@@ -225,6 +263,7 @@ class _Run:
         self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
         self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
+        self.wakes_on_stop = Wake.STOP in policy.wakes
         transfers = hardware.truth.transfers or Transfers()
         self.copy_engines = transfers.engines if transfers.chunk_bytes is None else None
         links: PrivateLinks | Fabric[Any] | None = None
@@ -250,12 +289,16 @@ class _Run:
         # Whether inputs get to a GPU in the order of dispatch, at a time that is known then. A batch without input
         # overtakes those that copy, one whose weights are there may overtake one whose are not.
         all_copy = bool(workload.bytes_in.all()) and all(client.bytes_in for client in workload.closed_loop)
-        self.in_order = not self.loaders and (links is None or (self.links is not None and all_copy))
+        # What may be suspended meanwhile must not get a slot ahead of time.
+        self.in_order = (
+            self.preemption is None and not self.loaders and (links is None or (self.links is not None and all_copy))
+        )
         # By model and batch size: solo latency, and what a batch brings to the execution model.
         self.service = {
             name: [(latency_s, self.model.work(name, size)) for size, latency_s in enumerate(entry.latency_s)]
             for name, entry in hardware.models.items()
         }
+        self.kernels = {name: entry.kernels for name, entry in hardware.models.items()}
         self.largest = {name: len(sizes) - 1 for name, sizes in self.service.items()}
         self.alone = {name: sizes[1] for name, sizes in self.service.items()}
         self.gpu_by_id = {gpu.view.id: gpu for gpu in self.gpus}
@@ -308,6 +351,8 @@ class _Run:
             # What is held back must not be heard of, so that arrivals beside it announce themselves.
             announce_arrivals=self.wakes_on_arrival and not self.one_at_a_time,
         )
+        if self.suspended:
+            raise self._illegal(f"left {self.suspended} batches suspended for ever", None)
         events = self.clock.scheduled + len(self.workload)
         latency_s = {name: [latency for latency, _ in sizes] for name, sizes in self.service.items()}
         requests, batches, clients = make_tables(
@@ -325,6 +370,7 @@ class _Run:
             max_concurrency=self.slots,
             copy_engines=self.copy_engines,
             loads=load_table(self.recorder, batches, self.memory, self.workload.models) if self.memory else None,
+            pauses=pause_table(self.recorder) if self.preemption is not None else None,
             events=events,
             start_s=float(requests.arrival_s[0]) if len(requests) else 0.0,
             end_s=max(float(np.nan_to_num(times).max(initial=0.0)) for times in ends),
@@ -357,14 +403,36 @@ class _Run:
             engines = [self.links.engine(view.id, direction) for direction in Direction]
         else:  # no link, or one that all share: nothing, or what has no bytes, is copied at once
             engines = [CopyEngine(0.0, inf) for _ in Direction]
-        return Gpu(
+        on_alarm = self._on_execution if self.preemption is None else self._on_preemptable
+        parts: tuple[Any, ...] = (
             view,
             self.model,
             self.slots,
-            lambda gpu: self._alarm(Order.DEVICE, self._on_execution, gpu),
+            lambda gpu: self._alarm(Order.DEVICE, on_alarm, gpu),
             self.log.execution_start_s,
             *engines,
         )
+        if self.preemption is None:
+            return Gpu(*parts)
+        return PreemptableGpu(
+            *parts,
+            model=cast("PreemptableModel", self.model),
+            mechanism=self.preemption,
+            kernels=partial(self._kernels, view),
+            draw=partial(self._draw, view),
+            recorder=self.recorder,
+        )
+
+    def _kernels(self, view: GpuView, batch_id: int) -> int:
+        """Return how many kernels a batch has."""
+        kernels = self.kernels[view._requests(batch_id)[0].model]
+        assert kernels is not None  # noqa: S101 (checked before the run)
+        return kernels.count
+
+    def _draw(self, view: GpuView, batch_id: int, stops: int) -> float:
+        """Return the draw that belongs to a stop of a batch, whatever else is drawn."""
+        lead = min([request.id for request in view._requests(batch_id)])
+        return self.streams.uniform("preemption", str(lead), str(stops))
 
     def _alarm(self, order: Order, callback: Callable[[Fired], bool], owner: Any = None) -> Alarm:
         return Alarm(self.clock, order, callback, owner)
@@ -431,10 +499,10 @@ class _Run:
     # Decisions -------------------------------------------------------------------------------------------------------
 
     def _at_instant_end(self, now_s: float) -> None:
-        """Something changed: ask for decisions. Without waiting requests there is nothing to decide."""
+        """Something changed: ask for decisions. If nothing waits there is nothing to decide, but on what runs."""
         if self.timer_went_off:
             self.timer_went_off = False
-        elif not self.waiting:
+        elif not self.waiting and self.preemption is None:
             return
         self.log.now_s = now_s
         if self.decided_s == now_s:
@@ -468,12 +536,45 @@ class _Run:
                     raise self._illegal("a timer must lie in the future", decision)
                 if not self._over():
                     self._alarm(Order.TIMER, self._on_timer).arm(decision.at_s)
+            case Suspend():
+                self._suspend(decision, now_s)
+            case Resume():
+                self._resume(decision, now_s)
             case _:
-                raise self._illegal("not a decision: yield Start, Drop or SetTimer", decision)
+                raise self._illegal("not a decision: yield Start, Drop, SetTimer, Suspend or Resume", decision)
+
+    def _suspend(self, decision: Suspend, now_s: float) -> None:
+        gpu = self._preemptable(decision)
+        if decision.batch.id not in gpu.view._batches:
+            raise self._illegal(f"batch {decision.batch.id} is not executing or staged", decision)
+        gpu.suspend(decision.batch.id, now_s)
+        self._count_suspended(gpu, +1)
+
+    def _resume(self, decision: Resume, now_s: float) -> None:
+        gpu = self._preemptable(decision)
+        if decision.batch.id not in gpu.view._suspended:
+            raise self._illegal(f"batch {decision.batch.id} is not suspended", decision)
+        if gpu.view.free_places < 1:
+            raise self._illegal(f"GPU {gpu.view.id} has no free place", decision)
+        gpu.resume(decision.batch.id, now_s)
+        self._count_suspended(gpu, -1)
+
+    def _preemptable(self, decision: Suspend | Resume) -> PreemptableGpu:
+        if not isinstance(decision.batch, InFlight):
+            raise self._illegal(f"{type(decision).__name__} takes a batch that is in flight", decision)
+        gpu = self.gpus[decision.batch.gpu]
+        if not isinstance(gpu, PreemptableGpu):
+            raise self._illegal("a policy without an attribute `preemption` cannot preempt", decision)
+        return gpu
+
+    def _count_suspended(self, gpu: PreemptableGpu, change: int) -> None:
+        self.suspended += change
+        if self.several_gpus:
+            self.view._changed(gpu.view)
 
     def _over(self) -> bool:
         """Whether nothing is left that a policy could decide on: its timers alone must not keep the run alive."""
-        if self.waiting or self.upcoming is not None or self.asked_by or self.thinking:
+        if self.waiting or self.upcoming is not None or self.asked_by or self.thinking or self.suspended:
             return False
         return not any(gpu.view._batches for gpu in self.gpus)
 
@@ -503,7 +604,7 @@ class _Run:
         except IndexError:
             self.recorder.grow()
             log.dispatch_s[batch_id] = now_s
-        if expected_s == expected_s:  # not NaN, at the least cost
+        if expected_s is not _SILENT:
             self.recorder.expected_s[batch_id] = expected_s
         if self.several_gpus:
             self.recorder.gpu[batch_id] = gpu_id
@@ -584,6 +685,15 @@ class _Run:
                 self.view._changed(view)
         # Requests that arrive at this very instant announce themselves, if the policy wakes on arrivals.
         return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
+
+    def _on_preemptable(self, event: Fired) -> bool:
+        """Do what `_on_execution` does on a GPU whose batches can be stopped."""
+        gpu: PreemptableGpu = event.owner
+        before = len(gpu.view._suspended)
+        self._on_execution(event)
+        self.suspended += len(gpu.view._suspended) - before  # one may have ended before it had stopped
+        stopped, gpu.announce = gpu.announce, False
+        return (self.wakes_on_execution and gpu.ended) or (self.wakes_on_stop and stopped)
 
     # Errors ----------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from stratsim.policy.view import Log
 if TYPE_CHECKING:
     from stratsim.model.request import Request
 
-__all__ = ["Load", "Recorder"]
+__all__ = ["Load", "Pause", "Recorder"]
 
 _GROW = 8_192
 """Rows by which the batch columns grow."""
@@ -28,6 +28,25 @@ class Load:
         self.evicted_s = nan
 
 
+class Pause:
+    """A stretch of time during which a batch did not execute, or held no slot. NaN: did not happen."""
+
+    __slots__ = ("batch", "freed_s", "lost_s", "restart_s", "stopped_s", "suspend_s")
+
+    def __init__(self, batch: int, suspend_s: float) -> None:
+        self.batch = batch
+        self.suspend_s = suspend_s
+        """The policy's decision."""
+        self.freed_s = nan
+        """It gave its slot up."""
+        self.stopped_s = nan
+        """The GPU was free of it."""
+        self.restart_s = nan
+        """It had a slot again."""
+        self.lost_s = 0.0
+        """Solo work to be done again."""
+
+
 class Recorder:
     """The buffers of one run; `stratsim.engine.tables` makes a `Result` of them.
 
@@ -36,7 +55,7 @@ class Recorder:
         waits_for_replies: Whether the requests that arrive, and when, are known only during the run.
     """
 
-    __slots__ = ("arrived", "batch_of", "dropped", "expected_s", "gpu", "loads", "log", "reasons")
+    __slots__ = ("arrived", "batch_of", "dropped", "expected_s", "gpu", "loads", "log", "pauses", "reasons")
 
     def __init__(self, requests: int, *, waits_for_replies: bool) -> None:
         self.arrived: list[Request] | None = [] if waits_for_replies else None
@@ -48,6 +67,8 @@ class Recorder:
         self.reasons: dict[str, int] = {}
         self.loads: dict[int, Load] = {}
         """Loads of weights, by the id of the batch that caused them."""
+        self.pauses: list[Pause] = []
+        """In the order in which slots were given up."""
         self.log = Log()
         """Stage times by batch id, which policies see as far as they have come."""
         self.gpu = array("i")

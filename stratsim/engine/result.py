@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BatchTable", "LoadTable", "RequestTable", "Result"]
+__all__ = ["BatchTable", "LoadTable", "PauseTable", "RequestTable", "Result", "Stretches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,40 @@ class LoadTable:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseTable:
+    """One row per time that a batch was stopped and gave its execution slot up, by when it did; arrays of shape (p,).
+
+    Per row: suspend <= freed, and suspend <= stopped <= restart. NaN: did not happen, as the batch was called back, or
+    ended, before it had stopped.
+    """
+
+    batch: NDArray[np.int64]
+    """Row in the batch table."""
+    suspend_s: NDArray[np.float64]
+    """The policy's decision."""
+    freed_s: NDArray[np.float64]
+    """Its execution slot was free for others."""
+    stopped_s: NDArray[np.float64]
+    """The GPU was free of it: until then it counts as executing."""
+    restart_s: NDArray[np.float64]
+    """It had a slot again, and went on."""
+    lost_s: NDArray[np.float64]
+    """Solo execution time that had to be done again."""
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    @property
+    def paused_s(self) -> NDArray[np.float64]:
+        """From stopped to restart; 0 where it did not stop."""
+        return np.nan_to_num(self.restart_s - self.stopped_s)
+
+    def by_batch(self, values: NDArray[np.float64], batches: int) -> NDArray[np.float64]:
+        """Return the sum of some values for each of `batches` batches."""
+        return np.bincount(self.batch, weights=values, minlength=batches).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One policy's run over one workload."""
 
@@ -130,6 +164,8 @@ class Result:
     """Most copies at once in each direction on a GPU; 0: one in both together; None: copies may take turns."""
     loads: LoadTable | None = None
     """Copies of weights; None if the weights of all models were always there."""
+    pauses: PauseTable | None = None
+    """What was stopped and when; None if the policy cannot preempt."""
     notes: tuple[str, ...] = ()
     """Anything the user should know about this run: one line each."""
 
@@ -137,3 +173,45 @@ class Result:
     def simulated_s(self) -> float:
         """Simulated span, from the first arrival to the end."""
         return self.end_s - self.start_s
+
+    @property
+    def paused_s(self) -> NDArray[np.float64]:
+        """For how long each batch was stopped between start and end of its execution, shape (m,), seconds."""
+        if self.pauses is None:
+            return np.zeros(len(self.batches))
+        return self.pauses.by_batch(self.pauses.paused_s, len(self.batches))
+
+    @property
+    def executed_s(self) -> NDArray[np.float64]:
+        """How long each batch executed, without what it was stopped for, shape (m,), seconds."""
+        shared_s = self.batches.execution_end_s - self.batches.execution_start_s
+        return shared_s if self.pauses is None else shared_s - self.paused_s
+
+    def stretches(self, *, slots: bool = False) -> Stretches:
+        """Return the intervals during which batches execute: one per batch, and one more for every pause.
+
+        Args:
+            slots: Those during which they hold an execution slot instead.
+        """
+        pauses, batches = self.pauses, self.batches
+        rows = np.arange(len(batches))
+        if pauses is None:
+            return Stretches(rows, batches.execution_start_s, batches.execution_end_s)
+        left_s = pauses.freed_s if slots else pauses.stopped_s
+        cut = ~np.isnan(left_s)
+        # Per batch starts and ends alternate in time, so that sorting both alike pairs them. A pause that the batch
+        # never came back from ends its last interval of holding a slot: its own end then starts and ends nothing.
+        back_s = np.where(np.isnan(pauses.restart_s), batches.execution_end_s[pauses.batch], pauses.restart_s)[cut]
+        batch = np.concatenate([rows, pauses.batch[cut]])
+        start_s = np.concatenate([batches.execution_start_s, back_s])
+        end_s = np.concatenate([batches.execution_end_s, left_s[cut]])
+        order = np.lexsort((start_s, batch))
+        return Stretches(batch[order], start_s[order], end_s[np.lexsort((end_s, batch))])
+
+
+class Stretches(NamedTuple):
+    """Intervals of time by batch; arrays of equal shape."""
+
+    batch: NDArray[np.int64]
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]

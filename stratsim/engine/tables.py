@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.device import Direction
-from stratsim.engine.result import BatchTable, LoadTable, RequestTable
+from stratsim.engine.result import BatchTable, LoadTable, PauseTable, RequestTable
 from stratsim.model.request import Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.model.workload import Workload
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stratsim.engine.recorder import Recorder
     from stratsim.model.request import Request
 
-__all__ = ["load_table", "make_tables"]
+__all__ = ["load_table", "make_tables", "pause_table"]
 
 
 def make_tables(
@@ -76,6 +76,16 @@ def load_table(recorder: Recorder, batches: BatchTable, memory: DeviceMemory, mo
         weights_bytes=np.array([memory.weights_bytes(models[code]) for code in batches.model[batch]], dtype=np.int64),
         capacity_bytes=memory.capacity_bytes,
     )
+
+
+def pause_table(recorder: Recorder) -> PauseTable:
+    """Return the table of what was stopped."""
+    pauses = recorder.pauses
+    times = {
+        name: np.array([getattr(pause, name) for pause in pauses], dtype=np.float64)
+        for name in ("suspend_s", "freed_s", "stopped_s", "restart_s", "lost_s")
+    }
+    return PauseTable(batch=np.array([pause.batch for pause in pauses], dtype=np.int64), **times)
 
 
 def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int64], batches: int) -> BatchTable:

@@ -9,6 +9,9 @@
     I7  deadlines       met means answered by the deadline, late means after it
     I8  engines         no GPU has more copies under way than it has engines for
     I9  memory          no GPU holds more weights than it has room for, no batch executes without those of its model
+    I10 pauses          suspend <= stopped <= restart, and a batch's pauses follow each other between start and end
+
+Executing is what lies between start and end without pauses; a pause's batch has the work that it lost to do again.
 
 Times are compared with the tolerance of `stratsim.model.tolerance`.
 """
@@ -59,13 +62,14 @@ def invariants(result: Result, max_concurrency: int | None = None) -> list[str]:
     return [
         *_conservation(requests, len(batches)),
         *_stage_order(batches),
-        *_causality(requests, batches),
+        *_causality(result),
         *_capacity(result, max_concurrency),
         *_membership(requests, batches),
         *_clock(result),
         *_deadlines(requests),
         *_engines(result),
         *_memory(result),
+        *_pauses(result),
     ]
 
 
@@ -107,9 +111,13 @@ def _stage_order(batches: BatchTable) -> Iterator[str]:
         yield from _report(2, f"{later} without {earlier}", np.isnan(first) & ~np.isnan(second), "batch")
 
 
-def _causality(requests: RequestTable, batches: BatchTable) -> Iterator[str]:
+def _causality(result: Result) -> Iterator[str]:
+    requests, batches, pauses = result.requests, result.batches, result.pauses
     yield from _report(3, "dropped before it arrived", _before(requests.arrival_s, requests.dropped_s), "request")
-    faster = _before(batches.execution_start_s + batches.solo_s, batches.execution_end_s)
+    least_s = batches.solo_s
+    if pauses is not None:
+        least_s = least_s + pauses.by_batch(pauses.lost_s + pauses.paused_s, len(batches))
+    faster = _before(batches.execution_start_s + least_s, batches.execution_end_s)
     yield from _report(3, "executed faster than alone", faster, "batch")
     rows = np.flatnonzero((requests.batch >= 0) & (requests.batch < len(batches)))
     batch, arrival = requests.batch[rows], requests.arrival_s[rows]
@@ -126,9 +134,10 @@ def _capacity(result: Result, max_concurrency: int | None) -> Iterator[str]:
     yield from _report(4, f"on a GPU outside 0 to {result.gpus - 1}", outside, "batch")
     if max_concurrency is None:
         return
+    held = result.stretches(slots=True)
     for gpu in range(result.gpus):
-        rows = batches.gpu == gpu
-        peak = peak_concurrency(batches.execution_start_s[rows], batches.execution_end_s[rows])
+        rows = batches.gpu[held.batch] == gpu
+        peak = peak_concurrency(held.start_s[rows], held.end_s[rows])
         if peak > max_concurrency:
             yield f"I4: GPU {gpu} executed {peak} batches at once, at most {max_concurrency} may"
 
@@ -225,3 +234,27 @@ def _covered(batches: BatchTable, rows: NDArray[np.intp], there_s: Floats, evict
     order = np.argsort(there_s)
     load = np.searchsorted(there_s[order], batches.execution_start_s[rows], side="right") - 1
     return np.asarray((load >= 0) & (evicted_s[order][load] >= batches.execution_end_s[rows]))
+
+
+def _pauses(result: Result) -> Iterator[str]:
+    pauses, batches = result.pauses, result.batches
+    if pauses is None:
+        return
+    wrong = (pauses.batch < 0) | (pauses.batch >= len(batches))
+    yield from _report(10, "of a batch that does not exist", wrong, "pause")
+    if wrong.any():
+        return
+    for earlier, later in (("suspend_s", "freed_s"), ("suspend_s", "stopped_s"), ("stopped_s", "restart_s")):
+        early = _before(getattr(pauses, earlier), getattr(pauses, later))
+        yield from _report(10, f"{later} before {earlier}", early, "pause")
+    start_s, end_s = batches.execution_start_s[pauses.batch], batches.execution_end_s[pauses.batch]
+    yield from _report(10, "before the batch started", _before(start_s, pauses.suspend_s), "pause")
+    yield from _report(10, "after the batch ended", _before(pauses.restart_s, end_s), "pause")
+    over = ~np.isnan(pauses.stopped_s) & np.isnan(pauses.restart_s)
+    yield from _report(10, "stopped for ever", over, "pause")
+    for name in ("paused_s", "lost_s"):
+        yield from _report(10, f"{name} below 0", getattr(pauses, name) < 0, "pause")
+    order = np.lexsort((pauses.suspend_s, pauses.batch))
+    batch, came_back_s = pauses.batch[order], pauses.restart_s[order]
+    overlap = (batch[1:] == batch[:-1]) & ~(came_back_s[:-1] <= pauses.suspend_s[order][1:])
+    yield from _report(10, "begins before the batch's pause before it has ended", overlap, "pause")

@@ -1,8 +1,9 @@
 """The timeline of a run as Chrome trace events, for https://ui.perfetto.dev or chrome://tracing.
 
 One process per policy and GPU. Its rows: the execution slots (a batch takes the lowest that is free), the two copy
-engines, inputs that wait on the GPU for a slot, and loads of weights, which the h2d engine carries too. Names are
-`model xN`; details are in the arguments of an event. The format is described in "Trace Event Format" (Google, 2016);
+engines, inputs that wait on the GPU for a slot, loads of weights, which the h2d engine carries too, and batches that
+were stopped until they go on. A batch that was stopped has several executions. Names are `model xN`; details are in the
+arguments of an event. The format is described in "Trace Event Format" (Google, 2016);
 timestamps are in microseconds, to the nanosecond.
 """
 
@@ -13,13 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratsim.engine.result import Stretches
 from stratsim.model.request import Priority
 from stratsim.stats.occupancy import assign_lanes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from stratsim.engine.result import Result
 
@@ -31,6 +31,7 @@ _ROWS = (
     ("d2h", "copy-out", "copy_out_start_s", "copy_out_end_s"),
     ("waiting input", "wait", "copy_in_end_s", "execution_start_s"),
     ("weights", "load", "load_start_s", "load_end_s"),
+    ("stopped", "pause", "stopped_s", "restart_s"),
 )
 _ROWS_PER_KIND = 1000
 """Thread ids: the kind's position times this, plus the lane."""
@@ -65,40 +66,44 @@ def write_timeline(results: Sequence[Result], file: IO[str], *, cap: int = 5_000
 def _process(result: Result, gpu: int, pid: int, cap: int) -> Iterator[dict[str, Any]]:
     yield _metadata("process_name", pid, 0, name=f"{result.policy}, GPU {gpu}")
     yield _metadata("process_sort_index", pid, 0, sort_index=pid)
-    rows = np.flatnonzero(result.batches.gpu[:cap] == gpu)
     details = _Details(result, cap)
     events: list[dict[str, Any]] = []
     for kind, (label, category, start, end) in enumerate(_ROWS):
-        begun, ended = (_times(result, name) for name in (start, end))
-        drawn, lanes = _drawn(rows, begun, ended)
+        batch, begun, ended = _drawn(result, gpu, cap, _spans(result, start, end))
+        lanes = assign_lanes(begun, ended)
         for lane in range(max(lanes, default=-1) + 1):
             tid = kind * _ROWS_PER_KIND + lane + 1
             yield _metadata("thread_name", pid, tid, name=f"{label} {lane}" if kind == 0 or lane else label)
             yield _metadata("thread_sort_index", pid, tid, sort_index=tid)
-        for row, lane in zip(drawn.tolist(), lanes, strict=True):
-            span = float(begun[row]), float(ended[row])
+        for row, *span, lane in zip(batch.tolist(), begun.tolist(), ended.tolist(), lanes, strict=True):
             place = {"cat": category, "ph": "X", "pid": pid, "tid": kind * _ROWS_PER_KIND + lane + 1}
             events.append({"name": details.name(row), **place, **_time(*span), "args": details.arguments(row)})
     yield from sorted(events, key=lambda event: (event["ts"], event["tid"]))
 
 
-def _times(result: Result, name: str) -> NDArray[np.float64]:
-    """Return a column of times by batch."""
-    loads, batches = result.loads, len(result.batches)
-    if not name.startswith("load"):
-        times: NDArray[np.float64] = getattr(result.batches, name)
-        return times
+def _spans(result: Result, start: str, end: str) -> Stretches:
+    """Return the intervals between two stages, by batch."""
+    loads, pauses = result.loads, result.pauses
+    if start == "execution_start_s":
+        return result.stretches()
+    if start == "stopped_s":
+        nothing = np.empty(0)
+        if pauses is None:
+            return Stretches(nothing.astype(np.int64), nothing, nothing)
+        return Stretches(pauses.batch, pauses.stopped_s, pauses.restart_s)
+    batches = len(result.batches)
+    if start != "load_start_s":
+        return Stretches(np.arange(batches), getattr(result.batches, start), getattr(result.batches, end))
     if loads is None:
-        return np.full(batches, np.nan)
-    return loads.by_batch(loads.start_s if name == "load_start_s" else loads.end_s, batches)
+        return Stretches(np.arange(batches), *[np.full(batches, np.nan)] * 2)
+    return Stretches(np.arange(batches), loads.by_batch(loads.start_s, batches), loads.by_batch(loads.end_s, batches))
 
 
-def _drawn(
-    rows: NDArray[np.intp], begun: NDArray[np.float64], ended: NDArray[np.float64]
-) -> tuple[NDArray[np.intp], list[int]]:
-    """Return the rows whose stage took any time, and their lanes."""
-    drawn = rows[ended[rows] > begun[rows]]
-    return drawn, assign_lanes(begun[drawn], ended[drawn])
+def _drawn(result: Result, gpu: int, cap: int, spans: Stretches) -> Stretches:
+    """Return the intervals that took any time, of the first batches, on one GPU."""
+    batch, start_s, end_s = spans
+    drawn = (end_s > start_s) & (batch < cap) & (result.batches.gpu[batch] == gpu)
+    return Stretches(batch[drawn], start_s[drawn], end_s[drawn])
 
 
 def _metadata(kind: str, pid: int, tid: int, **args: object) -> dict[str, Any]:
@@ -116,6 +121,7 @@ class _Details:
 
     def __init__(self, result: Result, cap: int) -> None:
         self._result = result
+        self._executed_s = result.executed_s
         batch = result.requests.batch
         shown = np.flatnonzero((batch >= 0) & (batch < cap))
         self._members = shown[np.argsort(batch[shown], kind="stable")]
@@ -129,7 +135,7 @@ class _Details:
         requests, batches = self._result.requests, self._result.batches
         members = self._members[self._begin[row] : self._begin[row + 1]]
         slack = float((requests.deadline_s[members] - requests.finish_s[members]).min(initial=np.inf))
-        executed = float(batches.execution_end_s[row] - batches.execution_start_s[row])
+        executed = float(self._executed_s[row])
         return {
             "batch": row,
             "class": Priority(int(batches.priority[row])).label,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredResults", "read_results"]
 
 _LABELS = frozenset({"policy", "model", "priority", "client", "status", "reason"})
-_IDS = frozenset({"request_id", "batch_id", "gpu", "batch_size", "bytes_in", "bytes_out"})
+_IDS = frozenset({"request_id", "batch_id", "gpu", "batch_size", "bytes_in", "bytes_out", "pauses"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,17 @@ class StoredResults:
             columns: Only these; all by default.
         """
         return _read_table(self.directory, "batches", columns)
+
+    def pauses(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the table of pauses, one row per policy and time that a batch was stopped (docs/results.md).
+
+        Args:
+            columns: Only these; all by default.
+
+        Raises:
+            SpecError: no policy of this result can preempt.
+        """
+        return _read_table(self.directory, "pauses", columns)
 
 
 def read_results(directory: str | os.PathLike[str]) -> StoredResults:

@@ -120,6 +120,9 @@ class _Gpu:
         self._result = result
         self._rows = np.flatnonzero(result.batches.gpu == gpu)
         self._span = span
+        executed = result.stretches()
+        here = result.batches.gpu[executed.batch] == gpu
+        self._executed = executed.start_s[here], executed.end_s[here]
 
     def _begun(self, start_s: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return those of this GPU's batches that began the stage within the span, both ends included."""
@@ -137,7 +140,7 @@ class _Gpu:
         batches = self._result.batches
         rows = self._begun(batches.execution_start_s)
         return {
-            "utilization": self._utilization(batches.execution_start_s, batches.execution_end_s),
+            "utilization": self._share(*self._executed),
             "batches": len(rows),
             "mean_batch_size": float(batches.size[rows].mean()) if len(rows) else None,
             "mean_concurrency": self._concurrency(),
@@ -145,15 +148,14 @@ class _Gpu:
         }
 
     def _concurrency(self) -> float | None:
-        batches = self._result.batches
-        within = clip(batches.execution_start_s[self._rows], batches.execution_end_s[self._rows], *self._span)
+        within = clip(*self._executed, *self._span)
         return ratio(total_s(*within), self._span[1] - self._span[0])
 
     def _slowdown(self, rows: NDArray[np.intp]) -> dict[str, float | None]:
         if not len(rows):
             return {"mean_slowdown": None, "max_slowdown": None}
         batches = self._result.batches
-        solo, shared = batches.solo_s[rows], batches.execution_end_s[rows] - batches.execution_start_s[rows]
+        solo, shared = batches.solo_s[rows], self._result.executed_s[rows]
         return {"mean_slowdown": mean_slowdown(solo, shared), "max_slowdown": max_slowdown(solo, shared)}
 
     def copies(self) -> dict[str, Any]:

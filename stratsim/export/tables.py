@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from stratsim.engine.result import Result
 
-__all__ = ["BATCH_KINDS", "CHUNK_ROWS", "REQUEST_KINDS", "Chunk", "Labels", "batch_chunks", "request_chunks"]
+__all__ = ["BATCH_KINDS", "CHUNK_ROWS", "PAUSE_KINDS", "REQUEST_KINDS", "Chunk", "Labels"]
+__all__ += ["batch_chunks", "pause_chunks", "request_chunks"]
 
 CHUNK_ROWS = 131_072
 """Rows per chunk and per Parquet row group: about 22 MB while it is being written."""
@@ -58,11 +59,20 @@ BATCH_KINDS: dict[str, str] = {
     "priority": "label",
     **dict.fromkeys(STAGES, "float"),
     **dict.fromkeys(("load_start_s", "load_end_s", "evicted_s"), "float"),
+    "pauses": "int",
+    **dict.fromkeys(("paused_s", "lost_s"), "float"),
     "solo_s": "float",
     "slowdown": "float",
     "expected_s": "float",
 }
 """Kind of each column of the batch table."""
+
+PAUSE_KINDS: dict[str, str] = {
+    **_COMMON,
+    "batch_id": "int",
+    **dict.fromkeys(("suspend_s", "freed_s", "stopped_s", "restart_s", "lost_s"), "float"),
+}
+"""Kind of each column of the table of pauses."""
 
 
 class Labels(NamedTuple):
@@ -88,6 +98,16 @@ def batch_chunks(results: Sequence[Result]) -> Iterator[Chunk]:
     for index, result in enumerate(results):
         for rows in _slices(len(result.batches)):
             yield _batches(result, rows, _policy_labels(results, index, rows))
+
+
+def pause_chunks(results: Sequence[Result]) -> Iterator[Chunk]:
+    """Yield the table of pauses of all results, in their order, as chunks of at most `CHUNK_ROWS` rows."""
+    for index, result in enumerate(results):
+        pauses = result.pauses
+        for rows in _slices(0 if pauses is None else len(pauses)):
+            assert pauses is not None  # noqa: S101 (there are no rows otherwise)
+            times = {name: getattr(pauses, name)[rows] for name, kind in PAUSE_KINDS.items() if kind == "float"}
+            yield {"policy": _policy_labels(results, index, rows), "batch_id": pauses.batch[rows], **times}
 
 
 def _slices(length: int) -> Iterator[slice]:
@@ -143,7 +163,6 @@ def _ids(values: NDArray[np.int32], batch: NDArray[np.int64]) -> NDArray[np.int6
 
 def _batches(result: Result, rows: slice, policy: Labels) -> Chunk:
     table = result.batches
-    executed = table.execution_end_s[rows] - table.execution_start_s[rows]
     return {
         "policy": policy,
         "batch_id": np.arange(rows.start, rows.stop),
@@ -153,9 +172,24 @@ def _batches(result: Result, rows: slice, policy: Labels) -> Chunk:
         "priority": Labels(table.priority[rows].astype(np.int32), tuple(p.label for p in Priority)),
         **{name: getattr(table, name)[rows] for name in STAGES},
         **_loads(result, rows),
+        **_stops(result, rows),
         "solo_s": table.solo_s[rows],
-        "slowdown": executed / table.solo_s[rows],
+        "slowdown": result.executed_s[rows] / table.solo_s[rows],
         "expected_s": table.expected_s[rows],
+    }
+
+
+def _stops(result: Result, rows: slice) -> Chunk:
+    """Return how often a batch stopped, for how long in all, and what it had to do again."""
+    pauses, count = result.pauses, len(result.batches)
+    if pauses is None:
+        nothing = np.zeros(rows.stop - rows.start)
+        return {"pauses": nothing.astype(np.int64), "paused_s": nothing, "lost_s": nothing}
+    stopped = (~np.isnan(pauses.stopped_s)).astype(np.float64)
+    return {
+        "pauses": pauses.by_batch(stopped, count)[rows].astype(np.int64),
+        "paused_s": result.paused_s[rows],
+        "lost_s": pauses.by_batch(pauses.lost_s, count)[rows],
     }
 
 

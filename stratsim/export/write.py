@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from stratsim.errors import OutputError, SpecError
 from stratsim.export.chrome_trace import write_timeline
 from stratsim.export.formats import has_parquet, write_table
-from stratsim.export.tables import BATCH_KINDS, REQUEST_KINDS, batch_chunks, request_chunks
+from stratsim.export.tables import (
+    BATCH_KINDS,
+    PAUSE_KINDS,
+    REQUEST_KINDS,
+    batch_chunks,
+    pause_chunks,
+    request_chunks,
+)
 
 if TYPE_CHECKING:
     import os
@@ -34,6 +41,8 @@ FILES = (
     "requests.csv.gz",
     "batches.parquet",
     "batches.csv.gz",
+    "pauses.parquet",
+    "pauses.csv.gz",
 )
 """Every name that a result folder may hold; anything else in it belongs to the user."""
 
@@ -65,7 +74,9 @@ def write_results(
     timeline_cap: int = 5_000,
     parquet: bool | None = None,
 ) -> None:
-    """Write requests, batches, summary, manifest and timeline of several policies' runs into one folder.
+    """Write requests, batches, pauses, summary, manifest and timeline of several policies' runs into one folder.
+
+    The table of pauses is written if one of the policies can preempt.
 
     Args:
         results: The runs; no two of the same policy.
@@ -91,6 +102,8 @@ def write_results(
         as_parquet = has_parquet() if parquet is None else parquet
         write_table(folder, "requests", REQUEST_KINDS, request_chunks(results), parquet=as_parquet)
         write_table(folder, "batches", BATCH_KINDS, batch_chunks(results), parquet=as_parquet)
+        if any(result.pauses is not None for result in results):
+            write_table(folder, "pauses", PAUSE_KINDS, pause_chunks(results), parquet=as_parquet)
         if timeline:
             with (folder / "timeline.json").open("w", encoding="utf-8", newline="\n") as file:
                 write_timeline(results, file, cap=timeline_cap)

@@ -102,17 +102,27 @@ class Cluster:
             Link(d2h.alpha_s, min(d2h.bytes_per_s, branch.d2h)),
         )
 
+    def lone_links(self, pcie: Pcie) -> tuple[tuple[Link, Link], ...]:
+        """Return what a copy costs that is alone on the machine, towards the device and back, by GPU."""
+        if not self.transfers:
+            return ((_FREE, _FREE),) * self.gpus
+        tree, found = self.tree, []
+        for branch, (h2d, d2h) in zip(tree.links(self.gpus), self.host_links(pcie), strict=True):
+            trunks = (branch, *tree.above(branch))
+            both = min(trunk.both for trunk in trunks)
+            h2d_rate = min(h2d.bytes_per_s, both, *(trunk.h2d for trunk in trunks))
+            d2h_rate = min(d2h.bytes_per_s, both, *(trunk.d2h for trunk in trunks))
+            found.append((Link(h2d.alpha_s, h2d_rate), Link(d2h.alpha_s, d2h_rate)))
+        return tuple(found)
+
     def solo_links(self, pcie: Pcie) -> tuple[Link, Link]:
         """Return what a copy costs that is alone on the machine, towards the device and back, on the slowest GPU.
 
         It is what a scheduler could have measured on this machine.
         """
-        if not self.transfers:
-            return _FREE, _FREE
-        tree, h2d_rate, d2h_rate = self.tree, math.inf, math.inf
-        for branch, (h2d, d2h) in zip(tree.links(self.gpus), self.host_links(pcie), strict=True):
-            trunks = (branch, *tree.above(branch))
-            both = min(trunk.both for trunk in trunks)
-            h2d_rate = min(h2d_rate, h2d.bytes_per_s, both, *(trunk.h2d for trunk in trunks))
-            d2h_rate = min(d2h_rate, d2h.bytes_per_s, both, *(trunk.d2h for trunk in trunks))
-        return Link(h2d.alpha_s, h2d_rate), Link(d2h.alpha_s, d2h_rate)
+        h2d, d2h = zip(*self.lone_links(pcie), strict=True)
+        return min(h2d, key=_rate), min(d2h, key=_rate)
+
+
+def _rate(link: Link) -> float:
+    return link.bytes_per_s

@@ -1,6 +1,6 @@
 """Scheduling policies: the Protocol, the view they see, and one module per family."""
 
-from stratsim.policy.base import Decision, Drop, DropMode, Policy, SetTimer, Setting, Start, Wake
+from stratsim.policy.base import Decision, Drop, DropMode, Policy, Resume, SetTimer, Setting, Start, Suspend, Wake
 from stratsim.policy.queueing import QueuePolicy
 from stratsim.policy.view import GpuView, InFlight, View
 
@@ -12,9 +12,11 @@ __all__ = [
     "InFlight",
     "Policy",
     "QueuePolicy",
+    "Resume",
     "SetTimer",
     "Setting",
     "Start",
+    "Suspend",
     "View",
     "Wake",
 ]

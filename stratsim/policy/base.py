@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stratsim.policy.view import InFlight, View
     from stratsim.rng import Streams
 
-__all__ = ["Decision", "Drop", "DropMode", "Policy", "SetTimer", "Setting", "Start", "Wake"]
+__all__ = ["Decision", "Drop", "DropMode", "Policy", "Resume", "SetTimer", "Setting", "Start", "Suspend", "Wake"]
 
 
 class Start(NamedTuple):
@@ -57,8 +57,28 @@ class SetTimer(NamedTuple):
     at_s: float
 
 
-Decision = Start | Drop | SetTimer
-"""All that a policy can do. The names Preempt and Resume are reserved for device models that can preempt."""
+class Suspend(NamedTuple):
+    """Stop a batch that executes or is staged, by the policy's mechanism (`Policy` says how a policy has one).
+
+    From now on it holds no place (`GpuView.suspended`); its slot is free once it has stopped, or at once where the
+    mechanism does not wait. One that has not started to execute does not start; copies go on.
+    """
+
+    batch: InFlight
+
+
+class Resume(NamedTuple):
+    """Let a suspended batch go on. Legal while its GPU has a free place.
+
+    It waits for a slot ahead of those that have not started yet. If it has not stopped by now it simply goes on, unless
+    the mechanism cannot be called back.
+    """
+
+    batch: InFlight
+
+
+Decision = Start | Drop | SetTimer | Suspend | Resume
+"""All that a policy can do."""
 
 
 class Wake(Enum):
@@ -72,6 +92,8 @@ class Wake(Enum):
     """A batch has left its execution slot: a place is free."""
     COPY_OUT_END = "copy-out-end"
     """A batch's outputs are back on the host: its requests are answered."""
+    STOP = "stop"
+    """A suspended batch has stopped."""
 
 
 class DropMode(Enum):
@@ -117,6 +139,9 @@ class Policy(Protocol):
     A policy may also have a class variable `slot_per_client = True`: then no limit of concurrency applies. Each GPU has
     a slot for every client (for every model, where requests have no client), whatever the run's `max_concurrency` and
     `prefetch` say; the setting tells the numbers in effect.
+
+    A policy that preempts has an attribute `preemption`, a `stratsim.model.preemption.Preemption`: how it stops what
+    runs. Without one, or with None, `Suspend` and `Resume` are illegal, and what has started runs to its end.
     """
 
     wakes: ClassVar[frozenset[Wake]] = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from stratsim.model.request import Request
-    from stratsim.policy.view import GpuView, View
+    from stratsim.policy.view import GpuView, InFlight, View
 
 __all__ = ["Edf", "Fifo", "PriorityEdf", "PriorityFifo", "QueuePolicy"]
 
@@ -192,9 +192,13 @@ class QueuePolicy(Policy):
         if gpu.in_flight < slots:
             return 0.0
         free_s = [batch.execution_start_s + self._latency_s[batch.model][batch.size] for batch in gpu.executing]
-        free_s += [now_s] * (slots - len(free_s))
+        return self._wait_s(free_s, gpu.staged, now_s)
+
+    def _wait_s(self, free_s: list[float], staged: Sequence[InFlight], now_s: float) -> float:
+        """Return how long a batch would wait behind those that execute, each until its `free_s`, and those staged."""
+        free_s += [now_s] * (self.setting.max_concurrency - len(free_s))
         heapify(free_s)
-        for batch in gpu.staged:  # in the order of dispatch, each takes the first slot that frees up
+        for batch in staged:  # in the order of dispatch, each takes the first slot that frees up
             ready_s = batch.dispatch_s + self.profile.h2d.copy_s(sum([r.bytes_in for r in batch.requests]))
             start_s = max(now_s, ready_s, free_s[0])
             heapreplace(free_s, start_s + self._latency_s[batch.model][batch.size])

@@ -38,7 +38,7 @@ class Log:
     `InFlight` and `GpuView` tell of them only once `now_s` is there.
     """
 
-    __slots__ = (*_COLUMNS, "now_s")
+    __slots__ = (*_COLUMNS, "now_s", "paused_s")
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -50,6 +50,8 @@ class Log:
         self.execution_end_s = array("d")
         self.copy_out_start_s = array("d")
         self.copy_out_end_s = array("d")
+        self.paused_s: dict[int, float] = {}
+        """For how long a batch has been stopped in all, if it was."""
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` more batches."""
@@ -115,6 +117,11 @@ class InFlight:
         """When its outputs were back on the host; kept for policies that wake at `COPY_OUT_END`."""
         return self._log.copy_out_end_s[self.id]
 
+    @property
+    def paused_s(self) -> float:
+        """For how long it had been stopped, when it went on the last time; 0 if it never was."""
+        return self._log.paused_s.get(self.id, 0.0)
+
     def __repr__(self) -> str:
         return f"InFlight(id={self.id}, model={self.model!r}, size={self.size}, gpu={self.gpu})"
 
@@ -127,7 +134,7 @@ class GpuView:
     on the GPU.
     """
 
-    __slots__ = ("_batches", "_log", "_made", "_places", "_resident", "id")
+    __slots__ = ("_batches", "_log", "_made", "_places", "_resident", "_returning", "_stopping", "_suspended", "id")
 
     def __init__(self, gpu_id: int, places: int, log: Log, resident: Iterable[str] = ()) -> None:
         self.id = gpu_id
@@ -136,22 +143,41 @@ class GpuView:
         self._batches: dict[int, tuple[Request, ...]] = {}
         self._made: dict[int, InFlight] = {}
         self._resident: dict[str, None] = dict.fromkeys(resident)
+        self._suspended: dict[int, tuple[Request, ...]] = {}
+        self._stopping: set[int] = set()
+        self._returning: set[int] = set()
+        """Resumed batches that wait for a slot to go on."""
 
     @property
     def executing(self) -> Sequence[InFlight]:
         """Batches in an execution slot, in the order in which they got it."""
         start_s, now_s = self._log.execution_start_s, self._log.now_s
         found = [batch_id for batch_id in self._batches if start_s[batch_id] <= now_s]
+        if self._returning:
+            found = [batch_id for batch_id in found if batch_id not in self._returning]
         if len(found) > 1:
             found.sort(key=start_s.__getitem__)
         return tuple([self._batch(batch_id) for batch_id in found])
 
     @property
     def staged(self) -> Sequence[InFlight]:
-        """Batches that copy in or wait with their input on the GPU, in the order of dispatch."""
-        start_s, now_s = self._log.execution_start_s, self._log.now_s
+        """Batches that copy in or wait with their input on the GPU, in the order of dispatch.
+
+        Among them are those that were resumed and have no slot yet.
+        """
+        start_s, now_s, returning = self._log.execution_start_s, self._log.now_s, self._returning
         # "not <=" rather than ">": a start that is not known yet is NaN.
-        return tuple([self._batch(batch_id) for batch_id in self._batches if not start_s[batch_id] <= now_s])
+        return tuple([self._batch(i) for i in self._batches if not start_s[i] <= now_s or i in returning])
+
+    @property
+    def suspended(self) -> Sequence[InFlight]:
+        """Batches that were suspended, in the order in which they were; they hold no place."""
+        return tuple([self._batch(batch_id) for batch_id in self._suspended])
+
+    @property
+    def stopping(self) -> Sequence[InFlight]:
+        """Those of the suspended that have not stopped yet."""
+        return tuple([self._batch(batch_id) for batch_id in self._suspended if batch_id in self._stopping])
 
     @property
     def in_flight(self) -> int:
@@ -165,7 +191,7 @@ class GpuView:
 
     @property
     def free_places(self) -> int:
-        """How many more batches may be started now: C + prefetch - executing - staged."""
+        """How many more batches may be started or resumed now: C + prefetch - executing - staged."""
         return self._places - len(self._batches)
 
     @property
@@ -177,8 +203,22 @@ class GpuView:
         """Return what a policy sees of a batch on this GPU: the same object on every call."""
         made = self._made.get(batch_id)
         if made is None:
-            made = self._made[batch_id] = InFlight(self._log, batch_id, self._batches[batch_id], self.id)
+            made = self._made[batch_id] = InFlight(self._log, batch_id, self._requests(batch_id), self.id)
         return made
+
+    def _requests(self, batch_id: int) -> tuple[Request, ...]:
+        """Return the requests of a batch in flight or suspended."""
+        return self._batches.get(batch_id) or self._suspended[batch_id]
+
+    def _set_aside(self, batch_id: int) -> None:
+        """Take a batch out of its place (called by the engine)."""
+        self._suspended[batch_id] = self._batches.pop(batch_id)
+
+    def _take_back(self, batch_id: int) -> None:
+        """Give a suspended batch a place (called by the engine); batches stay in the order of dispatch."""
+        self._batches[batch_id] = self._suspended.pop(batch_id)
+        for later in [other for other in self._batches if other > batch_id]:
+            self._batches[later] = self._batches.pop(later)
 
 
 class View:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMS", "Design", "DesignTable", "Form"]
 
-Form = Literal["rate", "slowdown"]
-"""What is taken to be linear: the loss of rate, 1 - rate, or the excess of the slowdown, 1 / rate - 1."""
+Form = Literal["rate", "additive", "slowdown"]
+"""What is taken to be linear: the loss of rate, 1 - rate, or else the excess of the slowdown, 1 / rate - 1."""
 
 FORMS: tuple[Form, ...] = get_args(Form)
 
@@ -44,8 +44,8 @@ class DesignTable:
         profile: What is known of the hardware.
         features: Which features to use, keys of `FEATURES`.
         form: In the rate form n co-runners count as 2n / (1 + n), so that one counts as 1 and an equal share of the
-            GPU for everybody, a loss of n / (1 + n), is met exactly by one weight; in the slowdown form they count as
-            n, for the same reason. Our choice.
+            GPU for everybody, a loss of n / (1 + n), is met exactly by one weight; in the other forms they count as n,
+            for the same reason. Our choice.
         pairs: Whether there are terms of pairs.
     """
 

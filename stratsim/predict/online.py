@@ -7,6 +7,14 @@ They learn the *loss of rate*, which is linear in time and so agrees with whoeve
 over the realised intervals k of constant co-runners. A regression of the slowdown on the share of overlapped time is
 biased, because a batch that is slowed stays overlapped for longer; `form=slowdown` does it all the same, as an
 ablation.
+
+With more than one co-runner losses of rate do not add up, but on hardware whose kernels take turns the waits do: each
+co-runner adds its part to the slowdown. `form=additive` has the slowdown of each interval linear,
+
+    solo / T = sum_k (dt_k / T) / (1 + weights . x_k + terms of the pairs in k)
+
+and learns it along the tangent at today's belief (an extended recursive least squares, where the learner is one): a
+part of 1 + slowdown counts as its rate squared. With one co-runner both forms can say the same.
 """
 
 from __future__ import annotations
@@ -50,7 +58,8 @@ class OnlineLinear(Predictor):
 
     Args:
         features: Solo features to use: any of `compute`, `memory`, `l2`, `busy`, `batch`.
-        form: `rate` learns the loss of rate, `slowdown` the excess of the slowdown (biased; an ablation).
+        form: `rate` learns the loss of rate; `additive` a slowdown to which each co-runner adds, interval by interval;
+            `slowdown` the slowdown over the whole execution (biased; an ablation).
         min_rate: Smallest rate to believe in, within (0, 1].
         warm_start: Whether to start from the profile's measured pairs.
         prior_slowdown: Slowdown beside one other, at least 1, before anything is known.
@@ -149,31 +158,43 @@ class OnlineLinear(Predictor):
 
     def learn(self, observation: Observation) -> None:
         """Make a sample of the batch and correct the model."""
-        sample = self.sample(observation)
         kept = self._kept()
         if kept < 1.0:
             self.fade(kept)
             self._faded_s = self.as_of_s_
-        self.correct(sample)
+        self.correct(self.sample(observation))
 
     def sample(self, observation: Observation) -> Sample:
-        """Return the regressors of a batch, averaged over its realised intervals, and what they are to explain."""
+        """Return the regressors of a batch, averaged over its realised intervals, and what they are to explain.
+
+        In the additive form intervals are weighted by the square of their believed rate besides, and what is to be
+        explained is the tangent's: where the belief is right, the tangent says what the belief says.
+        """
         target, solo_s, duration_s, intervals, _ = observation
-        y = 1.0 - solo_s / duration_s if self.form == "rate" else duration_s / solo_s - 1.0
+        tangent = self.form == "additive"
         mean: list[float] = []
         terms: dict[int, float] = {}
+        lost = 0.0
         for length_s, others in intervals:
             if not others:
                 continue
             share = length_s / duration_s
             values, present = self.design(target, others)
+            if tangent:
+                rate = self._as_rate(predicted(self.weights_, values, present, 1.0))
+                lost += share * (1.0 - rate)
+                share *= rate * rate
             if mean:
                 mean = [old + share * value for old, value in zip(mean, values, strict=True)]
             else:
                 mean = [share * value for value in values]
             for column, value in present:
                 terms[column] = terms.get(column, 0.0) + share * value
-        return Sample(mean, tuple(terms.items()), y)
+        explained = tuple(terms.items())
+        y = duration_s / solo_s - 1.0 if self.form == "slowdown" else 1.0 - solo_s / duration_s
+        if tangent:
+            y += predicted(self.weights_, mean, explained, 1.0) - lost
+        return Sample(mean, explained, y)
 
     def error(self, sample: Sample) -> float:
         """Return what the sample says beyond the prediction; terms have been faded."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["assign_lanes", "busy_s", "clip", "peak_concurrency", "total_s"]
+__all__ = ["assign_lanes", "busy_s", "clip", "merged", "peak_concurrency", "total_s"]
 
 
 def clip(start_s: Floats, end_s: Floats, from_s: float, to_s: float) -> tuple[Floats, Floats]:
@@ -47,6 +47,20 @@ def busy_s(start_s: Floats, end_s: Floats) -> float:
     np.maximum(start[1:], reached[:-1], out=start[1:])
     new = np.subtract(end, start, out=end)
     return float(np.maximum(new, 0.0, out=new).sum())
+
+
+def merged(start_s: Floats, end_s: Floats) -> tuple[Floats, Floats]:
+    """Return the union of the intervals as disjoint ones that do not touch, in order: their starts and ends.
+
+    Args:
+        start_s: Starts, shape (n,), seconds.
+        end_s: Ends, shape (n,), not before the starts.
+    """
+    order = np.argsort(start_s, kind="stable")
+    start, reached = start_s[order], np.maximum.accumulate(end_s[order])
+    new = np.append(True, start[1:] > reached[:-1])[: len(start)]
+    last = np.append(new[1:], True)[: len(start)]
+    return start[new], reached[last]
 
 
 def total_s(start_s: Floats, end_s: Floats) -> float:

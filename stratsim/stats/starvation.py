@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.stats.occupancy import clip
+from stratsim.stats.occupancy import clip, merged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def longest_starvation_s(
         served_s: When each was served; NaN: never. Shape (n,).
         span: Only what lies in it counts: a stretch is cut at its ends.
     """
-    begin_s, end_s = _periods(*clip(arrival_s, until_s, *span))
+    begin_s, end_s = merged(*clip(arrival_s, until_s, *span))
     if not len(begin_s):
         return 0.0
     served = np.unique(served_s[(served_s >= span[0]) & (served_s <= span[1])])
@@ -46,12 +46,3 @@ def longest_starvation_s(
     order = np.lexsort((kind, at_s))
     gaps, after = np.diff(at_s[order]), kind[order][:-1]
     return float(gaps[after != _END].max(initial=0.0))
-
-
-def _periods(start_s: Floats, end_s: Floats) -> tuple[Floats, Floats]:
-    """Return the union of the intervals as disjoint ones that do not touch, in order."""
-    order = np.argsort(start_s, kind="stable")
-    start, reached = start_s[order], np.maximum.accumulate(end_s[order])
-    new = np.append(True, start[1:] > reached[:-1])[: len(start)]
-    last = np.append(new[1:], True)[: len(start)]
-    return start[new], reached[last]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import SpecError, suggest
-from stratsim.model.parts import Device, Link, Pcie, Provenance
+from stratsim.model.parts import Device, Kernels, Link, Pcie, Provenance
 from stratsim.model.profile import SCHEMA_VERSION, Observable, ObservableModel, Profile, Sharing, Truth
 from stratsim.model.request import Priority
 from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient, Workload
@@ -43,6 +43,7 @@ def make_profile(
     bytes_in: int | Mapping[str, int] = 0,
     bytes_out: int | Mapping[str, int] = 0,
     noise_cv: float = 0.0,
+    kernels: int | Mapping[str, int] | None = None,
 ) -> Profile:
     """Return a synthetic profile.
 
@@ -58,6 +59,7 @@ def make_profile(
         bytes_in: Bytes copied in per request, for all models or by model (0 for those left out).
         bytes_out: Bytes copied out per request, likewise.
         noise_cv: Run-to-run coefficient of variation of execution times.
+        kernels: Kernels per inference, for all models or by model; not known by default.
 
     Raises:
         ProfileError: a figure that no profile may hold, or a sharing entry for a model without latencies.
@@ -67,6 +69,7 @@ def make_profile(
             latency_s=dict(table) if isinstance(table, Mapping) else {1: table},
             bytes_in=bytes_in.get(name, 0) if isinstance(bytes_in, Mapping) else bytes_in,
             bytes_out=bytes_out.get(name, 0) if isinstance(bytes_out, Mapping) else bytes_out,
+            kernels=_kernels(kernels.get(name) if isinstance(kernels, Mapping) else kernels, table),
         )
         for name, table in latency_s.items()
     }
@@ -82,6 +85,13 @@ def make_profile(
         observable=Observable(Pcie(h2d or _FREE, d2h or _FREE), models),
         truth=Truth(shared, noise_cv=noise_cv),
     )
+
+
+def _kernels(count: int | None, latency_s: Mapping[int, float] | float) -> Kernels | None:
+    if count is None:
+        return None
+    alone_s = latency_s[min(latency_s)] if isinstance(latency_s, Mapping) else latency_s
+    return Kernels(count, alone_s / count)
 
 
 def make_workload(

@@ -36,6 +36,7 @@ _PROFILE = make_profile(
     {"small": {1: 0.002, 4: 0.004, 8: 0.006}, "large": {1: 0.010, 4: 0.030}},
     sharing={"small": Sharing(0.4, 1.0), "large": Sharing(0.9, 3.0)},
     noise_cv=0.01,
+    kernels={"small": 20, "large": 50},
 )
 
 

@@ -136,7 +136,7 @@ BROKEN = {
     CrashesOnArrival: "ZeroDivisionError: division by zero",
     CrashesInPrepare: "AttributeError: nothing there",
     LooksBack: "a timer must lie in the future",
-    NoDecision: "not a decision: yield Start, Drop or SetTimer in 'start'",
+    NoDecision: "not a decision: yield Start, Drop, SetTimer, Suspend or Resume in 'start'",
     ReturnsNothing: "`decide` must yield decisions or return them, not None",
 }
 

@@ -3,7 +3,13 @@
 `base` says what a model is, `registry` finds one by name; each of the other modules is one model or what several share.
 """
 
-from stratsim.device.execution.base import Execution, ExecutionModel, ExecutionUnit
+from stratsim.device.execution.base import (
+    Execution,
+    ExecutionModel,
+    ExecutionUnit,
+    PreemptableModel,
+    PreemptableUnit,
+)
 from stratsim.device.execution.fluid import FluidModel, FluidUnit, Phase
 from stratsim.device.execution.registry import (
     EXECUTION_MODELS,
@@ -11,6 +17,7 @@ from stratsim.device.execution.registry import (
     describe_model,
     execution_model,
     find_model,
+    preemptable,
     supported,
 )
 
@@ -23,8 +30,11 @@ __all__ = [
     "FluidModel",
     "FluidUnit",
     "Phase",
+    "PreemptableModel",
+    "PreemptableUnit",
     "describe_model",
     "execution_model",
     "find_model",
+    "preemptable",
     "supported",
 ]

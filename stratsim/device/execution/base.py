@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Execution", "ExecutionModel", "ExecutionUnit"]
+__all__ = ["Execution", "ExecutionModel", "ExecutionUnit", "PreemptableModel", "PreemptableUnit"]
 
 Key = TypeVar("Key")
 Key_co = TypeVar("Key_co", covariant=True)
@@ -79,4 +79,37 @@ class ExecutionModel(Protocol):
 
     def unit(self) -> ExecutionUnit[Any]:
         """Return a new, idle GPU."""
+        ...
+
+
+class PreemptableUnit(ExecutionUnit[Key], Protocol[Key]):
+    """A unit whose batches can be stopped on the way, and put back with `add`."""
+
+    def left_s(self, now_s: float, key: Key) -> float:
+        """Return how much solo work an executing batch has left, of what `add` and `rework` gave it."""
+        ...
+
+    def rework(self, now_s: float, key: Key, work: Any) -> None:
+        """Replace what an executing batch has left.
+
+        Args:
+            now_s: Must not lie before the latest call.
+            key: The batch.
+            work: From the model's `part`; None takes the batch out.
+        """
+        ...
+
+
+@runtime_checkable
+class PreemptableModel(Protocol):
+    """An `ExecutionModel` whose `unit` returns a `PreemptableUnit`."""
+
+    def part(self, work: Any, start: float, end: float) -> Any:
+        """Return a part of a batch's work.
+
+        Args:
+            work: From the model's `work`.
+            start: Share of the solo work before it, within [0, 1).
+            end: Share of the solo work up to its end, within (start, 1].
+        """
         ...

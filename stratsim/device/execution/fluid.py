@@ -67,6 +67,19 @@ class FluidModel(ABC, Generic[Load]):
             found = self._work[model, batch] = self._phases(model, batch)
         return found
 
+    def part(self, work: Sequence[Phase[Load]], start: float, end: float) -> tuple[Phase[Load], ...]:
+        """Return the phases of a batch, or parts of them, between two shares of its solo time."""
+        found, begin = [], 0.0
+        last = len(work) - 1
+        for index, phase in enumerate(work):
+            # The last phase ends at 1, whatever the rounding of the sum.
+            stop = 1.0 if index == last else begin + phase.share
+            share = min(stop, end) - max(begin, start)
+            if share > 0:
+                found.append(Phase(share, phase.load))
+            begin = stop
+        return tuple(found)
+
     @abstractmethod
     def _phases(self, model: str, batch: int) -> tuple[Phase[Load], ...]:
         """Make the phases of a batch."""
@@ -189,6 +202,32 @@ class FluidUnit(Generic[Key]):
 
     def copying(self, now_s: float, bytes_per_s: float) -> None:
         """Take no notice: these rates depend on the batches alone."""
+
+    def left_s(self, now_s: float, key: Key) -> float:
+        """Return how much solo work an executing batch has left."""
+        batch = self._find(key)
+        to_come = sum([phase.share for phase in batch.later])
+        return max(batch.left_s - (now_s - self._updated_s) * batch.rate, 0.0) + batch.solo_s * to_come
+
+    def rework(self, now_s: float, key: Key, work: Sequence[Phase[Any]] | None) -> None:
+        """Replace what an executing batch has left by these phases; None takes it out."""
+        elapsed_s = now_s - self._updated_s
+        for other in self._running:
+            other.left_s -= elapsed_s * other.rate
+        batch = self._find(key)
+        if work:
+            batch.later = tuple(work)
+            batch.next_phase()
+        else:
+            self._running = [other for other in self._running if other is not batch]
+        if self._running:
+            self._solve(now_s)
+        else:
+            self._ends_next = None
+            self.next_s = inf
+
+    def _find(self, key: Key) -> FluidExecution[Key]:
+        return next(batch for batch in self._running if batch.key == key)
 
     def _solve(self, now_s: float) -> None:
         """Find the rates from `now_s` on, to which the work left refers, and what ends next."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stratsim.model.profile import HardwareProfile
 
 __all__ = ["EXECUTION_MODELS", "Description", "DeviceModel", "describe_model", "execution_model", "find_model"]
-__all__ += ["supported"]
+__all__ += ["preemptable", "supported"]
 
 
 class DeviceModel(Protocol):
@@ -118,6 +118,11 @@ def supported(hardware: HardwareProfile) -> dict[str, str | None]:
         else:
             found[name] = None
     return found
+
+
+def preemptable() -> list[str]:
+    """Return the names of the execution models whose batches can be stopped on the way."""
+    return [name for name, model in EXECUTION_MODELS.items() if hasattr(model, "part")]
 
 
 @dataclass(frozen=True, slots=True)

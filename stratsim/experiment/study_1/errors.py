@@ -11,13 +11,11 @@ from stratsim.experiment.prequential import KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from stratsim.experiment.prequential import Prediction, Scores
 
     Row = dict[str, Any]
 
-__all__ = ["BIN", "LARGE", "MEMORY", "QUANTILES", "tables"]
+__all__ = ["BIN", "COLUMNS", "LARGE", "MEMORY", "QUANTILES", "tables"]
 
 WARM_UP = 100
 """Judged batches at the start of a run that count for nothing: whoever learns has yet to."""
@@ -30,7 +28,28 @@ BIN = 25
 _BINS = range(-4, 16)
 LARGE = 0.6
 """A large relative error."""
-QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+QUANTILES = {f"q{percent:02d}": percent / 100 for percent in (1, 5, 10, 25, 50, 75, 90, 95, 99)}
+"""Of the error, by column."""
+COLUMNS = (
+    *(
+        "predictor",
+        "kind",
+        "part",
+        "place",
+        "alone",
+        "censored",
+        "judged",
+        "batches",
+        "error",
+        "bias",
+        "slowdown",
+        "over",
+    ),
+    *("large_under", "large_over", "worst_under", "worst_over", "excess_error", *QUANTILES),
+)
+"""Of the rows."""
+_BY_PAIR = ("gpulet", "ewma-features", "ewma-pairs", "rls", "oracle")
+"""Predictors whose errors are told by pair: those that hypotheses are about, and the truth."""
 _LEAST_EXCESS = 0.05
 """Below this excess of the slowdown, its relative error means nothing."""
 
@@ -40,8 +59,8 @@ def tables(scores: Scores, shift_s: float | None) -> list[Row]:
 
     Parts: `all` where the mix stays; where it shifts, `before`, `after`, `at once` (the first `MEMORY` batches after
     it), `recovering` (the next as many), `later` (all from then on) and `settled` (the last of the run). And for
-    predictions of kind `realised`, `course` (by number of batches since the shift) and `pair` (by model and the model
-    that overlapped it longest).
+    predictions of kind `realised`, with fewer figures, `course` (by number of batches since the shift) and `pair` (by
+    model and the model that overlapped it longest).
     """
     counts = {"alone": scores.alone, "censored": scores.censored, "judged": scores.judged}
     rows: list[Row] = []
@@ -52,7 +71,7 @@ def tables(scores: Scores, shift_s: float | None) -> list[Row]:
         for part, place, chosen in _parts(predictions, shift_s, detailed=kind == KINDS[-1]):
             if chosen:
                 row = {"predictor": predictor, "kind": kind, "part": part, "place": place}
-                rows.append({**row, **counts, **figures(chosen)})
+                rows.append({**row, **counts, **figures(chosen, brief=bool(place))})
     return rows
 
 
@@ -74,7 +93,7 @@ def _parts(
             start = first + number * BIN
             if start >= 0 and start + BIN <= len(predictions):
                 yield "course", str(number * BIN), predictions[start : start + BIN]
-    if detailed:
+    if detailed and predictions[0].predictor in _BY_PAIR:
         yield from _by_pair(predictions[WARM_UP:])
 
 
@@ -85,30 +104,29 @@ def _by_pair(predictions: Sequence[Prediction]) -> Iterator[tuple[str, str, Sequ
     yield from (("pair", name, pairs[name]) for name in sorted(pairs))
 
 
-def figures(predictions: Sequence[Prediction]) -> Row:
+def figures(predictions: Sequence[Prediction], *, brief: bool = False) -> Row:
     """Return what sums the errors up. Relative errors of the execution time unless they say `excess`.
 
     `excess_error` is the median relative error of slowdown - 1, over batches that were slowed by 5 % or more.
     """
     error = np.array([each.error for each in predictions])
-    size = np.abs(error)
     row: Row = {
         "batches": len(error),
-        "error": float(size.mean()),
+        "error": float(np.abs(error).mean()),
         "bias": float(error.mean()),
+        "slowdown": float(np.mean([each.actual_s / each.solo_s for each in predictions])),
+    }
+    if brief:
+        return row
+    row |= {
         "over": float((error > 0).mean()),
         "large_under": float((error < -LARGE).mean()),
         "large_over": float((error > LARGE).mean()),
         "worst_under": float(max(-error.min(), 0.0)),
         "worst_over": float(max(error.max(), 0.0)),
         "excess_error": _excess_error(predictions),
-        "slowdown": float(np.mean([each.actual_s / each.solo_s for each in predictions])),
     }
-    return row | {f"q{round(100 * q):02d}": float(value) for q, value in zip(QUANTILES, _quantiles(error), strict=True)}
-
-
-def _quantiles(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.quantile(values, QUANTILES)
+    return row | dict(zip(QUANTILES, np.quantile(error, list(QUANTILES.values())).tolist(), strict=True))
 
 
 def _excess_error(predictions: Sequence[Prediction]) -> float:

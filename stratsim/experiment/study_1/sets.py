@@ -75,7 +75,7 @@ def asymmetric(streams: Streams) -> ModelSet:
     told = {name: Features(demand[name] * float(draws.uniform(0.5, 1.0)), demand[name] / 2) for name in names}
     truth = Truth({name: {1: Sharing(demand[name], weight[name])} for name in names}, noise_cv=_NOISE_CV)
     profile = _synthetic("asymmetric", _models(draws, told, _SIZES), truth, "streams")
-    return ModelSet(profile, max(_SIZES), 1200, names[3:], names[:3])
+    return ModelSet(profile, max(_SIZES), 1100, names[3:], names[:3])
 
 
 def phased(streams: Streams) -> ModelSet:
@@ -91,7 +91,7 @@ def phased(streams: Streams) -> ModelSet:
     told = {name: Features(_mean(parts, "sm"), _mean(parts, "dram")) for name, parts in phases.items()}
     truth = Truth({}, noise_cv=_NOISE_CV, roofline={name: {1: parts} for name, parts in phases.items()})
     profile = _synthetic("phased", _models(draws, told, (1,)), truth, "roofline")
-    return ModelSet(profile, 1, 600, names[:3], names[3:])
+    return ModelSet(profile, 1, 550, names[:3], names[3:])
 
 
 def _phases(draws: np.random.Generator, mostly_memory: bool) -> tuple[ResourcePhase, ...]:
@@ -130,13 +130,13 @@ def a100(streams: Streams) -> ModelSet:
         truth=replace(profile.truth, sharing=sharing),
         provenance={**profile.provenance, "truth.sharing.*.*.weight": _drawn("weights log-uniform from 1 to 10")},
     )
-    return ModelSet(profile, 16, 4000, names[:3], names[3:])
+    return ModelSet(profile, 16, 2800, names[:3], names[3:])
 
 
 def disb(streams: Streams) -> ModelSet:  # noqa: ARG001 (nothing is drawn)
     """The five models of DISB's RTX 3080 under `kernel-queue`, batch size 1; long kernels come in with the shift."""
     names = ("densenet201", "inceptionv3", "resnet152")
-    return ModelSet(load_profile("rtx3080-disb"), 1, 700, names, ("vgg19", "distilbert"))
+    return ModelSet(load_profile("rtx3080-disb"), 1, 550, names, ("vgg19", "distilbert"))
 
 
 def _models(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stratsim.experiment.study_1.errors import LARGE
+from stratsim.experiment.study_1.errors import LARGE, QUANTILES
 from stratsim.stats.intervals import mean_interval
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ RECOVERED = 1.25
 """A predictor has recovered once its error is below this many times its settled one."""
 BETTER = 2 / 3
 """A third better."""
+_MEANS = ("bias", "large_under", "large_over", "worst_under", "worst_over", "excess_error", "slowdown", *QUANTILES)
 _PLAIN = ("all", "before", "after", "at once", "recovering", "later", "settled")
 
 
@@ -118,7 +119,8 @@ def summarise(rows: Sequence[Row], level: float = 0.95) -> dict[str, Any]:
 
     Returns:
         `verdicts` (per hypothesis, cell and kind of prediction), `errors` (per cell, predictor, kind and part: means
-        over seeds), and `pairs` (per set and predictor: which pairs are predicted worst).
+        over seeds), `course` (per cell, predictor and batches since the shift) and `pairs` (per set and predictor:
+        which pairs are predicted worst).
     """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
@@ -130,6 +132,7 @@ def summarise(rows: Sequence[Row], level: float = 0.95) -> dict[str, Any]:
         "hypotheses": {each.name: each.text for each in HYPOTHESES},
         "verdicts": [row for each in HYPOTHESES for row in _verdicts(each, cells, kinds, level)],
         "errors": [row for key, cell in cells.items() for row in _errors(key, cell)],
+        "course": _course(rows),
         "pairs": _pairs(rows),
     }
 
@@ -184,12 +187,29 @@ def _errors(key: tuple[Any, ...], cell: _Cell) -> list[dict[str, Any]]:
         interval = mean_interval(known) if len(known) > 1 else None
         row |= {"seeds": len(known), "error": float(known.mean())}
         row |= {"low": interval.low if interval else None, "high": interval.high if interval else None}
-        for name in ("bias", "large_under", "large_over", "worst_under", "worst_over", "excess_error"):
+        for name in _MEANS:
             values = cell.get(predictor, kind, part, name)
             values = values[np.isfinite(values)]
             row[name] = float(values.mean()) if len(values) else None
         found.append(row)
     return found
+
+
+def _course(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the mean error over seeds, with its 95 % interval, by number of batches since the shift."""
+    points: dict[tuple[Any, ...], list[float]] = {}
+    for row in rows:
+        if row["part"] == "course":
+            key = (*[row[name] for name in CELL], row["predictor"], int(row["place"]))
+            points.setdefault(key, []).append(row["error"])
+    return [
+        {
+            **dict(zip((*CELL, "predictor", "batches"), key, strict=True)),
+            **dict(zip(("error", "low", "high"), mean_interval(values)[:3], strict=True)),
+        }
+        for key, values in points.items()
+        if len(values) > 1
+    ]
 
 
 def _pairs(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -58,8 +58,8 @@ ILLEGAL = {
     "timer in the past": (lambda _r: [SetTimer(0.5)], "a timer must lie in the future"),
     "timer never": (lambda _r: [SetTimer(math.inf)], "a timer must lie in the future"),
     "timer NaN": (lambda _r: [SetTimer(math.nan)], "a timer must lie in the future"),
-    "a word": (lambda _r: ["start"], "not a decision: yield Start, Drop or SetTimer"),
-    "a bare request": (lambda r: [r[0]], "not a decision: yield Start, Drop or SetTimer"),
+    "a word": (lambda _r: ["start"], "not a decision: yield Start, Drop, SetTimer, Suspend or Resume"),
+    "a bare request": (lambda r: [r[0]], "not a decision: yield Start, Drop, SetTimer, Suspend or Resume"),
 }
 
 
@@ -117,7 +117,7 @@ def test_a_generator_that_fails_in_the_middle_is_named_too():
 
 
 def test_nothing_is_not_a_decision():
-    with pytest.raises(PolicyError, match="not a decision: yield Start, Drop or SetTimer"):
+    with pytest.raises(PolicyError, match="not a decision: yield Start, Drop, SetTimer, Suspend or Resume"):
         run(Scripted(lambda _requests: [None]))
 
 

@@ -37,7 +37,7 @@ def test_phases_are_averaged_over_those_of_the_others():
 
 
 def test_a_device_without_rates_has_none_to_tell():
-    kernels = dict.fromkeys(PROFILE.observable.models, {1: (KernelBlocks(1.0, 4),)})
+    kernels = {name: {1: (KernelBlocks(1.0, 4),)} for name in PROFILE.observable.models}
     profile = replace(PROFILE, truth=replace(PROFILE.truth, blocks=Blocks(4, kernels)))
     with pytest.raises(SpecError, match="'block-priority' has no rates"):
         TrueRates(profile, "block-priority")

@@ -293,7 +293,7 @@ def test_an_unknown_co_runner_is_named(knowledge, batch, name):
     [
         ("rls(forgetting=1.01)", r"forgetting must be a number within \(0, 1\], got 1\.01"),
         ("rls(forgetting=0)", r"forgetting must be a number within \(0, 1\], got 0"),
-        ("rls(form=ratio)", r"form must be one of rate, slowdown, got 'ratio'"),
+        ("rls(form=ratio)", r"form must be one of rate, additive, slowdown, got 'ratio'"),
         (
             "rls(features=compute)",
             r"features must be a list of names from compute, memory, l2, busy, batch, got 'compute'",

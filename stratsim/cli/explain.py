@@ -1,0 +1,262 @@
+"""`stratsim explain`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stratsim.cli.text import heading, ms, number, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from stratsim.export.breakdown import Run
+    from stratsim.export.verdict import Explanation
+
+__all__ = ["explain"]
+
+_BAR = 30
+"""Characters of a bar that stands for all of a latency."""
+_TOP = 8
+"""Pairs that a summary shows."""
+_WIDTH = 100
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stratsim explain results/demo --summary                       why each policy loses, in one page
+  stratsim explain results/demo --worst 3 --policy edf --class high
+  stratsim explain results/demo --request 4711                  the same request through every policy
+  stratsim explain results/demo --worst 20 --status late --json | jq '.explanations[].cause.kind'
+
+docs/how-to/explain-a-request.md reads one with you; docs/metrics.md defines the parts.
+"""
+)
+@click.argument("directory", metavar="DIR", type=click.Path())
+@click.option("--request", "requests", type=int, multiple=True, metavar="ID", help="This request. May be repeated.")
+@click.option(
+    "--worst", type=click.IntRange(min=1), metavar="N", help="The N that fared worst: late, dropped, then met."
+)
+@click.option("--summary", is_flag=True, help="Mean parts by class, what made requests late, who slowed whom.")
+@click.option(
+    "--policy", "policies", multiple=True, metavar="NAME", help="Only this run. May be repeated. [default: all]"
+)
+@click.option("--class", "priority", type=click.Choice(["high", "low"]), help="With --worst: only of this class.")
+@click.option(
+    "--status", type=click.Choice(["late", "dropped", "met", "unfinished"]), help="With --worst: only those ended so."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
+def explain(
+    directory: str,
+    requests: tuple[int, ...],
+    worst: int | None,
+    summary: bool,
+    policies: tuple[str, ...],
+    priority: str | None,
+    status: str | None,
+    as_json: bool,
+) -> None:
+    """Say where the time of requests went, and which decision made a late one late.
+
+    DIR is what `stratsim replay --out DIR` wrote. The parts of a request sum to its latency: waiting for dispatch,
+    copies and what other copies cost them, its batch's execution alone, and what each batch beside it added.
+    """
+    _check(requests, worst, summary, priority, status)
+    from stratsim.export.breakdown import read_run
+    from stratsim.export.machine import find_machine
+    from stratsim.export.read import read_results
+
+    stored = read_results(directory)
+    machine = find_machine(stored)
+    if not as_json:
+        for note in machine.notes:
+            click.echo(f"note: {note}: {_INSTEAD}", err=True)
+    runs = [read_run(stored, policy, machine) for policy in policies or stored.policies]
+    if summary:
+        _summary(runs, as_json)
+    else:
+        _requests(runs, requests, worst, priority, status, as_json)
+
+
+_INSTEAD = "interference is shared by overlapped time, and no contention is told from copying"
+
+
+def _check(requests: Sequence[int], worst: int | None, summary: bool, priority: str | None, status: str | None) -> None:
+    if bool(requests) + (worst is not None) + summary != 1:
+        raise click.UsageError("say what to explain: one of --request ID, --worst N and --summary")
+    if worst is None and (priority or status):
+        raise click.UsageError("--class and --status choose among the worst; they go with --worst")
+
+
+# Requests -------------------------------------------------------------------------------------------------------------
+
+
+def _requests(
+    runs: Sequence[Run],
+    requests: Sequence[int],
+    worst: int | None,
+    priority: str | None,
+    status: str | None,
+    as_json: bool,
+) -> None:
+    found = [each for run in runs for each in _explained(run, requests, worst, priority, status)]
+    if as_json:
+        click.echo(json.dumps({"explanations": [each.as_dict() for each in found]}, allow_nan=False))
+    elif not found:
+        click.echo("no such request")
+    else:
+        for each in found:
+            _show(each)
+
+
+def _explained(
+    run: Run, requests: Sequence[int], count: int | None, priority: str | None, status: str | None
+) -> list[Explanation]:
+    from stratsim.export import verdict
+
+    chosen = list(requests) if count is None else verdict.worst(run, count, priority, status)
+    batches = run.requests["batch_id"].reindex(chosen).dropna().astype(int).unique()
+    interference = verdict.interference_of(run, batches)
+    return [verdict.explain(run, request, interference) for request in chosen]
+
+
+def _show(about: Explanation) -> None:
+    heading(f"request {about.request}, {about.policy}: {about.model} ({about.priority}), {about.status}")
+    click.echo(_facts(about))
+    if about.parts:
+        click.echo()
+        _show_parts(about)
+    if about.slowed_by:
+        click.echo()
+        _show_others(about)
+    click.echo()
+    click.echo(textwrap.fill(about.verdict, _WIDTH))
+
+
+def _facts(about: Explanation) -> str:
+    facts = [f"arrived at {about.arrival_s:.6f} s"]
+    if about.deadline_s is not None:
+        facts.append(f"deadline after {_ms(about.deadline_s - about.arrival_s)}")
+    if about.latency_s is not None:
+        facts.append(f"back after {_ms(about.latency_s)}")
+    if about.alone_s is not None:
+        facts.append(f"alone {_ms(about.alone_s)}")
+    if about.batch is not None:
+        facts.append(f"batch {about.batch} (x{about.batch_size}) on GPU {about.gpu}")
+    return ", ".join(facts)
+
+
+def _show_parts(about: Explanation) -> None:
+    from stratsim.export.breakdown import PARTS
+
+    latency_s = about.latency_s or 0.0
+    rows = [
+        (PARTS[name], ms(part_s), _percent(part_s, latency_s), _bar(part_s, latency_s))
+        for name, part_s in about.parts.items()
+        if part_s
+    ]
+    table(("part", "ms", "%", " " * _BAR), [*rows, ("latency", ms(latency_s), "100", " " * _BAR)])
+    if about.batching_s:
+        click.echo(f"of its execution, {_ms(about.batching_s)} are for the others in its batch")
+
+
+def _show_others(about: Explanation) -> None:
+    rows = [
+        (other.name, str(other.batch), "after it" if other.later else "before it", ms(other.interference_s or 0.0))
+        for other in about.slowed_by
+    ]
+    if about.other_interference_s:
+        rows.append(("copies in the GPU's memory", "-", "-", ms(about.other_interference_s)))
+    table(("slowed by", "batch", "dispatched", "ms"), rows, left=3)
+    if about.by_overlap:
+        click.echo("shared by the time for which each executed beside it")
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.1f}" if whole else "-"
+
+
+def _bar(part: float, whole: float) -> str:
+    """Return a bar of fixed width: blocks where the terminal can show them."""
+    mark = "█" if (sys.stdout.encoding or "").lower().startswith("utf") else "#"
+    filled = round(_BAR * part / whole) if whole else 0
+    return (mark * filled).ljust(_BAR)
+
+
+def _ms(seconds: float) -> str:
+    return f"{ms(seconds)} ms"
+
+
+# Summaries ------------------------------------------------------------------------------------------------------------
+
+
+def _summary(runs: Sequence[Run], as_json: bool) -> None:
+    from stratsim.export.aggregate import aggregate
+
+    found = [aggregate(run) for run in runs]
+    if as_json:
+        click.echo(json.dumps({"summaries": found}, allow_nan=False))
+        return
+    for each in found:
+        heading(each["policy"])
+        _show_counts(each["classes"])
+        click.echo()
+        _show_means(each["classes"])
+        for show, title in ((_show_pairs, "pairs"), (_show_blockers, "blockers")):
+            if each[title]:
+                click.echo()
+                show(each[title])
+
+
+def _show_counts(classes: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, figures in classes.items():
+        causes = ", ".join(f"{kind} {count}" for kind, count in figures["causes"].items())
+        click.echo(
+            f"{name}: {figures['answered']} answered, {figures['late']} of them late, {figures['dropped']} dropped"
+            + (f"; made late by: {causes}" if causes else "")
+        )
+
+
+_COLUMNS = (("mean_parts_s", "all"), ("late_mean_parts_s", "late"), ("slowest_mean_parts_s", "slowest 1 %"))
+
+
+def _show_means(classes: Mapping[str, Mapping[str, Any]]) -> None:
+    from stratsim.export.breakdown import PARTS
+
+    columns = [(f"{name} {title}", classes[name][key]) for name in classes for key, title in _COLUMNS]
+    columns = [(title, parts) for title, parts in columns if parts is not None]
+    if not columns:
+        return
+    rows = [
+        (PARTS[part], *(ms(parts[part]) for _, parts in columns))
+        for part in PARTS
+        if any(parts[part] for _, parts in columns)
+    ]
+    total = ("latency", *(ms(sum(parts.values())) for _, parts in columns))
+    table(("mean of part, ms", *(title for title, _ in columns)), [*rows, total])
+
+
+def _show_pairs(pairs: Iterable[Mapping[str, Any]]) -> None:
+    rows = [
+        (
+            f"{pair['victim']} ({pair['victim_class']}) <- {pair['culprit']} ({pair['culprit_class']})",
+            str(pair["executions"]),
+            ms(pair["total_s"]),
+            ms(pair["late_s"]),
+        )
+        for pair in list(pairs)[:_TOP]
+    ]
+    table(("interference: victim <- culprit", "executions", "ms in all", "ms of late requests"), rows)
+
+
+def _show_blockers(blockers: Iterable[Mapping[str, Any]]) -> None:
+    rows = [
+        (f"{blocker['class']} <- {blocker['model']} ({blocker['model_class']})", number(blocker["requests"]))
+        for blocker in list(blockers)[:_TOP]
+    ]
+    table(("on the GPUs when violated requests had to go", "requests"), rows)

@@ -1,0 +1,341 @@
+"""One GPU at run time whose batches can be stopped on the way: used only by policies that preempt.
+
+The life of an execution between its start and its end:
+
+    EXECUTING -> DRAINING -> STOPPED -> (a slot) -> EXECUTING
+    EXECUTING -> HALTING  -> STOPPED ...
+
+A batch that drains still progresses, up to a point where it stops; it may also end before. One that halts does not
+progress any more, and keeps the GPU busy until its latency is over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+from math import inf
+from typing import TYPE_CHECKING, Any, cast
+
+from stratsim.engine.gpu import Gpu
+from stratsim.engine.recorder import Pause
+from stratsim.model.tolerance import TIME_RTOL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stratsim.device import Execution, PreemptableModel, PreemptableUnit
+    from stratsim.engine.recorder import Recorder
+    from stratsim.model.preemption import Preemption
+
+__all__ = ["PreemptableGpu"]
+
+
+class _State(Enum):
+    COPYING = auto()
+    """Its input is not there yet."""
+    READY = auto()
+    """Its input is there; it has not started."""
+    EXECUTING = auto()
+    DRAINING = auto()
+    HALTING = auto()
+    STOPPED = auto()
+
+
+class _Job:
+    """A batch in flight, as the device knows it."""
+
+    __slots__ = (
+        "done_s",
+        "kernel_s",
+        "level",
+        "pause",
+        "queued",
+        "slot",
+        "solo_s",
+        "state",
+        "stops",
+        "until_s",
+        "work",
+    )
+
+    def __init__(self) -> None:
+        self.state = _State.COPYING
+        self.solo_s = 0.0
+        self.kernel_s = 0.0
+        self.work: Any = None
+        self.level = 0
+        self.done_s = 0.0
+        """Solo work done, while it does not execute."""
+        self.until_s = 0.0
+        """Solo work at which the unit lets it end: all of it, or where it stops."""
+        self.slot = False
+        """Whether it holds an execution slot."""
+        self.queued = False
+        """Whether it was resumed and waits for a slot."""
+        self.stops = 0
+        """How often it was stopped, or was to be."""
+        self.pause: Pause | None = None
+        """The present one."""
+
+
+class PreemptableGpu(Gpu):
+    """The engine's side of one GPU, with `suspend` and `resume`.
+
+    `ready` is never called ahead of time: what is suspended meanwhile must not have started.
+
+    Args:
+        *args: As for `Gpu`.
+        model: The execution model again, by what it can besides.
+        mechanism: How batches are stopped.
+        kernels: Number of kernels of a batch, given its id.
+        draw: A uniform number for the n-th stop of a batch, given its id and n.
+        recorder: Takes note of pauses.
+    """
+
+    __slots__ = (
+        "_draw",
+        "_halting",
+        "_jobs",
+        "_kernels",
+        "_mechanism",
+        "_model",
+        "_pauses",
+        "_returning",
+        "announce",
+        "ended",
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        model: PreemptableModel,
+        mechanism: Preemption,
+        kernels: Callable[[int], int],
+        draw: Callable[[int, int], float],
+        recorder: Recorder,
+    ) -> None:
+        super().__init__(*args)
+        self._model = model
+        self._mechanism = mechanism
+        self._kernels = kernels
+        self._draw = draw
+        self._pauses = recorder.pauses
+        self._jobs: dict[int, _Job] = {}
+        self._returning: deque[int] = deque()
+        """Resumed batches that wait for a slot."""
+        self._halting: list[tuple[float, int]] = []
+        """When each halting batch has stopped, in that order: the latency is the same for all."""
+        self.announce = False
+        """Whether a batch has stopped since this was last made false."""
+        self.ended = False
+        """Whether a batch has ended in the latest call of `complete`."""
+
+    # From the engine -------------------------------------------------------------------------------------------------
+
+    def ready(self, at_s: float, batch_id: int, solo_s: float, work: Any, level: int = 0) -> None:
+        """Take a batch whose input is there now."""
+        job = self._job(batch_id)
+        job.state = _State.READY
+        job.solo_s = job.until_s = solo_s * (1.0 + self._mechanism.overhead)
+        job.kernel_s = job.solo_s / self._kernels(batch_id) if self._mechanism.needs_kernels else 0.0
+        job.work, job.level = work, level
+        if batch_id in self.view._suspended:
+            return
+        self.queue.append((at_s, batch_id, job.solo_s, work, level))
+        self._settle(at_s)
+
+    def copying(self, now_s: float, bytes_per_s: float) -> None:
+        """Copies to and from the GPU's memory move that many bytes per second in all, from now on."""
+        self.unit.copying(now_s, bytes_per_s)
+        self._arm(now_s)
+
+    def complete(self, now_s: float) -> Sequence[Execution[int]]:
+        """Return the executions that end now; let those stop that are to, and give free slots to the next."""
+        while self._halting and self._halting[0][0] <= now_s:
+            self._stopped(self._halting.pop(0)[1], now_s)
+        ended: list[Execution[int]] = []
+        if self.unit.next_s <= now_s:
+            for execution in self.unit.complete(now_s):
+                job = self._jobs[execution.key]
+                if job.state is _State.DRAINING and job.until_s < job.solo_s:
+                    job.done_s = job.until_s
+                    self._stopped(execution.key, now_s)
+                else:
+                    self._end(execution.key, job)
+                    ended.append(execution)
+        self._settle(now_s)
+        self.ended = bool(ended)
+        return ended
+
+    def suspend(self, batch_id: int, now_s: float) -> None:
+        """Begin to stop a batch that is in flight."""
+        job = self._job(batch_id)
+        self.view._set_aside(batch_id)
+        if job.queued:  # a slot had not come yet: back to where it was
+            job.queued = False
+            self._returning.remove(batch_id)
+            self.view._returning.discard(batch_id)
+        elif job.state is _State.READY:
+            self.queue = deque(waiting for waiting in self.queue if waiting[1] != batch_id)
+        elif job.state is _State.EXECUTING:
+            self._begin_stop(batch_id, job, now_s)
+            self.announce = False  # whoever decides sees what stops at once
+        self._settle(now_s)
+
+    def resume(self, batch_id: int, now_s: float) -> None:
+        """Let a suspended batch go on as soon as there is a slot for it."""
+        job = self._job(batch_id)
+        self.view._take_back(batch_id)
+        if job.state is _State.DRAINING and job.slot:
+            self._call_back(batch_id, job, now_s)
+        elif job.state is not _State.COPYING:
+            job.queued = True
+            self._returning.append(batch_id)
+            if job.pause is not None:
+                self.view._returning.add(batch_id)
+        self._settle(now_s)
+
+    # Stopping --------------------------------------------------------------------------------------------------------
+
+    def _job(self, batch_id: int) -> _Job:
+        job = self._jobs.get(batch_id)
+        if job is None:
+            job = self._jobs[batch_id] = _Job()
+        return job
+
+    def _begin_stop(self, batch_id: int, job: _Job, now_s: float) -> None:
+        done_s = self._done_s(batch_id, job, now_s)
+        drain_s, latency_s, lost_s = self._mechanism.stop(
+            done_s, job.solo_s, job.kernel_s, self._draw(batch_id, job.stops)
+        )
+        job.stops += 1
+        job.pause = Pause(batch_id, now_s)
+        job.pause.lost_s = lost_s
+        self.view._stopping.add(batch_id)
+        if not self._mechanism.holds_slot:
+            self._free(job, now_s)
+        if drain_s > 0:
+            job.state = _State.DRAINING
+            # What it has left may be less: then it ends before it stops, and was never stopped.
+            until_s = done_s + drain_s
+            if until_s < job.solo_s * (1.0 - TIME_RTOL):
+                job.until_s = until_s
+                self._execute(batch_id, job, now_s, done_s, again=True)
+            return
+        self._unit.rework(now_s, batch_id, None)
+        job.done_s = max(done_s - lost_s, 0.0)
+        job.state = _State.HALTING
+        if latency_s > 0:
+            self._halting.append((now_s + latency_s, batch_id))
+        else:
+            self._stopped(batch_id, now_s)
+
+    def _call_back(self, batch_id: int, job: _Job, now_s: float) -> None:
+        """Let a batch that drains go on; unless it has been without a slot, nothing has happened to it."""
+        done_s = self._done_s(batch_id, job, now_s)
+        job.state = _State.EXECUTING
+        job.until_s = job.solo_s
+        self._execute(batch_id, job, now_s, done_s, again=True)
+        self.view._stopping.discard(batch_id)
+        job.pause = None
+
+    def _stopped(self, batch_id: int, now_s: float) -> None:
+        """The GPU is free of a batch."""
+        job = self._jobs[batch_id]
+        job.state = _State.STOPPED
+        assert job.pause is not None  # noqa: S101 (made when it began to stop)
+        job.pause.stopped_s = now_s
+        if job.slot:
+            self._free(job, now_s)
+        self.view._stopping.discard(batch_id)
+        self.announce = True
+
+    def _free(self, job: _Job, now_s: float) -> None:
+        job.slot = False
+        self.free_slots += 1
+        assert job.pause is not None  # noqa: S101 (made when it began to stop)
+        job.pause.freed_s = now_s
+        self._pauses.append(job.pause)
+
+    def _end(self, batch_id: int, job: _Job) -> None:
+        """A batch has executed to its end."""
+        self.free_slots += job.slot
+        if job.queued:
+            self._returning.remove(batch_id)
+            self.view._returning.discard(batch_id)
+        if batch_id in self.view._suspended:  # it ended before it had stopped
+            self.view._take_back(batch_id)
+            self.view._stopping.discard(batch_id)
+        del self._jobs[batch_id]
+
+    # Slots -----------------------------------------------------------------------------------------------------------
+
+    def _settle(self, now_s: float) -> None:
+        """Give free slots away, to those that were resumed first, and set the alarm."""
+        if self._returning:
+            # One that halts cannot be called back: it goes on once it has stopped, in its own slot.
+            for batch_id in [i for i in self._returning if self._jobs[i].state is not _State.HALTING]:
+                if self.free_slots:
+                    self._returning.remove(batch_id)
+                    self._go_on(batch_id, now_s)
+        while self.free_slots and self.queue:
+            self._start(self.queue.popleft()[1], now_s)
+        self._arm(now_s)
+
+    def _start(self, batch_id: int, now_s: float) -> None:
+        job = self._jobs[batch_id]
+        self.start_s[batch_id] = now_s
+        self._take_slot(job)
+        self._execute(batch_id, job, now_s, 0.0)
+
+    def _go_on(self, batch_id: int, now_s: float) -> None:
+        job = self._jobs[batch_id]
+        job.queued = False
+        self.view._returning.discard(batch_id)
+        if job.state is _State.READY:
+            self._start(batch_id, now_s)
+            return
+        pause = job.pause
+        assert pause is not None  # noqa: S101 (it was executing, and gave its slot up)
+        pause.restart_s = now_s
+        draining = job.state is _State.DRAINING
+        self._take_slot(job)
+        if draining:
+            self._call_back(batch_id, job, now_s)
+            return
+        paused = self.view._log.paused_s
+        paused[batch_id] = paused.get(batch_id, 0.0) + now_s - pause.stopped_s
+        job.pause = None
+        job.until_s = job.solo_s
+        self._execute(batch_id, job, now_s, job.done_s)
+
+    def _take_slot(self, job: _Job) -> None:
+        self.free_slots -= 1
+        job.slot = True
+        job.state = _State.EXECUTING
+
+    @property
+    def _unit(self) -> PreemptableUnit[int]:
+        return cast("PreemptableUnit[int]", self.unit)
+
+    def _execute(self, batch_id: int, job: _Job, now_s: float, done_s: float, *, again: bool = False) -> None:
+        """Let the unit execute a batch from the work done so far up to `until_s`."""
+        if not again and not done_s:  # the usual case: all of it
+            self.unit.add(now_s, batch_id, job.solo_s, job.work, job.level)
+            return
+        work = self._model.part(job.work, done_s / job.solo_s, job.until_s / job.solo_s)
+        if again:
+            self._unit.rework(now_s, batch_id, work)
+        else:
+            self.unit.add(now_s, batch_id, job.solo_s, work, job.level)
+
+    def _done_s(self, batch_id: int, job: _Job, now_s: float) -> float:
+        return min(max(job.until_s - self._unit.left_s(now_s, batch_id), 0.0), job.until_s)
+
+    def _arm(self, now_s: float) -> None:
+        next_s = self.unit.next_s
+        if self._halting:
+            next_s = min(next_s, self._halting[0][0])
+        if next_s < inf:
+            next_s = max(next_s, now_s)  # what was to end just now must not end a rounding earlier
+        self.alarm.arm(next_s)

@@ -1,0 +1,181 @@
+"""What the preemptive policies share: priority-EDF whose high class stops the low one."""
+
+from __future__ import annotations
+
+from heapq import heappop, heapreplace
+from math import isnan
+from typing import TYPE_CHECKING, ClassVar
+
+from stratsim.model.request import Priority
+from stratsim.policy.arguments import one_of
+from stratsim.policy.base import Decision, Resume, Start, Suspend, Wake
+from stratsim.policy.queueing import PriorityEdf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from stratsim.model.preemption import Preemption
+    from stratsim.model.request import Request
+    from stratsim.policy.base import Setting
+    from stratsim.policy.view import GpuView, InFlight, View
+
+__all__ = ["PreemptiveEdf", "due_s"]
+
+
+class PreemptiveEdf(PriorityEdf):
+    """Priority-EDF whose high class stops the low one.
+
+    Order, batch former, drop rule and estimates are those of `priority-edf`, so that a difference to it is one of
+    preemption: with one class alone the decisions are the same. A high-priority batch goes to the GPU with the fewest
+    high-priority batches. Its estimates leave low priority out, and take stopping as instantaneous. When high priority
+    leaves a GPU, what was stopped goes on, the earliest deadline first, before anything new of low priority starts.
+    """
+
+    wakes: ClassVar[frozenset[Wake]] = frozenset(
+        {Wake.ARRIVAL, Wake.COPY_IN_END, Wake.EXECUTION_END, Wake.COPY_OUT_END}
+    )
+
+    def __init__(
+        self,
+        mechanism: Preemption,
+        *,
+        whole_request: bool,
+        stop: str,
+        max_batch: int | None,
+        drop: str | None,
+    ) -> None:
+        super().__init__(max_batch=max_batch, drop=drop)
+        one_of("stop", stop, ("all", "needed"))
+        self.preemption = mechanism
+        self._whole_request = whole_request
+        self._stops_all = stop == "all"
+
+    def prepare(self, setting: Setting) -> None:
+        """Forget everything and take over the run's setting."""
+        super().prepare(setting)
+        self._unanswered: dict[int, int] = dict.fromkeys(range(setting.gpus), 0)
+        """Number of high-priority batches whose outputs are not on the host yet, by GPU."""
+        self._urgent = False
+        """Whether the batch that is being formed is of high priority."""
+
+    def on_done(self, batch: InFlight, view: View) -> None:  # noqa: ARG002
+        """Take note that a batch's requests are answered."""
+        if batch.priority is Priority.HIGH:
+            self._unanswered[batch.gpu] -= 1
+
+    def decide(self, view: View) -> Iterator[Decision]:
+        """Start what is urgent, stop or resume the rest, then start the rest."""
+        self._urgent = True
+        while self._next_class() is Priority.HIGH and (gpu := self._pick_urgent(view)) is not None:
+            yield from self._start(gpu, view)
+        self._urgent = False
+        for gpu in view.gpus:
+            yield from self._suspend(gpu)
+            yield from self._resume(gpu)
+        while self._next_class() is Priority.LOW and (gpu := self._pick_rest(view)) is not None:
+            yield from self._start(gpu, view)
+
+    # Starts ----------------------------------------------------------------------------------------------------------
+
+    def _next_class(self) -> Priority | None:
+        """Return the class of the waiting request that is the first in order: high if any is; None if none waits."""
+        heads = self._heads
+        while heads and self._estimates:
+            queue = self._queues[heads[0][2].model]
+            if queue and queue[0] is heads[0]:
+                break
+            heappop(heads)
+        return heads[0][2].priority if heads else None
+
+    def _pick_urgent(self, view: View) -> GpuView | None:
+        """Return the GPU for a high-priority batch, which needs no free place; None if high priority has all places."""
+        places = self.setting.max_concurrency + self.setting.prefetch
+        able = [gpu for gpu in view.gpus if len(_urgent(gpu)) < places]
+        return self._least(able, lambda gpu: len(_urgent(gpu)), view.now_s)
+
+    def _pick_rest(self, view: View) -> GpuView | None:
+        """Return the GPU for a low-priority batch; None if there is no room."""
+        able = [gpu for gpu in view.gpus if gpu.free_places and not gpu.suspended and len(_rest(gpu)) < self._room(gpu)]
+        return self._least(able, lambda gpu: gpu.in_flight, view.now_s)
+
+    def _least(self, able: Sequence[GpuView], count: Callable[[GpuView], int], now_s: float) -> GpuView | None:
+        """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""
+        if not able:
+            return None
+        gpu = min(able, key=lambda gpu: (count(gpu), gpu.in_flight, gpu.id))
+        if count(gpu) < self.setting.max_concurrency:
+            return gpu
+        return min(able, key=lambda gpu: self.expected_wait_s(gpu, now_s))
+
+    def _start(self, gpu: GpuView, view: View) -> Iterator[Decision]:
+        """Start the next batch, if its requests are not all given up; make a place for it if there is none."""
+        batch: list[Request] = []
+        yield from self._next(gpu, view.now_s, batch)
+        if not batch:
+            return
+        if not gpu.free_places:
+            yield Suspend(_rest(gpu)[-1])
+        yield Start(tuple(batch), gpu.id)
+        self._unanswered[gpu.id] += self._urgent
+
+    def _next(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Iterator[Decision]:
+        """Take the requests of the next batch out of their queue, and drop those before them that are given up."""
+        heads = self._heads
+        if not self._estimates:
+            batch.append(heappop(heads)[2])
+            return
+        queue = self._queues[heads[0][2].model]
+        yield from self._form(queue, gpu, now_s, batch)
+        if queue:
+            heapreplace(heads, queue[0])
+        else:
+            heappop(heads)
+
+    def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
+        """Return how long a batch started now would wait for a slot; one of high priority waits for its class only."""
+        executing, staged = (
+            [batch for batch in batches if batch.priority is Priority.HIGH or not self._urgent]
+            for batches in (gpu.executing, gpu.staged)
+        )
+        if len(executing) + len(staged) < self.setting.max_concurrency:
+            return 0.0
+        free_s = [b.execution_start_s + b.paused_s + self._latency_s[b.model][b.size] for b in executing]
+        return self._wait_s(free_s, staged, now_s)
+
+    # Preemption ------------------------------------------------------------------------------------------------------
+
+    def _room(self, gpu: GpuView) -> int:
+        """Return how many low-priority batches a GPU may have in flight now."""
+        slots, prefetch = self.setting.max_concurrency, self.setting.prefetch
+        if self._whole_request:
+            holding = self._unanswered[gpu.id]
+        else:
+            holding = sum([not isnan(batch.copy_in_end_s) for batch in _urgent(gpu)])
+        if not holding:
+            return slots + prefetch
+        return 0 if self._stops_all else max(slots - holding, 0)
+
+    def _suspend(self, gpu: GpuView) -> Iterator[Suspend]:
+        # From the end: what has not started must not get a slot that others leave.
+        for batch in reversed(_rest(gpu)[self._room(gpu) :]):
+            yield Suspend(batch)
+
+    def _resume(self, gpu: GpuView) -> Iterator[Resume]:
+        for batch in sorted(gpu.suspended, key=due_s):
+            if gpu.free_places and len(_rest(gpu)) < self._room(gpu):
+                yield Resume(batch)
+
+
+def due_s(batch: InFlight) -> float:
+    """Return the earliest deadline in a batch."""
+    return min([request.deadline_s for request in batch.requests])
+
+
+def _urgent(gpu: GpuView) -> list[InFlight]:
+    return [batch for batch in (*gpu.executing, *gpu.staged) if batch.priority is Priority.HIGH]
+
+
+def _rest(gpu: GpuView) -> list[InFlight]:
+    """Return the low-priority batches in flight: those that execute, then those that are staged, each by deadline."""
+    batches = [sorted(stage, key=due_s) for stage in (gpu.executing, gpu.staged)]
+    return [batch for stage in batches for batch in stage if batch.priority is not Priority.HIGH]
