@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 __all__ = [
     "BundledFileNotFoundError",
@@ -42,7 +43,10 @@ __all__ = [
 
 
 class StratsimError(Exception):
-    """Base class of all errors raised on purpose."""
+    """Base class of all errors raised on purpose. They can be pickled, as they must get out of worker processes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, vars(self))
 
 
 class SpecError(StratsimError, ValueError):
@@ -144,6 +148,14 @@ class MissingExtraError(StratsimError, ImportError):
 
 class BundledFileNotFoundError(StratsimError, FileNotFoundError):
     """A file that should have come with stratsim is not there."""
+
+
+def _restored(cls: type[StratsimError], args: tuple[Any, ...], state: dict[str, Any]) -> StratsimError:
+    """Return an error as it was, past a constructor that takes other arguments than `args`."""
+    error = cls.__new__(cls)
+    error.args = args
+    vars(error).update(state)
+    return error
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

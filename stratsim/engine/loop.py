@@ -499,10 +499,10 @@ class _Run:
     # Decisions -------------------------------------------------------------------------------------------------------
 
     def _at_instant_end(self, now_s: float) -> None:
-        """Something changed: ask for decisions. If nothing waits or is suspended there is nothing to decide."""
+        """Something changed: ask for decisions. If nothing waits there is nothing to decide, but on what runs."""
         if self.timer_went_off:
             self.timer_went_off = False
-        elif not self.waiting and not self.suspended:
+        elif not self.waiting and self.preemption is None:
             return
         self.log.now_s = now_s
         if self.decided_s == now_s:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from stratsim.trace.generate import Process
 
 __all__ = ["CONCURRENCY", "Analysis", "Arrivals", "Policies", "Saturation", "Seeds", "Study"]
-__all__ += ["load_study", "make_study", "part_of", "put"]
+__all__ += ["check_study", "load_study", "make_study", "part_of", "put"]
 
 CONCURRENCY = "max_concurrency"
 """The axis that belongs to the server, not to the conditions: the best value is chosen for each policy."""
@@ -225,11 +225,11 @@ class Study:
 
     Args:
         title: One line.
-        policies: What is compared, by name.
         seeds: Which random numbers.
         axes: Values by setting, all combined; a list of such tables is their union. A setting is `profile`, `load`, a
             field of `base`, or a path such as `workload.priority.high_share` or `arrivals.process`. A value may be a
-            table, and then replaces that part.
+            table, and then replaces that part. Kinds other than `policies` have settings of their own.
+        policies: What is compared, by name; only in the kind of that name.
         kind: What is done with it: a name in `stratsim.experiment.kinds`.
         base: Fields of a run (`stratsim replay --set`), the same in all runs.
         arrivals: Open-loop arrivals.
@@ -242,9 +242,9 @@ class Study:
     """
 
     title: str
-    policies: dict[str, Policies]
     seeds: Seeds
     axes: dict[str, list[Any]] | list[dict[str, list[Any]]]
+    policies: dict[str, Policies] = field(default_factory=dict)
     kind: str = "policies"
     base: dict[str, Any] = field(default_factory=dict)
     arrivals: Arrivals = field(default_factory=Arrivals)
@@ -302,6 +302,18 @@ def make_study(data: Mapping[str, Any], source: object = "study") -> Study:
     study = decode(dict(data), Study, source)
     found = [policy.expanded(name) for name, policy in study.policies.items()]
     study = replace(study, policies={name: policy for each in found for name, policy in each.items()})
+    from stratsim.experiment.kinds import find_kind
+
+    find_kind(study.kind).check(study, source)
+    return study
+
+
+def check_study(study: Study, source: object) -> None:
+    """Refuse what a study of policies cannot have.
+
+    Raises:
+        SpecError: names `source` and the path inside it.
+    """
     _check_base(study.base, source)
     _check_workload(study.workload, source)
     for index, grid in enumerate(study.grids()):
@@ -320,7 +332,6 @@ def make_study(data: Mapping[str, Any], source: object = "study") -> Study:
         raise SpecError(
             f"{source}: no policy {reference!r}; {suggest(reference, study.policies)} - at $.analysis.reference"
         )
-    return study
 
 
 def _check_base(base: Mapping[str, Any], source: object) -> None:

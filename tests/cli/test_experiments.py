@@ -1,18 +1,28 @@
-"""The run specifications that come with stratsim: each is valid, and each is on the page."""
+"""The run specifications and studies that come with stratsim: each is valid, and each is on the page."""
 
 import pytest
 
 from stratsim import bundled
+from stratsim.cli import main
 from stratsim.experiment.spec import make_spec, read_config
 
 NAMES = bundled.names("experiments")
+STUDIES = {name: path for name, path in NAMES.items() if "seeds" in read_config(path)}
+RUNS = {name: path for name, path in NAMES.items() if name not in STUDIES}
 
 
 def test_there_are_some():
     assert "priority-under-load" in NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("options", [[], ["--quick"]])
+def test_a_study_can_be_planned(name, options, capsys):
+    assert main(["experiment", "plan", str(STUDIES[name]), "--no-time", *options]) == 0
+    assert "runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", RUNS)
 def test_it_runs(name, replay):
     path = NAMES[name]
     make_spec(read_config(path), path)

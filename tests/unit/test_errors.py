@@ -1,6 +1,7 @@
 """The error tree, and what its messages say."""
 
 import inspect
+import pickle
 
 import pytest
 
@@ -73,3 +74,21 @@ def test_a_missing_extra_says_what_to_install():
 )
 def test_suggest(name, known, hint):
     assert errors.suggest(name, known) == hint
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.PolicyError("bad", policy="edf", time_s=1.5, decision=(1, 2)),
+        errors.TraceError("bad", file="a.csv", row=3, column="model", value="x"),
+        errors.MissingExtraError("torch", "profiler"),
+        errors.OutputError("no room"),
+        errors.SpecError("gpus must be at least 1, got 0"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_get_out_of_worker_processes(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratsim.validate.suites import ciw, decisions, disb, execution, orderings, parvagpu, queueing, sharing, transfers
+from stratsim.validate.suites import (
+    ciw,
+    decisions,
+    disb,
+    execution,
+    orderings,
+    parvagpu,
+    preemption,
+    queueing,
+    sharing,
+    transfers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +29,7 @@ SUITES: Mapping[str, tuple[Check, ...]] = {
     "execution": execution.CHECKS,
     "transfers": transfers.CHECKS,
     "decisions": decisions.CHECKS,
+    "preemption": preemption.CHECKS,
     "ciw": ciw.CHECKS,
     "parvagpu": parvagpu.CHECKS,
     "disb": disb.CHECKS,

@@ -1,0 +1,240 @@
+"""Figures of a study, from the data that lies in its folder: `figures/NAME.csv`, one function per table.
+
+`stratsim experiment run` draws them all; `stratsim plot DIR --kind study-...` draws one of them again.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from stratsim.errors import MissingExtraError, SpecError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["FIGURES", "draw", "read_table"]
+
+_SUFFIXES = (".png", ".svg")
+_CLASSES = ("high", "low")
+_WIDE_IN = 7.0
+_PANELS = 3
+"""Panels side by side."""
+_INTERVAL = "95 % t interval over seeds"
+
+
+def draw(directory: str | os.PathLike[str], names: Iterable[str]) -> dict[str, list[str]]:
+    """Draw the figures of a study, as PNG and SVG, beside their data.
+
+    Args:
+        directory: The study's folder of figures.
+        names: Tables in it, without their suffix `.csv`.
+
+    Returns:
+        File names of the figures by table; tables without a figure are left out.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "plots")
+    from stratsim_plots import prediction, style
+
+    known = FIGURES | prediction.FIGURES
+    folder, drawn = Path(directory), {}
+    for name in names:
+        if name in known:
+            with style.styled():
+                figure = known[name](pd.read_csv(folder / f"{name}.csv"))
+                for suffix in _SUFFIXES:
+                    style.save(figure, folder / f"{name}{suffix}", suffix)
+            drawn[name] = [f"{name}{suffix}" for suffix in _SUFFIXES]
+    return drawn
+
+
+def read_table(directory: str | os.PathLike[str], kind: str) -> pd.DataFrame:
+    """Return the data behind a figure of a study.
+
+    Raises:
+        SpecError: the folder holds no study, or nothing that this figure could show.
+    """
+    path = Path(directory) / "figures" / f"{kind}.csv"
+    if not path.exists():
+        raise SpecError(
+            f"{directory}: holds no {kind} (`stratsim experiment run` makes it, where there is what to show)"
+        )
+    return pd.read_csv(path)
+
+
+def violations(frame: pd.DataFrame) -> Figure:
+    """Draw violations against load: a row per conditions, a column per class, a line per policy."""
+    from matplotlib.lines import Line2D
+
+    from stratsim_plots import style
+
+    loads = frame.groupby("conditions")["load"].nunique()
+    shown = [name for name in dict.fromkeys(frame["conditions"]) if loads[name] > 1] or list(dict.fromkeys(loads.index))
+    policies = list(dict.fromkeys(frame["policy"]))
+    figure = style.new_figure(0.5 + 1.6 * len(shown) + style.legend_height_in(policies, 4), _WIDE_IN)
+    grid = figure.subplots(len(shown), len(_CLASSES), sharex=True, squeeze=False)
+    for row, conditions in zip(grid, shown, strict=True):
+        for axes, label in zip(row, _CLASSES, strict=True):
+            points = frame[(frame["conditions"] == conditions) & (frame["class"] == label)]
+            for number, policy in enumerate(policies):
+                _line(axes, points[points["policy"] == policy].sort_values("load"), number)
+            axes.set_ylim(bottom=0)
+            axes.set_title(f"{conditions}: {label} priority", fontsize=7)
+        row[0].set_ylabel("Violations (%)")
+    for axes in grid[-1]:
+        axes.set_xlabel("Load (1 is what a server that wastes nothing keeps up with)")
+    handles = [Line2D([], [], label=name, **_look(number)) for number, name in enumerate(policies)]
+    style.legend_above(figure, handles, 4)
+    style.footer(figure, f"Each policy at the setting and C that its pilot chose; bars: {_INTERVAL}")
+    return figure
+
+
+def _line(axes: Axes, points: pd.DataFrame, number: int) -> None:
+    if len(points):
+        mean = 100 * points["violation"].to_numpy()
+        ends = 100 * np.clip(points[["low", "high"]].to_numpy(), 0.0, 1.0)
+        error = np.maximum([mean - ends[:, 0], ends[:, 1] - mean], 0.0)
+        axes.errorbar(points["load"], mean, yerr=error, elinewidth=0.6, capsize=1.2, **_look(number))
+
+
+def _look(number: int) -> dict[str, Any]:
+    """Return a look for more policies than there are colours: the second round is hollow and thinner."""
+    from stratsim_plots import style
+
+    look = style.look(number)
+    if number >= len(style.COLOURS):
+        look |= {"markerfacecolor": "white", "linewidth": 0.6}
+    return look
+
+
+def differences(frame: pd.DataFrame) -> Figure:
+    """Draw Strait minus each baseline: a panel per cell, a line per baseline, thin ends for all of the cell at once."""
+    from stratsim_plots import style
+
+    cells = list(dict.fromkeys(frame["cell"]))
+    policies = list(dict.fromkeys(frame["policy"]))
+    rows = -(-len(cells) // _PANELS)
+    figure = style.new_figure(0.7 + rows * (0.55 + 0.14 * len(policies)), _WIDE_IN)
+    grid = figure.subplots(rows, min(_PANELS, len(cells)), sharey=True, squeeze=False)
+    for axes in grid.flat[len(cells) :]:
+        axes.set_axis_off()
+    for axes, cell in zip(grid.flat, cells, strict=False):
+        axes.axvline(0, color="#808080", linewidth=0.6)
+        for row in frame[frame["cell"] == cell].to_dict("records"):
+            _estimate(axes, row, policies.index(row["policy"]))
+        axes.set_yticks(range(len(policies)), policies)
+        axes.set_ylim(len(policies) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        axes.set_title(style.wrap(cell, 44), fontsize=6)
+    for axes in grid[-1]:
+        axes.set_xlabel("Difference (pp)")
+    note = "High-priority violations, Strait minus the policy: left of 0 Strait has fewer. Filled: best blind rival of"
+    style.footer(figure, f"{note} the pilot. Thick: {_INTERVAL}; thin: for all of the cell at once (Bonferroni)")
+    return figure
+
+
+def _estimate(axes: Axes, row: dict[Any, Any], at: int) -> None:
+    from stratsim_plots import style
+
+    colour = style.VERMILLION if row["best_blind"] else style.BLUE
+    axes.plot([row["low_simultaneous"], row["high_simultaneous"]], [at, at], color=colour, linewidth=0.6)
+    axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=1.8, solid_capstyle="butt")
+    face = colour if row["best_blind"] else "white"
+    axes.plot([row["mean"]], [at], "o", color=colour, markerfacecolor=face, markersize=3.2)
+
+
+def equity(frame: pd.DataFrame) -> Figure:
+    """Draw equity against violations: a point per cell and policy; towards the upper left is better in both."""
+    from matplotlib.lines import Line2D
+
+    from stratsim_plots import style
+
+    policies = list(dict.fromkeys(frame["policy"]))
+    figure = style.new_figure(2.6 + style.legend_height_in(policies, 4), _WIDE_IN)
+    panels = figure.subplots(1, 3)
+    columns = (
+        ("high_jain_models", "violation_high", "Jain's index over models, high", "Violations, high (%)"),
+        ("low_jain_models", "violation_low", "Jain's index over models, low", "Violations, low (%)"),
+        ("violation_gap_pp", "violation_high", "Violations, low - high (pp)", "Violations, high (%)"),
+    )
+    for axes, (y, x, y_label, x_label) in zip(panels, columns, strict=True):
+        for number, policy in enumerate(policies):
+            points = frame[frame["policy"] == policy]
+            look = {**_look(number), "linestyle": "none", "alpha": 0.8, "markersize": 3.2}
+            axes.plot(100 * points[x], points[y], **look)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.set_xlim(left=0)
+    handles = [Line2D([], [], label=name, **{**_look(n), "linestyle": "none"}) for n, name in enumerate(policies)]
+    style.legend_above(figure, handles, 4)
+    style.footer(figure, "A point is the mean over the result seeds of one policy in one cell")
+    return figure
+
+
+def ablations(frame: pd.DataFrame) -> Figure:
+    """Draw violations of Strait and of its ablations: a panel per cell, two bars per policy."""
+    from matplotlib.patches import Patch
+
+    from stratsim_plots import style
+
+    cells = list(dict.fromkeys(frame["cell"]))
+    policies = list(dict.fromkeys(frame["policy"]))
+    width = _WIDE_IN if len(cells) > 1 else 5.0
+    figure = style.new_figure(0.9 + len(policies) * 0.26 + style.legend_height_in(["", ""], 2), width)
+    panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
+    for axes, cell in zip(panels, cells, strict=True):
+        for row in frame[frame["cell"] == cell].to_dict("records"):
+            _bar(axes, row, policies.index(row["policy"]))
+        axes.set_yticks(range(len(policies)), [style.wrap(name, 44) for name in policies])
+        axes.set_ylim(len(policies) - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("Violations (%)")
+        axes.set_title(style.wrap(cell, 60), fontsize=6)
+    handles = [Patch(facecolor=style.CLASS_COLOURS[label], label=f"{label} priority") for label in _CLASSES]
+    style.legend_above(figure, handles, 2)
+    style.footer(figure, f"Bars: {_INTERVAL}")
+    return figure
+
+
+def _bar(axes: Axes, row: dict[Any, Any], group: int) -> None:
+    from stratsim_plots import style
+
+    at = group + (0.19 if row["class"] == "low" else -0.19)
+    mean, low, high = (100 * row[name] for name in ("violation", "low", "high"))
+    error = [[min(mean - low, mean)], [high - mean]]
+    colour = style.CLASS_COLOURS[row["class"]]
+    axes.barh(at, mean, 0.36, color=colour, xerr=error, error_kw={"elinewidth": 0.6, "capsize": 1.2})
+
+
+FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
+    "study-violations": violations,
+    "study-differences": differences,
+    "study-equity": equity,
+    "study-ablations": ablations,
+}
+"""The figure of each table."""
+
+
+def columns(kind: str) -> Sequence[str]:
+    """Return the first columns of a table, by which it is told from a file that is not ours."""
+    return _FIRST[kind]
+
+
+_FIRST = {
+    "study-violations": ("conditions", "policy", "role", "class", "load"),
+    "study-differences": ("cell", "policy", "role", "best_blind"),
+    "study-equity": ("cell", "policy", "role", "violation_high"),
+    "study-ablations": ("cell", "policy", "role", "class"),
+}

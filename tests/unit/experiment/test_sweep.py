@@ -1,0 +1,190 @@
+"""Runs of a study: what is there is not made again, the table is the same bytes whoever made it, failures are told."""
+
+import csv
+import json
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from stratsim.cli import main
+from stratsim.errors import OutputError
+from stratsim.experiment import one_run
+from stratsim.experiment.study import make_study
+from stratsim.experiment.sweep import run_study
+
+TINY = {
+    "title": "tiny",
+    "arrivals": {"requests": 60},
+    "base": {"max_batch": 2},
+    "axes": {"profile": ["small"], "load": [0.8], "max_concurrency": [1, 2]},
+    "profiles": {"small": {"base": "asymmetric-six", "models": ["wide-8", "narrow-4"]}},
+    "policies": {
+        "strait": {"policy": "strait(predictor=constant(slowdown=2))", "role": "strait"},
+        "blind": {"policy": "priority-edf(max_batch={b})", "settings": {"b": [1, 2]}, "role": "rival-blind"},
+        "oracle": {"policy": "strait(predictor=oracle)", "role": "oracle"},
+        "fifo": {"policy": "fifo", "role": "reference"},
+    },
+    "seeds": {"pilot": [1], "results": [11, 12]},
+    "saturation": {"requests": 200, "width": 0.2, "concurrency": [1]},
+    "analysis": {"reference": "fifo"},
+}
+
+
+def rows_of(out):
+    with (out / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    out = tmp_path_factory.mktemp("study")
+    return out, run_study(make_study(TINY), TINY, out)
+
+
+def test_every_run_has_a_row(done):
+    out, outcome = done
+    rows = rows_of(out)
+    assert outcome.failures == []
+    pilot = [row for row in rows if row["phase"] == "pilot"]
+    assert len(pilot) == 2 * (1 + 2 + 1 + 1)
+    assert {row["seed"] for row in pilot} == {"1"}
+    assert {row["seed"] for row in rows if row["phase"] == "results"} == {"11", "12"}
+    assert len({row["spec_sha256"] for row in rows}) == len(rows) == outcome.made
+    arrived = {(row["seed"], row["high_arrived"], row["low_arrived"]) for row in rows}
+    assert len(arrived) == 3  # all policies meet the same requests
+    assert all(int(row["high_arrived"]) + int(row["low_arrived"]) == 60 for row in rows)
+
+
+def test_load_is_in_units_of_the_saturation(done):
+    out, _ = done
+    (point,) = json.loads((out / "saturation.json").read_text()).values()
+    assert {float(row["rate_per_s"]) for row in rows_of(out)} == {0.8 * point["rate_per_s"]}
+
+
+def test_what_is_there_is_not_made_again(done):
+    out, first = done
+    before = (out / "results.csv").read_bytes()
+    again = run_study(make_study(TINY), TINY, out)
+    assert (again.made, again.rows) == (0, first.rows)
+    assert (out / "results.csv").read_bytes() == before
+
+
+def test_an_interrupted_study_goes_on(done, tmp_path):
+    """Cut off in the middle of a line, as a process that was killed leaves it."""
+    out, first = done
+    text = (out / "results.csv").read_text()
+    lines = text.splitlines(keepends=True)
+    run_study(make_study(TINY), TINY, tmp_path)
+    (tmp_path / "results.csv").write_text("".join(lines[:6]) + lines[6][:40])
+    again = run_study(make_study(TINY), TINY, tmp_path)
+    assert again.made == len(first.rows) - 5
+    assert (tmp_path / "results.csv").read_text() == text
+
+
+def test_what_was_done_before_an_interruption_is_kept(done, tmp_path):
+    _, first = done
+
+    def stop(stage, done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(make_study(TINY), TINY, tmp_path, progress=stop)
+    assert len(rows_of(tmp_path)) == 3
+    assert run_study(make_study(TINY), TINY, tmp_path).made == len(first.rows) - 3
+
+
+class Backwards(ThreadPoolExecutor):
+    """Makes runs in another order than they were asked for."""
+
+    def __init__(self):
+        super().__init__(1)
+        self._waiting = []
+
+    def submit(self, fn, *args):
+        future = Future()
+        self._waiting.append((future, fn, args))
+        super().submit(self._one)
+        return future
+
+    def _one(self):
+        future, fn, args = self._waiting.pop()
+        future.set_result(fn(*args))
+
+
+def test_the_table_is_the_same_bytes_in_whatever_order_runs_end(done, tmp_path):
+    out, _ = done
+    run_study(make_study(TINY), TINY, tmp_path, executor=Backwards())
+    assert (tmp_path / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_table_is_the_same_bytes_for_two_processes(done, tmp_path):
+    out, _ = done
+    run_study(make_study(TINY), TINY, tmp_path, jobs=2)
+    assert (tmp_path / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
+
+
+def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
+    run_study(make_study(TINY), TINY, tmp_path)
+    monkeypatch.setattr("stratsim.experiment.sweep.code_sha256", lambda: "other")
+    with pytest.raises(OutputError, match="made by other code than this; --fresh starts anew"):
+        run_study(make_study(TINY), TINY, tmp_path)
+    assert run_study(make_study(TINY), TINY, tmp_path, trust=True).made == 0
+    assert run_study(make_study(TINY), TINY, tmp_path, fresh=True).made > 0
+
+
+def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch, capsys):
+    real = one_run.make_policy
+
+    def failing(call):
+        if "max_batch=1" in call.text:
+            raise RuntimeError("broken")
+        return real(call)
+
+    monkeypatch.setattr(one_run, "make_policy", failing)
+    outcome = run_study(make_study(TINY), TINY, tmp_path)
+    assert len(outcome.failures) == 2  # at C = 1 and C = 2, in the pilot; the other setting is chosen
+    message = str(outcome.failures[0])
+    assert "RuntimeError: broken" in message
+    assert "load=0.8, priority-edf(max_batch=1), C=1, seed 1" in message
+    assert {row["setting"] for row in outcome.rows if row["policy"] == "blind"} == {"priority-edf(max_batch=2)"}
+
+
+def test_only_an_oracle_is_told_the_truth(tmp_path):
+    policies = {"x": {"policy": "strait(predictor=oracle)", "role": "strait"}}
+    outcome = run_study(make_study({**TINY, "policies": policies, "analysis": {}}), TINY, tmp_path)
+    assert outcome.rows == []
+    assert {failure.message for failure in outcome.failures} == {
+        "the oracle belief is the simulated device's truth: only an experiment can reveal it"
+    }
+
+
+def test_the_command_line_runs_and_shows(tmp_path, capsys):
+    path, out = tmp_path / "s.toml", tmp_path / "out"
+    path.write_text(
+        """
+title = "t"
+arrivals = { requests = 60 }
+axes = { profile = ["asymmetric-six"], load = [0.8], max_concurrency = [1] }
+seeds = { pilot = [1], results = [11, 12] }
+saturation = { requests = 200, width = 0.2, concurrency = [1] }
+[policies.strait]
+policy = "strait"
+role = "strait"
+[policies.edf]
+policy = "priority-edf"
+role = "rival-blind"
+"""
+    )
+    assert main(["experiment", "run", str(path), "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "strait (against edf)" in shown
+    assert "6 runs made, 0 failed, 6 rows" in shown
+    summary = json.loads((out / "summary.json").read_text())
+    assert {entry["policy"] for entry in summary["cells"]} == {"strait", "edf"}
+    assert main(["experiment", "show", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines()[:-2] == shown.splitlines()[:-3]
+    assert main(["experiment", "show", str(tmp_path)]) == 2
+    assert main(["experiment", "plan", str(path)]) == 0
+    assert "pilot runs 2, results runs 4" in capsys.readouterr().out
