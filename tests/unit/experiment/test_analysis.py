@@ -186,3 +186,10 @@ def test_tables_and_figures_show_what_the_summary_says(summary):
     assert set(made) == {"study-violations", "study-differences", "study-equity", "study-ablations"}
     assert {row[1] for row in made["study-ablations"].rows} == {"strait", "oracle", "half"}
     assert all(len(row) == len(table.columns) for table in made.values() for row in table.rows)
+
+
+def test_the_figures_have_the_columns_that_are_drawn(summary):
+    from stratsim_plots.study import COLUMNS
+
+    made = {name: (*table.columns, "origin") for name, table in figures(STUDY, summary).items()}
+    assert made == COLUMNS
