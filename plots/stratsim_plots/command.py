@@ -14,7 +14,7 @@ __all__ = ["plot"]
     required=True,
     type=click.Choice(
         [
-            *("violations", "latency-cdf", "timeline", "load"),
+            *("violations", "latency-cdf", "timeline", "load", "latency-parts"),
             *("study-violations", "study-differences", "study-equity", "study-ablations"),
         ]
     ),
@@ -61,6 +61,10 @@ def plot(
     load         violations against load, from one DIR per load; several seeds
                  of one load give the mean and its 95 % interval; nothing but
                  seed and load (and the policies) may differ between the DIRs
+    latency-parts
+                 where the time went: mean parts of the latency by policy and
+                 class, of all answered requests and of the slowest 1 %
+                 (`stratsim explain` has them request by request)
     study-...    of a study (DIR made by `stratsim experiment run`): violations
                  against load, differences to each baseline with intervals,
                  equity against violations, ablations

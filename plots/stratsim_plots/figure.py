@@ -27,6 +27,7 @@ KINDS = {
     "latency-cdf": "stratsim_plots.latency_cdf",
     "timeline": "stratsim_plots.timeline",
     "load": "stratsim_plots.load",
+    "latency-parts": "stratsim_plots.latency_parts",
 }
 """Module of each kind of figure."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from stratsim_plots import style
 
@@ -71,13 +72,16 @@ def shift(frame: pd.DataFrame) -> Figure:
             look = style.look(number)
             at = points["batches"] + _width(points["batches"]) / 2
             axes.plot(at, 100 * points["error"], **{**look, "markersize": 2})
-            axes.fill_between(
-                at, 100 * points["low"], 100 * points["high"], color=look["color"], alpha=0.15, linewidth=0
-            )
+            if name in _WITH_INTERVAL:
+                low, high = 100 * points["low"].clip(lower=1e-6), 100 * points["high"]
+                axes.fill_between(at, low, high, color=look["color"], alpha=0.2, linewidth=0)
         axes.axvline(0, color="black", linewidth=0.6)
         axes.set_ylabel(f"{group}: error (%)")
         axes.set_yscale("log")
+        shown = 100 * frame.loc[frame["set"] == group, "error"]
+        axes.set_ylim(shown.min() / 1.3, shown.max() * 1.3)
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     panels[-1].set_xlabel("Batches since the shift of the mix")
     style.legend_above(figure, [Line2D([], [], label=n, **style.look(i)) for i, n in enumerate(predictors)], 3)
     style.footer(figure, f"Mean relative error with the realised company (E1); bands: 95 % intervals of two; {_NOTE}")

@@ -59,13 +59,14 @@ def draw(directory: str | os.PathLike[str], names: Iterable[str]) -> dict[str, l
     """
     if find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plots")
-    from stratsim_plots import style
+    from stratsim_plots import prediction, style
 
+    known = FIGURES | prediction.FIGURES
     folder, drawn = Path(directory), {}
     for name in names:
-        if name in FIGURES:
+        if name in known:
             with style.styled():
-                figure = FIGURES[name](pd.read_csv(folder / f"{name}.csv"))
+                figure = known[name](pd.read_csv(folder / f"{name}.csv"))
                 for suffix in _SUFFIXES:
                     style.save(figure, folder / f"{name}{suffix}", suffix)
             drawn[name] = [f"{name}{suffix}" for suffix in _SUFFIXES]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stratsim.experiment.study import Policies, Study
 
-__all__ = ["Cell", "Task", "applies", "axis_columns", "canonical", "cells", "sha256", "task"]
+__all__ = ["Cell", "Task", "applies", "axis_columns", "canonical", "cells", "combinations", "sha256", "task"]
 
 _UNHASHED = ("cell", "profile_file")
 """What says where a run's inputs lie, or says in other words what is there anyway."""
@@ -73,6 +73,12 @@ def cells(study: Study) -> list[Cell]:
     if without is not None:
         raise SpecError("a study needs a load: an axis 'load', or base.load")
     return list(found.values())
+
+
+def combinations(study: Study) -> list[dict[str, Any]]:
+    """Return each combination of the axes' values, as they are written: for kinds whose axes are their own."""
+    found = [dict(zip(grid, values, strict=True)) for grid in study.grids() for values in product(*grid.values())]
+    return list({canonical(each): each for each in found}.values())
 
 
 def axis_columns(study: Study) -> dict[str, str]:

@@ -63,6 +63,10 @@ class Kind:
         tables: What is printed, from the summary.
         figures: The data behind the figures, by name, from the summary.
         estimate: At most how many runs the stages have, by stage.
+        check: Refuses what such a study cannot have, with the name of the file.
+        conditions: Whether axes are settings of a run on a profile, at a load that is a share of load 1.0; otherwise a
+            run makes its own.
+        code: Further files and folders of the package that the figures of a run depend on.
     """
 
     columns: Callable[[Study], Sequence[str]]
@@ -72,9 +76,15 @@ class Kind:
     tables: Callable[[Study, Mapping[str, Any]], list[Table]]
     figures: Callable[[Study, Mapping[str, Any]], dict[str, Table]]
     estimate: Callable[[Study, Context], dict[str, int]]
+    check: Callable[[Study, object], None]
+    conditions: bool = True
+    code: Sequence[str] = ()
 
 
-_KINDS = {"policies": "stratsim.experiment.policy_study:KIND"}
+_KINDS = {
+    "policies": "stratsim.experiment.policy_study:KIND",
+    "predictors": "stratsim.experiment.study_1.kind:KIND",
+}
 """Where each kind is, as `module:attribute`; imported when it is asked for."""
 
 

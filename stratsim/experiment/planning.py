@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stratsim.experiment.grid import cells
-from stratsim.experiment.kinds import find_kind
+from stratsim.experiment.grid import cells, combinations
+from stratsim.experiment.kinds import Context, find_kind
 from stratsim.experiment.sweep import at_rate, context_of, saturations
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def make_plan(study: Study, *, timed: bool = True) -> Plan:
         StratsimError: the study names what cannot be used, or a policy fails.
     """
     kind = find_kind(study.kind)
+    if not kind.conditions:
+        return Plan(len(combinations(study)), kind.estimate(study, Context({})), [], {})
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
         context = context_of(study, Path(folder))
         points = saturations(study, context, Path(folder), executor) if timed else {}

@@ -14,7 +14,7 @@ from stratsim.experiment.kinds import Kind
 from stratsim.experiment.one_run import FIGURES, run_one
 from stratsim.experiment.report import figures, tables
 from stratsim.experiment.selection import PILOT, choose
-from stratsim.experiment.study import CONCURRENCY
+from stratsim.experiment.study import CONCURRENCY, check_study
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,4 +102,5 @@ KIND = Kind(
     tables=tables,
     figures=figures,
     estimate=estimate,
+    check=check_study,
 )

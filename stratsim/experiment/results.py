@@ -50,11 +50,11 @@ def read_results(out: Path) -> tuple[Study, dict[str, Any], dict[str, dict[str, 
     """
     try:
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-        points = json.loads((out / "saturation.json").read_text(encoding="utf-8"))
+        study = make_study(manifest["study"], out / "manifest.json")
+        kind = find_kind(study.kind)
+        points = json.loads((out / "saturation.json").read_text(encoding="utf-8")) if kind.conditions else {}
     except (OSError, ValueError):
         raise SpecError(f"{out}: there is no study (`stratsim experiment run` makes one)") from None
-    study = make_study(manifest["study"], out / "manifest.json")
-    kind = find_kind(study.kind)
     store = Store(out / "results.csv", [KEY, *kind.columns(study)])
     rows = [row for found in store.rows.values() for row in found]
     return study, kind.summarise(study, rows), points

@@ -101,13 +101,13 @@ def run_study(
         StratsimError: the study names what cannot be used.
     """
     kind = find_kind(study.kind)
-    _open_folder(out, record, fresh=fresh, trust=trust)
-    context = context_of(study, out)
+    _open_folder(out, record, code_sha256(kind.code), fresh=fresh, trust=trust)
+    context = context_of(study, out) if kind.conditions else Context({})
     own = None if executor is not None else _executor(jobs)
     try:
         used = executor or own
         assert used is not None  # noqa: S101 (one of the two)
-        points = saturations(study, context, out, used)
+        points = saturations(study, context, out, used) if kind.conditions else {}
         return _stages(study, kind, context, points, out, used, progress)
     finally:
         if own is not None:
@@ -134,14 +134,15 @@ def _stages(
         order += [each.sha256 for each in tasks]
         todo = list({each.sha256: each for each in tasks if each.sha256 not in store.rows}.values())
         name = stage.__name__
-        submitted = {executor.submit(_attempt, kind.run, at_rate(each, points)): each for each in todo}
+        at_load = (lambda each: at_rate(each, points)) if kind.conditions else (lambda each: each.settings)
+        submitted = {executor.submit(_attempt, kind.run, at_load(each)): each for each in todo}
         try:
             for done, (each, found) in enumerate(_finished(submitted), start=1):
                 if isinstance(found, str):
                     failures[each.sha256] = Failure(each.settings, found)
                 else:
                     store.add(each.sha256, found)
-                    timings.add(each.sha256, [{"wall_s": row.get("wall_s")} for row in found])
+                    timings.add(each.sha256, [{"wall_s": row["wall_s"]} for row in found if "wall_s" in row])
                     made += 1
                 if progress is not None:
                     progress(name, done, len(todo))
@@ -239,13 +240,12 @@ def at_rate(each: Task, points: Mapping[str, Mapping[str, Any]]) -> dict[str, An
     return {**settings, "saturation": dict(point), "rate_per_s": settings["base"]["load"] * point["rate_per_s"]}
 
 
-def _open_folder(out: Path, record: Mapping[str, Any], *, fresh: bool, trust: bool) -> None:
+def _open_folder(out: Path, record: Mapping[str, Any], code: str, *, fresh: bool, trust: bool) -> None:
     """Make the folder, or see that what is in it can be continued."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out}: cannot be made: {error.strerror or error}") from error
-    code = code_sha256()
     manifest = out / _MANIFEST
     if manifest.exists() and not (fresh or trust):
         earlier = json.loads(manifest.read_text(encoding="utf-8")).get("code_sha256")
@@ -258,11 +258,15 @@ def _open_folder(out: Path, record: Mapping[str, Any], *, fresh: bool, trust: bo
     write_text(manifest, json.dumps({**made, "study": record}, indent=1) + "\n")
 
 
-def code_sha256() -> str:
-    """Return the SHA-256 of the code that runs depend on: rows of another code are not continued."""
+def code_sha256(more: Sequence[str] = ()) -> str:
+    """Return the SHA-256 of the code that runs depend on: rows of another code are not continued.
+
+    Args:
+        more: Further files and folders, relative to the package.
+    """
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for part in _CODE:
+    for part in (*_CODE, *more):
         files: Sequence[Path] = sorted((root / part).rglob("*.py")) if (root / part).is_dir() else [root / part]
         for file in files:
             digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Rows = list[dict[str, Any]]
 
-__all__ = ["CLASSES", "aggregate", "mean_parts"]
+__all__ = ["CLASSES", "aggregate", "mean_parts", "slowest"]
 
 CLASSES = ("high", "low")
 
@@ -82,7 +82,7 @@ def _judge(run: Run, interference: Attribution) -> Rows:
     """Return kind and time of the decision that made each violated request late."""
     requests = run.requests[run.requests["status"].isin(["late", "dropped", "unfinished"])]
     solo = run.machine.solo()
-    dispatch_s, expected_s = (run.batches[name] for name in ("dispatch_s", "expected_s"))
+    dispatch_s, expected_s, stopped_s = (run.batches[name] for name in ("dispatch_s", "expected_s", "stopped_s"))
     found = []
     for row in requests.reset_index().to_dict("records"):
         if _nan(row["deadline_s"]):
@@ -104,6 +104,7 @@ def _judge(run: Run, interference: Attribution) -> Rows:
             latest_s,
             None if batch is None else _known(expected_s[batch]),
             later_s,
+            0.0 if batch is None else float(stopped_s[batch]),
         )
         found.append({"kind": kind, "at_s": at_s, "batch": batch, **{key: row[key] for key in ("priority", "model")}})
     return found

@@ -54,8 +54,10 @@ class Cause:
     Args:
         kind: `waited`: it was dispatched when it could not have been in time any more, even alone. `given up`: dropped
             although alone it could have been. `known`: its own dispatch, believed to be late. `later dispatch`:
-            without what was dispatched after it, it would have been in time. `belief`: its own dispatch, believed
-            to be in time. `unknown`: its own dispatch, by a policy that does not say what it believes.
+            without what was dispatched after it, it would have been in time. `preempted`: had it not been stopped (and
+            not slowed by what was dispatched after it), it would have been in time. `belief`: its own dispatch,
+            believed to be in time. `unknown`: its own dispatch, by a policy that does not say what it believes, or its
+            drop, where it is not known what was possible alone.
         at_s: When: the dispatch or drop itself, or the last moment at which it could still have been in time alone.
         batches: What was on the GPU then, or what slowed it.
         meanwhile: Batches dispatched between its arrival and then, by class, on all GPUs.
@@ -179,7 +181,7 @@ def interference_of(run: Run, victims: Collection[int]) -> Attribution:
     starts, ends = (batches[name].to_numpy(dtype=float) for name in ("execution_start_s", "execution_end_s"))
     slots = max([peak_concurrency(starts[rows], ends[rows]) for rows in _by_gpu(batches)], default=1)
     model = run.machine.execution_model(_models(run), slots)
-    return attribute(batches, lost_s, model, victims)
+    return attribute(batches, lost_s, model, victims, run.pauses)
 
 
 def _by_gpu(batches: pd.DataFrame) -> Iterable[Any]:
@@ -300,11 +302,16 @@ def _cause(run: Run, about: Explanation) -> Cause | None:
         about.latest_s,
         about.expected_s,
         sum(other.interference_s or 0.0 for other in later),
+        about.parts.get("preemption", 0.0),
     )
     at_s = end_s if isnan(at_s) else at_s
     if kind == "later dispatch":
         return Cause(kind, later[-1].dispatch_s if len(later) == 1 else min(o.dispatch_s for o in later), later)
-    batches = about.slowed_by if kind in {"belief", "unknown"} else _in_flight(run, about, at_s)
+    if kind == "preempted":
+        first_s, others = _while_stopped(run, about)
+        return Cause(kind, first_s, others)
+    own = kind in {"belief", "unknown"} and about.dispatch_s is not None
+    batches = about.slowed_by if own else _in_flight(run, about, at_s)
     return Cause(kind, at_s, batches, _meanwhile(run, about.arrival_s, at_s))
 
 
@@ -316,6 +323,7 @@ def cause_kind(
     latest_s: float | None,
     expected_s: float | None,
     later_s: float,
+    stopped_s: float,
 ) -> tuple[str, float]:
     """Return which kind of decision made a request late (`Cause`), and when it was taken.
 
@@ -327,18 +335,21 @@ def cause_kind(
         latest_s: The last moment at which it could have been in time alone; None if that is not known.
         expected_s: When it was believed to be back; None if the policy did not say.
         later_s: How much batches slowed it that were dispatched after it.
+        stopped_s: What preemption cost it.
     """
     if decided_s is None:
         return "waited", nan if latest_s is None else max(latest_s, arrival_s)
     if latest_s is not None and latest_s < decided_s:
         return "waited", max(latest_s, arrival_s)
     if finish_s is None:
-        return "given up", decided_s
+        return "unknown" if latest_s is None else "given up", decided_s
     due_s = latest_finish_s(deadline_s)
     if expected_s is not None and expected_s > due_s:
         return "known", decided_s
     if later_s > 0 and finish_s - later_s <= due_s:
         return "later dispatch", decided_s
+    if stopped_s > 0 and finish_s - later_s - stopped_s <= due_s:
+        return "preempted", decided_s
     return "unknown" if expected_s is None else "belief", decided_s
 
 
@@ -355,6 +366,18 @@ def _in_flight(run: Run, about: Explanation, at_s: float) -> tuple[Other, ...]:
         there &= batches.index != about.batch
     found = [_other(run, int(batch), about.arrival_s) for batch in batches.index[there]]
     return tuple(sorted(found, key=lambda other: -other.execution_end_s))
+
+
+def _while_stopped(run: Run, about: Explanation) -> tuple[float, tuple[Other, ...]]:
+    """Return when a request's batch was stopped first, and what executed on its GPU while it was, in that order."""
+    spans = run.pauses[run.pauses["batch_id"] == about.batch]
+    batches = run.batches[run.batches["gpu"] == about.gpu]
+    there = np.zeros(len(batches), dtype=bool)
+    for off_s, on_s in zip(spans["off_s"], spans["on_s"], strict=True):
+        there |= ((batches["execution_start_s"] < on_s) & (batches["execution_end_s"] > off_s)).to_numpy()
+    found = [_other(run, int(batch), about.dispatch_s or 0.0) for batch in batches.index[there] if batch != about.batch]
+    first_s = float(spans["off_s"].min()) if len(spans) else about.dispatch_s or 0.0
+    return first_s, tuple(sorted(found, key=lambda other: other.execution_start_s))
 
 
 def _meanwhile(run: Run, from_s: float, to_s: float) -> dict[str, int]:

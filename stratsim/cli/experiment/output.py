@@ -17,7 +17,10 @@ __all__ = ["show_saturations", "show_tables"]
 
 
 def show_saturations(points: Iterable[Mapping[str, Any]]) -> None:
-    """Print load 1.0 of each profile."""
+    """Print load 1.0 of each profile, if the study has such loads."""
+    points = list(points)
+    if not points:
+        return
     heading("Load 1.0: what a server that wastes nothing keeps up with")
     rows = [
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from stratsim.engine import simulate
@@ -13,7 +14,8 @@ from stratsim.experiment.oracle import reveal
 from stratsim.experiment.prequential import score
 from stratsim.experiment.study_1.arrivals import machine, mixes, workload
 from stratsim.experiment.study_1.errors import tables
-from stratsim.experiment.study_1.sets import model_set
+from stratsim.experiment.study_1.sets import SETS, model_set
+from stratsim.policy.arguments import number, one_of, whole
 from stratsim.policy.queueing import Fifo
 from stratsim.predict import make_predictor
 from stratsim.rng import Streams
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from stratsim.policy.base import Policy
     from stratsim.predict import Predictor
 
-__all__ = ["DEFAULTS", "LADDER", "run_cell"]
+__all__ = ["LADDER", "SETTINGS", "check_settings", "run_cell"]
 
 LADDER: dict[str, str] = {
     "solo": "solo",
@@ -46,16 +48,15 @@ LADDER: dict[str, str] = {
 """Predictors by the name that tables give them. `static-pairs` is the start of all online learners, which never learns:
 it tells what learning adds to what a finer static model has."""
 
-DEFAULTS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "set": "asymmetric",
     "load": 0.8,
     "slots": 3,
     "behaviour": "fifo",
     "mix": "stationary",
     "length": 1.0,
-    "predictors": tuple(LADDER),
 }
-"""Settings of a cell that names none. `length` scales the number of requests that the set has."""
+"""Settings of a cell, as they are where it names none. `length` scales the number of requests that the set has."""
 
 _BEHAVIOURS: dict[str, Callable[[], Policy]] = {
     "fifo": lambda: Fifo(drop="never"),
@@ -68,13 +69,13 @@ def run_cell(settings: Mapping[str, Any], seed: int) -> list[Row]:
     """Return the figures of one cell for one seed: a pure function.
 
     Args:
-        settings: Any of `DEFAULTS`; what is left out is as there.
+        settings: Any of `SETTINGS`; what is left out is as there.
         seed: Of everything that is drawn: device, campaign, arrivals, noise.
 
     Raises:
         SpecError: a setting that there is not.
     """
-    chosen = _completed(settings)
+    chosen = check_settings(settings)
     streams = Streams(seed)
     devices = model_set(chosen["set"], streams.child("set"))
     halves = mixes(devices, shifting=chosen["mix"] == "shifting")
@@ -93,26 +94,30 @@ def run_cell(settings: Mapping[str, Any], seed: int) -> list[Row]:
     scores = score(
         read_log(result, known),
         known,
-        {name: _predictor(LADDER[name], profile, chosen["slots"]) for name in chosen["predictors"]},
+        {name: _predictor(text, profile, chosen["slots"]) for name, text in LADDER.items()},
         chosen["slots"],
         until_s=float(requests.arrival_s[-1]),
     )
     shift_s = float(requests.arrival_s[count - 1]) if chosen["mix"] == "shifting" else None
-    shown = {key: value for key, value in chosen.items() if key != "predictors"}
-    return [{**shown, "seed": seed, **row} for row in tables(scores, shift_s)]
+    return [{**chosen, "seed": seed, **row} for row in tables(scores, shift_s)]
 
 
-def _completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a cell, completed.
+
+    Raises:
+        SpecError: a setting that there is not, or a value that it cannot have.
+    """
     for key in settings:
-        if key not in DEFAULTS:
-            raise SpecError(f"study 1 has no setting {key!r}; {suggest(key, DEFAULTS)}")
-    chosen = {**DEFAULTS, **settings}
-    for key, known in (("behaviour", _BEHAVIOURS), ("mix", _MIXES)):
-        if chosen[key] not in known:
-            raise SpecError(f"{key} must be one of {', '.join(known)}, got {chosen[key]!r}")
-    for name in chosen["predictors"]:
-        if name not in LADDER:
-            raise SpecError(f"study 1 has no predictor {name!r}; {suggest(name, LADDER)}")
+        if key not in SETTINGS:
+            raise SpecError(f"a study of predictors has no setting {key!r}; {suggest(key, SETTINGS)}")
+    chosen = {**SETTINGS, **settings}
+    one_of("set", chosen["set"], tuple(SETS))
+    one_of("behaviour", chosen["behaviour"], tuple(_BEHAVIOURS))
+    one_of("mix", chosen["mix"], _MIXES)
+    whole("slots", chosen["slots"], 1)
+    number("load", chosen["load"], 0, inf, closed="neither")
+    number("length", chosen["length"], 0, inf, closed="neither")
     return chosen
 
 

@@ -127,7 +127,7 @@ def test_the_table_is_the_same_bytes_for_two_processes(done, tmp_path):
 
 def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
     run_study(make_study(TINY), TINY, tmp_path)
-    monkeypatch.setattr("stratsim.experiment.sweep.code_sha256", lambda: "other")
+    monkeypatch.setattr("stratsim.experiment.sweep.code_sha256", lambda code: "other")
     with pytest.raises(OutputError, match="made by other code than this; --fresh starts anew"):
         run_study(make_study(TINY), TINY, tmp_path)
     assert run_study(make_study(TINY), TINY, tmp_path, trust=True).made == 0
