@@ -67,7 +67,8 @@ def _cell_table(summary: Mapping[str, Any], name: str, entries: Sequence[Mapping
         )
         for entry in sorted(entries, key=lambda entry: (entry["role"] == "ablation", entry["violation_high"]))
     ]
-    title = f"{name}: best C; difference is {summary['strait_policy']} minus the policy, high priority"
+    intense = ", intense" if entries[0]["intense"] else ""
+    title = f"{name}{intense}: best C; difference is {summary['strait_policy']} minus the policy, high priority"
     return Table(title, _COLUMNS, rows, left=3)
 
 
@@ -151,7 +152,8 @@ def _violations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
 def _differences(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
     """Strait minus each baseline, by cell."""
     columns = ("cell", "policy", "role", "best_blind", "mean", "low", "high", "low_simultaneous", "high_simultaneous")
-    blind = {_cell(summary, entry): entry["against"] for entry in entries if entry["role"] == "strait"}
+    strait = summary["strait_policy"]
+    blind = {_cell(summary, entry): entry["against"] for entry in entries if entry["policy"] == strait}
     rows = [
         (
             _cell(summary, entry),
@@ -161,7 +163,7 @@ def _differences(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]
             *(entry["diff_high_pp"][key] for key in ("mean", "lo", "hi", "lo_simultaneous", "hi_simultaneous")),
         )
         for entry in entries
-        if entry["role"] not in ("strait", "ablation") and entry["diff_high_pp"] is not None
+        if entry["policy"] != strait and entry["role"] != "ablation" and entry["diff_high_pp"] is not None
     ]
     return Table("Strait minus each baseline, high-priority violations", columns, rows)
 

@@ -25,6 +25,7 @@ def show_saturations(points: Iterable[Mapping[str, Any]]) -> None:
     rows = [
         (
             point["profile"],
+            point["origin"],
             point["topology"] or "its own",
             "all alike" if point["mix"] is None else " ".join(f"{k} {v:g}" for k, v in point["mix"].items()),
             number(point["rate_per_s"]),
@@ -35,8 +36,18 @@ def show_saturations(points: Iterable[Mapping[str, Any]]) -> None:
         )
         for point in points
     ]
-    columns = ("profile", "links", "mix", "requests/s", "95 % interval", "its C", "its batch", "solo work offered")
-    table(columns, rows, left=3)
+    columns = (
+        "profile",
+        "origin",
+        "links",
+        "mix",
+        "requests/s",
+        "95 % interval",
+        "its C",
+        "its batch",
+        "solo work offered",
+    )
+    table(columns, rows, left=4)
 
 
 def show_tables(study: Study, summary: Mapping[str, Any]) -> None:

@@ -127,7 +127,7 @@ def test_the_table_is_the_same_bytes_for_two_processes(done, tmp_path):
 
 def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
     run_study(make_study(TINY), TINY, tmp_path)
-    monkeypatch.setattr("stratsim.experiment.sweep.code_sha256", lambda: "other")
+    monkeypatch.setattr("stratsim.experiment.sweep.code_sha256", lambda code: "other")
     with pytest.raises(OutputError, match="made by other code than this; --fresh starts anew"):
         run_study(make_study(TINY), TINY, tmp_path)
     assert run_study(make_study(TINY), TINY, tmp_path, trust=True).made == 0
@@ -149,6 +149,27 @@ def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch, cap
     assert "RuntimeError: broken" in message
     assert "load=0.8, priority-edf(max_batch=1), C=1, seed 1" in message
     assert {row["setting"] for row in outcome.rows if row["policy"] == "blind"} == {"priority-edf(max_batch=2)"}
+
+
+FAILING = """
+from stratsim.policy.queueing import Fifo
+
+class Failing(Fifo):
+    \"\"\"Fails at once. Source: a test.\"\"\"
+
+    def decide(self, view):
+        raise RuntimeError("broken")
+"""
+
+
+@pytest.mark.slow
+def test_a_failure_in_another_process_is_reported_and_loses_nothing_else(tmp_path):
+    (tmp_path / "failing.py").write_text(FAILING)
+    policies = {**TINY["policies"], "bad": {"policy": f"{tmp_path}/failing.py:Failing", "role": "rival-blind"}}
+    outcome = run_study(make_study({**TINY, "policies": policies}), TINY, tmp_path / "out", jobs=2)
+    assert [each.settings["policy"] for each in outcome.failures] == ["bad", "bad"]
+    assert all("RuntimeError: broken" in each.message for each in outcome.failures)
+    assert {row["policy"] for row in outcome.rows if row["phase"] == "results"} == set(TINY["policies"])
 
 
 def test_only_an_oracle_is_told_the_truth(tmp_path):
