@@ -42,6 +42,7 @@ from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.policy.strait.estimates import Estimates
 from stratsim.predict import make_predictor
+from stratsim.predict.rls import Rls
 from stratsim.rng import Streams
 from stratsim.testing import make_profile
 from stratsim.trace.spec import HIGH_SHARE, SLO_FACTORS
@@ -153,8 +154,8 @@ def machine(gaps_s: np.ndarray) -> tuple[Profile, Workload]:
 
 # Counts ---------------------------------------------------------------------------------------------------------------
 
-COUNTED = {"walk": Forecast, "rates": Estimates, "update": Estimates}
-MOST = {"events": 2.2, "walk": 3.0, "rates": 4.0, "update": 2.0}
+COUNTED = {"walk": Forecast, "predict": Rls, "update": Estimates}
+MOST = {"events": 2.2, "walk": 3.0, "predict": 4.0, "update": 2.0}
 """Per request, whatever the load: what the design of `strait` promises."""
 
 

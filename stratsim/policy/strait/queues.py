@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import insort
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stratsim.model.request import Request
 
@@ -35,9 +36,20 @@ class DeadlineQueues:
         insort(queue, (request.deadline_s if deadline_s is None else deadline_s, request.id, request))
         self.count += 1
 
-    def models(self) -> list[str]:
-        """Return the models that have requests, by the deadline of their first."""
-        return [model for _, model in sorted([(queue[0], model) for model, queue in self._queues.items() if queue])]
+    def models(self, until_s: Mapping[str, float] | None = None, now_s: float = inf) -> list[str]:
+        """Return the models that have requests, by the deadline of their first.
+
+        Args:
+            until_s: Models to leave out before a time.
+            now_s: The time.
+        """
+        found = []
+        for model, queue in self._queues.items():
+            if queue and not (until_s and now_s < until_s.get(model, now_s)):
+                found.append((queue[0], model))
+        if len(found) > 1:
+            found.sort()
+        return [model for _, model in found]
 
     def waiting(self, model: str) -> int:
         """Return how many requests of a model wait."""
