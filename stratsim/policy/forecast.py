@@ -183,6 +183,8 @@ class Forecast:
 
     def forget(self) -> None:
         """Forget intervals that nobody will ask for: call it after the ended batches of an update are dealt with."""
+        if len(self._changes) <= _KEEP:
+            return
         oldest = min([planned.first for planned in self.executing], default=len(self._changes))
         if oldest > _KEEP:
             del self._changes[:oldest]

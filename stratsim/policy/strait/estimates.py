@@ -100,7 +100,8 @@ class Estimates:
                     ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))
         if ended:
             self.ended += len(ended)
-            ended.sort(key=_time_and_id)
+            if len(ended) > 1:
+                ended.sort(key=_time_and_id)
             for end_s, _, planned, forecast in ended:
                 self._note(planned, forecast, end_s)
             for forecast in self.forecasts:

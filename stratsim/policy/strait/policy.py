@@ -321,7 +321,9 @@ class Strait(Policy):
     ) -> bool:
         """Whether the last of `batches`, as walked, makes a high-priority one of the others late."""
         is_late = self._believed.is_late
-        late = [planned for planned in batches[:-1] if planned.high and is_late(planned, now_s)]
+        late = [
+            planned for planned in batches if planned.high and planned.batch is not None and is_late(planned, now_s)
+        ]
         return bool(late) and self._in_time_without(forecast, batches, late, now_s, rates_of) > 0
 
     def _in_time_without(
@@ -343,6 +345,8 @@ class Strait(Policy):
 
     def _leaves_time(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
         """Whether the first high-priority request of every other model could still follow a candidate in time."""
+        if not self._high.count:
+            return True
         candidate = batches[-1]
         heads = [head for head in self._high.heads() if not candidate.high or head.model != candidate.key[0]]
         if not heads:
@@ -525,7 +529,9 @@ class Strait(Policy):
     def _is_harmless(self, gpu: int, batches: Sequence[Planned], now_s: float, rates_of: Rates | None = None) -> bool:
         """Whether a low-priority candidate, the last of `batches`, costs high priority nothing and low less than it."""
         forecast, is_late = self._believed.forecasts[gpu], self._believed.is_late
-        late = [planned for planned in batches[:-1] if not planned.high and is_late(planned, now_s)]
+        late = [
+            planned for planned in batches if not planned.high and planned.batch is not None and is_late(planned, now_s)
+        ]
         if late and self._in_time_without(forecast, batches, late, now_s, rates_of) >= batches[-1].key[1]:
             return False
         if not self._harm_check:

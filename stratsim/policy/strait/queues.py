@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from stratsim.model.request import Request
 
@@ -60,11 +60,9 @@ class DeadlineQueues:
         """Return a model's request with the earliest deadline; there must be one."""
         return self._queues[model][0][2]
 
-    def heads(self) -> Iterator[Request]:
-        """Yield the first request of every model that has one."""
-        for queue in self._queues.values():
-            if queue:
-                yield queue[0][2]
+    def heads(self) -> list[Request]:
+        """Return the first request of every model that has one."""
+        return [queue[0][2] for queue in self._queues.values() if queue]
 
     def first(self, model: str, count: int) -> list[Request]:
         """Return a model's first requests, at most `count`."""
