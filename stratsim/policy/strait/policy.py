@@ -56,7 +56,7 @@ class Strait(Policy):
         guard_confidence: Share of those requests that must stay in time.
         reserve_slots: Places on every GPU that low priority leaves free.
         stage_low: Low-priority batches are started while all slots are taken, too, to wait on the GPU with their input.
-            Where they are not, the next slot is still to be had for a high-priority request that comes meanwhile.
+            Otherwise only to rescue them: the next slot is then still to be had for a high-priority request.
         lp_placement: Low priority goes to the fullest GPU that admits it (`pack`), or to the emptiest (`spread`).
         explore: Probability of admitting a low-priority batch that is refused for predicted harm alone, if it passes at
             the belief's lower quartile of slowdown: what is never tried is never learned. 0 for never.
@@ -170,8 +170,8 @@ class Strait(Policy):
             return True
         if self._high.count or self._hopeless:
             return False
-        for gpu, forecast in zip(gpus, self._believed.forecasts, strict=True):
-            if gpu.in_flight != len(forecast):  # a batch has ended
+        for gpu in gpus:
+            if gpu.in_flight != len(self._believed.forecasts[gpu.id]):  # a batch has ended
                 return False
         return not self._low_models(view.now_s)
 
