@@ -217,7 +217,7 @@ class Estimates:
     def _load_bytes(self, gpu: int, model: str) -> int:
         """Return the weights that a batch has to copy first: all, unless they are there or on their way.
 
-        Its inputs follow them on the same engine, so both are believed to be one copy. Waiting for room is not foreseen.
+        Inputs follow weights on the same engine, so both are believed to be one copy. Waits for room are not foreseen.
         """
         if model in self._resident[gpu] or any(planned.key[0] == model for planned, _ in self._copies[gpu]):
             return 0
