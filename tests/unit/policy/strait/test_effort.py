@@ -11,7 +11,6 @@ from stratsim.policy.forecast import Forecast
 from stratsim.policy.strait import Strait
 from stratsim.policy.strait.estimates import Estimates
 from stratsim.predict import Predictor
-from stratsim.predict.rls import Rls
 from stratsim.testing import make_profile, make_workload
 
 MS = 1e-3
@@ -110,12 +109,3 @@ def test_the_belief_learns_from_so_many_batches_at_a_time(refresh, monkeypatch):
     assert all(queued >= refresh for _, queued, _ in versions)
     # Nothing is learned in between: each time the belief is as it was left.
     assert [before for before, _, _ in versions[1:]] == [after for _, _, after in versions[:-1]]
-
-
-def test_newcomers_are_asked_about_as_whole_sets_are():
-    belief = Rls().fit(PROFILE.for_scheduler())
-    others = (("wide", 2), ("narrow", 1))
-    targets = (("wide", 1), ("narrow", 4))
-    rates = belief.predict_newcomers(targets, others)
-    assert rates == tuple(belief.predict((target, *others))[0] for target in targets)
-    assert belief.predict_newcomers(targets, ()) == (1.0, 1.0)
