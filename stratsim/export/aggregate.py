@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.export.breakdown import PARTS
-from stratsim.export.verdict import cause_kind, interference_of
+from stratsim.export.causes import cause_kind
+from stratsim.export.verdict import interference_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +31,9 @@ def aggregate(run: Run) -> dict[str, Any]:
 
     `classes` has, by class: how many were answered, late, dropped; the mean parts of the latency of all that were
     answered, of those that were late, and of the slowest 1 %; how long dropped ones waited; and how many violations
-    each kind of decision caused (`stratsim.export.verdict.Cause`). `pairs` says which model slowed which by how much,
-    over all executions and over those of late requests. `blockers` says what was on the GPUs at the last moment at
-    which a violated request could still have been in time alone, or was given up.
+    each kind of decision caused (`stratsim.export.explanation.Cause`). `pairs` says which model slowed which by how
+    much, over all executions and over those of late requests. `blockers` says what was on the GPUs at the last moment
+    at which a violated request could still have been in time alone, or was given up.
     """
     interference = interference_of(run, run.batches.index)
     judged = _judge(run, interference)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stratsim.export.verdict import Cause, Explanation, Other
+    from stratsim.export.explanation import Cause, Explanation, Other
 
 __all__ = ["sentences"]
 

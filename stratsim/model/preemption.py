@@ -23,7 +23,7 @@ class Stop(NamedTuple):
 
     Args:
         drain_s: Solo work that it still does: it slows others and is slowed by them. May exceed what it has left.
-        latency_s: Until the GPU is free of it after that. Nothing progresses on its account.
+        latency_s: Until the GPU is free of it after that. It slows others until then, but what it does does not count.
         lost_s: Of the work done, what it will have to do again.
     """
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,14 @@ def test_a_changed_profile_is_said(call, made, tmp_path):
     assert ran.status == 0
     assert ran.err.startswith("note: the profile of this run cannot be used: ")
     assert "interference is shared by overlapped time" in ran.err
+
+
+def test_the_page_shows_what_is_printed(call, here):
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "explain-a-request.md").read_text(encoding="utf-8")
+    commands = [line.split()[1:] for line in page.splitlines() if line.startswith("    stratsim ")]
+    replay = [word if word != "edf,priority-edf,strait" else "priority-edf" for word in commands[0]]
+    assert call(*replay, "--quiet").status == 0
+    assert call(*commands[3]).out.strip() == page.split("```")[1].strip()
 
 
 @pytest.mark.parametrize(

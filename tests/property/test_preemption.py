@@ -13,7 +13,16 @@ from stratsim.model.preemption import AtBoundary, ContextSwitch, Gated, Reset
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Priority
 from stratsim.policy import Policy, Resume, SetTimer, Start, Suspend, Wake
-from stratsim.policy.preempt import KEdf, Orion, PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset, Shepherd
+from stratsim.policy.preempt import (
+    KEdf,
+    Orion,
+    PreemptGated,
+    PreemptIdeal,
+    PreemptKernel,
+    PreemptLax,
+    PreemptReset,
+    Shepherd,
+)
 from stratsim.testing import make_profile, make_workload
 
 TICK_S = 0.0007
@@ -147,7 +156,7 @@ def test_the_shipped_policies_keep_all_invariants(world, policy, stop, whole, dr
     assert (priority == Priority.LOW).all()
 
 
-@pytest.mark.parametrize("policy", [KEdf, Orion, Shepherd])
+@pytest.mark.parametrize("policy", [KEdf, Orion, PreemptLax, Shepherd])
 @settings(max_examples=40, deadline=None)
 @given(world=worlds(), drop=st.sampled_from(["never", "infeasible"]))
 def test_the_others_keep_all_invariants(world, policy, drop):

@@ -2,6 +2,7 @@
 
 from stratsim.policy.preempt.base import PreemptiveEdf
 from stratsim.policy.preempt.deadline import KEdf
+from stratsim.policy.preempt.laxity import PreemptLax
 from stratsim.policy.preempt.orion import Orion
 from stratsim.policy.preempt.priority import PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset
 from stratsim.policy.preempt.shepherd import Shepherd
@@ -12,6 +13,7 @@ __all__ = [
     "PreemptGated",
     "PreemptIdeal",
     "PreemptKernel",
+    "PreemptLax",
     "PreemptReset",
     "PreemptiveEdf",
     "Shepherd",

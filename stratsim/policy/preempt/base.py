@@ -114,10 +114,12 @@ class PreemptiveEdf(PriorityEdf):
         yield from self._take(gpu, view.now_s, batch)
         if not batch:
             return
+        self._unanswered[gpu.id] += self._urgent
+        if self._urgent and self._whole_request:
+            yield from self._suspend(gpu)  # before it could start in a slot that happens to be free
         if not gpu.free_places:
             yield Suspend(_rest(gpu)[-1])
         yield Start(tuple(batch), gpu.id, self._expected_s)
-        self._unanswered[gpu.id] += self._urgent
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot; one of high priority waits for its class only."""

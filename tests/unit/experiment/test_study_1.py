@@ -151,7 +151,7 @@ def test_the_mix_shifts_and_the_load_does_not():
 
 
 def test_a_cell_is_a_pure_function():
-    settings = {"set": "disb", "mix": "shifting", "length": 0.4}
+    settings = {"set": "disb", "mix": "shifting", "length": 0.3}
     rows = run_cell(settings, 5)
     assert rows == run_cell(settings, 5)
     assert rows != run_cell(settings, 6)
@@ -171,7 +171,7 @@ def test_a_study_of_predictors_runs_by_the_command(tmp_path, capsys):
     file, out = tmp_path / "study.toml", tmp_path / "out"
     file.write_text(
         'title = "small"\nkind = "predictors"\n[seeds]\npilot = [7]\nresults = [1, 2]\n'
-        '[axes]\nset = ["disb"]\nmix = ["stationary", "shifting"]\nlength = [0.4]\n'
+        '[axes]\nset = ["disb"]\nmix = ["stationary", "shifting"]\nlength = [0.25]\n'
     )
     assert main(["experiment", "plan", str(file)]) == 0
     assert "cells 2, results runs 4" in capsys.readouterr().out
