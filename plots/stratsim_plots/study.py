@@ -99,15 +99,15 @@ def violations(frame: pd.DataFrame) -> Figure:
     loads = frame.groupby("conditions")["load"].nunique()
     shown = [name for name in dict.fromkeys(frame["conditions"]) if loads[name] > 1] or list(dict.fromkeys(loads.index))
     policies = list(dict.fromkeys(frame["policy"]))
-    figure = style.new_figure(0.5 + 1.6 * len(shown) + style.legend_height_in(policies, 4), _WIDE_IN)
-    grid = figure.subplots(len(shown), len(_CLASSES), sharex=True, squeeze=False)
+    figure = style.new_figure(0.5 + 1.7 * len(shown) + style.legend_height_in(policies, 4), _WIDE_IN)
+    grid = figure.subplots(len(shown), len(_CLASSES), sharex="row", squeeze=False)
     for row, conditions in zip(grid, shown, strict=True):
         for axes, label in zip(row, _CLASSES, strict=True):
             points = frame[(frame["conditions"] == conditions) & (frame["class"] == label)]
             for number, policy in enumerate(policies):
                 _line(axes, points[points["policy"] == policy].sort_values("load"), number)
             axes.set_ylim(bottom=0)
-            axes.set_title(f"{conditions}: {label} priority", fontsize=7)
+            axes.set_title(f"{style.wrap(conditions, 60)}\n{label} priority", fontsize=7)
         row[0].set_ylabel("Violations (%)")
     for axes in grid[-1]:
         axes.set_xlabel("Load (1 is what a server that wastes nothing keeps up with)")

@@ -10,6 +10,7 @@ family, over all cells that they are about.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -100,6 +101,7 @@ def summarise(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
         "title": study.title,
         "kind": study.kind,
         "axes": columns,
+        "usual": _usual(columns, [cell for cell, at in places if at == BEST]),
         "strait_policy": _strait(study),
         "reference": study.analysis.reference,
         "seeds": {"pilot": list(study.seeds.pilot), "results": list(study.seeds.results)},
@@ -108,6 +110,14 @@ def summarise(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
         "strait": _headline(_strait(study), entries, verdicts),
         "hypotheses": verdicts,
     }
+
+
+def _usual(columns: Sequence[str], cells: Sequence[tuple[str, ...]]) -> dict[str, str]:
+    """Return the value that an axis has in most cells, but for profile and load: what need not be said of each."""
+    if not cells:
+        return {}
+    counts = {column: Counter(cell[i] for cell in cells) for i, column in enumerate(columns)}
+    return {axis: found.most_common(1)[0][0] for axis, found in counts.items() if axis not in ("profile", "load")}
 
 
 def _strait(study: Study) -> str | None:

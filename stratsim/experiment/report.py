@@ -50,7 +50,9 @@ def _places(summary: Mapping[str, Any], at: str) -> list[tuple[str, list[Mapping
 
 
 def _cell(summary: Mapping[str, Any], entry: Mapping[str, Any], without: Sequence[str] = ()) -> str:
-    return ", ".join(f"{axis} {entry[axis]}" for axis in summary["axes"] if axis not in without)
+    """Return the name of a cell: what it has that is not usual."""
+    said = [axis for axis in summary["axes"] if axis not in without and entry[axis] != summary["usual"].get(axis)]
+    return ", ".join(f"{axis} {entry[axis]}" for axis in said) or "all"
 
 
 def _cell_table(summary: Mapping[str, Any], name: str, entries: Sequence[Mapping[str, Any]]) -> Table:
@@ -134,7 +136,7 @@ def _violations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
     columns = ("conditions", "policy", "role", "class", "load", "violation", "low", "high")
     rows = [
         (
-            _cell(summary, entry, ["load"]) or "all",
+            _cell(summary, entry, ["load"]),
             entry["policy"],
             entry["role"],
             label,

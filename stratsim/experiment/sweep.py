@@ -216,7 +216,8 @@ def saturations(study: Study, context: Context, out: Path, executor: Executor) -
         point = SaturationPoint(*future.result())
         _, base, mix = wanted[key]
         label = origin_label(load_profile(wanted[key][0]))
-        where = {"profile": base["profile"], "origin": label, "topology": base["topology"], "mix": mix}
+        machine = {name: base[name] for name in ("topology", "uplink_bytes_per_s", "memory")}
+        where = {"profile": base["profile"], "origin": label, **machine, "mix": mix}
         known[key] = {**where, "asked": asked, **point._asdict()}
     write_text(path, json.dumps(known, indent=1) + "\n")
     return {key: known[key] for key in wanted}

@@ -203,3 +203,25 @@ def test_the_figures_have_the_columns_that_are_drawn(summary):
 
     made = {name: (*table.columns, "origin") for name, table in figures(STUDY, summary).items()}
     assert made == COLUMNS
+
+
+def test_cells_are_named_by_what_is_not_usual():
+    axes = [{"load": [0.5, 1.1]}, {"load": [1.1], "workload.priority.high_share": [0.6]}]
+    policies = {"strait": {"policy": "strait", "role": "strait"}, "edf": {"policy": "edf", "role": "rival-blind"}}
+    study = make_study(
+        {
+            "title": "t", "axes": axes, "policies": policies, "seeds": {"pilot": [1], "results": [2, 3]},
+            "workload": {"priority": {"high_share": 0.3}},
+        }
+    )  # fmt: skip
+    cells = (("0.5", "0.3"), ("1.1", "0.3"), ("1.1", "0.6"))
+    blank = dict.fromkeys(["spec_sha256", *columns(study)], "0.5")
+    found = [
+        blank | {"load": load, "high_share": share, "policy": name, "setting": name, "max_concurrency": "2",
+                 "seed": str(seed), "phase": "pilot" if seed == 1 else "results"}
+        for load, share in cells for name in policies for seed in (1, 2, 3)
+    ]  # fmt: skip
+    summary = summarise(study, found)
+    assert summary["usual"] == {"high_share": "0.3"}
+    titles = [table.title.split(":")[0] for table in tables(study, summary)[:3]]
+    assert titles == ["load 0.5, intense", "load 1.1, intense", "load 1.1, high_share 0.6, intense"]

@@ -7,8 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from stratsim.cli import main
-from stratsim.errors import OutputError
+from stratsim.errors import OutputError, SpecError
 from stratsim.experiment import one_run
+from stratsim.experiment.planning import make_plan
 from stratsim.experiment.study import make_study
 from stratsim.experiment.sweep import run_study
 
@@ -209,3 +210,18 @@ role = "rival-blind"
     assert main(["experiment", "show", str(tmp_path)]) == 2
     assert main(["experiment", "plan", str(path)]) == 0
     assert "pilot runs 2, results runs 4" in capsys.readouterr().out
+
+
+def test_a_policy_that_fails_does_not_lose_the_plan(monkeypatch):
+    real = one_run.make_policy
+
+    def failing(call):
+        if call.name == "fifo":
+            raise SpecError("broken")
+        return real(call)
+
+    monkeypatch.setattr(one_run, "make_policy", failing)
+    plan = make_plan(make_study(TINY))
+    assert {each.name: each.failure for each in plan.policies if each.failure} == {"fifo": "broken"}
+    assert plan.runs == {"pilot": 10, "results": 16}
+    assert all(each.seconds > 0 for each in plan.policies if not each.failure)
