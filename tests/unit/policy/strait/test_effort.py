@@ -109,3 +109,10 @@ def test_the_belief_learns_from_so_many_batches_at_a_time(refresh, monkeypatch):
     assert all(queued >= refresh for _, queued, _ in versions)
     # Nothing is learned in between: each time the belief is as it was left.
     assert [before for before, _, _ in versions[1:]] == [after for _, _, after in versions[:-1]]
+
+
+def test_what_is_refused_for_good_is_given_up_at_its_deadline():
+    # The guard thinks of the narrow high request that has been served: its like would be late beside a wide batch.
+    rows = [(0, "narrow", "high", 15), (20, "wide", "low", 90), (25, "wide", "low", 80), (30, "wide", "low", 120)]
+    result = serve(rows, predictor="constant(slowdown=3)")
+    assert result.requests.dropped_s[1:].tolist() == pytest.approx([0.09, 0.08, 0.12])
