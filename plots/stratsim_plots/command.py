@@ -12,13 +12,14 @@ __all__ = ["plot"]
 @click.option(
     "--kind",
     required=True,
+    metavar="KIND",
     type=click.Choice(
         [
             *("violations", "latency-cdf", "timeline", "load", "latency-parts"),
             *("study-violations", "study-differences", "study-equity", "study-ablations"),
         ]
     ),
-    help="What to draw.",
+    help="What to draw: see above.",
 )
 @click.option(
     "--out",
