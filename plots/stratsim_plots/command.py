@@ -12,7 +12,12 @@ __all__ = ["plot"]
 @click.option(
     "--kind",
     required=True,
-    type=click.Choice(["violations", "latency-cdf", "timeline", "load"]),
+    type=click.Choice(
+        [
+            *("violations", "latency-cdf", "timeline", "load", "latency-parts"),
+            *("study-violations", "study-differences", "study-equity", "study-ablations"),
+        ]
+    ),
     help="What to draw.",
 )
 @click.option(
@@ -56,6 +61,13 @@ def plot(
     load         violations against load, from one DIR per load; several seeds
                  of one load give the mean and its 95 % interval; nothing but
                  seed and load (and the policies) may differ between the DIRs
+    latency-parts
+                 where the time went: mean parts of the latency by policy and
+                 class, of all answered requests and of the slowest 1 %
+                 (`stratsim explain` has them request by request)
+    study-...    of a study (DIR made by `stratsim experiment run`): violations
+                 against load, differences to each baseline with intervals,
+                 equity against violations, ablations
 
     The data behind the figure is written beside it, as FILE.csv. An older figure of the same name is replaced.
 

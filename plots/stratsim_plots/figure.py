@@ -17,15 +17,22 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-__all__ = ["KINDS", "SUFFIXES", "make_figure"]
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["KINDS", "STUDIES", "SUFFIXES", "make_figure"]
 
 KINDS = {
     "violations": "stratsim_plots.violations",
     "latency-cdf": "stratsim_plots.latency_cdf",
     "timeline": "stratsim_plots.timeline",
     "load": "stratsim_plots.load",
+    "latency-parts": "stratsim_plots.latency_parts",
 }
 """Module of each kind of figure."""
+
+STUDIES = ("study-violations", "study-differences", "study-equity", "study-ablations")
+"""Kinds whose data a study has already: functions of `stratsim_plots.study`."""
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -40,7 +47,7 @@ def make_figure(
 
     Args:
         directories: Result folders.
-        kind: One of `KINDS`.
+        kind: One of `KINDS` or `STUDIES`; those of a study take the folder of one.
         out: The figure: its suffix, one of `SUFFIXES`, is the format. The data goes beside it, with the suffix .csv.
         options: What else was chosen.
 
@@ -53,8 +60,8 @@ def make_figure(
     """
     path = Path(out)
     suffix = path.suffix.lower()
-    if kind not in KINDS:
-        raise SpecError(f"no kind of figure {kind!r}; {suggest(kind, KINDS)}")
+    if kind not in KINDS and kind not in STUDIES:
+        raise SpecError(f"no kind of figure {kind!r}; {suggest(kind, (*KINDS, *STUDIES))}")
     if suffix not in SUFFIXES:
         raise SpecError(f"{path}: a figure's name must end in {', '.join(SUFFIXES)}, got {path.suffix!r}")
     chosen = options or Options()
@@ -68,14 +75,27 @@ def make_figure(
     _keep_foreign(table)
     from stratsim_plots import style
 
-    module: Any = import_module(KINDS[kind])
-    results = [read_results(directory) for directory in directories]
-    frame = module.data(results, chosen)
     with style.styled():
-        figure = module.draw(frame, results, chosen)
+        frame, figure = _drawn_study(directories, kind) if kind in STUDIES else _drawn(directories, kind, chosen)
         _write(path, lambda temporary: style.save(figure, temporary, suffix))
     _write(table, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
     return path, table
+
+
+def _drawn(directories: Sequence[str | os.PathLike[str]], kind: str, chosen: Options) -> tuple[pd.DataFrame, Figure]:
+    module: Any = import_module(KINDS[kind])
+    results = [read_results(directory) for directory in directories]
+    frame = module.data(results, chosen)
+    return frame, module.draw(frame, results, chosen)
+
+
+def _drawn_study(directories: Sequence[str | os.PathLike[str]], kind: str) -> tuple[pd.DataFrame, Figure]:
+    from stratsim_plots import study
+
+    if len(directories) != 1:
+        raise SpecError(f"--kind {kind} takes the folder of one study, got {len(directories)}")
+    frame = study.read_table(directories[0], kind)
+    return frame, study.FIGURES[kind](frame)
 
 
 def _keep_foreign(table: Path) -> None:
@@ -87,7 +107,10 @@ def _keep_foreign(table: Path) -> None:
             header = tuple(file.readline().rstrip("\n").split(","))
     except (OSError, UnicodeDecodeError):
         header = ()
-    if header not in {import_module(module).COLUMNS for module in KINDS.values()}:
+    from stratsim_plots import study
+
+    ours = {import_module(module).COLUMNS for module in KINDS.values()} | set(study.COLUMNS.values())
+    if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
 
 

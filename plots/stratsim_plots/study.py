@@ -16,13 +16,26 @@ from stratsim.errors import MissingExtraError, SpecError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "draw", "read_table"]
+__all__ = ["COLUMNS", "FIGURES", "draw", "read_table"]
 
+COLUMNS = {
+    "study-violations": ("conditions", "policy", "role", "class", "load", "violation", "low", "high", "origin"),
+    "study-differences": (
+        *("cell", "policy", "role", "best_blind", "mean", "low", "high", "low_simultaneous", "high_simultaneous"),
+        "origin",
+    ),
+    "study-equity": (
+        *("cell", "policy", "role", "violation_high", "violation_low", "high_jain_models", "low_jain_models"),
+        *("violation_gap_pp", "max_slowdown", "origin"),
+    ),
+    "study-ablations": ("cell", "policy", "role", "class", "violation", "low", "high", "origin"),
+}
+"""Columns of the data behind each figure."""
 _SUFFIXES = (".png", ".svg")
 _CLASSES = ("high", "low")
 _WIDE_IN = 7.0
@@ -71,7 +84,10 @@ def read_table(directory: str | os.PathLike[str], kind: str) -> pd.DataFrame:
         raise SpecError(
             f"{directory}: holds no {kind} (`stratsim experiment run` makes it, where there is what to show)"
         )
-    return pd.read_csv(path)
+    frame = pd.read_csv(path)
+    if tuple(frame.columns) != COLUMNS[kind]:
+        raise SpecError(f"{path}: does not hold the data of {kind}")
+    return frame
 
 
 def violations(frame: pd.DataFrame) -> Figure:
@@ -83,21 +99,21 @@ def violations(frame: pd.DataFrame) -> Figure:
     loads = frame.groupby("conditions")["load"].nunique()
     shown = [name for name in dict.fromkeys(frame["conditions"]) if loads[name] > 1] or list(dict.fromkeys(loads.index))
     policies = list(dict.fromkeys(frame["policy"]))
-    figure = style.new_figure(0.5 + 1.6 * len(shown) + style.legend_height_in(policies, 4), _WIDE_IN)
-    grid = figure.subplots(len(shown), len(_CLASSES), sharex=True, squeeze=False)
+    figure = style.new_figure(0.5 + 1.7 * len(shown) + style.legend_height_in(policies, 4), _WIDE_IN)
+    grid = figure.subplots(len(shown), len(_CLASSES), sharex="row", squeeze=False)
     for row, conditions in zip(grid, shown, strict=True):
         for axes, label in zip(row, _CLASSES, strict=True):
             points = frame[(frame["conditions"] == conditions) & (frame["class"] == label)]
             for number, policy in enumerate(policies):
                 _line(axes, points[points["policy"] == policy].sort_values("load"), number)
             axes.set_ylim(bottom=0)
-            axes.set_title(f"{conditions}: {label} priority", fontsize=7)
+            axes.set_title(f"{style.wrap(conditions, 60)}\n{label} priority", fontsize=7)
         row[0].set_ylabel("Violations (%)")
     for axes in grid[-1]:
         axes.set_xlabel("Load (1 is what a server that wastes nothing keeps up with)")
     handles = [Line2D([], [], label=name, **_look(number)) for number, name in enumerate(policies)]
     style.legend_above(figure, handles, 4)
-    style.footer(figure, f"Each policy at the setting and C that its pilot chose; bars: {_INTERVAL}")
+    _footer(figure, frame, f"Each policy at the setting and C that its pilot chose; bars: {_INTERVAL}")
     return figure
 
 
@@ -141,7 +157,7 @@ def differences(frame: pd.DataFrame) -> Figure:
     for axes in grid[-1]:
         axes.set_xlabel("Difference (pp)")
     note = "High-priority violations, Strait minus the policy: left of 0 Strait has fewer. Filled: best blind rival of"
-    style.footer(figure, f"{note} the pilot. Thick: {_INTERVAL}; thin: for all of the cell at once (Bonferroni)")
+    _footer(figure, frame, f"{note} the pilot. Thick: {_INTERVAL}; thin: for all of the cell at once (Bonferroni)")
     return figure
 
 
@@ -179,7 +195,7 @@ def equity(frame: pd.DataFrame) -> Figure:
         axes.set_xlim(left=0)
     handles = [Line2D([], [], label=name, **{**_look(n), "linestyle": "none"}) for n, name in enumerate(policies)]
     style.legend_above(figure, handles, 4)
-    style.footer(figure, "A point is the mean over the result seeds of one policy in one cell")
+    _footer(figure, frame, "A point is the mean over the result seeds of one policy in one cell")
     return figure
 
 
@@ -204,7 +220,7 @@ def ablations(frame: pd.DataFrame) -> Figure:
         axes.set_title(style.wrap(cell, 60), fontsize=6)
     handles = [Patch(facecolor=style.CLASS_COLOURS[label], label=f"{label} priority") for label in _CLASSES]
     style.legend_above(figure, handles, 2)
-    style.footer(figure, f"Bars: {_INTERVAL}")
+    _footer(figure, frame, f"Bars: {_INTERVAL}")
     return figure
 
 
@@ -218,6 +234,13 @@ def _bar(axes: Axes, row: dict[Any, Any], group: int) -> None:
     axes.barh(at, mean, 0.36, color=colour, xerr=error, error_kw={"elinewidth": 0.6, "capsize": 1.2})
 
 
+def _footer(figure: Figure, frame: pd.DataFrame, note: str) -> None:
+    """Write below a figure how to read it, and where its profiles come from."""
+    from stratsim_plots import style
+
+    style.footer(figure, f"{note}. {frame['origin'].iloc[0]}")
+
+
 FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
     "study-violations": violations,
     "study-differences": differences,
@@ -225,16 +248,3 @@ FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
     "study-ablations": ablations,
 }
 """The figure of each table."""
-
-
-def columns(kind: str) -> Sequence[str]:
-    """Return the first columns of a table, by which it is told from a file that is not ours."""
-    return _FIRST[kind]
-
-
-_FIRST = {
-    "study-violations": ("conditions", "policy", "role", "class", "load"),
-    "study-differences": ("cell", "policy", "role", "best_blind"),
-    "study-equity": ("cell", "policy", "role", "violation_high"),
-    "study-ablations": ("cell", "policy", "role", "class"),
-}

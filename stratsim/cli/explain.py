@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from stratsim.export.breakdown import Run
-    from stratsim.export.verdict import Explanation
+    from stratsim.export.explanation import Explanation
 
 __all__ = ["explain"]
 

@@ -5,8 +5,8 @@ The life of an execution between its start and its end:
     EXECUTING -> DRAINING -> STOPPED -> (a slot) -> EXECUTING
     EXECUTING -> HALTING  -> STOPPED ...
 
-A batch that drains still progresses, up to a point where it stops; it may also end before. One that halts does not
-progress any more, and keeps the GPU busy until its latency is over.
+A batch that drains still progresses, up to a point where it stops; it may also end before. One that halts keeps the GPU
+busy until its latency is over, and slows others, but what it does then does not count.
 """
 
 from __future__ import annotations
@@ -222,10 +222,10 @@ class PreemptableGpu(Gpu):
                 job.until_s = until_s
                 self._execute(batch_id, job, now_s, done_s, again=True)
             return
-        self._unit.rework(now_s, batch_id, None)
         job.done_s = max(done_s - lost_s, 0.0)
         job.state = _State.HALTING
         if latency_s > 0:
+            self._unit.hold(now_s, batch_id)
             self._halting.append((now_s + latency_s, batch_id))
         else:
             self._stopped(batch_id, now_s)
@@ -242,6 +242,8 @@ class PreemptableGpu(Gpu):
     def _stopped(self, batch_id: int, now_s: float) -> None:
         """The GPU is free of a batch."""
         job = self._jobs[batch_id]
+        if job.state is _State.HALTING:
+            self._unit.rework(now_s, batch_id, None)
         job.state = _State.STOPPED
         assert job.pause is not None  # noqa: S101 (made when it began to stop)
         job.pause.stopped_s = now_s
@@ -271,7 +273,13 @@ class PreemptableGpu(Gpu):
     # Slots -----------------------------------------------------------------------------------------------------------
 
     def _settle(self, now_s: float) -> None:
-        """Give free slots away, to those that were resumed first, and set the alarm."""
+        """Give free slots away, to those that were resumed first, and set the alarm.
+
+        Where others wait for what stops, nothing starts before all of it has stopped, even in a slot that is free.
+        """
+        if self.view._stopping and self._mechanism.holds_slot:
+            self._arm(now_s)
+            return
         if self._returning:
             # One that halts cannot be called back: it goes on once it has stopped, in its own slot.
             for batch_id in [i for i in self._returning if self._jobs[i].state is not _State.HALTING]:

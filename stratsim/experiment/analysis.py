@@ -10,7 +10,8 @@ family, over all cells that they are about.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from stratsim.stats.comparison import compare_paired, low_price_interval, ratio_
 from stratsim.stats.intervals import Interval, mean_interval, paired_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,13 +82,9 @@ def summarise(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
     columns = list(axis_columns(study).values())
     pilot = [row for row in rows if row["phase"] == PILOT]
     chosen = choose(pilot, columns, study.seeds.pilot, study.analysis.fixed_concurrency)
-    by_cell: dict[tuple[str, ...], dict[tuple[str, str, int], list[Row]]] = {}
-    for row in rows:
-        if row["phase"] != PILOT:
-            cell = tuple(row[column] for column in columns)
-            trial = (row["policy"], row["setting"], int(row[CONCURRENCY]))
-            by_cell.setdefault(cell, {}).setdefault(trial, []).append(row)
-    blind = {cell: _best_blind(study, cell, columns, pilot, policies) for cell, policies in chosen.items()}
+    by_cell = _by_trial((row for row in rows if row["phase"] != PILOT), columns)
+    piloted = _by_trial(pilot, columns)
+    blind = {cell: _best_blind(study, piloted[cell], policies) for cell, policies in chosen.items()}
     places = {
         (cell, at): place
         for cell, found in by_cell.items()
@@ -97,21 +94,30 @@ def summarise(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
     entries = [
         entry
         for (cell, at), place in places.items()
-        for entry in _entries(study, dict(zip(columns, cell, strict=True)), at, place, blind[cell].get(at))
+        for entry in _entries(study, dict(zip(columns, cell, strict=True)), at, place, blind[cell])
     ]
     verdicts = _hypotheses(study, columns, places, blind)
     return {
         "title": study.title,
         "kind": study.kind,
         "axes": columns,
+        "usual": _usual(columns, [cell for cell, at in places if at == BEST]),
         "strait_policy": _strait(study),
         "reference": study.analysis.reference,
         "seeds": {"pilot": list(study.seeds.pilot), "results": list(study.seeds.results)},
         "trials": {name: len(policy.trials()) for name, policy in study.policies.items()},
         "cells": entries,
-        "strait": _headline(entries, verdicts),
+        "strait": _headline(_strait(study), entries, verdicts),
         "hypotheses": verdicts,
     }
+
+
+def _usual(columns: Sequence[str], cells: Sequence[tuple[str, ...]]) -> dict[str, str]:
+    """Return the value that an axis has in most cells, but for profile and load: what need not be said of each."""
+    if not cells:
+        return {}
+    counts = {column: Counter(cell[i] for cell in cells) for i, column in enumerate(columns)}
+    return {axis: found.most_common(1)[0][0] for axis, found in counts.items() if axis not in ("profile", "load")}
 
 
 def _strait(study: Study) -> str | None:
@@ -119,28 +125,47 @@ def _strait(study: Study) -> str | None:
     return next((name for name, policy in study.policies.items() if policy.role == "strait"), None)
 
 
+class _Blind(NamedTuple):
+    """The best blind rival of a cell, as the pilot has it."""
+
+    name: str
+    pilot_high: float
+    """Its mean violation of high priority on the pilot seeds."""
+
+
 def _best_blind(
-    study: Study, cell: tuple[str, ...], columns: Sequence[str], pilot: Sequence[Row], chosen: Mapping[str, Any]
-) -> dict[str, str]:
-    """Return the best blind rival of a cell, by the pilot, at the best concurrency and at the fixed one."""
+    study: Study, trials: Mapping[tuple[str, str, int], list[Row]], chosen: Mapping[str, Mapping[str, Choice]]
+) -> dict[str, _Blind]:
+    """Return the best blind rival of a cell, at the best concurrency and at the fixed one.
+
+    Args:
+        study: The study.
+        trials: The pilot's rows in the cell, by policy, setting and C.
+        chosen: What each policy runs with.
+    """
     found = {}
     for at in (BEST, FIXED):
-        violations = {}
+        violations: dict[str, tuple[list[float], list[float]]] = {}
         for name, choices in chosen.items():
-            if study.policies[name].role != "rival-blind" or at not in choices:
-                continue
-            choice = choices[at]
-            rows = [
-                row
-                for row in pilot
-                if row["policy"] == name
-                and (row["setting"], int(row[CONCURRENCY])) == choice
-                and tuple(row[column] for column in columns) == cell
-            ]
-            high, low = (for_seeds(rows, f"{label}_violation", study.seeds.pilot) for label in ("high", "low"))
-            violations[name] = (high or [], low or [])
+            if study.policies[name].role == "rival-blind" and at in choices:
+                rows = trials[(name, *choices[at])]
+                high, low = (for_seeds(rows, f"{label}_violation", study.seeds.pilot) for label in ("high", "low"))
+                violations[name] = (high or [], low or [])
         if violations:
-            found[at] = best_of(violations)
+            best = best_of(violations)
+            found[at] = _Blind(best, float(np.mean(violations[best][0])))
+    return found
+
+
+def _by_trial(
+    rows: Iterable[Row], columns: Sequence[str]
+) -> dict[tuple[str, ...], dict[tuple[str, str, int], list[Row]]]:
+    """Return rows by cell, and by policy, setting and C."""
+    found: dict[tuple[str, ...], dict[tuple[str, str, int], list[Row]]] = {}
+    for row in rows:
+        cell = tuple(row[column] for column in columns)
+        trial = (row["policy"], row["setting"], int(row[CONCURRENCY]))
+        found.setdefault(cell, {}).setdefault(trial, []).append(row)
     return found
 
 
@@ -148,9 +173,10 @@ def _best_blind(
 
 
 def _entries(
-    study: Study, labels: Mapping[str, str], at: str, place: _Place, blind: str | None
+    study: Study, labels: Mapping[str, str], at: str, place: _Place, blinds: Mapping[str, _Blind]
 ) -> list[dict[str, Any]]:
     """Return what is said of every policy in one cell."""
+    blind = blinds[at].name if at in blinds else None
     strait, level = _strait(study), study.analysis.level
     others = [n for n in place.rows if strait in place.rows and n != strait and study.policies[n].role != "ablation"]
     family = compare_paired(
@@ -165,6 +191,7 @@ def _entries(
             {
                 **labels,
                 "at": at,
+                "intense": _is_intense(study, blinds),
                 "policy": name,
                 "role": study.policies[name].role,
                 "setting": choice.setting,
@@ -259,7 +286,7 @@ def _hypotheses(
     study: Study,
     columns: Sequence[str],
     places: Mapping[tuple[tuple[str, ...], str], _Place],
-    blind: Mapping[tuple[str, ...], Mapping[str, str]],
+    blind: Mapping[tuple[str, ...], Mapping[str, _Blind]],
 ) -> list[dict[str, Any]]:
     """Return the verdict on each hypothesis in each cell, at the best concurrency."""
     strait = _strait(study)
@@ -267,24 +294,33 @@ def _hypotheses(
     if strait is None or not found:
         return []
     labels = {cell: dict(zip(columns, cell, strict=True)) for cell in found}
-    rivals = {cell: blind[cell][BEST] for cell in found if blind[cell].get(BEST) in found[cell].rows}
+    rivals = {
+        cell: blind[cell][BEST].name
+        for cell in found
+        if BEST in blind[cell] and blind[cell][BEST].name in found[cell].rows
+    }
+    intense = {cell: rival for cell, rival in rivals.items() if _is_intense(study, blind[cell])}
     return [
-        *_h1(study, strait, labels, found, rivals),
+        *_h1(study, strait, labels, found, intense),
         *_h2(study, strait, labels, found),
         *_h3(study, strait, labels, found, rivals),
     ]
 
 
+def _is_intense(study: Study, blind: Mapping[str, _Blind]) -> bool:
+    """Whether the best blind rival has trouble here, on the pilot seeds and at its best concurrency."""
+    return BEST in blind and blind[BEST].pilot_high >= study.analysis.intense_violation
+
+
 def _h1(
     study: Study, strait: str, labels: Mapping[Any, Any], found: Mapping[Any, _Place], rivals: Mapping[Any, str]
 ) -> list[dict[str, Any]]:
-    """At least so many points fewer high-priority violations than the best blind rival, in intense cells."""
+    """At least so many points fewer high-priority violations than the best blind rival; `rivals` of intense cells."""
     goal = -study.analysis.least_gain_pp
-    intense = [cell for cell in rivals if float(labels[cell].get("load", "inf")) >= study.analysis.intense_load]
     family = compare_paired(
         {
             str(i): (found[cell].violation(strait, "high"), found[cell].violation(rivals[cell], "high"))
-            for i, cell in enumerate(intense)
+            for i, cell in enumerate(rivals)
         },
         study.analysis.level,
     )
@@ -296,7 +332,7 @@ def _h1(
             "diff_high_pp": _difference(each.interval, each),
             "verdict": _verdict(each.simultaneous.low, each.simultaneous.high, goal),
         }
-        for cell, each in zip(intense, family.values(), strict=True)
+        for cell, each in zip(rivals, family.values(), strict=True)
     ]
 
 
@@ -362,11 +398,13 @@ def _verdict(low: float, high: float, goal: float) -> str:
     return "rejected" if low > goal else "undecided"
 
 
-def _headline(entries: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _headline(
+    strait: str | None, entries: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return the cell in which Strait gains most over the best blind rival, and its share of the oracle's gap there."""
     own = [
         entry for entry in entries
-        if entry["role"] == "strait" and entry["at"] == BEST and entry["diff_high_pp"] is not None
+        if entry["policy"] == strait and entry["at"] == BEST and entry["diff_high_pp"] is not None
     ]  # fmt: skip
     if not own:
         return {"best_cell": None, "oracle_gap_closed": None}

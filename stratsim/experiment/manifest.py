@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.trace import Trace
 
-__all__ = ["make_manifest"]
+__all__ = ["make_manifest", "origin_label"]
 
 _PACKAGES = ("numpy", "pandas", "scipy", "simpy")
 
@@ -39,7 +39,6 @@ def make_manifest(
         workload: What was replayed.
         notes: What was filled, clamped or sorted on the way.
     """
-    kinds: set[str] = {entry.kind for entry in profile.provenance.values()}
     return {
         "stratsim_version": __version__,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
@@ -50,7 +49,7 @@ def make_manifest(
             "format": trace.format,
             "requests": len(workload),
         },
-        "profile": {"name": profile.name, "sha256": profile_sha256(profile), "label": _label(kinds)},
+        "profile": {"name": profile.name, "sha256": profile_sha256(profile), "label": origin_label(profile)},
         "topology": None if spec.topology is None else _topology(spec.topology),
         "offered_load": _offered_load(workload, profile, spec.gpus or 1),
         "spec": spec.as_dict(),
@@ -71,7 +70,8 @@ def _offered_load(workload: Workload, profile: Profile, gpus: int) -> float | No
     return float((len(workload) - 1) / span_s * solo_s[workload.model].mean() / gpus)
 
 
-def _label(kinds: set[str]) -> str:
+def origin_label(profile: Profile) -> str:
     """Return what to write under a figure: the origins of a profile's fields, the most trusted first."""
+    kinds = {entry.kind for entry in profile.provenance.values()}
     order = ("measured", "published", "synthetic")
     return " + ".join(kind for kind in order if kind in kinds) or "unlabelled"

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stratsim.errors import StratsimError
 from stratsim.experiment.grid import cells, combinations
 from stratsim.experiment.kinds import Context, find_kind
 from stratsim.experiment.sweep import at_rate, context_of, saturations
@@ -34,6 +35,8 @@ class PolicyPlan(NamedTuple):
     """At most."""
     seconds: float | None
     """Of one run; None where none was timed."""
+    failure: str | None = None
+    """What was wrong with the run that was timed."""
 
     @property
     def total_s(self) -> float:
@@ -54,7 +57,7 @@ def make_plan(study: Study, *, timed: bool = True) -> Plan:
     """Return the plan of a study; with `timed` each policy runs once, with few requests.
 
     Raises:
-        StratsimError: the study names what cannot be used, or a policy fails.
+        StratsimError: the study names what cannot be used.
     """
     kind = find_kind(study.kind)
     if not kind.conditions:
@@ -69,9 +72,13 @@ def make_plan(study: Study, *, timed: bool = True) -> Plan:
         policies = []
         for name, policy in study.policies.items():
             tasks = first.get(name, [])
-            seconds = _seconds(kind.run, at_rate(tasks[-1], points)) if timed and tasks else None
-            count = _runs(study, tasks)
-            policies.append(PolicyPlan(name, policy.role, len(policy.trials()), count, seconds))
+            seconds, failure = None, None
+            if timed and tasks:
+                try:
+                    seconds = _seconds(kind.run, at_rate(tasks[0], points))
+                except StratsimError as error:
+                    failure = str(error)
+            policies.append(PolicyPlan(name, policy.role, len(policy.trials()), _runs(study, tasks), seconds, failure))
     return Plan(len(cells(study)), runs, policies, points)
 
 

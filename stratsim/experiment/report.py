@@ -50,7 +50,9 @@ def _places(summary: Mapping[str, Any], at: str) -> list[tuple[str, list[Mapping
 
 
 def _cell(summary: Mapping[str, Any], entry: Mapping[str, Any], without: Sequence[str] = ()) -> str:
-    return ", ".join(f"{axis} {entry[axis]}" for axis in summary["axes"] if axis not in without)
+    """Return the name of a cell: what it has that is not usual."""
+    said = [axis for axis in summary["axes"] if axis not in without and entry[axis] != summary["usual"].get(axis)]
+    return ", ".join(f"{axis} {entry[axis]}" for axis in said) or "all"
 
 
 def _cell_table(summary: Mapping[str, Any], name: str, entries: Sequence[Mapping[str, Any]]) -> Table:
@@ -67,7 +69,8 @@ def _cell_table(summary: Mapping[str, Any], name: str, entries: Sequence[Mapping
         )
         for entry in sorted(entries, key=lambda entry: (entry["role"] == "ablation", entry["violation_high"]))
     ]
-    title = f"{name}: best C; difference is {summary['strait_policy']} minus the policy, high priority"
+    intense = ", intense" if entries[0]["intense"] else ""
+    title = f"{name}{intense}: best C; difference is {summary['strait_policy']} minus the policy, high priority"
     return Table(title, _COLUMNS, rows, left=3)
 
 
@@ -133,7 +136,7 @@ def _violations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
     columns = ("conditions", "policy", "role", "class", "load", "violation", "low", "high")
     rows = [
         (
-            _cell(summary, entry, ["load"]) or "all",
+            _cell(summary, entry, ["load"]),
             entry["policy"],
             entry["role"],
             label,
@@ -151,7 +154,8 @@ def _violations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
 def _differences(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
     """Strait minus each baseline, by cell."""
     columns = ("cell", "policy", "role", "best_blind", "mean", "low", "high", "low_simultaneous", "high_simultaneous")
-    blind = {_cell(summary, entry): entry["against"] for entry in entries if entry["role"] == "strait"}
+    strait = summary["strait_policy"]
+    blind = {_cell(summary, entry): entry["against"] for entry in entries if entry["policy"] == strait}
     rows = [
         (
             _cell(summary, entry),
@@ -161,7 +165,7 @@ def _differences(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]
             *(entry["diff_high_pp"][key] for key in ("mean", "lo", "hi", "lo_simultaneous", "hi_simultaneous")),
         )
         for entry in entries
-        if entry["role"] not in ("strait", "ablation") and entry["diff_high_pp"] is not None
+        if entry["policy"] != strait and entry["role"] != "ablation" and entry["diff_high_pp"] is not None
     ]
     return Table("Strait minus each baseline, high-priority violations", columns, rows)
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import MissingExtraError, SpecError
@@ -14,8 +15,6 @@ from stratsim.experiment.store import KEY, Store, write_text
 from stratsim.experiment.study import make_study
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from stratsim.experiment.kinds import Table
     from stratsim.experiment.study import Study
     from stratsim.experiment.sweep import Outcome
@@ -36,8 +35,10 @@ def write_summary(study: Study, outcome: Outcome, out: Path) -> tuple[dict[str, 
     folder = out / "figures"
     folder.mkdir(exist_ok=True)
     made = kind.figures(study, summary)
+    labels = {point["profile"]: point["origin"] for point in outcome.saturations.values()}
+    origin = "; ".join(f"{Path(name).name}: {label}" for name, label in labels.items())
     for name, table in made.items():
-        write_text(folder / f"{name}.csv", _csv(table))
+        write_text(folder / f"{name}.csv", _csv(table, origin))
     return summary, _draw(folder, list(made))
 
 
@@ -59,9 +60,11 @@ def read_results(out: Path) -> tuple[Study, dict[str, Any], dict[str, dict[str, 
     return study, kind.summarise(study, rows), points
 
 
-def _csv(table: Table) -> str:
+def _csv(table: Table, origin: str) -> str:
+    """Return a table as CSV; its last column says of every profile whether it is measured, published or synthetic."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([table.columns, *table.rows])
+    rows = [[*row, origin] for row in table.rows]
+    csv.writer(out, lineterminator="\n").writerows([[*table.columns, "origin"], *rows])
     return out.getvalue()
 
 

@@ -18,6 +18,7 @@ from stratsim import __version__
 from stratsim.errors import OutputError, SpecError, StratsimError
 from stratsim.experiment.grid import cells, sha256
 from stratsim.experiment.kinds import Context, Kind, find_kind
+from stratsim.experiment.manifest import origin_label
 from stratsim.experiment.saturation import SaturationPoint, saturation
 from stratsim.experiment.spec import make_spec
 from stratsim.experiment.store import KEY, Store, write_text
@@ -214,7 +215,9 @@ def saturations(study: Study, context: Context, out: Path, executor: Executor) -
     for key, future in futures.items():
         point = SaturationPoint(*future.result())
         _, base, mix = wanted[key]
-        where = {"profile": base["profile"], "topology": base["topology"], "mix": mix}
+        label = origin_label(load_profile(wanted[key][0]))
+        machine = {name: base[name] for name in ("topology", "uplink_bytes_per_s", "memory")}
+        where = {"profile": base["profile"], "origin": label, **machine, "mix": mix}
         known[key] = {**where, "asked": asked, **point._asdict()}
     write_text(path, json.dumps(known, indent=1) + "\n")
     return {key: known[key] for key in wanted}

@@ -53,6 +53,7 @@ class Variant:
         bytes_per_s: Rate of the host link, both directions: another generation of PCIe. Deadlines follow it.
         pairs: Measure pairs at these batch sizes on the changed GPU, in a simulated campaign with its defaults.
         device_model: What the truth is made for, instead of the base's own.
+        max_batch: Leave out larger batch sizes: a run that never uses them need not set them up.
     """
 
     base: str
@@ -61,6 +62,11 @@ class Variant:
     bytes_per_s: float | None = None
     pairs: list[int] | None = None
     device_model: str | None = None
+    max_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_batch is not None and self.max_batch < 1:
+            raise SpecError(f"max_batch must be at least 1, got {self.max_batch}")
 
     def make(self, name: str) -> Profile:
         """Return the profile, under the name.
@@ -73,6 +79,8 @@ class Variant:
             profile = replace(profile, device_model=self.device_model)
         if self.models is not None:
             profile = _subset(profile, [profile.resolve(model) for model in self.models])
+        if self.max_batch is not None:
+            profile = _up_to(profile, self.max_batch)
         if self.weights is not None:
             profile = _weighted(profile, self.weights)
         if self.bytes_per_s is not None:
@@ -90,6 +98,21 @@ def _subset(profile: Profile, models: list[str]) -> Profile:
         raise SpecError(f"profile {profile.name!r}: a subset of models needs a truth of sharing weights alone")
     pairs = tuple(pair for pair in profile.pairs if pair.target in kept and pair.other in kept)
     return replace(profile, observable=replace(profile.observable, models=kept), truth=truth, pairs=pairs)
+
+
+def _up_to(profile: Profile, largest: int) -> Profile:
+    """Return the profile without larger batch sizes; one between two measured ones must not be the largest."""
+    models = {}
+    for name, model in profile.observable.models.items():
+        if largest not in model.latency_s and largest < max(model.latency_s):
+            raise SpecError(f"profile {profile.name!r} has no batch size {largest} of {name!r}: {[*model.latency_s]}")
+        models[name] = replace(
+            model,
+            latency_s={batch: value for batch, value in model.latency_s.items() if batch <= largest},
+            features={batch: value for batch, value in model.features.items() if batch <= largest},
+        )
+    pairs = tuple(pair for pair in profile.pairs if max(pair.target_batch, pair.other_batch) <= largest)
+    return replace(profile, observable=replace(profile.observable, models=models), pairs=pairs)
 
 
 def _weighted(profile: Profile, weights: Weights) -> Profile:

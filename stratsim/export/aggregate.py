@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.export.breakdown import PARTS
-from stratsim.export.verdict import cause_kind, interference_of
+from stratsim.export.causes import cause_kind
+from stratsim.export.verdict import interference_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     Rows = list[dict[str, Any]]
 
-__all__ = ["CLASSES", "aggregate", "mean_parts"]
+__all__ = ["CLASSES", "aggregate", "mean_parts", "slowest"]
 
 CLASSES = ("high", "low")
 
@@ -30,9 +31,9 @@ def aggregate(run: Run) -> dict[str, Any]:
 
     `classes` has, by class: how many were answered, late, dropped; the mean parts of the latency of all that were
     answered, of those that were late, and of the slowest 1 %; how long dropped ones waited; and how many violations
-    each kind of decision caused (`stratsim.export.verdict.Cause`). `pairs` says which model slowed which by how much,
-    over all executions and over those of late requests. `blockers` says what was on the GPUs at the last moment at
-    which a violated request could still have been in time alone, or was given up.
+    each kind of decision caused (`stratsim.export.explanation.Cause`). `pairs` says which model slowed which by how
+    much, over all executions and over those of late requests. `blockers` says what was on the GPUs at the last moment
+    at which a violated request could still have been in time alone, or was given up.
     """
     interference = interference_of(run, run.batches.index)
     judged = _judge(run, interference)
@@ -82,7 +83,7 @@ def _judge(run: Run, interference: Attribution) -> Rows:
     """Return kind and time of the decision that made each violated request late."""
     requests = run.requests[run.requests["status"].isin(["late", "dropped", "unfinished"])]
     solo = run.machine.solo()
-    dispatch_s, expected_s = (run.batches[name] for name in ("dispatch_s", "expected_s"))
+    dispatch_s, expected_s, stopped_s = (run.batches[name] for name in ("dispatch_s", "expected_s", "stopped_s"))
     found = []
     for row in requests.reset_index().to_dict("records"):
         if _nan(row["deadline_s"]):
@@ -104,6 +105,7 @@ def _judge(run: Run, interference: Attribution) -> Rows:
             latest_s,
             None if batch is None else _known(expected_s[batch]),
             later_s,
+            0.0 if batch is None else float(stopped_s[batch]),
         )
         found.append({"kind": kind, "at_s": at_s, "batch": batch, **{key: row[key] for key in ("priority", "model")}})
     return found

@@ -17,7 +17,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb, inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,13 +25,17 @@ from stratsim.device import FluidModel
 from stratsim.stats.occupancy import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
     from stratsim.device import ExecutionModel
 
     Value = Callable[[tuple[int, ...]], float]
+    Span = tuple[float, float]
+    Pause = tuple[float, float, float]
+    Stretch = tuple[float, Sequence[Any], Container[int]]
+    Known = dict[tuple[Any, ...], list[float]]
 
 __all__ = ["Attribution", "attribute"]
 
@@ -58,18 +62,30 @@ class Attribution:
 class _Row:
     """A batch that executed."""
 
-    __slots__ = ("end_s", "id", "level", "lost_s", "solo_s", "start_s", "stopped", "work")
+    __slots__ = ("end_s", "id", "level", "lost_s", "pauses", "solo_s", "start_s", "work")
 
-    def __init__(self, batch_id: int, level: int, values: Sequence[float], work: Any) -> None:
+    def __init__(self, batch_id: int, level: int, values: Sequence[float], work: Any, pauses: Sequence[Pause]) -> None:
         self.id = batch_id
         self.level = level
-        self.start_s, self.end_s, self.solo_s, self.lost_s, stopped_s = values
-        self.stopped = stopped_s > 0
+        self.start_s, self.end_s, self.solo_s, self.lost_s = values
         self.work = work
+        self.pauses = pauses
+
+    def stretches(self) -> Iterator[Span]:
+        """Yield from when to when it executed, to effect or, as it was being stopped, without."""
+        from_s = self.start_s
+        for _, gone_s, on_s in self.pauses:
+            yield from_s, gone_s
+            from_s = on_s
+        yield from_s, self.end_s
 
 
 def attribute(
-    batches: pd.DataFrame, lost_s: pd.Series[float], model: ExecutionModel | None, victims: Collection[int]
+    batches: pd.DataFrame,
+    lost_s: pd.Series[float],
+    model: ExecutionModel | None,
+    victims: Collection[int],
+    pauses: pd.DataFrame | None = None,
 ) -> Attribution:
     """Return who slowed each of the victims, and by how much; each victim's shares sum to its loss.
 
@@ -78,26 +94,52 @@ def attribute(
         lost_s: Interference of each batch, seconds, by batch id.
         model: The run's execution model; None shares by overlapped time.
         victims: Ids of the batches to look at.
+        pauses: When batches were stopped: `batch_id`, from when on they did not progress (`off_s`), when the GPU was
+            free of them (`gone_s`), when they went on (`on_s`). None: nothing was.
     """
     found = Attribution()
+    known: Known = {}
+    spans: dict[int, list[Pause]] = defaultdict(list)
+    if pauses is not None:
+        times = (pauses[name].astype(float) for name in ("off_s", "gone_s", "on_s"))
+        for batch, *pause in zip(pauses["batch_id"], *times, strict=True):
+            spans[int(batch)].append((pause[0], pause[1], pause[2]))
     wanted = {int(victim) for victim in victims if lost_s[victim] > 0}
     for _, table in batches.groupby("gpu"):
-        for rows in _periods(table, lost_s, model, wanted):
+        for rows in _periods(table, lost_s, model, wanted, spans):
             targets = [row for row in rows if row.id in wanted]
-            if model is None or any(row.stopped for row in rows):
+            shares = _shares(rows, targets, model, known)
+            by_overlap = shares is None
+            if shares is None:
                 shares = {row.id: _by_overlap(row, rows) for row in targets}
                 found.overlap.update(shares)
-            elif isinstance(model, FluidModel):
-                shares = _by_rates(rows, {row.id for row in targets}, model)
-            else:
-                shares = {row.id: _by_replays(row, rows, model) for row in targets}
             for row in targets:
-                _balance(found, row, shares[row.id], exact=isinstance(model, FluidModel))
+                _balance(found, row, shares[row.id], exact=isinstance(model, FluidModel) and not by_overlap)
     return found
 
 
+def _shares(
+    rows: Sequence[_Row], targets: Sequence[_Row], model: ExecutionModel | None, known: Known
+) -> dict[int, dict[int, float]] | None:
+    """Return who slowed each target in a busy period; None if that cannot be told."""
+    stopped = any(row.pauses for row in rows)
+    if isinstance(model, FluidModel):
+        if not stopped:
+            return _by_rates(_stretches(rows, model), {row.id for row in targets}, model, known)
+        if all(len(row.work) == 1 for row in rows):  # one phase: the company alone decides
+            return _by_rates(_companies(rows), {row.id for row in targets}, model, known)
+        return None
+    if model is None or stopped:
+        return None
+    return {row.id: _by_replays(row, rows, model) for row in targets}
+
+
 def _periods(
-    table: pd.DataFrame, lost_s: pd.Series[float], model: ExecutionModel | None, wanted: set[int]
+    table: pd.DataFrame,
+    lost_s: pd.Series[float],
+    model: ExecutionModel | None,
+    wanted: set[int],
+    spans: Mapping[int, Sequence[Pause]],
 ) -> Iterator[list[_Row]]:
     """Yield the batches of each busy period of a GPU that holds a victim, in the order in which they started."""
     table = table[table["execution_end_s"].notna()].sort_values("execution_start_s", kind="stable")
@@ -107,21 +149,27 @@ def _periods(
     first_s, _ = merged(start_s, end_s)
     cuts = [*np.searchsorted(start_s, first_s).tolist(), len(table)]
     has_victim = np.add.reduceat(table.index.isin(wanted).astype(int), cuts[:-1])
-    stopped_s = table["stopped_s"].fillna(0.0) if "stopped_s" in table else 0.0 * table["solo_s"]
-    columns = (table["execution_start_s"], table["execution_end_s"], table["solo_s"], lost_s[table.index], stopped_s)
+    columns = (table["execution_start_s"], table["execution_end_s"], table["solo_s"], lost_s[table.index])
     values = np.stack([column.to_numpy(dtype=float) for column in columns], axis=1)
     ids, models, sizes = (list(column) for column in (table.index, table["model"], table["batch_size"]))
     levels = (table["priority"] == "low").astype(int).tolist()
     for begin, end, count in zip(cuts, cuts[1:], has_victim.tolist(), strict=False):
         if count:
             yield [
-                _Row(int(ids[i]), levels[i], values[i].tolist(), model and model.work(models[i], int(sizes[i])))
+                _Row(
+                    int(ids[i]),
+                    levels[i],
+                    values[i].tolist(),
+                    model and model.work(models[i], int(sizes[i])),
+                    spans.get(int(ids[i]), ()),
+                )
                 for i in range(begin, end)
             ]
 
 
 def _balance(found: Attribution, row: _Row, shares: dict[int, float], *, exact: bool) -> None:
     """Make a victim's shares sum to its loss: what they lack is nobody's, what they have too much is taken off all."""
+    shares = {culprit: share_s for culprit, share_s in shares.items() if abs(share_s) > _SAME * row.lost_s}
     total_s = sum(shares.values())
     if shares and total_s > 0 and not (exact and total_s <= row.lost_s):
         scale = row.lost_s / total_s
@@ -138,13 +186,21 @@ def _balance(found: Attribution, row: _Row, shares: dict[int, float], *, exact: 
 # By the rates of a fluid model ----------------------------------------------------------------------------------------
 
 
-def _by_rates(rows: Sequence[_Row], targets: set[int], model: FluidModel[Any]) -> dict[int, dict[int, float]]:
-    """Run the period again and share what each target loses in every stretch."""
+def _by_rates(
+    stretches: Iterable[Stretch], targets: set[int], model: FluidModel[Any], known: Known
+) -> dict[int, dict[int, float]]:
+    """Share what each target loses in every stretch of constant company.
+
+    Args:
+        stretches: Of each its length, who executes, and who of them does not progress, as it is being stopped.
+        targets: Ids of the batches to look at.
+        model: Says how fast each progresses.
+        known: Keeps answers.
+    """
     lost: dict[int, dict[int, float]] = {target: defaultdict(float) for target in targets}
-    known: dict[tuple[Any, ...], list[float]] = {}
-    for lasted_s, running in _stretches(rows, model):
+    for lasted_s, running, halting in stretches:
         for batch in running:
-            if batch.key not in targets or len(running) < 2:
+            if batch.key not in targets or batch.key in halting or len(running) < 2:
                 continue
             others = [other for other in running if other is not batch]
             company = (batch.load, *(other.load for other in others))
@@ -156,22 +212,61 @@ def _by_rates(rows: Sequence[_Row], targets: set[int], model: FluidModel[Any]) -
     return {target: dict(shares) for target, shares in lost.items()}
 
 
-def _stretches(rows: Sequence[_Row], model: ExecutionModel) -> Iterator[tuple[float, Sequence[Any]]]:
-    """Yield the length of each stretch of constant company, and who executes in it."""
+def _stretches(rows: Sequence[_Row], model: ExecutionModel) -> Iterator[Stretch]:
+    """Run the period again, and yield each stretch of constant company."""
     unit = model.unit()
     at_s = rows[0].start_s
     for row in rows:
         while unit.next_s <= row.start_s:
-            yield unit.next_s - at_s, unit.running
+            yield unit.next_s - at_s, unit.running, ()
             at_s = unit.next_s
             unit.complete(at_s)
-        yield row.start_s - at_s, unit.running
+        yield row.start_s - at_s, unit.running, ()
         at_s = row.start_s
         unit.add(at_s, row.id, row.solo_s, row.work, row.level)
     while unit.next_s < inf:
-        yield unit.next_s - at_s, unit.running
+        yield unit.next_s - at_s, unit.running, ()
         at_s = unit.next_s
         unit.complete(at_s)
+
+
+class _Member(NamedTuple):
+    """An executing batch of one phase."""
+
+    key: int
+    load: Any
+
+
+def _companies(rows: Sequence[_Row]) -> Iterator[Stretch]:
+    """Do as `_stretches`, by when batches executed: for runs in which some were stopped."""
+    changes = [(at_s, kind, row.id) for row in rows for at_s, kind in _changes(row)]
+    changes.sort()
+    members = {row.id: _Member(row.id, row.work[0].load) for row in rows}
+    running: dict[int, _Member] = {}
+    halting: set[int] = set()
+    before_s = rows[0].start_s
+    for at_s, kind, batch in changes:
+        yield at_s - before_s, tuple(running.values()), halting
+        before_s = at_s
+        if kind == _HALTS:
+            halting.add(batch)
+        elif kind == _LEAVES:
+            del running[batch]
+            halting.discard(batch)
+        else:
+            running[batch] = members[batch]
+
+
+_HALTS, _LEAVES, _JOINS = range(3)
+"""In this order at one instant."""
+
+
+def _changes(row: _Row) -> Iterator[tuple[float, int]]:
+    for off_s, _, _ in row.pauses:
+        yield off_s, _HALTS
+    for from_s, to_s in row.stretches():
+        yield from_s, _JOINS
+        yield to_s, _LEAVES
 
 
 def _rate_shares(model: FluidModel[Any], company: tuple[Any, ...]) -> list[float]:
@@ -189,16 +284,23 @@ def _rate_shares(model: FluidModel[Any], company: tuple[Any, ...]) -> list[float
 
 
 def _by_replays(row: _Row, rows: Sequence[_Row], model: ExecutionModel) -> dict[int, float]:
-    """Share by when the batch would have ended beside some of its co-runners alone, at the times when they started."""
+    """Share by when the batch would have ended beside some of its co-runners alone, at the times when they started.
+
+    Whoever was beside a co-runner, but not beside the batch, is there in any case: it decides how far the co-runner has
+    got when it meets the batch.
+    """
     others = [other for other in rows if other is not row and _together_s(row, other) > 0]
+    beyond = [each for each in rows if any(_together_s(each, other) > 0 for other in others)]
+    always = [each for each in beyond if each is not row and each not in others]
 
-    def loss(members: tuple[int, ...]) -> float:
-        chosen = sorted([row, *(others[member] for member in members)], key=lambda each: each.start_s)
-        return _end_s(model, chosen, row.id) - row.start_s - row.solo_s
+    def end_s(members: tuple[int, ...]) -> float:
+        chosen = [row, *always, *(others[member] for member in members)]
+        return _end_s(model, sorted(chosen, key=lambda each: each.start_s), row.id)
 
-    shares = _shared(len(others), loss, _MOST_REPLAYED)
-    positive = {other.id: share for other, share in zip(others, shares, strict=True) if share > 0}
-    return positive or _by_overlap(row, rows)
+    first_s = end_s(()) if others else 0.0
+    shares = _shared(len(others), lambda members: end_s(members) - first_s, _MOST_REPLAYED)
+    worth = {other.id: share for other, share in zip(others, shares, strict=True) if share > _SAME * row.solo_s}
+    return worth or _by_overlap(row, rows)
 
 
 def _end_s(model: ExecutionModel, rows: Sequence[_Row], batch_id: int) -> float:
@@ -226,7 +328,11 @@ def _by_overlap(row: _Row, rows: Sequence[_Row]) -> dict[int, float]:
 
 
 def _together_s(one: _Row, other: _Row) -> float:
-    return max(min(one.end_s, other.end_s) - max(one.start_s, other.start_s), 0.0)
+    return sum(
+        max(min(end_s, until_s) - max(start_s, from_s), 0.0)
+        for start_s, end_s in one.stretches()
+        for from_s, until_s in other.stretches()
+    )
 
 
 def _shared(count: int, value: Value, most: int) -> list[float]:

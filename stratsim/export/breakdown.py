@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.errors import SpecError, suggest
+from stratsim.errors import SpecError, StratsimError, suggest
 from stratsim.export.checks import STAGES
 from stratsim.export.machine import Machine, find_machine
+from stratsim.model.preemption import ContextSwitch, Preemption, Reset
 from stratsim.model.tolerance import TIME_RTOL
+from stratsim.policy.registry import make_policy, parse_policies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,14 +40,14 @@ PARTS: dict[str, str] = {
     "slot_wait": "input there, waiting for a slot",
     "execution": "executing, as if alone",
     "interference": "executing, slowed by others",
-    "preemption": "stopped, or doing lost work again",
+    "preemption": "stopped, with all that this costs",
     "copy_out_wait": "waiting for the copy engine, out",
     "copy_out": "copying out, alone",
     "copy_out_contention": "copying out, slowed by other copies",
 }
 """What each part is, in the order in which they come."""
 
-_OPTIONAL = ("load_start_s", "load_end_s", "stopped_s", "lost_s", "expected_s")
+_OPTIONAL = ("load_start_s", "load_end_s", "paused_s", "lost_s", "expected_s")
 """Columns of the batch table that a folder of an older version may lack: NaN for all."""
 
 
@@ -57,7 +59,10 @@ class Run:
     requests: pd.DataFrame
     """The request table, by request id."""
     batches: pd.DataFrame
-    """The batch table, by batch id."""
+    """The batch table, by batch id, with `stopped_s`: seconds that preemption cost each."""
+    pauses: pd.DataFrame
+    """When batches that had started were stopped: `batch_id`, from when on they did not progress (`off_s`), when the
+    GPU was free of them (`gone_s`), when they went on (`on_s`)."""
     parts: pd.DataFrame
     """Seconds of each part (`PARTS`), by request id; NaN for those that were not answered."""
     machine: Machine
@@ -81,7 +86,40 @@ def read_run(stored: StoredResults, policy: str | None = None, machine: Machine 
     for column in _OPTIONAL:
         if column not in batches:
             batches[column] = np.nan
-    return Run(policy, requests, batches, latency_parts(requests, batches, machine.links()), machine)
+    pauses = _pauses(stored, policy)
+    mechanism = _mechanism(policy)
+    halts = isinstance(mechanism, ContextSwitch | Reset)
+    pauses["off_s"] = pauses["suspend_s" if halts else "gone_s"]
+    batches["stopped_s"] = _stopped_s(batches, pauses, mechanism.overhead if mechanism else 0.0)
+    parts = latency_parts(requests, batches, machine.links())
+    return Run(policy, requests, batches, pauses[["batch_id", "off_s", "gone_s", "on_s"]], parts, machine)
+
+
+def _mechanism(policy: str) -> Preemption | None:
+    """Return how a policy stops batches; None if it does not, or cannot be made any more."""
+    try:
+        (call,) = parse_policies(policy)
+        found = getattr(make_policy(call), "preemption", None)
+    except StratsimError:
+        return None
+    return found if isinstance(found, Preemption) else None
+
+
+def _pauses(stored: StoredResults, policy: str) -> pd.DataFrame:
+    """Return the pauses of batches that really stopped."""
+    import pandas as pd
+
+    columns = {"batch_id": "batch_id", "suspend_s": "suspend_s", "stopped_s": "gone_s", "restart_s": "on_s"}
+    if not any((stored.directory / f"pauses{suffix}").is_file() for suffix in (".parquet", ".csv.gz")):
+        return pd.DataFrame({name: np.empty(0) for name in columns.values()})
+    pauses = stored.pauses()
+    return pauses[(pauses["policy"] == policy) & pauses["stopped_s"].notna()].rename(columns=columns)
+
+
+def _stopped_s(batches: pd.DataFrame, pauses: pd.DataFrame, overhead: float) -> pd.Series[float]:
+    """Return what preemption cost each batch: stopping and being stopped, doing work again, what makes it possible."""
+    off_s = (pauses["on_s"] - pauses["off_s"]).groupby(pauses["batch_id"].astype(np.int64)).sum()
+    return off_s.reindex(batches.index).fillna(0.0) + batches["lost_s"].fillna(0.0) + overhead * batches["solo_s"]
 
 
 def _policy(stored: StoredResults, policy: str | None) -> str:
@@ -109,7 +147,7 @@ def latency_parts(
 
     Args:
         requests: The request table of one run, by request id.
-        batches: Its batch table, by batch id, with the columns of every version.
+        batches: Its batch table, by batch id, with what preemption cost (`stopped_s`).
         links: What a copy that is alone costs, towards the device and back, by GPU; None if that is not known: then no
             contention is told from copying.
     """
@@ -118,7 +156,8 @@ def latency_parts(
     answered = requests["latency_s"].notna().to_numpy()
     rows = requests[answered]
     own = batches.loc[rows["batch_id"].to_numpy(dtype=np.int64)]
-    at = {name.removesuffix("_s"): own[name].to_numpy(dtype=float) for name in (*STAGES, "solo_s", *_OPTIONAL)}
+    columns = (*STAGES, "solo_s", "stopped_s", "load_start_s", "load_end_s")
+    at = {name.removesuffix("_s"): own[name].to_numpy(dtype=float) for name in columns}
     parts: dict[str, Any] = {"queueing": at["dispatch"] - rows["arrival_s"].to_numpy(dtype=float)}
     before = _overlap(at["load_start"], at["load_end"], at["dispatch"], at["copy_in_start"])
     behind = _overlap(at["load_start"], at["load_end"], at["copy_in_end"], at["execution_start"])
@@ -126,9 +165,8 @@ def latency_parts(
     parts["copy_in_wait"] = at["copy_in_start"] - at["dispatch"] - before
     parts["slot_wait"] = at["execution_start"] - at["copy_in_end"] - behind
     lasted_s = at["execution_end"] - at["execution_start"]
-    stopped_s = np.nan_to_num(at["stopped"]) + np.nan_to_num(at["lost"])
-    parts["preemption"] = stopped_s
-    parts["execution"], parts["interference"] = _split(lasted_s - stopped_s, at["solo"], at["execution_end"])
+    parts["preemption"] = at["stopped"]
+    parts["execution"], parts["interference"] = _split(lasted_s - at["stopped"], at["solo"], at["execution_end"])
     parts["copy_out_wait"] = at["copy_out_start"] - at["execution_end"]
     for way, direction in (("in", 0), ("out", 1)):
         lasted_s = at[f"copy_{way}_end"] - at[f"copy_{way}_start"]

@@ -59,6 +59,8 @@ def invariants(result: Result, max_concurrency: int | None = None) -> list[str]:
         max_concurrency: C, the number of batches that a GPU may execute at once; None leaves I4 out.
     """
     requests, batches = result.requests, result.batches
+    if strangers := list(_strange_pauses(result)):
+        return strangers  # all that looks at pauses would stumble over them
     return [
         *_conservation(requests, len(batches)),
         *_stage_order(batches),
@@ -236,13 +238,16 @@ def _covered(batches: BatchTable, rows: NDArray[np.intp], there_s: Floats, evict
     return np.asarray((load >= 0) & (evicted_s[order][load] >= batches.execution_end_s[rows]))
 
 
+def _strange_pauses(result: Result) -> Iterator[str]:
+    if result.pauses is not None:
+        batch = result.pauses.batch
+        wrong = (batch < 0) | (batch >= len(result.batches))
+        yield from _report(10, "of a batch that does not exist", wrong, "pause")
+
+
 def _pauses(result: Result) -> Iterator[str]:
     pauses, batches = result.pauses, result.batches
     if pauses is None:
-        return
-    wrong = (pauses.batch < 0) | (pauses.batch >= len(batches))
-    yield from _report(10, "of a batch that does not exist", wrong, "pause")
-    if wrong.any():
         return
     for earlier, later in (("suspend_s", "freed_s"), ("suspend_s", "stopped_s"), ("stopped_s", "restart_s")):
         early = _before(getattr(pauses, earlier), getattr(pauses, later))

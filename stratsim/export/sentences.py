@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stratsim.export.verdict import Cause, Explanation, Other
+    from stratsim.export.explanation import Cause, Explanation, Other
 
 __all__ = ["sentences"]
 
@@ -75,7 +75,7 @@ _PARTS = {
     "copy_in_wait": "its input waited {} for the copy engine",
     "copy_in_contention": "other copies slowed its input by {}",
     "slot_wait": "it waited {} on the GPU for an execution slot",
-    "preemption": "it was stopped for {}, or did lost work again",
+    "preemption": "being preempted cost it {}",
     "copy_out_wait": "its output waited {} for the copy engine",
     "copy_out_contention": "other copies slowed its output by {}",
 }
@@ -106,13 +106,20 @@ def _decided(about: Explanation) -> Iterator[str]:
     elif cause.kind == "given up":
         yield f"alone it could still have been in time; {gpu} had {_names(cause.batches)}{_since(cause)}"
     elif cause.kind == "known":
-        yield f"it was dispatched although it was believed to be late; {gpu} had {_names(cause.batches)}"
+        yield f"it was dispatched although it was believed to be late; {gpu} had {_names(cause.batches)}{_since(cause)}"
     elif cause.kind == "later dispatch":
         yield f"without what was dispatched after it ({_names(cause.batches)}) it would have been in time"
+    elif cause.kind == "preempted":
+        yield f"had it not been stopped, it would have been in time; meanwhile {gpu} had {_names(cause.batches)}"
     elif cause.kind == "belief":
         assert about.finish_s is not None  # noqa: S101 (it was late)
         assert about.expected_s is not None  # noqa: S101 (so it says)
-        yield f"its own dispatch made it late: it took {_ms(about.finish_s - about.expected_s)} longer than believed"
+        later_s = sum(other.interference_s or 0.0 for other in about.slowed_by if other.later)
+        part = f", {_ms(later_s)} of that by what was dispatched after it" if later_s else ""
+        longer = _ms(about.finish_s - about.expected_s)
+        yield f"its own dispatch made it late: it took {longer} longer than believed{part}"
+    elif about.dropped_s is not None:
+        yield f"whether it could still have been in time is not known; {gpu} had {_names(cause.batches)}{_since(cause)}"
     else:
         yield "its own dispatch made it late; this policy does not say what it believes"
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import floor, inf
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from stratsim.errors import SpecError
 from stratsim.model.tolerance import TIME_RTOL
 
-__all__ = ["AtBoundary", "ContextSwitch", "Gated", "Preemption", "Reset", "Stop"]
+__all__ = ["AtBoundary", "ContextSwitch", "Gated", "Preemption", "Reset", "Stop", "Throttled"]
 
 
 class Stop(NamedTuple):
@@ -23,7 +23,7 @@ class Stop(NamedTuple):
 
     Args:
         drain_s: Solo work that it still does: it slows others and is slowed by them. May exceed what it has left.
-        latency_s: Until the GPU is free of it after that. Nothing progresses on its account.
+        latency_s: Until the GPU is free of it after that. It slows others until then, but what it does does not count.
         lost_s: Of the work done, what it will have to do again.
     """
 
@@ -41,12 +41,15 @@ class Preemption(ABC):
             code). Source: XSched (OSDI 2025) reports < 3.4 % for launch gating, < 1 % with k > 10.
     """
 
-    needs_kernels: ClassVar[bool] = True
-    """Whether the profile must tell how many kernels a batch has."""
     overhead: float = 0.0
 
     def __post_init__(self) -> None:
         _not_negative("overhead", self.overhead)
+
+    @property
+    def needs_kernels(self) -> bool:
+        """Whether the profile must tell how many kernels a batch has."""
+        return True
 
     @property
     def holds_slot(self) -> bool:
@@ -101,6 +104,38 @@ class Gated(Preemption):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Throttled(Preemption):
+    """Launching by duration: kernels are launched until their durations exceed a limit, then all of them must end.
+
+    What is in flight is uniform between nothing and all that is launched at once; others do not wait for it.
+
+    Source: Orion (EuroSys 2024), eth-easl/orion, src/scheduler/scheduler_eval.cpp.
+
+    Args:
+        most_s: The limit, solo time; the kernel that exceeds it is still launched.
+    """
+
+    most_s: float = 160e-6
+
+    def __post_init__(self) -> None:
+        Preemption.__post_init__(self)
+        _not_negative("most_s", self.most_s)
+
+    @property
+    def holds_slot(self) -> bool:
+        """Others do not wait."""
+        return False
+
+    def launched(self, kernel_s: float) -> int:
+        """Return how many kernels of that length are launched at once."""
+        return floor(self.most_s / kernel_s * (1.0 + TIME_RTOL)) + 1
+
+    def stop(self, done_s: float, solo_s: float, kernel_s: float, draw: float) -> Stop:  # noqa: ARG002
+        """Return a drain of none to all of the kernels launched at once."""
+        return Stop(draw * self.launched(kernel_s) * kernel_s, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AtBoundary(Preemption):
     """The running kernel ends, or the running blocks of it: nothing is lost.
 
@@ -145,6 +180,11 @@ class Reset(Preemption):
         if self.cap is not None and (type(self.cap) is not int or self.cap < 0):
             raise SpecError(f"cap must be a whole number, at least 0, got {self.cap!r}")
 
+    @property
+    def needs_kernels(self) -> bool:
+        """Not if everything is lost."""
+        return self.cap is not None
+
     def stop(self, done_s: float, solo_s: float, kernel_s: float, draw: float) -> Stop:  # noqa: ARG002
         """Return the latency, and the work that is lost."""
         if self.cap is None:
@@ -162,12 +202,16 @@ class ContextSwitch(Preemption):
         latency_s: Until the GPU is free.
     """
 
-    needs_kernels: ClassVar[bool] = False
     latency_s: float = 40e-6
 
     def __post_init__(self) -> None:
         Preemption.__post_init__(self)
         _not_negative("latency_s", self.latency_s)
+
+    @property
+    def needs_kernels(self) -> bool:
+        """It needs none."""
+        return False
 
     def stop(self, done_s: float, solo_s: float, kernel_s: float, draw: float) -> Stop:  # noqa: ARG002
         """Return the latency."""

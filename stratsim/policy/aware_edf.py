@@ -39,7 +39,7 @@ class AwareEdf(PriorityEdf):
             its batch that would make it later.
         order: `priority` serves the classes one after the other, each by deadline; `deadline` knows no classes.
         floor: Least share of its solo work that an overdue batch is believed to have left.
-        refresh: The belief is asked anew once it has learned from so many more batches; 1 is exact, and slower.
+        refresh: The belief learns from so many ended batches at a time; 1 is exact, and slower.
         max_batch: Largest batch size; the run's setting by default.
         drop: `never`, `expired` or `infeasible`, by this policy's estimates; the run's setting by default.
     """

@@ -11,7 +11,7 @@ Source: our reconstruction of what arXiv 2604.28175 and 2512.18725 describe in t
 
 from __future__ import annotations
 
-from math import inf, isnan
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -122,19 +122,20 @@ class Forecast:
         for planned in self.executing:
             assert planned.batch is not None  # noqa: S101 (what executes was started)
             end_s = planned.batch.execution_end_s
-            if not isnan(end_s):
+            if end_s <= now_s:  # not if it is not known: NaN
                 happened.append((end_s, 0, planned))
         for planned in self.staged:
             assert planned.batch is not None  # noqa: S101
             start_s = planned.batch.execution_start_s
-            if not isnan(start_s):
+            if start_s <= now_s:
                 happened.append((start_s, 1, planned))
                 end_s = planned.batch.execution_end_s
-                if not isnan(end_s):
+                if end_s <= now_s:
                     happened.append((end_s, 0, planned))
         ended = []
         if happened:
-            happened.sort(key=_time)
+            if len(happened) > 1:
+                happened.sort(key=_time)
             for at_s, starts, planned in happened:
                 self._integrate(at_s, planned)
                 if starts:
@@ -158,12 +159,9 @@ class Forecast:
         executing = self.executing
         if not executing or elapsed_s <= 0.0:
             return
-        if len(executing) == 1:
-            done: Sequence[float] = (elapsed_s,)
-        else:
-            done = [elapsed_s * rate for rate in self._rates(tuple([planned.key for planned in executing]))]
-        for planned, work_s in zip(executing, done, strict=True):
-            left_s = planned.left_s - work_s
+        rates = _ALONE if len(executing) == 1 else self._rates(tuple([planned.key for planned in executing]))
+        for index, planned in enumerate(executing):
+            left_s = planned.left_s - elapsed_s * rates[index]
             least_s = self.floor * planned.solo_s
             if left_s < least_s:
                 self.overdue += planned.left_s > least_s and planned is not ends
@@ -185,6 +183,8 @@ class Forecast:
 
     def forget(self) -> None:
         """Forget intervals that nobody will ask for: call it after the ended batches of an update are dealt with."""
+        if len(self._changes) <= _KEEP:
+            return
         oldest = min([planned.first for planned in self.executing], default=len(self._changes))
         if oldest > _KEEP:
             del self._changes[:oldest]
@@ -203,14 +203,21 @@ class Forecast:
         """
         rates_of = rates_of or self._rates
         batches = [*self.executing, *self.staged]
-        self.walked = candidate
         if candidate is not None:
             batches.append(candidate)
-        running = batches[: len(self.executing)]
+        self.walked = candidate
+        if candidate is not None and len(batches) == 2 and self.executing and self._slots > 1:
+            self._walk_pair(batches[0], candidate, now_s, rates_of)
+        else:
+            self._walk_any(batches, now_s, rates_of)
+        return batches
+
+    def _walk_any(self, batches: Sequence[Planned], now_s: float, rates_of: Rates) -> None:
+        running = self.executing.copy()
         left = [planned.left_s for planned in running]
         keys = [planned.key for planned in running]
-        slots, total, following = self._slots, len(batches), len(running)
-        at_s = now_s
+        slots, total, following, at_s = self._slots, len(batches), len(running), now_s
+        # Loops by index: on lists this short, comprehensions over zipped ones take twice as long.
         while True:
             while following < total and len(running) < slots and batches[following].ready_s <= at_s:
                 joins = batches[following]
@@ -218,36 +225,63 @@ class Forecast:
                 left.append(joins.solo_s)
                 keys.append(joins.key)
                 following += 1
-            if not running:
-                if following == total:
-                    return batches
-                at_s = batches[following].ready_s
-                continue
-            if len(running) == 1:
-                rates: Sequence[float] = (1.0,)
-                step_s, which = left[0], 0
-            else:
+            if len(running) > 1:
                 rates = rates_of(tuple(keys))
                 step_s, which = inf, 0
                 for index, rate in enumerate(rates):
                     needs_s = left[index] / rate
                     if needs_s < step_s:
                         step_s, which = needs_s, index
+            elif running:
+                if following == total:  # the last one: no need to go on
+                    running[0].end_s = at_s + left[0]
+                    return
+                rates, step_s, which = _ALONE, left[0], 0
+            elif following == total:
+                return
+            else:
+                at_s = batches[following].ready_s
+                continue
+            next_s = at_s + step_s
             if following < total and len(running) < slots and batches[following].ready_s - at_s < step_s:
-                step_s, which = batches[following].ready_s - at_s, -1
-            at_s += step_s
+                next_s, which = batches[following].ready_s, -1
+                step_s = next_s - at_s
+            at_s = next_s
             for index, rate in enumerate(rates):
                 left[index] -= step_s * rate
             if which >= 0:
                 running.pop(which).end_s = at_s
                 del left[which], keys[which]
 
+    def _walk_pair(self, first: Planned, other: Planned, now_s: float, rates_of: Rates) -> None:
+        """Walk where one batch executes and another joins it: what `_walk_any` does in the usual case, written out."""
+        at_s, left_s, solo_s = now_s, first.left_s, other.solo_s
+        if other.ready_s > now_s:
+            alone_s = other.ready_s - now_s
+            at_s = other.ready_s
+            if left_s <= alone_s:
+                first.end_s, other.end_s = now_s + left_s, at_s + solo_s
+                return
+            left_s -= alone_s
+        first_rate, rate = rates_of((first.key, other.key))
+        first_s, needs_s = left_s / first_rate, solo_s / rate
+        if first_s <= needs_s:
+            first.end_s = at_s + first_s
+            other.end_s = first.end_s + (solo_s - first_s * rate)
+        else:
+            other.end_s = at_s + needs_s
+            first.end_s = other.end_s + (left_s - needs_s * first_rate)
+
     def commit(self, now_s: float) -> None:
         """Remember the ends of the last walk, at `now_s`, as what is expected of each batch on the GPU."""
-        for planned in (*self.executing, *self.staged):
-            planned.expected_s = planned.end_s
-            planned.asked_s = now_s
+        for batches in (self.executing, self.staged):
+            for planned in batches:
+                planned.expected_s = planned.end_s
+                planned.asked_s = now_s
 
+
+_ALONE = (1.0,)
+"""The rates of a batch that nobody is beside, by definition of solo time."""
 
 _KEEP = 256
 """Intervals of the past kept before they are cleared away."""

@@ -39,7 +39,7 @@ class LeastSlack(AwareEdf):
         margin: Quantile of recent relative errors by which estimates are stretched; 0 for none.
         order: `slack` knows no classes; `priority` serves the classes one after the other, each by slack.
         floor: Least share of its solo work that an overdue batch is believed to have left.
-        refresh: The belief is asked anew once it has learned from so many more batches; 1 is exact, and slower.
+        refresh: The belief learns from so many ended batches at a time; 1 is exact, and slower.
         max_batch: Largest batch size; the run's setting by default.
         drop: `never`, `expired` or `infeasible`, by this policy's estimates; the run's setting by default.
     """
@@ -128,21 +128,28 @@ class Lax(PriorityEdf):
         """Queue the request, and note when it is to be promoted."""
         super().on_arrival(request, view)
         if request.priority is Priority.LOW:
-            at_s = request.deadline_s - self._reserve * alone_s(self.profile, request)
-            heappush(self._promotions, (at_s, request.id, request))
+            heappush(self._promotions, (self._laxity_point_s(request), request.id, request))
 
     def decide(self, view: View) -> Iterator[Decision]:
         """Promote whose time has come, then serve."""
         if view.least_loaded() is None:
             return iter(())
+        self._promote_due(view.now_s)
+        return super().decide(view)
+
+    def _promote_due(self, now_s: float) -> None:
+        """Give the waiting requests whose time has come their new rank."""
         due: dict[str, set[int]] = {}
-        until_s = latest_finish_s(view.now_s)
+        until_s = latest_finish_s(now_s)
         while self._promotions and self._promotions[0][0] <= until_s:
             _, request_id, request = heappop(self._promotions)
             due.setdefault(request.model, set()).add(request_id)
         for model, ids in due.items():
             self._promote(self._queues[model], ids)
-        return super().decide(view)
+
+    def _laxity_point_s(self, request: Request) -> float:
+        """Return when a low-priority request is promoted."""
+        return request.deadline_s - self._reserve * alone_s(self.profile, request)
 
     def _promote(self, queue: list[Entry], ids: set[int]) -> None:
         """Give the requests among `ids` that still wait in a queue their new rank."""

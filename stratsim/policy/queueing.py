@@ -108,13 +108,35 @@ class QueuePolicy(Policy):
                 return
             batch: list[Request] = []
             yield from self._form(queue, gpu, view.now_s, batch)
-            # The queue's head has gone: its entry, the smallest of all, makes room for the next.
-            if queue:
-                heapreplace(heads, queue[0])
-            else:
-                heappop(heads)
+            self._advance(queue)
             if batch:
                 yield Start(tuple(batch), gpu.id, self._expected_s)
+
+    def _advance(self, queue: list[Entry]) -> None:
+        """The first queue's head has gone: its entry, the smallest of all, makes room for the next."""
+        if queue:
+            heapreplace(self._heads, queue[0])
+        else:
+            heappop(self._heads)
+
+    def _first(self) -> Request | None:
+        """Return the waiting request with the smallest key; None if none waits."""
+        heads = self._heads
+        while heads and self._estimates:
+            queue = self._queues[heads[0][2].model]
+            if queue and queue[0] is heads[0]:
+                break
+            heappop(heads)
+        return heads[0][2] if heads else None
+
+    def _take(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Iterator[Drop]:
+        """Move the batch of the request that is `_first` into `batch`; yield a Drop for each request given up."""
+        if not self._estimates:
+            batch.append(heappop(self._heads)[2])
+            return
+        queue = self._queues[self._heads[0][2].model]
+        yield from self._form(queue, gpu, now_s, batch)
+        self._advance(queue)
 
     def _pick(self, view: View) -> GpuView | None:
         """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""

@@ -115,7 +115,7 @@ class Predictor:
         """Return the rates of several batches, each beside its others. Define it where that is cheaper than one by one.
 
         Args:
-            questions: What `rate` would be asked for each batch of a co-located set.
+            questions: What `rate` would be asked for each batch of a co-located set, or for several that may join one.
         """
         return tuple([self.rate(target, others) for target, others in questions])
 
@@ -144,6 +144,7 @@ class Predictor:
         self.as_of_s_ = 0.0
         self._memory = {}
         self._asked: dict[Active, tuple[tuple[Member, Active], ...]] = {}
+        self._joining: dict[tuple[Active, Active], tuple[tuple[Member, Active], ...]] = {}
         self.start()
         return self
 
@@ -170,6 +171,25 @@ class Predictor:
                 memory.clear()
             memory[active] = found
         return found
+
+    def predict_newcomers(self, targets: Active, others: Active) -> tuple[float, ...]:
+        """Return the believed rate that each of `targets` would have if it alone joined others. Not remembered.
+
+        Cheaper than to `predict` one set after the other, which says how those that are there would fare as well.
+
+        Raises:
+            NotFittedError: `fit` comes first.
+            OutsideProfileError: a model or batch size that the profile does not cover.
+        """
+        self._fitted()
+        questions = self._joining.get((targets, others))
+        if questions is None:
+            self._require_known((*targets, *others))
+            if len(self._joining) >= _CACHE_LIMIT:
+                self._joining.clear()
+            beside = tuple(sorted(others))
+            questions = self._joining[targets, others] = tuple([(target, beside) for target in targets])
+        return self.rates(questions) if others else (1.0,) * len(targets)
 
     def predict_quantile(self, active: Active, probability: float) -> tuple[float, ...]:
         """Return, for each batch, the rate that the true one does not exceed with this believed probability.

@@ -56,6 +56,7 @@ class RecursiveLeastSquares:
     """
 
     __slots__ = (
+        "_outer",
         "_prior",
         "_trace_bound",
         "covariance",
@@ -98,6 +99,8 @@ class RecursiveLeastSquares:
     def reset(self) -> None:
         """Forget how sure the weights are, not the weights."""
         self.covariance: Vector = np.diag(self._prior)
+        self._outer: Vector = np.empty_like(self.covariance)
+        """Room for products: an update allocates nothing that is large."""
         self._trace_bound = self.prior_trace
 
     def update(self, x: Sequence[float], y: float) -> float:
@@ -115,13 +118,15 @@ class RecursiveLeastSquares:
             terms: Column and value of further entries; the others are 0.
         """
         leading = len(values)
+        rows = self._outer[:leading]
+        np.multiply(self.covariance[:leading], np.array(values)[:, None], out=rows)
         # A sum over the first axis adds row after row.
-        image: Vector = np.add.reduce(self.covariance[:leading] * np.array(values)[:, None])
+        image: Vector = np.add.reduce(rows)
         for column, value in terms:
             image += self.covariance[column] * value
         inner = dot(image[:leading].tolist(), values)
         for column, value in terms:
-            inner += value * float(image[column])
+            inner += value * image.item(column)
         return image, inner
 
     def excite(self, values: Sequence[float], terms: Sequence[tuple[int, float]] = ()) -> tuple[Vector, float]:
@@ -162,11 +167,11 @@ class RecursiveLeastSquares:
         """P <- P - scale image image'."""
         half = image * sqrt(abs(scale))
         # A product of two numbers does not depend on their order, to the last bit: P stays symmetric.
-        outer = half[:, None] * half
+        np.multiply(half[:, None], half, out=self._outer)
         if scale >= 0.0:
-            self.covariance -= outer
+            self.covariance -= self._outer
         else:
-            self.covariance += outer
+            self.covariance += self._outer
 
     def _joseph(self, image: Vector, inner: float, innovation: float) -> None:
         """P <- (I - k x')P(I - k x')' + noise k k'."""

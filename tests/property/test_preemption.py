@@ -13,7 +13,16 @@ from stratsim.model.preemption import AtBoundary, ContextSwitch, Gated, Reset
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Priority
 from stratsim.policy import Policy, Resume, SetTimer, Start, Suspend, Wake
-from stratsim.policy.preempt import PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset
+from stratsim.policy.preempt import (
+    KEdf,
+    Orion,
+    PreemptGated,
+    PreemptIdeal,
+    PreemptKernel,
+    PreemptLax,
+    PreemptReset,
+    Shepherd,
+)
 from stratsim.testing import make_profile, make_workload
 
 TICK_S = 0.0007
@@ -145,6 +154,16 @@ def test_the_shipped_policies_keep_all_invariants(world, policy, stop, whole, dr
     assert np.isnan(result.requests.finish_s).sum() == (result.requests.reason >= 0).sum()
     priority = result.batches.priority[result.pauses.batch]
     assert (priority == Priority.LOW).all()
+
+
+@pytest.mark.parametrize("policy", [KEdf, Orion, PreemptLax, Shepherd])
+@settings(max_examples=40, deadline=None)
+@given(world=worlds(), drop=st.sampled_from(["never", "infeasible"]))
+def test_the_others_keep_all_invariants(world, policy, drop):
+    profile, workload, cluster = world
+    result = simulate(workload, profile, policy(drop=drop, max_batch=4), cluster=cluster, seed=1)
+    assert invariants(result, result.max_concurrency) == []
+    assert np.isnan(result.requests.finish_s).sum() == (result.requests.reason >= 0).sum()
 
 
 def test_the_random_policy_does_preempt():

@@ -25,7 +25,8 @@ def show_saturations(points: Iterable[Mapping[str, Any]]) -> None:
     rows = [
         (
             point["profile"],
-            point["topology"] or "its own",
+            point["origin"],
+            _machine(point),
             "all alike" if point["mix"] is None else " ".join(f"{k} {v:g}" for k, v in point["mix"].items()),
             number(point["rate_per_s"]),
             f"{number(point['low'])} to {number(point['high'])}",
@@ -35,21 +36,44 @@ def show_saturations(points: Iterable[Mapping[str, Any]]) -> None:
         )
         for point in points
     ]
-    columns = ("profile", "links", "mix", "requests/s", "95 % interval", "its C", "its batch", "solo work offered")
-    table(columns, rows, left=3)
+    columns = (
+        "profile",
+        "origin",
+        "machine",
+        "mix",
+        "requests/s",
+        "95 % interval",
+        "its C",
+        "its batch",
+        "solo work offered",
+    )
+    table(columns, rows, left=4)
+
+
+def _machine(point: Mapping[str, Any]) -> str:
+    """Return what a cell's machine has that is not the profile's own."""
+    names = {"topology": "", "uplink_bytes_per_s": "uplink ", "memory": "memory "}
+    found = [(prefix, point[name]) for name, prefix in names.items() if point[name] is not None]
+    texts = [prefix + (f"{value:g}" if isinstance(value, float) else str(value)) for prefix, value in found]
+    return ", ".join(texts) or "-"
 
 
 def show_tables(study: Study, summary: Mapping[str, Any]) -> None:
     """Print what a study found."""
     from stratsim.experiment.kinds import find_kind
 
+    usual = {axis: value for axis, value in summary.get("usual", {}).items() if value != "-"}
+    if usual:
+        click.echo()
+        click.echo("where nothing else is said: " + ", ".join(f"{axis} {value}" for axis, value in usual.items()))
     for each in find_kind(study.kind).tables(study, summary):
         heading(each.title)
         table(each.columns, each.rows, left=each.left)
     best = summary.get("strait", {}).get("best_cell")
     if best:
         difference = best["diff_high_pp"]
-        cell = ", ".join(f"{axis} {best[axis]}" for axis in summary["axes"])
+        usual = summary["usual"]
+        cell = ", ".join(f"{axis} {best[axis]}" for axis in summary["axes"] if best[axis] != usual.get(axis))
         click.echo()
         click.echo(
             f"largest gain: {difference['mean']:+.2f} pp [{difference['lo']:+.2f}, {difference['hi']:+.2f}] "

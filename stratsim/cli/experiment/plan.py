@@ -43,6 +43,9 @@ def plan(file: Path, jobs: int, quick: bool, no_time: bool) -> None:
         for each in found.policies
     ]
     table(("policy", "role", "trials", "runs", "s per run", "minutes"), rows, left=2)
+    for each in found.policies:
+        if each.failure is not None:
+            click.echo(f"note: {each.name} cannot be timed: {each.failure}", err=True)
     if not no_time:
         total = sum(each.total_s for each in found.policies)
         click.echo()

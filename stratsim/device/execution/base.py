@@ -89,6 +89,10 @@ class PreemptableUnit(ExecutionUnit[Key], Protocol[Key]):
         """Return how much solo work an executing batch has left, of what `add` and `rework` gave it."""
         ...
 
+    def hold(self, now_s: float, key: Key) -> None:
+        """Let an executing batch go on as it is for ever, until `rework`: it slows others, and comes to no end."""
+        ...
+
     def rework(self, now_s: float, key: Key, work: Any) -> None:
         """Replace what an executing batch has left.
 

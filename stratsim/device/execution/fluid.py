@@ -209,17 +209,32 @@ class FluidUnit(Generic[Key]):
         to_come = sum([phase.share for phase in batch.later])
         return max(batch.left_s - (now_s - self._updated_s) * batch.rate, 0.0) + batch.solo_s * to_come
 
+    def hold(self, now_s: float, key: Key) -> None:
+        """Let an executing batch stay in its phase until `rework`."""
+        self._advance(now_s)
+        batch = self._find(key)
+        batch.left_s = inf
+        batch.later = ()
+        self._settle(now_s)
+
     def rework(self, now_s: float, key: Key, work: Sequence[Phase[Any]] | None) -> None:
         """Replace what an executing batch has left by these phases; None takes it out."""
-        elapsed_s = now_s - self._updated_s
-        for other in self._running:
-            other.left_s -= elapsed_s * other.rate
+        self._advance(now_s)
         batch = self._find(key)
         if work:
             batch.later = tuple(work)
             batch.next_phase()
         else:
             self._running = [other for other in self._running if other is not batch]
+        self._settle(now_s)
+
+    def _advance(self, now_s: float) -> None:
+        """Take the work that was done off what is left; `_settle` must follow."""
+        elapsed_s = now_s - self._updated_s
+        for batch in self._running:
+            batch.left_s -= elapsed_s * batch.rate
+
+    def _settle(self, now_s: float) -> None:
         if self._running:
             self._solve(now_s)
         else:

@@ -1,6 +1,20 @@
 """Policies that preempt: what runs is stopped for what is more urgent, one file per family of systems."""
 
 from stratsim.policy.preempt.base import PreemptiveEdf
+from stratsim.policy.preempt.deadline import KEdf
+from stratsim.policy.preempt.laxity import PreemptLax
+from stratsim.policy.preempt.orion import Orion
 from stratsim.policy.preempt.priority import PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset
+from stratsim.policy.preempt.shepherd import Shepherd
 
-__all__ = ["PreemptGated", "PreemptIdeal", "PreemptKernel", "PreemptReset", "PreemptiveEdf"]
+__all__ = [
+    "KEdf",
+    "Orion",
+    "PreemptGated",
+    "PreemptIdeal",
+    "PreemptKernel",
+    "PreemptLax",
+    "PreemptReset",
+    "PreemptiveEdf",
+    "Shepherd",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heapreplace
 from math import isnan
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView, InFlight, View
 
-__all__ = ["PreemptiveEdf", "due_s"]
+__all__ = ["PreemptiveEdf", "due_s", "executing_soon"]
 
 
 class PreemptiveEdf(PriorityEdf):
@@ -66,26 +65,25 @@ class PreemptiveEdf(PriorityEdf):
     def decide(self, view: View) -> Iterator[Decision]:
         """Start what is urgent, stop or resume the rest, then start the rest."""
         self._urgent = True
-        while self._next_class() is Priority.HIGH and (gpu := self._pick_urgent(view)) is not None:
+        while self._waits(Priority.HIGH) and (gpu := self._pick_urgent(view)) is not None:
             yield from self._start(gpu, view)
         self._urgent = False
         for gpu in view.gpus:
             yield from self._suspend(gpu)
             yield from self._resume(gpu)
-        while self._next_class() is Priority.LOW and (gpu := self._pick_rest(view)) is not None:
-            yield from self._start(gpu, view)
+        yield from self._start_rest(view)
 
     # Starts ----------------------------------------------------------------------------------------------------------
 
-    def _next_class(self) -> Priority | None:
-        """Return the class of the waiting request that is the first in order: high if any is; None if none waits."""
-        heads = self._heads
-        while heads and self._estimates:
-            queue = self._queues[heads[0][2].model]
-            if queue and queue[0] is heads[0]:
-                break
-            heappop(heads)
-        return heads[0][2].priority if heads else None
+    def _waits(self, level: Priority) -> bool:
+        """Whether the first request that waits is of a class: of the high one, if any of it waits."""
+        request = self._first()
+        return request is not None and request.priority is level
+
+    def _start_rest(self, view: View) -> Iterator[Decision]:
+        """Start what is of low priority, as far as high priority leaves room."""
+        while self._waits(Priority.LOW) and (gpu := self._pick_rest(view)) is not None:
+            yield from self._start(gpu, view)
 
     def _pick_urgent(self, view: View) -> GpuView | None:
         """Return the GPU for a high-priority batch, which needs no free place; None if high priority has all places."""
@@ -95,8 +93,11 @@ class PreemptiveEdf(PriorityEdf):
 
     def _pick_rest(self, view: View) -> GpuView | None:
         """Return the GPU for a low-priority batch; None if there is no room."""
-        able = [gpu for gpu in view.gpus if gpu.free_places and not gpu.suspended and len(_rest(gpu)) < self._room(gpu)]
-        return self._least(able, lambda gpu: gpu.in_flight, view.now_s)
+        return self._least(self._with_room(view), lambda gpu: gpu.in_flight, view.now_s)
+
+    def _with_room(self, view: View) -> list[GpuView]:
+        """Return the GPUs where a low-priority batch may start."""
+        return [gpu for gpu in view.gpus if gpu.free_places and not gpu.suspended and self._has_room(gpu)]
 
     def _least(self, able: Sequence[GpuView], count: Callable[[GpuView], int], now_s: float) -> GpuView | None:
         """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""
@@ -110,26 +111,15 @@ class PreemptiveEdf(PriorityEdf):
     def _start(self, gpu: GpuView, view: View) -> Iterator[Decision]:
         """Start the next batch, if its requests are not all given up; make a place for it if there is none."""
         batch: list[Request] = []
-        yield from self._next(gpu, view.now_s, batch)
+        yield from self._take(gpu, view.now_s, batch)
         if not batch:
             return
+        self._unanswered[gpu.id] += self._urgent
+        if self._urgent and self._whole_request:
+            yield from self._suspend(gpu)  # before it could start in a slot that happens to be free
         if not gpu.free_places:
             yield Suspend(_rest(gpu)[-1])
-        yield Start(tuple(batch), gpu.id)
-        self._unanswered[gpu.id] += self._urgent
-
-    def _next(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Iterator[Decision]:
-        """Take the requests of the next batch out of their queue, and drop those before them that are given up."""
-        heads = self._heads
-        if not self._estimates:
-            batch.append(heappop(heads)[2])
-            return
-        queue = self._queues[heads[0][2].model]
-        yield from self._form(queue, gpu, now_s, batch)
-        if queue:
-            heapreplace(heads, queue[0])
-        else:
-            heappop(heads)
+        yield Start(tuple(batch), gpu.id, self._expected_s)
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot; one of high priority waits for its class only."""
@@ -144,31 +134,51 @@ class PreemptiveEdf(PriorityEdf):
 
     # Preemption ------------------------------------------------------------------------------------------------------
 
-    def _room(self, gpu: GpuView) -> int:
-        """Return how many low-priority batches a GPU may have in flight now."""
-        slots, prefetch = self.setting.max_concurrency, self.setting.prefetch
+    def _holding(self, gpu: GpuView) -> int:
+        """Return how many high-priority batches hold a GPU."""
         if self._whole_request:
-            holding = self._unanswered[gpu.id]
-        else:
-            holding = sum([not isnan(batch.copy_in_end_s) for batch in _urgent(gpu)])
-        if not holding:
-            return slots + prefetch
-        return 0 if self._stops_all else max(slots - holding, 0)
+            return self._unanswered[gpu.id]
+        return len(executing_soon(gpu))
+
+    def _room(self, holding: int) -> int:
+        """Return how many low-priority batches may be in flight where high priority holds the GPU."""
+        return 0 if self._stops_all else max(self.setting.max_concurrency - holding, 0)
+
+    def _has_room(self, gpu: GpuView) -> bool:
+        """Whether one more low-priority batch may be in flight, if there is a place."""
+        holding = self._holding(gpu)
+        return not holding or len(_rest(gpu)) < self._room(holding)
+
+    def _joins(self, model: str, size: int, gpu: GpuView) -> bool:  # noqa: ARG002 (for those who choose)
+        """Whether a low-priority batch may run beside those that hold a GPU, if there is room."""
+        return True
 
     def _suspend(self, gpu: GpuView) -> Iterator[Suspend]:
+        holding = self._holding(gpu)
+        if not holding:
+            return
+        rest = _rest(gpu)
+        stay = [batch for batch in rest if self._joins(batch.model, batch.size, gpu)][: self._room(holding)]
         # From the end: what has not started must not get a slot that others leave.
-        for batch in reversed(_rest(gpu)[self._room(gpu) :]):
-            yield Suspend(batch)
+        for batch in reversed(rest):
+            if batch not in stay:
+                yield Suspend(batch)
 
     def _resume(self, gpu: GpuView) -> Iterator[Resume]:
-        for batch in sorted(gpu.suspended, key=due_s):
-            if gpu.free_places and len(_rest(gpu)) < self._room(gpu):
+        suspended = gpu.suspended
+        for batch in sorted(suspended, key=due_s) if suspended else ():
+            if gpu.free_places and self._has_room(gpu) and self._joins(batch.model, batch.size, gpu):
                 yield Resume(batch)
 
 
 def due_s(batch: InFlight) -> float:
     """Return the earliest deadline in a batch."""
     return min([request.deadline_s for request in batch.requests])
+
+
+def executing_soon(gpu: GpuView) -> list[InFlight]:
+    """Return the high-priority batches whose inputs are on a GPU."""
+    return [batch for batch in _urgent(gpu) if not isnan(batch.copy_in_end_s)]
 
 
 def _urgent(gpu: GpuView) -> list[InFlight]:

@@ -12,7 +12,7 @@ from stratsim.policy.strait.margins import Margins
 from stratsim.predict import Copy, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from stratsim.model.request import Request
     from stratsim.policy.base import Setting
@@ -50,7 +50,8 @@ class Estimates:
         transfers: About copies, fitted.
         margin: Quantile of recent relative errors by which estimates are stretched; 0 for none.
         floor: See `Forecast`.
-        refresh: Ask the belief anew once it has learned from so many more batches.
+        refresh: The belief learns from so many ended batches at a time. In between it stays as it is, whatever it is
+            asked and when, so that answers can be kept.
     """
 
     def __init__(
@@ -71,16 +72,28 @@ class Estimates:
         self._margins = Margins(profile.models, margin)
         self.stretch = self._margins.stretch
         self._refresh = refresh
+        self._alone_s: dict[tuple[str, int, int], float] = {}
+        """By model and bytes in and out."""
         self.refreshes = 0
-        """How often the belief was asked anew."""
-        self._asked_version = belief.version_
-        self._rates: dict[Active, tuple[float, ...]] = {}
-        self._alone: dict[Active, dict[str, float]] = {}
+        """How often the belief has changed."""
+        self.rates = belief.predict
+        self._to_learn: list[Observation] = []
+        self.expected: tuple[str, ...] = ()
+        """Models of which requests may come."""
+        self._singles: Active = ()
+        self._beside: dict[Active, dict[str, float]] = {}
         self.forecasts = [Forecast(self._slots, self.rates, floor) for _ in range(setting.gpus)]
         self._copies: list[list[tuple[Planned, Copy]]] = [[] for _ in range(setting.gpus)]
         """Copy-ins whose end is not known yet, by GPU."""
         self.copy_free_s = [0.0] * setting.gpus
         """When each GPU's copy engine is believed to be through with what was started."""
+        loads = setting.memory_bytes is not None
+        self._weights_bytes = (
+            {name: model.weights_bytes or 0 for name, model in profile.models.items()} if loads else {}
+        )
+        """By model, where weights are loaded on demand; else empty."""
+        self._resident: list[Collection[str]] = [()] * setting.gpus
+        """Models whose weights are there, by GPU, as the view tells; none before anything was started."""
         self.ended = 0
         """Batches ended so far: what was refused may be admitted once this has changed."""
         self._lone_s: dict[tuple[int, int], float] = {}
@@ -100,16 +113,14 @@ class Estimates:
                     ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))
         if ended:
             self.ended += len(ended)
-            ended.sort(key=_time_and_id)
+            if len(ended) > 1:
+                ended.sort(key=_time_and_id)
             for end_s, _, planned, forecast in ended:
-                self._learn(planned, forecast, end_s)
+                self._note(planned, forecast, end_s)
             for forecast in self.forecasts:
                 forecast.forget()
-            if self._belief.version_ - self._asked_version >= self._refresh:
-                self._asked_version = self._belief.version_
-                self.refreshes += 1
-                self._rates.clear()
-                self._alone.clear()
+            if len(self._to_learn) >= self._refresh:
+                self._learn()
 
     def _note_copies(self, gpu: int) -> None:
         """Take over which copies have ended."""
@@ -122,12 +133,21 @@ class Estimates:
                 planned.ready_s = end_s
         self._copies[gpu] = pending
 
-    def _learn(self, planned: Planned, forecast: Forecast, end_s: float) -> None:
+    def _note(self, planned: Planned, forecast: Forecast, end_s: float) -> None:
+        """Take over how a batch turned out: for the margins at once, for the belief later."""
         self._margins.learn(planned.key[0], planned.expected_s - planned.asked_s, end_s - planned.asked_s)
         if self._belief.adapts:
             duration_s = end_s - planned.batch.execution_start_s  # type: ignore[union-attr]
             intervals = forecast.intervals(planned)
-            self._belief.observe(Observation(planned.key, planned.solo_s, duration_s, intervals, end_s))
+            self._to_learn.append(Observation(planned.key, planned.solo_s, duration_s, intervals, end_s))
+
+    def _learn(self) -> None:
+        """Let the belief learn from what has happened since it last did."""
+        for observation in self._to_learn:
+            self._belief.observe(observation)
+        self._to_learn.clear()
+        self._beside.clear()
+        self.refreshes += 1
 
     def started(self, gpu: GpuView, planned: Planned, now_s: float) -> None:
         """Follow a batch that was dispatched just now."""
@@ -136,6 +156,7 @@ class Estimates:
         if planned.bytes_in:
             self._copies[gpu.id].append((planned, Copy(gpu.id, "h2d", planned.bytes_in, now_s)))
             self.copy_free_s[gpu.id] = planned.ready_s
+        self._resident[gpu.id] = gpu.resident
         forecast = self.forecasts[gpu.id]
         if forecast.walked is not planned:
             forecast.walk(now_s, planned)
@@ -144,30 +165,31 @@ class Estimates:
 
     # What may happen ------------------------------------------------------------------------------------------------
 
-    def rates(self, active: Active) -> tuple[float, ...]:
-        """Return the believed rate of each batch of a co-located set, as of the last refresh."""
-        rates = self._rates.get(active)
-        if rates is None:
-            rates = self._rates[active] = self._belief.predict(active)
-        return rates
+    def expect(self, model: str) -> None:
+        """Count with requests of a model: one has come."""
+        self.expected += (model,)
+        self._singles += ((model, 1),)
+        self._beside.clear()
 
-    def executes_s(self, model: str, beside: Active) -> float:
-        """Return what a batch of one takes beside these batches, if they stay."""
-        if not beside:
-            return self.latency_s[model][1]
-        known = self._alone.get(beside)
-        if known is None:
-            known = self._alone[beside] = {}
-        lasts_s = known.get(model)
-        if lasts_s is None:
-            lasts_s = known[model] = self.latency_s[model][1] / self._belief.predict(((model, 1), *beside))[0]
-        return lasts_s
+    def execute_s(self, beside: Active) -> dict[str, float]:
+        """Return, by expected model, what a batch of one takes beside these batches, if they stay."""
+        found = self._beside.get(beside)
+        if found is None:
+            rates = self._belief.predict_newcomers(self._singles, beside)
+            found = self._beside[beside] = {
+                model: self.latency_s[model][1] / rate for (model, _), rate in zip(self._singles, rates, strict=True)
+            }
+        return found
 
     def alone_s(self, request: Request) -> float:
         """Return the latency of a request that is alone on an idle GPU."""
-        profile = self._profile
-        copies_s = profile.h2d.copy_s(request.bytes_in) + profile.d2h.copy_s(request.bytes_out)
-        return copies_s + self.latency_s[request.model][1]
+        kind = request.model, request.bytes_in, request.bytes_out
+        alone_s = self._alone_s.get(kind)
+        if alone_s is None:
+            profile = self._profile
+            copies_s = profile.h2d.copy_s(request.bytes_in) + profile.d2h.copy_s(request.bytes_out)
+            alone_s = self._alone_s[kind] = copies_s + self.latency_s[request.model][1]
+        return alone_s
 
     def latest_start_s(self, request: Request) -> float:
         """Return when a request must start, alone and with the margin, to be in time."""
@@ -175,26 +197,34 @@ class Estimates:
 
     def plan(self, gpu: int, requests: Sequence[Request], now_s: float) -> Planned:
         """Return a candidate: these requests as one batch, started now on this GPU. Its class is that of the first."""
-        first = requests[0]
-        bytes_in = bytes_out = 0
-        for request in requests:
-            bytes_in += request.bytes_in
-            bytes_out += request.bytes_out
-        key = (first.model, len(requests))
+        first, size = requests[0], len(requests)
+        model, bytes_in, bytes_out = first.model, first.bytes_in, first.bytes_out
+        if size > 1:
+            bytes_in = sum([request.bytes_in for request in requests])
+            bytes_out = sum([request.bytes_out for request in requests])
+        if self._weights_bytes:
+            bytes_in += self._load_bytes(gpu, model)
         return Planned(
-            key,
-            self.latency_s[first.model][len(requests)],
-            self._copied_s(gpu, bytes_in, now_s),
+            (model, size),
+            self.latency_s[model][size],
+            self._copied_s(gpu, bytes_in, now_s) if bytes_in else now_s,
             self._profile.d2h.copy_s(bytes_out),
             latest_finish_s(first.deadline_s),
             bytes_in,
             high=first.priority is Priority.HIGH,
         )
 
+    def _load_bytes(self, gpu: int, model: str) -> int:
+        """Return the weights that a batch has to copy first: all, unless they are there or on their way.
+
+        Inputs follow weights on the same engine, so both are believed to be one copy. Waits for room are not foreseen.
+        """
+        if model in self._resident[gpu] or any(planned.key[0] == model for planned, _ in self._copies[gpu]):
+            return 0
+        return self._weights_bytes[model]
+
     def _copied_s(self, gpu: int, size_bytes: int, now_s: float) -> float:
         """Return when a copy-in asked for now would be done."""
-        if not size_bytes:
-            return now_s
         pending = [copy for copies in self._copies for _, copy in copies]
         if pending:
             pending.append(Copy(gpu, "h2d", size_bytes, now_s))
@@ -245,7 +275,7 @@ class Estimates:
         First as if those beside it stayed all the way through, which is quick and pessimistic; if that is too long,
         by `lasts_s`.
         """
-        if self.executes_s(model, behind.beside) <= longest_s:
+        if self.execute_s(behind.beside)[model] <= longest_s:
             return True
         return len(behind.beside) > 0 and self.lasts_s(behind, model, start_s) <= longest_s
 

@@ -144,9 +144,9 @@ class Hypothetical:
     def _table(self, beside: Active) -> _Table:
         """Return by how much a start may be delayed, ascending, and the share of requests that may be delayed more."""
         rows = []
+        execute_s = self._estimates.execute_s(beside)
         for model, traffic in self._seen.items():
-            lasts_s = self._estimates.executes_s(model, beside)
-            rows.append((self._longest_s(model, traffic) - lasts_s, traffic.count))
+            rows.append((self._longest_s(model, traffic) - execute_s[model], traffic.count))
         rows.sort()
         total = sum([count for _, count in rows])
         shares = [1.0]

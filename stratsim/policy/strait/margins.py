@@ -31,6 +31,8 @@ class Margins:
         self._least = least
         self._errors = {model: _Recent(window) for model in models}
         self._all = _Recent(window)
+        self._lacking = set(self._errors)
+        """Models that have not enough errors of their own yet."""
         self.stretch = dict.fromkeys(self._errors, 1.0)
         """By model: 1 + margin, the factor that an estimate is multiplied by."""
 
@@ -41,14 +43,19 @@ class Margins:
         error = actual_s / expected_s - 1.0
         own = self._errors[model]
         own.add(error)
-        self._all.add(error)
         if len(own) >= self._least:
             self.stretch[model] = 1.0 + max(own.quantile(self._quantile), 0.0)
+            self._lacking.discard(model)
+        if self._lacking:
+            self._learn_for_all(error)
+
+    def _learn_for_all(self, error: float) -> None:
+        """Give the models that lack errors of their own those of all."""
+        self._all.add(error)
         if len(self._all) >= self._least:
             overall = 1.0 + max(self._all.quantile(self._quantile), 0.0)
-            for other, errors in self._errors.items():
-                if len(errors) < self._least:
-                    self.stretch[other] = overall
+            for model in self._lacking:
+                self.stretch[model] = overall
 
 
 class _Recent:

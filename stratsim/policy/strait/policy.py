@@ -16,7 +16,7 @@ from stratsim.policy.strait.queues import DeadlineQueues
 from stratsim.predict import make_predictor, make_transfer_predictor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from stratsim.model.request import Request
     from stratsim.policy.forecast import Forecast, Planned, Rates
@@ -55,11 +55,13 @@ class Strait(Policy):
             `hypothetical`, `slack-quantile` or `off`.
         guard_confidence: Share of those requests that must stay in time.
         reserve_slots: Places on every GPU that low priority leaves free.
+        stage_low: Low-priority batches are started while all slots are taken, too, to wait on the GPU with their input.
+            Otherwise only to rescue them: the next slot is then still to be had for a high-priority request.
         lp_placement: Low priority goes to the fullest GPU that admits it (`pack`), or to the emptiest (`spread`).
         explore: Probability of admitting a low-priority batch that is refused for predicted harm alone, if it passes at
             the belief's lower quartile of slowdown: what is never tried is never learned. 0 for never.
         floor: Least share of its solo work that an overdue batch is believed to have left.
-        refresh: The belief is asked anew once it has learned from so many more batches; 1 is exact, and slower.
+        refresh: The belief learns from so many ended batches at a time; 1 is exact, and slower.
 
     Source: a reconstruction. arXiv 2604.28175 publishes the idea, not the algorithm: every rule here is our choice,
     and can be switched off.
@@ -82,6 +84,7 @@ class Strait(Policy):
         guard: str = "hypothetical",
         guard_confidence: float = 0.95,
         reserve_slots: int = 0,
+        stage_low: bool = False,
         lp_placement: str = "pack",
         explore: float = 0.02,
         floor: float = 0.05,
@@ -105,7 +108,8 @@ class Strait(Policy):
         self._harm_check = harm_check
         self._guard_kind = GUARDS[guard]
         self._confidence = guard_confidence
-        self._reserve = reserve_slots
+        self._reserve_slots = reserve_slots
+        self._stage_low = stage_low
         self._pack = lp_placement == "pack"
         self._explore = explore
         self._floor = floor
@@ -120,6 +124,8 @@ class Strait(Policy):
         self._limit = batch_limits(setting, self._max_batch)
         belief, transfers = self.belief.fit(profile), self._transfers.fit(profile)
         self._believed = Estimates(setting, belief, transfers, self._margin, self._floor, self._refresh)
+        self._reserve = max(self._reserve_slots, 0 if self._stage_low else setting.prefetch)
+        """Places on every GPU that low priority leaves free."""
         self._guard = self._guard_kind(profile, self._believed, self._confidence)
         self._high = DeadlineQueues()
         self._low = DeadlineQueues()
@@ -128,12 +134,17 @@ class Strait(Policy):
         self._expires_s = inf
         """No waiting request is hopeless before."""
         self._timer_s = -inf
+        self._expiry_timer_s = -inf
         self._random = setting.streams.get("explore")
-        self._refused: dict[str, tuple[int, float]] = {}
-        """Low-priority models that were refused: after how many ends, and when to look again although none has come."""
+        self._refused: dict[str, float] = {}
+        """Low-priority models that were refused since a batch last ended: when to look again although none has."""
+        self._refused_after = 0
+        """How many had ended then."""
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request."""
+        if request.model not in self._believed.expected:
+            self._believed.expect(request.model)
         if request.priority is Priority.HIGH:
             self._high.push(request)
             self._guard.note(request)
@@ -143,14 +154,34 @@ class Strait(Policy):
         if hopeless_s < self._expires_s:
             self._expires_s = hopeless_s
 
-    def decide(self, view: View) -> Iterator[Decision]:
+    def decide(self, view: View) -> Iterable[Decision]:
         """Expire, then high priority, then low priority."""
+        if view.now_s > self._expires_s:
+            return self._expire_and_serve(view)
+        return self._wake_to_expire(view) if self._is_settled(view) else self._serve(view)
+
+    def _is_settled(self, view: View) -> bool:
+        """Whether nothing can start, for want of places, or as all that waits was refused and nothing has changed."""
+        needed = 0 if self._high.count else self._reserve
+        gpus = view.gpus
+        for gpu in gpus:
+            if gpu.free_places > needed:
+                break
+        else:
+            return True
+        if self._high.count or self._hopeless:
+            return False
+        for gpu in gpus:
+            if gpu.in_flight != len(self._believed.forecasts[gpu.id]):  # a batch has ended
+                return False
+        return not self._low_models(view.now_s)
+
+    def _expire_and_serve(self, view: View) -> Iterator[Decision]:
+        yield from self._expire(view.now_s)
+        yield from self._wake_to_expire(view) if self._is_settled(view) else self._serve(view)
+
+    def _serve(self, view: View) -> Iterator[Decision]:
         now_s = view.now_s
-        if now_s > self._expires_s:
-            yield from self._expire(now_s)
-        gpus = self._open(view)
-        if not gpus:
-            return
         self._believed.update(now_s)
         if self._high.count:
             yield from self._serve_high(view, now_s)
@@ -158,12 +189,26 @@ class Strait(Policy):
             yield from self._serve_low(view, now_s)
         if self._hopeless:
             yield from self._serve_hopeless(view, now_s)
+        yield from self._wake_to_expire(view)
 
-    def _open(self, view: View) -> list[GpuView]:
-        """Return the GPUs with a free place; of the idle ones, which are all alike, the first alone."""
+    def _wake_to_expire(self, view: View) -> Sequence[SetTimer]:
+        """Ask to be woken at a deadline where low priority is refused and no batch is there whose end would do so."""
+        if not self._low.count:
+            return ()
+        for gpu in view.gpus:
+            if gpu.in_flight:
+                return ()
+        now_s, next_s = view.now_s, min([head.deadline_s for head in self._low.heads()])
+        if now_s < self._expiry_timer_s <= next_s or not now_s < next_s < inf:
+            return ()
+        self._expiry_timer_s = next_s
+        return (SetTimer(next_s),)
+
+    def _open(self, view: View, reserve: int = 0) -> list[GpuView]:
+        """Return the GPUs with more free places than `reserve`; of the idle ones, which are all alike, the first."""
         found, idle = [], False
         for gpu in view.gpus:
-            if gpu.free_places:
+            if gpu.free_places > reserve:
                 if not gpu.in_flight:
                     if idle:
                         continue
@@ -173,19 +218,20 @@ class Strait(Policy):
 
     def _expire(self, now_s: float) -> Iterator[Drop]:
         """Give up requests that could not be in time even alone on an idle GPU."""
+        self._expires_s = inf
         for queues in (self._high, self._low):
             for model in queues.models():
                 while queues.waiting(model):
                     request = queues.head(model)
-                    if now_s + self._believed.alone_s(request) <= latest_finish_s(request.deadline_s):
+                    alone_s = self._believed.alone_s(request)
+                    if now_s + alone_s <= latest_finish_s(request.deadline_s):
+                        self._expires_s = min(self._expires_s, request.deadline_s - alone_s)
                         break
                     queues.take(model, 1)
                     if self._best_effort and queues is self._high:
                         self._hopeless.append(request)
                     else:
                         yield Drop(request, "expired" if now_s > request.deadline_s else "infeasible")
-        heads = (*self._high.heads(), *self._low.heads())
-        self._expires_s = min([head.deadline_s - self._believed.alone_s(head) for head in heads], default=inf)
 
     def _start(self, option: Option, requests: Sequence[Request], now_s: float) -> Iterator[Decision]:
         gpu, planned = option
@@ -219,10 +265,9 @@ class Strait(Policy):
         """
         models = self._models_by_urgency()
         for model in models:
-            for spare_waiting in (True, False) if self._harm_check else (True,):
-                option = self._best(gpus, model, now_s, spare_waiting)
-                if option is not None:
-                    return option
+            option = self._best(gpus, model, now_s)
+            if option is not None:
+                return option
         for model in models:
             option = self._last_call(gpus, model, now_s)
             if option is not None:
@@ -235,48 +280,64 @@ class Strait(Policy):
             models.sort(key=lambda model: self._believed.latest_start_s(self._high.head(model)))
         return models
 
-    def _best(self, gpus: Sequence[GpuView], model: str, now_s: float, spare_waiting: bool) -> Option | None:
-        """Return where to start how many of a model's requests: most requests, then earliest end, then lowest GPU."""
+    def _best(self, gpus: Sequence[GpuView], model: str, now_s: float) -> Option | None:
+        """Return where to start how many of a model's requests: most requests, then earliest end, then lowest GPU.
+
+        In the largest batch that harms nobody who waits, or, where every batch does, in the largest.
+        """
+        unsparing: Option | None = None
         for requests in self._batches(self._high, model, now_s):
-            best: Option | None = None
+            sparing = found = None
             for gpu in gpus:
                 candidate = self._believed.plan(gpu.id, requests, now_s)
-                admitted = self._admits_high(gpu.id, candidate, now_s, spare_waiting)
-                if admitted and (best is None or candidate.end_s < best[1].end_s):
-                    best = gpu, candidate
-            if best is not None:
-                return best
-        return None
+                batches = self._believed.forecasts[gpu.id].walk(now_s, candidate)
+                if not self._spares_in_flight(gpu.id, batches, now_s):
+                    continue
+                if found is None or candidate.end_s < found[1].end_s:
+                    found = gpu, candidate
+                if self._spares_waiting(gpu.id, batches, now_s) and (
+                    sparing is None or candidate.end_s < sparing[1].end_s
+                ):
+                    sparing = gpu, candidate
+            if sparing is not None:
+                return sparing
+            unsparing = unsparing or found
+        return unsparing
 
     def _batches(self, queues: DeadlineQueues, model: str, now_s: float) -> Iterator[list[Request]]:
-        """Yield a model's first requests as batches, the largest first, leaving out what is late at solo speed."""
-        due_s = latest_finish_s(queues.head(model).deadline_s)
-        latency_s = self._believed.latency_s[model]
+        """Yield a model's first requests as batches, the largest first, leaving out what would be late even alone."""
+        deadline_s = queues.head(model).deadline_s
         for size in range(min(queues.waiting(model), self._limit[model]), 0, -1):
-            if now_s + latency_s[size] <= due_s:
+            if self._may_be_in_time(model, size, deadline_s, now_s):
                 yield queues.first(model, size)
 
-    def _admits_high(self, gpu: int, candidate: Planned, now_s: float, spare_waiting: bool = True) -> bool:
-        """Whether a high-priority candidate is in time and makes no other high-priority request late.
+    def _may_be_in_time(self, model: str, size: int, deadline_s: float, now_s: float) -> bool:
+        """Whether a batch would be in time if nobody were beside it: this needs no forecast."""
+        believed = self._believed
+        return now_s + believed.latency_s[model][size] * believed.stretch[model] <= latest_finish_s(deadline_s)
 
-        With `spare_waiting` false, those that still wait do not count, only those in flight.
-        """
-        forecast = self._believed.forecasts[gpu]
-        batches = forecast.walk(now_s, candidate)
-        if self._believed.is_late(candidate, now_s):
+    def _admits_high(self, gpu: int, candidate: Planned, now_s: float) -> bool:
+        """Whether a high-priority candidate is in time and makes no other high-priority request late."""
+        batches = self._believed.forecasts[gpu].walk(now_s, candidate)
+        return self._spares_in_flight(gpu, batches, now_s) and self._spares_waiting(gpu, batches, now_s)
+
+    def _spares_in_flight(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
+        """Whether a high-priority candidate, the last of `batches`, is in time and harms nobody in flight."""
+        if self._believed.is_late(batches[-1], now_s):
             return False
-        if not self._harm_check:
-            return True
-        if self._harms(forecast, batches, now_s):
-            return False
-        return not spare_waiting or self._leaves_time(gpu, batches, now_s)
+        return not self._harm_check or not self._harms(self._believed.forecasts[gpu], batches, now_s)
+
+    def _spares_waiting(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
+        return not self._harm_check or self._leaves_time(gpu, batches, now_s)
 
     def _harms(
         self, forecast: Forecast, batches: Sequence[Planned], now_s: float, rates_of: Rates | None = None
     ) -> bool:
         """Whether the last of `batches`, as walked, makes a high-priority one of the others late."""
         is_late = self._believed.is_late
-        late = [planned for planned in batches[:-1] if planned.high and is_late(planned, now_s)]
+        late = [
+            planned for planned in batches if planned.high and planned.batch is not None and is_late(planned, now_s)
+        ]
         return bool(late) and self._in_time_without(forecast, batches, late, now_s, rates_of) > 0
 
     def _in_time_without(
@@ -298,6 +359,8 @@ class Strait(Policy):
 
     def _leaves_time(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
         """Whether the first high-priority request of every other model could still follow a candidate in time."""
+        if not self._high.count:
+            return True
         candidate = batches[-1]
         heads = [head for head in self._high.heads() if not candidate.high or head.model != candidate.key[0]]
         if not heads:
@@ -333,6 +396,8 @@ class Strait(Policy):
             if not extra:
                 continue
             more = self._low.first(model, extra)
+            if not self._may_be_in_time(model, len(requests) + extra, more[0].deadline_s, now_s):
+                continue
             larger = self._believed.plan(gpu.id, [*requests, *more], now_s)
             if not self._admits_high(gpu.id, larger, now_s):
                 continue
@@ -373,7 +438,9 @@ class Strait(Policy):
         gpu, candidate = option
         believed, forecast = self._believed, self._believed.forecasts[gpu.id]
         urgent = min(self._low.heads(), key=believed.latest_start_s)
-        behind = believed.behind(gpu.id, forecast.walk(now_s, candidate), now_s)
+        if forecast.walked is not candidate:
+            forecast.walk(now_s, candidate)
+        behind = believed.behind(gpu.id, self._in_flight_with(gpu, candidate), now_s)
         if believed.follows_in_time(behind, urgent, now_s):
             return None
         rescued = believed.plan(gpu.id, [urgent], now_s)
@@ -406,27 +473,32 @@ class Strait(Policy):
 
     def _serve_low(self, view: View, now_s: float) -> Iterator[Decision]:
         """Start low-priority batches as long as one is acceptable."""
+        if self._refused_after != self._believed.ended:
+            self._refused_after = self._believed.ended
+            self._refused.clear()
         while self._low.count:
-            gpus = [gpu for gpu in self._open(view) if gpu.free_places > self._reserve]
-            if not gpus:
+            gpus = self._open(view, self._reserve)
+            models = self._low_models(now_s) if gpus else ()
+            if not models:
                 return
             if len(gpus) > 1:
                 gpus.sort(key=lambda gpu: (-gpu.in_flight if self._pack else gpu.in_flight, gpu.id))
-            for model in self._low.models():
-                ended, retry_s = self._refused.get(model, (-1, 0.0))
-                if ended == self._believed.ended and now_s < retry_s:
-                    continue
+            for model in models:
                 option = self._best_low(gpus, model, now_s)
                 if option is not None:
                     yield from self._start(option, self._low.take(model, option[1].key[1]), now_s)
                     break
-                self._refused[model] = self._believed.ended, self._retry_s(now_s)
+                self._refused[model] = self._retry_s(now_s)
             else:
                 return
 
+    def _low_models(self, now_s: float) -> list[str]:
+        """Return the low-priority models that wait and are not refused as yet, by the deadline of their first."""
+        return self._low.models(self._refused, now_s)
+
     def _retry_s(self, now_s: float) -> float:
-        """Return when to look at a refusal again if nothing happens: half-way to the next believed end."""
-        ends_s = [planned.end_s for forecast in self._believed.forecasts for planned in forecast.executing]
+        """Return when to look at a refusal again if nothing happens: half-way to the next end that is expected."""
+        ends_s = [planned.expected_s for forecast in self._believed.forecasts for planned in forecast.executing]
         return now_s + 0.5 * max(min(ends_s, default=inf) - now_s, 0.0)
 
     def _best_low(self, gpus: Sequence[GpuView], model: str, now_s: float) -> Option | None:
@@ -471,7 +543,9 @@ class Strait(Policy):
     def _is_harmless(self, gpu: int, batches: Sequence[Planned], now_s: float, rates_of: Rates | None = None) -> bool:
         """Whether a low-priority candidate, the last of `batches`, costs high priority nothing and low less than it."""
         forecast, is_late = self._believed.forecasts[gpu], self._believed.is_late
-        late = [planned for planned in batches[:-1] if not planned.high and is_late(planned, now_s)]
+        late = [
+            planned for planned in batches if not planned.high and planned.batch is not None and is_late(planned, now_s)
+        ]
         if late and self._in_time_without(forecast, batches, late, now_s, rates_of) >= batches[-1].key[1]:
             return False
         if not self._harm_check:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import insort
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from stratsim.model.request import Request
 
@@ -35,9 +36,20 @@ class DeadlineQueues:
         insort(queue, (request.deadline_s if deadline_s is None else deadline_s, request.id, request))
         self.count += 1
 
-    def models(self) -> list[str]:
-        """Return the models that have requests, by the deadline of their first."""
-        return [model for _, model in sorted([(queue[0], model) for model, queue in self._queues.items() if queue])]
+    def models(self, until_s: Mapping[str, float] | None = None, now_s: float = inf) -> list[str]:
+        """Return the models that have requests, by the deadline of their first.
+
+        Args:
+            until_s: Models to leave out before a time.
+            now_s: The time.
+        """
+        found = []
+        for model, queue in self._queues.items():
+            if queue and not (until_s and now_s < until_s.get(model, now_s)):
+                found.append((queue[0], model))
+        if len(found) > 1:
+            found.sort()
+        return [model for _, model in found]
 
     def waiting(self, model: str) -> int:
         """Return how many requests of a model wait."""
@@ -48,11 +60,9 @@ class DeadlineQueues:
         """Return a model's request with the earliest deadline; there must be one."""
         return self._queues[model][0][2]
 
-    def heads(self) -> Iterator[Request]:
-        """Yield the first request of every model that has one."""
-        for queue in self._queues.values():
-            if queue:
-                yield queue[0][2]
+    def heads(self) -> list[Request]:
+        """Return the first request of every model that has one."""
+        return [queue[0][2] for queue in self._queues.values() if queue]
 
     def first(self, model: str, count: int) -> list[Request]:
         """Return a model's first requests, at most `count`."""

@@ -14,6 +14,7 @@ from stratsim.model.profile import HardwareModel, HardwareProfile, Profile, Shar
 from stratsim.model.request import Priority
 from stratsim.model.workload import ClosedLoopClient, Workload
 from stratsim.policy import Wake
+from stratsim.policy.preempt import PreemptGated
 from stratsim.policy.queueing import Edf
 from stratsim.testing import make_profile, make_workload
 
@@ -94,6 +95,24 @@ def test_nothing_given_to_a_policy_leads_to_the_device_or_the_engine(uplink):
     simulate(workload, PROFILE, policy, cluster=Cluster(gpus=2, uplink_bytes_per_s=uplink))
     assert policy.hidden == []
     assert {"View", "GpuView", "InFlight", "Request", "Setting", "SchedulerProfile"} <= policy.kinds
+
+
+def test_nothing_does_either_where_batches_are_stopped():
+    class PreemptingSpy(Spy, PreemptGated):
+        def __init__(self):
+            PreemptGated.__init__(self, k=2, max_batch=1)
+            self.kinds, self.hidden = set(), []
+
+        def on_done(self, batch, view):
+            PreemptGated.on_done(self, batch, view)
+            self.look(batch, view)
+
+    profile = make_profile({"a": 0.010, "b": 0.02}, kernels=10)
+    rows = [(0.004 * i, "ab"[i % 2], ("low", "high")[i % 3 == 2], 1.0) for i in range(30)]
+    policy = PreemptingSpy()
+    result = simulate(make_workload(rows, profile=profile), profile, policy)
+    assert len(result.pauses)
+    assert policy.hidden == []
 
 
 def test_the_walk_finds_what_is_hidden():

@@ -55,9 +55,21 @@ class Scripted(Policy):
             yield SetTimer(at_s)
 
 
-def run(mechanism, rows, script, *, profile=PROFILE, slots=1, prefetch=0, model="processor-sharing", seed=0, **cluster):
+def run(
+    mechanism,
+    rows,
+    script,
+    *,
+    profile=PROFILE,
+    slots=1,
+    prefetch=0,
+    model="processor-sharing",
+    seed=0,
+    hold=(),
+    **cluster,
+):
     machine = Cluster(device_model=model, max_concurrency=slots, prefetch=prefetch, **{"transfers": False, **cluster})
-    policy = Scripted(mechanism, script)
+    policy = Scripted(mechanism, script, hold)
     result = simulate(make_workload(rows, profile=profile), profile, policy, cluster=machine, seed=seed)
     assert invariants(result, result.max_concurrency) == []
     return result
@@ -219,6 +231,25 @@ class TestSlots:
         # 1.5 done, 0.5 lost; 1.25 more done, at 2.25: 0.25 lost; 8 left from 5 on.
         assert pauses(result) == [(0, 1.5, 1.5, 1.5, 3.0, 0.5), (0, 4.25, 4.25, 4.25, 5.0, 0.25)]
         assert times(result) == [(0.0, 13.0)]
+
+    def test_while_it_halts_it_slows_others(self):
+        """Both at half speed from 3 to 4, when the first has stopped: the other has 1.5 left."""
+        rows = [(0.0, "a"), (3.0, "b")]
+        result = run(ContextSwitch(latency_s=0.5), rows, {3.5: [(Suspend, 0)], 7.0: [(Resume, 0)]}, slots=2)
+        assert times(result) == [(0.0, pytest.approx(13.75)), (3.0, 5.5)]
+
+    @pytest.mark.parametrize(
+        ("mechanism", "start"), [(ContextSwitch(latency_s=0.5), 4.0), (AtBoundary(), 4.0), (Gated(k=2), 3.5)]
+    )
+    def test_nothing_starts_before_what_stops_has_stopped_though_a_slot_is_free(self, mechanism, start):
+        script = {3.5: [(Suspend, 0), (Start, 1)], 9.0: [(Resume, 0)]}
+        result = run(mechanism, TWO, script, slots=2, hold=(1,))
+        assert times(result)[1][0] == start
+
+    def test_while_it_halts_it_does_not_end(self):
+        """A tenth of a second before its end it is stopped; the switch takes longer."""
+        result = run(ContextSwitch(latency_s=0.5), ONE, {9.9: [(Suspend, 0)], 12.0: [(Resume, 0)]})
+        assert times(result) == [(0.0, pytest.approx(12.1))]
 
     def test_phases_go_on_where_they_were(self):
         """Half of "a" asks for all of the GPU, half for a tenth: beside "c", which asks for 0.9, only one is slow."""

@@ -129,6 +129,16 @@ def test_h1(summary):
     assert verdict(summarise(STUDY, rows(equal)), "H1")["verdict"] == "rejected"
 
 
+def test_a_cell_is_intense_where_the_best_blind_rival_has_trouble_on_the_pilot_seeds(summary):
+    """EDF misses 5 % on the pilot seed; whatever comes out on the result seeds, 1.9 % there is not intense."""
+    assert {each["intense"] for each in summary["cells"]} == {True}
+    calm = summarise(STUDY, rows(dict(HIGH, edf=(0.019, 0.5, 0.5, 0.5))))
+    assert {each["intense"] for each in calm["cells"]} == {False}
+    assert [each for each in calm["hypotheses"] if each["hypothesis"] == "H1"] == []
+    edge = summarise(STUDY, rows(dict(HIGH, edf=(0.02, 0.0, 0.0, 0.0))))
+    assert {each["intense"] for each in edge["cells"]} == {True}
+
+
 def test_h2(summary):
     """Strait - gated, low priority: -20, -19, -21: below 0 with certainty."""
     found = verdict(summary, "H2")
@@ -186,3 +196,32 @@ def test_tables_and_figures_show_what_the_summary_says(summary):
     assert set(made) == {"study-violations", "study-differences", "study-equity", "study-ablations"}
     assert {row[1] for row in made["study-ablations"].rows} == {"strait", "oracle", "half"}
     assert all(len(row) == len(table.columns) for table in made.values() for row in table.rows)
+
+
+def test_the_figures_have_the_columns_that_are_drawn(summary):
+    from stratsim_plots.study import COLUMNS
+
+    made = {name: (*table.columns, "origin") for name, table in figures(STUDY, summary).items()}
+    assert made == COLUMNS
+
+
+def test_cells_are_named_by_what_is_not_usual():
+    axes = [{"load": [0.5, 1.1]}, {"load": [1.1], "workload.priority.high_share": [0.6]}]
+    policies = {"strait": {"policy": "strait", "role": "strait"}, "edf": {"policy": "edf", "role": "rival-blind"}}
+    study = make_study(
+        {
+            "title": "t", "axes": axes, "policies": policies, "seeds": {"pilot": [1], "results": [2, 3]},
+            "workload": {"priority": {"high_share": 0.3}},
+        }
+    )  # fmt: skip
+    cells = (("0.5", "0.3"), ("1.1", "0.3"), ("1.1", "0.6"))
+    blank = dict.fromkeys(["spec_sha256", *columns(study)], "0.5")
+    found = [
+        blank | {"load": load, "high_share": share, "policy": name, "setting": name, "max_concurrency": "2",
+                 "seed": str(seed), "phase": "pilot" if seed == 1 else "results"}
+        for load, share in cells for name in policies for seed in (1, 2, 3)
+    ]  # fmt: skip
+    summary = summarise(study, found)
+    assert summary["usual"] == {"high_share": "0.3"}
+    titles = [table.title.split(":")[0] for table in tables(study, summary)[:3]]
+    assert titles == ["load 0.5, intense", "load 1.1, intense", "load 1.1, high_share 0.6, intense"]

@@ -1,12 +1,22 @@
 """Load 1.0, against answers known beforehand."""
 
+import msgspec
+import numpy as np
 import pytest
 
-from stratsim.experiment.saturation import saturation
+from stratsim.engine import simulate
+from stratsim.experiment.saturation import equal_mix, saturation
 from stratsim.experiment.spec import RunSpec
+from stratsim.model.codec import load_profile
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
+from stratsim.policy.queueing import Fifo
+from stratsim.rng import Streams
+from stratsim.stats.intervals import mean_interval
 from stratsim.testing import make_profile
+from stratsim.trace.generate import Periodic, generate
+from stratsim.trace.rule import complete
+from stratsim.trace.spec import WorkloadRule
 
 SPEC = RunSpec(device_model="streams", max_batch=8)
 
@@ -57,3 +67,32 @@ def test_two_gpus_serve_twice_as_much():
     profile = make_profile({"a": {1: 0.010}})
     spec = RunSpec(device_model="streams", max_batch=1, gpus=2)
     assert saturation(profile, spec, concurrency=(1,), requests=2000).rate_per_s == pytest.approx(200, rel=1e-3)
+
+
+def grown(rate_per_s, seed):
+    """Return the backlog at 3/4 of a long run less that at its middle, at a steady rate of arrivals."""
+    profile, spec = load_profile("asymmetric-six"), RunSpec(max_concurrency=3)
+    shares = equal_mix(profile, None)
+    trace = generate(Periodic, 12_000, Streams(seed), rate=rate_per_s, models=shares)
+    workload = complete(trace, profile.for_scheduler(), without_deadlines(), resolve=profile.resolve)
+    result = simulate(
+        workload, profile, Fifo(max_batch=4, drop="never"), cluster=spec.cluster(), max_batch=8, seed=seed
+    )
+    arrival, finish = result.requests.arrival_s, np.sort(result.requests.finish_s)
+    half, late = arrival[-1] / 2, 3 * arrival[-1] / 4
+    waiting = [np.searchsorted(arrival, at) - np.searchsorted(finish, at) for at in (half, late)]
+    return int(waiting[1] - waiting[0])
+
+
+def without_deadlines():
+    return msgspec.convert({"slo": {"none": True}}, type=WorkloadRule)
+
+
+@pytest.mark.slow
+def test_below_the_backlog_stays_and_above_it_grows():
+    """At 8 % above, the excess must pile up: 0.08 of the 3000 requests of a quarter, 240. At 8 % below it must not."""
+    point = saturation(load_profile("asymmetric-six"), RunSpec(), concurrency=(3,), requests=4000)
+    above = mean_interval([grown(1.08 * point.rate_per_s, seed) for seed in range(4)], 0.99)
+    below = mean_interval([grown(0.92 * point.rate_per_s, seed) for seed in range(4)], 0.99)
+    assert above.low > 0
+    assert 0 in below

@@ -196,6 +196,14 @@ def test_variants_are_what_they_say():
     assert made == study.profiles["x"].make("x")
 
 
+def test_a_variant_may_leave_out_large_batches():
+    made = make_study(data(profiles={"x": {"base": "asymmetric-six", "max_batch": 4}})).profiles["x"].make("x")
+    assert {max(model.latency_s) for model in made.observable.models.values()} == {4}
+    assert {max(pair.target_batch, pair.other_batch) for pair in made.pairs} == {1}
+    with pytest.raises(SpecError, match="has no batch size 3 of 'wide-8'"):
+        make_study(data(profiles={"x": {"base": "asymmetric-six", "max_batch": 3}})).profiles["x"].make("x")
+
+
 def test_a_models_weight_does_not_depend_on_the_others():
     def weight(models):
         study = make_study(data(profiles={"x": {"base": "asymmetric-six", "models": models, "weights": {"seed": 3}}}))

@@ -7,8 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from stratsim.cli import main
-from stratsim.errors import OutputError
+from stratsim.errors import OutputError, SpecError
 from stratsim.experiment import one_run
+from stratsim.experiment.planning import make_plan
 from stratsim.experiment.study import make_study
 from stratsim.experiment.sweep import run_study
 
@@ -127,7 +128,7 @@ def test_the_table_is_the_same_bytes_for_two_processes(done, tmp_path):
 
 def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
     run_study(make_study(TINY), TINY, tmp_path)
-    monkeypatch.setattr("stratsim.experiment.sweep.code_sha256", lambda: "other")
+    monkeypatch.setattr("stratsim.experiment.sweep.code_sha256", lambda code: "other")
     with pytest.raises(OutputError, match="made by other code than this; --fresh starts anew"):
         run_study(make_study(TINY), TINY, tmp_path)
     assert run_study(make_study(TINY), TINY, tmp_path, trust=True).made == 0
@@ -149,6 +150,27 @@ def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch, cap
     assert "RuntimeError: broken" in message
     assert "load=0.8, priority-edf(max_batch=1), C=1, seed 1" in message
     assert {row["setting"] for row in outcome.rows if row["policy"] == "blind"} == {"priority-edf(max_batch=2)"}
+
+
+FAILING = """
+from stratsim.policy.queueing import Fifo
+
+class Failing(Fifo):
+    \"\"\"Fails at once. Source: a test.\"\"\"
+
+    def decide(self, view):
+        raise RuntimeError("broken")
+"""
+
+
+@pytest.mark.slow
+def test_a_failure_in_another_process_is_reported_and_loses_nothing_else(tmp_path):
+    (tmp_path / "failing.py").write_text(FAILING)
+    policies = {**TINY["policies"], "bad": {"policy": f"{tmp_path}/failing.py:Failing", "role": "rival-blind"}}
+    outcome = run_study(make_study({**TINY, "policies": policies}), TINY, tmp_path / "out", jobs=2)
+    assert [each.settings["policy"] for each in outcome.failures] == ["bad", "bad"]
+    assert all("RuntimeError: broken" in each.message for each in outcome.failures)
+    assert {row["policy"] for row in outcome.rows if row["phase"] == "results"} == set(TINY["policies"])
 
 
 def test_only_an_oracle_is_told_the_truth(tmp_path):
@@ -188,3 +210,18 @@ role = "rival-blind"
     assert main(["experiment", "show", str(tmp_path)]) == 2
     assert main(["experiment", "plan", str(path)]) == 0
     assert "pilot runs 2, results runs 4" in capsys.readouterr().out
+
+
+def test_a_policy_that_fails_does_not_lose_the_plan(monkeypatch):
+    real = one_run.make_policy
+
+    def failing(call):
+        if call.name == "fifo":
+            raise SpecError("broken")
+        return real(call)
+
+    monkeypatch.setattr(one_run, "make_policy", failing)
+    plan = make_plan(make_study(TINY))
+    assert {each.name: each.failure for each in plan.policies if each.failure} == {"fifo": "broken"}
+    assert plan.runs == {"pilot": 10, "results": 16}
+    assert all(each.seconds > 0 for each in plan.policies if not each.failure)

@@ -3,6 +3,7 @@ import pytest
 
 from stratsim.device import execution_model
 from stratsim.export.attribution import _shared, attribute
+from stratsim.model.contention import SharingPhase
 from stratsim.model.profile import Sharing
 from stratsim.testing import make_profile
 
@@ -61,9 +62,36 @@ def test_without_a_model_by_overlapped_time():
     assert found.overlap == {0, 1, 2}
 
 
-def test_a_period_with_a_stop_is_shared_by_overlapped_time():
-    found = shares("processor-sharing", ("a", 0, 13, 10), ("b", 4, 10, 3), stopped_s=[0.0, 0.001])
+STOPPED = [("a", 0, 15, 10), ("b", 2, 6, 2), ("c", 6, 9, 3)]
+"""a shares with b from 2 to 6, is stopped from 6 to 9, in favour of c, and has 6 left at 9."""
+
+
+def stopped_shares(model, profile=PROFILE, off_s=0.006):
+    batches = table(*STOPPED)
+    lost_s = pd.Series([0.002 - (0.006 - off_s) / 2, 0.002, 0.0])
+    pauses = pd.DataFrame({"batch_id": [0], "off_s": [off_s], "gone_s": [0.006], "on_s": [0.009]})
+    made = model and execution_model(model, profile.for_hardware(), 3)
+    return attribute(batches, lost_s, made, batches.index, pauses)
+
+
+def test_who_is_stopped_has_no_company():
+    found = stopped_shares("processor-sharing")
+    assert found.by == {0: {1: pytest.approx(0.002)}, 1: {0: pytest.approx(0.002)}}
+    assert not found.other_s
+    assert not found.overlap
+
+
+def test_who_is_being_stopped_slows_others_but_loses_nothing_itself():
+    found = stopped_shares("processor-sharing", off_s=0.005)  # from 5 on what a does does not count
+    assert found.by == {0: {1: pytest.approx(0.0015)}, 1: {0: pytest.approx(0.002)}}
+    assert not found.other_s
+
+
+def test_a_stop_in_one_of_several_phases_leaves_the_overlapped_time():
+    halves = Sharing(phases=(SharingPhase(0.5, 1.0, 1.0), SharingPhase(0.5, 0.5, 1.0)))
+    found = stopped_shares("streams", make_profile(dict.fromkeys("abc", 0.01), sharing=dict.fromkeys("abc", halves)))
     assert found.overlap == {0, 1}
+    assert found.by[0] == {1: pytest.approx(0.002)}
 
 
 def test_a_loss_that_nobody_explains():

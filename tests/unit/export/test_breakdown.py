@@ -25,6 +25,10 @@ RUNS = {
     "roofline": {"device_model": "roofline(copies=true)", "load": 1.1, "policy": "edf"},
     "sharing": {"device_model": "processor-sharing", "max_concurrency": 3, "load": 0.9, "policy": "edf"},
     "kernel queue": {"device_model": "kernel-queue", "profile": "rtx3080-disb", "load": 0.9, "policy": "edf"},
+    "context switch": {"load": 0.9, "policy": "preempt-ideal", "profile": "rtx3080-disb", "limit": 800, "seed": 0},
+    "gating": {"load": 0.9, "policy": "preempt-gated", "profile": "rtx3080-disb", "limit": 800, "seed": 0},
+    "kernel boundary": {"load": 0.9, "policy": "preempt-kernel", "profile": "rtx3080-disb", "limit": 800, "seed": 0},
+    "reset": {"load": 0.9, "policy": "preempt-reset", "profile": "rtx3080-disb", "limit": 800, "seed": 0},
     "blocks": {"device_model": "block-priority", "profile": "rtx3080-disb", "load": 0.9, "policy": "priority-edf"},
 }
 
@@ -67,6 +71,8 @@ def test_what_the_machines_show(tmp_path):
     assert weights["weights"].max() > 1e-3
     shared = read_run(written(tmp_path / "c", **RUNS["sharing"])).parts
     assert shared["interference"].max() > 1e-3
+    stopped = read_run(written(tmp_path / "e", **RUNS["reset"])).parts
+    assert stopped["preemption"].max() > 1e-3
     free = read_run(written(tmp_path / "d", **RUNS["no copies"])).parts
     assert not free[["copy_in", "copy_out", "copy_in_contention"]].sum().any()
 
@@ -102,6 +108,9 @@ class TestChangedProfile:
         found = explain(run, request)
         assert found.alone_s is None
         assert found.notes == run.machine.notes
+        dropped = worst(run, 1, None, "dropped")
+        assert dropped
+        assert "whether it could still have been in time is not known".capitalize() in explain(run, dropped[0]).verdict
 
     def test_parts_sum_all_the_same(self, changed):
         parts = read_run(changed).parts.dropna()

@@ -13,10 +13,12 @@ from stratsim.export.machine import Machine
 from stratsim.export.verdict import explain, interference_of, worst
 from stratsim.model.cluster import Cluster
 from stratsim.policy.base import Drop, Policy, SetTimer, Start
+from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({"a": 0.010, "b": 0.004})
 CLUSTER = Cluster(device_model="processor-sharing")
+ONE_SLOT = Cluster(device_model="processor-sharing", max_concurrency=1)
 
 
 class Script(Policy):
@@ -187,11 +189,24 @@ def test_aggregates_agree_with_single_explanations(tmp_path):
 
 def test_time_stopped_is_told_from_interference(tmp_path):
     done = run(tmp_path, [(0.0, "a", "high", 0.012), (0.002, "b")], Script(r0=(0, nan), r1=(0, nan)))
-    batches = done.batches.assign(stopped_s=[0.003, nan], lost_s=[0.0005, nan])
-    parts = latency_parts(done.requests, batches, None)
+    parts = latency_parts(done.requests, done.batches.assign(stopped_s=[0.0035, 0.0]), None)
     assert parts.loc[0, "preemption"] == pytest.approx(0.0035)
     assert parts.loc[0, "interference"] == pytest.approx(0.0005)
     assert parts.loc[0].sum() == pytest.approx(done.requests.loc[0, "latency_s"], rel=1e-12)
+
+
+def test_a_stop_made_it_late(tmp_path):
+    # a is stopped at 2 for b, which runs from 2 to 6, and ends at 14 instead of 10
+    policy = make_policy(parse_policies("preempt-ideal(latency_s=0)")[0])
+    rows = [(0.0, "a", "low", 0.013), (0.002, "b", "high", 0.1)]
+    result = simulate(make_workload(rows, profile=PROFILE), PROFILE, policy, cluster=ONE_SLOT, name="preempt-ideal")
+    write_results([result], tmp_path / "out", manifest={}, summaries=[summarize(result)], timeline=False)
+    found = explain(read_run(read_results(tmp_path / "out"), machine=Machine(ONE_SLOT, PROFILE)), 0)
+    assert found.parts["preemption"] == pytest.approx(0.004)
+    assert found.parts["interference"] == 0
+    assert found.cause.kind == "preempted"
+    assert [other.name for other in found.cause.batches] == ["b x1 (high)"]
+    assert "Had it not been stopped, it would have been in time; meanwhile GPU 0 had b x1 (high)." in found.verdict
 
 
 def test_interference_of_some_is_that_of_all(tmp_path):

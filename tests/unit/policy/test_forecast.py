@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.view import InFlight, Log
@@ -237,3 +239,22 @@ def test_the_walk_is_what_the_simulated_device_does(slots):
     for model in order:
         forecast.staged.append(planned(model, solo_s=solo[model]))
     assert ends(forecast.walk(0.0)) == pytest.approx(simulated, rel=1e-12)
+
+
+@given(
+    left_s=st.floats(1e-4, 1.0),
+    solo_s=st.floats(1e-4, 1.0),
+    ready_s=st.floats(0.0, 1.5),
+    rates=st.tuples(st.floats(0.02, 1.0), st.floats(0.02, 1.0)),
+)
+def test_the_usual_case_written_out_is_the_walk(left_s, solo_s, ready_s, rates):
+    """One batch executes, another comes: as a candidate it is written out, as a staged batch it is walked."""
+    ends_s = []
+    for staged in (True, False):
+        forecast = Forecast(2, lambda _: rates)
+        forecast.executing.append(planned("a", solo_s=left_s))
+        other = planned("b", solo_s=solo_s, ready_s=ready_s)
+        if staged:
+            forecast.staged.append(other)
+        ends_s.append(ends(forecast.walk(0.25, None if staged else other)))
+    assert ends_s[0] == pytest.approx(ends_s[1], rel=1e-14)

@@ -146,3 +146,11 @@ def test_with_one_class_the_decisions_are_those_of_priority_edf(policy, level, d
         )
     assert np.array_equal(one.batches.gpu, other.batches.gpu)
     assert len(other.pauses) == 0
+
+
+@pytest.mark.parametrize(("whole_request", "start"), [(True, 3.0), (False, 2.5)])
+def test_with_a_free_slot_it_waits_only_if_it_was_announced_by_its_dispatch(whole_request, start):
+    """Two slots, one low batch; kernels of 1 ms, high at 2.5."""
+    policy = PreemptKernel(whole_request=whole_request, **PARAMETERS)
+    spans, _ = serve(policy, [(0, "l", "low", 99), (2.5, "h", "high", 99)], max_concurrency=2)
+    assert spans[1][0] == start

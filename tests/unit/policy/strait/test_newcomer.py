@@ -20,7 +20,9 @@ def estimates():
     profile = make_profile({"a": 10.0, "b": 10.0, "n": 4.0}).for_scheduler()
     setting = Setting(profile, 1, 3, 0, 8, DropMode.INFEASIBLE, Streams(0))
     belief, transfers = Shares().fit(profile), make_transfer_predictor("no-transfers").fit(profile)
-    return Estimates(setting, belief, transfers, margin=0.0, floor=0.0, refresh=1)
+    made = Estimates(setting, belief, transfers, margin=0.0, floor=0.0, refresh=1)
+    made.expect("n")
+    return made
 
 
 @pytest.mark.parametrize(

@@ -30,31 +30,33 @@ ROWS = [
 ]
 
 
-def run(*, explore, half_life_s, pairs=PROFILE.pairs):
+def run(*, explore, half_life_s, pairs=PROFILE.pairs, seed=1):
     policy = Strait(
         predictor=f"rls(pair_variance=50.0, half_life_s={half_life_s})", explore=explore, max_batch=1, refresh=1
     )
     profile = replace(PROFILE, pairs=pairs)
     cluster = Cluster(max_concurrency=3, prefetch=0, transfers=False)
-    result = simulate(make_workload(ROWS, profile=profile), profile, policy, cluster=cluster, seed=1)
+    result = simulate(make_workload(ROWS, profile=profile), profile, policy, cluster=cluster, seed=seed)
     slowdown = 1 / policy.belief.predict((("h", 1), ("l", 1)))[0]
     low = result.requests.priority == 1
-    return slowdown, int((result.requests.finish_s[low] < UNTIL_S).sum()), int(low.sum())
+    return slowdown, int((result.requests.finish_s[low] < UNTIL_S).sum())
 
 
 def test_the_truth_lets_some_in():
-    slowdown, served, _ = run(explore=0.0, half_life_s="inf", pairs=(*PAIRS, Pair("h", 1, "l", 1, TRUE)))
+    slowdown, served = run(explore=0.0, half_life_s="inf", pairs=(*PAIRS, Pair("h", 1, "l", 1, TRUE)))
     assert slowdown == pytest.approx(TRUE, rel=0.1)
     assert served > 0
 
 
-def test_without_trials_and_decay_the_error_stays():
-    slowdown, served, _ = run(explore=0.0, half_life_s="inf")
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_without_trials_and_decay_the_error_stays(seed):
+    slowdown, served = run(explore=0.0, half_life_s="inf", seed=seed)
     assert slowdown > 0.8 * POISONED
     assert served == 0
 
 
-def test_with_both_it_is_corrected():
-    slowdown, served, asked = run(explore=0.02, half_life_s=2.0)
-    assert slowdown == pytest.approx(TRUE, rel=0.2)
-    assert served > 0.5 * asked
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_with_both_it_is_corrected(seed):
+    slowdown, served = run(explore=0.02, half_life_s=2.0, seed=seed)
+    assert slowdown == pytest.approx(TRUE, rel=0.1)
+    assert served > 0

@@ -1,0 +1,97 @@
+"""Figures of a study: what the data says is drawn, and the data is what the analysis writes."""
+
+import re
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from stratsim.cli import main
+from stratsim_plots import study, style
+
+ORIGIN = "asymmetric-six: synthetic"
+ROWS = {
+    "study-violations": [
+        ("p a", policy, role, label, load, level * load, level * load - 0.01, level * load + 0.01, ORIGIN)
+        for policy, role, level in (("strait", "strait", 0.05), ("edf", "rival-blind", 0.1))
+        for label in ("high", "low")
+        for load in (0.5, 1.0)
+    ],
+    "study-differences": [
+        ("load 1", "edf", "rival-blind", 1, -5.0, -6.0, -4.0, -7.0, -3.0, ORIGIN),
+        ("load 1", "fifo", "rival-blind", 0, -9.0, -10.0, -8.0, -11.0, -7.0, ORIGIN),
+        ("load 2", "edf", "rival-blind", 0, 1.0, -1.0, 3.0, -2.0, 4.0, ORIGIN),
+    ],
+    "study-equity": [
+        ("load 1", "strait", "strait", 0.05, 0.2, 0.99, 0.9, 15.0, 3.0, ORIGIN),
+        ("load 1", "edf", "rival-blind", 0.10, 0.3, 0.95, 0.8, 20.0, 9.0, ORIGIN),
+    ],
+    "study-ablations": [
+        ("load 1", policy, "ablation", label, mean, mean - 0.01, mean + 0.01, ORIGIN)
+        for policy, mean in (("strait", 0.05), ("no guard", 0.2))
+        for label in ("high", "low")
+    ],
+}
+
+
+def frame(kind):
+    return pd.DataFrame(ROWS[kind], columns=list(study.COLUMNS[kind]))
+
+
+def texts(figure):
+    with style.styled():
+        figure.canvas.draw()
+    return " ".join(text.get_text() for text in figure.findobj(lambda each: hasattr(each, "get_text")))
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_every_figure_names_its_policies_and_the_origin(kind):
+    shown = texts(study.FIGURES[kind](frame(kind)))
+    assert ORIGIN in shown.replace("\n", " ")
+    for policy in set(frame(kind)["policy"]):
+        assert policy in shown
+
+
+def test_violations_are_in_percent_by_load():
+    high, low = study.violations(frame("study-violations")).axes
+    assert ("high" in high.get_title(), "low" in low.get_title()) == (True, True)
+    line = high.containers[0].lines[0]
+    assert line.get_xydata().ravel().tolist() == pytest.approx([0.5, 2.5, 1.0, 5.0])
+
+
+def test_differences_have_a_panel_per_cell_and_mark_the_best_rival():
+    first, second = study.differences(frame("study-differences")).axes
+    points = [line for line in first.lines if line.get_marker() == "o"]
+    assert [(line.get_xdata()[0], line.get_markerfacecolor() != "white") for line in points] == [
+        (-5.0, True),
+        (-9.0, False),
+    ]
+    assert [line.get_xdata()[0] for line in second.lines if line.get_marker() == "o"] == [1.0]
+
+
+def test_ablations_have_a_bar_per_policy_and_class():
+    (axes,) = study.ablations(frame("study-ablations")).axes
+    assert sorted(round(bar.get_width(), 6) for bar in axes.patches) == [5.0, 5.0, 20.0, 20.0]
+
+
+def test_all_are_written_beside_their_data(tmp_path):
+    for kind in ROWS:
+        frame(kind).to_csv(tmp_path / f"{kind}.csv", index=False)
+    drawn = study.draw(tmp_path, [*ROWS, "other"])
+    assert set(drawn) == set(ROWS)
+    assert all((tmp_path / name).stat().st_size > 1000 for names in drawn.values() for name in names)
+
+
+def test_the_command_draws_one_again(tmp_path, capsys):
+    (tmp_path / "figures").mkdir()
+    frame("study-equity").to_csv(tmp_path / "figures" / "study-equity.csv", index=False)
+    out = tmp_path / "again.svg"
+    assert main(["plot", str(tmp_path), "--kind", "study-equity", "--out", str(out)]) == 0
+    assert re.search("Jain", out.read_text())
+    assert pd.read_csv(out.with_suffix(".csv")).equals(frame("study-equity"))
+    assert main(["plot", str(tmp_path), "--kind", "study-ablations", "--out", str(out)]) == 2
+    assert "holds no study-ablations" in capsys.readouterr().err
+    (tmp_path / "figures" / "study-ablations.csv").write_text("a,b\n1,2\n")
+    assert main(["plot", str(tmp_path), "--kind", "study-ablations", "--out", str(out)]) == 2
+    assert "does not hold the data of study-ablations" in capsys.readouterr().err
