@@ -1,4 +1,7 @@
-"""A window of one run as a Gantt chart: execution slots and copy engines of each GPU."""
+"""A window of one run as a Gantt chart: execution slots and copy engines of each GPU.
+
+A batch that was stopped on the way has a box for each stretch of its execution.
+"""
 
 from __future__ import annotations
 
@@ -46,10 +49,12 @@ def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
     if batches.empty:
         raise SpecError(f"{results[0].directory}: {policy} dispatched no batch, so there is nothing to draw")
     from_s, to_s = _window(batches, options)
+    executed = _stretches(batches, results[0])
     frames = [
-        _stage(batches[batches["gpu"] == gpu], int(gpu), label, stage, (from_s, to_s))
+        _stage(table[table["gpu"] == gpu], int(gpu), label, stage, (from_s, to_s))
         for gpu in sorted(set(batches["gpu"]))
         for label, stage in _STAGES.items()
+        for table in (executed if label == "slot" else batches,)
     ]
     frame = pd.concat(frames, ignore_index=True)
     if frame.empty:
@@ -57,6 +62,22 @@ def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
         raise SpecError(f"nothing happens from {from_s:g} to {to_s:g} s; the batches run from {first:g} to {last:g} s")
     frame.insert(0, "policy", policy)
     return frame[list(COLUMNS)]
+
+
+def _stretches(batches: pd.DataFrame, stored: StoredResults) -> pd.DataFrame:
+    """Return the batches with a row for every stretch of their executions."""
+    if not stored.has_pauses:
+        return batches
+    pauses = stored.pauses()
+    pauses = pauses[(pauses["policy"] == batches["policy"].iloc[0]) & pauses["stopped_s"].notna()]
+    # Per batch starts and ends alternate: sorted alike they are pairs.
+    starts = pd.concat([batches["execution_start_s"], pauses["restart_s"]]).to_numpy(np.float64)
+    ends = pd.concat([batches["execution_end_s"], pauses["stopped_s"]]).to_numpy(np.float64)
+    owner = pd.concat([batches["batch_id"], pauses["batch_id"]]).to_numpy(np.int64)
+    table = batches.set_index("batch_id", drop=False).loc[np.sort(owner)].reset_index(drop=True)
+    table["execution_start_s"] = starts[np.lexsort((starts, owner))]
+    table["execution_end_s"] = ends[np.lexsort((ends, owner))]
+    return table
 
 
 def _window(batches: pd.DataFrame, options: Options) -> tuple[float, float]:
@@ -109,7 +130,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     batches = results[0].batches()
     batches = batches[batches["policy"] == policy]
     from_s, to_s = _window(batches, options)
-    rows = _rows(batches)
+    rows = _rows(batches, _stretches(batches, results[0]))
     models = sorted(set(batches["model"]))  # of the whole run: a model looks the same in every window
     shown = [model for model in models if model in set(frame["model"])]
     width = 2 * style.WIDTH_IN
@@ -129,12 +150,13 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     return figure
 
 
-def _rows(batches: pd.DataFrame) -> dict[tuple[int, str], int]:
+def _rows(batches: pd.DataFrame, executed: pd.DataFrame) -> dict[tuple[int, str], int]:
     """Return the height of each (GPU, row) that the run ever used: GPU by GPU, slots above copy engines."""
     rows: dict[tuple[int, str], int] = {}
     for gpu in sorted(set(batches["gpu"])):
-        own = batches[batches["gpu"] == gpu]
         for label, stage in _STAGES.items():
+            table = executed if label == "slot" else batches
+            own = table[table["gpu"] == gpu]
             times = (own[f"{stage}_{end}_s"].to_numpy(np.float64) for end in ("start", "end"))
             for lane in range(peak_concurrency(*times)):
                 rows[int(gpu), _name(label, lane)] = len(rows)

@@ -25,7 +25,7 @@ from stratsim.device import FluidModel
 from stratsim.stats.occupancy import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Value = Callable[[tuple[int, ...]], float]
     Span = tuple[float, float]
+    Pause = tuple[float, float, float]
+    Stretch = tuple[float, Sequence[Any], Container[int]]
     Known = dict[tuple[Any, ...], list[float]]
 
 __all__ = ["Attribution", "attribute"]
@@ -62,7 +64,7 @@ class _Row:
 
     __slots__ = ("end_s", "id", "level", "lost_s", "pauses", "solo_s", "start_s", "work")
 
-    def __init__(self, batch_id: int, level: int, values: Sequence[float], work: Any, pauses: Sequence[Span]) -> None:
+    def __init__(self, batch_id: int, level: int, values: Sequence[float], work: Any, pauses: Sequence[Pause]) -> None:
         self.id = batch_id
         self.level = level
         self.start_s, self.end_s, self.solo_s, self.lost_s = values
@@ -70,10 +72,10 @@ class _Row:
         self.pauses = pauses
 
     def stretches(self) -> Iterator[Span]:
-        """Yield from when to when it executed."""
+        """Yield from when to when it executed, to effect or, as it was being stopped, without."""
         from_s = self.start_s
-        for off_s, on_s in self.pauses:
-            yield from_s, off_s
+        for _, gone_s, on_s in self.pauses:
+            yield from_s, gone_s
             from_s = on_s
         yield from_s, self.end_s
 
@@ -92,14 +94,16 @@ def attribute(
         lost_s: Interference of each batch, seconds, by batch id.
         model: The run's execution model; None shares by overlapped time.
         victims: Ids of the batches to look at.
-        pauses: From when to when batches were stopped: `batch_id`, `off_s`, `on_s`. None: nothing was.
+        pauses: When batches were stopped: `batch_id`, from when on they did not progress (`off_s`), when the GPU was
+            free of them (`gone_s`), when they went on (`on_s`). None: nothing was.
     """
     found = Attribution()
     known: Known = {}
-    spans: dict[int, list[Span]] = defaultdict(list)
+    spans: dict[int, list[Pause]] = defaultdict(list)
     if pauses is not None:
-        for batch, off_s, on_s in zip(pauses["batch_id"], pauses["off_s"], pauses["on_s"], strict=True):
-            spans[int(batch)].append((float(off_s), float(on_s)))
+        times = (pauses[name].astype(float) for name in ("off_s", "gone_s", "on_s"))
+        for batch, *pause in zip(pauses["batch_id"], *times, strict=True):
+            spans[int(batch)].append((pause[0], pause[1], pause[2]))
     wanted = {int(victim) for victim in victims if lost_s[victim] > 0}
     for _, table in batches.groupby("gpu"):
         for rows in _periods(table, lost_s, model, wanted, spans):
@@ -135,7 +139,7 @@ def _periods(
     lost_s: pd.Series[float],
     model: ExecutionModel | None,
     wanted: set[int],
-    spans: Mapping[int, Sequence[Span]],
+    spans: Mapping[int, Sequence[Pause]],
 ) -> Iterator[list[_Row]]:
     """Yield the batches of each busy period of a GPU that holds a victim, in the order in which they started."""
     table = table[table["execution_end_s"].notna()].sort_values("execution_start_s", kind="stable")
@@ -183,13 +187,20 @@ def _balance(found: Attribution, row: _Row, shares: dict[int, float], *, exact: 
 
 
 def _by_rates(
-    stretches: Iterable[tuple[float, Sequence[Any]]], targets: set[int], model: FluidModel[Any], known: Known
+    stretches: Iterable[Stretch], targets: set[int], model: FluidModel[Any], known: Known
 ) -> dict[int, dict[int, float]]:
-    """Share what each target loses in every stretch of constant company, of these lengths; `known` keeps answers."""
+    """Share what each target loses in every stretch of constant company.
+
+    Args:
+        stretches: Of each its length, who executes, and who of them does not progress, as it is being stopped.
+        targets: Ids of the batches to look at.
+        model: Says how fast each progresses.
+        known: Keeps answers.
+    """
     lost: dict[int, dict[int, float]] = {target: defaultdict(float) for target in targets}
-    for lasted_s, running in stretches:
+    for lasted_s, running, halting in stretches:
         for batch in running:
-            if batch.key not in targets or len(running) < 2:
+            if batch.key not in targets or batch.key in halting or len(running) < 2:
                 continue
             others = [other for other in running if other is not batch]
             company = (batch.load, *(other.load for other in others))
@@ -201,20 +212,20 @@ def _by_rates(
     return {target: dict(shares) for target, shares in lost.items()}
 
 
-def _stretches(rows: Sequence[_Row], model: ExecutionModel) -> Iterator[tuple[float, Sequence[Any]]]:
-    """Yield the length of each stretch of constant company, and who executes in it."""
+def _stretches(rows: Sequence[_Row], model: ExecutionModel) -> Iterator[Stretch]:
+    """Run the period again, and yield each stretch of constant company."""
     unit = model.unit()
     at_s = rows[0].start_s
     for row in rows:
         while unit.next_s <= row.start_s:
-            yield unit.next_s - at_s, unit.running
+            yield unit.next_s - at_s, unit.running, ()
             at_s = unit.next_s
             unit.complete(at_s)
-        yield row.start_s - at_s, unit.running
+        yield row.start_s - at_s, unit.running, ()
         at_s = row.start_s
         unit.add(at_s, row.id, row.solo_s, row.work, row.level)
     while unit.next_s < inf:
-        yield unit.next_s - at_s, unit.running
+        yield unit.next_s - at_s, unit.running, ()
         at_s = unit.next_s
         unit.complete(at_s)
 
@@ -226,24 +237,36 @@ class _Member(NamedTuple):
     load: Any
 
 
-def _companies(rows: Sequence[_Row]) -> Iterator[tuple[float, Sequence[_Member]]]:
+def _companies(rows: Sequence[_Row]) -> Iterator[Stretch]:
     """Do as `_stretches`, by when batches executed: for runs in which some were stopped."""
-    changes = sorted(
-        (at_s, starts, row.id)
-        for row in rows
-        for stretch in row.stretches()
-        for at_s, starts in zip(stretch, (True, False), strict=True)
-    )
+    changes = [(at_s, kind, row.id) for row in rows for at_s, kind in _changes(row)]
+    changes.sort()
     members = {row.id: _Member(row.id, row.work[0].load) for row in rows}
     running: dict[int, _Member] = {}
+    halting: set[int] = set()
     before_s = rows[0].start_s
-    for at_s, starts, batch in changes:
-        yield at_s - before_s, tuple(running.values())
+    for at_s, kind, batch in changes:
+        yield at_s - before_s, tuple(running.values()), halting
         before_s = at_s
-        if starts:
-            running[batch] = members[batch]
-        else:
+        if kind == _HALTS:
+            halting.add(batch)
+        elif kind == _LEAVES:
             del running[batch]
+            halting.discard(batch)
+        else:
+            running[batch] = members[batch]
+
+
+_HALTS, _LEAVES, _JOINS = range(3)
+"""In this order at one instant."""
+
+
+def _changes(row: _Row) -> Iterator[tuple[float, int]]:
+    for off_s, _, _ in row.pauses:
+        yield off_s, _HALTS
+    for from_s, to_s in row.stretches():
+        yield from_s, _JOINS
+        yield to_s, _LEAVES
 
 
 def _rate_shares(model: FluidModel[Any], company: tuple[Any, ...]) -> list[float]:

@@ -61,7 +61,8 @@ class Run:
     batches: pd.DataFrame
     """The batch table, by batch id, with `stopped_s`: seconds that preemption cost each."""
     pauses: pd.DataFrame
-    """From when to when batches did not execute after they had started: `batch_id`, `off_s`, `on_s`."""
+    """When batches that had started were stopped: `batch_id`, from when on they did not progress (`off_s`), when the
+    GPU was free of them (`gone_s`), when they went on (`on_s`)."""
     parts: pd.DataFrame
     """Seconds of each part (`PARTS`), by request id; NaN for those that were not answered."""
     machine: Machine
@@ -88,10 +89,10 @@ def read_run(stored: StoredResults, policy: str | None = None, machine: Machine 
     pauses = _pauses(stored, policy)
     mechanism = _mechanism(policy)
     halts = isinstance(mechanism, ContextSwitch | Reset)
-    pauses["off_s"] = pauses["suspend_s" if halts else "stopped_s"]
+    pauses["off_s"] = pauses["suspend_s" if halts else "gone_s"]
     batches["stopped_s"] = _stopped_s(batches, pauses, mechanism.overhead if mechanism else 0.0)
     parts = latency_parts(requests, batches, machine.links())
-    return Run(policy, requests, batches, pauses[["batch_id", "off_s", "on_s"]], parts, machine)
+    return Run(policy, requests, batches, pauses[["batch_id", "off_s", "gone_s", "on_s"]], parts, machine)
 
 
 def _mechanism(policy: str) -> Preemption | None:
@@ -108,7 +109,7 @@ def _pauses(stored: StoredResults, policy: str) -> pd.DataFrame:
     """Return the pauses of batches that really stopped."""
     import pandas as pd
 
-    columns = {"batch_id": "batch_id", "suspend_s": "suspend_s", "stopped_s": "stopped_s", "restart_s": "on_s"}
+    columns = {"batch_id": "batch_id", "suspend_s": "suspend_s", "stopped_s": "gone_s", "restart_s": "on_s"}
     if not any((stored.directory / f"pauses{suffix}").is_file() for suffix in (".parquet", ".csv.gz")):
         return pd.DataFrame({name: np.empty(0) for name in columns.values()})
     pauses = stored.pauses()

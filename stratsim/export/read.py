@@ -59,6 +59,11 @@ class StoredResults:
         """
         return _read_table(self.directory, "batches", columns)
 
+    @property
+    def has_pauses(self) -> bool:
+        """Whether one of the policies can preempt: then there is a table of pauses."""
+        return any((self.directory / f"pauses.{suffix}").is_file() for suffix in ("parquet", "csv.gz"))
+
     def pauses(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the table of pauses, one row per policy and time that a batch was stopped (docs/results.md).
 

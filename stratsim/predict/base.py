@@ -115,7 +115,7 @@ class Predictor:
         """Return the rates of several batches, each beside its others. Define it where that is cheaper than one by one.
 
         Args:
-            questions: What `rate` would be asked for each batch of a co-located set.
+            questions: What `rate` would be asked for each batch of a co-located set, or for several that may join one.
         """
         return tuple([self.rate(target, others) for target, others in questions])
 

@@ -111,6 +111,18 @@ def check_order_of_the_set(factory: Factory) -> None:
                 _expect(same, f"the rates of {active} depend on the order: {order} gives {rates}")
 
 
+def check_newcomers(factory: Factory) -> None:
+    """A batch that joins others is believed to fare as it does in the whole set."""
+    for predictor in _fitted(factory):
+        for observation in _observations()[:20]:
+            predictor.observe(observation)
+        for active in _SETS:
+            others, targets = active[1:], tuple([(model, 1) for model in _LATENCY_S])
+            expected = tuple([predictor.predict((target, *others))[0] for target in targets])
+            rates = predictor.predict_newcomers(targets, others)
+            _expect(rates == expected, f"{targets} joining {others} have rates {rates}, in the whole sets {expected}")
+
+
 def check_repeatable(factory: Factory) -> None:
     """The same observations give the same belief: in two objects, and in one that is fitted a second time."""
     for predictor, other in zip(_fitted(factory), _fitted(factory), strict=True):
@@ -168,6 +180,7 @@ PREDICTOR_CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_rates_survive_oddities,
     check_predicting_changes_nothing,
     check_order_of_the_set,
+    check_newcomers,
     check_repeatable,
     check_pickle,
     check_order_of_observations,

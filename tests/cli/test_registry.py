@@ -11,7 +11,8 @@ from stratsim.policy.registry import PolicyCall, describe, make_policy, parse_po
 
 def test_the_shipped_policies_are_registered():
     policies = {"aware-edf", "clockwork", "edf", "fifo", "lax", "least-slack", "native", "nexus", "priority-edf"}
-    policies |= {"priority-fifo", "strait", "symphony", "triton"}
+    policies |= {"priority-fifo", "strait", "symphony", "triton", "k-edf", "orion", "shepherd", "preempt-gated"}
+    policies |= {"preempt-ideal", "preempt-kernel", "preempt-lax", "preempt-reset"}
     assert policies <= set(registered())
     assert list(registered()) == sorted(registered())
     assert registered()["edf"] == "stratsim.policy.queueing:Edf"

@@ -97,7 +97,7 @@ class PreemptiveEdf(PriorityEdf):
 
     def _with_room(self, view: View) -> list[GpuView]:
         """Return the GPUs where a low-priority batch may start."""
-        return [gpu for gpu in view.gpus if gpu.free_places and not gpu.suspended and len(_rest(gpu)) < self._room(gpu)]
+        return [gpu for gpu in view.gpus if gpu.free_places and not gpu.suspended and self._has_room(gpu)]
 
     def _least(self, able: Sequence[GpuView], count: Callable[[GpuView], int], now_s: float) -> GpuView | None:
         """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""
@@ -140,29 +140,34 @@ class PreemptiveEdf(PriorityEdf):
             return self._unanswered[gpu.id]
         return len(executing_soon(gpu))
 
-    def _room(self, gpu: GpuView) -> int:
-        """Return how many low-priority batches a GPU may have in flight now."""
-        holding = self._holding(gpu)
-        if not holding:
-            return self.setting.max_concurrency + self.setting.prefetch
+    def _room(self, holding: int) -> int:
+        """Return how many low-priority batches may be in flight where high priority holds the GPU."""
         return 0 if self._stops_all else max(self.setting.max_concurrency - holding, 0)
+
+    def _has_room(self, gpu: GpuView) -> bool:
+        """Whether one more low-priority batch may be in flight, if there is a place."""
+        holding = self._holding(gpu)
+        return not holding or len(_rest(gpu)) < self._room(holding)
 
     def _joins(self, model: str, size: int, gpu: GpuView) -> bool:  # noqa: ARG002 (for those who choose)
         """Whether a low-priority batch may run beside those that hold a GPU, if there is room."""
         return True
 
     def _suspend(self, gpu: GpuView) -> Iterator[Suspend]:
-        rest, room = _rest(gpu), self._room(gpu)
-        stay = [batch for batch in rest if self._joins(batch.model, batch.size, gpu)][:room]
+        holding = self._holding(gpu)
+        if not holding:
+            return
+        rest = _rest(gpu)
+        stay = [batch for batch in rest if self._joins(batch.model, batch.size, gpu)][: self._room(holding)]
         # From the end: what has not started must not get a slot that others leave.
         for batch in reversed(rest):
             if batch not in stay:
                 yield Suspend(batch)
 
     def _resume(self, gpu: GpuView) -> Iterator[Resume]:
-        for batch in sorted(gpu.suspended, key=due_s):
-            room = gpu.free_places and len(_rest(gpu)) < self._room(gpu)
-            if room and self._joins(batch.model, batch.size, gpu):
+        suspended = gpu.suspended
+        for batch in sorted(suspended, key=due_s) if suspended else ():
+            if gpu.free_places and self._has_room(gpu) and self._joins(batch.model, batch.size, gpu):
                 yield Resume(batch)
 
 

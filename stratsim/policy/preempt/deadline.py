@@ -78,7 +78,7 @@ class KEdf(Edf):
             if batch:
                 if gpu.in_flight >= self._run:
                     yield Suspend(_last(gpu))
-                yield Start(tuple(batch), gpu.id)
+                yield Start(tuple(batch), gpu.id, self._expected_s)
 
     def _resume(self, view: View, due: float | None) -> Iterator[Resume]:
         """Let go on what was stopped and is due no later than the first that waits."""

@@ -89,7 +89,7 @@ class PreemptLax(Lax):
             yield from self._take(place, view.now_s, batch)
             if batch:
                 yield from self._stop(place, self._rank_now, view.now_s)
-                yield Start(tuple(batch), place.id)
+                yield Start(tuple(batch), place.id, self._expected_s)
 
     def rank(self, requests: Sequence[Request], now_s: float) -> int:
         """Return the rank of a batch, the smallest the most urgent."""

@@ -89,7 +89,7 @@ class Orion(PreemptiveEdf):
                 if queue:
                     heappush(self._heads, queue[0])
                 if batch:
-                    yield Start(tuple(batch), gpu.id)
+                    yield Start(tuple(batch), gpu.id, self._expected_s)
 
     def _pick_for(self, request: Request, view: View) -> GpuView | None:
         """Return the GPU for the first batch of a request's queue; None if it has none, or there is no room."""

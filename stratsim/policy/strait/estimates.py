@@ -12,7 +12,7 @@ from stratsim.policy.strait.margins import Margins
 from stratsim.predict import Copy, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from stratsim.model.request import Request
     from stratsim.policy.base import Setting
@@ -87,6 +87,13 @@ class Estimates:
         """Copy-ins whose end is not known yet, by GPU."""
         self.copy_free_s = [0.0] * setting.gpus
         """When each GPU's copy engine is believed to be through with what was started."""
+        loads = setting.memory_bytes is not None
+        self._weights_bytes = (
+            {name: model.weights_bytes or 0 for name, model in profile.models.items()} if loads else {}
+        )
+        """By model, where weights are loaded on demand; else empty."""
+        self._resident: list[Collection[str]] = [()] * setting.gpus
+        """Models whose weights are there, by GPU, as the view tells; none before anything was started."""
         self.ended = 0
         """Batches ended so far: what was refused may be admitted once this has changed."""
         self._lone_s: dict[tuple[int, int], float] = {}
@@ -149,6 +156,7 @@ class Estimates:
         if planned.bytes_in:
             self._copies[gpu.id].append((planned, Copy(gpu.id, "h2d", planned.bytes_in, now_s)))
             self.copy_free_s[gpu.id] = planned.ready_s
+        self._resident[gpu.id] = gpu.resident
         forecast = self.forecasts[gpu.id]
         if forecast.walked is not planned:
             forecast.walk(now_s, planned)
@@ -194,6 +202,8 @@ class Estimates:
         if size > 1:
             bytes_in = sum([request.bytes_in for request in requests])
             bytes_out = sum([request.bytes_out for request in requests])
+        if self._weights_bytes:
+            bytes_in += self._load_bytes(gpu, model)
         return Planned(
             (model, size),
             self.latency_s[model][size],
@@ -203,6 +213,15 @@ class Estimates:
             bytes_in,
             high=first.priority is Priority.HIGH,
         )
+
+    def _load_bytes(self, gpu: int, model: str) -> int:
+        """Return the weights that a batch has to copy first: all, unless they are there or on their way.
+
+        Inputs follow weights on the same engine, so both are believed to be one copy. Waits for room are not foreseen.
+        """
+        if model in self._resident[gpu] or any(planned.key[0] == model for planned, _ in self._copies[gpu]):
+            return 0
+        return self._weights_bytes[model]
 
     def _copied_s(self, gpu: int, size_bytes: int, now_s: float) -> float:
         """Return when a copy-in asked for now would be done."""

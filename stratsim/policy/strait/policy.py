@@ -134,6 +134,7 @@ class Strait(Policy):
         self._expires_s = inf
         """No waiting request is hopeless before."""
         self._timer_s = -inf
+        self._expiry_timer_s = -inf
         self._random = setting.streams.get("explore")
         self._refused: dict[str, float] = {}
         """Low-priority models that were refused since a batch last ended: when to look again although none has."""
@@ -157,7 +158,7 @@ class Strait(Policy):
         """Expire, then high priority, then low priority."""
         if view.now_s > self._expires_s:
             return self._expire_and_serve(view)
-        return () if self._is_settled(view) else self._serve(view)
+        return self._wake_to_expire(view) if self._is_settled(view) else self._serve(view)
 
     def _is_settled(self, view: View) -> bool:
         """Whether nothing can start, for want of places, or as all that waits was refused and nothing has changed."""
@@ -177,8 +178,7 @@ class Strait(Policy):
 
     def _expire_and_serve(self, view: View) -> Iterator[Decision]:
         yield from self._expire(view.now_s)
-        if not self._is_settled(view):
-            yield from self._serve(view)
+        yield from self._wake_to_expire(view) if self._is_settled(view) else self._serve(view)
 
     def _serve(self, view: View) -> Iterator[Decision]:
         now_s = view.now_s
@@ -189,6 +189,20 @@ class Strait(Policy):
             yield from self._serve_low(view, now_s)
         if self._hopeless:
             yield from self._serve_hopeless(view, now_s)
+        yield from self._wake_to_expire(view)
+
+    def _wake_to_expire(self, view: View) -> Sequence[SetTimer]:
+        """Ask to be woken at a deadline where low priority is refused and no batch is there whose end would do so."""
+        if not self._low.count:
+            return ()
+        for gpu in view.gpus:
+            if gpu.in_flight:
+                return ()
+        now_s, next_s = view.now_s, min([head.deadline_s for head in self._low.heads()])
+        if now_s < self._expiry_timer_s <= next_s or not now_s < next_s < inf:
+            return ()
+        self._expiry_timer_s = next_s
+        return (SetTimer(next_s),)
 
     def _open(self, view: View, reserve: int = 0) -> list[GpuView]:
         """Return the GPUs with more free places than `reserve`; of the idle ones, which are all alike, the first."""

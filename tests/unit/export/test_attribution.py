@@ -66,10 +66,10 @@ STOPPED = [("a", 0, 15, 10), ("b", 2, 6, 2), ("c", 6, 9, 3)]
 """a shares with b from 2 to 6, is stopped from 6 to 9, in favour of c, and has 6 left at 9."""
 
 
-def stopped_shares(model, profile=PROFILE):
+def stopped_shares(model, profile=PROFILE, off_s=0.006):
     batches = table(*STOPPED)
-    lost_s = pd.Series([0.002, 0.002, 0.0])
-    pauses = pd.DataFrame({"batch_id": [0], "off_s": [0.006], "on_s": [0.009]})
+    lost_s = pd.Series([0.002 - (0.006 - off_s) / 2, 0.002, 0.0])
+    pauses = pd.DataFrame({"batch_id": [0], "off_s": [off_s], "gone_s": [0.006], "on_s": [0.009]})
     made = model and execution_model(model, profile.for_hardware(), 3)
     return attribute(batches, lost_s, made, batches.index, pauses)
 
@@ -79,6 +79,12 @@ def test_who_is_stopped_has_no_company():
     assert found.by == {0: {1: pytest.approx(0.002)}, 1: {0: pytest.approx(0.002)}}
     assert not found.other_s
     assert not found.overlap
+
+
+def test_who_is_being_stopped_slows_others_but_loses_nothing_itself():
+    found = stopped_shares("processor-sharing", off_s=0.005)  # from 5 on what a does does not count
+    assert found.by == {0: {1: pytest.approx(0.0015)}, 1: {0: pytest.approx(0.002)}}
+    assert not found.other_s
 
 
 def test_a_stop_in_one_of_several_phases_leaves_the_overlapped_time():

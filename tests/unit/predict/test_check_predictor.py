@@ -170,6 +170,14 @@ class Particular(Sound):
         raise ProfileError("never good enough")
 
 
+class OneSetAtATime(Predictor):
+    """Takes the questions for one set."""
+
+    def rates(self, questions):
+        """Give everybody an equal share."""
+        return (1.0 / len(questions),) * len(questions)
+
+
 BROKEN = {
     RateAboveOne: "rates must lie within (0, 1], got (1.5, 1.5)",
     RateOfNothing: "rates must lie within (0, 1], got (0.0, 0.0)",
@@ -202,6 +210,7 @@ def test_a_broken_predictor_fails_with_the_reason(broken):
     ("check", "broken", "message"),
     [
         ("check_order_of_the_set", FirstIsFast, "depend on the order"),
+        ("check_newcomers", OneSetAtATime, "in the whole sets"),
         ("check_order_of_observations", TakesAnyOrder, "an observation went back in time"),
         ("check_unknown_batches", KnowsEverybody, "OutsideProfileError is expected for ('nobody', 1)"),
         ("check_predicting_changes_nothing", Curious, "asking changes what is answered later"),

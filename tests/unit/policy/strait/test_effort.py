@@ -11,7 +11,6 @@ from stratsim.policy.forecast import Forecast
 from stratsim.policy.strait import Strait
 from stratsim.policy.strait.estimates import Estimates
 from stratsim.predict import Predictor
-from stratsim.predict.rls import Rls
 from stratsim.testing import make_profile, make_workload
 
 MS = 1e-3
@@ -112,10 +111,8 @@ def test_the_belief_learns_from_so_many_batches_at_a_time(refresh, monkeypatch):
     assert [before for before, _, _ in versions[1:]] == [after for _, _, after in versions[:-1]]
 
 
-def test_newcomers_are_asked_about_as_whole_sets_are():
-    belief = Rls().fit(PROFILE.for_scheduler())
-    others = (("wide", 2), ("narrow", 1))
-    targets = (("wide", 1), ("narrow", 4))
-    rates = belief.predict_newcomers(targets, others)
-    assert rates == tuple(belief.predict((target, *others))[0] for target in targets)
-    assert belief.predict_newcomers(targets, ()) == (1.0, 1.0)
+def test_what_is_refused_for_good_is_given_up_at_its_deadline():
+    # The guard thinks of the narrow high request that has been served: its like would be late beside a wide batch.
+    rows = [(0, "narrow", "high", 15), (20, "wide", "low", 90), (25, "wide", "low", 80), (30, "wide", "low", 120)]
+    result = serve(rows, predictor="constant(slowdown=3)")
+    assert result.requests.dropped_s[1:].tolist() == pytest.approx([0.09, 0.08, 0.12])
