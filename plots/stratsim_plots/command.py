@@ -19,7 +19,8 @@ __all__ = ["plot"]
             *("study-violations", "study-differences", "study-equity", "study-ablations"),
         ]
     ),
-    help="What to draw: see above.",
+    metavar="KIND",
+    help="What to draw; the kinds are above.",
 )
 @click.option(
     "--out",
@@ -66,9 +67,10 @@ def plot(
                  where the time went: mean parts of the latency by policy and
                  class, of all answered requests and of the slowest 1 %
                  (`stratsim explain` has them request by request)
-    study-...    of a study (DIR made by `stratsim experiment run`): violations
+    study-violations, study-differences, study-equity, study-ablations
+                 of a study (DIR made by `stratsim experiment run`): violations
                  against load, differences to each baseline with intervals,
-                 equity against violations, ablations
+                 equity against violations, what is left without one part
 
     The data behind the figure is written beside it, as FILE.csv. An older figure of the same name is replaced.
 

@@ -119,11 +119,16 @@ def _label(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def applies(study: Study, policy: Policies, cell: Cell, concurrency: int) -> bool:
+def applies(policy: Policies, cell: Cell, concurrency: int) -> bool:
     """Whether a policy runs in a cell at a concurrency: `only` may restrict it."""
-    columns = {**axis_columns(study), CONCURRENCY: CONCURRENCY}
-    here = {**cell.labels, CONCURRENCY: str(concurrency)}
-    return all(here[columns[axis]] in {_label(value) for value in values} for axis, values in policy.only.items())
+    parts = {
+        "base": {**cell.base, CONCURRENCY: concurrency},
+        "arrivals": cell.arrivals,
+        "workload": cell.workload,
+    }
+    return all(
+        _label(_lookup(parts, axis)) in {_label(value) for value in values} for axis, values in policy.only.items()
+    )
 
 
 def task(

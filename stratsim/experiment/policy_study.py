@@ -43,7 +43,7 @@ def pilot(study: Study, context: Context, rows: Sequence[Row]) -> list[Task]:  #
         for seed in study.seeds.pilot
         for name, policy in study.policies.items()
         for slots in cell.concurrency
-        if applies(study, policy, cell, slots)
+        if applies(policy, cell, slots)
         for setting in policy.trials()
     ]
 

@@ -327,11 +327,11 @@ def check_study(study: Study, source: object) -> None:
             _check_axis(study, name, values, f"{source}: %s - at {where}[{name!r}]")
     if not study.policies:
         raise SpecError(f"{source}: there is no policy - at $.policies")
-    axes = {*study.axis_names(), CONCURRENCY}
+    known = {entry.name for entry in fields(RunSpec) if entry.name not in _ELSEWHERE} | {*study.axis_names()}
     for name, policy in study.policies.items():
-        unknown = next((axis for axis in policy.only if axis not in axes), None)
-        if unknown is not None:
-            raise SpecError(f"{source}: no axis {unknown!r}; {suggest(unknown, axes)} - at $.policies.{name}.only")
+        for axis in policy.only:
+            if axis not in known and axis.partition(".")[0] not in ("workload", "arrivals"):
+                raise SpecError(f"{source}: no setting {axis!r}; {suggest(axis, known)} - at $.policies.{name}.only")
     reference = study.analysis.reference
     if reference is not None and reference not in study.policies:
         raise SpecError(

@@ -61,7 +61,7 @@ def with_policy(**entry):
         (with_policy(role="rival"), "Invalid enum value 'rival' - at $.policies.p.role"),
         (with_policy(policy="fifi"), "unknown policy 'fifi'; did you mean 'fifo'? - at $.policies.p"),
         (with_policy(settings={"f": [1]}), "'f' has values, but policy has no {f}: 'fifo' - at $.policies.p"),
-        (with_policy(only={"laod": [1]}), "f: no axis 'laod'; did you mean 'load'? - at $.policies.p.only"),
+        (with_policy(only={"laod": [1]}), "f: no setting 'laod'; did you mean 'load'? - at $.policies.p.only"),
         (
             data(analysis={"reference": "striat"}),
             "did you mean 'strait'? - at $.analysis.reference",
@@ -132,9 +132,23 @@ def test_only_restricts_a_policy_to_some_cells():
         (cell.labels["load"], slots)
         for cell in cells(study)
         for slots in cell.concurrency
-        if applies(study, study.policies["p"], cell, slots)
+        if applies(study.policies["p"], cell, slots)
     ]
     assert found == [("1.1", 2)]
+
+
+def test_only_may_name_a_setting_that_is_no_axis_here():
+    """As in the quick version of a study, whose grid is smaller."""
+    entry = {"policy": "fifo", "role": "reference"}
+
+    def runs(only):
+        study = make_study(data(policies={"p": {**entry, "only": only}}))
+        return all(applies(study.policies["p"], cell, 1) for cell in cells(study))
+
+    assert runs({"memory": ["-"]})
+    assert not runs({"memory": [1e9]})
+    assert runs({"workload.priority.high_share": ["-"], "arrivals.process": ["poisson"]})
+    assert not runs({"workload.priority.high_share": [0.3]})
 
 
 def test_the_hash_names_what_a_run_depends_on_and_nothing_else():
