@@ -19,7 +19,6 @@ __all__ = ["plot"]
             *("study-violations", "study-differences", "study-equity", "study-ablations"),
         ]
     ),
-    metavar="KIND",
     help="What to draw; the kinds are above.",
 )
 @click.option(
