@@ -26,11 +26,12 @@ from stratsim.trace.spec import WorkloadRule
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stratsim.engine import Result
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
     from stratsim.trace import Trace
 
-__all__ = ["FIGURES", "run_one"]
+__all__ = ["FIGURES", "run_one", "simulate_one"]
 
 _OF_CLASS = (
     *("arrived", "late", "dropped", "dropped_voluntary", "unfinished", "violation", "violation_completed"),
@@ -62,6 +63,16 @@ def run_one(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         StratsimError: whatever cannot be used or breaks an invariant.
     """
+    figures = simulate_one(settings)[2]
+    return {**_flat(figures), "wall_s": figures["wall_s"]}
+
+
+def simulate_one(settings: Mapping[str, Any]) -> tuple[Inputs, Result, dict[str, Any]]:
+    """Run the settings of a task and return what it was made from, the whole result and its summary.
+
+    Raises:
+        StratsimError: whatever cannot be used or breaks an invariant.
+    """
     profile = _profile(settings["profile_file"])
     spec = make_spec({**settings["base"], "seed": settings["seed"], "policy": settings["setting"]}, "run")
     arrivals, rule = canonical(settings["arrivals"]), canonical(settings["workload"])
@@ -73,10 +84,10 @@ def run_one(settings: Mapping[str, Any]) -> dict[str, Any]:
     policy = make_policy(call)
     if settings["reveal"] and not reveal(policy, profile, spec.device_model, spec.max_concurrency):
         raise SpecError(f"policy {call.text!r} has the role of an oracle, and no belief `oracle` to tell the truth")
-    result = run_policy(Inputs(spec, cluster, profile, trace, workload, (call,), ()), call, policy)
+    inputs = Inputs(spec, cluster, profile, trace, workload, (call,), ())
+    result = run_policy(inputs, call, policy)
     solo = profile.for_scheduler(cluster.solo_links(profile.observable.pcie))
-    figures = summarize(result, warmup_s=spec.warmup_s, profile=solo)
-    return {**_flat(figures), "wall_s": figures["wall_s"]}
+    return inputs, result, summarize(result, warmup_s=spec.warmup_s, profile=solo)
 
 
 @lru_cache(maxsize=8)

@@ -14,6 +14,7 @@ __all__ = ["experiment"]
         "run": "Run a study, or what is missing of it, and say what came out.",
         "plan": "Say how many runs a study has, and how long they will take.",
         "show": "Print the tables of a study again.",
+        "replay": "Repeat one run of a study and keep all of its requests.",
     },
 )
 def experiment() -> None:

@@ -225,3 +225,25 @@ def test_a_policy_that_fails_does_not_lose_the_plan(monkeypatch):
     assert {each.name: each.failure for each in plan.policies if each.failure} == {"fifo": "broken"}
     assert plan.runs == {"pilot": 10, "results": 16}
     assert all(each.seconds > 0 for each in plan.policies if not each.failure)
+
+
+def test_a_row_can_be_run_again_and_explained(done, tmp_path, capsys):
+    out, _ = done
+    row = next(row for row in rows_of(out) if row["phase"] == "results" and row["policy"] == "oracle")
+    assert main(["experiment", "replay", str(out), row["spec_sha256"][:12], "--out", str(tmp_path / "why")]) == 0
+    assert "strait(predictor=oracle)" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "why" / "summary.json").read_text())
+    for label in ("high", "low"):
+        figures = summary["runs"][0]["classes"][label]
+        assert [figures["arrived"], figures["dropped"]] == [int(row[f"{label}_{n}"]) for n in ("arrived", "dropped")]
+        assert figures["violation"] == float(row[f"{label}_violation"])
+    assert main(["explain", str(tmp_path / "why"), "--summary"]) == 0
+    assert "changed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("row", ["", "nothing"])
+def test_a_row_that_is_not_there_is_refused(done, tmp_path, capsys, row):
+    out, _ = done
+    assert main(["experiment", "replay", str(out), row, "--out", str(tmp_path / "why")]) == 2
+    assert "rows whose spec_sha256 begins with" in capsys.readouterr().err
+    assert not (tmp_path / "why").exists()

@@ -1,0 +1,67 @@
+"""One run of a study once more, with all of its requests: for those who want to see why its row says what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from stratsim.errors import SpecError
+from stratsim.experiment.kinds import find_kind
+from stratsim.experiment.manifest import make_manifest
+from stratsim.experiment.one_run import simulate_one
+from stratsim.experiment.results import read_results
+from stratsim.experiment.store import KEY, Store
+from stratsim.experiment.sweep import at_rate, context_of
+from stratsim.export import write_results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+__all__ = ["replay_row"]
+
+
+def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) -> Mapping[str, Any]:
+    """Repeat the run of one row of `results.csv` and write it as `stratsim replay --out` does.
+
+    Args:
+        folder: Of the study.
+        key: The row's `spec_sha256`, or a beginning of it that no other has.
+        out: Where to write.
+        overwrite: Replace an earlier result there.
+
+    Returns:
+        The settings of the run.
+
+    Raises:
+        SpecError: no such row, several, or a study whose runs are no replays.
+        OutputError: `out` cannot be written.
+    """
+    settings = _settings(folder, key)
+    inputs, result, summary = simulate_one(settings)
+    # The study's own profiles have no name that others know: the file that the study wrote is one.
+    spec = replace(inputs.spec, profile=settings["profile_file"])
+    notes = [f"row {key} of the study in {folder.name}"]
+    manifest = make_manifest(spec, inputs.profile, inputs.trace, inputs.workload, notes)
+    write_results([result], out, manifest=manifest, summaries=[summary], overwrite=overwrite)
+    return settings
+
+
+def _settings(folder: Path, key: str) -> dict[str, Any]:
+    """Return the settings of the run behind a row."""
+    study, _, points = read_results(folder)
+    kind = find_kind(study.kind)
+    if not kind.conditions:
+        raise SpecError(f"{folder}: the runs of a study of {study.kind} are no replays of one policy")
+    store = Store(folder / "results.csv", [KEY, *kind.columns(study)])
+    found = [each for each in store.rows if key and each.startswith(key)]
+    if len(found) != 1:
+        raise SpecError(f"{folder}: {len(found) or 'no'} rows whose spec_sha256 begins with {key!r}")
+    rows = [row for each in store.rows.values() for row in each]
+    context = context_of(study, folder)
+    for stage in kind.stages:
+        for task in stage(study, context, rows):
+            if task.sha256 == found[0]:
+                return at_rate(task, points)
+    raise SpecError(f"{folder}: row {found[0]} is not of the study that manifest.json holds")
