@@ -42,6 +42,11 @@ class DeviceMemory:
     def __contains__(self, model: str) -> bool:
         return model in self._users
 
+    @property
+    def holds_all(self) -> bool:
+        """Whether there is room for all models at once."""
+        return sum(self._weights_bytes.values()) <= self.capacity_bytes
+
     def weights_bytes(self, model: str) -> int:
         """Return the size of a model's weights."""
         return self._weights_bytes[model]

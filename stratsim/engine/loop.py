@@ -259,6 +259,11 @@ class _Run:
         memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
         self.memory = memories[0]
         """Of any GPU; None if the weights of all models are always there."""
+        if self.preemption is not None and self.memory is not None and not self.memory.holds_all:
+            raise SpecError(
+                "the policy preempts: the memory must hold the weights of all models, as what is suspended keeps its own "
+                f"and a load would wait for it for ever; it has {self.memory.capacity_bytes:.0f} bytes"
+            )
         resident = () if self.memory else profile.observable.models
         self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes

@@ -1,5 +1,7 @@
 """Stopping a batch and letting it go on: worked out by hand. Times in seconds; one kernel of a batch of "a" takes 1."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -352,10 +354,18 @@ class TestErrors:
             run(Gated(), ONE, {}, profile=profile)
         assert times(run(ContextSwitch(latency_s=0.0), ONE, STOP_GO, profile=profile)) == [(0.0, 13.5)]
 
+    def test_weights_on_demand_need_room_for_all(self):
+        profile = make_profile({"a": 10.0, "b": 2.0})
+        models = {name: replace(model, weights_bytes=5) for name, model in profile.observable.models.items()}
+        profile = replace(profile, observable=replace(profile.observable, models=models))
+        workload = make_workload([(0.0, "a"), (1.0, "b")], profile=profile)
+        policy = Scripted(ContextSwitch(), {})
+        with pytest.raises(SpecError, match="the memory must hold the weights of all models.*; it has 9 bytes"):
+            simulate(workload, profile, policy, cluster=Cluster(memory=9.0))
+        assert len(simulate(workload, profile, policy, cluster=Cluster(memory=10.0)).batches) == 2
+
 
 def _with_sms(profile):
-    from dataclasses import replace
-
     return replace(profile, device=replace(profile.device, sms=80))
 
 
