@@ -261,8 +261,8 @@ class _Run:
         """Of any GPU; None if the weights of all models are always there."""
         if self.preemption is not None and self.memory is not None and not self.memory.holds_all:
             raise SpecError(
-                "the policy preempts: the memory must hold the weights of all models, as what is suspended keeps its own "
-                f"and a load would wait for it for ever; it has {self.memory.capacity_bytes:.0f} bytes"
+                "the policy preempts: the memory must hold the weights of all models, as what is suspended keeps its "
+                f"own, and a load would wait for it for ever; it has {self.memory.capacity_bytes:.0f} bytes"
             )
         resident = () if self.memory else profile.observable.models
         self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)

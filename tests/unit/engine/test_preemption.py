@@ -360,7 +360,7 @@ class TestErrors:
         profile = replace(profile, observable=replace(profile.observable, models=models))
         workload = make_workload([(0.0, "a"), (1.0, "b")], profile=profile)
         policy = Scripted(ContextSwitch(), {})
-        with pytest.raises(SpecError, match="the memory must hold the weights of all models.*; it has 9 bytes"):
+        with pytest.raises(SpecError, match=r"the memory must hold the weights of all models.*; it has 9 bytes"):
             simulate(workload, profile, policy, cluster=Cluster(memory=9.0))
         assert len(simulate(workload, profile, policy, cluster=Cluster(memory=10.0)).batches) == 2
 
