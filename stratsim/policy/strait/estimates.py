@@ -285,7 +285,17 @@ class Estimates:
         Those beside it go on until they have done what they have left, and then it has their share as well. What they
         have left is what they would have done until their ends, had nobody joined them.
         """
-        active = [*self._left(behind, start_s), ((model, 1), self.latency_s[model][1])]
+        solo_s = self.latency_s[model][1]
+        if len(behind.beside) == 1:  # the usual case, written out
+            (other,), (end_s,) = behind.beside, behind.ends_s
+            if end_s <= start_s:
+                return solo_s
+            other_rate, rate = self.rates((other, (model, 1)))
+            beside_s = (end_s - start_s) / other_rate
+            if solo_s <= beside_s * rate * (1.0 + TIME_RTOL):
+                return min(solo_s / rate, beside_s)
+            return beside_s + (solo_s - beside_s * rate)
+        active = [*self._left(behind, start_s), ((model, 1), solo_s)]
         lasted_s = 0.0
         while True:
             rates = self.rates(tuple([key for key, _ in active]))

@@ -120,12 +120,15 @@ class Hypothetical:
 
     def _in_time(self, behind: Behind, now_s: float) -> float:
         """Return the share of hypothetical requests that would be in time in this situation."""
-        start_s = behind.start_s(self._copy_s)
+        estimates, start_s = self._estimates, behind.start_s(self._copy_s)
+        wait_s, beside = start_s - now_s, behind.beside
+        stays_s = estimates.execute_s(beside)
         met = total = 0
         for model, traffic in self._seen.items():
-            longest_s = self._longest_s(model, traffic) * (1.0 + TIME_RTOL) - (start_s - now_s)
-            met += traffic.count * self._estimates.fits(behind, model, start_s, longest_s)
             total += traffic.count
+            longest_s = self._longest_s(model, traffic) * (1.0 + TIME_RTOL) - wait_s
+            if stays_s[model] <= longest_s or (beside and estimates.lasts_s(behind, model, start_s) <= longest_s):
+                met += traffic.count
         return met / total
 
     def _longest_s(self, model: str, traffic: _Traffic) -> float:
