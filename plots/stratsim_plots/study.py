@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "FIGURES", "draw", "read_table"]
 
 COLUMNS = {
-    "study-violations": ("conditions", "policy", "role", "class", "load", "violation", "low", "high", "origin"),
+    "study-violations": (
+        *("conditions", "policy", "role", "best_blind", "class", "load", "violation", "low", "high", "origin"),
+    ),
     "study-differences": (
         *("cell", "policy", "role", "best_blind", "mean", "low", "high", "low_simultaneous", "high_simultaneous"),
         "origin",
     ),
     "study-equity": (
-        *("cell", "policy", "role", "violation_high", "violation_low", "high_jain_models", "low_jain_models"),
-        *("violation_gap_pp", "max_slowdown", "origin"),
+        *("cell", "policy", "role", "best_blind", "violation_high", "violation_low"),
+        *("high_jain_models", "low_jain_models", "violation_gap_pp", "max_slowdown", "origin"),
     ),
     "study-ablations": ("cell", "policy", "role", "class", "violation", "low", "high", "origin"),
 }
@@ -42,6 +44,12 @@ _WIDE_IN = 7.0
 _PANELS = 3
 """Panels side by side."""
 _INTERVAL = "95 % t interval over seeds"
+_MANY = 8
+"""Policies, or cells, from which on not everything can be told apart in one figure."""
+_TOLD_APART = ("strait", "oracle", "rival-preemptive")
+"""Roles whose policies keep looks of their own among many; of the blind, only the best of each cell is told apart."""
+_BEST_BLIND, _OTHERS = "best blind rival", "other policies"
+_OTHERS_LOOK: dict[str, Any] = {"color": "#b8b8b8", "linewidth": 0.5, "marker": ".", "markersize": 2.0, "zorder": 1}
 
 
 def draw(directory: str | os.PathLike[str], names: Iterable[str]) -> dict[str, list[str]]:
@@ -92,37 +100,57 @@ def read_table(directory: str | os.PathLike[str], kind: str) -> pd.DataFrame:
 
 def violations(frame: pd.DataFrame) -> Figure:
     """Draw violations against load: a row per conditions, a column per class, a line per policy."""
-    from matplotlib.lines import Line2D
-
     from stratsim_plots import style
 
     loads = frame.groupby("conditions")["load"].nunique()
     shown = [name for name in dict.fromkeys(frame["conditions"]) if loads[name] > 1] or list(dict.fromkeys(loads.index))
-    policies = list(dict.fromkeys(frame["policy"]))
-    figure = style.new_figure(0.5 + 1.7 * len(shown) + style.legend_height_in(policies, 4), _WIDE_IN)
+    frame = frame[frame["conditions"].isin(shown)]
+    series = _series(frame)
+    figure = style.new_figure(
+        0.5 + 1.7 * len(shown) + style.legend_height_in([name for name, _, _ in series], 4), _WIDE_IN
+    )
     grid = figure.subplots(len(shown), len(_CLASSES), sharex="row", squeeze=False)
     for row, conditions in zip(grid, shown, strict=True):
         for axes, label in zip(row, _CLASSES, strict=True):
-            points = frame[(frame["conditions"] == conditions) & (frame["class"] == label)]
-            for number, policy in enumerate(policies):
-                _line(axes, points[points["policy"] == policy].sort_values("load"), number)
+            here = (frame["conditions"] == conditions) & (frame["class"] == label)
+            for _, points, look in series:
+                for _, line in points[here.loc[points.index]].groupby("policy" if look is _OTHERS_LOOK else "class"):
+                    _line(axes, line.sort_values("load"), look)
             axes.set_ylim(bottom=0)
             axes.set_title(f"{style.wrap(conditions, 60)}\n{label} priority", fontsize=7)
         row[0].set_ylabel("Violations (%)")
     for axes in grid[-1]:
         axes.set_xlabel("Load (1 is what a server that wastes nothing keeps up with)")
-    handles = [Line2D([], [], label=name, **_look(number)) for number, name in enumerate(policies)]
-    style.legend_above(figure, handles, 4)
+    _legend(figure, series)
     _footer(figure, frame, f"Each policy at the setting and C that its pilot chose; bars: {_INTERVAL}")
     return figure
 
 
-def _line(axes: Axes, points: pd.DataFrame, number: int) -> None:
-    if len(points):
-        mean = 100 * points["violation"].to_numpy()
-        ends = 100 * np.clip(points[["low", "high"]].to_numpy(), 0.0, 1.0)
-        error = np.maximum([mean - ends[:, 0], ends[:, 1] - mean], 0.0)
-        axes.errorbar(points["load"], mean, yerr=error, elinewidth=0.6, capsize=1.2, **_look(number))
+def _line(axes: Axes, points: pd.DataFrame, look: dict[str, Any]) -> None:
+    mean = 100 * points["violation"].to_numpy()
+    ends = 100 * np.clip(points[["low", "high"]].to_numpy(), 0.0, 1.0)
+    error = np.maximum([mean - ends[:, 0], ends[:, 1] - mean], 0.0)
+    axes.errorbar(points["load"], mean, yerr=error, elinewidth=0.6, capsize=1.2, **look)
+
+
+def _series(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame, dict[str, Any]]]:
+    """Return what is told apart, each with its name, its rows and its look; of many policies only some, last first."""
+    policies = list(dict.fromkeys(frame["policy"]))
+    if len(policies) <= _MANY:
+        return [(name, frame[frame["policy"] == name], _look(number)) for number, name in enumerate(policies)]
+    told = [name for name in policies if frame.loc[frame["policy"] == name, "role"].iloc[0] in _TOLD_APART]
+    best = frame["best_blind"] == 1
+    named = [(name, frame[frame["policy"] == name]) for name in told] + [(_BEST_BLIND, frame[best])]
+    found = [(name, rows, _look(number)) for number, (name, rows) in enumerate(named)]
+    return [*found, (_OTHERS, frame[~frame["policy"].isin(told) & ~best], _OTHERS_LOOK)]
+
+
+def _legend(figure: Figure, series: list[tuple[str, pd.DataFrame, dict[str, Any]]], **look: Any) -> None:
+    from matplotlib.lines import Line2D
+
+    from stratsim_plots import style
+
+    style.legend_above(figure, [Line2D([], [], label=name, **{**own, **look}) for name, _, own in series], 4)
 
 
 def _look(number: int) -> dict[str, Any]:
@@ -141,6 +169,8 @@ def differences(frame: pd.DataFrame) -> Figure:
 
     cells = list(dict.fromkeys(frame["cell"]))
     policies = list(dict.fromkeys(frame["policy"]))
+    if len(cells) > _MANY:
+        return _differences_by_cell(frame, cells)
     rows = -(-len(cells) // _PANELS)
     figure = style.new_figure(0.7 + rows * (0.55 + 0.14 * len(policies)), _WIDE_IN)
     grid = figure.subplots(rows, min(_PANELS, len(cells)), sharey=True, squeeze=False)
@@ -161,6 +191,29 @@ def differences(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def _differences_by_cell(frame: pd.DataFrame, cells: list[str]) -> Figure:
+    """Draw Strait minus the best blind rival, the oracle and those that preempt: a panel each, a line per cell."""
+    from stratsim_plots import style
+
+    told = [name for role in _TOLD_APART for name in dict.fromkeys(frame.loc[frame["role"] == role, "policy"])]
+    groups = {_BEST_BLIND: frame[frame["best_blind"] == 1]}
+    groups |= {name: frame[frame["policy"] == name] for name in told[: _PANELS - 1]}
+    figure = style.new_figure(1.0 + 0.15 * len(cells), _WIDE_IN)
+    panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+    for axes, (name, rows) in zip(panels, groups.items(), strict=True):
+        axes.axvline(0, color="#808080", linewidth=0.6)
+        for row in rows.to_dict("records"):
+            _estimate(axes, row, cells.index(row["cell"]))
+        axes.set_title(f"Strait minus {name}", fontsize=7)
+        axes.set_xlabel("Difference (pp)")
+        axes.grid(axis="y", visible=False)
+    panels[0].set_yticks(range(len(cells)), cells, fontsize=5)
+    panels[0].set_ylim(len(cells) - 0.5, -0.5)
+    note = "High-priority violations: left of 0 Strait has fewer. Thick"
+    _footer(figure, frame, f"{note}: {_INTERVAL}; thin: for all policies of the cell at once (Bonferroni)")
+    return figure
+
+
 def _estimate(axes: Axes, row: dict[Any, Any], at: int) -> None:
     from stratsim_plots import style
 
@@ -173,12 +226,10 @@ def _estimate(axes: Axes, row: dict[Any, Any], at: int) -> None:
 
 def equity(frame: pd.DataFrame) -> Figure:
     """Draw equity against violations: a point per cell and policy; towards the upper left is better in both."""
-    from matplotlib.lines import Line2D
-
     from stratsim_plots import style
 
-    policies = list(dict.fromkeys(frame["policy"]))
-    figure = style.new_figure(2.6 + style.legend_height_in(policies, 4), _WIDE_IN)
+    series = _series(frame)
+    figure = style.new_figure(2.6 + style.legend_height_in([name for name, _, _ in series], 4), _WIDE_IN)
     panels = figure.subplots(1, 3)
     columns = (
         ("high_jain_models", "violation_high", "Jain's index over models, high", "Violations, high (%)"),
@@ -186,15 +237,12 @@ def equity(frame: pd.DataFrame) -> Figure:
         ("violation_gap_pp", "violation_high", "Violations, low - high (pp)", "Violations, high (%)"),
     )
     for axes, (y, x, y_label, x_label) in zip(panels, columns, strict=True):
-        for number, policy in enumerate(policies):
-            points = frame[frame["policy"] == policy]
-            look = {**_look(number), "linestyle": "none", "alpha": 0.8, "markersize": 3.2}
-            axes.plot(100 * points[x], points[y], **look)
+        for _, points, look in series:
+            axes.plot(100 * points[x], points[y], **{"alpha": 0.8, "markersize": 3.2, **look, "linestyle": "none"})
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.set_xlim(left=0)
-    handles = [Line2D([], [], label=name, **{**_look(n), "linestyle": "none"}) for n, name in enumerate(policies)]
-    style.legend_above(figure, handles, 4)
+    _legend(figure, series, linestyle="none")
     _footer(figure, frame, "A point is the mean over the result seeds of one policy in one cell")
     return figure
 

@@ -133,12 +133,14 @@ def figures(study: Study, summary: Mapping[str, Any]) -> dict[str, Table]:  # no
 
 def _violations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
     """Violations by class against load."""
-    columns = ("conditions", "policy", "role", "class", "load", "violation", "low", "high")
+    columns = ("conditions", "policy", "role", "best_blind", "class", "load", "violation", "low", "high")
+    blind = _best_blind(summary, entries)
     rows = [
         (
             _cell(summary, entry, ["load"]),
             entry["policy"],
             entry["role"],
+            int(entry["policy"] == blind.get(_cell(summary, entry))),
             label,
             float(entry["load"]),
             entry[f"violation_{label}"],
@@ -151,11 +153,16 @@ def _violations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
     return Table("Violations by class against load", columns, rows)
 
 
+def _best_blind(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """Return the best blind rival of each cell, as the pilot found it."""
+    strait = summary["strait_policy"]
+    return {_cell(summary, entry): entry["against"] for entry in entries if entry["policy"] == strait}
+
+
 def _differences(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
     """Strait minus each baseline, by cell."""
     columns = ("cell", "policy", "role", "best_blind", "mean", "low", "high", "low_simultaneous", "high_simultaneous")
-    strait = summary["strait_policy"]
-    blind = {_cell(summary, entry): entry["against"] for entry in entries if entry["policy"] == strait}
+    strait, blind = summary["strait_policy"], _best_blind(summary, entries)
     rows = [
         (
             _cell(summary, entry),
@@ -180,12 +187,19 @@ def _equity(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) ->
         "violation_gap_pp",
         "max_slowdown",
     )
+    blind = _best_blind(summary, entries)
     rows = [
-        (_cell(summary, entry), entry["policy"], entry["role"], *(entry[name] for name in names))
+        (
+            _cell(summary, entry),
+            entry["policy"],
+            entry["role"],
+            int(entry["policy"] == blind.get(_cell(summary, entry))),
+            *(entry[name] for name in names),
+        )
         for entry in entries
         if entry["role"] != "ablation"
     ]
-    return Table("Equity against violation", ("cell", "policy", "role", *names), rows)
+    return Table("Equity against violation", ("cell", "policy", "role", "best_blind", *names), rows)
 
 
 def _ablations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:

@@ -13,7 +13,18 @@ from stratsim_plots import study, style
 ORIGIN = "asymmetric-six: synthetic"
 ROWS = {
     "study-violations": [
-        ("p a", policy, role, label, load, level * load, level * load - 0.01, level * load + 0.01, ORIGIN)
+        (
+            "p a",
+            policy,
+            role,
+            int(policy == "edf"),
+            label,
+            load,
+            level * load,
+            level * load - 0.01,
+            level * load + 0.01,
+            ORIGIN,
+        )
         for policy, role, level in (("strait", "strait", 0.05), ("edf", "rival-blind", 0.1))
         for label in ("high", "low")
         for load in (0.5, 1.0)
@@ -24,8 +35,8 @@ ROWS = {
         ("load 2", "edf", "rival-blind", 0, 1.0, -1.0, 3.0, -2.0, 4.0, ORIGIN),
     ],
     "study-equity": [
-        ("load 1", "strait", "strait", 0.05, 0.2, 0.99, 0.9, 15.0, 3.0, ORIGIN),
-        ("load 1", "edf", "rival-blind", 0.10, 0.3, 0.95, 0.8, 20.0, 9.0, ORIGIN),
+        ("load 1", "strait", "strait", 0, 0.05, 0.2, 0.99, 0.9, 15.0, 3.0, ORIGIN),
+        ("load 1", "edf", "rival-blind", 1, 0.10, 0.3, 0.95, 0.8, 20.0, 9.0, ORIGIN),
     ],
     "study-ablations": [
         ("load 1", policy, "ablation", label, mean, mean - 0.01, mean + 0.01, ORIGIN)
@@ -68,6 +79,34 @@ def test_differences_have_a_panel_per_cell_and_mark_the_best_rival():
         (-9.0, False),
     ]
     assert [line.get_xdata()[0] for line in second.lines if line.get_marker() == "o"] == [1.0]
+
+
+def many(kind, count=12):
+    """The same with many more blind rivals than can be told apart; the first of them is the best."""
+    table = frame(kind)
+    blind = table[table["policy"] == "edf"]
+    more = [blind.assign(policy=f"blind-{number}", best_blind=0) for number in range(count)]
+    return pd.concat([table, *more], ignore_index=True)
+
+
+@pytest.mark.parametrize("kind", ["study-violations", "study-equity"])
+def test_of_many_policies_the_best_of_the_blind_is_told_apart_and_the_others_are_there(kind):
+    figure = study.FIGURES[kind](many(kind))
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["strait", "best blind rival", "other policies"]
+
+
+def test_every_one_of_many_policies_has_a_line():
+    high, _ = study.violations(many("study-violations")).axes
+    assert len(high.containers) == 1 + 1 + 12
+
+
+def test_of_many_cells_there_is_a_line_each():
+    cells = [frame("study-differences").assign(cell=f"load {number}") for number in range(10)]
+    table = pd.concat(cells, ignore_index=True).assign(best_blind=lambda rows: (rows["policy"] == "edf") * 1)
+    (axes,) = study.differences(table.drop_duplicates(["cell", "policy"])).axes
+    assert "best blind rival" in axes.get_title()
+    assert len([line for line in axes.lines if line.get_marker() == "o"]) == 10
 
 
 def test_ablations_have_a_bar_per_policy_and_class():
