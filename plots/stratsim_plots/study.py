@@ -248,24 +248,24 @@ def equity(frame: pd.DataFrame) -> Figure:
 
 
 def ablations(frame: pd.DataFrame) -> Figure:
-    """Draw violations of Strait and of its ablations: a panel per cell, two bars per policy."""
+    """Draw violations of Strait and of its ablations: a panel per cell below the other, two bars per policy."""
     from matplotlib.patches import Patch
 
     from stratsim_plots import style
 
-    cells = list(dict.fromkeys(frame["cell"]))
-    policies = list(dict.fromkeys(frame["policy"]))
-    width = _WIDE_IN if len(cells) > 1 else 5.0
-    figure = style.new_figure(0.9 + len(policies) * 0.26 + style.legend_height_in(["", ""], 2), width)
-    panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
-    for axes, cell in zip(panels, cells, strict=True):
+    policies = {cell: list(dict.fromkeys(rows["policy"])) for cell, rows in frame.groupby("cell", sort=False)}
+    lines = [len(names) for names in policies.values()]
+    height_in = 0.9 + 0.24 * sum(lines) + 0.35 * len(lines) + style.legend_height_in(["", ""], 2)
+    figure = style.new_figure(height_in, _WIDE_IN)
+    panels = figure.subplots(len(policies), 1, sharex=True, squeeze=False, height_ratios=lines)[:, 0]
+    for axes, (cell, names) in zip(panels, policies.items(), strict=True):
         for row in frame[frame["cell"] == cell].to_dict("records"):
-            _bar(axes, row, policies.index(row["policy"]))
-        axes.set_yticks(range(len(policies)), [style.wrap(name, 44) for name in policies])
-        axes.set_ylim(len(policies) - 0.5, -0.5)
+            _bar(axes, row, names.index(row["policy"]))
+        axes.set_yticks(range(len(names)), [style.wrap(name, 64) for name in names], fontsize=5)
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("Violations (%)")
-        axes.set_title(style.wrap(cell, 60), fontsize=6)
+        axes.set_title(style.wrap(str(cell), 80), fontsize=6)
+    panels[-1].set_xlabel("Violations (%)")
     handles = [Patch(facecolor=style.CLASS_COLOURS[label], label=f"{label} priority") for label in _CLASSES]
     style.legend_above(figure, handles, 2)
     _footer(figure, frame, f"Bars: {_INTERVAL}")
