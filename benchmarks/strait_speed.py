@@ -155,7 +155,7 @@ def machine(gaps_s: np.ndarray) -> tuple[Profile, Workload]:
 # Counts ---------------------------------------------------------------------------------------------------------------
 
 COUNTED = {"walk": Forecast, "predict": Rls, "update": Estimates}
-MOST = {"events": 2.2, "walk": 2.5, "predict": 4.0, "update": 1.2}
+MOST = {"events": 2.5, "walk": 2.5, "predict": 5.5, "update": 1.3}
 """Per request, whatever the load: what the design of `strait` promises."""
 
 
