@@ -135,6 +135,20 @@ def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
     assert run_study(make_study(TINY), TINY, tmp_path, fresh=True).made > 0
 
 
+@pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": "s"}', "[]", "not JSON", ""])
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_that_is_not_a_studys_is_left_alone(tmp_path, content, fresh):
+    """A result of `stratsim replay` has a manifest.json and a summary.json too."""
+    for name in ("manifest.json", "summary.json"):
+        (tmp_path / name).write_text(content)
+    with pytest.raises(OutputError, match="exists already and is not a study's folder"):
+        run_study(make_study(TINY), TINY, tmp_path, fresh=fresh)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
+        "manifest.json": content,
+        "summary.json": content,
+    }
+
+
 def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch, capsys):
     real = one_run.make_policy
 
