@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import MissingExtraError, SpecError
 from stratsim.experiment.kinds import find_kind
+from stratsim.experiment.manifest import study_manifest
 from stratsim.experiment.store import KEY, Store, write_text
 from stratsim.experiment.study import make_study
 
@@ -48,13 +49,16 @@ def read_results(out: Path) -> tuple[Study, dict[str, Any], dict[str, dict[str, 
     Raises:
         SpecError: the folder holds no study.
     """
+    none = SpecError(f"{out}: there is no study (`stratsim experiment run` makes one)")
+    manifest = study_manifest(out / "manifest.json")
+    if manifest is None:
+        raise none
     try:
-        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         study = make_study(manifest["study"], out / "manifest.json")
         kind = find_kind(study.kind)
         points = json.loads((out / "saturation.json").read_text(encoding="utf-8")) if kind.conditions else {}
     except (OSError, ValueError):
-        raise SpecError(f"{out}: there is no study (`stratsim experiment run` makes one)") from None
+        raise none from None
     store = Store(out / "results.csv", [KEY, *kind.columns(study)])
     rows = [row for found in store.rows.values() for row in found]
     return study, kind.summarise(study, rows), points

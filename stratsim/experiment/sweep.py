@@ -18,7 +18,7 @@ from stratsim import __version__
 from stratsim.errors import OutputError, SpecError, StratsimError
 from stratsim.experiment.grid import cells, sha256
 from stratsim.experiment.kinds import Context, Kind, find_kind
-from stratsim.experiment.manifest import origin_label
+from stratsim.experiment.manifest import origin_label, study_manifest
 from stratsim.experiment.saturation import SaturationPoint, saturation
 from stratsim.experiment.spec import make_spec
 from stratsim.experiment.store import KEY, Store, write_text
@@ -261,11 +261,8 @@ def _open_folder(out: Path, record: Mapping[str, Any], code: str, *, fresh: bool
 
 def _study_manifest(out: Path) -> dict[str, Any]:
     """Return what manifest.json of a folder says; one that is not a study's is somebody's result, and stays."""
-    try:
-        found = json.loads((out / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = None
-    if not (isinstance(found, dict) and isinstance(found.get("study"), dict)):
+    found = study_manifest(out / _MANIFEST)
+    if found is None:
         raise OutputError(f"{out}: exists already and is not a study's folder (see manifest.json); choose another")
     return found
 

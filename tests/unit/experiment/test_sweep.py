@@ -149,6 +149,14 @@ def test_a_folder_that_is_not_a_studys_is_left_alone(tmp_path, content, fresh):
     }
 
 
+@pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": "s"}', "[]"])
+def test_a_result_of_replay_is_no_study_to_show(tmp_path, capsys, content):
+    (tmp_path / "manifest.json").write_text(content)
+    for command in (["show", str(tmp_path)], ["replay", str(tmp_path), "3f", "--out", str(tmp_path / "why")]):
+        assert main(["experiment", *command]) == 2
+        assert f"{tmp_path}: there is no study" in capsys.readouterr().err
+
+
 def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch, capsys):
     real = one_run.make_policy
 
