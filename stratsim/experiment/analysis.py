@@ -363,8 +363,9 @@ def _h3(
     """At least such a share of the way from the best blind rival to the oracle.
 
     Closed is (blind - strait) / (blind - oracle). The share s is reached where (1 - s) blind + s oracle - strait > 0:
-    linear, so its own t interval decides, whatever the denominator. Where the oracle is not better than the rival, by
-    its interval, there is no way to go: undecided.
+    linear, so its own t interval decides, whatever the denominator: `margin_pp` is what Strait is above that line, in
+    points. It and `gap_pp`, the blind rival minus the oracle, have simultaneous intervals. Where the oracle is not
+    better than the rival, by its interval, there is no way to go: undecided.
     """
     share = study.analysis.least_gap_closed
     oracle = next((name for name, policy in study.policies.items() if policy.role == "oracle"), None)
@@ -384,6 +385,7 @@ def _h3(
                 **labels[cell],
                 "rival": rivals[cell],
                 "gap_pp": _ends(gap),
+                "margin_pp": _ends(margin),
                 "closed": _ends(ratio_interval(blind - own, blind - best, study.analysis.level)) if gap.mean else None,
                 "verdict": _verdict(margin.low, margin.high, 0.0) if gap.low > 0 else "undecided",
             }
@@ -418,5 +420,5 @@ def _headline(
 
 
 def _same_cell(verdict: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
-    axes = verdict.keys() - {"hypothesis", "rival", "gap_pp", "closed", "verdict"}
+    axes = verdict.keys() - {"hypothesis", "rival", "gap_pp", "margin_pp", "closed", "verdict"}
     return all(verdict[axis] == entry[axis] for axis in axes)

@@ -87,18 +87,32 @@ def _fixed_table(study: Study, summary: Mapping[str, Any], places: Any) -> Table
 
 
 def _verdict_table(summary: Mapping[str, Any]) -> Table:
-    rows = []
-    for verdict in summary["hypotheses"]:
-        if verdict["hypothesis"] == "H2":
-            figures = {name: each["mean"] for name, each in verdict["diff_low_pp"].items()}
-            shown = ", ".join(f"{name} {_points(mean)}" for name, mean in figures.items())
-        elif verdict["hypothesis"] == "H1":
-            shown = f"{verdict['rival']} {' '.join(_difference(verdict['diff_high_pp'])[:2])}"
-        else:
-            closed = verdict["closed"]
-            shown = f"closed {100 * closed['mean']:.0f} % of {verdict['gap_pp']['mean']:.2f} pp" if closed else "no gap"
-        rows.append((verdict["hypothesis"], _cell(summary, verdict), verdict["verdict"], shown))
-    return Table("Hypotheses, by simultaneous intervals", ("", "cell", "verdict", "by"), rows, left=4)
+    rows = [
+        (verdict["hypothesis"], _cell(summary, verdict), verdict["verdict"], _grounds(verdict))
+        for verdict in summary["hypotheses"]
+    ]
+    return Table("Hypotheses, by simultaneous intervals", ("", "cell", "verdict", "by, pp"), rows, left=4)
+
+
+def _grounds(verdict: Mapping[str, Any]) -> str:
+    """Return what decides a verdict: figures with their simultaneous intervals, in percentage points."""
+    if verdict["hypothesis"] == "H1":
+        return f"{verdict['rival']} {_simultaneous(verdict['diff_high_pp'])}"
+    if verdict["hypothesis"] == "H2":
+        return ", ".join(f"{name} {_simultaneous(each)}" for name, each in verdict["diff_low_pp"].items())
+    gap, margin = verdict["gap_pp"], verdict["margin_pp"]
+    if gap["lo"] is None or gap["lo"] <= 0:
+        return f"no gap: {_with_interval(gap)}"
+    closed = f"closed {100 * verdict['closed']['mean']:.0f} % of {gap['mean']:.2f}"
+    return f"margin {_with_interval(margin)}, {closed}"
+
+
+def _simultaneous(found: Mapping[str, Any]) -> str:
+    return _with_interval(found, "_simultaneous")
+
+
+def _with_interval(found: Mapping[str, Any], kind: str = "") -> str:
+    return f"{_points(found['mean'])} [{_points(found[f'lo{kind}'])}, {_points(found[f'hi{kind}'])}]"
 
 
 def _percent(share: float) -> str:
