@@ -50,7 +50,7 @@ def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) ->
 
 def _settings(folder: Path, key: str) -> dict[str, Any]:
     """Return the settings of the run behind a row."""
-    study, _, points = read_results(folder)
+    study, _, points, _ = read_results(folder)
     kind = find_kind(study.kind)
     if not kind.conditions:
         raise SpecError(f"{folder}: the runs of a study of {study.kind} are no replays of one policy")

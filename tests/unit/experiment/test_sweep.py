@@ -157,6 +157,19 @@ def test_a_result_of_replay_is_no_study_to_show(tmp_path, capsys, content):
         assert f"{tmp_path}: there is no study" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("kept", "message"), [(None, "no rows"), (0, "no rows"), (1, "no rows"), (4, "3 rows so far")])
+def test_a_study_without_results_says_so(done, tmp_path, capsys, kept, message):
+    """`kept` lines of results.csv, of which the first has the names; None: there is no file."""
+    out, _ = done
+    for name in ("manifest.json", "saturation.json"):
+        (tmp_path / name).write_bytes((out / name).read_bytes())
+    if kept is not None:
+        lines = (out / "results.csv").read_text().splitlines(keepends=True)
+        (tmp_path / "results.csv").write_text("".join(lines[:kept]))
+    assert main(["experiment", "show", str(tmp_path)]) == 0
+    assert message in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch, capsys):
     real = one_run.make_policy
 
