@@ -2,10 +2,12 @@
 
 import csv
 import json
+import re
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from stratsim import bundled
 from stratsim.cli import main
 from stratsim.errors import OutputError, SpecError
 from stratsim.experiment import one_run
@@ -244,7 +246,9 @@ role = "rival-blind"
     assert capsys.readouterr().out.splitlines()[:-2] == shown.splitlines()[:-3]
     assert main(["experiment", "show", str(tmp_path)]) == 2
     assert main(["experiment", "plan", str(path)]) == 0
-    assert "pilot runs 2, results runs 4" in capsys.readouterr().out
+    planned = capsys.readouterr().out
+    assert "pilot runs 2, results runs 4" in planned
+    assert re.fullmatch(r"about \d+(\.\d)? (s|minutes|hours) with 1 job", planned.splitlines()[-1])
 
 
 def test_a_policy_that_fails_does_not_lose_the_plan(monkeypatch):
@@ -260,6 +264,15 @@ def test_a_policy_that_fails_does_not_lose_the_plan(monkeypatch):
     assert {each.name: each.failure for each in plan.policies if each.failure} == {"fifo": "broken"}
     assert plan.runs == {"pilot": 10, "results": 16}
     assert all(each.seconds > 0 for each in plan.policies if not each.failure)
+
+
+def test_a_plan_without_policies_has_no_time(capsys):
+    """Study 1 is of the kind `predictors`."""
+    assert main(["experiment", "plan", str(bundled.names("experiments")["study-1"]), "--quick"]) == 0
+    shown = capsys.readouterr().out
+    assert "no time is estimated" in shown
+    assert "policy" not in shown
+    assert "about" not in shown
 
 
 def test_a_row_can_be_run_again_and_explained(done, tmp_path, capsys):
