@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -289,9 +290,24 @@ def test_a_row_can_be_run_again_and_explained(done, tmp_path, capsys):
     assert "changed" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("row", ["", "nothing"])
-def test_a_row_that_is_not_there_is_refused(done, tmp_path, capsys, row):
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("", ": a row is named by its spec_sha256 in results.csv"),
+        ("nothing", ": no rows whose spec_sha256 begins with 'nothing'"),
+    ],
+)
+def test_a_row_that_is_not_there_is_refused(done, tmp_path, capsys, row, message):
     out, _ = done
     assert main(["experiment", "replay", str(out), row, "--out", str(tmp_path / "why")]) == 2
-    assert "rows whose spec_sha256 begins with" in capsys.readouterr().err
+    assert f"{out}{message}" in capsys.readouterr().err
     assert not (tmp_path / "why").exists()
+
+
+def test_a_beginning_that_several_rows_have_is_refused(done, tmp_path, capsys):
+    """More rows than hexadecimal digits: two begin alike."""
+    out, _ = done
+    firsts = [row["spec_sha256"][0] for row in rows_of(out)]
+    digit, count = Counter(firsts).most_common(1)[0]
+    assert main(["experiment", "replay", str(out), digit, "--out", str(tmp_path / "why")]) == 2
+    assert f"{count} rows whose spec_sha256 begins with '{digit}': give more of it" in capsys.readouterr().err
