@@ -17,6 +17,7 @@ import numpy as np
 
 from stratsim.experiment.grid import axis_columns
 from stratsim.experiment.selection import BEST, FIXED, PILOT, best_of, choose, figure, for_seeds
+from stratsim.experiment.store import KEY
 from stratsim.experiment.study import CONCURRENCY
 from stratsim.stats.comparison import compare_paired, low_price_interval, ratio_interval
 from stratsim.stats.intervals import Interval, mean_interval, paired_interval
@@ -175,7 +176,7 @@ def _by_trial(
 def _entries(
     study: Study, labels: Mapping[str, str], at: str, place: _Place, blinds: Mapping[str, _Blind]
 ) -> list[dict[str, Any]]:
-    """Return what is said of every policy in one cell."""
+    """Return what is said of every policy in one cell; `row` is its run with the first result seed, as an example."""
     blind = blinds[at].name if at in blinds else None
     strait, level = _strait(study), study.analysis.level
     others = [n for n in place.rows if strait in place.rows and n != strait and study.policies[n].role != "ablation"]
@@ -197,6 +198,7 @@ def _entries(
                 "setting": choice.setting,
                 CONCURRENCY: choice.concurrency,
                 "seeds": len(study.seeds.results),
+                "row": place.rows[name][0][KEY],
                 **_violations(place, name, level),
                 "against": rival if name == strait else None,
                 "diff_high_pp": _difference(high, against),

@@ -26,7 +26,10 @@ _COLUMNS = (
     "p Holm",
     "low price pp",
     "Jain high",
+    "row",
 )
+_DIGITS = 8
+"""Of a row's hash: enough for `stratsim experiment replay`."""
 
 
 def tables(study: Study, summary: Mapping[str, Any]) -> list[Table]:
@@ -56,21 +59,25 @@ def _cell(summary: Mapping[str, Any], entry: Mapping[str, Any], without: Sequenc
 
 
 def _cell_table(summary: Mapping[str, Any], name: str, entries: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the policies of a cell; each row has Strait's difference to it, so Strait's own row has none."""
+    strait = summary["strait_policy"]
+    blind = next((entry["against"] for entry in entries if entry["policy"] == strait), None)
     rows = [
         (
-            entry["policy"] if not entry["against"] else f"{entry['policy']} (against {entry['against']})",
+            f"{entry['policy']} (best blind)" if entry["policy"] == blind else entry["policy"],
             str(entry[CONCURRENCY]),
             entry["setting"] if summary["trials"][entry["policy"]] > 1 else "",
             _percent(entry["violation_high"]),
             _percent(entry["violation_low"]),
-            *_difference(entry["diff_high_pp"]),
+            *_difference(None if entry["policy"] == strait else entry["diff_high_pp"]),
             _points(entry["low_price"]),
             f"{entry['high_jain_models']:.3f}",
+            entry["row"][:_DIGITS],
         )
         for entry in sorted(entries, key=lambda entry: (entry["role"] == "ablation", entry["violation_high"]))
     ]
     intense = ", intense" if entries[0]["intense"] else ""
-    title = f"{name}{intense}: best C; difference is {summary['strait_policy']} minus the policy, high priority"
+    title = f"{name}{intense}: best C; difference is {strait} minus the policy, high priority"
     return Table(title, _COLUMNS, rows, left=3)
 
 

@@ -190,9 +190,10 @@ def test_without_results_nothing_is_said():
 
 def test_tables_and_figures_show_what_the_summary_says(summary):
     first = tables(STUDY, summary)[0]
-    (line,) = [row for row in first.rows if row[0].startswith("strait")]
-    assert line[:2] == ("strait (against edf)", "2")
-    assert line[3:7] == ("3.00", "22.00", "-5.00", "[-9.30, -0.70]")
+    found = {row[0]: row for row in first.rows}
+    assert set(found) == {*STUDY.policies, "edf (best blind)"} - {"edf"}
+    assert found["strait"][1:7] == ("2", "", "3.00", "22.00", "-", "-")
+    assert found["edf (best blind)"][3:7] == ("8.00", "30.00", "-5.00", "[-9.30, -0.70]")
     made = figures(STUDY, summary)
     assert set(made) == {"study-violations", "study-differences", "study-equity", "study-ablations"}
     assert {row[1] for row in made["study-ablations"].rows} == {"strait", "oracle", "half"}

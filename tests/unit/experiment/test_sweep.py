@@ -239,7 +239,7 @@ role = "rival-blind"
     )
     assert main(["experiment", "run", str(path), "--out", str(out)]) == 0
     shown = capsys.readouterr().out
-    assert "strait (against edf)" in shown
+    assert "edf (best blind)" in shown
     assert "6 runs made, 0 failed, 6 rows" in shown
     summary = json.loads((out / "summary.json").read_text())
     assert {entry["policy"] for entry in summary["cells"]} == {"strait", "edf"}
@@ -311,3 +311,14 @@ def test_a_beginning_that_several_rows_have_is_refused(done, tmp_path, capsys):
     digit, count = Counter(firsts).most_common(1)[0]
     assert main(["experiment", "replay", str(out), digit, "--out", str(tmp_path / "why")]) == 2
     assert f"{count} rows whose spec_sha256 begins with '{digit}': give more of it" in capsys.readouterr().err
+
+
+def test_the_row_that_a_table_names_can_be_run_again(done, tmp_path, capsys):
+    """The last column, of the policy's run with the first result seed."""
+    out, _ = done
+    assert main(["experiment", "show", str(out)]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("oracle"))
+    assert main(["experiment", "replay", str(out), line.split()[-1], "--out", str(tmp_path / "why")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("strait(predictor=oracle) at C = ")
+    assert "seed 11;" in shown
