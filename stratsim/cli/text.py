@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["heading", "is_terminal", "ms", "number", "table"]
+__all__ = ["duration", "heading", "is_terminal", "ms", "number", "table"]
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -93,9 +93,21 @@ def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(len(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
 
 
+_NEXT_UNIT = 90
+"""From so many seconds on a duration is in minutes, from so many minutes on in hours."""
+
+
 def ms(seconds: float) -> str:
     """Return a time in milliseconds with four significant digits."""
     return number(seconds * 1e3)
+
+
+def duration(seconds: float) -> str:
+    """Return how long something takes, roughly and at least a second: `3 s`, `12 minutes`, `5.5 hours`."""
+    if seconds < _NEXT_UNIT:
+        return f"{max(1.0, seconds):.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < _NEXT_UNIT else f"{minutes / 60:.1f} hours"
 
 
 def number(value: float | None) -> str:

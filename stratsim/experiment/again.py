@@ -50,18 +50,28 @@ def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) ->
 
 def _settings(folder: Path, key: str) -> dict[str, Any]:
     """Return the settings of the run behind a row."""
-    study, _, points = read_results(folder)
+    study, _, points, _ = read_results(folder)
     kind = find_kind(study.kind)
     if not kind.conditions:
         raise SpecError(f"{folder}: the runs of a study of {study.kind} are no replays of one policy")
     store = Store(folder / "results.csv", [KEY, *kind.columns(study)])
-    found = [each for each in store.rows if key and each.startswith(key)]
-    if len(found) != 1:
-        raise SpecError(f"{folder}: {len(found) or 'no'} rows whose spec_sha256 begins with {key!r}")
-    rows = [row for each in store.rows.values() for row in each]
+    row = _row(folder, store, key)
+    rows = [each for made in store.rows.values() for each in made]
     context = context_of(study, folder)
     for stage in kind.stages:
         for task in stage(study, context, rows):
-            if task.sha256 == found[0]:
+            if task.sha256 == row:
                 return at_rate(task, points)
-    raise SpecError(f"{folder}: row {found[0]} is not of the study that manifest.json holds")
+    raise SpecError(f"{folder}: row {row} is not of the study that manifest.json holds")
+
+
+def _row(folder: Path, store: Store, key: str) -> str:
+    """Return the whole hash of the row that a beginning of it names."""
+    if not key:
+        raise SpecError(f"{folder}: a row is named by its spec_sha256 in results.csv, or by the beginning of it")
+    found = [each for each in store.rows if each.startswith(key)]
+    if not found:
+        raise SpecError(f"{folder}: no rows whose spec_sha256 begins with {key!r}")
+    if len(found) > 1:
+        raise SpecError(f"{folder}: {len(found)} rows whose spec_sha256 begins with {key!r}: give more of it")
+    return found[0]

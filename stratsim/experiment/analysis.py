@@ -17,6 +17,7 @@ import numpy as np
 
 from stratsim.experiment.grid import axis_columns
 from stratsim.experiment.selection import BEST, FIXED, PILOT, best_of, choose, figure, for_seeds
+from stratsim.experiment.store import KEY
 from stratsim.experiment.study import CONCURRENCY
 from stratsim.stats.comparison import compare_paired, low_price_interval, ratio_interval
 from stratsim.stats.intervals import Interval, mean_interval, paired_interval
@@ -175,7 +176,7 @@ def _by_trial(
 def _entries(
     study: Study, labels: Mapping[str, str], at: str, place: _Place, blinds: Mapping[str, _Blind]
 ) -> list[dict[str, Any]]:
-    """Return what is said of every policy in one cell."""
+    """Return what is said of every policy in one cell; `row` is its run with the first result seed, as an example."""
     blind = blinds[at].name if at in blinds else None
     strait, level = _strait(study), study.analysis.level
     others = [n for n in place.rows if strait in place.rows and n != strait and study.policies[n].role != "ablation"]
@@ -197,6 +198,7 @@ def _entries(
                 "setting": choice.setting,
                 CONCURRENCY: choice.concurrency,
                 "seeds": len(study.seeds.results),
+                "row": place.rows[name][0][KEY],
                 **_violations(place, name, level),
                 "against": rival if name == strait else None,
                 "diff_high_pp": _difference(high, against),
@@ -363,8 +365,9 @@ def _h3(
     """At least such a share of the way from the best blind rival to the oracle.
 
     Closed is (blind - strait) / (blind - oracle). The share s is reached where (1 - s) blind + s oracle - strait > 0:
-    linear, so its own t interval decides, whatever the denominator. Where the oracle is not better than the rival, by
-    its interval, there is no way to go: undecided.
+    linear, so its own t interval decides, whatever the denominator: `margin_pp` is what Strait is above that line, in
+    points. It and `gap_pp`, the blind rival minus the oracle, have simultaneous intervals. Where the oracle is not
+    better than the rival, by its interval, there is no way to go: undecided.
     """
     share = study.analysis.least_gap_closed
     oracle = next((name for name, policy in study.policies.items() if policy.role == "oracle"), None)
@@ -384,6 +387,7 @@ def _h3(
                 **labels[cell],
                 "rival": rivals[cell],
                 "gap_pp": _ends(gap),
+                "margin_pp": _ends(margin),
                 "closed": _ends(ratio_interval(blind - own, blind - best, study.analysis.level)) if gap.mean else None,
                 "verdict": _verdict(margin.low, margin.high, 0.0) if gap.low > 0 else "undecided",
             }
@@ -418,5 +422,5 @@ def _headline(
 
 
 def _same_cell(verdict: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
-    axes = verdict.keys() - {"hypothesis", "rival", "gap_pp", "closed", "verdict"}
+    axes = verdict.keys() - {"hypothesis", "rival", "gap_pp", "margin_pp", "closed", "verdict"}
     return all(verdict[axis] == entry[axis] for axis in axes)

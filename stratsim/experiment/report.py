@@ -26,7 +26,10 @@ _COLUMNS = (
     "p Holm",
     "low price pp",
     "Jain high",
+    "row",
 )
+_DIGITS = 8
+"""Of a row's hash: enough for `stratsim experiment replay`."""
 
 
 def tables(study: Study, summary: Mapping[str, Any]) -> list[Table]:
@@ -56,21 +59,25 @@ def _cell(summary: Mapping[str, Any], entry: Mapping[str, Any], without: Sequenc
 
 
 def _cell_table(summary: Mapping[str, Any], name: str, entries: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the policies of a cell; each row has Strait's difference to it, so Strait's own row has none."""
+    strait = summary["strait_policy"]
+    blind = next((entry["against"] for entry in entries if entry["policy"] == strait), None)
     rows = [
         (
-            entry["policy"] if not entry["against"] else f"{entry['policy']} (against {entry['against']})",
+            f"{entry['policy']} (best blind)" if entry["policy"] == blind else entry["policy"],
             str(entry[CONCURRENCY]),
             entry["setting"] if summary["trials"][entry["policy"]] > 1 else "",
             _percent(entry["violation_high"]),
             _percent(entry["violation_low"]),
-            *_difference(entry["diff_high_pp"]),
+            *_difference(None if entry["policy"] == strait else entry["diff_high_pp"]),
             _points(entry["low_price"]),
             f"{entry['high_jain_models']:.3f}",
+            entry["row"][:_DIGITS],
         )
         for entry in sorted(entries, key=lambda entry: (entry["role"] == "ablation", entry["violation_high"]))
     ]
     intense = ", intense" if entries[0]["intense"] else ""
-    title = f"{name}{intense}: best C; difference is {summary['strait_policy']} minus the policy, high priority"
+    title = f"{name}{intense}: best C; difference is {strait} minus the policy, high priority"
     return Table(title, _COLUMNS, rows, left=3)
 
 
@@ -87,18 +94,32 @@ def _fixed_table(study: Study, summary: Mapping[str, Any], places: Any) -> Table
 
 
 def _verdict_table(summary: Mapping[str, Any]) -> Table:
-    rows = []
-    for verdict in summary["hypotheses"]:
-        if verdict["hypothesis"] == "H2":
-            figures = {name: each["mean"] for name, each in verdict["diff_low_pp"].items()}
-            shown = ", ".join(f"{name} {_points(mean)}" for name, mean in figures.items())
-        elif verdict["hypothesis"] == "H1":
-            shown = f"{verdict['rival']} {' '.join(_difference(verdict['diff_high_pp'])[:2])}"
-        else:
-            closed = verdict["closed"]
-            shown = f"closed {100 * closed['mean']:.0f} % of {verdict['gap_pp']['mean']:.2f} pp" if closed else "no gap"
-        rows.append((verdict["hypothesis"], _cell(summary, verdict), verdict["verdict"], shown))
-    return Table("Hypotheses, by simultaneous intervals", ("", "cell", "verdict", "by"), rows, left=4)
+    rows = [
+        (verdict["hypothesis"], _cell(summary, verdict), verdict["verdict"], _grounds(verdict))
+        for verdict in summary["hypotheses"]
+    ]
+    return Table("Hypotheses, by simultaneous intervals", ("", "cell", "verdict", "by, pp"), rows, left=4)
+
+
+def _grounds(verdict: Mapping[str, Any]) -> str:
+    """Return what decides a verdict: figures with their simultaneous intervals, in percentage points."""
+    if verdict["hypothesis"] == "H1":
+        return f"{verdict['rival']} {_simultaneous(verdict['diff_high_pp'])}"
+    if verdict["hypothesis"] == "H2":
+        return ", ".join(f"{name} {_simultaneous(each)}" for name, each in verdict["diff_low_pp"].items())
+    gap, margin = verdict["gap_pp"], verdict["margin_pp"]
+    if gap["lo"] is None or gap["lo"] <= 0:
+        return f"no gap: {_with_interval(gap)}"
+    closed = f"closed {100 * verdict['closed']['mean']:.0f} % of {gap['mean']:.2f}"
+    return f"margin {_with_interval(margin)}, {closed}"
+
+
+def _simultaneous(found: Mapping[str, Any]) -> str:
+    return _with_interval(found, "_simultaneous")
+
+
+def _with_interval(found: Mapping[str, Any], kind: str = "") -> str:
+    return f"{_points(found['mean'])} [{_points(found[f'lo{kind}'])}, {_points(found[f'hi{kind}'])}]"
 
 
 def _percent(share: float) -> str:

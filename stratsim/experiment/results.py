@@ -7,10 +7,11 @@ import io
 import json
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim.errors import MissingExtraError, SpecError
 from stratsim.experiment.kinds import find_kind
+from stratsim.experiment.manifest import study_manifest
 from stratsim.experiment.store import KEY, Store, write_text
 from stratsim.experiment.study import make_study
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from stratsim.experiment.study import Study
     from stratsim.experiment.sweep import Outcome
 
-__all__ = ["read_results", "write_summary"]
+__all__ = ["Results", "read_results", "write_summary"]
 
 
 def write_summary(study: Study, outcome: Outcome, out: Path) -> tuple[dict[str, Any], list[str]]:
@@ -42,22 +43,37 @@ def write_summary(study: Study, outcome: Outcome, out: Path) -> tuple[dict[str, 
     return summary, _draw(folder, list(made))
 
 
-def read_results(out: Path) -> tuple[Study, dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the study of a folder, its summary computed anew from the rows there, and load 1.0.
+class Results(NamedTuple):
+    """What a study's folder holds."""
+
+    study: Study
+    summary: dict[str, Any]
+    """Computed anew from the rows."""
+    saturations: dict[str, dict[str, Any]]
+    """Load 1.0, where the study has such loads."""
+    rows: int
+    """How many lines `results.csv` has so far."""
+
+
+def read_results(out: Path) -> Results:
+    """Return what a study's folder holds.
 
     Raises:
         SpecError: the folder holds no study.
     """
+    none = SpecError(f"{out}: there is no study (`stratsim experiment run` makes one)")
+    manifest = study_manifest(out / "manifest.json")
+    if manifest is None:
+        raise none
     try:
-        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         study = make_study(manifest["study"], out / "manifest.json")
         kind = find_kind(study.kind)
         points = json.loads((out / "saturation.json").read_text(encoding="utf-8")) if kind.conditions else {}
     except (OSError, ValueError):
-        raise SpecError(f"{out}: there is no study (`stratsim experiment run` makes one)") from None
+        raise none from None
     store = Store(out / "results.csv", [KEY, *kind.columns(study)])
     rows = [row for found in store.rows.values() for row in found]
-    return study, kind.summarise(study, rows), points
+    return Results(study, kind.summarise(study, rows), points, len(rows))
 
 
 def _csv(table: Table, origin: str) -> str:

@@ -18,7 +18,7 @@ from stratsim import __version__
 from stratsim.errors import OutputError, SpecError, StratsimError
 from stratsim.experiment.grid import cells, sha256
 from stratsim.experiment.kinds import Context, Kind, find_kind
-from stratsim.experiment.manifest import origin_label
+from stratsim.experiment.manifest import origin_label, study_manifest
 from stratsim.experiment.saturation import SaturationPoint, saturation
 from stratsim.experiment.spec import make_spec
 from stratsim.experiment.store import KEY, Store, write_text
@@ -97,7 +97,8 @@ def run_study(
         trust: Keep rows that other code made.
 
     Raises:
-        OutputError: `out` cannot be written, or has rows that another version of the code made.
+        OutputError: `out` cannot be written, holds something else than a study, or has rows that another version of
+            the code made.
         StratsimError: the study names what cannot be used.
     """
     kind = find_kind(study.kind)
@@ -248,15 +249,22 @@ def _open_folder(out: Path, record: Mapping[str, Any], code: str, *, fresh: bool
     except OSError as error:
         raise OutputError(f"{out}: cannot be made: {error.strerror or error}") from error
     manifest = out / _MANIFEST
-    if manifest.exists() and not (fresh or trust):
-        earlier = json.loads(manifest.read_text(encoding="utf-8")).get("code_sha256")
-        if earlier != code and (out / _RESULT).exists():
-            raise OutputError(f"{out}: made by other code than this; --fresh starts anew, --trust keeps its rows")
+    earlier = _study_manifest(out) if manifest.exists() else {}
+    if earlier and not (fresh or trust) and earlier.get("code_sha256") != code and (out / _RESULT).exists():
+        raise OutputError(f"{out}: made by other code than this; --fresh starts anew, --trust keeps its rows")
     if fresh:
         for name in (_RESULT, _TIMINGS, _SATURATION):
             (out / name).unlink(missing_ok=True)
     made = {"stratsim_version": __version__, "code_sha256": code, "study_sha256": sha256(record)}
     write_text(manifest, json.dumps({**made, "study": record}, indent=1) + "\n")
+
+
+def _study_manifest(out: Path) -> dict[str, Any]:
+    """Return what manifest.json of a folder says; one that is not a study's is somebody's result, and stays."""
+    found = study_manifest(out / _MANIFEST)
+    if found is None:
+        raise OutputError(f"{out}: exists already and is not a study's folder (see manifest.json); choose another")
+    return found
 
 
 def code_sha256(more: Sequence[str] = ()) -> str:

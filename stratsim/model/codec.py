@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from stratsim import bundled
 from stratsim.errors import ProfileError, SchemaVersionError, SpecError, StratsimError, suggest
@@ -270,7 +270,11 @@ def _locate(
             msgspec.convert(value, expected, str_keys=True)
         except msgspec.ValidationError as problem:
             return _locate(value, expected, str(problem), (*where, key))
-    return where, message.split(" - at `", maxsplit=1)[0]
+    message = message.split(" - at `", maxsplit=1)[0]
+    known = _without_none(kind)
+    if get_origin(known) is Literal and isinstance(data, str):
+        message = f"{message}; known: {', '.join(map(str, get_args(known)))}"
+    return where, message
 
 
 def _path(where: Sequence[str | int]) -> str:

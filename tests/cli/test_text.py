@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stratsim.cli.text import is_terminal, ms, number, table
+from stratsim.cli.text import duration, is_terminal, ms, number, table
 
 COLUMNS = ("policy", "class", *(f"figure {n}" for n in range(9)))
 ROWS = [
@@ -109,3 +109,11 @@ def test_a_closed_stream_is_no_terminal():
     assert not is_terminal(None)
     assert not is_terminal(io.StringIO())
     assert is_terminal(Terminal())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.003, "1 s"), (3.2, "3 s"), (89, "89 s"), (90, "2 minutes"), (725, "12 minutes"), (5400, "1.5 hours")],
+)
+def test_a_duration_is_in_the_unit_that_people_think_in(seconds, text):
+    assert duration(seconds) == text

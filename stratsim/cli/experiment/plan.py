@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stratsim.cli.experiment.output import show_saturations
-from stratsim.cli.text import heading, number, table
+from stratsim.cli.text import duration, heading, number, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stratsim.experiment.planning import PolicyPlan
 
 __all__ = ["plan"]
 
@@ -27,7 +33,8 @@ Examples:
 def plan(file: Path, jobs: int, quick: bool, no_time: bool) -> None:
     """Say how many runs the study in FILE has, and how long they will take.
 
-    The time is estimated from one short run of every policy, in the first cell that it is in.
+    The time is estimated from one short run of every policy, in the first cell that it is in. A study without policies
+    (kind `predictors`) is only counted.
     """
     from stratsim.experiment.planning import make_plan
     from stratsim.experiment.study import load_study
@@ -37,16 +44,28 @@ def plan(file: Path, jobs: int, quick: bool, no_time: bool) -> None:
     heading(study.title)
     click.echo(f"cells {found.cells}, " + ", ".join(f"{stage} runs {count}" for stage, count in found.runs.items()))
     show_saturations(found.saturations.values())
-    heading("Policies")
+    if not found.policies:
+        click.echo(f"no time is estimated: runs of a study of {study.kind} are not timed")
+        return
+    _show_policies(found.policies)
+    timed = [each.total_s for each in found.policies if each.seconds is not None]
+    if timed:
+        click.echo()
+        click.echo(f"about {duration(sum(timed) / jobs)} with {jobs} job{'s' * (jobs > 1)}")
+
+
+def _show_policies(policies: Sequence[PolicyPlan]) -> None:
+    """Print what each policy costs, and why one could not be timed."""
     rows = [
-        (each.name, each.role, str(each.trials), str(each.runs), number(each.seconds), number(each.total_s / 60))
-        for each in found.policies
+        (each.name, each.role, str(each.trials), str(each.runs), number(each.seconds), _total(each))
+        for each in policies
     ]
-    table(("policy", "role", "trials", "runs", "s per run", "minutes"), rows, left=2)
-    for each in found.policies:
+    heading("Policies")
+    table(("policy", "role", "trials", "runs", "s per run", "all runs"), rows, left=2)
+    for each in policies:
         if each.failure is not None:
             click.echo(f"note: {each.name} cannot be timed: {each.failure}", err=True)
-    if not no_time:
-        total = sum(each.total_s for each in found.policies)
-        click.echo()
-        click.echo(f"about {number(total / 60 / jobs)} minutes with {jobs} job{'s' * (jobs > 1)}")
+
+
+def _total(policy: PolicyPlan) -> str:
+    return "-" if policy.seconds is None else duration(policy.total_s)

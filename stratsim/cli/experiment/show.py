@@ -29,9 +29,13 @@ def show(directory: Path, as_json: bool) -> None:
     """
     from stratsim.experiment.results import read_results
 
-    study, summary, points = read_results(directory)
+    study, summary, points, rows = read_results(directory)
     if as_json:
         click.echo(json.dumps(summary, allow_nan=False))
         return
     show_saturations(points.values())
-    show_tables(study, summary)
+    if rows:
+        show_tables(study, summary)
+    if not (rows and summary.get("cells", True)):
+        click.echo()
+        click.echo(f"{rows} rows so far: no cell is complete" if rows else "there are no rows yet")

@@ -1,5 +1,6 @@
 """The analysis, against tables worked out by hand; and that result seeds choose nothing."""
 
+import json
 import math
 import random
 
@@ -189,13 +190,46 @@ def test_without_results_nothing_is_said():
 
 def test_tables_and_figures_show_what_the_summary_says(summary):
     first = tables(STUDY, summary)[0]
-    (line,) = [row for row in first.rows if row[0].startswith("strait")]
-    assert line[:2] == ("strait (against edf)", "2")
-    assert line[3:7] == ("3.00", "22.00", "-5.00", "[-9.30, -0.70]")
+    found = {row[0]: row for row in first.rows}
+    assert set(found) == {*STUDY.policies, "edf (best blind)"} - {"edf"}
+    assert found["strait"][1:7] == ("2", "", "3.00", "22.00", "-", "-")
+    assert found["edf (best blind)"][3:7] == ("8.00", "30.00", "-5.00", "[-9.30, -0.70]")
     made = figures(STUDY, summary)
     assert set(made) == {"study-violations", "study-differences", "study-equity", "study-ablations"}
     assert {row[1] for row in made["study-ablations"].rows} == {"strait", "oracle", "half"}
     assert all(len(row) == len(table.columns) for table in made.values() for row in table.rows)
+
+
+def grounds(summary):
+    """Return what the table of verdicts says, by hypothesis."""
+    table = tables(STUDY, summary)[-1]
+    assert table.title == "Hypotheses, by simultaneous intervals"
+    return {row[0]: row[2:] for row in table.rows}
+
+
+def test_the_verdicts_show_the_intervals_that_decide(summary):
+    """H3: 2, 3, 4 minus the half way 3.5, 4.5, 7: -1.5, -1.5, -3, mean -2, s = sqrt(0.75)."""
+    reach = 4.302653 * math.sqrt(0.75 / 3)
+    margin = verdict(summary, "H3")["margin_pp"]
+    assert (margin["mean"], margin["lo"], margin["hi"]) == pytest.approx((-2, -2 - reach, -2 + reach), rel=1e-6)
+    found = grounds(summary)
+    assert found["H1"] == ("undecided", "edf -5.00 [-9.30, -0.70]")
+    assert found["H2"] == ("supported", "gated -20.00 [-22.48, -17.52]")
+    assert found["H3"] == ("undecided", "margin -2.00 [-4.15, +0.15], closed 83 % of 6.00")
+
+
+def test_a_verdict_shows_the_simultaneous_interval_not_the_plain_one(summary):
+    other = json.loads(json.dumps(summary))
+    for each in other["hypotheses"]:
+        if each["hypothesis"] == "H1":
+            each["diff_high_pp"] |= {"lo_simultaneous": -11.0, "hi_simultaneous": None}
+    assert grounds(other)["H1"][1] == "edf -5.00 [-11.00, -]"
+
+
+def test_nothing_is_closed_where_the_oracle_is_not_better_with_certainty():
+    """EDF - oracle: 4, 5, -1."""
+    summary = summarise(STUDY, rows(dict(HIGH, edf=(0.05, 0.05, 0.07, 0.02))))
+    assert grounds(summary)["H3"] == ("undecided", "no gap: +2.67 [-5.32, +10.65]")
 
 
 def test_the_figures_have_the_columns_that_are_drawn(summary):

@@ -58,7 +58,10 @@ def with_policy(**entry):
         (data(seeds={"pilot": [1, 2], "results": [2, 3]}), "must not be seeds of the results: [2] - at $.seeds"),
         (data(seeds={"pilot": [1], "results": [2]}), "results needs at least 2 seeds"),
         (data(policies={}), "f: there is no policy - at $.policies"),
-        (with_policy(role="rival"), "Invalid enum value 'rival' - at $.policies.p.role"),
+        (
+            with_policy(role="rival"),
+            "'rival'; known: strait, rival-blind, rival-aware, rival-preemptive, oracle, ablation, reference - at $.",
+        ),
         (with_policy(policy="fifi"), "unknown policy 'fifi'; did you mean 'fifo'? - at $.policies.p"),
         (with_policy(settings={"f": [1]}), "'f' has values, but policy has no {f}: 'fifo' - at $.policies.p"),
         (with_policy(only={"laod": [1]}), "f: no setting 'laod'; did you mean 'load'? - at $.policies.p.only"),

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import re
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from stratsim import bundled
 from stratsim.cli import main
 from stratsim.errors import OutputError, SpecError
 from stratsim.experiment import one_run
@@ -135,6 +138,41 @@ def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
     assert run_study(make_study(TINY), TINY, tmp_path, fresh=True).made > 0
 
 
+@pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": "s"}', "[]", "not JSON", ""])
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_that_is_not_a_studys_is_left_alone(tmp_path, content, fresh):
+    """A result of `stratsim replay` has a manifest.json and a summary.json too."""
+    for name in ("manifest.json", "summary.json"):
+        (tmp_path / name).write_text(content)
+    with pytest.raises(OutputError, match="exists already and is not a study's folder"):
+        run_study(make_study(TINY), TINY, tmp_path, fresh=fresh)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
+        "manifest.json": content,
+        "summary.json": content,
+    }
+
+
+@pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": "s"}', "[]"])
+def test_a_result_of_replay_is_no_study_to_show(tmp_path, capsys, content):
+    (tmp_path / "manifest.json").write_text(content)
+    for command in (["show", str(tmp_path)], ["replay", str(tmp_path), "3f", "--out", str(tmp_path / "why")]):
+        assert main(["experiment", *command]) == 2
+        assert f"{tmp_path}: there is no study" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kept", "message"), [(None, "no rows"), (0, "no rows"), (1, "no rows"), (4, "3 rows so far")])
+def test_a_study_without_results_says_so(done, tmp_path, capsys, kept, message):
+    """`kept` lines of results.csv, of which the first has the names; None: there is no file."""
+    out, _ = done
+    for name in ("manifest.json", "saturation.json"):
+        (tmp_path / name).write_bytes((out / name).read_bytes())
+    if kept is not None:
+        lines = (out / "results.csv").read_text().splitlines(keepends=True)
+        (tmp_path / "results.csv").write_text("".join(lines[:kept]))
+    assert main(["experiment", "show", str(tmp_path)]) == 0
+    assert message in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch, capsys):
     real = one_run.make_policy
 
@@ -201,7 +239,7 @@ role = "rival-blind"
     )
     assert main(["experiment", "run", str(path), "--out", str(out)]) == 0
     shown = capsys.readouterr().out
-    assert "strait (against edf)" in shown
+    assert "edf (best blind)" in shown
     assert "6 runs made, 0 failed, 6 rows" in shown
     summary = json.loads((out / "summary.json").read_text())
     assert {entry["policy"] for entry in summary["cells"]} == {"strait", "edf"}
@@ -209,7 +247,9 @@ role = "rival-blind"
     assert capsys.readouterr().out.splitlines()[:-2] == shown.splitlines()[:-3]
     assert main(["experiment", "show", str(tmp_path)]) == 2
     assert main(["experiment", "plan", str(path)]) == 0
-    assert "pilot runs 2, results runs 4" in capsys.readouterr().out
+    planned = capsys.readouterr().out
+    assert "pilot runs 2, results runs 4" in planned
+    assert re.fullmatch(r"about \d+(\.\d)? (s|minutes|hours) with 1 job", planned.splitlines()[-1])
 
 
 def test_a_policy_that_fails_does_not_lose_the_plan(monkeypatch):
@@ -227,6 +267,15 @@ def test_a_policy_that_fails_does_not_lose_the_plan(monkeypatch):
     assert all(each.seconds > 0 for each in plan.policies if not each.failure)
 
 
+def test_a_plan_without_policies_has_no_time(capsys):
+    """Study 1 is of the kind `predictors`."""
+    assert main(["experiment", "plan", str(bundled.names("experiments")["study-1"]), "--quick"]) == 0
+    shown = capsys.readouterr().out
+    assert "no time is estimated" in shown
+    assert "policy" not in shown
+    assert "about" not in shown
+
+
 def test_a_row_can_be_run_again_and_explained(done, tmp_path, capsys):
     out, _ = done
     row = next(row for row in rows_of(out) if row["phase"] == "results" and row["policy"] == "oracle")
@@ -241,9 +290,35 @@ def test_a_row_can_be_run_again_and_explained(done, tmp_path, capsys):
     assert "changed" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("row", ["", "nothing"])
-def test_a_row_that_is_not_there_is_refused(done, tmp_path, capsys, row):
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("", ": a row is named by its spec_sha256 in results.csv"),
+        ("nothing", ": no rows whose spec_sha256 begins with 'nothing'"),
+    ],
+)
+def test_a_row_that_is_not_there_is_refused(done, tmp_path, capsys, row, message):
     out, _ = done
     assert main(["experiment", "replay", str(out), row, "--out", str(tmp_path / "why")]) == 2
-    assert "rows whose spec_sha256 begins with" in capsys.readouterr().err
+    assert f"{out}{message}" in capsys.readouterr().err
     assert not (tmp_path / "why").exists()
+
+
+def test_a_beginning_that_several_rows_have_is_refused(done, tmp_path, capsys):
+    """More rows than hexadecimal digits: two begin alike."""
+    out, _ = done
+    firsts = [row["spec_sha256"][0] for row in rows_of(out)]
+    digit, count = Counter(firsts).most_common(1)[0]
+    assert main(["experiment", "replay", str(out), digit, "--out", str(tmp_path / "why")]) == 2
+    assert f"{count} rows whose spec_sha256 begins with '{digit}': give more of it" in capsys.readouterr().err
+
+
+def test_the_row_that_a_table_names_can_be_run_again(done, tmp_path, capsys):
+    """The last column, of the policy's run with the first result seed."""
+    out, _ = done
+    assert main(["experiment", "show", str(out)]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("oracle"))
+    assert main(["experiment", "replay", str(out), line.split()[-1], "--out", str(tmp_path / "why")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("strait(predictor=oracle) at C = ")
+    assert "seed 11;" in shown
