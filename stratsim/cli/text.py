@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import textwrap
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -10,7 +12,10 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["heading", "is_terminal", "ms", "number", "table"]
+__all__ = ["LINE", "heading", "is_terminal", "ms", "number", "table"]
+
+LINE = 120
+"""Characters of a line in a pipe, where a table is folded there too."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -24,7 +29,7 @@ def heading(text: str) -> None:
     click.secho(text, bold=True)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, width: int | None = None) -> None:
     """Print rows under column names.
 
     A terminal that is too narrow gets several tables, one below the other, each with the text columns: a figure is
@@ -34,11 +39,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) 
         columns: The names.
         rows: The cells, as text.
         left: How many columns, from the first, are text and aligned to the left; the others are figures.
+        width: In a pipe, the width to which all text columns but the first are folded; by default they are not.
     """
     if is_terminal(sys.stdout):
         _rich(columns, rows, left)
     else:
-        _plain(columns, rows, left)
+        _plain(columns, rows if width is None else _folded(columns, rows, left, width), left)
 
 
 def _rich(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:
@@ -87,6 +93,24 @@ def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> 
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def _folded(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int, width: int) -> list[list[str]]:
+    """Return the rows with text columns folded: each gets a share of the width in proportion to its longest cell."""
+    widths = _widths(columns, rows)
+    wanted = sum(widths[1:left])
+    room = width - 2 * (len(widths) - 1) - (sum(widths) - wanted)
+    if wanted > room:
+        widths[1:left] = [max(len(columns[n]), room * widths[n] // wanted) for n in range(1, left)]
+    lines = []
+    for row in rows:
+        cells = [_wrapped(cell, each) for cell, each in zip(row, widths, strict=True)]
+        lines += [list(line) for line in zip_longest(*cells, fillvalue="")]
+    return lines
+
+
+def _wrapped(cell: str, width: int) -> list[str]:
+    return textwrap.wrap(cell, max(1, width), break_on_hyphens=False) or [""]
 
 
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:

@@ -82,6 +82,16 @@ def test_a_pipe_gets_one_line_per_row_however_wide(capsys):
     assert len(header) == len(first) == len(second)
 
 
+def test_a_pipe_folds_text_if_asked(capsys):
+    table(("name", "does", "source"), [["a", "one two three four", "five six"], ["b", "one", "-"]], 3, width=25)
+    assert capsys.readouterr().out.splitlines() == [
+        "name  does        source",
+        "a     one two     five",
+        "      three four  six",
+        "b     one         -",
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
