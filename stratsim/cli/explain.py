@@ -42,7 +42,9 @@ docs/how-to/explain-a-request.md reads one with you; docs/metrics.md defines the
 @click.option(
     "--worst", type=click.IntRange(min=1), metavar="N", help="The N that fared worst: late, dropped, then met."
 )
-@click.option("--summary", is_flag=True, help="Mean parts by class, what made requests late, who slowed whom.")
+@click.option(
+    "--summary", is_flag=True, help="Mean parts by class, why requests violated their deadlines, who slowed whom."
+)
 @click.option(
     "--policy", "policies", multiple=True, metavar="NAME", help="Only this run. May be repeated. [default: all]"
 )
@@ -135,6 +137,8 @@ def _show(about: Explanation) -> None:
         click.echo()
         _show_others(about)
     click.echo()
+    if about.cause is not None:
+        click.echo(f"cause: {about.cause.kind}")
     click.echo(textwrap.fill(about.verdict, _WIDTH))
 
 
@@ -218,7 +222,7 @@ def _show_counts(classes: Mapping[str, Mapping[str, Any]]) -> None:
         causes = ", ".join(f"{kind} {count}" for kind, count in figures["causes"].items())
         click.echo(
             f"{name}: {figures['answered']} answered, {figures['late']} of them late, {figures['dropped']} dropped"
-            + (f"; made late by: {causes}" if causes else "")
+            + (f"; violated because: {causes}" if causes else "")
         )
 
 

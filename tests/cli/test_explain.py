@@ -35,6 +35,19 @@ def test_a_late_request_in_words(call, made):
     assert " ".join(ran.out.split()).endswith(worst["verdict"])
 
 
+@pytest.mark.parametrize("status", ["late", "dropped"])
+def test_the_cause_has_a_line(call, made, status):
+    (worst,) = explanations(call, made, "--worst", 1, "--policy", "strait", "--status", status)
+    kind = worst["cause"]["kind"]
+    for choice in (["--request", worst["request"]], ["--worst", 1, "--status", status]):
+        assert f"\ncause: {kind}\n" in call("explain", made, "--policy", "strait", *choice).out
+    assert f"{kind} " in call("explain", made, "--policy", "strait", "--summary").out.split("violated because: ")[1]
+
+
+def test_a_met_request_has_no_cause(call, made):
+    assert "cause: " not in call("explain", made, "--worst", 1, "--status", "met").out
+
+
 def test_parts_in_json_sum_to_the_latency(call, made):
     found = explanations(call, made, "--worst", 50, "--status", "met")
     assert len(found) == 100  # of either policy
@@ -58,7 +71,7 @@ def test_the_worst_of_a_class(call, made):
 def test_a_summary(call, made):
     ran = call("explain", made, "--summary")
     assert (ran.status, ran.err) == (0, "")
-    for text in ("priority-edf", "strait", "mean of part, ms", "interference: victim <- culprit", "made late by"):
+    for text in ("priority-edf", "strait", "mean of part, ms", "interference: victim <- culprit", "violated because: "):
         assert text in ran.out
     document = call("explain", made, "--summary", "--json").document
     for each in document["summaries"]:
