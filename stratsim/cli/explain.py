@@ -78,7 +78,7 @@ def explain(
     if not as_json:
         for note in machine.notes:
             click.echo(f"note: {note}: {_INSTEAD}", err=True)
-    runs = [read_run(stored, policy, machine) for policy in policies or stored.policies]
+    runs = [read_run(stored, policy, machine) for policy in dict.fromkeys(policies or stored.policies)]
     if summary:
         _summary(runs, as_json)
     else:
@@ -89,8 +89,12 @@ _INSTEAD = "interference is shared by overlapped time, and no contention is told
 
 
 def _check(requests: Sequence[int], worst: int | None, summary: bool, priority: str | None, status: str | None) -> None:
-    if bool(requests) + (worst is not None) + summary != 1:
+    chosen = {"--request": bool(requests), "--worst": worst is not None, "--summary": summary}
+    given = [name for name, is_given in chosen.items() if is_given]
+    if not given:
         raise click.UsageError("say what to explain: one of --request ID, --worst N and --summary")
+    if len(given) > 1:
+        raise click.UsageError(f"say {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
     if worst is None and (priority or status):
         raise click.UsageError("--class and --status choose among the worst; they go with --worst")
 
@@ -106,14 +110,20 @@ def _requests(
     status: str | None,
     as_json: bool,
 ) -> None:
-    found = [each for run in runs for each in _explained(run, requests, worst, priority, status)]
+    found = {run.policy: _explained(run, requests, worst, priority, status) for run in runs}
     if as_json:
-        click.echo(json.dumps({"explanations": [each.as_dict() for each in found]}, allow_nan=False))
-    elif not found:
-        click.echo("no such request")
-    else:
-        for each in found:
+        every = [each.as_dict() for explained in found.values() for each in explained]
+        click.echo(json.dumps({"explanations": every}, allow_nan=False))
+        return
+    for policy, explained in found.items():
+        for each in explained:
             _show(each)
+        if not explained:
+            click.echo(f"no {_described(priority, status)} in {policy}")
+
+
+def _described(priority: str | None, status: str | None) -> str:
+    return " ".join([*([status] if status else []), *([f"{priority}-priority"] if priority else []), "request"])
 
 
 def _explained(
@@ -121,7 +131,7 @@ def _explained(
 ) -> list[Explanation]:
     from stratsim.export import verdict
 
-    chosen = list(requests) if count is None else verdict.worst(run, count, priority, status)
+    chosen = list(dict.fromkeys(requests)) if count is None else verdict.worst(run, count, priority, status)
     batches = run.requests["batch_id"].reindex(chosen).dropna().astype(int).unique()
     interference = verdict.interference_of(run, batches)
     return [verdict.explain(run, request, interference) for request in chosen]

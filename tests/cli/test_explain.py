@@ -62,6 +62,19 @@ def test_one_request_through_every_policy(call, made):
     assert [(each["policy"], each["request"]) for each in found] == [("priority-edf", 17), ("strait", 17)]
 
 
+def test_a_request_named_twice_is_shown_once(call, made):
+    choice = ["--request", 17, "--request", 17, "--policy", "strait", "--policy", "strait"]
+    assert [each["request"] for each in explanations(call, made, *choice)] == [17]
+
+
+def test_a_run_without_such_a_request_is_said(call, made):
+    ran = call("explain", made, "--worst", 1, "--status", "unfinished")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == "no unfinished request in priority-edf\nno unfinished request in strait\n"
+    ran = call("explain", made, "--worst", 1, "--status", "unfinished", "--class", "low", "--policy", "strait")
+    assert ran.out == "no unfinished low-priority request in strait\n"
+
+
 def test_the_worst_of_a_class(call, made):
     found = explanations(call, made, "--worst", 5, "--class", "low", "--policy", "priority-edf")
     assert len(found) == 5
@@ -102,7 +115,9 @@ def test_the_page_shows_what_is_printed(call, here):
     ("arguments", "message"),
     [
         ([], "say what to explain: one of --request ID, --worst N and --summary"),
-        (["--request", 1, "--summary"], "one of --request ID, --worst N and --summary"),
+        (["--request", 1, "--summary"], "say --request or --summary, not both"),
+        (["--worst", 2, "--request", 5], "say --request or --worst, not both"),
+        (["--worst", 2, "--request", 5, "--summary"], "say --request or --worst or --summary, not all"),
         (["--request", 9999], "no request 9999 in the run of 'priority-edf'; its requests are 0 to 599"),
         (["--worst", 3, "--policy", "strat"], "no run of policy 'strat'"),
         (["--summary", "--class", "high"], "they go with --worst"),
@@ -116,3 +131,12 @@ def test_refusals(refused, made, arguments, message):
 def test_folders_without_results(refused, here):
     assert refused("explain", "nowhere", "--summary") == "nowhere: no such folder"
     assert "is not a result folder" in refused("explain", here, "--summary")
+
+
+def test_a_study_is_not_a_result_folder(refused, here):
+    (here / "manifest.json").write_text('{"study": {}}')
+    message = "study: is a study; `stratsim experiment replay study ROW --out RESULT` makes a result folder of one"
+    (here / "study").mkdir()
+    (here / "manifest.json").rename(here / "study" / "manifest.json")
+    assert message in refused("explain", "study", "--summary")
+    assert message in refused("plot", "study", "--kind", "latency-parts", "--out", "a.svg")
