@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stratsim.cli.text import heading, ms, number, table
+from stratsim.cli.text import heading, number, rounded_ms, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +24,8 @@ _BAR = 30
 _TOP = 8
 """Pairs that a summary shows."""
 _WIDTH = 100
+_DIGITS = 4
+"""Significant digits of the times of one request; means and sums have fewer."""
 
 
 @click.command(
@@ -170,22 +172,27 @@ def _show_parts(about: Explanation) -> None:
 
     latency_s = about.latency_s or 0.0
     rows = [
-        (PARTS[name], ms(part_s), _percent(part_s, latency_s), _bar(part_s, latency_s))
+        (PARTS[name], rounded_ms(part_s, _DIGITS), _percent(part_s, latency_s), _bar(part_s, latency_s))
         for name, part_s in about.parts.items()
         if part_s
     ]
-    table(("part", "ms", "%", " " * _BAR), [*rows, ("latency", ms(latency_s), "100", " " * _BAR)])
+    table(("part", "ms", "%", " " * _BAR), [*rows, ("latency", rounded_ms(latency_s, _DIGITS), "100", " " * _BAR)])
     if about.batching_s:
         click.echo(f"of its execution, {_ms(about.batching_s)} are for the others in its batch")
 
 
 def _show_others(about: Explanation) -> None:
     rows = [
-        (other.name, str(other.batch), "after it" if other.later else "before it", ms(other.interference_s or 0.0))
+        (
+            other.name,
+            str(other.batch),
+            "after it" if other.later else "before it",
+            rounded_ms(other.interference_s or 0.0, _DIGITS),
+        )
         for other in about.slowed_by
     ]
     if about.other_interference_s:
-        rows.append(("copies in the GPU's memory", "-", "-", ms(about.other_interference_s)))
+        rows.append(("copies in the GPU's memory", "-", "-", rounded_ms(about.other_interference_s, _DIGITS)))
     table(("slowed by", "batch", "dispatched", "ms"), rows, left=3)
     if about.by_overlap:
         click.echo("shared by the time for which each executed beside it")
@@ -203,7 +210,7 @@ def _bar(part: float, whole: float) -> str:
 
 
 def _ms(seconds: float) -> str:
-    return f"{ms(seconds)} ms"
+    return f"{rounded_ms(seconds, _DIGITS)} ms"
 
 
 # Summaries ------------------------------------------------------------------------------------------------------------
@@ -247,11 +254,11 @@ def _show_means(classes: Mapping[str, Mapping[str, Any]]) -> None:
     if not columns:
         return
     rows = [
-        (PARTS[part], *(ms(parts[part]) for _, parts in columns))
+        (PARTS[part], *(rounded_ms(parts[part]) for _, parts in columns))
         for part in PARTS
         if any(parts[part] for _, parts in columns)
     ]
-    total = ("latency", *(ms(sum(parts.values())) for _, parts in columns))
+    total = ("latency", *(rounded_ms(sum(parts.values())) for _, parts in columns))
     table(("mean of part, ms", *(title for title, _ in columns)), [*rows, total])
 
 
@@ -260,8 +267,8 @@ def _show_pairs(pairs: Iterable[Mapping[str, Any]]) -> None:
         (
             f"{pair['victim']} ({pair['victim_class']}) <- {pair['culprit']} ({pair['culprit_class']})",
             str(pair["executions"]),
-            ms(pair["total_s"]),
-            ms(pair["late_s"]),
+            rounded_ms(pair["total_s"]),
+            rounded_ms(pair["late_s"]),
         )
         for pair in list(pairs)[:_TOP]
     ]

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["LINE", "heading", "is_terminal", "ms", "number", "table"]
+__all__ = ["LINE", "heading", "is_terminal", "ms", "number", "rounded_ms", "table"]
 
 LINE = 120
 """Characters of a line in a pipe, where a table is folded there too."""
@@ -122,13 +122,27 @@ def ms(seconds: float) -> str:
     return number(seconds * 1e3)
 
 
-def number(value: float | None) -> str:
-    """Return a figure with four significant digits, without exponent or final zeros; a dash where it is not known."""
+def rounded_ms(seconds: float, digits: int = 3) -> str:
+    """Return a time in milliseconds, to so many significant digits and to the microsecond at most."""
+    if seconds and abs(seconds) < 1e-6:
+        return "<0.001"
+    return number(seconds * 1e3, digits, decimals=3)
+
+
+def number(value: float | None, digits: int = 4, decimals: int | None = None) -> str:
+    """Return a figure without exponent or final zeros; a dash where it is not known.
+
+    Args:
+        value: The figure.
+        digits: How many significant digits at most; those before the point are always whole.
+        decimals: How many digits after the point at most.
+    """
     if value is None:
         return "-"
     if value == 0:
         return "0"
-    text = f"{value:.{max(0, 3 - _exponent(value))}f}"
+    places = max(0, digits - 1 - _exponent(value))
+    text = f"{value:.{places if decimals is None else min(places, decimals)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -1,6 +1,7 @@
 """`stratsim explain`: what it prints, and the lines it refuses with."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -86,6 +87,9 @@ def test_a_summary(call, made):
     assert (ran.status, ran.err) == (0, "")
     for text in ("priority-edf", "strait", "mean of part, ms", "interference: victim <- culprit", "violated because: "):
         assert text in ran.out
+    figures = re.findall(r"(?<=  )\d+\.\d+(?= |$)", ran.out, re.MULTILINE)
+    assert figures
+    assert max(len(figure.replace(".", "").lstrip("0")) for figure in figures) <= 3
     document = call("explain", made, "--summary", "--json").document
     for each in document["summaries"]:
         for figures in each["classes"].values():
