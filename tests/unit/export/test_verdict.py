@@ -62,7 +62,7 @@ def test_a_later_dispatch_made_it_late(tmp_path):
     assert found.parts["interference"] == pytest.approx(0.004)
     assert found.verdict == (
         "Dispatched as it arrived, when it was believed to be back 2 ms before its deadline; it was 2 ms late. "
-        "B x1 (low), started 2 ms later, slowed it by 4 ms. "
+        "b x1 (low), started 2 ms later, slowed it by 4 ms. "
         "Without what was dispatched after it (b x1 (low)) it would have been in time."
     )
 
@@ -73,7 +73,7 @@ def test_its_own_dispatch_by_a_wrong_belief(tmp_path):
     found = explain(run(tmp_path, rows, Script(r0=(0, nan), r1=(0, 0.011))), 1)
     assert found.cause.kind == "belief"
     assert [(other.name, other.later) for other in found.slowed_by] == [("b x1 (low)", False)]
-    assert "B x1 (low), already executing, slowed it by 3 ms." in found.verdict
+    assert " b x1 (low), already executing, slowed it by 3 ms." in found.verdict
     assert "it took 3 ms longer than believed" in found.verdict
 
 
