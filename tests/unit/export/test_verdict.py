@@ -171,6 +171,13 @@ def test_worst_are_the_late_then_the_dropped_then_the_tightest(tmp_path):
     assert worst(done, 1, None, "dropped") == [3]
 
 
+def test_worst_are_the_unfinished_before_the_met_and_last_those_without_a_deadline(tmp_path):
+    rows = [(0.0, "b"), (0.1, "a"), (0.2, "b", "high", 0.3), (0.3, "a", "high", 0.9)]
+    done = run(tmp_path, rows, Script(r0=(0, nan), r1=(0, nan), r2=(0, nan)))
+    assert list(done.requests["status"]) == ["met", "met", "met", "unfinished"]
+    assert worst(done, 9) == [3, 2, 1, 0]
+
+
 def test_aggregates_agree_with_single_explanations(tmp_path):
     rows = [(0.0, "b"), (0.0, "a", "high", 0.012), (0.0, "a", "low", 0.020), (0.1, "a", "high", 0.112), (0.102, "b")]
     plan = {"r0": (0, nan), "r1": (0.003, "infeasible"), "r2": (0.003, "guard"), "r3": (0, 0.11), "r4": (0, nan)}
