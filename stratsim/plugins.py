@@ -51,7 +51,7 @@ class Description:
     Args:
         summary: First line of its docstring.
         text: The whole docstring, followed by that of the family it belongs to.
-        source: What follows `Source:` in the docstring, its first sentence or clause.
+        source: What follows `Source:` in the docstring, up to the first semicolon or the end of the paragraph.
         parameters: Name and default of each parameter.
     """
 
@@ -160,7 +160,6 @@ class Registry(Generic[Plugin]):
         root = self.base.rpartition(".")[2]
         family = [base for base in cls.__mro__[1:] if base.__name__ != root and self.family in vars(base)]
         text = "\n\n".join([own, *(f"{base.__name__}: {inspect.cleandoc(base.__doc__ or '')}" for base in family)])
-        _, _, source = own.partition("Source:")
         parameters = tuple(
             (key, "required" if parameter.default is parameter.empty else repr(parameter.default))
             for key, parameter in self._options(cls).items()
@@ -168,7 +167,7 @@ class Registry(Generic[Plugin]):
         return Description(
             summary=own.split("\n", 1)[0],
             text=text,
-            source=" ".join(source.split()).split(";")[0].removesuffix("."),
+            source=_source(own),
             parameters=parameters,
         )
 
@@ -209,6 +208,12 @@ class Registry(Generic[Plugin]):
             lacks = f"lacks {', '.join(missing)}" if inspect.isclass(loaded) else "is not a class"
             raise SpecError(f"{self.kind} {name!r} is not a {self.kind}: it {lacks} (see {self.base})")
         return cast("type[Plugin]", loaded)
+
+
+def _source(docstring: str) -> str:
+    """Return what follows `Source:`, without what comes after its paragraph."""
+    paragraph = re.split(r"\n\s*\n|\n\s*Args:", docstring.partition("Source:")[2])[0]
+    return " ".join(paragraph.split()).split(";")[0].removesuffix(".")
 
 
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:

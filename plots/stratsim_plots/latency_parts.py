@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -51,6 +52,10 @@ _LOOKS = {
     "stopped": (style.BLACK, "\\\\\\\\"),
 }
 _BAR = 0.72
+_ROW_IN = 0.17
+"""Height of a row whose label has one line."""
+_LINE, _GAP = 0.7, 0.3
+"""Height of a label's line, and of what is between two labels, in rows."""
 
 
 def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
@@ -83,14 +88,16 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     """Draw a panel for all and one for the slowest: a stacked bar per series and class."""
     bars = list(dict.fromkeys(zip(frame["series"], frame["class"], strict=True)))
     used = [group for group, parts in _GROUPS.items() if frame.loc[frame["part"].isin(parts), "mean_s"].sum() > 0]
-    figure = style.new_figure(0.75 + 2 * (0.25 + 0.17 * len(bars)) + style.legend_height_in(used, 2))
+    labels = [style.wrap(f"{series}, {name}", 28) for series, name in bars]
+    centres, height = _rows(labels)
+    figure = style.new_figure(0.75 + 2 * (0.25 + _ROW_IN * height) + style.legend_height_in(used, 2))
     panels = figure.subplots(2, squeeze=False)[:, 0]
     for axes, of in zip(panels, ("all", _SLOWEST), strict=True):
         own = frame[frame["of"] == of]
-        for at, (series, name) in enumerate(bars):
+        for at, (series, name) in zip(centres, bars, strict=True):
             _bar(axes, own[(own["series"] == series) & (own["class"] == name)], at)
-        axes.set_yticks(range(len(bars)), [style.wrap(f"{series}, {name}", 28) for series, name in bars])
-        axes.set_ylim(len(bars) - 0.5, -0.5)
+        axes.set_yticks(centres, labels)
+        axes.set_ylim(height - 0.5, -0.5)
         axes.grid(axis="y", visible=False)
         axes.set_xlim(left=0)
         axes.set_title(of, loc="left", pad=2)
@@ -100,7 +107,14 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     return figure
 
 
-def _bar(axes: Axes, own: pd.DataFrame, at: int) -> None:
+def _rows(labels: Sequence[str]) -> tuple[list[float], float]:
+    """Return where the rows' centres are, and the height of all: a label of several lines makes its row higher."""
+    heights = [max(1.0, _LINE * (label.count("\n") + 1) + _GAP) for label in labels]
+    ends = list(accumulate(heights))
+    return [end - height / 2 - 0.5 for end, height in zip(ends, heights, strict=True)], sum(heights)
+
+
+def _bar(axes: Axes, own: pd.DataFrame, at: float) -> None:
     mean_ms = own.set_index("part")["mean_s"] * 1e3
     left = 0.0
     for group, parts in _GROUPS.items():

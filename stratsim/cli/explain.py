@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stratsim.cli.text import heading, ms, number, table
+from stratsim.cli.text import heading, number, rounded_ms, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +24,8 @@ _BAR = 30
 _TOP = 8
 """Pairs that a summary shows."""
 _WIDTH = 100
+_DIGITS = 4
+"""Significant digits of the times of one request; means and sums have fewer."""
 
 
 @click.command(
@@ -40,9 +42,14 @@ docs/how-to/explain-a-request.md reads one with you; docs/metrics.md defines the
 @click.argument("directory", metavar="DIR", type=click.Path())
 @click.option("--request", "requests", type=int, multiple=True, metavar="ID", help="This request. May be repeated.")
 @click.option(
-    "--worst", type=click.IntRange(min=1), metavar="N", help="The N that fared worst: late, dropped, then met."
+    "--worst",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The N that fared worst: late, dropped, unfinished, then met.",
 )
-@click.option("--summary", is_flag=True, help="Mean parts by class, what made requests late, who slowed whom.")
+@click.option(
+    "--summary", is_flag=True, help="Mean parts by class, why requests violated their deadlines, who slowed whom."
+)
 @click.option(
     "--policy", "policies", multiple=True, metavar="NAME", help="Only this run. May be repeated. [default: all]"
 )
@@ -76,7 +83,7 @@ def explain(
     if not as_json:
         for note in machine.notes:
             click.echo(f"note: {note}: {_INSTEAD}", err=True)
-    runs = [read_run(stored, policy, machine) for policy in policies or stored.policies]
+    runs = [read_run(stored, policy, machine) for policy in dict.fromkeys(policies or stored.policies)]
     if summary:
         _summary(runs, as_json)
     else:
@@ -87,8 +94,12 @@ _INSTEAD = "interference is shared by overlapped time, and no contention is told
 
 
 def _check(requests: Sequence[int], worst: int | None, summary: bool, priority: str | None, status: str | None) -> None:
-    if bool(requests) + (worst is not None) + summary != 1:
+    chosen = {"--request": bool(requests), "--worst": worst is not None, "--summary": summary}
+    given = [name for name, is_given in chosen.items() if is_given]
+    if not given:
         raise click.UsageError("say what to explain: one of --request ID, --worst N and --summary")
+    if len(given) > 1:
+        raise click.UsageError(f"say {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
     if worst is None and (priority or status):
         raise click.UsageError("--class and --status choose among the worst; they go with --worst")
 
@@ -104,14 +115,20 @@ def _requests(
     status: str | None,
     as_json: bool,
 ) -> None:
-    found = [each for run in runs for each in _explained(run, requests, worst, priority, status)]
+    found = {run.policy: _explained(run, requests, worst, priority, status) for run in runs}
     if as_json:
-        click.echo(json.dumps({"explanations": [each.as_dict() for each in found]}, allow_nan=False))
-    elif not found:
-        click.echo("no such request")
-    else:
-        for each in found:
+        every = [each.as_dict() for explained in found.values() for each in explained]
+        click.echo(json.dumps({"explanations": every}, allow_nan=False))
+        return
+    for policy, explained in found.items():
+        for each in explained:
             _show(each)
+        if not explained:
+            click.echo(f"no {_described(priority, status)} in {policy}")
+
+
+def _described(priority: str | None, status: str | None) -> str:
+    return " ".join([*([status] if status else []), *([f"{priority}-priority"] if priority else []), "request"])
 
 
 def _explained(
@@ -119,7 +136,7 @@ def _explained(
 ) -> list[Explanation]:
     from stratsim.export import verdict
 
-    chosen = list(requests) if count is None else verdict.worst(run, count, priority, status)
+    chosen = list(dict.fromkeys(requests)) if count is None else verdict.worst(run, count, priority, status)
     batches = run.requests["batch_id"].reindex(chosen).dropna().astype(int).unique()
     interference = verdict.interference_of(run, batches)
     return [verdict.explain(run, request, interference) for request in chosen]
@@ -135,6 +152,8 @@ def _show(about: Explanation) -> None:
         click.echo()
         _show_others(about)
     click.echo()
+    if about.cause is not None:
+        click.echo(f"cause: {about.cause.kind}")
     click.echo(textwrap.fill(about.verdict, _WIDTH))
 
 
@@ -156,22 +175,27 @@ def _show_parts(about: Explanation) -> None:
 
     latency_s = about.latency_s or 0.0
     rows = [
-        (PARTS[name], ms(part_s), _percent(part_s, latency_s), _bar(part_s, latency_s))
+        (PARTS[name], rounded_ms(part_s, _DIGITS), _percent(part_s, latency_s), _bar(part_s, latency_s))
         for name, part_s in about.parts.items()
         if part_s
     ]
-    table(("part", "ms", "%", " " * _BAR), [*rows, ("latency", ms(latency_s), "100", " " * _BAR)])
+    table(("part", "ms", "%", " " * _BAR), [*rows, ("latency", rounded_ms(latency_s, _DIGITS), "100", " " * _BAR)])
     if about.batching_s:
         click.echo(f"of its execution, {_ms(about.batching_s)} are for the others in its batch")
 
 
 def _show_others(about: Explanation) -> None:
     rows = [
-        (other.name, str(other.batch), "after it" if other.later else "before it", ms(other.interference_s or 0.0))
+        (
+            other.name,
+            str(other.batch),
+            "after it" if other.later else "before it",
+            rounded_ms(other.interference_s or 0.0, _DIGITS),
+        )
         for other in about.slowed_by
     ]
     if about.other_interference_s:
-        rows.append(("copies in the GPU's memory", "-", "-", ms(about.other_interference_s)))
+        rows.append(("copies in the GPU's memory", "-", "-", rounded_ms(about.other_interference_s, _DIGITS)))
     table(("slowed by", "batch", "dispatched", "ms"), rows, left=3)
     if about.by_overlap:
         click.echo("shared by the time for which each executed beside it")
@@ -189,7 +213,7 @@ def _bar(part: float, whole: float) -> str:
 
 
 def _ms(seconds: float) -> str:
-    return f"{ms(seconds)} ms"
+    return f"{rounded_ms(seconds, _DIGITS)} ms"
 
 
 # Summaries ------------------------------------------------------------------------------------------------------------
@@ -218,7 +242,7 @@ def _show_counts(classes: Mapping[str, Mapping[str, Any]]) -> None:
         causes = ", ".join(f"{kind} {count}" for kind, count in figures["causes"].items())
         click.echo(
             f"{name}: {figures['answered']} answered, {figures['late']} of them late, {figures['dropped']} dropped"
-            + (f"; made late by: {causes}" if causes else "")
+            + (f"; violated because: {causes}" if causes else "")
         )
 
 
@@ -233,11 +257,11 @@ def _show_means(classes: Mapping[str, Mapping[str, Any]]) -> None:
     if not columns:
         return
     rows = [
-        (PARTS[part], *(ms(parts[part]) for _, parts in columns))
+        (PARTS[part], *(rounded_ms(parts[part]) for _, parts in columns))
         for part in PARTS
         if any(parts[part] for _, parts in columns)
     ]
-    total = ("latency", *(ms(sum(parts.values())) for _, parts in columns))
+    total = ("latency", *(rounded_ms(sum(parts.values())) for _, parts in columns))
     table(("mean of part, ms", *(title for title, _ in columns)), [*rows, total])
 
 
@@ -246,8 +270,8 @@ def _show_pairs(pairs: Iterable[Mapping[str, Any]]) -> None:
         (
             f"{pair['victim']} ({pair['victim_class']}) <- {pair['culprit']} ({pair['culprit_class']})",
             str(pair["executions"]),
-            ms(pair["total_s"]),
-            ms(pair["late_s"]),
+            rounded_ms(pair["total_s"]),
+            rounded_ms(pair["late_s"]),
         )
         for pair in list(pairs)[:_TOP]
     ]

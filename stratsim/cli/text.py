@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import textwrap
+from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -10,7 +12,10 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["duration", "heading", "is_terminal", "ms", "number", "table"]
+__all__ = ["LINE", "duration", "heading", "is_terminal", "ms", "number", "rounded_ms", "table"]
+
+LINE = 120
+"""Characters of a line in a pipe, where a table is folded there too."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -24,7 +29,7 @@ def heading(text: str) -> None:
     click.secho(text, bold=True)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, width: int | None = None) -> None:
     """Print rows under column names.
 
     A terminal that is too narrow gets several tables, one below the other, each with the text columns: a figure is
@@ -34,11 +39,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) 
         columns: The names.
         rows: The cells, as text.
         left: How many columns, from the first, are text and aligned to the left; the others are figures.
+        width: In a pipe, the width to which all text columns but the first are folded; by default they are not.
     """
     if is_terminal(sys.stdout):
         _rich(columns, rows, left)
     else:
-        _plain(columns, rows, left)
+        _plain(columns, rows if width is None else _folded(columns, rows, left, width), left)
 
 
 def _rich(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:
@@ -89,6 +95,24 @@ def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> 
         click.echo("  ".join(cells).rstrip())
 
 
+def _folded(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int, width: int) -> list[list[str]]:
+    """Return the rows with text columns folded: each gets a share of the width in proportion to its longest cell."""
+    widths = _widths(columns, rows)
+    wanted = sum(widths[1:left])
+    room = width - 2 * (len(widths) - 1) - (sum(widths) - wanted)
+    if wanted > room:
+        widths[1:left] = [max(len(columns[n]), room * widths[n] // wanted) for n in range(1, left)]
+    lines = []
+    for row in rows:
+        cells = [_wrapped(cell, each) for cell, each in zip(row, widths, strict=True)]
+        lines += [list(line) for line in zip_longest(*cells, fillvalue="")]
+    return lines
+
+
+def _wrapped(cell: str, width: int) -> list[str]:
+    return textwrap.wrap(cell, max(1, width), break_on_hyphens=False) or [""]
+
+
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(len(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
 
@@ -110,13 +134,27 @@ def duration(seconds: float) -> str:
     return f"{minutes:.0f} minutes" if minutes < _NEXT_UNIT else f"{minutes / 60:.1f} hours"
 
 
-def number(value: float | None) -> str:
-    """Return a figure with four significant digits, without exponent or final zeros; a dash where it is not known."""
+def rounded_ms(seconds: float, digits: int = 3) -> str:
+    """Return a time in milliseconds, to so many significant digits and to the microsecond at most."""
+    if seconds and abs(seconds) < 1e-6:
+        return "<0.001"
+    return number(seconds * 1e3, digits, decimals=3)
+
+
+def number(value: float | None, digits: int = 4, decimals: int | None = None) -> str:
+    """Return a figure without exponent or final zeros; a dash where it is not known.
+
+    Args:
+        value: The figure.
+        digits: How many significant digits at most; those before the point are always whole.
+        decimals: How many digits after the point at most.
+    """
     if value is None:
         return "-"
     if value == 0:
         return "0"
-    text = f"{value:.{max(0, 3 - _exponent(value))}f}"
+    places = max(0, digits - 1 - _exponent(value))
+    text = f"{value:.{places if decimals is None else min(places, decimals)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -80,14 +80,18 @@ def read_results(directory: str | os.PathLike[str]) -> StoredResults:
     """Read a folder that `stratsim replay --out` wrote.
 
     Raises:
-        SpecError: it is no result folder, or a file in it is broken.
+        SpecError: it is no result folder but, say, a study, or a file in it is broken.
     """
     folder = Path(directory)
     if not folder.is_dir():
         raise SpecError(f"{directory}: no such folder")
     if not (folder / "manifest.json").is_file():
         raise SpecError(f"{directory}: is not a result folder (it has no manifest.json); make one with --out")
-    summary, manifest = (_read_json(folder / name) for name in ("summary.json", "manifest.json"))
+    manifest = _read_json(folder / "manifest.json")
+    if "study" in manifest:
+        command = f"stratsim experiment replay {directory} ROW --out RESULT"
+        raise SpecError(f"{directory}: is a study; `{command}` makes a result folder of one of its runs")
+    summary = _read_json(folder / "summary.json")
     runs = summary.get("runs")
     if not isinstance(runs, list) or not all(isinstance(run, dict) and "policy" in run for run in runs):
         raise SpecError(f"{folder / 'summary.json'}: has no list `runs` of policies")

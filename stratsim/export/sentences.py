@@ -18,8 +18,13 @@ _WORTH = 0.05
 
 
 def sentences(about: Explanation) -> str:
-    """Return what happened to a request, and why."""
-    return " ".join(f"{text[0].upper()}{text[1:]}." for text in _told(about))
+    """Return what happened to a request, and why; the name of a model keeps its spelling, first word or not."""
+    models = tuple(other.name for other in about.slowed_by)
+    return " ".join(f"{text if text.startswith(models) else _capitalised(text)}." for text in _told(about))
+
+
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _told(about: Explanation) -> Iterator[str]:

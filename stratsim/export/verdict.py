@@ -101,8 +101,8 @@ def _models(run: Run) -> list[str]:
 def worst(run: Run, count: int, priority: str | None = None, status: str | None = None) -> list[int]:
     """Return the ids of the requests that fared worst.
 
-    Late ones come first, by how late; then dropped and unfinished ones, by how long they waited; then those that were
-    in time, by how little was left, and last those without a deadline, by latency.
+    Late ones come first, by how late; then dropped ones, by how long they waited; then unfinished ones, by id; then
+    those that were in time, by how little was left, and last those without a deadline, by latency.
 
     Args:
         run: The run.

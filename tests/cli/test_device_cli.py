@@ -10,8 +10,11 @@ def test_list_names_every_model_with_its_rule_and_needs(call):
     assert (ran.status, ran.err) == (0, "")
     header, *rows = ran.out.splitlines()
     assert header.split() == ["name", "rule", "needs"]
-    assert [row.split()[0] for row in rows] == [*EXECUTION_MODELS]
-    assert all(row.rstrip().endswith(EXECUTION_MODELS[row.split()[0]].needs) for row in rows)
+    assert [row.split()[0] for row in rows if row[0] != " "] == [*EXECUTION_MODELS]
+    at = header.index("needs")
+    needs = " ".join(row[at:].strip() for row in rows).split()
+    assert needs == " ".join(model.needs for model in EXECUTION_MODELS.values()).split()
+    assert max(map(len, rows)) <= 120
 
 
 def test_list_says_what_a_profile_supports(call):
@@ -19,7 +22,8 @@ def test_list_says_what_a_profile_supports(call):
     assert (ran.status, ran.err) == (0, "")
     cells = {row.split()[0]: row for row in ran.out.splitlines()[1:]}
     assert cells["streams"].endswith("  yes")
-    assert cells["igniter"].endswith("  no: profile 'rtx3080-disb' lacks truth.igniter")
+    assert "  no: profile 'rtx3080-disb' lacks" in cells["igniter"]
+    assert " truth.igniter\n" in ran.out
 
 
 def test_list_refuses_a_profile_that_is_not_there(refused):

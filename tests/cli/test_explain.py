@@ -1,6 +1,7 @@
 """`stratsim explain`: what it prints, and the lines it refuses with."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def test_a_late_request_in_words(call, made):
     assert " ".join(ran.out.split()).endswith(worst["verdict"])
 
 
+@pytest.mark.parametrize("status", ["late", "dropped"])
+def test_the_cause_has_a_line(call, made, status):
+    (worst,) = explanations(call, made, "--worst", 1, "--policy", "strait", "--status", status)
+    kind = worst["cause"]["kind"]
+    for choice in (["--request", worst["request"]], ["--worst", 1, "--status", status]):
+        assert f"\ncause: {kind}\n" in call("explain", made, "--policy", "strait", *choice).out
+    assert f"{kind} " in call("explain", made, "--policy", "strait", "--summary").out.split("violated because: ")[1]
+
+
+def test_a_met_request_has_no_cause(call, made):
+    assert "cause: " not in call("explain", made, "--worst", 1, "--status", "met").out
+
+
 def test_parts_in_json_sum_to_the_latency(call, made):
     found = explanations(call, made, "--worst", 50, "--status", "met")
     assert len(found) == 100  # of either policy
@@ -49,6 +63,19 @@ def test_one_request_through_every_policy(call, made):
     assert [(each["policy"], each["request"]) for each in found] == [("priority-edf", 17), ("strait", 17)]
 
 
+def test_a_request_named_twice_is_shown_once(call, made):
+    choice = ["--request", 17, "--request", 17, "--policy", "strait", "--policy", "strait"]
+    assert [each["request"] for each in explanations(call, made, *choice)] == [17]
+
+
+def test_a_run_without_such_a_request_is_said(call, made):
+    ran = call("explain", made, "--worst", 1, "--status", "unfinished")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == "no unfinished request in priority-edf\nno unfinished request in strait\n"
+    ran = call("explain", made, "--worst", 1, "--status", "unfinished", "--class", "low", "--policy", "strait")
+    assert ran.out == "no unfinished low-priority request in strait\n"
+
+
 def test_the_worst_of_a_class(call, made):
     found = explanations(call, made, "--worst", 5, "--class", "low", "--policy", "priority-edf")
     assert len(found) == 5
@@ -58,8 +85,11 @@ def test_the_worst_of_a_class(call, made):
 def test_a_summary(call, made):
     ran = call("explain", made, "--summary")
     assert (ran.status, ran.err) == (0, "")
-    for text in ("priority-edf", "strait", "mean of part, ms", "interference: victim <- culprit", "made late by"):
+    for text in ("priority-edf", "strait", "mean of part, ms", "interference: victim <- culprit", "violated because: "):
         assert text in ran.out
+    figures = re.findall(r"(?<=  )\d+\.\d+(?= |$)", ran.out, re.MULTILINE)
+    assert figures
+    assert max(len(figure.replace(".", "").lstrip("0")) for figure in figures) <= 3
     document = call("explain", made, "--summary", "--json").document
     for each in document["summaries"]:
         for figures in each["classes"].values():
@@ -89,7 +119,9 @@ def test_the_page_shows_what_is_printed(call, here):
     ("arguments", "message"),
     [
         ([], "say what to explain: one of --request ID, --worst N and --summary"),
-        (["--request", 1, "--summary"], "one of --request ID, --worst N and --summary"),
+        (["--request", 1, "--summary"], "say --request or --summary, not both"),
+        (["--worst", 2, "--request", 5], "say --request or --worst, not both"),
+        (["--worst", 2, "--request", 5, "--summary"], "say --request or --worst or --summary, not all"),
         (["--request", 9999], "no request 9999 in the run of 'priority-edf'; its requests are 0 to 599"),
         (["--worst", 3, "--policy", "strat"], "no run of policy 'strat'"),
         (["--summary", "--class", "high"], "they go with --worst"),
@@ -103,3 +135,12 @@ def test_refusals(refused, made, arguments, message):
 def test_folders_without_results(refused, here):
     assert refused("explain", "nowhere", "--summary") == "nowhere: no such folder"
     assert "is not a result folder" in refused("explain", here, "--summary")
+
+
+def test_a_study_is_not_a_result_folder(refused, here):
+    (here / "manifest.json").write_text('{"study": {}}')
+    message = "study: is a study; `stratsim experiment replay study ROW --out RESULT` makes a result folder of one"
+    (here / "study").mkdir()
+    (here / "manifest.json").rename(here / "study" / "manifest.json")
+    assert message in refused("explain", "study", "--summary")
+    assert message in refused("plot", "study", "--kind", "latency-parts", "--out", "a.svg")

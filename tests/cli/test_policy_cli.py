@@ -5,12 +5,14 @@ import pytest
 from stratsim.policy.registry import registered
 
 
-def test_list_names_every_policy_with_its_class(call):
+def test_list_names_every_policy(call):
     ran = call("policy", "list")
     assert (ran.status, ran.err) == (0, "")
     header, *rows = ran.out.splitlines()
-    assert header.split() == ["name", "what", "it", "does", "source", "class"]
-    assert [(row.split()[0], row.split()[-1]) for row in rows] == list(registered().items())
+    assert header.split() == ["name", "what", "it", "does", "source"]
+    assert [row.split()[0] for row in rows if row[0] != " "] == list(registered())
+    assert max(map(len, ran.out.splitlines())) <= 120
+    assert "Args" not in ran.out
 
 
 @pytest.mark.parametrize("name", registered())
@@ -19,6 +21,7 @@ def test_show_prints_docstring_parameters_and_moments(call, name):
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith(f"{name}: ")
     assert "Source:" in ran.out
+    assert f"\nClass: {registered()[name]}\n" in ran.out
     assert "after: arrival, " in ran.out
 
 

@@ -7,7 +7,7 @@ from stratsim.predict.registry import PREDICTORS, TRANSFER_PREDICTORS
 ALL = {**PREDICTORS.registered(), **TRANSFER_PREDICTORS.registered()}
 
 
-def test_list_names_every_predictor_with_its_class(call):
+def test_list_names_every_predictor(call):
     ran = call("predictor", "list")
     assert (ran.status, ran.err) == (0, "")
     slowing, copies = ran.out.split("\n\n")
@@ -17,8 +17,9 @@ def test_list_names_every_predictor_with_its_class(call):
     ):
         heading, header, *rows = part.splitlines()
         assert heading == title
-        assert header.split() == ["name", "what", "it", "believes", "source", "class"]
-        assert [(row.split()[0], row.split()[-1]) for row in rows] == list(registry.registered().items())
+        assert header.split() == ["name", "what", "it", "believes", "source"]
+        assert [row.split()[0] for row in rows if row[0] != " "] == list(registry.registered())
+        assert max(map(len, rows)) <= 120
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -27,6 +28,7 @@ def test_show_prints_the_docstring_with_its_source(call, name):
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith(f"{name}: ")
     assert "Source:" in ran.out
+    assert f"\nClass: {ALL[name]}\n" in ran.out
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -237,6 +237,14 @@ def test_a_policy_without_a_constructor_has_no_parameters(file):
         make(f"{path}:Bare(args=1)")
 
 
+def test_the_source_ends_with_its_paragraph(file):
+    code = "from stratsim.policy import Policy\n\n\nclass Mine(Policy):\n"
+    code += "    'Mine.\\n\\n    Source: a paper\\n    of 2019.{}Args:\\n        a: No.'\n"
+    code += "    def __init__(self, a=1): pass\n    def decide(self, view): return []\n"
+    for gap in ("\\n\\n    ", "\\n    "):
+        assert describe(f"{file(code.format(gap))}:Mine").source == "a paper of 2019"
+
+
 def test_every_shipped_policy_says_where_it_is_from():
     for name in registered():
         about = describe(name)

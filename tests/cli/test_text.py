@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stratsim.cli.text import duration, is_terminal, ms, number, table
+from stratsim.cli.text import duration, is_terminal, ms, number, rounded_ms, table
 
 COLUMNS = ("policy", "class", *(f"figure {n}" for n in range(9)))
 ROWS = [
@@ -82,6 +82,16 @@ def test_a_pipe_gets_one_line_per_row_however_wide(capsys):
     assert len(header) == len(first) == len(second)
 
 
+def test_a_pipe_folds_text_if_asked(capsys):
+    table(("name", "does", "source"), [["a", "one two three four", "five six"], ["b", "one", "-"]], 3, width=25)
+    assert capsys.readouterr().out.splitlines() == [
+        "name  does        source",
+        "a     one two     five",
+        "      three four  six",
+        "b     one         -",
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -103,6 +113,23 @@ def test_numbers_have_four_significant_digits(value, text):
 def test_milliseconds():
     assert ms(0.0012345) == "1.234"
     assert ms(2.0) == "2000"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0"),
+        (4.054e-9, "<0.001"),
+        (-6.671e-10, "<0.001"),
+        (1.26e-6, "0.001"),
+        (8.405e-6, "0.008"),
+        (0.00024, "0.24"),
+        (0.0123456, "12.3"),
+        (123.456, "123456"),
+    ],
+)
+def test_rounded_milliseconds(seconds, text):
+    assert rounded_ms(seconds) == text
 
 
 def test_a_closed_stream_is_no_terminal():

@@ -21,10 +21,12 @@ def show(name: str) -> None:
     NAME is a registered policy or FILE.py:CLASS.
     """
     from stratsim.cli.text import heading, table
-    from stratsim.policy.registry import describe
+    from stratsim.policy.registry import describe, registered
 
     about = describe(name)
     click.echo(f"{name}: {about.text}")
+    if name in registered():
+        click.echo(f"\nClass: {registered()[name]}")
     if about.parameters:
         heading("Parameters")
         table(("name", "default"), about.parameters, left=2)

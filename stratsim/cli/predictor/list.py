@@ -25,10 +25,10 @@ def list() -> None:  # noqa: A001 (the command's name)
 
 
 def _table(registry: Registry[Any]) -> None:
-    from stratsim.cli.text import table
+    from stratsim.cli.text import LINE, table
 
     rows = []
-    for name, place in registry.registered().items():
+    for name in registry.registered():
         about = registry.describe(name)
-        rows.append([name, about.summary, about.source, place])
-    table(("name", "what it believes", "source", "class"), rows, left=4)
+        rows.append([name, about.summary, about.source])
+    table(("name", "what it believes", "source"), rows, left=3, width=LINE)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
+
+if TYPE_CHECKING:
+    from stratsim.plugins import Registry
 
 __all__ = ["show"]
 
@@ -24,9 +29,11 @@ def show(name: str) -> None:
     from stratsim.cli.text import heading, table
     from stratsim.predict.registry import PREDICTORS, TRANSFER_PREDICTORS
 
-    of_copies = name in TRANSFER_PREDICTORS.registered()
-    about = TRANSFER_PREDICTORS.describe(name) if of_copies else PREDICTORS.describe(name)
+    registry: Registry[Any] = TRANSFER_PREDICTORS if name in TRANSFER_PREDICTORS.registered() else PREDICTORS
+    about = registry.describe(name)
     click.echo(f"{name}: {about.text}")
+    if name in registry.registered():
+        click.echo(f"\nClass: {registry.registered()[name]}")
     if about.parameters:
         heading("Parameters")
         table(("name", "default"), about.parameters, left=2)

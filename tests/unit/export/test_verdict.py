@@ -62,7 +62,7 @@ def test_a_later_dispatch_made_it_late(tmp_path):
     assert found.parts["interference"] == pytest.approx(0.004)
     assert found.verdict == (
         "Dispatched as it arrived, when it was believed to be back 2 ms before its deadline; it was 2 ms late. "
-        "B x1 (low), started 2 ms later, slowed it by 4 ms. "
+        "b x1 (low), started 2 ms later, slowed it by 4 ms. "
         "Without what was dispatched after it (b x1 (low)) it would have been in time."
     )
 
@@ -73,7 +73,7 @@ def test_its_own_dispatch_by_a_wrong_belief(tmp_path):
     found = explain(run(tmp_path, rows, Script(r0=(0, nan), r1=(0, 0.011))), 1)
     assert found.cause.kind == "belief"
     assert [(other.name, other.later) for other in found.slowed_by] == [("b x1 (low)", False)]
-    assert "B x1 (low), already executing, slowed it by 3 ms." in found.verdict
+    assert " b x1 (low), already executing, slowed it by 3 ms." in found.verdict
     assert "it took 3 ms longer than believed" in found.verdict
 
 
@@ -169,6 +169,13 @@ def test_worst_are_the_late_then_the_dropped_then_the_tightest(tmp_path):
     assert worst(done, 9) == [2, 1, 3, 4, 0]
     assert worst(done, 9, "low") == [1, 3, 4]
     assert worst(done, 1, None, "dropped") == [3]
+
+
+def test_worst_are_the_unfinished_before_the_met_and_last_those_without_a_deadline(tmp_path):
+    rows = [(0.0, "b"), (0.1, "a"), (0.2, "b", "high", 0.3), (0.3, "a", "high", 0.9)]
+    done = run(tmp_path, rows, Script(r0=(0, nan), r1=(0, nan), r2=(0, nan)))
+    assert list(done.requests["status"]) == ["met", "met", "met", "unfinished"]
+    assert worst(done, 9) == [3, 2, 1, 0]
 
 
 def test_aggregates_agree_with_single_explanations(tmp_path):

@@ -1,5 +1,7 @@
 """Mean parts of latencies as stacked bars."""
 
+from itertools import pairwise
+
 import pytest
 
 from stratsim.errors import SpecError
@@ -50,6 +52,19 @@ def test_bars_end_at_the_mean_latency(made):
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "slowed by other batches" in legend
     assert "loading weights" not in legend
+
+
+def test_labels_of_several_lines_do_not_overlap(made):
+    results = [read_results(made)]
+    frame = latency_parts.data(results, Options())
+    frame["series"] = frame["series"].replace("edf", "aware-edf(predictor=constant(slowdown=2))")
+    with style.styled():
+        figure = latency_parts.draw(frame, results, Options())
+        figure.canvas.draw()
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+        assert axes.get_yticklabels()[0].get_text().count("\n") == 2
+        assert all(below.y1 <= above.y0 for above, below in pairwise(boxes))
 
 
 def test_every_part_is_drawn_once():
