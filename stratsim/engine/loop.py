@@ -34,13 +34,12 @@ from stratsim.device import (
     execution_model,
     host_links,
     network,
-    preemptable,
 )
 from stratsim.engine.arrivals import ClosedLoopState, NoiseFactors, OneAtATimeState, open_loop
 from stratsim.engine.clock import Alarm, Clock, Order
 from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
-from stratsim.engine.preemption import PreemptableGpu
+from stratsim.engine.preemption import PreemptableGpu, check_preemption
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.result import Result
 from stratsim.engine.tables import load_table, make_tables, pause_table
@@ -48,7 +47,6 @@ from stratsim.engine.weights import Loader
 from stratsim.errors import (
     OutsideProfileError,
     PolicyError,
-    ProfileError,
     SimulationError,
     SpecError,
     StratsimError,
@@ -64,10 +62,10 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stratsim.device import ExecutionModel, Fabric, Noise
+    from stratsim.device import Fabric, Noise
     from stratsim.engine.clock import Fired
     from stratsim.model.preemption import Preemption
-    from stratsim.model.profile import HardwareProfile, Profile
+    from stratsim.model.profile import Profile
     from stratsim.model.request import Priority
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
@@ -132,18 +130,6 @@ def _check_models(workload: Workload, profile: Profile) -> None:
     known = profile.observable.models
     for model in sorted(_models(workload) - known.keys()):
         raise OutsideProfileError(f"profile {profile.name!r} has no model {model!r}; {suggest(model, known)}")
-
-
-def _check_preemption(mechanism: Preemption, model: ExecutionModel, hardware: HardwareProfile) -> None:
-    if not isinstance(model, PreemptableModel):
-        able = ", ".join(preemptable())
-        raise SpecError(f"the policy preempts, which device model {model.name!r} cannot show; these can: {able}")
-    lacking = [name for name, entry in hardware.models.items() if mechanism.needs_kernels and entry.kernels is None]
-    if lacking:
-        raise ProfileError(
-            f"profile {hardware.name!r} lacks observable.models.{lacking[0]}.kernels, which the policy's way to "
-            f"preempt ({type(mechanism).__name__}) needs"
-        )
 
 
 def _models(workload: Workload) -> set[str]:
@@ -247,8 +233,6 @@ class _Run:
         self.suspended = 0
         """Batches that are suspended, on all GPUs."""
         self.streams = streams
-        if self.preemption is not None:
-            _check_preemption(self.preemption, self.model, hardware)
         if slot_per_client:
             prefetch = slots - self.slots  # where the device model has fewer slots, inputs still come as they like
         self.clock = Clock()
@@ -259,11 +243,8 @@ class _Run:
         memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
         self.memory = memories[0]
         """Of any GPU; None if the weights of all models are always there."""
-        if self.preemption is not None and self.memory is not None and not self.memory.holds_all:
-            raise SpecError(
-                "the policy preempts: the memory must hold the weights of all models, as what is suspended keeps its "
-                f"own, and a load would wait for it for ever; it has {self.memory.capacity_bytes:.0f} bytes"
-            )
+        if self.preemption is not None:
+            check_preemption(self.preemption, self.model, hardware, self.memory)
         resident = () if self.memory else profile.observable.models
         self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes

@@ -16,18 +16,52 @@ from enum import Enum, auto
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
+from stratsim.device import PreemptableModel, preemptable
 from stratsim.engine.gpu import Gpu
 from stratsim.engine.recorder import Pause
+from stratsim.errors import ProfileError, SpecError
 from stratsim.model.tolerance import TIME_RTOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stratsim.device import Execution, PreemptableModel, PreemptableUnit
+    from stratsim.device import DeviceMemory, Execution, ExecutionModel, PreemptableUnit
     from stratsim.engine.recorder import Recorder
     from stratsim.model.preemption import Preemption
+    from stratsim.model.profile import HardwareProfile
 
-__all__ = ["PreemptableGpu"]
+__all__ = ["PreemptableGpu", "check_preemption"]
+
+
+def check_preemption(
+    mechanism: Preemption, model: ExecutionModel, hardware: HardwareProfile, memory: DeviceMemory | None
+) -> None:
+    """Refuse a run in which a policy could not preempt.
+
+    Args:
+        mechanism: The policy's.
+        model: How the simulated GPU shares itself.
+        hardware: The profile.
+        memory: Of one GPU; None if the weights of all models are always there.
+
+    Raises:
+        SpecError: the device model cannot show preemption, or a load of weights might wait for ever.
+        ProfileError: the profile does not say how many kernels a model has.
+    """
+    if not isinstance(model, PreemptableModel):
+        able = ", ".join(preemptable())
+        raise SpecError(f"the policy preempts, which device model {model.name!r} cannot show; these can: {able}")
+    lacking = [name for name, entry in hardware.models.items() if mechanism.needs_kernels and entry.kernels is None]
+    if lacking:
+        raise ProfileError(
+            f"profile {hardware.name!r} lacks observable.models.{lacking[0]}.kernels, which the policy's way to "
+            f"preempt ({type(mechanism).__name__}) needs"
+        )
+    if memory is not None and not memory.holds_all:
+        raise SpecError(
+            "the policy preempts: the memory must hold the weights of all models, as what is suspended keeps its "
+            f"own, and a load would wait for it for ever; it has {memory.capacity_bytes:.0f} bytes"
+        )
 
 
 class _State(Enum):
