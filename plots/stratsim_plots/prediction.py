@@ -110,7 +110,7 @@ def cells(frame: pd.DataFrame) -> Figure:
         axes.plot(100 * frame.loc[mine, "worst_under"], at, label=name, **look)
     axes.axvline(60, color="black", linewidth=0.8)
     axes.set_yticks(range(len(places)), list(places))
-    axes.invert_yaxis()
+    axes.set_ylim(len(places) - 0.5, -0.5)
     axes.set_xlabel("Worst underestimate (%)")
     style.legend_above(figure, axes.get_legend_handles_labels()[0], 2)
     style.footer(figure, f"Of the execution time; rows: set, load, C; {_NOTE}")
