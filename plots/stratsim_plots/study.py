@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from stratsim.errors import MissingExtraError, SpecError
+from stratsim.errors import SpecError
+from stratsim_plots.beside import draw_beside
 
 if TYPE_CHECKING:
     import os
@@ -38,7 +38,6 @@ COLUMNS = {
     "study-ablations": ("cell", "policy", "role", "class", "violation", "low", "high", "origin"),
 }
 """Columns of the data behind each figure."""
-_SUFFIXES = (".png", ".svg")
 _CLASSES = ("high", "low")
 _WIDE_IN = 7.0
 _PANELS = 3
@@ -53,32 +52,10 @@ _OTHERS_LOOK: dict[str, Any] = {"color": "#b8b8b8", "linewidth": 0.5, "marker": 
 
 
 def draw(directory: str | os.PathLike[str], names: Iterable[str]) -> dict[str, list[str]]:
-    """Draw the figures of a study, as PNG and SVG, beside their data.
+    """Draw the figures of a study, as PNG and SVG, beside their data: `draw_beside`."""
+    from stratsim_plots import prediction
 
-    Args:
-        directory: The study's folder of figures.
-        names: Tables in it, without their suffix `.csv`.
-
-    Returns:
-        File names of the figures by table; tables without a figure are left out.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("matplotlib", "plots")
-    from stratsim_plots import prediction, style
-
-    known = FIGURES | prediction.FIGURES
-    folder, drawn = Path(directory), {}
-    for name in names:
-        if name in known:
-            with style.styled():
-                figure = known[name](pd.read_csv(folder / f"{name}.csv"))
-                for suffix in _SUFFIXES:
-                    style.save(figure, folder / f"{name}{suffix}", suffix)
-            drawn[name] = [f"{name}{suffix}" for suffix in _SUFFIXES]
-    return drawn
+    return draw_beside(directory, names, FIGURES | prediction.FIGURES)
 
 
 def read_table(directory: str | os.PathLike[str], kind: str) -> pd.DataFrame:

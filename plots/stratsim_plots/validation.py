@@ -5,55 +5,29 @@ Each figure is a function of one table; `FIGURES` says which. A table without a 
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from stratsim.errors import MissingExtraError
+from stratsim_plots.beside import draw_beside
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["FIGURES", "draw"]
 
-_SUFFIXES = (".png", ".svg")
 _OUTLIERS = 3
 """Models that get a colour of their own: those with the largest mean error."""
 
 
 def draw(directory: str | os.PathLike[str], names: Iterable[str]) -> dict[str, list[str]]:
-    """Draw the figures of a report, as PNG and SVG, beside their data.
-
-    Args:
-        directory: The report's folder.
-        names: Tables in it, without their suffix `.csv`.
-
-    Returns:
-        File names of the figures by table; tables without a figure are left out.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("matplotlib", "plots")
-    from stratsim_plots import style
-
-    folder, drawn = Path(directory), {}
-    for name in names:
-        if name in FIGURES:
-            with style.styled():
-                figure = FIGURES[name](pd.read_csv(folder / f"{name}.csv"))
-                for suffix in _SUFFIXES:
-                    style.save(figure, folder / f"{name}{suffix}", suffix)
-            drawn[name] = [f"{name}{suffix}" for suffix in _SUFFIXES]
-    return drawn
+    """Draw the figures of a report, as PNG and SVG, beside their data: `draw_beside`."""
+    return draw_beside(directory, names, FIGURES)
 
 
 def slowdowns(frame: pd.DataFrame) -> Figure:

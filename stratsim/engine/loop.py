@@ -44,14 +44,7 @@ from stratsim.engine.recorder import Recorder
 from stratsim.engine.result import Result
 from stratsim.engine.tables import load_table, make_tables, pause_table
 from stratsim.engine.weights import Loader
-from stratsim.errors import (
-    OutsideProfileError,
-    PolicyError,
-    SimulationError,
-    SpecError,
-    StratsimError,
-    suggest,
-)
+from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, StratsimError, suggest
 from stratsim.model.cluster import Cluster
 from stratsim.model.request import Request
 from stratsim.model.truth import Transfers

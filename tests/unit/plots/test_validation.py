@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from stratsim.errors import MissingExtraError
-from stratsim_plots import style, validation
+from stratsim_plots import beside, style, validation
 
 TABLES = {
     "parvagpu-slowdowns": pd.DataFrame(
@@ -126,6 +126,6 @@ def test_cells_carry_their_error(drawn):
 
 def test_without_matplotlib_it_says_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr(validation, "find_spec", lambda name: None)
+    monkeypatch.setattr(beside, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"matplotlib is not installed.*stratsim\[plots\]"):
         validation.draw(folder, TABLES)
