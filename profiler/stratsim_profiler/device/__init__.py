@@ -34,6 +34,8 @@ def open_device(spec: str) -> Device:
     except ImportError:
         raise MissingExtraError("torch", "profiler") from None
     if kind == "cuda":
+        # Streams of one hardware queue wait for each other; with CUDA's default of 8, torch's pool of 32 shares them.
+        os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
         from stratsim_profiler.device.cuda import CudaDevice
 
         return CudaDevice(int(rest or 0))

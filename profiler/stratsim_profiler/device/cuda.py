@@ -239,7 +239,8 @@ class CudaDevice:
         if not captured:
             return _Open(run, stream, 0)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
+        # A collection that frees something of CUDA in the middle of a capture would spoil it.
+        with _no_collection(), torch.cuda.graph(graph, stream=stream):
             run()
         return _Open(graph.replay, stream, 0, keep=(graph, run))
 
