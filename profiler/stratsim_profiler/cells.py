@@ -30,7 +30,7 @@ __all__ = ["all_cells", "held_out_pairs"]
 _HELD_OUT = 0.2
 _LEAST_HELD_OUT = 8
 _SEED = "stratsim profile"
-_OPEN_S = {"cuda": 0.8, "cpu": 0.3}
+_OPEN_S = {"cuda": 0.4, "cpu": 0.3}
 """Time to build one lane, about."""
 
 _OVERHEAD_S = 0.1
@@ -53,7 +53,8 @@ def all_cells(request: Request, settings: Settings, info: DeviceInfo) -> list[Ce
         (1.0, 2.0, _pairs(request)),
         (1.0, 2.0, _triples(request)),
         (1.0, 2.0, _offsets(request, settings)),
-        (1.3, 3.0, _stressors(request)),
+        (1.2, 2.2, _other_batches(request, rest)),
+        (1.2, 3.0, _stressors(request)),
         (1.3, 3.0, _controls(request, info)),
         (1.3, 3.0, _priorities(request)),
     ]
@@ -219,6 +220,20 @@ def _offsets(request: Request, settings: Settings) -> list[Cell]:
         Cell("offset:" + "+".join(str(load) for load in loads), "offset", loads=loads, held_out=True) for loads in drawn
     ]
     return _interleaved(cells[: count - count // 3], cells[count - count // 3 :])
+
+
+def _other_batches(request: Request, rest: Sequence[int]) -> list[Cell]:
+    """Batch sizes that the fit does not see, to judge the law between those it does: copies of a load, then pairs.
+
+    The copies are of the batch size in the middle of those that were left.
+    """
+    if not rest:
+        return []
+    middle = rest[(len(rest) - 1) // 2]
+    other = replace(request, batches=tuple(rest))
+    copies = [_colocation("self", *[Load(model, middle)] * 2, held_out=True) for model in request.models]
+    drawn = _drawn(other, len(request.models), 2, "other batch sizes")
+    return _interleaved(copies, [_colocation("pair", *loads, held_out=True) for loads in drawn])
 
 
 def _stressed(request: Request, role: Role, stress: Stress) -> list[Cell]:

@@ -116,7 +116,7 @@ def make_request(options: Options, info: DeviceInfo) -> Request:
         mode=mode,
         heaviest=_heaviest(models, max(beside), dtype),
         triples=2 if options.quick else 12,
-        offset_runs=4 if options.quick else 20,
+        offset_runs=4 if options.quick else 60 if info.kind == "cuda" else 20,
         priorities=options.priorities,
         quick=options.quick,
     )

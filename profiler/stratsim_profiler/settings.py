@@ -37,8 +37,8 @@ class Settings:
 
     settle_s: float = 0.2
     window_s: float = 1.0
-    solo_settle_s: float = 0.1
-    solo_window_s: float = 0.2
+    solo_settle_s: float = 0.05
+    solo_window_s: float = 0.15
     least_iterations: int = 5
     least_overlap: float = 0.98
     drift: float = 0.05
@@ -48,8 +48,8 @@ class Settings:
     launch_bound: float = 0.7
     transfer_sizes: tuple[int, ...] = tuple(4096 << step for step in range(0, 17, 2))
     transfer_repeats: int = 20
-    transfer_budget_s: float = 0.3
-    offset_rounds: int = 3
+    transfer_budget_s: float = 0.2
+    offset_rounds: int = 5
     kernel_iterations: int = 5
     warm_s: float = 20.0
     patience_s: float = 0.0
@@ -80,6 +80,7 @@ def settings_for(kind: str, *, quick: bool = False, allow_shared: bool = False) 
             solo_samples=(8, 60),
             solo_noise=0.01,
             solo_budget_s=0.8,
+            offset_rounds=3,
             transfer_sizes=tuple(4096 << step for step in range(0, 13, 2)),
             transfer_budget_s=0.1,
             warm_s=1.0,
