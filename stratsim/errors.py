@@ -8,6 +8,7 @@
     │   └── SchemaVersionError              a profile written for another schema version
     ├── PolicyError(RuntimeError)           a policy failed or took an illegal decision: names policy, time, decision
     ├── SimulationError(RuntimeError)       the simulation cannot go on (no progress at one instant, say)
+    ├── ServerError(RuntimeError)           a real device, or a worker of it, failed while it served
     ├── OutputError(OSError)                results cannot be written where they were asked for
     ├── NotFittedError(RuntimeError)        a predictor was asked before it was fitted
     ├── MissingExtraError(ImportError)      an optional dependency is absent: says what to install
@@ -34,6 +35,7 @@ __all__ = [
     "PolicyError",
     "ProfileError",
     "SchemaVersionError",
+    "ServerError",
     "SimulationError",
     "SpecError",
     "StratsimError",
@@ -122,6 +124,10 @@ class PolicyError(StratsimError, RuntimeError):
 
 class SimulationError(StratsimError, RuntimeError):
     """The simulation cannot go on."""
+
+
+class ServerError(StratsimError, RuntimeError):
+    """A real device, or a worker of it, failed while it served; what it had not answered is lost."""
 
 
 class OutputError(StratsimError, OSError):
