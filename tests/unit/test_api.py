@@ -55,6 +55,7 @@ def test_error_names_are_pinned():
         "PolicyError",
         "ProfileError",
         "SchemaVersionError",
+        "ServerError",
         "SimulationError",
         "SpecError",
         "StratsimError",

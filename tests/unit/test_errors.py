@@ -14,6 +14,7 @@ TREE = {
     errors.OutsideProfileError: errors.ProfileError,
     errors.SchemaVersionError: errors.ProfileError,
     errors.PolicyError: RuntimeError,
+    errors.ServerError: RuntimeError,
     errors.SimulationError: RuntimeError,
     errors.OutputError: OSError,
     errors.NotFittedError: RuntimeError,
