@@ -97,6 +97,7 @@ class Truth:
             "partitions": self.partitions,
             "igniter.models": self.igniter.models if self.igniter else (),
             "kernel_queue.length_s": self.kernel_queue.length_s if self.kernel_queue else (),
+            "kernel_queue.holds": self.kernel_queue.holds if self.kernel_queue else (),
         }
         for section, models in sections.items():
             yield from ((f"truth.{section}", model) for model in models)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
 from stratsim.model.interpolate import METHODS, Interpolation, leave_one_out
+from stratsim.model.kernel_queue import KernelQueue
 from stratsim.model.parts import Pageable
 from stratsim.model.profile import (
     SCHEMA_VERSION,
@@ -59,6 +60,7 @@ def assemble_profile(summary: Summary, header: Header, name: str, source: str) -
     observable = Observable(_pcie(summary.transfers), models, _interpolation(models))
     truth = Truth(
         sharing=_sharing(summary, models),
+        kernel_queue=_kernel_queue(summary),
         transfers=summary.transfers.for_truth(),
         noise_cv=_round(_noise_cv(summary)),
     )
@@ -72,6 +74,7 @@ def assemble_profile(summary: Summary, header: Header, name: str, source: str) -
         truth=truth,
         pairs=pairs,
         description=f"{_head(summary)} {summary.verdict}",
+        device_model=None if summary.sharing is None or summary.sharing.rule == "streams" else summary.sharing.rule,
     )
 
 
@@ -180,6 +183,25 @@ def _sharing(summary: Summary, models: Mapping[str, ObservableModel]) -> dict[st
     return table
 
 
+def _kernel_queue(summary: Summary) -> KernelQueue | None:
+    """Return the parameters of `kernel-queue` at every batch size that ran alone; None where it was not fitted."""
+    if summary.sharing is None or summary.sharing.queue is None:
+        return None
+    queue = summary.sharing.queue.queue
+    lengths: dict[str, dict[int, float]] = defaultdict(dict)
+    holds: dict[str, dict[int, float]] = defaultdict(dict)
+    for load, length_s in queue.length_s.items():
+        lengths[load.model][load.batch] = _round(length_s)
+        holds[load.model][load.batch] = _round(queue.hold_of(load))
+    return KernelQueue(
+        hold=_round(median(queue.hold.values())),
+        length_s=dict(lengths),
+        holds=dict(holds),
+        residual=_round(queue.residual),
+        gap_s=_round(queue.gap_s),
+    )
+
+
 def _pairs(cells: Iterable[Cell]) -> list[Pair]:
     """Return the directed slowdowns of all cells with two streams; repeats are averaged."""
     found: dict[tuple[Load, Load], list[float]] = defaultdict(list)
@@ -226,6 +248,9 @@ def _provenance(
     if truth.sharing:
         fitted = f"fitted to measured co-locations: {source}"
         origins["truth.sharing"] = Provenance("synthetic", fitted, note=_sharing_note(summary))
+    if truth.kernel_queue is not None:
+        fitted = f"kernels counted, holds fitted to measured co-locations: {source}"
+        origins["truth.kernel_queue"] = Provenance("synthetic", fitted, note=_sharing_note(summary))
     if pairs:
         note = "mean iteration beside the other over mean iteration alone, in the same harness, both kept busy"
         origins["pairs"] = Provenance("measured", source, note=note)
@@ -240,5 +265,5 @@ def _link_note(transfers: TransferFit) -> str:
 def _sharing_note(summary: Summary) -> str:
     """Return the verdict, and which parameters mean nothing."""
     sharing = summary.sharing
-    unknown = [] if sharing is None else [f"{i.kind} of {i.load}" for i in sharing.not_identified if i.load is not None]
+    unknown = [] if sharing is None else [f"{i.kind} of {i.load or 'all'}" for i in sharing.not_identified]
     return f"{summary.verdict} Not identified: {', '.join(unknown) if unknown else 'none'}."

@@ -7,12 +7,13 @@ only. A contention model that does not beat both on pairs it has not seen has no
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from stratsim_profiler.fit.batches import complete
+from stratsim_profiler.fit.queue import Queue, fit_queue
 from stratsim_profiler.fit.sharing import Shares, fit_sharing
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from stratsim_profiler.fit.cells import Cell, Load
     from stratsim_profiler.fit.extract import Measured
 
-__all__ = ["Constant", "Gpulet", "Predictor", "Slowdowns", "Streams", "solo_features"]
+__all__ = ["Constant", "Gpulet", "KernelQueue", "Predictor", "Slowdowns", "Streams", "solo_features"]
 
 Slowdowns = list[tuple[float, ...]]
 
@@ -72,6 +73,42 @@ class Streams:
             return [tuple(1.0 for _ in cell.loads) for cell in cells]
         loads = {load for cell in cells for load in cell.loads}
         return complete(self.shares, loads, self.law).slowdowns(cells)
+
+    def rates(self, loads: Sequence[Load]) -> tuple[float, ...]:
+        """Return the rate of each of the loads that run together."""
+        if self.shares is None:
+            return (1.0,) * len(loads)
+        return complete(self.shares, loads, self.law).rates(loads)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelQueue:
+    """Kernels that queue for the block scheduler, under the same rules as the baselines.
+
+    Args:
+        length_s: Mean duration of a kernel by load.
+        starts: Starting points per fit.
+        queue: The fitted rule.
+    """
+
+    length_s: Mapping[Load, float]
+    starts: int = 1
+    queue: Queue | None = None
+    name: str = "kernel-queue"
+
+    def fit(self, cells: Sequence[Cell]) -> KernelQueue:
+        """Return a copy fitted to `cells`."""
+        return replace(self, queue=fit_queue(cells, self.length_s, starts=self.starts).queue)
+
+    def predict(self, cells: Sequence[Cell]) -> Slowdowns:
+        """Return the steady-state slowdowns."""
+        if self.queue is None:
+            return [tuple(1.0 for _ in cell.loads) for cell in cells]
+        return self.queue.slowdowns(cells)
+
+    def rates(self, loads: Sequence[Load]) -> tuple[float, ...]:
+        """Return the rate of each of the loads that run together."""
+        return (1.0,) * len(loads) if self.queue is None else self.queue.rates(loads)
 
 
 @dataclass(frozen=True, slots=True)

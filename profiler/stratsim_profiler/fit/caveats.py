@@ -61,18 +61,23 @@ def _sharing(sharing: Sharing) -> Iterator[str]:
     if unknown:
         yield f"not identified by these measurements: {', '.join(unknown)}"
     terms = sharing.terms
-    if terms is not None and terms.needed:
+    if terms is not None and terms.needed and sharing.rule == "streams":
         yield (
             f"the fit improves beyond chance (p = {terms.p_value:.1g}) with a sub-saturation term of "
             f"{terms.terms.sub_saturation:.3g} and a thrash term of {terms.terms.thrash:.3g}; "
             "the profile holds the plain fit"
         )
-    if all(score is None for score in sharing.law_scores.values()) and _several_batches(sharing):
-        yield "no model was co-located at three batch sizes: the law between batch sizes is untested"
+    if _several_batches(sharing) and not _law_tested(sharing):
+        yield "no batch sizes but the fitted ones were co-located: the law between batch sizes is untested"
     if sharing.clock is not None and sharing.clock[1] < 0.01:
         yield f"slowdowns change with the clock (exponent {sharing.clock[0]:.2f}, p = {sharing.clock[1]:.1g})"
     if sharing.capped_cells:
         yield f"{sharing.capped_cells} cells ran under a software power cap; they are kept, as co-location may cause it"
+
+
+def _law_tested(sharing: Sharing) -> bool:
+    left_out = any(score is not None for score in sharing.law_scores.values())
+    return left_out or sharing.row("other batch sizes") is not None
 
 
 def _several_batches(sharing: Sharing) -> bool:

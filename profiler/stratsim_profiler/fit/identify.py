@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stratsim_profiler.fit.cells import Load
+    from stratsim_profiler.fit.queue import QueueFit
     from stratsim_profiler.fit.sharing import SharingFit
 
     Floats = NDArray[np.float64]
+    Fit = SharingFit | QueueFit
 
-__all__ = ["DEMAND_WIDTH", "WEIGHT_RATIO", "Interval", "intervals", "singular_values"]
+__all__ = ["WEIGHT_RATIO", "WIDTH", "Interval", "intervals", "singular_values"]
 
-DEMAND_WIDTH = 0.25
-"""A demand whose interval is wider is flagged as not identified."""
+WIDTH = 0.25
+"""A parameter whose interval is wider is flagged as not identified: demands, holds, terms, gaps in microseconds."""
 WEIGHT_RATIO = 3.0
 """A weight whose upper limit is more than this times its lower one is flagged as not identified."""
-TERM_WIDTH = 0.25
-"""A global term whose interval is wider is flagged as not identified."""
 
 _LEVEL = 0.95
 _FIRST_STEP = 0.02
@@ -43,12 +43,12 @@ class Interval:
     """A parameter, its 95 % profile-likelihood interval, and whether that is narrow enough to speak of a value.
 
     Args:
-        kind: `demand`, `weight`, `sub_saturation` or `thrash`.
+        kind: `demand`, `weight`, `sub_saturation` or `thrash`; `hold`, `residual` or `gap` (microseconds).
         load: Whose; None for a global term.
         value: The fitted value; weights relative to the anchor's.
         low: Lower limit; the bound of the search where the likelihood does not fall.
         high: Upper limit, likewise.
-        identified: False if the interval is too wide (`DEMAND_WIDTH`, `WEIGHT_RATIO`).
+        identified: False if the interval is too wide (`WIDTH`, `WEIGHT_RATIO`).
     """
 
     kind: str
@@ -59,47 +59,46 @@ class Interval:
     identified: bool
 
 
-def intervals(fit: SharingFit) -> tuple[Interval, ...]:
-    """Return the interval of every parameter but the anchor's weight, in the order of the parameters."""
+def intervals(fit: Fit) -> tuple[Interval, ...]:
+    """Return the interval of every parameter that no convention fixes, in the order of the parameters."""
     problem = fit.problem
-    gauge = len(fit.loads) + fit.loads.index(fit.anchor)
-    best = fit.values.copy()
-    best[len(fit.loads) : 2 * len(fit.loads)] -= best[gauge]
+    best = problem.normalised(fit.values)
     limit = _limit(fit)
     found = []
     for at, (kind, load) in enumerate(problem.names()):
-        if at == gauge:
+        if at == problem.gauge:
             continue
-        low, high = (_edge(fit, best, at, gauge, side, limit) for side in (-1, 1))
+        low, high = (_edge(fit, best, at, side, limit) for side in (-1, 1))
         found.append(_interval(kind, load, float(best[at]), low, high))
     return tuple(found)
 
 
-def singular_values(fit: SharingFit) -> tuple[float, ...]:
-    """Return the singular values of the Jacobian at the optimum, descending, without the anchor's weight.
+def singular_values(fit: Fit) -> tuple[float, ...]:
+    """Return the singular values of the Jacobian at the optimum, descending, without what a convention fixes.
 
     Scaled by the residuals' deviation: below about 1 the data say nothing along that direction.
     """
-    gauge = len(fit.loads) + fit.loads.index(fit.anchor)
-    jacobian = np.delete(fit.problem.jacobian(fit.values), gauge, axis=1)
+    gauge = fit.problem.gauge
+    jacobian = np.delete(fit.problem.jacobian(fit.values), [] if gauge is None else gauge, axis=1)
     return tuple((np.linalg.svd(jacobian, compute_uv=False) / max(fit.sigma, 1e-9)).tolist())
 
 
-def _limit(fit: SharingFit) -> float:
+def _limit(fit: Fit) -> float:
     """Return the sum of squares at which a parameter leaves its interval."""
-    freedom = max(1, len(fit.residuals) - (fit.problem.size - 1))
+    freedom = max(1, len(fit.residuals) - fit.problem.free)
     return float(np.sum(fit.residuals**2)) + float(f_distribution.ppf(_LEVEL, 1, freedom)) * max(fit.sigma, 1e-6) ** 2
 
 
-def _edge(fit: SharingFit, best: Floats, at: int, gauge: int, side: int, limit: float) -> float:
+def _edge(fit: Fit, best: Floats, at: int, side: int, limit: float) -> float:
     """Return where the profile likelihood of parameter `at` crosses the limit, going down or up from the optimum."""
     problem = fit.problem
     bound = float(problem.lower[at] if side < 0 else problem.upper[at])
+    fixed = {} if problem.gauge is None else {problem.gauge: 0.0}
     last = best.copy()
 
     def inside(value: float) -> bool:
         nonlocal last
-        reached, cost = problem.minimise(last, {at: value, gauge: 0.0})
+        reached, cost = problem.minimise(last, {at: value, **fixed})
         if cost <= limit:
             last = reached
         return cost <= limit
@@ -131,4 +130,4 @@ def _interval(kind: str, load: Load | None, value: float, low: float, high: floa
     if kind == "weight":
         value, low, high = (float(np.exp(number)) for number in (value, low, high))
         return Interval(kind, load, value, low, high, high <= WEIGHT_RATIO * low)
-    return Interval(kind, load, value, low, high, high - low <= (DEMAND_WIDTH if kind == "demand" else TERM_WIDTH))
+    return Interval(kind, load, value, low, high, high - low <= WIDTH)

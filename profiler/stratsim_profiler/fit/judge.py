@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stratsim_profiler.fit.assumptions import below_saturation, clock_effect, needs_terms, saturated_work
-from stratsim_profiler.fit.baselines import Constant, Gpulet, Streams, solo_features
-from stratsim_profiler.fit.batches import LAWS, complete
+from stratsim_profiler.fit.baselines import Constant, Gpulet, KernelQueue, Streams, solo_features
+from stratsim_profiler.fit.batches import LAWS
 from stratsim_profiler.fit.cells import Cell, Load
 from stratsim_profiler.fit.holdout import SPLITS, Row, cross_validate, leave_one_batch_out, on_held_out
 from stratsim_profiler.fit.identify import intervals, singular_values
+from stratsim_profiler.fit.queue import fit_queue, kernel_lengths
 from stratsim_profiler.fit.scores import Score, score
 from stratsim_profiler.fit.sharing import fit_sharing
-from stratsim_profiler.fit.summary import Sharing
+from stratsim_profiler.fit.summary import RULES, Sharing
 from stratsim_profiler.fit.walk import measured_slowdowns, offset_slowdowns
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ _IN_SAMPLE = "in-sample"
 
 
 def fit_and_judge(measured: Measured, *, starts: int = 8) -> Sharing | None:
-    """Fit demands and weights, and everything that says how far to trust them; None without cells to fit.
+    """Fit the rules of sharing, and everything that says how far to trust them; None without cells to fit.
+
+    The profile's rule is the one with the smaller error when pairs of models are left out in turn. The cells that the
+    plan holds out have no say in that: they judge the rule that was chosen.
 
     Args:
         measured: The samples.
@@ -46,12 +50,21 @@ def fit_and_judge(measured: Measured, *, starts: int = 8) -> Sharing | None:
     rivals: list[Predictor] = [Streams(law=law), Constant(), Gpulet(features)]
     if terms is not None and terms.needed:
         rivals.insert(1, Streams(terms=terms.fit.problem.terms, law=law, name="streams + terms"))
+    length_s = kernel_lengths(measured)
+    queue = None if length_s is None else fit_queue(cells, length_s)
+    if length_s is not None:
+        rivals.insert(0, KernelQueue(length_s))
+    rows = tuple(_rows(measured, rivals))
     capped = [cell for cell in cells if cell.power_capped]
     return Sharing(
+        rule=_best_rule(rows),
+        queue=queue,
+        queue_intervals=() if queue is None else intervals(queue),
+        queue_singular_values=() if queue is None else singular_values(queue),
         fit=fit,
         intervals=intervals(fit),
         singular_values=singular_values(fit),
-        rows=tuple(_rows(measured, rivals)),
+        rows=rows,
         law=law,
         law_scores=law_scores,
         saturated=saturated_work(cells, fit.shares),
@@ -67,6 +80,16 @@ def fit_and_judge(measured: Measured, *, starts: int = 8) -> Sharing | None:
 def _best_law(scores: Mapping[Interpolation, Score | None]) -> Interpolation:
     judged: dict[Interpolation, float] = {law: found.mean for law, found in scores.items() if found is not None}
     return min(judged, key=lambda law: judged[law]) if judged else "linear"
+
+
+def _best_rule(rows: Sequence[Row]) -> str:
+    """Return the rule that predicts pairs left out best; `streams` where none could be judged."""
+    errors = {
+        row.predictor: row.score.mean
+        for row in rows
+        if row.split == "leave-one-pair-out" and row.predictor in RULES and row.score is not None
+    }
+    return min(errors, key=lambda name: errors[name]) if errors else RULES[0]
 
 
 def _without(cells: Sequence[Cell], capped: Sequence[Cell]) -> Score | None:
@@ -113,6 +136,6 @@ def _offset_rows(runs: Sequence[Offset], fitted: Sequence[Predictor]) -> Iterato
 
 def _offset_guess(run: Offset, fitted: Predictor) -> Sequence[float]:
     loads = tuple(Load(stream.model, stream.batch) for stream in run.streams)
-    if isinstance(fitted, Streams) and fitted.shares is not None:
-        return offset_slowdowns(run, complete(fitted.shares, loads, fitted.law).rates)
+    if isinstance(fitted, Streams | KernelQueue):
+        return offset_slowdowns(run, fitted.rates)
     return fitted.predict([Cell(loads, (1.0,) * len(loads))])[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stratsim_profiler.fit.cells import Load
 
 if TYPE_CHECKING:
+    from stratsim_profiler.fit.queue import QueueFit
     from stratsim_profiler.fit.summary import Sharing, Summary
 
 __all__ = ["summary_dict"]
@@ -36,6 +37,8 @@ def summary_dict(summary: Summary) -> dict[str, Any]:
 def _sharing(sharing: Sharing) -> dict[str, Any]:
     terms = sharing.terms
     return {
+        "rule": sharing.rule,
+        "kernel_queue": None if sharing.queue is None else _queue(sharing, sharing.queue),
         "anchor": str(sharing.fit.anchor),
         "demand": _plain(sharing.fit.shares.demand),
         "weight": _plain(sharing.fit.shares.weight),
@@ -55,6 +58,19 @@ def _sharing(sharing: Sharing) -> dict[str, Any]:
         "clock": _plain(sharing.clock),
         "power_capped": {"cells": sharing.capped_cells, "errors_without": _plain(sharing.uncapped)},
         "gpulet_features": sharing.features,
+    }
+
+
+def _queue(sharing: Sharing, fit: QueueFit) -> dict[str, Any]:
+    return {
+        "kernel_s": _plain(fit.queue.length_s),
+        "hold": _plain(fit.queue.hold),
+        "residual": fit.queue.residual,
+        "gap_s": fit.queue.gap_s,
+        "sigma": fit.sigma,
+        "starts": [*fit.starts],
+        "intervals": _plain(sharing.queue_intervals),
+        "singular_values": [*sharing.queue_singular_values],
     }
 
 

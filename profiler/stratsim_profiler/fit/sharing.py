@@ -120,6 +120,9 @@ class Problem:
         self.measured = self.table.log_slowdown.ravel()[self.rows]
         count = len(self.loads)
         self.size = 2 * count + len(self.terms)
+        self.gauge: int | None = count + self.loads.index(self.anchor)
+        """The anchor's weight: 1 by convention."""
+        self.free = self.size - 1
         self.lower = np.concatenate(
             [np.full(count, _LEAST_DEMAND), np.full(count, -_WEIGHT_BOUND), np.zeros(len(self.terms))]
         )
@@ -131,6 +134,12 @@ class Problem:
         """Return what each parameter is: (`demand` | `weight`, load) or (term, None)."""
         named = [(kind, load) for kind in ("demand", "weight") for load in self.loads]
         return (*named, *((term, None) for term in self.terms))
+
+    def normalised(self, values: Floats) -> Floats:
+        """Return the parameters with the anchor's weight at 1."""
+        found, count = values.copy(), len(self.loads)
+        found[count : 2 * count] -= values[count + self.loads.index(self.anchor)]
+        return found
 
     def _unpack(self, values: Floats) -> tuple[Floats, Floats, dict[str, float]]:
         count = len(self.loads)
@@ -239,7 +248,7 @@ def fit_sharing(
     reached = [problem.minimise(start) for start in _starts(problem, starts, seed)]
     best, _ = min(reached, key=lambda found: found[1])
     residuals = problem.residuals(best)
-    freedom = max(1, len(residuals) - (problem.size - 1))
+    freedom = max(1, len(residuals) - problem.free)
     return SharingFit(
         shares=problem.shares(best),
         anchor=problem.anchor,

@@ -6,20 +6,27 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stratsim_profiler.fit.batches import complete
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from stratsim.model.interpolate import Interpolation
     from stratsim_profiler.fit.assumptions import MeanTest, TermsTest
+    from stratsim_profiler.fit.cells import Cell
     from stratsim_profiler.fit.extract import Measured
     from stratsim_profiler.fit.holdout import Row
     from stratsim_profiler.fit.identify import Interval
+    from stratsim_profiler.fit.queue import QueueFit
     from stratsim_profiler.fit.scores import Score
     from stratsim_profiler.fit.sharing import SharingFit
     from stratsim_profiler.fit.stressors import Response
     from stratsim_profiler.fit.transfers import TransferFit
 
-__all__ = ["LEAST_JUDGED", "LIMITS", "Sharing", "Summary"]
+__all__ = ["LEAST_JUDGED", "LIMITS", "RULES", "Sharing", "Summary"]
+
+RULES = ("streams", "kernel-queue")
+"""Execution models that are fitted, the one for want of a better first."""
 
 LEAST_JUDGED = 10
 """Fewest slowdowns of held-out pairs that judge a fit: a few say too little."""
@@ -33,9 +40,13 @@ class Sharing:
     """What was found of how co-located models share the device.
 
     Args:
-        fit: The fit of demands and weights that the profile holds.
-        intervals: Of every parameter.
-        singular_values: Of the Jacobian at the optimum, in residual deviations, descending.
+        rule: The execution model that the profile names as its own, one of `RULES`.
+        fit: The fit of `streams`: demands and weights.
+        intervals: Of every parameter of it.
+        singular_values: Of its Jacobian at the optimum, in residual deviations, descending.
+        queue: The fit of `kernel-queue`; None where kernels were not counted.
+        queue_intervals: Of every parameter of it.
+        queue_singular_values: Of its Jacobian.
         rows: Errors in sample, by cross-validation and on held-out cells, of the model and the baselines.
         law: How demand and weight carry over to other batch sizes.
         law_scores: Errors of each law on batch sizes left out; None where none lies between two others.
@@ -48,9 +59,13 @@ class Sharing:
         features: What the gpulet baseline knew of each load.
     """
 
+    rule: str
     fit: SharingFit
     intervals: tuple[Interval, ...]
     singular_values: tuple[float, ...]
+    queue: QueueFit | None
+    queue_intervals: tuple[Interval, ...]
+    queue_singular_values: tuple[float, ...]
     rows: tuple[Row, ...]
     law: Interpolation
     law_scores: Mapping[Interpolation, Score | None]
@@ -62,14 +77,26 @@ class Sharing:
     capped_cells: int
     features: str
 
-    def row(self, split: str, predictor: str = "streams") -> Score | None:
-        """Return one entry of the table of errors; None if it is not there or could not be judged."""
+    def row(self, split: str, predictor: str | None = None) -> Score | None:
+        """Return one entry of the table of errors, of the profile's rule where no other predictor is named.
+
+        None if it is not there or could not be judged.
+        """
+        predictor = predictor or self.rule
         return next((row.score for row in self.rows if (row.split, row.predictor) == (split, predictor)), None)
+
+    def slowdowns(self, cells: Sequence[Cell]) -> list[tuple[float, ...]]:
+        """Return the slowdown of each stream of each cell by the profile's rule."""
+        if self.rule == "kernel-queue" and self.queue is not None:
+            return self.queue.queue.slowdowns(cells)
+        loads = {load for cell in cells for load in cell.loads}
+        return complete(self.fit.shares, loads, self.law).slowdowns(cells)
 
     @property
     def not_identified(self) -> tuple[Interval, ...]:
-        """The parameters that the measurements do not determine."""
-        return tuple(interval for interval in self.intervals if not interval.identified)
+        """The parameters of the profile's rule that the measurements do not determine."""
+        of = self.queue_intervals if self.rule == "kernel-queue" else self.intervals
+        return tuple(interval for interval in of if not interval.identified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +151,8 @@ class Summary:
             return "Co-location was not fitted: the profile knows nothing of how models share this device."
         split, found = self.judged
         where = f"on {found.count} slowdowns of model pairs it had not seen ({split})"
-        size = f"mean error of the execution time {found.mean:.1%}, worst {found.worst:.1%}, {where}"
+        rule = "" if self.sharing is None else f"`{self.sharing.rule}`, "
+        size = f"{rule}mean error of the execution time {found.mean:.1%}, worst {found.worst:.1%}, {where}"
         if self.good:
             return f"Good fit: {size}; the limit is {self.limit:.0%}.{self._against_constant(split)}"
         return (

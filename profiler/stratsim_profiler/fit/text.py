@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stratsim_profiler.fit import FitResult
+    from stratsim_profiler.fit.identify import Interval
+    from stratsim_profiler.fit.queue import QueueFit
     from stratsim_profiler.fit.scores import Score
     from stratsim_profiler.fit.summary import Sharing
     from stratsim_profiler.fit.transfers import TransferFit
 
-__all__ = ["columns", "error_rows", "lines", "link_rows", "parameter_rows", "percent"]
+__all__ = ["columns", "error_rows", "lines", "link_rows", "parameter_tables", "percent"]
 
 
 def lines(result: FitResult) -> Iterator[str]:
@@ -24,7 +26,8 @@ def lines(result: FitResult) -> Iterator[str]:
     )
     yield from _copies(summary.transfers)
     if summary.sharing is not None:
-        yield from _section("Sharing, with 95 % profile-likelihood intervals", parameter_rows(summary.sharing))
+        for title, rows in parameter_tables(summary.sharing):
+            yield from _section(title, rows)
         yield from _section("Errors of the execution time, and of what co-location costs", error_rows(summary.sharing))
     if result.warnings:
         yield ""
@@ -91,8 +94,27 @@ def _copies(transfers: TransferFit) -> Iterator[str]:
         yield f"  {found.direction} copy beside {found.stressor}: copy {found.copy_slowdown:.2f}{kernel} times as long"
 
 
-def parameter_rows(sharing: Sharing) -> list[tuple[str, ...]]:
-    """Return a table of the parameters and their intervals, its head first."""
+def parameter_tables(sharing: Sharing) -> list[tuple[str, list[tuple[str, ...]]]]:
+    """Return (title, table with its head first) of the parameters of each rule, the profile's own rule first."""
+    tables = [("streams", "`streams`, with 95 % profile-likelihood intervals", _streams_rows(sharing))]
+    if sharing.queue is not None:
+        title = "`kernel-queue`, with 95 % profile-likelihood intervals"
+        tables.append(("kernel-queue", title, _queue_rows(sharing.queue, sharing.queue_intervals)))
+    tables.sort(key=lambda table: table[0] != sharing.rule)
+    return [(title, rows) for _, title, rows in tables]
+
+
+def _queue_rows(fit: QueueFit, intervals: Sequence[Interval]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("model", "kernel us", "hold", "interval", "not identified")]
+    for found in intervals:
+        name = f"all: {found.kind}{', us' if found.kind == 'gap' else ''}" if found.load is None else str(found.load)
+        length = "" if found.load is None else f"{fit.queue.length_s[found.load] * 1e6:.2f}"
+        span = f"{found.low:.3f}..{found.high:.3f}"
+        rows.append((name, length, f"{found.value:.3f}", span, "" if found.identified else found.kind))
+    return rows
+
+
+def _streams_rows(sharing: Sharing) -> list[tuple[str, ...]]:
     found = {(interval.kind, interval.load): interval for interval in sharing.intervals}
     rows: list[tuple[str, ...]] = [("model", "demand", "interval", "weight", "interval", "not identified")]
     for load in sharing.fit.loads:

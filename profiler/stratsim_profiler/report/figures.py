@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from stratsim_profiler.fit.batches import complete
 from stratsim_profiler.report.look import COLOURS, GREY, MARKERS, VERMILLION, new_figure, plain_log_ticks
 
 if TYPE_CHECKING:
@@ -78,7 +77,9 @@ def _size(value: float, _position: int) -> str:
 
 def contention_matrix(summary: Summary) -> Figure | None:
     """Draw the measured slowdown of each load beside each other one; None without cells of two streams."""
-    pairs = [cell for cell in summary.measured.cells if len(cell.loads) == 2]
+    fitted = {load for cell in summary.measured.training for load in cell.loads}
+    # Batch sizes that only judge the fit have one or two cells each: rows and columns of nothing.
+    pairs = [cell for cell in summary.measured.cells if len(cell.loads) == 2 and set(cell.loads) <= fitted]
     if not pairs:
         return None
     loads = sorted({load for cell in pairs for load in cell.loads})
@@ -142,14 +143,15 @@ def measured_and_fitted(summary: Summary, sharing: Sharing) -> Figure:
         for side in "xy":
             plain_log_ticks(axes, side, *ends)
     fitted.set_ylabel("measured slowdown")
-    fitted.legend(title="band: ±10 %")
+    for axes in (fitted, held_out):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(title="band: ±10 %")
     return figure
 
 
 def _scatter(axes: Axes, cells: Sequence[Cell], sharing: Sharing) -> float:
     """Draw cells by kind; return the largest slowdown."""
-    shares = complete(sharing.fit.shares, {load for cell in cells for load in cell.loads}, sharing.law)
-    guesses = shares.slowdowns(cells)
+    guesses = sharing.slowdowns(cells)
     highest = 1.5
     for role, number in _LOOKS.items():
         chosen = [(guess, cell.slowdowns) for guess, cell in zip(guesses, cells, strict=True) if cell.role == role]
@@ -166,7 +168,7 @@ def residuals(summary: Summary, sharing: Sharing) -> Figure:
     figure = new_figure(_WIDTH_IN, 3.2)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     cells = summary.measured.training
-    guesses = sharing.fit.shares.slowdowns(cells)
+    guesses = sharing.slowdowns(cells)
     by_count: dict[int, list[float]] = {}
     for role, number in _LOOKS.items():
         points = [
@@ -197,26 +199,30 @@ def residuals(summary: Summary, sharing: Sharing) -> Figure:
 
 
 def intervals(sharing: Sharing) -> Figure:
-    """Draw every demand and weight with its interval; what is not identified is marked."""
-    figure = new_figure(_WIDTH_IN, 1.0 + 0.24 * len(sharing.fit.loads))
-    demand, weight = figure.subplots(1, 2, sharey=True)
+    """Draw every parameter of a load with its interval; what is not identified is marked."""
     loads = sharing.fit.loads
-    for axes, kind in ((demand, "demand"), (weight, "weight")):
-        found = {interval.load: interval for interval in sharing.intervals if interval.kind == kind}
+    figure = new_figure(_WIDTH_IN, 1.0 + 0.24 * len(loads))
+    panels = figure.subplots(1, 3 if sharing.queue_intervals else 2, sharey=True)
+    for axes, kind in zip(panels, ("demand", "weight", "hold"), strict=False):
+        every = (*sharing.intervals, *sharing.queue_intervals)
+        found = {interval.load: interval for interval in every if interval.kind == kind}
         for row, load in enumerate(loads):
             interval = found.get(load)
             if interval is None:
                 axes.plot([1], [row], "k|", markersize=9)
             else:
                 _draw_interval(axes, row, interval)
-    demand.set_yticks(range(len(loads)), [str(load) for load in loads])
-    demand.invert_yaxis()
-    demand.set_xlim(0, 1.02)
-    demand.set_xlabel("demand: share of the device")
-    weight.set_xscale("log")
+    panels[0].set_yticks(range(len(loads)), [str(load) for load in loads])
+    panels[0].invert_yaxis()
+    panels[0].set_xlim(0, 1.02)
+    panels[0].set_xlabel("demand: share of the device")
+    panels[1].set_xscale("log")
     values = [i.value for i in sharing.intervals if i.kind == "weight"] or [1.0]
-    plain_log_ticks(weight, "x", min([0.5, *values]) / 3, max([2.0, *values]) * 3)
-    weight.set_xlabel(f"weight, relative to {sharing.fit.anchor}")
+    plain_log_ticks(panels[1], "x", min([0.5, *values]) / 3, max([2.0, *values]) * 3)
+    panels[1].set_xlabel(f"weight, relative to {sharing.fit.anchor}")
+    if sharing.queue_intervals:
+        panels[2].set_xlim(0, 1.02)
+        panels[2].set_xlabel("hold: share of a kernel")
     figure.suptitle("95 % profile-likelihood intervals; hollow and red: not identified", fontsize=9)
     return figure
 
@@ -229,29 +235,32 @@ def _draw_interval(axes: Axes, row: int, interval: Interval) -> None:
 
 
 def held_out_errors(sharing: Sharing) -> Figure:
-    """Draw the mean error of the execution time by how the cells were held out, for the model and the baselines."""
+    """Draw the mean error of the execution time by how the cells were held out, for the rules and the baselines."""
     splits = list(dict.fromkeys(row.split for row in sharing.rows))
     rivals = list(dict.fromkeys(row.predictor for row in sharing.rows))
-    figure = new_figure(_WIDTH_IN, 3.2)
+    figure = new_figure(_WIDTH_IN, 1.1 + 0.36 * len(splits))
     axes = figure.subplots()
-    width = 0.8 / len(rivals)
+    drawn: list[float] = []
     for number, rival in enumerate(rivals):
-        scores = [sharing.row(split, rival) for split in splits]
-        heights = [0.0 if found is None else 100 * found.mean for found in scores]
-        at = np.arange(len(splits)) + (number - (len(rivals) - 1) / 2) * width
-        bars = axes.bar(at, heights, width * 0.92, color=COLOURS[number % len(COLOURS)], label=rival)
-        labels = ["-" if found is None else f"{100 * found.mean:.1f}" for found in scores]
-        axes.bar_label(bars, labels=labels, fontsize=7, padding=1)
-    axes.set_xticks(range(len(splits)), [_wrapped(split) for split in splits])
-    axes.set_ylabel("mean error, %")
-    axes.grid(visible=False, axis="x")
-    axes.legend(ncols=len(rivals), loc="upper left", bbox_to_anchor=(0, 1.14))
+        scores = [(row, sharing.row(split, rival)) for row, split in enumerate(splits)]
+        points = [(100 * found.mean, row) for row, found in scores if found is not None and found.mean > 0]
+        if points:
+            x, y = zip(*points, strict=True)
+            own = rival == sharing.rule
+            axes.plot(
+                x,
+                y,
+                MARKERS[number % len(MARKERS)],
+                color=COLOURS[number % len(COLOURS)],
+                fillstyle="full" if own else "none",
+                markersize=8 if own else 6,
+                label=rival,
+            )
+            drawn += x
+    axes.set_xscale("log")
+    plain_log_ticks(axes, "x", min(drawn, default=1.0) / 1.3, max(drawn, default=10.0) * 1.3)
+    axes.set_yticks(range(len(splits)), splits)
+    axes.invert_yaxis()
+    axes.set_xlabel("mean error of the execution time, %; filled: the profile's rule")
+    axes.legend(ncols=len(rivals), loc="lower left", bbox_to_anchor=(-0.02, 1.0))
     return figure
-
-
-def _wrapped(name: str) -> str:
-    """Break a split's name after about half its words."""
-    return {
-        "leave-one-pair-out": "leave one\npair out",
-        "leave-one-model-out": "leave one\nmodel out",
-    }.get(name, name.replace(" ", "\n", 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from stratsim_profiler.fit.text import error_rows, link_rows, parameter_rows, percent
+from stratsim_profiler.fit.text import error_rows, link_rows, parameter_tables, percent
 from stratsim_profiler.report import figures
 from stratsim_profiler.report.look import data_uri, styled
 from stratsim_profiler.report.tables import (
@@ -120,11 +120,14 @@ def _sharing(summary: Summary, sharing: Sharing) -> Iterator[str]:
     yield from _section(
         "How co-located models share the device",
         _note(
-            "Capped weighted sharing: a load occupies `demand` of the device at full speed; where the demands sum to "
-            f"more than 1, speeds are min(1, lambda x weight). Residual deviation {percent(sharing.fit.sigma)}."
+            f"The profile's own rule is `{sharing.rule}`: it predicts pairs left out best. `streams`, capped weighted "
+            "sharing: a load occupies `demand` of the device at full speed; where demands sum to more than 1, speeds "
+            f"are min(1, lambda x weight). Residual deviation {percent(sharing.fit.sigma)}. `kernel-queue`: every "
+            "kernel waits for those of the other streams that are before it, and holds the block scheduler for a share "
+            f"`hold` of its duration. {_queue_deviation(sharing)}"
         ),
-        _table(parameter_rows(sharing)),
-        _image(figures.intervals(sharing), "Demands and weights with intervals"),
+        *(f"<h3>{escape(title)}</h3>{_table(rows)}" for title, rows in parameter_tables(sharing)),
+        _image(figures.intervals(sharing), "Parameters with intervals"),
     )
     yield from _section(
         "Measured and fitted", _image(figures.measured_and_fitted(summary, sharing), "Measured and predicted slowdown")
@@ -141,6 +144,12 @@ def _sharing(summary: Summary, sharing: Sharing) -> Iterator[str]:
         _table(error_rows(sharing)),
     )
     yield from _section("Tests of the model's assumptions", _table(assumption_rows(sharing)))
+
+
+def _queue_deviation(sharing: Sharing) -> str:
+    if sharing.queue is None:
+        return "It needs the number of kernels of every model, which was not measured."
+    return f"Residual deviation {percent(sharing.queue.sigma)}."
 
 
 def _image(figure: Figure | None, text: str) -> str:

@@ -55,12 +55,14 @@ class KernelQueue(FluidModel[KernelLoad]):
 
     def _phases(self, model: str, batch: int) -> tuple[Phase[KernelLoad], ...]:
         length_s = self._length_s(model, batch)
-        return (Phase(1.0, KernelLoad(length_s, self._parameters.hold * length_s)),)
+        table = self._parameters.holds.get(model)
+        hold = self._parameters.hold if table is None else _at(table, batch)
+        return (Phase(1.0, KernelLoad(length_s, hold * length_s)),)
 
     def _length_s(self, model: str, batch: int) -> float:
-        table: Mapping[int, float] | None = self._parameters.length_s.get(model)
+        table = self._parameters.length_s.get(model)
         if table is not None:
-            return interpolate(table, min(max(batch, min(table)), max(table)), "linear")
+            return _at(table, batch)
         kernels = self._hardware.models[model].kernels
         if kernels is None:  # refused by the constructor
             raise lacks(self.name, self._hardware, f"truth.kernel_queue.length_s.{model}")
@@ -68,4 +70,15 @@ class KernelQueue(FluidModel[KernelLoad]):
 
     def rates(self, active: Sequence[KernelLoad]) -> Sequence[float]:
         """Return solo time over time with waits, per kernel."""
-        return kernel_queue([load.length_s for load in active], [load.hold_s for load in active])
+        parameters = self._parameters
+        return kernel_queue(
+            [load.length_s for load in active],
+            [load.hold_s for load in active],
+            parameters.residual,
+            parameters.gap_s,
+        )
+
+
+def _at(table: Mapping[int, float], batch: int) -> float:
+    """Return a table's value: linear between batch sizes, constant beyond."""
+    return interpolate(table, min(max(batch, min(table)), max(table)), "linear")

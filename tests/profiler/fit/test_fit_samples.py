@@ -77,7 +77,7 @@ def test_the_summary_judges_by_held_out_pairs_and_says_so(full_fit):
     summary = full_fit.summary
     assert summary.judged[0] == "leave-one-pair-out"  # four held-out slowdowns are too few
     assert summary.good
-    assert summary.verdict.startswith("Good fit: mean error of the execution time")
+    assert summary.verdict.startswith("Good fit: `streams`, mean error of the execution time")
     assert summary.verdict in full_fit.profile.description
     sharing = summary.sharing
     for split in ("held-out pairs", "held-out triples", "offset runs"):

@@ -148,19 +148,22 @@ def test_a_parameter_that_is_not_identified_is_hollow(full_fit, make_bench):
         for count in (2, 3, 4):
             bench.measure((load,) * count, "self")
     sharing = fit_samples(bench.samples(), starts=2).summary.sharing
-    _, weight = figures.intervals(sharing).axes
+    weight = figures.intervals(sharing).axes[1]
     hollow = [line for line in weight.lines if line.get_marker() == "o" and line.get_markerfacecolor() == "white"]
     assert len(hollow) == 1
     assert len(sharing.not_identified) == 1
 
 
-def test_the_bars_are_the_scores(full_fit):
+def test_the_points_are_the_scores(full_fit):
     sharing = full_fit.summary.sharing
     (axes,) = figures.held_out_errors(sharing).axes
-    heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in axes.containers if bars.get_label()}
     splits = list(dict.fromkeys(row.split for row in sharing.rows))
-    for rival, found in heights.items():
-        assert found == pytest.approx([100 * sharing.row(split, rival).mean for split in splits])
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert set(drawn) == {row.predictor for row in sharing.rows}
+    for rival, line in drawn.items():
+        assert list(line.get_ydata()) == list(range(len(splits)))
+        assert list(line.get_xdata()) == pytest.approx([100 * sharing.row(split, rival).mean for split in splits])
+        assert line.get_fillstyle() == ("full" if rival == sharing.rule else "none")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,34 @@ def test_a_model_without_any_length_is_refused():
         execution_model("kernel-queue", hardware(KernelQueue(0.6, {"long": {1: 1e-5}})))
 
 
+def test_holds_of_single_models_win_over_the_common_one():
+    # hold 0: the long ones keep nobody waiting, and so are not slowed either by those that hold all of their length
+    found = hardware(KernelQueue(1.0, LENGTHS, holds={"long": {1: 0.0, 3: 1.0}}))
+    assert rates(found, ("long", 1), ("short", 1)) == pytest.approx([30 / 40, 1.0])
+    assert rates(found, ("long", 3), ("short", 1)) == pytest.approx([0.9, 0.1])
+
+
+def test_residual_and_gap_reach_the_rule():
+    found = hardware(KernelQueue(1.0, {"long": {1: 1e-5}, "short": {1: 1e-5}}, residual=0.5))
+    assert rates(found, ("long", 1), ("short", 1)) == pytest.approx([1 / (1 + 0.5**0.5)] * 2)
+    found = hardware(KernelQueue(0.0, LENGTHS, gap_s=10e-6))
+    assert rates(found, ("long", 1), ("short", 1)) == pytest.approx([0.75, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"holds": {"long": {1: 1.2}}}, r"holds\['long'\]\[1\]"),
+        ({"holds": {"long": {}}}, r"holds\['long'\] is empty"),
+        ({"residual": 0.4}, r"residual must be within \[0.5, 1\], got 0.4"),
+        ({"gap_s": -1e-6}, r"gap_s"),
+    ],
+)
+def test_wrong_details_are_refused(fields, message):
+    with pytest.raises(ProfileError, match=message):
+        KernelQueue(0.5, LENGTHS, **fields)
+
+
 @pytest.mark.parametrize(
     ("hold", "length_s", "message"),
     [

@@ -74,3 +74,32 @@ def test_nobody_and_one_alone():
 def test_lists_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="zip"):
         kernel_queue([1.0, 2.0], [1.0])
+
+
+def test_half_a_hold_is_left_on_average_when_all_are_alike():
+    # hold = length = 1: w = (w + 1/2) / (1 + w): w^2 = 1/2
+    assert kernel_queue([1.0, 1.0], [1.0, 1.0], residual=0.5) == pytest.approx([1 / (1 + sqrt(0.5))] * 2, rel=1e-13)
+
+
+def test_one_that_holds_nothing_waits_for_what_is_left():
+    # the other is being placed for 2 / 4 of the time, and half of its hold of 2 is left then: wait 1 / 2
+    assert kernel_queue([4.0, 1.0], [2.0, 0.0], residual=0.5) == pytest.approx([1.0, 1 / 1.5], rel=1e-13)
+
+
+def test_a_gap_is_added_to_each_kernel_beside_others_alone_not():
+    assert kernel_queue([4.0, 1.0], [0.0, 0.0], gap=0.5) == pytest.approx([4 / 4.5, 1 / 1.5], rel=1e-13)
+    assert kernel_queue([4.0], [0.0], gap=0.5) == [1.0]
+
+
+def test_a_gap_leaves_the_scheduler_free():
+    # with a gap of 2 the other's cycle is 4 + 2: it is being placed for 2 / 6 of the time
+    assert kernel_queue([4.0, 1.0], [2.0, 0.0], gap=2.0)[1] == pytest.approx(1 / (1 + 2 + 2 / 3), rel=1e-13)
+
+
+def test_the_waits_solve_their_equations_with_residual_and_gap():
+    length, hold, residual, gap = [112.0, 23.0, 12.0, 28.0], [100.0, 15.0, 8.0, 3.0], 0.6, 0.7
+    rates = kernel_queue(length, hold, residual, gap)
+    cycles = [one / rate for one, rate in zip(length, rates, strict=True)]
+    waits = [cycle - one - gap for cycle, one in zip(cycles, length, strict=True)]
+    ahead = [h * (w + residual * h) / cycle for h, w, cycle in zip(hold, waits, cycles, strict=True)]
+    assert waits == pytest.approx([sum(ahead) - one for one in ahead], rel=1e-12)
