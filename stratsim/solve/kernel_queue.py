@@ -39,7 +39,7 @@ def kernel_queue(
     hold = length and residual 1/2 have 1 / (1 + sqrt(1/2)) = 0.586 each.
 
     Args:
-        length: Shape (n,), mean duration of a kernel alone, > 0; only ratios matter, those to `hold` and `gap` included.
+        length: Shape (n,), mean duration of a kernel alone, > 0; only ratios matter, to `hold` and `gap` as well.
         hold: Shape (n,), within [0, length].
         residual: Within [1/2, 1].
         gap: Not negative.

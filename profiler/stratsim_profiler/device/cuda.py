@@ -96,7 +96,7 @@ class CudaDevice:
         torch.cuda.set_device(index)
         self._properties = torch.cuda.get_device_properties(index)
         cache = int(getattr(self._properties, "L2_cache_size", 0)) or 64 << 20
-        self._sizes = works.Sizes(4096, "fp16", max(256 << 20, 4 * cache), cache // 4, 8 << 20)
+        self._sizes = works.Sizes(4096, "fp16", max(512 << 20, 8 * cache), cache // 4, 8 << 20)
         self._flush = torch.zeros(2 * cache, dtype=torch.uint8, device=self._name)
         self._gate = torch.cuda.Stream(index)
         self._streams: dict[tuple[int, int, int], torch.cuda.Stream] = {}

@@ -205,16 +205,16 @@ def _kernel_queue(summary: Summary) -> KernelQueue | None:
 def _pairs(cells: Iterable[Cell]) -> list[Pair]:
     """Return the directed slowdowns of all cells with two streams; repeats are averaged."""
     found: dict[tuple[Load, Load], list[float]] = defaultdict(list)
-    held: set[frozenset[str]] = set()
+    held: set[frozenset[Load]] = set()
     for cell in cells:
         if len(cell.loads) == 2:
             for target, other, slowdown in ((*cell.loads, cell.slowdowns[0]), (*cell.loads[::-1], cell.slowdowns[1])):
                 found[target, other].append(slowdown)
             if cell.held_out:
-                held.add(cell.models)
+                held.add(frozenset(cell.loads))
     return [
         Pair(
-            *target, *other, slowdown=_round(fmean(slowdowns)), held_out=frozenset((target.model, other.model)) in held
+            *target, *other, slowdown=_round(fmean(slowdowns)), held_out=frozenset((target, other)) in held
         )
         for (target, other), slowdowns in sorted(found.items())
     ]
