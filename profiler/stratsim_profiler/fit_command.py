@@ -17,6 +17,7 @@ _EXAMPLES = """\b
 Examples:
   stratsim profile fit samples.jsonl --out my-gpu.json
   stratsim profile fit samples.jsonl.gz --out my-gpu.json --report my-gpu.html
+  stratsim profile fit samples.jsonl.gz --figures figures/my-gpu
   stratsim profile fit samples.jsonl --json | jq .sharing.errors
 """
 
@@ -26,6 +27,9 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), help="Profile to write (.json).")
 @click.option(
     "--report", type=click.Path(path_type=Path), help="Report with figures to write (.html); needs matplotlib."
+)
+@click.option(
+    "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the report's figures (.png)."
 )
 @click.option("--name", metavar="NAME", help="Name of the profile. [default: that of the file, else of the device]")
 @click.option(
@@ -38,6 +42,7 @@ def fit(
     *,
     out: Path | None,
     report: Path | None,
+    figures: Path | None,
     name: str | None,
     starts: int,
     as_json: bool,
@@ -59,6 +64,11 @@ def fit(
         name = out.name.removesuffix(".json")
     result = fit_samples(samples, name=name, starts=starts)
     write_results(result, out, report, overwrite=overwrite)
+    if figures is not None:
+        from stratsim_profiler.report import write_figures
+
+        written = write_figures(result, figures, overwrite=overwrite)
+        click.echo(f"{figures}: {len(written)} figures", err=True)
     if as_json:
         click.echo(json.dumps(result.summary.as_dict(), indent=2, allow_nan=False, ensure_ascii=False))
         return

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from stratsim.model.profile import Profile
 
-__all__ = ["check_out", "write_profile", "write_text"]
+__all__ = ["check_out", "write_bytes", "write_profile", "write_text"]
 
 
 def check_out(out: Path, *, overwrite: bool = False) -> None:
@@ -37,10 +37,19 @@ def write_text(text: str, out: Path, *, overwrite: bool = False) -> None:
     Raises:
         OutputError: as `check_out`, or the file cannot be written.
     """
+    write_bytes(text.encode(), out, overwrite=overwrite)
+
+
+def write_bytes(content: bytes, out: Path, *, overwrite: bool = False) -> None:
+    """Write `content` to `out`.
+
+    Raises:
+        OutputError: as `write_text`.
+    """
     check_out(out, overwrite=overwrite)
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(out)
     except OSError as problem:
         raise OutputError(f"{out}: cannot be written: {problem.strerror or problem}") from None

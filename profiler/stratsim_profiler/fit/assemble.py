@@ -213,9 +213,7 @@ def _pairs(cells: Iterable[Cell]) -> list[Pair]:
             if cell.held_out:
                 held.add(frozenset(cell.loads))
     return [
-        Pair(
-            *target, *other, slowdown=_round(fmean(slowdowns)), held_out=frozenset((target, other)) in held
-        )
+        Pair(*target, *other, slowdown=_round(fmean(slowdowns)), held_out=frozenset((target, other)) in held)
         for (target, other), slowdowns in sorted(found.items())
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from stratsim_profiler.report.look import COLOURS, GREY, MARKERS, VERMILLION, new_figure, plain_log_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -21,11 +21,106 @@ if TYPE_CHECKING:
     from stratsim_profiler.fit.links import LinkFit
     from stratsim_profiler.fit.summary import Sharing, Summary
 
-__all__ = ["contention_matrix", "held_out_errors", "intervals", "measured_and_fitted", "residuals", "transfers"]
+__all__ = [
+    "contention_matrix",
+    "every_figure",
+    "held_out_errors",
+    "intervals",
+    "kernel_waits",
+    "measured_and_fitted",
+    "residuals",
+    "solo",
+    "transfers",
+]
 
 _WIDTH_IN = 8.0
 _LOOKS = {"self": 0, "anchor": 1, "pair": 2, "triple": 3}
 """Number of the colour and marker of each kind of cell."""
+
+
+def every_figure(summary: Summary) -> Iterator[tuple[str, Figure]]:
+    """Yield (name, figure) of each figure that the samples allow, one at a time."""
+    drawn = {"solo": solo, "transfers": transfers, "pairs": contention_matrix}
+    for name, draw in drawn.items():
+        if (figure := draw(summary)) is not None:
+            yield name, figure
+    if (sharing := summary.sharing) is not None:
+        if (figure := kernel_waits(summary, sharing)) is not None:
+            yield "kernel-waits", figure
+        yield "parameters", intervals(sharing)
+        yield "measured-and-fitted", measured_and_fitted(summary, sharing)
+        yield "residuals", residuals(summary, sharing)
+        yield "errors", held_out_errors(sharing)
+
+
+def solo(summary: Summary) -> Figure | None:
+    """Draw the time of one inference alone, and the requests per second that it makes, by batch size."""
+    found = summary.measured.solo
+    if not found:
+        return None
+    figure = new_figure(_WIDTH_IN, 3.4)
+    times, rates = figure.subplots(1, 2)
+    for number, model in enumerate(sorted({load.model for load in found})):
+        loads = [load for load in found if load.model == model]
+        batches = [load.batch for load in loads]
+        seconds = [found[load].seconds for load in loads]
+        look: Any = {
+            "color": COLOURS[number % len(COLOURS)],
+            "marker": MARKERS[number % len(MARKERS)],
+            "fillstyle": "none" if number < len(COLOURS) else "full",
+            "label": model,
+        }
+        times.plot(batches, [1e3 * one for one in seconds], **look)
+        rates.plot(batches, [b / one for b, one in zip(batches, seconds, strict=True)], **look)
+    sizes = sorted({load.batch for load in found})
+    for axes, unit in ((times, "execution alone, ms"), (rates, "requests per second, alone")):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set_xlabel("batch size")
+        axes.set_ylabel(unit)
+    figure.legend(*times.get_legend_handles_labels(), ncols=4, loc="outside upper center")
+    return figure
+
+
+def kernel_waits(summary: Summary, sharing: Sharing) -> Figure | None:
+    """Draw slowdown, and time added per kernel, against the length of a load's kernels; None without kernel counts.
+
+    Beside the same company all loads wait about as long per kernel: what differs is how many kernels they have.
+    """
+    if sharing.queue is None:
+        return None
+    length, anchor = sharing.queue.queue.length_s, sharing.fit.anchor
+    company: dict[str, list[tuple[float, float]]] = {}
+    for cell in summary.measured.training:
+        first, others = cell.loads[0], cell.loads[1:]
+        if cell.role == "self" and len(others) in (1, 3):
+            name = "one more of its kind" if len(others) == 1 else "three more of its kind"
+        elif others == (anchor, anchor) and first != anchor:
+            name = f"two of {anchor}"
+        else:
+            continue
+        company.setdefault(name, []).append((length[first] * 1e6, cell.slowdowns[0]))
+    if not company:
+        return None
+    figure = new_figure(_WIDTH_IN, 3.4)
+    slowdown, added = figure.subplots(1, 2)
+    for number, (name, points) in enumerate(sorted(company.items())):
+        x, y = np.array(sorted(points)).T
+        for axes, values in ((slowdown, y), (added, (y - 1) * x)):
+            axes.plot(x, values, MARKERS[number], color=COLOURS[number], fillstyle="none", label=f"beside {name}")
+    for axes, text in ((slowdown, "slowdown"), (added, "time added per kernel, us")):
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("mean length of the load's kernels alone, us")
+        axes.set_ylabel(text)
+        for side in "xy":
+            values = np.concatenate([getattr(line, f"get_{side}data")() for line in axes.lines])
+            plain_log_ticks(axes, side, values.min() / 1.25, values.max() * 1.25)
+    figure.legend(*slowdown.get_legend_handles_labels(), ncols=3, loc="outside upper center")
+    return figure
 
 
 def transfers(summary: Summary) -> Figure | None:

@@ -33,6 +33,7 @@ __all__ = [
     "data_uri",
     "new_figure",
     "plain_log_ticks",
+    "png",
     "styled",
 ]
 
@@ -107,8 +108,13 @@ def plain_log_ticks(axes: Axes, side: str, low: float, high: float) -> None:
     (axes.set_xlim if side == "x" else axes.set_ylim)(low, high)
 
 
-def data_uri(figure: Figure) -> str:
-    """Return a figure as a PNG inside a `data:` URI."""
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG file's content."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def data_uri(figure: Figure) -> str:
+    """Return a figure as a PNG inside a `data:` URI."""
+    return "data:image/png;base64," + base64.b64encode(png(figure)).decode()

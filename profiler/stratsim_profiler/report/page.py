@@ -64,6 +64,7 @@ def _body(result: FitResult) -> Iterator[str]:
         "Solo execution",
         _note(f"Median device time of one inference, caches flushed. {_drift(summary)}"),
         _table(solo_rows(summary)),
+        _image(figures.solo(summary), "Execution alone by batch size"),
     )
     yield from _transfers(summary)
     yield from _contention(summary)
@@ -114,6 +115,12 @@ def _contention(summary: Summary) -> Iterator[str]:
     figure = figures.contention_matrix(summary)
     note = _note("Mean iteration beside the other, which is kept busy, over mean iteration alone in the same harness.")
     yield from _section("Slowdown in pairs", note, _image(figure, "Slowdown of each load beside each other"))
+    if summary.sharing is not None:
+        note = _note(
+            "Beside the same company, slowdowns differ by how many kernels a load has; waits per kernel hardly."
+        )
+        figure = figures.kernel_waits(summary, summary.sharing)
+        yield from _section("Waits per kernel", note, _image(figure, "Slowdown and wait per kernel by kernel length"))
 
 
 def _sharing(summary: Summary, sharing: Sharing) -> Iterator[str]:

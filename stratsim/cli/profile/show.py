@@ -12,6 +12,7 @@ from stratsim.cli.text import heading, ms, number, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stratsim.model.kernel_queue import KernelQueue
     from stratsim.model.profile import Link, Profile, Sharing
 
 __all__ = ["show"]
@@ -152,6 +153,24 @@ def _show_truth(profile: Profile, names: Sequence[str]) -> None:
         )
         for name, t in tables.items()
     ]
+    table(("model", *(str(size) for size in sizes)), rows)
+    if profile.truth.kernel_queue is not None:
+        _show_kernel_queue(profile.truth.kernel_queue, names)
+
+
+def _show_kernel_queue(queue: KernelQueue, names: Sequence[str]) -> None:
+    tables = {name: queue.length_s.get(name, {}) for name in names}
+    sizes = sorted({batch for lengths in tables.values() for batch in lengths})
+    click.echo(
+        f"  kernel-queue: residual {queue.residual:.3g}, gap {number(queue.gap_s * 1e6)} us; mean kernel, us / hold, "
+        "the share of it that keeps others waiting, by batch size:"
+    )
+    rows = []
+    for name, lengths in tables.items():
+        holds = queue.holds.get(name, {})
+        both = {size: f"{length * 1e6:.3g} / {holds.get(size, queue.hold):.2g}" for size, length in lengths.items()}
+        cells = (both.get(size, "-") for size in sizes)
+        rows.append((name, *cells))
     table(("model", *(str(size) for size in sizes)), rows)
 
 

@@ -77,3 +77,14 @@ def test_a_file_is_replaced_when_asked_to(samples, tmp_path):
     out.write_text("old")
     assert main(["profile", "fit", str(samples), "--out", str(out), "--overwrite", "--starts", "1"]) == 0
     assert load_profile(out).name == "mine"
+
+
+def test_figures_are_written_by_name_and_not_over_others(samples, tmp_path, capsys):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    assert main(["profile", "fit", str(samples), "--figures", str(folder), "--starts", "1"]) == 0
+    names = {path.name for path in folder.iterdir()}
+    assert {"solo.png", "transfers.png", "pairs.png", "errors.png", "kernel-waits.png"} <= names
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.iterdir())
+    assert main(["profile", "fit", str(samples), "--figures", str(folder), "--starts", "1"]) == 2
+    assert "exists already" in capsys.readouterr().err
