@@ -19,6 +19,7 @@ __all__ = ["profile"]
     elsewhere={
         "run": "Measure a GPU or CPU and fit its profile.",
         "fit": "Fit a profile to raw samples, without measuring.",
+        "check": "Hold a profile against samples that it was not fitted to.",
     },
     group="stratsim.profile_commands",
 )
