@@ -332,6 +332,17 @@ def test_copies_in_follow_each_other_in_the_order_of_submission(make):
         assert rows[late][Stage.COPY_IN_START] >= rows[early][Stage.COPY_IN_END]
 
 
+def test_a_copy_in_is_told_when_it_has_ended_not_when_a_later_one_has(make, sim):
+    server = make(max_bytes_in=1 << 20)
+    for number in range(2):
+        server.submit(number, work()._replace(bytes_in=1 << 20))
+    sim.host_s += 1.2e-3  # the first takes 1.07 ms
+    seen = [(one.batch, one.stage) for one in server.poll()]
+    assert (0, Stage.COPY_IN_END) in seen
+    assert (1, Stage.COPY_IN_START) in seen
+    assert (1, Stage.COPY_IN_END) not in seen
+
+
 def test_a_batch_without_a_slot_gets_the_first_that_is_free(make):
     rows = table(serve(make(), [(0.0, work("long")), (0.0, work()), (0.0, work()), (0.0, work())]))
     start, end = Stage.EXECUTION_START, Stage.EXECUTION_END

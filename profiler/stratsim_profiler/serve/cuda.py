@@ -391,7 +391,7 @@ class CudaServer:
         """First the short copies out of all that have ended, then the next executions."""
         for slot in self._slots:
             item = slot.batch
-            # A batch whose copy-in was not seen to end is not looked at, though it may have gone on since.
+            # A batch whose copy-in was not seen to end is in that line still, and looked at there.
             if item is None or item.reached < _EXECUTION or not self._reached(item, _EXECUTION + 2, seen):
                 continue
             slot.batch = None
