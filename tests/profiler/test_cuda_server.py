@@ -570,6 +570,7 @@ def test_an_error_of_the_gpu_is_said_in_one_line_and_closing_is_quiet(make, sim)
             call()
     server.close()
     server.close()
+    assert cuda._LOST.pop() is server
 
 
 def test_a_gpu_that_is_stuck_is_told_and_left(make, sim, monkeypatch):
@@ -581,7 +582,7 @@ def test_a_gpu_that_is_stuck_is_told_and_left(make, sim, monkeypatch):
     with pytest.raises(ServerError, match=r"nothing has ended for 0.01 s, though 1 batches are there"):
         server.wait(float("inf"))
     server.close()
-    sim.hangs = False
+    assert cuda._LOST.pop() is server
 
 
 def test_a_full_memory_names_model_and_size(make, monkeypatch):

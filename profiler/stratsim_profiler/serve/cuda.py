@@ -70,6 +70,9 @@ _STUCK_S = 30.0
 
 _CLOSING_S = 10.0
 
+_LOST: list[CudaServer] = []
+"""Servers whose GPU has failed: torch ends the process when it frees what belongs to a GPU that does not answer."""
+
 
 class _Output(NamedTuple):
     """Where a batch's outputs go: aside on the GPU, then to the host."""
@@ -211,7 +214,7 @@ class CudaServer:
             gc.collect()
             gc.disable()
             self._clock.start()
-        self.info.details["clock_uncertainty_s"] = self._clock.uncertainty_s
+        self._note()
 
     def now_s(self) -> float:
         """Return the time since `start`, seconds."""
@@ -274,16 +277,16 @@ class CudaServer:
                 time.sleep(min(_NAP_S, max(0.0, until_s - now)))
 
     def close(self) -> None:
-        """Let what is in flight end, and free the memory; a GPU that is stuck is left alone."""
+        """Let what is in flight end, and free the memory; a GPU that is stuck or has failed is left alone."""
         if self._closed:
             return
         self._closed = True
         if self._collects:
             gc.enable()
-        with suppress(Exception):
-            if not self._drained():
-                return
-            torch.cuda.synchronize(self._index)
+        self._note()
+        if not self._drained():
+            _LOST.append(self)
+            return
         self._forget()
         gc.collect()
         with suppress(Exception):
@@ -330,7 +333,6 @@ class CudaServer:
             "streams": f"copy-in, copy-out, {len(self._slots)} for execution",
             "places": places,
             "spin": self._spin,
-            "clock_uncertainty_s": None,
         }
         return ServerInfo("cuda", str(properties.name), len(self._slots), {**details, **more})
 
@@ -443,15 +445,24 @@ class CudaServer:
                 f"{self._name}: nothing has ended for {_STUCK_S:g} s, though {self._flying} batches are there"
             )
 
+    def _note(self) -> None:
+        """Say how good the times are."""
+        self.info.details["clock_uncertainty_s"] = self._clock.uncertainty_s
+        self.info.details["clock_drift"] = self._clock.drift
+        self.info.details["clamps"] = self.clamps
+
     def _drained(self) -> bool:
-        """Wait for what was enqueued, and return whether it has ended."""
+        """Wait for what was enqueued, and return whether it has ended well."""
         limit = time.perf_counter() + _CLOSING_S
         streams = [self._in, self._out, *(slot.stream for slot in self._slots)]
-        while not all(stream.query() for stream in streams):
-            if time.perf_counter() > limit:
-                return False
-            time.sleep(_NAP_S)
-        return True
+        with suppress(Exception):
+            while not all(stream.query() for stream in streams):
+                if time.perf_counter() > limit:
+                    return False
+                time.sleep(_NAP_S)
+            torch.cuda.synchronize(self._index)
+            return True
+        return False
 
     def _forget(self) -> None:
         """Let go of everything on the GPU."""

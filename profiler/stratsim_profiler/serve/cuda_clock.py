@@ -22,7 +22,7 @@ _TRIES = 50
 
 _PERIOD_S = 0.25
 _RETRY_S = 0.02
-_PATIENCE_S = 0.0002
+_PATIENCE_S = 0.0001
 """How long an anchor may take while the GPU works; one that takes longer is dropped, and tried again later."""
 
 _PATIENCE_AT_START_S = 0.1
