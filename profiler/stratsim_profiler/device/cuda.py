@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stratsim_profiler.device.base import KernelTable, Work
     from stratsim_profiler.environment import Probe
 
-__all__ = ["CudaDevice"]
+__all__ = ["CudaDevice", "check_gpu", "gpu_details", "no_collection"]
 
 _SLOTS = 4
 _WARM_UP = 3
@@ -85,10 +85,7 @@ class CudaDevice:
     def __init__(self, index: int = 0, slots: int = _SLOTS) -> None:
         from stratsim_profiler.nvml import gpu_processes
 
-        if not torch.cuda.is_available():
-            raise SpecError(f"device cuda:{index}: torch {torch.__version__} finds no CUDA GPU")
-        if index >= torch.cuda.device_count():
-            raise SpecError(f"device cuda:{index}: this machine has {torch.cuda.device_count()} GPUs")
+        check_gpu(index)
         self._before = gpu_processes()
         self._index = index
         self._name = _name(index)
@@ -142,7 +139,7 @@ class CudaDevice:
         if flush:
             self._flush.add_(1)
             torch.cuda.synchronize(self._index)
-        with _no_collection():
+        with no_collection():
             together = not any(offsets_s)
             origin, pending = self._gated(entries) if together else self._spread(entries, offsets_s)
             self._wait(entries)
@@ -154,7 +151,7 @@ class CudaDevice:
         torch.cuda.synchronize(self._index)
         origin = _event()
         origin.record(self._gate)
-        with _no_collection():
+        with no_collection():
             done = self._pump(entries, time.perf_counter() + seconds)
             self._wait(entries)
         return tuple(
@@ -240,7 +237,7 @@ class CudaDevice:
             return _Open(run, stream, 0)
         graph = torch.cuda.CUDAGraph()
         # A collection that frees something of CUDA in the middle of a capture would spoil it.
-        with _no_collection(), torch.cuda.graph(graph, stream=stream):
+        with no_collection(), torch.cuda.graph(graph, stream=stream):
             run()
         return _Open(graph.replay, stream, 0, keep=(graph, run))
 
@@ -292,17 +289,6 @@ class CudaDevice:
 
     def _info(self, cache_bytes: int) -> DeviceInfo:
         properties: Any = self._properties
-        details = {
-            "compute_capability": f"{properties.major}.{properties.minor}",
-            "sms": properties.multi_processor_count,
-            "cache_bytes": cache_bytes,
-            "torch": torch.__version__,
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-            "cudnn_benchmark": torch.backends.cudnn.benchmark,
-            "tf32_convolutions": torch.backends.cudnn.allow_tf32,
-            "max_connections": os.environ.get("CUDA_DEVICE_MAX_CONNECTIONS", "default"),
-        }
         return DeviceInfo(
             kind="cuda",
             name=str(properties.name),
@@ -311,8 +297,35 @@ class CudaDevice:
             modes=("graph", "eager"),
             dtypes=("fp16", "bf16", "fp32"),
             peers=torch.cuda.device_count() - self._index,
-            details=details,
+            details=gpu_details(properties, cache_bytes),
         )
+
+
+def check_gpu(index: int) -> None:
+    """Say what is wrong where there is no such GPU.
+
+    Raises:
+        SpecError: there is none.
+    """
+    if not torch.cuda.is_available():
+        raise SpecError(f"device cuda:{index}: torch {torch.__version__} finds no CUDA GPU")
+    if index >= torch.cuda.device_count():
+        raise SpecError(f"device cuda:{index}: this machine has {torch.cuda.device_count()} GPUs")
+
+
+def gpu_details(properties: Any, cache_bytes: int) -> dict[str, Any]:
+    """Return what else is known of a GPU and of the software on it."""
+    return {
+        "compute_capability": f"{properties.major}.{properties.minor}",
+        "sms": properties.multi_processor_count,
+        "cache_bytes": cache_bytes,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
+        "max_connections": os.environ.get("CUDA_DEVICE_MAX_CONNECTIONS", "default"),
+    }
 
 
 def _name(index: int) -> str:
@@ -356,7 +369,7 @@ def _span(origin: torch.cuda.Event, item: _Pending, peer: int) -> Span:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Keep the garbage collector from pausing the host while it feeds the streams."""
     gc.disable()
     try:

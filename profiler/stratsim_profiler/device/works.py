@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from stratsim.errors import SpecError
-from stratsim_profiler.zoo.build import DTYPES, batched, build
+from stratsim_profiler.zoo.build import DTYPES, batched, build, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import Tensor, nn
+
     from stratsim_profiler.device.base import Inference, Stress
 
-__all__ = ["RESOURCES", "Sizes", "burst", "inference", "median_seconds", "pause_s"]
+__all__ = ["RESOURCES", "Served", "Sizes", "burst", "inference", "median_seconds", "pause_s", "ready", "served"]
 
 RESOURCES = ("compute", "dram", "l2", "copy", "empty")
 """What a stressor can load."""
@@ -39,18 +41,50 @@ class Sizes(NamedTuple):
     copy_bytes: int
 
 
+class Served(NamedTuple):
+    """One inference whose inputs can be written and whose outputs can be read.
+
+    Args:
+        inputs: Static and contiguous: what `run` reads every time.
+        run: Runs once and returns the outputs, contiguous; new ones with every call. A captured call writes the
+            outputs that it returned whenever it is replayed.
+    """
+
+    inputs: tuple[Tensor, ...]
+    run: Callable[[], tuple[Tensor, ...]]
+
+
+def ready(model: str, dtype: str, device: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """Return a model with its weights as `dtype`, and the example input of one request.
+
+    Raises:
+        SpecError: the dtype is not known, or the model cannot be built.
+    """
+    if dtype not in DTYPES:
+        raise SpecError(f"dtype {dtype!r} must be one of {', '.join(DTYPES)}")
+    module, example = build(model, device)
+    return module.to(DTYPES[dtype]), example
+
+
+def served(module: nn.Module, example: tuple[Tensor, ...], batch: int, dtype: str) -> Served:
+    """Return an inference of `batch` requests with inputs of its own; the weights are the module's."""
+    inputs = tuple(part.contiguous() for part in batched(example, batch, DTYPES[dtype]))
+
+    def run() -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            return tuple(part.contiguous() for part in tensors(module(*inputs)))
+
+    return Served(inputs, run)
+
+
 def inference(work: Inference, device: str) -> Callable[[], None]:
     """Return one inference on static inputs; weights and inputs are its own.
 
     Raises:
         SpecError: the dtype is not known, or the model cannot be built or run.
     """
-    if work.dtype not in DTYPES:
-        raise SpecError(f"dtype {work.dtype!r} must be one of {', '.join(DTYPES)}")
-    dtype = DTYPES[work.dtype]
-    module, example = build(work.model, device)
-    module = module.to(dtype)
-    inputs = batched(example, work.batch, dtype)
+    module, example = ready(work.model, work.dtype, device)
+    inputs = batched(example, work.batch, DTYPES[work.dtype])
 
     def run() -> None:
         with torch.inference_mode():

@@ -18,7 +18,7 @@ from stratsim_profiler.zoo.registry import MODELS, Entry, check_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DTYPES", "Facts", "batched", "build", "facts"]
+__all__ = ["DTYPES", "Facts", "batched", "build", "facts", "tensors"]
 
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -73,6 +73,17 @@ def facts(name: str, dtype: str = "fp32") -> Facts:
         return _facts(name, "fp32" if dtype == "fp16" else dtype, "cpu")
 
 
+def tensors(value: Any) -> list[Tensor]:
+    """Return all tensors in an output: nested tuples, lists and dicts."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return []
+    return [found for item in value for found in tensors(item)]
+
+
 def _facts(name: str, dtype: str, device: str) -> Facts:
     kind = DTYPES[dtype]
     module, example = build(name, device)
@@ -86,24 +97,13 @@ def _facts(name: str, dtype: str, device: str) -> Facts:
         parameters=sum(part.numel() for part in module.parameters()),
         weights_bytes=sum(_size(part) for part in weights),
         bytes_in=sum(_size(part) for part in inputs),
-        bytes_out=sum(_size(part) for part in _tensors(outputs)),
+        bytes_out=sum(_size(part) for part in tensors(outputs)),
         flops=float(counter.get_total_flops()) or None,
     )
 
 
 def _size(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    """Return all tensors in an output: nested tuples, lists and dicts."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return []
-    return [found for item in value for found in _tensors(item)]
 
 
 def _source(name: str) -> str:

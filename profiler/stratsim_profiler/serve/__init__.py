@@ -1,0 +1,1 @@
+"""Devices that serve batches: what stands behind `stratsim.model.server.Server`."""
