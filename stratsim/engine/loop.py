@@ -39,6 +39,7 @@ from stratsim.engine.arrivals import ClosedLoopState, NoiseFactors, OneAtATimeSt
 from stratsim.engine.clock import Alarm, Clock, Order
 from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
+from stratsim.engine.host import Dispatcher, HostedCopies, HostedGpu
 from stratsim.engine.preemption import PreemptableGpu, check_preemption
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.result import Result
@@ -53,13 +54,14 @@ from stratsim.policy.view import GpuView, InFlight, View
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stratsim.device import Fabric, Noise
     from stratsim.engine.clock import Fired
     from stratsim.model.preemption import Preemption
     from stratsim.model.profile import Profile
     from stratsim.model.request import Priority
+    from stratsim.model.truth import Host
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
@@ -163,6 +165,7 @@ class _Run:
         "factors",
         "gpu_by_id",
         "gpus",
+        "host",
         "in_order",
         "kernels",
         "largest",
@@ -181,6 +184,7 @@ class _Run:
         "recorder",
         "requests",
         "rounds",
+        "send_in",
         "service",
         "several_gpus",
         "slots",
@@ -236,8 +240,15 @@ class _Run:
         memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
         self.memory = memories[0]
         """Of any GPU; None if the weights of all models are always there."""
+        host = hardware.truth.host
+        self.host: Host | None = host if host is not None and host.adds else None
+        """What the host's software adds; None: nothing."""
         if self.preemption is not None:
             check_preemption(self.preemption, self.model, hardware, self.memory)
+            if self.host is not None:
+                raise SpecError(
+                    f"profile {hardware.name!r} has overheads of the host (truth.host): with them no policy can preempt"
+                )
         resident = () if self.memory else profile.observable.models
         self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
@@ -250,7 +261,9 @@ class _Run:
             tree = network(cluster, hardware.pcie, transfers)
             links = host_links(tree, transfers, in_time=self.model.heeds_copies)
         self.links = links if isinstance(links, PrivateLinks) else None
-        self.copies = Copies(
+        self.log.notice_s = 0.0 if self.host is None else self.host.notice_s
+        make_copies = Copies if self.host is None else partial(HostedCopies, self.host)
+        self.copies = make_copies(
             self.clock,
             links,
             self.log,
@@ -258,6 +271,7 @@ class _Run:
             wakes_on_input=self.wakes_on_copy_in,
             wakes_on_reply=self.wakes_on_reply,
         )
+        self.send_in = (self.copies if self.host is None else Dispatcher(self.host, self.clock, self.copies)).copy_in
         self.gpus = [self._gpu(view) for view in self.view.gpus]
         self.loaders = [
             Loader(gpu, memory, self.copies, self.recorder)
@@ -268,10 +282,10 @@ class _Run:
         # Whether inputs get to a GPU in the order of dispatch, at a time that is known then. A batch without input
         # overtakes those that copy, one whose weights are there may overtake one whose are not.
         all_copy = bool(workload.bytes_in.all()) and all(client.bytes_in for client in workload.closed_loop)
-        # What may be suspended meanwhile must not get a slot ahead of time.
-        self.in_order = (
-            self.preemption is None and not self.loaders and (links is None or (self.links is not None and all_copy))
-        )
+        # What may be suspended meanwhile must not get a slot ahead of time, and where the host takes its time all is
+        # an event.
+        ahead = self.preemption is None and self.host is None and not self.loaders
+        self.in_order = ahead and (links is None or (self.links is not None and all_copy))
         # By model and batch size: solo latency, and what a batch brings to the execution model.
         self.service = {
             name: [(latency_s, self.model.work(name, size)) for size, latency_s in enumerate(entry.latency_s)]
@@ -358,8 +372,9 @@ class _Run:
         )
         # Alarms refer to this object, and it to them. Left so, its buffers would live until the next full collection.
         for gpu in self.gpus:
-            del gpu.alarm
+            gpu.detach()
         self.copies.detach()
+        del self.send_in
         self.loaders = []
         return result
 
@@ -383,6 +398,8 @@ class _Run:
         else:  # no link, or one that all share: nothing, or what has no bytes, is copied at once
             engines = [CopyEngine(0.0, inf) for _ in Direction]
         on_alarm = self._on_execution if self.preemption is None else self._on_preemptable
+        if self.host is not None:
+            on_alarm = self._on_hosted
         parts: tuple[Any, ...] = (
             view,
             self.model,
@@ -391,6 +408,8 @@ class _Run:
             self.log.execution_start_s,
             *engines,
         )
+        if self.host is not None:
+            return HostedGpu(*parts, host=self.host, clock=self.clock, told=self._told)
         if self.preemption is None:
             return Gpu(*parts)
         return PreemptableGpu(
@@ -596,7 +615,7 @@ class _Run:
             if self.wakes_on_copy_in:
                 self._alarm(Order.DEVICE, self._on_input).arm(end_s)
         else:
-            self.copies.copy_in(gpu, (batch_id, solo_s, work, level), requests[0].model, size_bytes, now_s)
+            self.send_in(gpu, (batch_id, solo_s, work, level), requests[0].model, size_bytes, now_s)
 
     def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, Any, int, Priority]:
         """Take several requests out of the queue; return the first one's id, their latency, work, bytes and level."""
@@ -633,14 +652,14 @@ class _Run:
         return True
 
     def _finish(self, batch: InFlight, start_s: float, now_s: float) -> None:
-        """A batch's outputs are on the host, now."""
+        """A batch's outputs are on the host since `now_s`, and the host knows it now."""
         self.log.copy_out_start_s[batch.id] = start_s
         self.log.copy_out_end_s[batch.id] = now_s
         if self.clients_wait:
             for request in batch.requests:
                 self._reply(request)
         if self.wakes_on_reply:
-            self.log.now_s = now_s
+            self.log.now_s = self.clock._now  # later than the copy's end where the host takes its time to notice
             self._guarded(self.policy.on_done, batch, self.view)
 
     def _on_execution(self, event: Fired) -> bool:
@@ -663,6 +682,28 @@ class _Run:
             if self.several_gpus:
                 self.view._changed(view)
         # Requests that arrive at this very instant announce themselves, if the policy wakes on arrivals.
+        return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
+
+    def _on_hosted(self, event: Fired) -> bool:
+        """Do the device's part of `_on_execution`: the host does not know yet that something has ended."""
+        gpu: HostedGpu = event.owner
+        now_s = self.clock._now
+        for execution in gpu.complete(now_s):
+            if self.copies_out:
+                self.copies.copy_out(gpu, gpu.view._batch(execution.key), now_s)
+        return False
+
+    def _told(self, gpu: HostedGpu, ended: Sequence[tuple[int, float]]) -> bool:
+        """Do the rest of it: the host has noticed that these batches, each with its time, have ended."""
+        view = gpu.view
+        for batch_id, end_s in ended:
+            self.log.execution_end_s[batch_id] = end_s
+            if self.loaders:
+                self.loaders[view.id].executed(view._batches[batch_id][0].model, self.clock._now)
+            del view._batches[batch_id]
+            view._made.pop(batch_id, None)
+            if self.several_gpus:
+                self.view._changed(view)
         return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
 
     def _on_preemptable(self, event: Fired) -> bool:
