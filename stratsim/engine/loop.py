@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     Sender = ClosedLoopState | OneAtATimeState
 
-__all__ = ["simulate"]
+__all__ = ["client_streams", "simulate"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
@@ -131,7 +131,7 @@ def _models(workload: Workload) -> set[str]:
     return used | {client.model for client in workload.closed_loop}
 
 
-def _streams(workload: Workload) -> int:
+def client_streams(workload: Workload) -> int:
     """Return how many streams there are if every client has one, and so has every model used by no client."""
     nameless = workload.model[workload.client < 0]
     return max(len(workload.client_names) + len(workload.closed_loop) + len(np.unique(nameless)), 1)
@@ -214,7 +214,7 @@ class _Run:
         slots, prefetch = cluster.max_concurrency, cluster.prefetch
         slot_per_client = getattr(policy, "slot_per_client", False)
         if slot_per_client:
-            slots, prefetch = _streams(workload), 0
+            slots, prefetch = client_streams(workload), 0
         self.model = execution_model(cluster.device_model or profile.default_device_model, hardware, slots)
         self.slots = min(slots, self.model.max_concurrency or slots)
         self.preemption: Preemption | None = getattr(policy, "preemption", None)
