@@ -35,6 +35,7 @@ from stratsim.device import (
     host_links,
     network,
 )
+from stratsim.engine import legality
 from stratsim.engine.arrivals import ClosedLoopState, NoiseFactors, OneAtATimeState, open_loop
 from stratsim.engine.clock import Alarm, Clock, Order
 from stratsim.engine.copies import Copies
@@ -45,9 +46,8 @@ from stratsim.engine.recorder import Recorder
 from stratsim.engine.result import Result
 from stratsim.engine.tables import load_table, make_tables, pause_table
 from stratsim.engine.weights import Loader
-from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, StratsimError, suggest
+from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, suggest
 from stratsim.model.cluster import Cluster
-from stratsim.model.request import Request
 from stratsim.model.truth import Transfers
 from stratsim.policy.base import Drop, DropMode, Resume, SetTimer, Setting, Start, Suspend, Wake
 from stratsim.policy.view import GpuView, InFlight, View
@@ -60,14 +60,14 @@ if TYPE_CHECKING:
     from stratsim.engine.clock import Fired
     from stratsim.model.preemption import Preemption
     from stratsim.model.profile import Profile
-    from stratsim.model.request import Priority
+    from stratsim.model.request import Priority, Request
     from stratsim.model.truth import Host
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
     Sender = ClosedLoopState | OneAtATimeState
 
-__all__ = ["simulate"]
+__all__ = ["client_streams", "simulate"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
@@ -133,15 +133,10 @@ def _models(workload: Workload) -> set[str]:
     return used | {client.model for client in workload.closed_loop}
 
 
-def _streams(workload: Workload) -> int:
+def client_streams(workload: Workload) -> int:
     """Return how many streams there are if every client has one, and so has every model used by no client."""
     nameless = workload.model[workload.client < 0]
     return max(len(workload.client_names) + len(workload.closed_loop) + len(np.unique(nameless)), 1)
-
-
-def _are_requests(given: Any) -> bool:
-    """Whether a policy gave several requests; one of them bare is a tuple, too, of other things."""
-    return not isinstance(given, Request) and all(isinstance(request, Request) for request in given)
 
 
 class _Run:
@@ -223,7 +218,7 @@ class _Run:
         slots, prefetch = cluster.max_concurrency, cluster.prefetch
         slot_per_client = getattr(policy, "slot_per_client", False)
         if slot_per_client:
-            slots, prefetch = _streams(workload), 0
+            slots, prefetch = client_streams(workload), 0
         self.model = execution_model(cluster.device_model or profile.default_device_model, hardware, slots)
         self.slots = min(slots, self.model.max_concurrency or slots)
         self.preemption: Preemption | None = getattr(policy, "preemption", None)
@@ -511,7 +506,7 @@ class _Run:
         try:
             decisions = self.decide(self.view)
             if decisions is None:
-                raise self._illegal("`decide` must yield decisions or return them, not None", None)
+                raise self._illegal(legality.NOTHING_YIELDED, None)
             for decision in decisions:
                 if type(decision) is Start:
                     self._start(decision, now_s)
@@ -531,7 +526,7 @@ class _Run:
                 self._drop(decision, now_s)
             case SetTimer():
                 if not (isfinite(decision.at_s) and decision.at_s > now_s):
-                    raise self._illegal("a timer must lie in the future", decision)
+                    raise self._illegal(legality.IN_THE_PAST, decision)
                 if not self._over():
                     self._alarm(Order.TIMER, self._on_timer).arm(decision.at_s)
             case Suspend():
@@ -539,7 +534,7 @@ class _Run:
             case Resume():
                 self._resume(decision, now_s)
             case _:
-                raise self._illegal("not a decision: yield Start, Drop, SetTimer, Suspend or Resume", decision)
+                raise self._illegal(legality.NOT_A_DECISION, decision)
 
     def _suspend(self, decision: Suspend, now_s: float) -> None:
         gpu = self._preemptable(decision)
@@ -620,8 +615,8 @@ class _Run:
     def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, Any, int, Priority]:
         """Take several requests out of the queue; return the first one's id, their latency, work, bytes and level."""
         requests = decision.requests
-        if not _are_requests(requests):
-            raise self._illegal("Start takes a tuple of requests", decision)
+        if not legality.are_requests(requests):
+            raise self._illegal(legality.BARE_REQUEST, decision)
         model = requests[0].model
         if len(requests) > self.largest[model]:
             raise self._illegal_start(decision)
@@ -637,7 +632,7 @@ class _Run:
     def _drop(self, decision: Drop, now_s: float) -> None:
         request = decision.request
         if self.waiting.pop(request.id, None) is not request:
-            raise self._illegal(f"request {request.id} is not waiting", decision)
+            raise self._illegal(legality.not_waiting(request), decision)
         self.recorder.drop(request, now_s, decision.reason)
         if self.clients_wait:
             self._reply(request)
@@ -725,31 +720,13 @@ class _Run:
 
     def _blame(self, error: Exception) -> Exception:
         """Return what to raise for an exception out of a policy: it names the policy, the time and the place."""
-        if isinstance(error, StratsimError):
-            return error
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
-        return PolicyError(f"{type(error).__name__}: {error}{place}", policy=self.name, time_s=float(self.clock._now))
+        return legality.blame(error, self.name, self.clock._now)
 
     def _illegal_start(self, decision: Start) -> PolicyError:
-        requests, gpu_id, _ = decision
-        if not requests:
-            return self._illegal("an empty batch", decision)
-        if gpu_id not in self.gpu_by_id:
-            return self._illegal(f"there is no GPU {gpu_id}, only 0 to {len(self.gpus) - 1}", decision)
-        if self.gpus[gpu_id].view.free_places < 1:
-            return self._illegal(f"GPU {gpu_id} has no free place", decision)
-        model = requests[0].model
-        message = f"a batch of {len(requests)}, but {model!r} is profiled up to {self.largest[model]}"
-        return self._illegal(message, decision)
+        return self._illegal(legality.start_fault(decision, self.view.gpus, self.largest), decision)
 
     def _illegal_member(self, request: Request, decision: Start) -> PolicyError:
-        if request.model != decision.requests[0].model:
-            models = f"{decision.requests[0].model!r} and {request.model!r}"
-            return self._illegal(f"a batch of two models, {models}", decision)
-        return self._illegal(f"request {request.id} is not waiting", decision)
+        return self._illegal(legality.member_fault(request, decision), decision)
 
     def _illegal(self, message: str, decision: object) -> PolicyError:
         return PolicyError(message, policy=self.name, time_s=float(self.clock._now), decision=decision)
