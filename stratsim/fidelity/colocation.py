@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from stratsim.fidelity.stages import durations, errors
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from stratsim.engine import Result
     from stratsim.model.profile import SchedulerProfile
 
-__all__ = ["ALONE", "Slowdown", "company", "slowdowns", "solo_times"]
+__all__ = ["ALONE", "Slowdown", "by_company", "company", "slowdowns", "solo_times"]
 
 ALONE = "alone"
 """The company of a batch that has none."""
@@ -59,6 +63,26 @@ def company(result: Result) -> list[str]:
                     beside[one].add(result.models[batches.model[two]])
         here.append(row)
     return ["+".join(sorted(names)) or ALONE for names in beside]
+
+
+def by_company(pairs: Sequence[tuple[Result, Result]]) -> list[dict[str, Any]]:
+    """Return how far execution times are off, by the models that executed beside: `errors`, the most frequent first.
+
+    Args:
+        pairs: Live run and forced replay, one pair per repeat.
+    """
+    live_s: dict[str, list[float]] = defaultdict(list)
+    simulated_s: dict[str, list[float]] = defaultdict(list)
+    for live, simulated in pairs:
+        times = [durations(run, "execution") for run in (live, simulated)]
+        for names, one, other in zip(company(live), *times, strict=True):
+            if not (np.isnan(one) or np.isnan(other)):
+                live_s[names].append(float(one))
+                simulated_s[names].append(float(other))
+    found = [
+        {"company": names, **errors(np.array(times), np.array(simulated_s[names]))} for names, times in live_s.items()
+    ]
+    return sorted(found, key=lambda row: (-row["n"], row["company"]))
 
 
 def solo_times(

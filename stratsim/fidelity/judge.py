@@ -27,6 +27,8 @@ _LEAST_SHARE = 0.01
 """Share of the residence from which on a stage is judged; those below are shown."""
 _JUDGED = ("p50", "p95")
 """Latencies with a criterion; the others are shown."""
+_JUDGED_STAGES = ("copy_in", "wait", "execution", "copy_out", "residence")
+"""Stages with a criterion; the others are parts of them."""
 
 PASSES, FAILS, NOT_MEASURABLE, NOT_JUDGED = "pass", "fail", "not measurable", "not judged"
 
@@ -80,18 +82,17 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 
 def judge_stages(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return what each stage's median error comes to: at most 10 % passes; below 1 % of the residence none is judged.
+    """Return what each stage's median error comes to: at most 10 % passes.
 
-    The residence itself is judged too.
+    Not judged are stages that take less than 1 % of the residence, and parts of others.
     """
-    return {
-        name: NOT_JUDGED
-        if found["error"] is None or not (found["share"] or 0) >= _LEAST_SHARE
-        else PASSES
-        if found["error"] <= LIMIT
-        else FAILS
-        for name, found in stages.items()
-    }
+    return {name: _judge_stage(name, found) for name, found in stages.items()}
+
+
+def _judge_stage(name: str, found: Mapping[str, Any]) -> str:
+    if name not in _JUDGED_STAGES or found["error"] is None or not (found["share"] or 0) >= _LEAST_SHARE:
+        return NOT_JUDGED
+    return PASSES if found["error"] <= LIMIT else FAILS
 
 
 def judge_end_to_end(difference: Mapping[str, Any], floor: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -44,18 +44,21 @@ class Overhead(NamedTuple):
 def measure_overheads(result: Result) -> list[Overhead]:
     """Return the overheads of `truth.host`, each from named columns of the batch table.
 
-    - `dispatch_s`: copy_in_start_s - dispatch_s, of batches before which all others had copied in: neither the host
-      nor a copy engine was busy.
-    - `launch_s`: execution_start_s - copy_in_end_s, of batches that found a free slot.
-    - `notice_s`: execution_start_s - the execution_end_s that freed the slot - `launch_s`, of batches that waited for
-      one. Slots go to batches in the order of copy_in_end_s.
+    Slots go to batches in the order of dispatch. A batch found a slot if fewer batches than there are slots were ahead
+    of it when it was dispatched, else it waited, for the execution_end_s that freed one.
+
+    - `dispatch_s`: copy_in_start_s - dispatch_s, of batches that found a slot, when all others had copied in.
+    - `launch_s`: execution_start_s - copy_in_end_s, of batches that found a slot.
+    - `notice_s`: execution_start_s - the execution_end_s that freed the slot - `launch_s`, of batches that waited; less
+      the copy of the inputs where that came only then.
     """
-    dispatch = _dispatches(result)
-    free, waited = _starts(result)
-    launch = _overhead("launch_s", free, "execution_start_s - copy_in_end_s, of batches that found a free slot")
+    dispatched, launched, waited = _times(result)
+    launch = _overhead("launch_s", launched, "execution_start_s - copy_in_end_s, of batches that found a slot")
     launched_s = launch.value_s or 0.0
     return [
-        _overhead("dispatch_s", dispatch, "copy_in_start_s - dispatch_s, of batches before which all had copied in"),
+        _overhead(
+            "dispatch_s", dispatched, "copy_in_start_s - dispatch_s, of batches that found a slot and nothing to copy"
+        ),
         launch,
         _overhead(
             "notice_s",
@@ -65,39 +68,34 @@ def measure_overheads(result: Result) -> list[Overhead]:
     ]
 
 
-def _dispatches(result: Result) -> list[float]:
-    batches = result.batches
-    times, busy_until_s = [], -np.inf
+def _times(result: Result) -> tuple[list[float], list[float], list[float]]:
+    """Return what `dispatch_s`, `launch_s` and, with the latter, `notice_s` are the medians of."""
+    batches, slots = result.batches, result.max_concurrency or 1
+    dispatched: list[float] = []
+    launched: list[float] = []
+    waited: list[float] = []
+    copied_s = -np.inf
+    ends_s: dict[int, list[float]] = {gpu: [] for gpu in range(result.gpus)}
+    """By GPU: when those ahead in the line end, ascending, as far as that is after the latest dispatch."""
     for row in np.argsort(batches.dispatch_s, kind="stable").tolist():
-        at_s, start_s, end_s = (
-            float(column[row]) for column in (batches.dispatch_s, batches.copy_in_start_s, batches.copy_in_end_s)
-        )
+        at_s, copy_s, there_s, start_s, end_s = (float(getattr(batches, name)[row]) for name in _COLUMNS)
         if np.isnan(end_s):
             continue
-        if busy_until_s <= at_s:
-            times.append(start_s - at_s)
-        busy_until_s = max(busy_until_s, end_s)
-    return times
+        ahead = ends_s[int(batches.gpu[row])] = [other for other in ends_s[int(batches.gpu[row])] if other > at_s]
+        if len(ahead) < slots:
+            launched.append(start_s - there_s)
+            if copied_s <= at_s:
+                dispatched.append(copy_s - at_s)
+        else:
+            freed_s = ahead[len(ahead) - slots]
+            if there_s <= freed_s or copy_s >= freed_s:  # else the copy, not the slot, was what it waited for
+                waited.append(start_s - freed_s - (there_s - copy_s if copy_s >= freed_s else 0.0))
+        copied_s = max(copied_s, there_s)
+        insort(ahead, end_s)
+    return dispatched, launched, waited
 
 
-def _starts(result: Result) -> tuple[list[float], list[float]]:
-    """Return execution start less input there where a slot was free, and less the end that freed one elsewhere."""
-    batches, slots = result.batches, result.max_concurrency or 1
-    free: list[float] = []
-    waited: list[float] = []
-    for gpu in range(result.gpus):
-        rows = np.flatnonzero((batches.gpu == gpu) & ~np.isnan(batches.execution_end_s))
-        ends_s: list[float] = []
-        """When those ahead in the line end, ascending, as far as that is after the latest input."""
-        for row in rows[np.argsort(batches.copy_in_end_s[rows], kind="stable")].tolist():
-            there_s, start_s = float(batches.copy_in_end_s[row]), float(batches.execution_start_s[row])
-            ends_s = [end_s for end_s in ends_s if end_s > there_s]
-            if len(ends_s) < slots:
-                free.append(start_s - there_s)
-            else:
-                waited.append(start_s - ends_s[len(ends_s) - slots])
-            insort(ends_s, float(batches.execution_end_s[row]))
-    return free, waited
+_COLUMNS = ("dispatch_s", "copy_in_start_s", "copy_in_end_s", "execution_start_s", "execution_end_s")
 
 
 def _overhead(name: str, times_s: Sequence[float], source: str) -> Overhead:

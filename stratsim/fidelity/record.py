@@ -55,7 +55,8 @@ class Recorded:
     @property
     def interrupted(self) -> bool:
         """Whether it ended early."""
-        return self.manifest.get("status") == INTERRUPTED
+        live = self.manifest.get("live")
+        return isinstance(live, dict) and live.get("status") == INTERRUPTED
 
 
 def read_runs(directory: str | os.PathLike[str]) -> list[Recorded]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import SpecError
-from stratsim.fidelity.colocation import slowdowns
+from stratsim.fidelity.colocation import by_company, slowdowns
 from stratsim.fidelity.end_to_end import LATENCIES, figures, free_replay, request_errors
 from stratsim.fidelity.forced import forced_replay
 from stratsim.fidelity.judge import differences, judge_end_to_end, judge_stages, noise_floor, worst
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from stratsim.engine import Result
     from stratsim.model.profile import Profile
 
-__all__ = ["GRID", "Cell", "Replayed", "assess", "read_cells", "replay_cells"]
+__all__ = ["CALIBRATED", "GRID", "Cell", "Replayed", "assess", "profile_of", "read_cells", "replay_cells"]
 
 GRID = "fidelity.json"
 """In the folder of a grid: which runs belong to which cell."""
+CALIBRATED = "calibrated.json"
+"""There: the profile with the overheads of the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,13 @@ def read_cells(directory: str | os.PathLike[str]) -> tuple[list[Cell], list[str]
         notes = [f"{folder}: was interrupted; what it had not finished is left out"] if runs[0].interrupted else []
         return [Cell(run.manifest.get("offered_load"), run.policy, (run,)) for run in runs], notes
     cells, notes = [], []
+    read: dict[Path, list[Recorded]] = {}
     for entry in _grid(folder / GRID):
         found = [_either(folder / name) for name in entry["runs"]]
-        runs = [run for path in found if path is not None for run in read_runs(path)]
+        for path in found:
+            if path is not None and path not in read:
+                read[path] = read_runs(path)
+        runs = [run for path in found if path for run in read[path] if run.policy == entry["policy"]]
         notes += [
             f"{run.directory}: was interrupted; what it had not finished is left out" for run in runs if run.interrupted
         ]
@@ -85,6 +91,14 @@ def read_cells(directory: str | os.PathLike[str]) -> tuple[list[Cell], list[str]
     if not cells:
         raise SpecError(f"{folder}: none of its runs has been made yet")
     return cells, notes
+
+
+def profile_of(directory: str | os.PathLike[str]) -> Path | None:
+    """Return the profile by which a grid is judged; None for a single run, which names one itself."""
+    folder = Path(directory)
+    if not (folder / GRID).is_file():
+        return None
+    return folder / CALIBRATED if (folder / CALIBRATED).is_file() else folder / "profile.json"
 
 
 def _grid(path: Path) -> list[dict[str, Any]]:
@@ -105,7 +119,7 @@ def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> li
 
     Args:
         cells: From `read_cells`.
-        profile: The device; the one that each run names by default.
+        profile: The device; the one that each run names by default, or that the grid calibrated.
 
     Raises:
         SpecError: the profile's overheads were measured in a run that is to be judged.
@@ -171,6 +185,7 @@ def _assess(replayed: Replayed) -> dict[str, Any]:
         "live": _over_repeats(live),
         "simulated": _over_repeats(simulated),
         "stages": stages,
+        "companies": by_company(pairs),
         "slowdowns": _slowdowns(pairs, replayed.profile),
         "service": service_bias(pairs, cell.load, *means),
         "overheads": [each._asdict() for each in measure_overheads(live_runs[0])],

@@ -17,23 +17,32 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "compare_stages", "durations", "errors", "relative_errors"]
 
-STAGES: dict[str, tuple[str, str]] = {
-    "dispatch": ("dispatch_s", "copy_in_start_s"),
-    "copy_in": ("copy_in_start_s", "copy_in_end_s"),
-    "slot_wait": ("copy_in_end_s", "execution_start_s"),
-    "execution": ("execution_start_s", "execution_end_s"),
-    "copy_out_wait": ("execution_end_s", "copy_out_start_s"),
-    "copy_out": ("copy_out_start_s", "copy_out_end_s"),
-    "residence": ("dispatch_s", "copy_out_end_s"),
+_BEFORE_COPY = ("dispatch_s", "copy_in_start_s")
+_BEFORE_EXECUTION = ("copy_in_end_s", "execution_start_s")
+
+STAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "copy_in": (("copy_in_start_s", "copy_in_end_s"),),
+    "wait": (_BEFORE_COPY, _BEFORE_EXECUTION),
+    "execution": (("execution_start_s", "execution_end_s"),),
+    "copy_out": (("copy_out_start_s", "copy_out_end_s"),),
+    "residence": (("dispatch_s", "copy_out_end_s"),),
+    "dispatch": (_BEFORE_COPY,),
+    "slot_wait": (_BEFORE_EXECUTION,),
+    "copy_out_wait": (("execution_end_s", "copy_out_start_s"),),
 }
-"""Start and end of each stage; the residence is all of them together."""
+"""Start and end of each stage; the residence is all of them together.
+
+The wait for a slot comes after the copy on a device with copy engines, and before it where the slot's own worker
+copies: `wait` is both, and the same on either.
+"""
 
 
 def durations(result: Result, stage: str) -> Floats:
     """Return how long each batch spent in a stage, shape (m,), seconds; NaN where it did not get through."""
-    start, end = STAGES[stage]
-    found: Floats = getattr(result.batches, end) - getattr(result.batches, start)
-    return found
+    batches = result.batches
+    parts = [getattr(batches, end) - getattr(batches, start) for start, end in STAGES[stage]]
+    whole: Floats = np.sum(parts, axis=0)
+    return whole
 
 
 def relative_errors(live: Floats, simulated: Floats) -> Floats:

@@ -67,12 +67,14 @@ def test_three_points_of_violations(violation, expected):
 
 def test_short_stages_are_shown_and_not_judged():
     stages = {"copy_in": {"error": 0.5, "share": 0.005}, "execution": {"error": 0.1, "share": 0.9}}
-    stages |= {"slot_wait": {"error": 0.11, "share": 0.01}, "dispatch": {"error": None, "share": None}}
+    stages |= {"wait": {"error": 0.11, "share": 0.01}, "slot_wait": {"error": 0.11, "share": 0.01}}
+    stages |= {"copy_out": {"error": None, "share": None}}
     assert judge_stages(stages) == {
         "copy_in": NOT_JUDGED,
         "execution": PASSES,
-        "slot_wait": FAILS,
-        "dispatch": NOT_JUDGED,
+        "wait": FAILS,
+        "slot_wait": NOT_JUDGED,
+        "copy_out": NOT_JUDGED,
     }
 
 

@@ -93,13 +93,13 @@ def test_overheads_of_the_host_are_an_error_until_the_profile_has_them(standin):
     live = standin.run(standin.trace(100), standin.with_truth(host=Host(**overheads)))
     (cell,) = report(live)["cells"]
     assert cell["stages"]["execution"]["error"] == pytest.approx(0, abs=0.02)
-    assert cell["stages"]["slot_wait"]["error"] > 0.1
+    assert cell["stages"]["wait"]["error"] > 0.1
     whole = standin.folder / "whole.json"
     write_profile(standin.with_truth(host=Host(**overheads)), whole)
     found = report(live, whole)
     (cell,) = found["cells"]
     assert cell["p99_err"] == pytest.approx(0, abs=1e-9)
-    assert cell["stages"]["slot_wait"]["error_p90"] == pytest.approx(0, abs=1e-6)
+    assert cell["stages"]["wait"]["error_p90"] == pytest.approx(0, abs=1e-6)
     assert "is not the file" in found["notes"][0]
 
 
@@ -122,7 +122,7 @@ def test_an_interrupted_run_counts_up_to_the_first_request_without_a_fate(standi
             status=np.where(gone, Status.UNFINISHED, requests.status),
         )
         batches = replace(batches, copy_out_end_s=end_s)
-        return replace(result, requests=requests, batches=batches), manifest | {"status": "interrupted"}
+        return replace(result, requests=requests, batches=batches), manifest | {"live": {"status": "interrupted"}}
 
     found = report(standin.run(standin.trace(150), edit=cut, name="live.partial"))
     (cell,) = found["cells"]

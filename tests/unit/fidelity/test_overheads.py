@@ -1,7 +1,9 @@
 """Overheads of the host are found where they are, and never judged by the run that they come from."""
 
+import numpy as np
 import pytest
 
+from stratsim.engine import BatchTable, RequestTable, Result
 from stratsim.errors import SpecError
 from stratsim.fidelity.overheads import calibrated, calibrated_by, measure_overheads
 from stratsim.fidelity.record import read_runs
@@ -30,6 +32,31 @@ def test_known_overheads_are_recovered(run, slots):
         assert found[name].value_s == pytest.approx(value_s, abs=1e-7), name
         assert found[name].low_s <= found[name].value_s <= found[name].high_s
         assert found[name].n >= 20
+
+
+def test_where_the_slot_copies():
+    """A worker per slot that copies in, executes and copies out: 0.2 ms to wake it, 0.5 ms from one batch to the next.
+
+    Every other batch finds the worker idle, every other waits for it.
+    """
+    count, copy_s, execution_s = 60, 0.001, 0.010
+    second = np.arange(count) % 2 == 1
+    dispatch_s = 0.1 * (np.arange(count) // 2) + 0.002 * second
+    copy_in_s = np.where(second, dispatch_s - 0.002 + 0.0002 + copy_s + execution_s + 0.0005, dispatch_s + 0.0002)
+    start_s = copy_in_s + copy_s
+    end_s = start_s + execution_s
+    whole = np.zeros(count, dtype=np.int32)
+    batches = BatchTable(
+        *(whole, whole, whole + 1, whole),
+        *(dispatch_s, copy_in_s, start_s, start_s, end_s, end_s, end_s + copy_s),
+        np.full(count, np.nan),
+    )
+    none = RequestTable(*[np.empty(0)] * 12)
+    result = Result("by hand", none, batches, ("a",), (), (), 1, 0, 0.0, 1.0, 0.0, max_concurrency=1)
+    found = {each.name: each for each in measure_overheads(result)}
+    assert found["dispatch_s"].value_s == pytest.approx(0.0002)
+    assert found["launch_s"].value_s == pytest.approx(0, abs=1e-12)
+    assert found["notice_s"].value_s == pytest.approx(0.0005)
 
 
 def test_no_overheads_are_zero(run):
