@@ -50,6 +50,7 @@ def cdf(frame: pd.DataFrame) -> Figure:
         for axes, policy in zip(row, policies, strict=True):
             _cdf(axes, frame[(frame["load"] == load) & (frame["policy"] == policy)])
             axes.set_title(style.wrap(f"{policy}{_at(load)}", 34), fontsize=7)
+        row[0].set_xlim(left=0)  # shared by the row: only now does its other end have room for all
         row[0].set_ylabel("Fraction answered")
     for axes in grid[-1]:
         axes.set_xlabel("Latency (ms)")
@@ -72,7 +73,6 @@ def _cdf(axes: Axes, frame: pd.DataFrame) -> None:
     shown = frame[frame["fraction"] <= 0.99]
     for (name, _), line in shown.groupby(["run", "repeat"], sort=False):
         axes.plot(1e3 * line["latency_s"], line["fraction"], **looks[str(name)])
-    axes.set_xlim(left=0)
     axes.set_ylim(0, 1)
 
 

@@ -12,7 +12,17 @@ from stratsim.fidelity.end_to_end import CLASSES, LATENCIES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["FAILS", "LIMIT", "LIMIT_PP", "NOT_JUDGED", "NOT_MEASURABLE", "PASSES", "differences", "noise_floor"]
+__all__ = [
+    "FAILS",
+    "JUDGED_STAGES",
+    "LIMIT",
+    "LIMIT_PP",
+    "NOT_JUDGED",
+    "NOT_MEASURABLE",
+    "PASSES",
+    "differences",
+    "noise_floor",
+]
 __all__ += ["judge_end_to_end", "judge_stages", "worst"]
 
 LIMIT = 0.10
@@ -27,7 +37,7 @@ _LEAST_SHARE = 0.01
 """Share of the residence from which on a stage is judged; those below are shown."""
 _JUDGED = ("p50", "p95")
 """Latencies with a criterion; the others are shown."""
-_JUDGED_STAGES = ("copy_in", "wait", "execution", "copy_out", "residence")
+JUDGED_STAGES = ("copy_in", "wait", "execution", "copy_out", "residence")
 """Stages with a criterion; the others are parts of them."""
 
 PASSES, FAILS, NOT_MEASURABLE, NOT_JUDGED = "pass", "fail", "not measurable", "not judged"
@@ -90,7 +100,7 @@ def judge_stages(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _judge_stage(name: str, found: Mapping[str, Any]) -> str:
-    if name not in _JUDGED_STAGES or found["error"] is None or not (found["share"] or 0) >= _LEAST_SHARE:
+    if name not in JUDGED_STAGES or found["error"] is None or not (found["share"] or 0) >= _LEAST_SHARE:
         return NOT_JUDGED
     return PASSES if found["error"] <= LIMIT else FAILS
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratsim.cli.text import heading, number, table
+from stratsim.fidelity.judge import JUDGED_STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +65,7 @@ def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
         )
         for cell in cells
         for stage, found in cell["stages"].items()
+        if stage in JUDGED_STAGES
     ]
     columns = ("load", "policy", "stage", "verdict", "batches", "share", "live ms", "simulated", "error", "p90")
     table((*columns, "median", "bias"), rows, left=4)
