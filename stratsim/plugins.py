@@ -15,8 +15,9 @@ import hashlib
 import inspect
 import re
 import sys
+import tomllib
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from math import inf
 from pathlib import Path
@@ -27,12 +28,37 @@ from stratsim.errors import SpecError, StratsimError, suggest
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Description", "PluginCall", "Registry"]
+__all__ = ["Description", "PluginCall", "Registry", "points"]
 
 Plugin = TypeVar("Plugin")
 
+_PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
+"""Where the entry points of a source tree stand."""
+
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
+
+
+def points(group: str) -> dict[str, EntryPoint]:
+    """Return the entry points of a group by name, sorted.
+
+    A source tree that runs without being installed (`PYTHONPATH=.:profiler python -m stratsim`) has none of its own:
+    then those that its pyproject.toml declares are added.
+    """
+    found = {point.name: point for point in entry_points(group=group)}
+    if not any(point.value.startswith("stratsim") for point in found.values()):
+        found = _declared(group) | found
+    return dict(sorted(found.items()))
+
+
+def _declared(group: str) -> dict[str, EntryPoint]:
+    """Return the entry points that the source tree declares; none where there is no source tree."""
+    try:
+        project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
+    except (OSError, tomllib.TOMLDecodeError, KeyError):
+        return {}
+    declared = project.get("entry-points", {}).get(group, {}) if project.get("name") == "stratsim" else {}
+    return {name: EntryPoint(name, value, group) for name, value in declared.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +109,7 @@ class Registry(Generic[Plugin]):
 
     def registered(self) -> dict[str, str]:
         """Return where each registered class is, as `module:Class`, by name."""
-        return {point.name: point.value for point in sorted(entry_points(group=self.group), key=lambda p: p.name)}
+        return {name: point.value for name, point in points(self.group).items()}
 
     def parse(self, text: str) -> list[PluginCall]:
         """Split a comma-separated list and read the inline parameters.
@@ -144,10 +170,10 @@ class Registry(Generic[Plugin]):
         """Return a class, by registered name or as `path/to/file.py:ClassName`."""
         if ".py:" in name:
             return self._from_file(name)
-        points = {point.name: point for point in entry_points(group=self.group)}
-        if name not in points:
-            raise SpecError(f"unknown {self.kind} {name!r}; {suggest(name, points)}")
-        return self._checked(points[name].load(), name)
+        known = points(self.group)
+        if name not in known:
+            raise SpecError(f"unknown {self.kind} {name!r}; {suggest(name, known)}")
+        return self._checked(known[name].load(), name)
 
     def describe(self, name: str) -> Description:
         """Return what a class says of itself.

@@ -27,6 +27,8 @@ __all__ = ["cli", "main"]
     package="stratsim.cli",
     commands={
         "replay": "Replay a trace through one or more policies.",
+        "live": "Serve a trace on a real device through one or more policies.",
+        "fidelity": "Say how far the simulator is from live runs.",
         "experiment": "Run studies of many policies under many conditions.",
         "explain": "Say where requests' time went, and what made them late.",
         "trace": "Inspect, convert, generate and fetch traces.",

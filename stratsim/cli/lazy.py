@@ -84,9 +84,9 @@ class LazyGroup(click.Group):
 
 
 def _entry_point(group: str, name: str) -> Any:
-    from importlib.metadata import entry_points  # as slow to import as all the rest of `--help` together
+    from stratsim.plugins import points  # as slow to import as all the rest of `--help` together
 
-    points = entry_points(group=group, name=name)
-    if not points:
+    found = points(group)
+    if name not in found:
         raise click.UsageError(f"command {name!r} is not installed with this copy of stratsim")
-    return next(iter(points)).load()
+    return found[name].load()

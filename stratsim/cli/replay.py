@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stratsim.experiment.run import Inputs, Outcome
     from stratsim.experiment.spec import RunSpec
 
-__all__ = ["replay"]
+__all__ = ["replay", "run_spec"]
 
 _LONG = 50_000
 """Requests, over all policies, from which a progress bar is worth its flicker."""
@@ -97,6 +97,7 @@ def replay(
     bundled default. Every policy replays the same requests. What the trace lacks of models, priorities and deadlines
     is filled by the workload rule; a note says what.
     """
+    from stratsim.cli.run_table import print_summaries
     from stratsim.experiment.run import prepare
     from stratsim.experiment.run import replay as run
     from stratsim.export import check_target, write_results
@@ -105,7 +106,7 @@ def replay(
         check_target(out, overwrite)
     # What a user's policy prints must not get between the JSON and its reader.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        inputs = prepare(_spec(config, settings, no_transfers, options))
+        inputs = prepare(run_spec(config, settings, options, no_transfers=no_transfers))
         with _progress(inputs, shown=not quiet) as progress:
             outcome = run(inputs, progress, keep_results=out is not None)
     if not quiet:
@@ -123,12 +124,16 @@ def replay(
     if as_json:
         click.echo(json.dumps(_document(outcome), allow_nan=False))
     else:
-        _print_table(outcome)
+        print_summaries(outcome.summaries, {"sim req/s": [_speed(summary) for summary in outcome.summaries]})
+        if inputs.workload.waits_for_replies:
+            click.echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
         if out is not None:
             click.echo(f"written to {out}")
 
 
-def _spec(config: str | None, settings: tuple[str, ...], no_transfers: bool, options: dict[str, Any]) -> RunSpec:
+def run_spec(
+    config: str | None, settings: tuple[str, ...], options: dict[str, Any], *, no_transfers: bool = False
+) -> RunSpec:
     """Merge the sources of settings: defaults, then the file, then the options, then --set."""
     from stratsim.experiment.spec import make_spec, parse_settings, read_config
 
@@ -165,68 +170,7 @@ def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[str, int, in
         yield lambda policy, done, total: bars.update(tasks[policy], completed=done, total=total or None)
 
 
-# The table ------------------------------------------------------------------------------------------------------------
-
-_COLUMNS: tuple[str, ...] = (
-    "policy",
-    "class",
-    "arrived",
-    "met",
-    "late",
-    "dropped",
-    "unfinished",
-    "viol %",
-    "p50 ms",
-    "p95 ms",
-    "p99 ms",
-    "met/s",
-)
-_COLUMNS += ("GPU %", "PCIe %", "sim req/s")
-
-
-def _print_table(outcome: Outcome) -> None:
-    from stratsim.cli.text import table
-
-    rows = [row for summary in outcome.summaries for row in _rows(summary)]
-    columns = list(_COLUMNS)
-    unfinished = columns.index("unfinished")
-    if all(row[unfinished] == "0" for row in rows):  # as it should be
-        for row in (columns, *rows):
-            del row[unfinished]
-    table(columns, rows, left=2)
-    if outcome.inputs.workload.waits_for_replies:
-        click.echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
-
-
-def _rows(summary: dict[str, Any]) -> Iterator[list[str]]:
-    for label, figures in summary["classes"].items():
-        first = label == "high"
-        latency = figures["latency_s"]
-        yield [
-            summary["policy"] if first else "",
-            label,
-            *(str(figures[key]) for key in ("arrived", "met", "late", "dropped", "unfinished")),
-            _figure(figures["violation"], 100.0, 2),
-            *(_figure(latency[key], 1e3, 2) for key in ("p50", "p95", "p99")),
-            _figure(figures["goodput_per_s"], 1.0, 1),
-            *(_machine(summary) if first else ("", "", "")),
-        ]
-
-
-def _machine(summary: dict[str, Any]) -> tuple[str, str, str]:
-    """Return what the classes have in common: utilisations and the speed of the simulation."""
+def _speed(summary: dict[str, Any]) -> str:
+    """Return the speed of the simulation."""
     requests = sum(figures["arrived"] for figures in summary["classes"].values())
-    gpu = _mean([entry["utilization"] for entry in summary["gpu"]])
-    # The busier direction of each link; nothing is known of a run without a span (all dropped at one instant, say).
-    links = [(entry["h2d_utilization"], entry["d2h_utilization"]) for entry in summary["pcie"]]
-    pcie = _mean([None if None in link else max(link) for link in links])
-    return _figure(gpu, 100.0, 1), _figure(pcie, 100.0, 1), f"{requests / max(summary['wall_s'], 1e-9):,.0f}"
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _figure(value: float | None, scale: float, digits: int) -> str:
-    return "-" if value is None else f"{value * scale:.{digits}f}"
+    return f"{requests / max(summary['wall_s'], 1e-9):,.0f}"

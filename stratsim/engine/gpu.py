@@ -86,6 +86,10 @@ class Gpu:
             self.alarm.arm(unit.next_s)
         return ended
 
+    def detach(self) -> None:
+        """Forget everything that refers back to the run."""
+        del self.alarm
+
     def copying(self, now_s: float, bytes_per_s: float) -> None:
         """Copies to and from the GPU's memory move that many bytes per second in all, from now on."""
         self.unit.copying(now_s, bytes_per_s)

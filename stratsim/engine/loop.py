@@ -35,37 +35,39 @@ from stratsim.device import (
     host_links,
     network,
 )
+from stratsim.engine import legality
 from stratsim.engine.arrivals import ClosedLoopState, NoiseFactors, OneAtATimeState, open_loop
 from stratsim.engine.clock import Alarm, Clock, Order
 from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
+from stratsim.engine.host import Dispatcher, HostedCopies, HostedGpu
 from stratsim.engine.preemption import PreemptableGpu, check_preemption
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.result import Result
 from stratsim.engine.tables import load_table, make_tables, pause_table
 from stratsim.engine.weights import Loader
-from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, StratsimError, suggest
+from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, suggest
 from stratsim.model.cluster import Cluster
-from stratsim.model.request import Request
 from stratsim.model.truth import Transfers
 from stratsim.policy.base import Drop, DropMode, Resume, SetTimer, Setting, Start, Suspend, Wake
 from stratsim.policy.view import GpuView, InFlight, View
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stratsim.device import Fabric, Noise
     from stratsim.engine.clock import Fired
     from stratsim.model.preemption import Preemption
     from stratsim.model.profile import Profile
-    from stratsim.model.request import Priority
+    from stratsim.model.request import Priority, Request
+    from stratsim.model.truth import Host
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
     Sender = ClosedLoopState | OneAtATimeState
 
-__all__ = ["simulate"]
+__all__ = ["client_streams", "simulate"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
@@ -131,15 +133,10 @@ def _models(workload: Workload) -> set[str]:
     return used | {client.model for client in workload.closed_loop}
 
 
-def _streams(workload: Workload) -> int:
+def client_streams(workload: Workload) -> int:
     """Return how many streams there are if every client has one, and so has every model used by no client."""
     nameless = workload.model[workload.client < 0]
     return max(len(workload.client_names) + len(workload.closed_loop) + len(np.unique(nameless)), 1)
-
-
-def _are_requests(given: Any) -> bool:
-    """Whether a policy gave several requests; one of them bare is a tuple, too, of other things."""
-    return not isinstance(given, Request) and all(isinstance(request, Request) for request in given)
 
 
 class _Run:
@@ -163,6 +160,7 @@ class _Run:
         "factors",
         "gpu_by_id",
         "gpus",
+        "host",
         "in_order",
         "kernels",
         "largest",
@@ -181,6 +179,7 @@ class _Run:
         "recorder",
         "requests",
         "rounds",
+        "send_in",
         "service",
         "several_gpus",
         "slots",
@@ -219,7 +218,7 @@ class _Run:
         slots, prefetch = cluster.max_concurrency, cluster.prefetch
         slot_per_client = getattr(policy, "slot_per_client", False)
         if slot_per_client:
-            slots, prefetch = _streams(workload), 0
+            slots, prefetch = client_streams(workload), 0
         self.model = execution_model(cluster.device_model or profile.default_device_model, hardware, slots)
         self.slots = min(slots, self.model.max_concurrency or slots)
         self.preemption: Preemption | None = getattr(policy, "preemption", None)
@@ -236,8 +235,15 @@ class _Run:
         memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
         self.memory = memories[0]
         """Of any GPU; None if the weights of all models are always there."""
+        host = hardware.truth.host
+        self.host: Host | None = host if host is not None and host.adds else None
+        """What the host's software adds; None: nothing."""
         if self.preemption is not None:
             check_preemption(self.preemption, self.model, hardware, self.memory)
+            if self.host is not None:
+                raise SpecError(
+                    f"profile {hardware.name!r} has overheads of the host (truth.host): with them no policy can preempt"
+                )
         resident = () if self.memory else profile.observable.models
         self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
@@ -250,7 +256,9 @@ class _Run:
             tree = network(cluster, hardware.pcie, transfers)
             links = host_links(tree, transfers, in_time=self.model.heeds_copies)
         self.links = links if isinstance(links, PrivateLinks) else None
-        self.copies = Copies(
+        self.log.notice_s = 0.0 if self.host is None else self.host.notice_s
+        make_copies = Copies if self.host is None else partial(HostedCopies, self.host)
+        self.copies = make_copies(
             self.clock,
             links,
             self.log,
@@ -258,6 +266,7 @@ class _Run:
             wakes_on_input=self.wakes_on_copy_in,
             wakes_on_reply=self.wakes_on_reply,
         )
+        self.send_in = (self.copies if self.host is None else Dispatcher(self.host, self.clock, self.copies)).copy_in
         self.gpus = [self._gpu(view) for view in self.view.gpus]
         self.loaders = [
             Loader(gpu, memory, self.copies, self.recorder)
@@ -268,10 +277,10 @@ class _Run:
         # Whether inputs get to a GPU in the order of dispatch, at a time that is known then. A batch without input
         # overtakes those that copy, one whose weights are there may overtake one whose are not.
         all_copy = bool(workload.bytes_in.all()) and all(client.bytes_in for client in workload.closed_loop)
-        # What may be suspended meanwhile must not get a slot ahead of time.
-        self.in_order = (
-            self.preemption is None and not self.loaders and (links is None or (self.links is not None and all_copy))
-        )
+        # What may be suspended meanwhile must not get a slot ahead of time, and where the host takes its time all is
+        # an event.
+        ahead = self.preemption is None and self.host is None and not self.loaders
+        self.in_order = ahead and (links is None or (self.links is not None and all_copy))
         # By model and batch size: solo latency, and what a batch brings to the execution model.
         self.service = {
             name: [(latency_s, self.model.work(name, size)) for size, latency_s in enumerate(entry.latency_s)]
@@ -358,8 +367,9 @@ class _Run:
         )
         # Alarms refer to this object, and it to them. Left so, its buffers would live until the next full collection.
         for gpu in self.gpus:
-            del gpu.alarm
+            gpu.detach()
         self.copies.detach()
+        del self.send_in
         self.loaders = []
         return result
 
@@ -383,6 +393,8 @@ class _Run:
         else:  # no link, or one that all share: nothing, or what has no bytes, is copied at once
             engines = [CopyEngine(0.0, inf) for _ in Direction]
         on_alarm = self._on_execution if self.preemption is None else self._on_preemptable
+        if self.host is not None:
+            on_alarm = self._on_hosted
         parts: tuple[Any, ...] = (
             view,
             self.model,
@@ -391,6 +403,8 @@ class _Run:
             self.log.execution_start_s,
             *engines,
         )
+        if self.host is not None:
+            return HostedGpu(*parts, host=self.host, clock=self.clock, told=self._told)
         if self.preemption is None:
             return Gpu(*parts)
         return PreemptableGpu(
@@ -492,7 +506,7 @@ class _Run:
         try:
             decisions = self.decide(self.view)
             if decisions is None:
-                raise self._illegal("`decide` must yield decisions or return them, not None", None)
+                raise self._illegal(legality.NOTHING_YIELDED, None)
             for decision in decisions:
                 if type(decision) is Start:
                     self._start(decision, now_s)
@@ -512,7 +526,7 @@ class _Run:
                 self._drop(decision, now_s)
             case SetTimer():
                 if not (isfinite(decision.at_s) and decision.at_s > now_s):
-                    raise self._illegal("a timer must lie in the future", decision)
+                    raise self._illegal(legality.IN_THE_PAST, decision)
                 if not self._over():
                     self._alarm(Order.TIMER, self._on_timer).arm(decision.at_s)
             case Suspend():
@@ -520,7 +534,7 @@ class _Run:
             case Resume():
                 self._resume(decision, now_s)
             case _:
-                raise self._illegal("not a decision: yield Start, Drop, SetTimer, Suspend or Resume", decision)
+                raise self._illegal(legality.NOT_A_DECISION, decision)
 
     def _suspend(self, decision: Suspend, now_s: float) -> None:
         gpu = self._preemptable(decision)
@@ -596,13 +610,13 @@ class _Run:
             if self.wakes_on_copy_in:
                 self._alarm(Order.DEVICE, self._on_input).arm(end_s)
         else:
-            self.copies.copy_in(gpu, (batch_id, solo_s, work, level), requests[0].model, size_bytes, now_s)
+            self.send_in(gpu, (batch_id, solo_s, work, level), requests[0].model, size_bytes, now_s)
 
     def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, Any, int, Priority]:
         """Take several requests out of the queue; return the first one's id, their latency, work, bytes and level."""
         requests = decision.requests
-        if not _are_requests(requests):
-            raise self._illegal("Start takes a tuple of requests", decision)
+        if not legality.are_requests(requests):
+            raise self._illegal(legality.BARE_REQUEST, decision)
         model = requests[0].model
         if len(requests) > self.largest[model]:
             raise self._illegal_start(decision)
@@ -618,7 +632,7 @@ class _Run:
     def _drop(self, decision: Drop, now_s: float) -> None:
         request = decision.request
         if self.waiting.pop(request.id, None) is not request:
-            raise self._illegal(f"request {request.id} is not waiting", decision)
+            raise self._illegal(legality.not_waiting(request), decision)
         self.recorder.drop(request, now_s, decision.reason)
         if self.clients_wait:
             self._reply(request)
@@ -633,14 +647,14 @@ class _Run:
         return True
 
     def _finish(self, batch: InFlight, start_s: float, now_s: float) -> None:
-        """A batch's outputs are on the host, now."""
+        """A batch's outputs are on the host since `now_s`, and the host knows it now."""
         self.log.copy_out_start_s[batch.id] = start_s
         self.log.copy_out_end_s[batch.id] = now_s
         if self.clients_wait:
             for request in batch.requests:
                 self._reply(request)
         if self.wakes_on_reply:
-            self.log.now_s = now_s
+            self.log.now_s = self.clock._now  # later than the copy's end where the host takes its time to notice
             self._guarded(self.policy.on_done, batch, self.view)
 
     def _on_execution(self, event: Fired) -> bool:
@@ -665,6 +679,28 @@ class _Run:
         # Requests that arrive at this very instant announce themselves, if the policy wakes on arrivals.
         return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
 
+    def _on_hosted(self, event: Fired) -> bool:
+        """Do the device's part of `_on_execution`: the host does not know yet that something has ended."""
+        gpu: HostedGpu = event.owner
+        now_s = self.clock._now
+        for execution in gpu.complete(now_s):
+            if self.copies_out:
+                self.copies.copy_out(gpu, gpu.view._batch(execution.key), now_s)
+        return False
+
+    def _told(self, gpu: HostedGpu, ended: Sequence[tuple[int, float]]) -> bool:
+        """Do the rest of it: the host has noticed that these batches, each with its time, have ended."""
+        view = gpu.view
+        for batch_id, end_s in ended:
+            self.log.execution_end_s[batch_id] = end_s
+            if self.loaders:
+                self.loaders[view.id].executed(view._batches[batch_id][0].model, self.clock._now)
+            del view._batches[batch_id]
+            view._made.pop(batch_id, None)
+            if self.several_gpus:
+                self.view._changed(view)
+        return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
+
     def _on_preemptable(self, event: Fired) -> bool:
         """Do what `_on_execution` does on a GPU whose batches can be stopped."""
         gpu: PreemptableGpu = event.owner
@@ -684,31 +720,13 @@ class _Run:
 
     def _blame(self, error: Exception) -> Exception:
         """Return what to raise for an exception out of a policy: it names the policy, the time and the place."""
-        if isinstance(error, StratsimError):
-            return error
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
-        return PolicyError(f"{type(error).__name__}: {error}{place}", policy=self.name, time_s=float(self.clock._now))
+        return legality.blame(error, self.name, self.clock._now)
 
     def _illegal_start(self, decision: Start) -> PolicyError:
-        requests, gpu_id, _ = decision
-        if not requests:
-            return self._illegal("an empty batch", decision)
-        if gpu_id not in self.gpu_by_id:
-            return self._illegal(f"there is no GPU {gpu_id}, only 0 to {len(self.gpus) - 1}", decision)
-        if self.gpus[gpu_id].view.free_places < 1:
-            return self._illegal(f"GPU {gpu_id} has no free place", decision)
-        model = requests[0].model
-        message = f"a batch of {len(requests)}, but {model!r} is profiled up to {self.largest[model]}"
-        return self._illegal(message, decision)
+        return self._illegal(legality.start_fault(decision, self.view.gpus, self.largest), decision)
 
     def _illegal_member(self, request: Request, decision: Start) -> PolicyError:
-        if request.model != decision.requests[0].model:
-            models = f"{decision.requests[0].model!r} and {request.model!r}"
-            return self._illegal(f"a batch of two models, {models}", decision)
-        return self._illegal(f"request {request.id} is not waiting", decision)
+        return self._illegal(legality.member_fault(request, decision), decision)
 
     def _illegal(self, message: str, decision: object) -> PolicyError:
         return PolicyError(message, policy=self.name, time_s=float(self.clock._now), decision=decision)

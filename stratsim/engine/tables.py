@@ -33,23 +33,26 @@ def make_tables(
     latency_s: Mapping[str, Sequence[float]],
     factors: array[float],
     links: PrivateLinks | None,
+    *,
+    all_seen: bool = False,
 ) -> tuple[RequestTable, BatchTable, tuple[str, ...]]:
     """Return the request table, the batch table and the names of the clients.
 
     Args:
         recorder: What happened.
         workload: What was replayed.
-        batches: Number of batches dispatched; all have executed.
+        batches: Number of batches dispatched; all have executed, unless everything was seen.
         latency_s: Solo latency by model and batch size.
         factors: By which a batch deviates from it, by the id of its earliest request.
         links: The GPUs' own links, on which copies of outputs that the run did not simulate are derived; None if there
             are none: then outputs are on the host at once.
+        all_seen: Every stage that was reached is in the buffers: what they lack did not happen.
     """
     source = workload if recorder.arrived is None else _columns(recorder.arrived, workload.models)
     batch_of = np.frombuffer(recorder.batch_of, dtype=np.int64).copy()
     table = _batch_table(recorder, source, batch_of, batches)
     _solo(table, batch_of, [latency_s.get(name, ()) for name in source.models], np.frombuffer(factors))
-    if np.isnan(table.copy_out_end_s).any():
+    if not all_seen and np.isnan(table.copy_out_end_s).any():
         dispatched = batch_of >= 0
         size_bytes = np.zeros(batches, dtype=np.int64)
         np.add.at(size_bytes, batch_of[dispatched], source.bytes_out[dispatched])

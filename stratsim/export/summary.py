@@ -152,6 +152,7 @@ class _Gpu:
         return ratio(total_s(*within), self._span[1] - self._span[0])
 
     def _slowdown(self, rows: NDArray[np.intp]) -> dict[str, float | None]:
+        rows = rows[~np.isnan(self._result.executed_s[rows])]  # a live run may have been interrupted
         if not len(rows):
             return {"mean_slowdown": None, "max_slowdown": None}
         batches = self._result.batches

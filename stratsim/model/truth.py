@@ -16,7 +16,32 @@ from stratsim.model.parts import fraction, not_negative, positive
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Sharing", "Transfers", "Truth"]
+__all__ = ["Host", "Sharing", "Transfers", "Truth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the host's software adds to the device's own times. 0 costs nothing, in results and in speed.
+
+    Args:
+        dispatch_s: Time that the host needs for a dispatch before the copy of the inputs can begin, seconds. The host
+            is one thread for all GPUs: dispatches wait for each other.
+        launch_s: Between "inputs there and slot free" and the first kernel, seconds; the slot is held meanwhile.
+        notice_s: From the end of a stage on the device until the policy knows of it, seconds; only then is the slot of
+            an executed batch given to the next. Copies out do not wait for it: the device goes on by itself.
+    """
+
+    dispatch_s: float = 0.0
+    launch_s: float = 0.0
+    notice_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        not_negative("", dispatch_s=self.dispatch_s, launch_s=self.launch_s, notice_s=self.notice_s)
+
+    @property
+    def adds(self) -> bool:
+        """Whether it adds anything."""
+        return bool(self.dispatch_s or self.launch_s or self.notice_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +89,7 @@ class Truth:
         gpulet: Of `gpulet`.
         igniter: Of `igniter`.
         kernel_queue: Of `kernel-queue`.
+        host: What the host's software adds; None: nothing.
     """
 
     sharing: dict[str, dict[int, Sharing]] = field(default_factory=dict)
@@ -75,6 +101,7 @@ class Truth:
     gpulet: GpuletFit | None = None
     igniter: Igniter | None = None
     kernel_queue: KernelQueue | None = None
+    host: Host | None = None
 
     def __post_init__(self) -> None:
         not_negative("", noise_cv=self.noise_cv)

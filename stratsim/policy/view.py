@@ -35,14 +35,16 @@ class Log:
     """When each dispatched batch reaches which stage: columns by batch id. NaN: not known yet.
 
     The engine may enter the end of a copy-in and the start of an execution ahead of time, as soon as it knows them.
-    `InFlight` and `GpuView` tell of them only once `now_s` is there.
+    `InFlight` and `GpuView` tell of them only once `now_s` is there, or `notice_s` after them.
     """
 
-    __slots__ = (*_COLUMNS, "now_s", "paused_s")
+    __slots__ = (*_COLUMNS, "notice_s", "now_s", "paused_s")
 
     def __init__(self) -> None:
         self.now_s = 0.0
         """The server's clock."""
+        self.notice_s = 0.0
+        """How long it takes until the server knows of what the device has done."""
         self.dispatch_s = array("d")
         self.copy_in_start_s = array("d")
         self.copy_in_end_s = array("d")
@@ -88,19 +90,21 @@ class InFlight:
     def copy_in_start_s(self) -> float:
         """When the copy engine took its inputs up; known once they are on the GPU."""
         log = self._log
-        return log.copy_in_start_s[self.id] if log.copy_in_end_s[self.id] <= log.now_s else NAN
+        return log.copy_in_start_s[self.id] if log.copy_in_end_s[self.id] + log.notice_s <= log.now_s else NAN
 
     @property
     def copy_in_end_s(self) -> float:
         """When its inputs were on the GPU."""
-        end_s = self._log.copy_in_end_s[self.id]
-        return end_s if end_s <= self._log.now_s else NAN
+        log = self._log
+        end_s = log.copy_in_end_s[self.id]
+        return end_s if end_s + log.notice_s <= log.now_s else NAN
 
     @property
     def execution_start_s(self) -> float:
         """When it got an execution slot."""
-        start_s = self._log.execution_start_s[self.id]
-        return start_s if start_s <= self._log.now_s else NAN
+        log = self._log
+        start_s = log.execution_start_s[self.id]
+        return start_s if start_s + log.notice_s <= log.now_s else NAN
 
     @property
     def execution_end_s(self) -> float:
@@ -151,8 +155,8 @@ class GpuView:
     @property
     def executing(self) -> Sequence[InFlight]:
         """Batches in an execution slot, in the order in which they got it."""
-        start_s, now_s = self._log.execution_start_s, self._log.now_s
-        found = [batch_id for batch_id in self._batches if start_s[batch_id] <= now_s]
+        start_s, now_s, notice_s = self._log.execution_start_s, self._log.now_s, self._log.notice_s
+        found = [batch_id for batch_id in self._batches if start_s[batch_id] + notice_s <= now_s]
         if self._returning:
             found = [batch_id for batch_id in found if batch_id not in self._returning]
         if len(found) > 1:
@@ -165,9 +169,10 @@ class GpuView:
 
         Among them are those that were resumed and have no slot yet.
         """
-        start_s, now_s, returning = self._log.execution_start_s, self._log.now_s, self._returning
+        start_s, now_s, notice_s = self._log.execution_start_s, self._log.now_s, self._log.notice_s
+        returning = self._returning
         # "not <=" rather than ">": a start that is not known yet is NaN.
-        return tuple([self._batch(i) for i in self._batches if not start_s[i] <= now_s or i in returning])
+        return tuple([self._batch(i) for i in self._batches if not start_s[i] + notice_s <= now_s or i in returning])
 
     @property
     def suspended(self) -> Sequence[InFlight]:

@@ -1,0 +1,43 @@
+"""`stratsim fidelity calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["calibrate"]
+
+
+_EXAMPLES = """\b
+Examples:
+  stratsim fidelity calibrate results/calibration --profile my-gpu.json --out my-gpu-calibrated.json
+  stratsim fidelity results/live --profile my-gpu-calibrated.json
+"""
+
+
+@click.command("calibrate", epilog=_EXAMPLES)
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--profile", metavar="NAME|FILE", help="The device's profile. [default: the run's own]")
+@click.option("--out", metavar="FILE", required=True, type=click.Path(path_type=Path), help="Where the profile goes.")
+@click.option("--overwrite", is_flag=True, help="Replace an older file.")
+def calibrate(directory: Path, profile: str | None, out: Path, overwrite: bool) -> None:
+    """Measure what the host adds to the device's own times, and write a copy of the profile with it (`truth.host`).
+
+    The live run in DIR is then spent: a profile refuses to be judged by the run that it was calibrated with.
+    """
+    from stratsim.cli.fidelity.output import show_overheads
+    from stratsim.errors import SpecError
+    from stratsim.fidelity.overheads import calibrated
+    from stratsim.fidelity.record import read_runs
+    from stratsim.model.codec import load_profile
+    from stratsim.model.write import check_out, write_profile
+
+    check_out(out, overwrite=overwrite)
+    runs = read_runs(directory)
+    if len(runs) > 1:
+        raise SpecError(f"{directory}: holds runs of {len(runs)} policies; calibrate with a run of one")
+    made, found = calibrated(load_profile(profile or runs[0].spec.profile), runs[0])
+    write_profile(made, out, overwrite=overwrite)
+    show_overheads([each._asdict() for each in found])
+    click.echo(f"written to {out}")

@@ -1,0 +1,203 @@
+"""What the commands of `stratsim fidelity` print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stratsim.cli.text import heading, number, table
+from stratsim.fidelity.judge import JUDGED_STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["show_overheads", "show_report"]
+
+_FEW = 12
+"""Co-locations that are printed; all of them are in the JSON."""
+
+
+def show_report(report: Mapping[str, Any]) -> None:
+    """Print a report: every cell at every level, then what they have in common."""
+    cells = report["cells"]
+    _stages(cells)
+    _end_to_end(cells)
+    _classes(cells)
+    _device(cells)
+    _rankings(report["rankings"])
+    _slowdowns(cells)
+    _service(cells)
+    heading("Overheads of the host, live")
+    show_overheads([each for cell in cells[:1] for each in cell["overheads"]])
+    median = report["median"]
+    click.echo()
+    click.echo(
+        f"median over {len(cells)} cells: p50 {_percent(median['p50_err'])}, p95 {_percent(median['p95_err'])}, "
+        f"p99 {_percent(median['p99_err'])}, violations {_points(median['violation_diff_pp'])} pp, "
+        f"execution {_percent(median['execution_err'])}"
+    )
+    for note in report["notes"]:
+        click.echo(f"note: {note}", err=True)
+
+
+def show_overheads(overheads: Sequence[Mapping[str, Any]]) -> None:
+    """Print what the host adds."""
+    rows = [
+        (each["name"], each["source"], *(_micro(each[key]) for key in ("value_s", "low_s", "high_s")), str(each["n"]))
+        for each in overheads
+    ]
+    table(("overhead", "from", "median us", "low", "high", "batches"), rows, left=2)
+
+
+def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
+    heading("Level 1: the live run's own batches at their own times")
+    rows = [
+        (
+            *_name(cell),
+            stage,
+            cell["verdicts"]["stages"][stage],
+            str(found["n"]),
+            _percent(found["share"]),
+            _milli(found["live_s"]),
+            _milli(found["simulated_s"]),
+            *(_percent(found[key]) for key in ("error", "error_p90", "median", "bias")),
+        )
+        for cell in cells
+        for stage, found in cell["stages"].items()
+        if stage in JUDGED_STAGES
+    ]
+    columns = ("load", "policy", "stage", "verdict", "batches", "share", "live ms", "simulated", "error", "p90")
+    table((*columns, "median", "bias"), rows, left=4)
+
+
+def _end_to_end(cells: Sequence[Mapping[str, Any]]) -> None:
+    heading("Level 2: the simulator left to itself on the same arrivals")
+    rows = []
+    for cell in cells:
+        difference, floor = cell["differences"]["all"], cell["floor"]["all"]
+        figures = [
+            text for name in ("p50", "p95", "p99") for text in (_signed(difference[name]), _percent(floor[name]))
+        ]
+        requests = (_percent(cell["request_err_median"]), _percent(cell["request_err_p90"]), str(cell["one_sided"]))
+        rows.append((*_name(cell), cell["verdict"], str(cell["repeats"]), *figures, *requests))
+    columns = ("load", "policy", "verdict", "repeats", "p50", "floor", "p95", "floor", "p99", "floor")
+    table((*columns, "request", "p90", "one-sided"), rows, left=3)
+
+
+def _classes(cells: Sequence[Mapping[str, Any]]) -> None:
+    heading("By class")
+    rows = [
+        (
+            *_name(cell),
+            label,
+            ", ".join(f"{name} {verdict}" for name, verdict in cell["verdicts"]["end_to_end"][label].items()),
+            _signed(found["p50"]),
+            _signed(found["p95"]),
+            _percent(cell["live"][label]["violation"]),
+            _percent(cell["simulated"][label]["violation"]),
+            _points(found["violation_pp"]),
+            _points(cell["floor"][label]["violation_pp"]),
+        )
+        for cell in cells
+        for label, found in cell["differences"].items()
+    ]
+    columns = ("load", "policy", "class", "verdicts", "p50", "p95", "viol live", "simulated", "diff pp", "floor pp")
+    table(columns, rows, left=4)
+
+
+def _device(cells: Sequence[Mapping[str, Any]]) -> None:
+    heading("The device")
+    rows = [
+        (
+            *_name(cell),
+            *(number(cell[way]["busy_s"]) for way in ("live", "simulated")),
+            *(number(cell[way]["mean_batch_size"]) for way in ("live", "simulated")),
+        )
+        for cell in cells
+    ]
+    table(("load", "policy", "busy s live", "simulated", "batch size live", "simulated"), rows, left=2)
+
+
+def _rankings(rankings: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (
+            number(ranking["load"]),
+            metric["metric"],
+            " < ".join(metric["live"]),
+            " < ".join(metric["simulated"]),
+            f"{pair['policies'][0]} - {pair['policies'][1]}",
+            "yes" if pair["preserved"] else "no",
+            *(_difference(pair[key], metric["metric"]) for key in ("live", "low", "high", "simulated")),
+        )
+        for ranking in rankings
+        for metric in ranking["metrics"]
+        for pair in metric["pairs"]
+    ]
+    if rows:
+        heading("Level 3: policies against each other (latency ms, violations pp; per request, 95 % interval)")
+        columns = ("load", "figure", "live rank", "simulated rank", "difference", "preserved", "live", "low", "high")
+        table((*columns, "simulated"), rows, left=6)
+
+
+def _slowdowns(cells: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (
+            *_name(cell),
+            f"{row['model']} x{row['size']}",
+            row["company"],
+            str(row["n"]),
+            number(row["measured"]),
+            number(row["predicted"]),
+            _signed(row["error"]),
+        )
+        for cell in cells
+        for row in cell["slowdowns"]
+        if row["company"] != "alone"
+    ]
+    if rows:
+        heading(f"Slowdowns by co-location (the {min(len(rows), _FEW)} most frequent of {len(rows)})")
+        rows = sorted(rows, key=lambda row: -int(row[4]))[:_FEW]
+        table(("load", "policy", "batch", "beside", "n", "measured", "predicted", "error"), rows, left=4)
+
+
+def _service(cells: Sequence[Mapping[str, Any]]) -> None:
+    heading("Service bias, and what queueing makes of it (live over simulated)")
+    rows = [
+        (
+            *_name(cell),
+            _signed(cell["service"]["bias"]),
+            _signed(cell["service"]["latency"]),
+            *(number(cell["service"][key], 3) for key in ("amplification", "expected", "pole")),
+        )
+        for cell in cells
+    ]
+    table(("load", "policy", "service", "mean latency", "amplification", "M/D/1", "1/(1-load)"), rows, left=2)
+
+
+def _name(cell: Mapping[str, Any]) -> tuple[str, str]:
+    return number(cell["load"]), cell["policy"]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:+.1f} %"
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _milli(value: float | None) -> str:
+    return "-" if value is None else number(1e3 * value)
+
+
+def _micro(value: float | None) -> str:
+    return "-" if value is None else number(1e6 * value)
+
+
+def _difference(value: float, metric: str) -> str:
+    return f"{1e3 * value:+.2f}" if metric == "latency" else f"{100 * value:+.2f}"

@@ -1,0 +1,50 @@
+"""`stratsim fidelity DIR`, in full `stratsim fidelity report DIR`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+__all__ = ["report"]
+
+
+_EXAMPLES = """\b
+Examples:
+  stratsim fidelity results/live
+  stratsim fidelity results/live --profile calibrated.json --figures results/live-figures
+  stratsim fidelity results/fidelity-cpu --json --check
+"""
+
+
+@click.command("report", epilog=_EXAMPLES)
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--profile", metavar="NAME|FILE", help="The device. [default: the run's own, or the grid's calibrated one]"
+)
+@click.option(
+    "--figures", metavar="FOLDER", type=click.Path(path_type=Path), help="Write figures and their data there."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object, and nothing else.")
+@click.option("--check", is_flag=True, help="Exit status 1 if a cell fails.")
+def report(directory: Path, profile: str | None, figures: Path | None, as_json: bool, check: bool) -> int:
+    """Compare the live run in DIR, or all those of a grid, with the simulator.
+
+    Every run is replayed twice: with its own batches at their own times (stages), and by the policy alone on the same
+    arrivals (latencies, violations). A run that was interrupted counts as far as it got.
+    """
+    from stratsim.cli.fidelity.output import show_report
+    from stratsim.fidelity import assess, profile_of, read_cells, replay_cells
+    from stratsim.fidelity.drawing import draw
+
+    cells, notes = read_cells(directory)
+    replayed = replay_cells(cells, profile or profile_of(directory))
+    found = assess(replayed, notes)
+    if figures is not None:
+        found["notes"] += draw(figures, replayed, found)
+    if as_json:
+        click.echo(json.dumps(found, allow_nan=False))
+    else:
+        show_report(found)
+    return int(check and any(cell["verdict"] == "fail" for cell in found["cells"]))

@@ -1,0 +1,68 @@
+"""`stratsim fidelity run`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+__all__ = ["run"]
+
+
+_EXAMPLES = """\b
+Examples:
+  stratsim profile run --device cpu --out results/cpu.json           measure the device first, in the same hour
+  stratsim fidelity run experiments/fidelity-cpu.toml --profile results/cpu.json --out results/fidelity-cpu
+  stratsim fidelity run experiments/fidelity-cpu.toml --profile results/cpu.json --out results/quick --quick
+"""
+
+
+@click.command("run", epilog=_EXAMPLES)
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where runs and report go.")
+@click.option("--profile", metavar="NAME|FILE", help="The device's profile. [default: the file's]")
+@click.option("--device", metavar="NAME", help="What serves: cuda:N, cpu or cpu:CORES. [default: the file's]")
+@click.option("--quick", is_flag=True, help="One cell, in under a minute: the file's [quick] table.")
+@click.option("--fresh", is_flag=True, help="Forget the runs in DIR.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the report as one JSON object on stdout, and nothing else."
+)
+@click.option("--quiet", is_flag=True, help="Nothing on stderr about what is being done.")
+def run(
+    file: Path,
+    out: Path,
+    profile: str | None,
+    device: str | None,
+    quick: bool,
+    fresh: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Make the live runs that the grid in FILE asks for, and compare them with the simulator.
+
+    Load 1 and the host's overheads are measured first. Runs that are in DIR are not repeated, so a grid that was
+    interrupted goes on where it was. Exit status 1 if a run failed; the others count.
+    """
+    from stratsim.cli.fidelity.output import show_report
+    from stratsim.experiment.store import write_text
+    from stratsim.fidelity import assess, profile_of, read_cells, replay_cells
+    from stratsim.fidelity.campaign import run_grid
+    from stratsim.fidelity.drawing import draw
+    from stratsim.fidelity.spec import load_grid
+
+    _, data = load_grid(file, quick=quick)
+    data |= {name: value for name, value in (("profile", profile), ("device", device)) if value is not None}
+    say = (lambda _: None) if quiet else (lambda line: click.echo(line, err=True))
+    failures = run_grid(data, out, say=say, fresh=fresh)
+    cells, notes = read_cells(out)
+    replayed = replay_cells(cells, profile_of(out))
+    found = assess(replayed, [*notes, *(f"failed: {failure}" for failure in failures)])
+    found["notes"] += draw(out / "figures", replayed, found)
+    write_text(out / "report.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
+    if as_json:
+        click.echo(json.dumps(found, allow_nan=False))
+    else:
+        show_report(found)
+        click.echo(f"written to {out}")
+    return 1 if failures else 0

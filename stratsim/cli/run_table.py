@@ -1,0 +1,67 @@
+"""The table of one or several policies' runs, as `stratsim replay` and `stratsim live` print it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stratsim.cli.text import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["print_summaries"]
+
+_CLASS = ("policy", "class", "arrived", "met", "late", "dropped", "unfinished", "viol %", "p50 ms", "p95 ms", "p99 ms")
+_COLUMNS = (*_CLASS, "met/s", "GPU %", "PCIe %")
+
+
+def print_summaries(summaries: Sequence[dict[str, Any]], more: Mapping[str, Sequence[str]]) -> None:
+    """Print one row per policy and class.
+
+    Args:
+        summaries: `stratsim.export.summarize` of each run.
+        more: Further columns by name, with a cell per run.
+    """
+    rows: list[list[str]] = []
+    for index, summary in enumerate(summaries):
+        extra = [cells[index] for cells in more.values()]
+        rows += [row + (extra if row[0] else [""] * len(extra)) for row in _rows(summary)]
+    columns = [*_COLUMNS, *more]
+    unfinished = columns.index("unfinished")
+    if all(row[unfinished] == "0" for row in rows):  # as it should be
+        for row in (columns, *rows):
+            del row[unfinished]
+    table(columns, rows, left=2)
+
+
+def _rows(summary: dict[str, Any]) -> Iterator[list[str]]:
+    for label, figures in summary["classes"].items():
+        first = label == "high"
+        latency = figures["latency_s"]
+        yield [
+            summary["policy"] if first else "",
+            label,
+            *(str(figures[key]) for key in ("arrived", "met", "late", "dropped", "unfinished")),
+            _figure(figures["violation"], 100.0, 2),
+            *(_figure(latency[key], 1e3, 2) for key in ("p50", "p95", "p99")),
+            _figure(figures["goodput_per_s"], 1.0, 1),
+            *(_machine(summary) if first else ("", "")),
+        ]
+
+
+def _machine(summary: dict[str, Any]) -> tuple[str, str]:
+    """Return what the classes have in common: utilisations."""
+    gpu = _mean([entry["utilization"] for entry in summary["gpu"]])
+    # The busier direction of each link; nothing is known of a run without a span (all dropped at one instant, say).
+    links = [(entry["h2d_utilization"], entry["d2h_utilization"]) for entry in summary["pcie"]]
+    pcie = _mean([None if None in link else max(link) for link in links])
+    return _figure(gpu, 100.0, 1), _figure(pcie, 100.0, 1)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _figure(value: float | None, scale: float, digits: int) -> str:
+    return "-" if value is None else f"{value * scale:.{digits}f}"

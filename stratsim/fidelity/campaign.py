@@ -1,0 +1,254 @@
+"""Makes the live runs of a grid, and what they need: load 1, the overheads of the host, the arrivals.
+
+    OUT/profile.json          the profile that policies believe in
+    OUT/saturation/           the burst that measures load 1
+    OUT/calibration/          the run that measures the overheads; with them in it:
+    OUT/calibrated.json       the profile that the simulator takes
+    OUT/traces/               arrivals, one file per load
+    OUT/runs/load-0.7/r1/     all policies, one after the other
+    OUT/fidelity.json         which runs belong to which cell
+
+Repeats are interleaved: the first of every load, then the second of every load; the policies of a run take turns at
+being first. What is there is not made again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stratsim.errors import OutputError, SpecError, StratsimError
+from stratsim.experiment.saturation import equal_mix
+from stratsim.experiment.store import write_text
+from stratsim.fidelity.executor import Order, serve_live
+from stratsim.fidelity.overheads import calibrated
+from stratsim.fidelity.record import read_runs
+from stratsim.fidelity.report import CALIBRATED, GRID
+from stratsim.fidelity.spec import Grid, make_grid
+from stratsim.model.codec import load_profile
+from stratsim.model.request import Priority
+from stratsim.model.write import write_profile
+from stratsim.rng import Streams
+from stratsim.trace.generate import Poisson, generate
+from stratsim.trace.rule import complete, saturation_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from stratsim.fidelity.executor import Executor
+    from stratsim.model.workload import Workload
+
+__all__ = ["Campaign", "run_grid", "steady_rate"]
+
+_LEAST = 200
+"""Requests of the burst at least."""
+_EDGES = (0.1, 0.9)
+"""Between these quantiles of the answers the rate is measured: the start has no batches under way, the end too few."""
+
+
+def run_grid(
+    data: Mapping[str, Any],
+    out: Path,
+    *,
+    execute: Executor = serve_live,
+    say: Callable[[str], None] = lambda _: None,
+    fresh: bool = False,
+) -> list[str]:
+    """Make what is missing of a grid.
+
+    Args:
+        data: Plain data of the grid (`load_grid`).
+        out: Its folder.
+        execute: Makes one live run.
+        say: Called with what is done next.
+        fresh: Forget what is there.
+
+    Returns:
+        What failed, one line each; the other runs are made all the same.
+
+    Raises:
+        OutputError: the folder holds another grid, or something else.
+        StratsimError: load 1 or the overheads could not be measured.
+    """
+    if fresh:
+        _forget(out)
+    campaign = Campaign(data, out, execute, say)
+    campaign.prepare()
+    return campaign.run()
+
+
+def steady_rate(finish_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    """Return the rate of answers between the first and the last tenth of them, per second.
+
+    Args:
+        finish_s: When each request was answered, shape (n,).
+    """
+    answered = np.sort(finish_s[~np.isnan(finish_s)])
+    if len(answered) < _LEAST / 2:
+        raise SpecError(f"the burst that measures load 1 has {len(answered)} answers: too few for a rate")
+    first, last = (int(edge * (len(answered) - 1)) for edge in _EDGES)
+    return float((last - first) / (answered[last] - answered[first]))
+
+
+class Campaign:
+    """One grid and its folder.
+
+    Args:
+        data: Plain data of the grid.
+        out: The folder.
+        execute: Makes one live run.
+        say: Called with what is done next.
+    """
+
+    def __init__(self, data: Mapping[str, Any], out: Path, execute: Executor, say: Callable[[str], None]) -> None:
+        self.grid: Grid = make_grid(data)
+        self.out = out
+        self._data = {key: value for key, value in data.items() if key != "quick"}
+        self._execute = execute
+        self._say = say
+        self._index = out / GRID
+        self._profile_file = out / "profile.json"
+        self.rate_per_s = 0.0
+        """Load 1."""
+
+    def prepare(self) -> None:
+        """Measure load 1 and the overheads, and draw the arrivals, as far as that has not been done."""
+        self._claim()
+        self.profile = load_profile(self._profile_file)
+        self.rate_per_s = self._saturation()
+        if self.grid.calibrate and not (self.out / CALIBRATED).exists():
+            self._calibrate()
+        for load in self.grid.loads:
+            self._trace(f"load-{load:g}", self._arrivals(load, f"load-{load:g}"))
+        cells = [
+            {"load": load, "policy": policy, "runs": [self._run_name(load, n) for n in self._repeats()]}
+            for load in self.grid.loads
+            for policy in self.grid.policies
+        ]
+        self._write_index({"grid": self._data, "saturation_per_s": self.rate_per_s, "cells": cells})
+
+    def run(self) -> list[str]:
+        """Make the runs that are missing; return what failed."""
+        failures = []
+        orders = [(load, repeat) for repeat in self._repeats() for load in self.grid.loads]
+        for load, repeat in orders:
+            name = self._run_name(load, repeat)
+            if (self.out / name).is_dir():
+                continue
+            turn = (repeat - 1) % len(self.grid.policies)
+            policies = (*self.grid.policies[turn:], *self.grid.policies[:turn])
+            self._say(f"load {load:g}, repeat {repeat} of {self.grid.repeats}: {', '.join(policies)}")
+            try:
+                self._live(name, f"load-{load:g}", policies, warmup_s=self.grid.warmup_s)
+            except StratsimError as error:
+                failures.append(f"{name}: {error}")
+                self._say(f"failed: {failures[-1]}")
+        return failures
+
+    # The folder
+
+    def _claim(self) -> None:
+        """Make the folder this grid's, or see that it is."""
+        if self._index.is_file():
+            known = json.loads(self._index.read_text(encoding="utf-8"))
+            if known.get("grid") != json.loads(json.dumps(self._data)):
+                raise OutputError(f"{self.out}: holds the runs of another grid; --fresh starts anew")
+            return
+        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
+            raise OutputError(f"{self.out}: exists already, and holds no grid")
+        profile = load_profile(self.grid.profile)
+        (self.out / "traces").mkdir(parents=True)
+        write_profile(profile, self._profile_file, overwrite=True)
+        self._write_index({"grid": self._data, "cells": []})
+
+    def _write_index(self, content: Mapping[str, Any]) -> None:
+        write_text(self._index, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+    def _repeats(self) -> range:
+        return range(1, self.grid.repeats + 1)
+
+    @staticmethod
+    def _run_name(load: float, repeat: int) -> str:
+        return f"runs/load-{load:g}/r{repeat}"
+
+    # Runs
+
+    def _live(self, name: str, trace: str, policies: tuple[str, ...], **settings: Any) -> None:
+        grid = self.grid
+        settings = {
+            **grid.settings,
+            **settings,
+            "trace": str(self.out / "traces" / f"{trace}.csv"),
+            "profile": str(self._profile_file),
+            "seed": grid.seed,
+        }
+        target = self.out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._execute(Order(target, policies, grid.device, settings, grid.dtype, grid.mode))
+
+    def _saturation(self) -> float:
+        folder = self.out / "saturation"
+        if not folder.is_dir():
+            self._say("measuring load 1")
+            shares = equal_mix(self.profile, self.grid.workload.models.mix)
+            guess = saturation_rate(self.profile.for_scheduler(), shares)
+            count = max(_LEAST, round(guess * self.grid.saturation_s))
+            self._trace("saturation", self._requests(count, guess, "saturation"), burst=True)
+            self._live("saturation", "saturation", ("fifo(drop=never)",))
+        (run,) = read_runs(folder)
+        return steady_rate(run.result.requests.finish_s)
+
+    def _calibrate(self) -> None:
+        folder = self.out / "calibration"
+        if not folder.is_dir():
+            self._say("measuring the overheads of the host")
+            self._trace("calibration", self._arrivals(self.grid.calibration_load, "calibration"))
+            self._live("calibration", "calibration", ("fifo",))
+        (run,) = read_runs(folder)
+        profile, _ = calibrated(self.profile, run)
+        write_profile(profile, self.out / CALIBRATED, overwrite=True)
+
+    # Arrivals
+
+    def _arrivals(self, load: float, name: str) -> Workload:
+        rate = load * self.rate_per_s
+        return self._requests(max(1, round(rate * self.grid.seconds)), rate, name)
+
+    def _requests(self, count: int, rate: float, name: str) -> Workload:
+        """Return Poisson arrivals; each purpose has random streams of its own."""
+        grid = self.grid
+        mix = equal_mix(self.profile, grid.workload.models.mix)
+        trace = generate(Poisson, count, Streams(grid.seed).child("fidelity", name), rate=rate, models=mix)
+        known = self.profile.for_scheduler()
+        return complete(trace, known, grid.workload, resolve=self.profile.resolve, seed=grid.seed)
+
+    def _trace(self, name: str, requests: Workload, *, burst: bool = False) -> None:
+        """Write requests as a trace that leaves nothing open; a burst arrives all at once, without deadlines."""
+        path = self.out / "traces" / f"{name}.csv"
+        if path.exists():
+            return
+        labels = {int(priority): priority.label for priority in Priority}
+        lines = ["arrival_s,model,priority,slo_s,bytes_in,bytes_out"]
+        for row in range(len(requests)):
+            arrival_s, deadline_s = float(requests.arrival_s[row]), float(requests.deadline_s[row])
+            slo = "" if burst or deadline_s == np.inf else repr(deadline_s - arrival_s)
+            cells = (
+                "0.0" if burst else repr(arrival_s),
+                requests.models[requests.model[row]],
+                labels[int(requests.priority[row])],
+                slo,
+                str(requests.bytes_in[row]),
+                str(requests.bytes_out[row]),
+            )
+            lines.append(",".join(cells))
+        write_text(path, "\n".join(lines) + "\n")
+
+
+def _forget(out: Path) -> None:
+    """Remove a grid; anything else is left alone."""
+    if (out / GRID).is_file():
+        shutil.rmtree(out)

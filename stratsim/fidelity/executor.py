@@ -1,0 +1,83 @@
+"""The one place that makes live runs: what is asked of an executor, and the one that stratsim has."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stratsim.experiment.run import prepare
+from stratsim.experiment.spec import make_spec
+from stratsim.export import write_results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import FrameType
+
+__all__ = ["Executor", "Order", "serve_live"]
+
+
+class Order(NamedTuple):
+    """A live run: the same requests through policies, one after the other.
+
+    Args:
+        out: Where its result folder goes; what was measured of a run that ended early goes to `OUT.partial`.
+        policies: By name, with parameters, in the order in which they are to be run.
+        device: What serves.
+        settings: As for a replay, `trace` and `profile` included.
+        dtype: Data type of the models.
+        mode: How a GPU is given its kernels.
+    """
+
+    out: Path
+    policies: tuple[str, ...]
+    device: str
+    settings: Mapping[str, Any]
+    dtype: str | None = None
+    mode: str | None = None
+
+
+Executor = Callable[[Order], None]
+"""Makes a run and writes its folder, or raises what ended it."""
+
+
+def serve_live(order: Order) -> None:
+    """Make a run with `stratsim.live`, and write what was measured, whatever ended it.
+
+    Raises:
+        StratsimError: the device or a policy failed.
+        KeyboardInterrupt: somebody stopped it.
+    """
+    from stratsim.live import Target, serve
+
+    inputs = prepare(make_spec({**order.settings, "policy": ", ".join(order.policies)}, "run"))
+    with _terminable():
+        served = serve(inputs, Target(order.device, order.dtype, order.mode))
+    stopped = served.stopped
+    write_results(
+        list(served.outcome.results),
+        order.out if stopped is None else order.out.with_name(order.out.name + ".partial"),
+        manifest=served.manifest(),
+        summaries=list(served.outcome.summaries),
+        overwrite=True,
+        timeline=False,
+    )
+    if stopped is not None:
+        raise stopped
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does."""
+    from stratsim.live import Terminated
+
+    def terminate(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,262 @@
+"""Puts the levels together: one cell per load and policy, over its repeats."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stratsim.errors import SpecError
+from stratsim.fidelity.colocation import by_company, slowdowns
+from stratsim.fidelity.end_to_end import LATENCIES, figures, free_replay, request_errors
+from stratsim.fidelity.forced import forced_replay
+from stratsim.fidelity.judge import differences, judge_end_to_end, judge_stages, noise_floor, worst
+from stratsim.fidelity.overheads import calibrated_by, measure_overheads
+from stratsim.fidelity.ranking import Compared, compare_policies
+from stratsim.fidelity.record import Recorded, counted, read_runs
+from stratsim.fidelity.service import service_bias
+from stratsim.fidelity.stages import compare_stages
+from stratsim.model.codec import load_profile, profile_sha256
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from stratsim.engine import Result
+    from stratsim.model.profile import Profile
+
+__all__ = ["CALIBRATED", "GRID", "Cell", "Replayed", "assess", "profile_of", "read_cells", "replay_cells"]
+
+GRID = "fidelity.json"
+"""In the folder of a grid: which runs belong to which cell."""
+CALIBRATED = "calibrated.json"
+"""There: the profile with the overheads of the host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A load and a policy.
+
+    Args:
+        load: Share of the measured live saturation; for a run by itself the offered load of its manifest, if any.
+        policy: With parameters.
+        runs: Its repeats.
+    """
+
+    load: float | None
+    policy: str
+    runs: tuple[Recorded, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A cell with what the simulator made of each of its runs."""
+
+    cell: Cell
+    forced: tuple[Result, ...]
+    free: tuple[Result, ...]
+    profile: Profile = field(repr=False)
+
+
+def read_cells(directory: str | os.PathLike[str]) -> tuple[list[Cell], list[str]]:
+    """Read the cells of a grid, or of one live run, and notes on what is missing.
+
+    Raises:
+        SpecError: the folder holds neither.
+    """
+    folder = Path(directory)
+    if not (folder / GRID).is_file():
+        runs = read_runs(folder)
+        notes = [f"{folder}: was interrupted; what it had not finished is left out"] if runs[0].interrupted else []
+        return [Cell(run.manifest.get("offered_load"), run.policy, (run,)) for run in runs], notes
+    cells, notes = [], []
+    read: dict[Path, list[Recorded]] = {}
+    for entry in _grid(folder / GRID):
+        found = [_either(folder / name) for name in entry["runs"]]
+        for path in found:
+            if path is not None and path not in read:
+                read[path] = read_runs(path)
+        runs = [run for path in found if path for run in read[path] if run.policy == entry["policy"]]
+        notes += [
+            f"{run.directory}: was interrupted; what it had not finished is left out" for run in runs if run.interrupted
+        ]
+        missing = len(found) - len(runs)
+        if missing:
+            notes.append(f"load {entry['load']:g}, {entry['policy']}: {missing} of {len(found)} runs are missing")
+        if runs:
+            cells.append(Cell(float(entry["load"]), entry["policy"], tuple(runs)))
+    if not cells:
+        raise SpecError(f"{folder}: none of its runs has been made yet")
+    return cells, notes
+
+
+def profile_of(directory: str | os.PathLike[str]) -> Path | None:
+    """Return the profile by which a grid is judged; None for a single run, which names one itself."""
+    folder = Path(directory)
+    if not (folder / GRID).is_file():
+        return None
+    return folder / CALIBRATED if (folder / CALIBRATED).is_file() else folder / "profile.json"
+
+
+def _grid(path: Path) -> list[dict[str, Any]]:
+    try:
+        cells: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpecError(f"{path}: cannot be read: {error}") from None
+    return cells
+
+
+def _either(path: Path) -> Path | None:
+    """Return a run's folder, or that of what was kept when it was interrupted."""
+    return next((each for each in (path, path.with_name(path.name + ".partial")) if each.is_dir()), None)
+
+
+def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> list[Replayed]:
+    """Replay every run of the cells, forced and free.
+
+    Args:
+        cells: From `read_cells`.
+        profile: The device; the one that each run names by default, or that the grid calibrated.
+
+    Raises:
+        SpecError: the profile's overheads were measured in a run that is to be judged.
+    """
+    replayed = []
+    for cell in cells:
+        forced, free, known = [], [], None
+        for run in cell.runs:
+            known = load_profile(profile if profile is not None else run.spec.profile)
+            if calibrated_by(known, run):
+                raise SpecError(
+                    f"{run.directory}: the overheads of profile {known.name!r} were measured in this very run, "
+                    "which can say nothing of how good they are; judge another run"
+                )
+            forced.append(forced_replay(run, known))
+            free.append(free_replay(run, known))
+        assert known is not None  # noqa: S101 (a cell has runs)
+        replayed.append(Replayed(cell, tuple(forced), tuple(free), known))
+    return replayed
+
+
+def assess(replayed: Sequence[Replayed], notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the report: plain JSON values, docs/fidelity.md has every field.
+
+    Args:
+        replayed: From `replay_cells`.
+        notes: What a reader should know.
+    """
+    cells = [_assess(each) for each in replayed]
+    names = (*(f"{name}_err" for name in LATENCIES), "violation_diff_pp", "request_err_median", "execution_err")
+    return {
+        "cells": cells,
+        "median": {name: _median([cell[name] for cell in cells]) for name in names},
+        "rankings": [{"load": load, "metrics": compare_policies(rows)} for load, rows in _by_load(replayed).items()],
+        "notes": [*notes, *_strangers(replayed)],
+    }
+
+
+def _assess(replayed: Replayed) -> dict[str, Any]:
+    cell = replayed.cell
+    chosen = [counted(run) for run in cell.runs]
+    live_runs = [run.result for run in cell.runs]
+    pairs = list(zip(live_runs, replayed.forced, strict=True))
+    live = [figures(result, own) for result, own in zip(live_runs, chosen, strict=True)]
+    simulated = [figures(result, own) for result, own in zip(replayed.free, chosen, strict=True)]
+    requests = [request_errors(run, free, own) for run, free, own in zip(live_runs, replayed.free, chosen, strict=True)]
+    floor, difference, stages = noise_floor(live), differences(live, simulated), compare_stages(pairs)
+    by_stage, by_class = judge_stages(stages), judge_end_to_end(difference, floor)
+    gaps = [abs(own["violation_pp"]) for own in difference.values() if own["violation_pp"] is not None]
+    means = [_median([each["all"]["mean"] for each in runs]) for runs in (live, simulated)]
+    return {
+        "load": cell.load,
+        "policy": cell.policy,
+        "repeats": len(cell.runs),
+        **{f"{name}_err": _size(difference["all"][name]) for name in LATENCIES},
+        "violation_diff_pp": max(gaps) if gaps else None,
+        "request_err_median": _median([each["median"] for each in requests]),
+        "request_err_p90": _median([each["p90"] for each in requests]),
+        "one_sided": sum(each["one_sided"] for each in requests),
+        "execution_err": stages["execution"]["error"],
+        "differences": difference,
+        "floor": floor,
+        "live": _over_repeats(live),
+        "simulated": _over_repeats(simulated),
+        "stages": stages,
+        "companies": by_company(pairs),
+        "slowdowns": _slowdowns(pairs, replayed.profile),
+        "service": service_bias(pairs, cell.load, *means),
+        "overheads": [each._asdict() for each in measure_overheads(live_runs[0])],
+        "verdicts": {"stages": by_stage, "end_to_end": by_class},
+        "verdict": worst([*by_stage.values(), *(verdict for own in by_class.values() for verdict in own.values())]),
+    }
+
+
+def _over_repeats(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the medians over repeats of nested figures."""
+    first = runs[0]
+    return {
+        name: _over_repeats([run[name] for run in runs])
+        if isinstance(value, dict)
+        else _median([run[name] for run in runs])
+        for name, value in first.items()
+    }
+
+
+def _slowdowns(pairs: Sequence[tuple[Result, Result]], profile: Profile) -> list[dict[str, Any]]:
+    """Return measured and predicted slowdowns of all repeats together, weighted by batches."""
+    known = profile.for_scheduler()
+    merged: dict[tuple[str, int, str], list[tuple[int, float, float, str]]] = {}
+    for live, forced in pairs:
+        for each in slowdowns(live, forced, known):
+            key = (each.model, each.size, each.company)
+            merged.setdefault(key, []).append((each.n, each.measured, each.predicted, each.solo_from))
+    rows = []
+    for (model, size, company), found in merged.items():
+        weights = [n for n, *_ in found]
+        measured, predicted = (float(np.average([row[at] for row in found], weights=weights)) for at in (1, 2))
+        source = "live" if all(row[3] == "live" for row in found) else "profile"
+        rows.append(
+            {
+                "model": model,
+                "size": size,
+                "company": company,
+                "n": sum(weights),
+                "measured": measured,
+                "predicted": predicted,
+                "error": predicted / measured - 1,
+                "solo_from": source,
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["n"], row["model"], row["size"], row["company"]))
+
+
+def _by_load(replayed: Sequence[Replayed]) -> dict[float | None, dict[str, list[Compared]]]:
+    """Return the runs of each policy at each load, live and simulated, with what counts."""
+    found: dict[float | None, dict[str, list[Compared]]] = {}
+    for each in replayed:
+        rows = [Compared(run.result, free, counted(run)) for run, free in zip(each.cell.runs, each.free, strict=True)]
+        found.setdefault(each.cell.load, {})[each.cell.policy] = rows
+    return {load: rows for load, rows in found.items() if len(rows) > 1}
+
+
+def _strangers(replayed: Sequence[Replayed]) -> list[str]:
+    """Return a note for each profile that is not the one that its runs were made with."""
+    notes: dict[str, None] = {}
+    for each in replayed:
+        for run in each.cell.runs:
+            named = run.manifest.get("profile", {}).get("sha256")
+            if named is not None and named != profile_sha256(each.profile):
+                notes[f"profile {each.profile.name!r} is not the file that the live runs were made with"] = None
+    return list(notes)
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def _size(value: float | None) -> float | None:
+    return None if value is None else abs(value)

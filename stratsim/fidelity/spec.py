@@ -1,0 +1,151 @@
+"""What a grid of live runs is: a TOML file.
+
+    title = "Simulated against live, on this CPU"
+    device = "cpu"
+    profile = "results/cpu.json"
+    policies = ["fifo", "priority-edf", "strait"]
+    loads = [0.5, 0.7, 0.85]
+    repeats = 5
+    seconds = 30
+
+    [settings]
+    max_concurrency = 1
+
+    [workload.models.mix]
+    resnet50 = 1
+    distilbert = 1
+
+    [quick]
+    loads = [0.7]
+    policies = ["fifo"]
+    repeats = 1
+
+Decoded strictly: an unknown key or an impossible value is an error that names the file and the path inside it.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stratsim.errors import SpecError, suggest
+from stratsim.experiment.spec import make_spec
+from stratsim.model.codec import decode
+from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.trace.spec import WorkloadRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Grid", "load_grid", "make_grid"]
+
+_ELSEWHERE = (
+    *("trace", "trace_format", "strict", "workload", "policy", "profile", "gpus", "load", "limit", "rate_scale"),
+    *("warmup_s", "seed"),
+)
+"""Settings of a run that a grid sets in another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Loads, policies and repeats, and how each run is made.
+
+    Args:
+        title: What it is.
+        profile: Of the device; name or file.
+        device: What serves: `cuda:INDEX`, `cpu` or `cpu:CORES`.
+        policies: One or more, with parameters.
+        loads: Shares of the saturation that is measured first.
+        repeats: Of each load and policy; all repeats of a load have the same arrivals.
+        seconds: During which requests arrive, of one run.
+        warmup_s: What arrives before is not counted, seconds.
+        saturation_s: Length of the burst that measures load 1, seconds, as the profile would have it.
+        calibrate: Whether to measure the host's overheads first, in a run of its own.
+        calibration_load: Load of that run.
+        seed: Of the arrivals, and of whatever policies draw.
+        dtype: Data type of the models; the server's choice by default.
+        mode: How a GPU is given its kernels; the server's choice by default.
+        settings: As for a replay: `max_concurrency`, `max_batch`, `prefetch`, `drop`.
+        workload: Mix of models, classes, deadlines.
+        quick: Fields that are different with `--quick`.
+    """
+
+    title: str
+    profile: str
+    device: str
+    policies: tuple[str, ...]
+    loads: tuple[float, ...]
+    repeats: int = 5
+    seconds: float = 30.0
+    warmup_s: float = 1.0
+    saturation_s: float = 10.0
+    calibrate: bool = True
+    calibration_load: float = 0.7
+    seed: int = 1
+    dtype: str | None = None
+    mode: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    workload: WorkloadRule = field(default_factory=WorkloadRule)
+    quick: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.policies or not self.loads:
+            raise SpecError("policies and loads must not be empty")
+        if len(set(self.policies)) < len(self.policies) or len(set(self.loads)) < len(self.loads):
+            raise SpecError("a policy or a load is listed twice")
+        if self.repeats < 1:
+            raise SpecError(f"repeats must be at least 1, got {self.repeats}")
+        named = {"seconds": self.seconds, "saturation_s": self.saturation_s, "calibration_load": self.calibration_load}
+        for name, value in (*named.items(), *(("loads", load) for load in self.loads)):
+            if not 0 < value < math.inf:
+                raise SpecError(f"{name} must be > 0 and finite, got {value!r}")
+        if not 0 <= self.warmup_s < self.seconds:
+            raise SpecError(f"warmup_s must be within [0, seconds), got {self.warmup_s!r}")
+        for policy in self.policies:
+            for call in parse_policies(policy):
+                make_policy(call)
+        for name in self.settings:
+            if name in _ELSEWHERE:
+                raise SpecError(f"settings: {name} is set by the grid itself")
+        make_spec(self.settings, "settings")
+
+
+def load_grid(path: str | Path, *, quick: bool = False) -> tuple[Grid, dict[str, Any]]:
+    """Read a grid.
+
+    Args:
+        path: A TOML file.
+        quick: Apply its `[quick]` table.
+
+    Returns:
+        The grid, and the plain data that it was made from, for the record.
+
+    Raises:
+        SpecError: the file cannot be read, or says something unknown or impossible.
+    """
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: not a TOML file: {error}") from None
+    make_grid(data, path)  # a mistake must show with or without --quick
+    if quick:
+        data = data | data.get("quick", {})
+    return make_grid(data, path), data
+
+
+def make_grid(data: Mapping[str, Any], source: object = "grid") -> Grid:
+    """Return the grid that plain data describes.
+
+    Raises:
+        SpecError: names `source` and the path inside it.
+    """
+    known = [each.name for each in fields(Grid)]
+    for name in data.get("quick", {}):
+        if name not in known or name == "quick":
+            raise SpecError(f"{source}: quick: unknown field {name!r}; {suggest(name, known)}")
+    return decode(dict(data), Grid, source)

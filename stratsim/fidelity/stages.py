@@ -1,0 +1,106 @@
+"""Level 1: durations of the stages, a live run against its forced replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from stratsim.engine import Result
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["STAGES", "compare_stages", "durations", "errors", "relative_errors"]
+
+_BEFORE_COPY = ("dispatch_s", "copy_in_start_s")
+_BEFORE_EXECUTION = ("copy_in_end_s", "execution_start_s")
+
+STAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "copy_in": (("copy_in_start_s", "copy_in_end_s"),),
+    "wait": (_BEFORE_COPY, _BEFORE_EXECUTION),
+    "execution": (("execution_start_s", "execution_end_s"),),
+    "copy_out": (("copy_out_start_s", "copy_out_end_s"),),
+    "residence": (("dispatch_s", "copy_out_end_s"),),
+    "dispatch": (_BEFORE_COPY,),
+    "slot_wait": (_BEFORE_EXECUTION,),
+    "copy_out_wait": (("execution_end_s", "copy_out_start_s"),),
+}
+"""Start and end of each stage; the residence is all of them together.
+
+The wait for a slot comes after the copy on a device with copy engines, and before it where the slot's own worker
+copies: `wait` is both, and the same on either.
+"""
+
+
+def durations(result: Result, stage: str) -> Floats:
+    """Return how long each batch spent in a stage, shape (m,), seconds; NaN where it did not get through."""
+    batches = result.batches
+    parts = [getattr(batches, end) - getattr(batches, start) for start, end in STAGES[stage]]
+    whole: Floats = np.sum(parts, axis=0)
+    return whole
+
+
+def relative_errors(live: Floats, simulated: Floats) -> Floats:
+    """Return simulated / live - 1; where the live figure is 0, 0 if the simulated one is too, else 1: wrong by all."""
+    nothing = live == 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = simulated / live - 1
+    return np.where(nothing, np.where(simulated == 0, 0.0, 1.0), error)
+
+
+def errors(live: Floats, simulated: Floats) -> dict[str, Any]:
+    """Return how far simulated durations are from live ones.
+
+    Args:
+        live: Durations, shape (m,), seconds, without NaN.
+        simulated: Of the same batches.
+
+    Returns:
+        `n`; `live_s` and `simulated_s`, medians; `error`, the median of |simulated / live - 1|, and `error_p90`;
+        `median`, the median of simulated / live - 1; `bias`, the sum of the simulated over that of the live less 1.
+        None where there is nothing to tell.
+    """
+    if not len(live):
+        names = ("live_s", "simulated_s", "error", "error_p90", "median", "bias")
+        return {"n": 0, **dict.fromkeys(names)}
+    relative = relative_errors(live, simulated)
+    total = float(live.sum())
+    return {
+        "n": len(live),
+        "live_s": float(np.median(live)),
+        "simulated_s": float(np.median(simulated)),
+        "error": float(np.median(np.abs(relative))),
+        "error_p90": float(np.quantile(np.abs(relative), 0.9)),
+        "median": float(np.median(relative)),
+        "bias": float(simulated.sum()) / total - 1 if total else None,
+    }
+
+
+def compare_stages(pairs: Sequence[tuple[Result, Result]]) -> dict[str, dict[str, Any]]:
+    """Return `errors` of every stage over all batches of all repeats, and the stage's `share` of the live residence.
+
+    Args:
+        pairs: Live run and forced replay, one pair per repeat.
+    """
+    found = {}
+    residence = _joined(pairs, "residence")[0].sum()
+    for stage in STAGES:
+        live, simulated = _joined(pairs, stage)
+        found[stage] = errors(live, simulated) | {"share": float(live.sum() / residence) if residence else None}
+    return found
+
+
+def _joined(pairs: Sequence[tuple[Result, Result]], stage: str) -> tuple[Floats, Floats]:
+    """Return the durations of the batches that got through all stages in both."""
+    columns: tuple[list[Floats], list[Floats]] = ([], [])
+    for pair in pairs:
+        whole = ~np.isnan(durations(pair[0], "residence")) & ~np.isnan(durations(pair[1], "residence"))
+        for column, result in zip(columns, pair, strict=True):
+            column.append(durations(result, stage)[whole])
+    live, simulated = (np.concatenate(column) if column else np.empty(0) for column in columns)
+    return live, simulated

@@ -1,0 +1,11 @@
+"""Policies against real devices, by the wall clock: what `stratsim live` runs.
+
+The same policy objects, views and decisions as in the simulator, and the same result; a `stratsim.model.server.Server`
+takes the place of the simulated machine.
+"""
+
+from stratsim.live.executor import LiveRun, Plan, execute
+from stratsim.live.run import Served, Target, Terminated, serve
+from stratsim.live.servers import open_server
+
+__all__ = ["LiveRun", "Plan", "Served", "Target", "Terminated", "execute", "open_server", "serve"]

@@ -1,0 +1,183 @@
+"""What the host's software adds (`truth.host`), against tables worked out by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stratsim import simulate
+from stratsim.errors import ProfileError, SpecError
+from stratsim.export.checks import invariants
+from stratsim.model.cluster import Cluster
+from stratsim.model.codec import dump_profile, profile_sha256
+from stratsim.model.parts import Link
+from stratsim.model.profile import Sharing
+from stratsim.model.truth import Host
+from stratsim.policy.base import Wake
+from stratsim.policy.preempt import PreemptKernel
+from stratsim.policy.queueing import Fifo, PriorityEdf
+from stratsim.testing import make_profile, make_workload
+
+ONE_BY_ONE = make_profile({"a": 0.010})
+COPYING = make_profile(
+    {"a": {1: 0.010, 4: 0.016}, "b": 0.006},
+    sharing={"a": Sharing(0.8, 2.0), "b": Sharing(0.7, 1.0)},
+    h2d=Link(1e-4, 1e9),
+    d2h=Link(1e-4, 1e9),
+    bytes_in=1_000_000,
+    bytes_out=500_000,
+    noise_cv=0.1,
+    kernels=10,
+)
+ARRIVALS = [(0.0, "a"), (0.001, "b", "high", 0.030), (0.0013, "a"), (0.002, "b"), (0.010, "a", "high"), (0.011, "a")]
+
+
+def with_host(profile, **figures):
+    return replace(profile, truth=replace(profile.truth, host=Host(**figures)))
+
+
+def run(profile, rows, policy=None, *, slots=1, prefetch=1, gpus=1):
+    workload = make_workload(rows, profile=profile)
+    cluster = Cluster(gpus=gpus, max_concurrency=slots, prefetch=prefetch)
+    result = simulate(workload, profile, policy or Fifo(max_batch=1, drop="never"), cluster=cluster)
+    assert invariants(result, slots) == []
+    return result
+
+
+def test_dispatches_wait_for_each_other():
+    """Three at once, 2 ms each on the host's one thread; two slots each on two GPUs, so that nothing else holds up."""
+    result = run(with_host(ONE_BY_ONE, dispatch_s=0.002), [(0.0, "a")] * 3, slots=2, gpus=2)
+    assert result.batches.dispatch_s == pytest.approx([0, 0, 0])
+    assert result.batches.copy_in_start_s == pytest.approx([0.002, 0.004, 0.006])
+    assert result.batches.execution_start_s[:2] == pytest.approx([0.002, 0.004])
+
+
+def test_a_launch_holds_the_slot():
+    """One slot, 3 ms to launch, 10 ms of work: M/D/1 with a service time of 13 ms."""
+    result = run(with_host(ONE_BY_ONE, launch_s=0.003), [(0.0, "a"), (0.001, "a"), (0.030, "a")])
+    assert result.batches.execution_start_s == pytest.approx([0.003, 0.016, 0.033])
+    assert result.batches.execution_end_s == pytest.approx([0.013, 0.026, 0.043])
+
+
+def test_the_end_is_noticed_late():
+    """One slot, no prefetch, 2 ms to notice: the outputs are there at 10 ms, the next dispatch is at 12 ms."""
+    result = run(with_host(ONE_BY_ONE, notice_s=0.002), [(0.0, "a"), (0.001, "a")], prefetch=0)
+    assert result.batches.dispatch_s == pytest.approx([0, 0.012])
+    assert result.batches.execution_start_s == pytest.approx([0, 0.012])
+    assert result.requests.finish_s == pytest.approx([0.010, 0.022])
+
+
+def test_a_slot_goes_on_when_the_end_is_noticed():
+    result = run(with_host(ONE_BY_ONE, notice_s=0.002), [(0.0, "a"), (0.001, "a")], prefetch=1)
+    assert result.batches.dispatch_s == pytest.approx([0, 0.001])
+    assert result.batches.execution_start_s == pytest.approx([0, 0.012])
+
+
+def test_all_three_add_up():
+    """Dispatch 1 ms, launch 2 ms, notice 4 ms around 10 ms of work, one place: 17 ms from one dispatch to the next."""
+    result = run(with_host(ONE_BY_ONE, dispatch_s=0.001, launch_s=0.002, notice_s=0.004), [(0.0, "a")] * 3, prefetch=0)
+    assert result.batches.dispatch_s == pytest.approx([0, 0.017, 0.034])
+    assert result.requests.finish_s == pytest.approx([0.013, 0.030, 0.047])
+
+
+class Watching(Fifo):
+    """FIFO that wakes at everything and notes what it sees."""
+
+    wakes = frozenset(Wake)
+
+    def prepare(self, setting):
+        super().prepare(setting)
+        self.seen = []
+        self.done = []
+
+    def decide(self, view):
+        (gpu,) = view.gpus
+        self.seen.append((round(view.now_s * 1e3, 6), len(gpu.staged), len(gpu.executing)))
+        return super().decide(view)
+
+    def on_done(self, batch, view):
+        self.done.append((round(view.now_s * 1e3, 6), batch.execution_end_s, batch.copy_out_end_s))
+
+
+def test_policies_hear_of_everything_late():
+    """1 ms in, 10 ms, 1 ms out; each is known 0.5 ms later. A second request waits, as it may not be staged."""
+    profile = make_profile(
+        {"a": 0.010}, bytes_in=1_000_000, bytes_out=1_000_000, h2d=Link(0.0, 1e9), d2h=Link(0.0, 1e9)
+    )
+    policy = Watching(max_batch=1, drop="never")
+    run(with_host(profile, notice_s=0.0005), [(0.0, "a"), (0.0, "a")], policy, prefetch=0)
+    assert (
+        policy.seen[:4]
+        == [
+            (0, 0, 0),
+            (1.5, 0, 1),  # the inputs were there at 1, and it has executed since
+            (11.5, 0, 0),  # the execution ended at 11
+            *policy.seen[3:4],
+        ]
+    )
+    assert policy.done[0] == (12.5, pytest.approx(0.011), pytest.approx(0.012))
+
+
+def test_nobody_sees_an_end_before_it_is_noticed():
+    class Peeking(Fifo):
+        def on_arrival(self, request, view):
+            super().on_arrival(request, view)
+            self.peeked = [batch.execution_end_s for batch in view.gpus[0].executing]
+
+    policy = Peeking(max_batch=1, drop="never")
+    run(with_host(ONE_BY_ONE, notice_s=0.004), [(0.0, "a"), (0.012, "a")], policy)
+    assert np.isnan(policy.peeked).tolist() == [True]
+
+
+@pytest.mark.parametrize("policy", [Fifo, PriorityEdf, Watching])
+@pytest.mark.parametrize(("slots", "gpus"), [(1, 1), (2, 1), (2, 2)])
+def test_overheads_of_nothing_change_nothing(policy, slots, gpus):
+    """Overheads too small to move any time take the whole detour, and every time stays the same to the bit."""
+    nothing = dict.fromkeys(("dispatch_s", "launch_s", "notice_s"), 1e-300)
+    if policy is Watching and gpus > 1:
+        pytest.skip("it watches one GPU")
+    later = [(1 + row[0], row[1], "high", 1.05 + row[0]) for row in ARRIVALS] * 4  # 0 + 1e-300 would not be 0
+    plain, hosted = (
+        run(profile, later, policy(), slots=slots, gpus=gpus) for profile in (COPYING, with_host(COPYING, **nothing))
+    )
+    for table in ("requests", "batches"):
+        for name in type(getattr(plain, table)).__dataclass_fields__:
+            assert np.array_equal(getattr(getattr(plain, table), name), getattr(getattr(hosted, table), name), True), (
+                name
+            )
+
+
+def test_zero_is_no_overhead():
+    """Without overheads the engine takes its fast path: as many events as without the section."""
+    plain, zero = (run(profile, ARRIVALS, slots=2) for profile in (COPYING, with_host(COPYING)))
+    assert plain.events == zero.events
+
+
+def test_memory_and_overheads():
+    """Weights on demand still come before the inputs, and go when the end is noticed."""
+    profile = with_host(COPYING, dispatch_s=0.001, launch_s=0.001, notice_s=0.001)
+    models = {name: replace(entry, weights_bytes=1_000_000) for name, entry in profile.observable.models.items()}
+    profile = replace(profile, observable=replace(profile.observable, models=models))
+    workload = make_workload([(0.0, "a"), (0.0, "b")], profile=profile)
+    result = simulate(workload, profile, Fifo(drop="never"), cluster=Cluster(memory=1_000_000))
+    assert invariants(result, 2) == []
+    assert result.loads.start_s[0] == pytest.approx(0.001)
+    assert result.loads.start_s[1] == pytest.approx(result.batches.execution_end_s[0] + 0.001)
+
+
+def test_preemption_is_refused():
+    with pytest.raises(SpecError, match=r"truth\.host"):
+        run(with_host(COPYING, launch_s=0.001), ARRIVALS, PreemptKernel())
+
+
+@pytest.mark.parametrize("name", ["dispatch_s", "launch_s", "notice_s"])
+@pytest.mark.parametrize("value", [-1e-6, float("nan"), float("inf")])
+def test_impossible_overheads(name, value):
+    with pytest.raises(ProfileError, match=name):
+        Host(**{name: value})
+
+
+def test_profiles_without_the_section_are_unchanged():
+    assert "host" not in dump_profile(make_profile({"a": 0.01}, h2d=Link(0.0, 1.0), d2h=Link(0.0, 1.0)))
+    linked = make_profile({"a": 0.01}, h2d=Link(0.0, 1.0), d2h=Link(0.0, 1.0))
+    assert profile_sha256(linked) != profile_sha256(with_host(linked, notice_s=0.001))

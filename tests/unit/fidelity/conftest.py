@@ -1,0 +1,93 @@
+"""Stand-ins for live runs: replays written as result folders, some of a device that differs in a known way."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stratsim.experiment.manifest import make_manifest
+from stratsim.experiment.run import Inputs, run_policy
+from stratsim.experiment.spec import make_spec
+from stratsim.export import summarize, write_results
+from stratsim.model.codec import load_profile
+from stratsim.model.parts import Link
+from stratsim.model.profile import Sharing
+from stratsim.model.write import write_profile
+from stratsim.policy.registry import parse_policies
+from stratsim.testing import make_profile
+from stratsim.trace import read_trace
+from stratsim.trace.rule import complete
+
+DEVICE = make_profile(
+    {"small": {1: 0.004, 8: 0.012}, "large": {1: 0.010, 8: 0.040}},
+    sharing={"small": Sharing(0.7, 1.0), "large": Sharing(0.9, 2.0)},
+    h2d=Link(1e-5, 10e9),
+    d2h=Link(1e-5, 10e9),
+    bytes_in=1_000_000,
+    bytes_out=100_000,
+)
+
+
+class StandIn:
+    """Makes result folders as a live executor would, from what another device did."""
+
+    device = DEVICE
+
+    @staticmethod
+    def slower(factor):
+        """The same device, whose executions take `factor` times as long."""
+        models = {
+            name: replace(entry, latency_s={size: factor * time_s for size, time_s in entry.latency_s.items()})
+            for name, entry in DEVICE.observable.models.items()
+        }
+        return replace(DEVICE, observable=replace(DEVICE.observable, models=models))
+
+    @staticmethod
+    def with_truth(**truth):
+        """The same device with other parameters of the simulated hardware."""
+        return replace(DEVICE, truth=replace(DEVICE.truth, **truth))
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.profile = folder / "device.json"
+        write_profile(DEVICE, self.profile)
+
+    def trace(self, rate, requests=600, seed=0, name="trace.csv"):
+        """Poisson arrivals, both models alike, all fields given; returns the file."""
+        rng = np.random.default_rng(seed)
+        path = self.folder / name
+        lines = ["arrival_s,model,priority,slo_s"]
+        for at_s in np.cumsum(rng.exponential(1 / rate, requests)):
+            model = "small" if rng.random() < 0.5 else "large"
+            high = rng.random() < 0.3
+            lines.append(
+                f"{at_s!r},{model},{'high' if high else 'low'},{0.04 if high else 0.08}".replace(
+                    "np.float64(", ""
+                ).replace(")", "")
+            )
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    def run(self, trace, device=DEVICE, *, policy="fifo", name="live", seed=0, edit=None, **settings):
+        """Serve a trace with `device` and say that it was done with the profile that lies here."""
+        spec = make_spec(
+            {"trace": str(trace), "profile": str(self.profile), "policy": policy, "seed": seed, **settings}
+        )
+        known = load_profile(self.profile)
+        spec = replace(spec, gpus=1, device_model="streams")
+        read = read_trace(spec.trace, seed=seed)
+        workload = complete(read, known.for_scheduler(), None, resolve=known.resolve, gpus=1, seed=seed)
+        (call,) = parse_policies(policy)
+        result = run_policy(Inputs(spec, spec.cluster(), device, read, workload, (call,), ()), call)
+        manifest = make_manifest(spec, known, read, workload, [])
+        if edit is not None:
+            result, manifest = edit(result, manifest)
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_results([result], target, manifest=manifest, summaries=[summarize(result)])
+        return target
+
+
+@pytest.fixture
+def standin(tmp_path):
+    return StandIn(tmp_path)

@@ -1,0 +1,209 @@
+"""A grid from its file to its report, with a stand-in for the live executor."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stratsim.errors import OutputError, ServerError, SpecError
+from stratsim.experiment.manifest import make_manifest
+from stratsim.experiment.run import prepare, run_policy
+from stratsim.experiment.spec import make_spec
+from stratsim.export import summarize, write_results
+from stratsim.fidelity import assess, profile_of, read_cells, replay_cells
+from stratsim.fidelity.campaign import run_grid, steady_rate
+from stratsim.fidelity.drawing import draw
+from stratsim.fidelity.record import read_runs
+from stratsim.fidelity.spec import load_grid, make_grid
+from stratsim.model.codec import load_profile
+from stratsim.model.truth import Host
+
+
+class Device:
+    """An executor whose device is simulated: with overheads, and a little noise that differs from run to run."""
+
+    def __init__(self, standin, noise_cv=0.01, **host):
+        self.device = standin.with_truth(host=Host(**host), noise_cv=noise_cv)
+        self.orders = []
+        self.fails = ()
+
+    def __call__(self, order):
+        self.orders.append(order)
+        if order.out.parent.name + "/" + order.out.name in self.fails:
+            raise ServerError("the device is gone")
+        inputs = prepare(make_spec({**order.settings, "policy": ", ".join(order.policies)}))
+        manifest = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, [])
+        # Another seed for every run: live runs are never the same.
+        served = replace(inputs, profile=self.device, spec=replace(inputs.spec, seed=1000 + len(self.orders)))
+        results = [run_policy(served, call) for call in inputs.policies]
+        write_results(
+            results, order.out, manifest=manifest, summaries=[summarize(result) for result in results], timeline=False
+        )
+
+
+@pytest.fixture
+def data(standin):
+    return {
+        "title": "stand-in",
+        "profile": str(standin.profile),
+        "device": "cpu",
+        "policies": ["fifo", "priority-edf"],
+        "loads": [0.5, 0.8],
+        "repeats": 3,
+        "seconds": 4.0,
+        "warmup_s": 0.2,
+        "saturation_s": 3.0,
+        "workload": {"slo": {"high_ms": 60, "low_ms": 120}},
+    }
+
+
+def test_a_grid_from_file_to_report(standin, data, tmp_path):
+    overheads = {"dispatch_s": 0.0003, "launch_s": 0.001, "notice_s": 0.0005}
+    device, out = Device(standin, **overheads), tmp_path / "grid"
+    said = []
+    assert run_grid(data, out, execute=device, say=said.append) == []
+    names = [str(order.out.relative_to(out)) for order in device.orders]
+    assert names == [
+        *("saturation", "calibration"),
+        *("runs/load-0.5/r1", "runs/load-0.8/r1", "runs/load-0.5/r2", "runs/load-0.8/r2"),
+        *("runs/load-0.5/r3", "runs/load-0.8/r3"),
+    ]
+    assert [order.policies[0] for order in device.orders[2:]] == ["fifo"] * 2 + ["priority-edf"] * 2 + ["fifo"] * 2
+
+    host = load_profile(profile_of(out)).truth.host
+    for name, value_s in overheads.items():
+        assert getattr(host, name) == pytest.approx(value_s, rel=0.02), name
+
+    cells, notes = read_cells(out)
+    assert notes == []
+    assert [(cell.load, cell.policy, len(cell.runs)) for cell in cells] == [
+        (0.5, "fifo", 3), (0.5, "priority-edf", 3), (0.8, "fifo", 3), (0.8, "priority-edf", 3)
+    ]  # fmt: skip
+    replayed = replay_cells(cells, profile_of(out))
+    report = assess(replayed, notes)
+    for cell in report["cells"]:
+        assert cell["p50_err"] < 0.05
+        assert cell["verdicts"]["stages"]["execution"] == "pass"
+        assert 0 < cell["floor"]["all"]["p95"] < 0.2
+        assert cell["floor"]["n"] == 3
+    assert [ranking["load"] for ranking in report["rankings"]] == [0.5, 0.8]
+    assert json.loads(json.dumps(report, allow_nan=False))["median"]["p50_err"] < 0.05
+    assert draw(out / "figures", replayed, report) == []
+    assert len(list((out / "figures").glob("*.png"))) == 4
+
+
+def test_all_repeats_and_policies_of_a_load_meet_the_same_arrivals(standin, data, tmp_path):
+    run_grid(data, tmp_path / "grid", execute=Device(standin))
+    cells, _ = read_cells(tmp_path / "grid")
+    for load in (0.5, 0.8):
+        runs = [run for cell in cells if cell.load == load for run in cell.runs]
+        assert len(runs) == 6
+        for run in runs:
+            assert np.array_equal(run.result.requests.arrival_s, runs[0].result.requests.arrival_s)
+            assert np.array_equal(run.result.requests.priority, runs[0].result.requests.priority)
+
+
+def test_loads_are_shares_of_what_was_measured(standin, data, tmp_path):
+    run_grid(data, tmp_path / "grid", execute=Device(standin))
+    rate = json.loads((tmp_path / "grid" / "fidelity.json").read_text())["saturation_per_s"]
+    (burst,) = read_runs(tmp_path / "grid" / "saturation")
+    assert (burst.result.requests.arrival_s == 0).all()
+    assert np.isinf(burst.result.requests.deadline_s).all()
+    cells, _ = read_cells(tmp_path / "grid")
+    for cell in cells:
+        arrival_s = cell.runs[0].result.requests.arrival_s
+        assert len(arrival_s) == round(cell.load * rate * 4.0)
+        assert (len(arrival_s) - 1) / (arrival_s[-1] - arrival_s[0]) == pytest.approx(cell.load * rate, rel=0.2)
+
+
+def test_what_is_there_is_not_made_again(standin, data, tmp_path):
+    out, device = tmp_path / "grid", Device(standin)
+    device.fails = ("load-0.8/r2",)
+    (failure,) = run_grid(data, out, execute=device)
+    assert failure == "runs/load-0.8/r2: the device is gone"
+    _, notes = read_cells(out)
+    assert notes == [f"load 0.8, {policy}: 1 of 3 runs are missing" for policy in ("fifo", "priority-edf")]
+    made = {path: path.stat().st_mtime_ns for path in out.rglob("batches.*")}
+    again = Device(standin)
+    assert run_grid(data, out, execute=again) == []
+    assert [str(order.out.relative_to(out)) for order in again.orders] == ["runs/load-0.8/r2"]
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+def test_an_interrupt_ends_the_grid_and_what_was_made_stays(standin, data, tmp_path):
+    class Stopped(Device):
+        def __call__(self, order):
+            if len(self.orders) == 4:
+                raise KeyboardInterrupt
+            super().__call__(order)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_grid(data, tmp_path / "grid", execute=Stopped(standin))
+    cells, notes = read_cells(tmp_path / "grid")
+    assert [len(cell.runs) for cell in cells] == [1, 1, 1, 1]
+    assert len(notes) == 4
+
+
+def test_a_partial_run_counts_until_it_is_made_again(standin, data, tmp_path):
+    out = tmp_path / "grid"
+    run_grid(data, out, execute=Device(standin))
+    folder = out / "runs" / "load-0.5" / "r1"
+    folder.rename(folder.with_name("r1.partial"))
+    cells, _ = read_cells(out)
+    assert len(cells[0].runs) == 3
+    again = Device(standin)
+    run_grid(data, out, execute=again)
+    assert [order.out.name for order in again.orders] == ["r1"]
+
+
+def test_another_grid_is_refused(standin, data, tmp_path):
+    out = tmp_path / "grid"
+    run_grid(data | {"calibrate": False}, out, execute=Device(standin))
+    with pytest.raises(OutputError, match="another grid"):
+        run_grid(data | {"calibrate": False, "seconds": 5.0}, out, execute=Device(standin))
+    device = Device(standin)
+    run_grid(data | {"calibrate": False, "seconds": 5.0}, out, execute=device, fresh=True)
+    assert len(device.orders) == 7
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="no grid"):
+        run_grid(data, tmp_path / "mine", execute=Device(standin), fresh=True)
+    assert (tmp_path / "mine" / "notes.txt").exists()
+
+
+def test_steady_rate():
+    """A slow start and a slow end do not count: in between, 100 a second."""
+    finish_s = np.concatenate([[0, 1, 2, 3], 3 + np.arange(1, 993) / 100, [20, 30, 40, 50]])
+    assert steady_rate(finish_s) == pytest.approx(100)
+    with pytest.raises(SpecError, match="too few"):
+        steady_rate(np.arange(5.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loads": []}, "must not be empty"),
+        ({"loads": [0.5, 0.5]}, "listed twice"),
+        ({"loads": [-1]}, "loads must be > 0"),
+        ({"repeats": 0}, "repeats must be at least 1"),
+        ({"warmup_s": 4.0}, "warmup_s must be within"),
+        ({"policies": ["fifoo"]}, "fifo"),
+        ({"settings": {"load": 1}}, "load is set by the grid itself"),
+        ({"settings": {"max_concurency": 1}}, "max_concurrency"),
+        ({"policy": "fifo"}, "unknown field 'policy'"),
+        ({"quick": {"load": 1}}, "quick: unknown field 'load'"),
+    ],
+)
+def test_mistakes_in_a_file(data, change, message):
+    with pytest.raises(SpecError, match=message):
+        make_grid(data | change, "grid.toml")
+
+
+def test_the_shipped_grids_can_be_read():
+    from pathlib import Path
+
+    for name in ("fidelity-cpu", "fidelity-h200"):
+        for quick in (False, True):
+            grid, _ = load_grid(Path(__file__).parents[3] / "experiments" / f"{name}.toml", quick=quick)
+            assert len(grid.loads) * len(grid.policies) == (1 if quick else 9)
