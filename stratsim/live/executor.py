@@ -348,10 +348,11 @@ class _Executor:
         model = requests[0].model
         if len(requests) > self.plan.largest[model]:
             raise self._illegal(self._too_large(decision), decision)
-        batch_id = self.batches
         for request in requests:
             if self.waiting.pop(request.id, None) is not request or request.model != model:
                 raise self._illegal(legality.member_fault(request, decision), decision)
+        batch_id = self.batches
+        for request in requests:
             self.recorder.batch_of[request.id] = batch_id
         self.batches = batch_id + 1
         if batch_id >= len(self.log.dispatch_s):
