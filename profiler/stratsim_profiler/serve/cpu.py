@@ -5,8 +5,8 @@ time, several slots copy at once, and a batch that waits for a slot has not been
 is, not how a GPU with copy engines is.
 
 The dispatcher (the process that uses the server) keeps the first core for itself where there is one to spare; where
-there is none, the workers step back behind it (`nice`). It blocks until something happens and never spins. Times are `time.perf_counter` in all processes: on Linux that is
-CLOCK_MONOTONIC, which all of them share.
+there is none, the workers step back behind it (`nice`). It blocks until something happens and never spins. Times are
+`time.perf_counter` in all processes: on Linux that is CLOCK_MONOTONIC, which all of them share.
 """
 
 from __future__ import annotations
