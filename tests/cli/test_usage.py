@@ -10,7 +10,7 @@ import pytest
 MISTAKES = {
     ("polcy",): "no command 'polcy'; did you mean 'policy'?",
     ("xyzzy",): (
-        "no command 'xyzzy'; known: device, experiment, explain, plot, policy, predictor, profile, replay, topology, "
+        "no command 'xyzzy'; known: device, experiment, explain, live, plot, policy, predictor, profile, replay, topology, "
         "trace, validate"
     ),
     ("trace", "inspct"): "trace: no command 'inspct'; did you mean 'inspect'?",
