@@ -49,6 +49,7 @@ class FakeServer:
         self.loaded = {}
         self.submitted = []
         self.closed = False
+        self.waits = 0
 
     def load(self, models):
         self.loaded = {name: list(sizes) for name, sizes in models.items()}
@@ -83,6 +84,8 @@ class FakeServer:
         return seen
 
     def wait(self, until_s):
+        self.waits += 1
+        assert self.waits < 100_000, "the executor spins"
         next_s = self.coming[0][0] if self.coming else float("inf")
         self.now = max(self.now, min(until_s + self.late_s, next_s, self.fails_at_s))
 

@@ -73,8 +73,9 @@ def test_a_run_writes_what_a_replay_writes_and_how_it_was_served(live, servers, 
 def test_one_server_serves_all_policies_that_have_equal_slots(live, servers):
     live("--policy", "fifo,edf,native", "--max-concurrency", "1", "--quiet")
     opened, _ = servers
-    assert [room.slots for _, room, _ in opened] == [1, 8]  # native has a slot per model
-    assert [room.places for _, room, _ in opened] == [2, 8]
+    models = len(opened[0][0].loaded)  # native has a slot for each
+    assert [room.slots for _, room, _ in opened] == [1, models]
+    assert [room.places for _, room, _ in opened] == [2, models]
     assert all(server.closed for server, _, _ in opened)
     numbers = [batch for batch, _ in opened[0][0].submitted]
     assert numbers == list(range(len(numbers)))
