@@ -188,10 +188,37 @@ def _assess(replayed: Replayed) -> dict[str, Any]:
         "companies": by_company(pairs),
         "slowdowns": _slowdowns(pairs, replayed.profile),
         "service": service_bias(pairs, cell.load, *means),
+        "executor": _executor(cell.runs),
         "overheads": [each._asdict() for each in measure_overheads(live_runs[0])],
         "verdicts": {"stages": by_stage, "end_to_end": by_class},
         "verdict": worst([*by_stage.values(), *(verdict for own in by_class.values() for verdict in own.values())]),
     }
+
+
+_EXECUTOR = {
+    "lag_s": ("lag_s",),
+    "decide_s": ("host", "decide_s"),
+    "submit_s": ("host", "submit_s"),
+    "seen_after_s": ("host", "seen_after_s"),
+}
+"""What a live run's manifest says of the executor itself, by policy."""
+
+
+def _executor(runs: Sequence[Recorded]) -> dict[str, dict[str, float | None]]:
+    """Return median and p99 of what the executor took: medians over repeats; None where a manifest does not say."""
+    found: dict[str, dict[str, float | None]] = {}
+    for name, path in _EXECUTOR.items():
+        spreads = [_inside(run, path) for run in runs]
+        found[name] = {key: _median([spread.get(key) for spread in spreads]) for key in ("median", "p99")}
+    return found
+
+
+def _inside(run: Recorded, path: tuple[str, ...]) -> dict[str, Any]:
+    own = [each for each in run.manifest.get("live", {}).get("runs", ()) if each.get("policy") == run.policy]
+    part: dict[str, Any] = own[0] if own else {}
+    for name in path:
+        part = part.get(name) or {}
+    return part
 
 
 def _over_repeats(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

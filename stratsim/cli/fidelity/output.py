@@ -28,8 +28,7 @@ def show_report(report: Mapping[str, Any]) -> None:
     _rankings(report["rankings"])
     _slowdowns(cells)
     _service(cells)
-    heading("Overheads of the host, live")
-    show_overheads([each for cell in cells[:1] for each in cell["overheads"]])
+    _executor(cells)
     median = report["median"]
     click.echo()
     click.echo(
@@ -39,6 +38,21 @@ def show_report(report: Mapping[str, Any]) -> None:
     )
     for note in report["notes"]:
         click.echo(f"note: {note}", err=True)
+
+
+def _executor(cells: Sequence[Mapping[str, Any]]) -> None:
+    """Print what was measured of the host in each cell: overheads by columns, and what the executor says of itself."""
+    heading("The host, live (us): overheads, medians of the first repeat; the executor itself, median and p99")
+    rows = [
+        (
+            *_name(cell),
+            *(_micro(each["value_s"]) for each in cell["overheads"]),
+            *(f"{_micro(spread['median'])}/{_micro(spread['p99'])}" for spread in cell["executor"].values()),
+        )
+        for cell in cells
+    ]
+    columns = ("load", "policy", "dispatch", "launch", "notice", "admitted late", "decide", "submit", "seen after")
+    table(columns, rows, left=2)
 
 
 def show_overheads(overheads: Sequence[Mapping[str, Any]]) -> None:
@@ -196,7 +210,7 @@ def _milli(value: float | None) -> str:
 
 
 def _micro(value: float | None) -> str:
-    return "-" if value is None else number(1e6 * value)
+    return "-" if value is None else f"{1e6 * value:.0f}"
 
 
 def _difference(value: float, metric: str) -> str:
