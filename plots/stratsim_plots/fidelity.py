@@ -130,10 +130,8 @@ def corunners(frame: pd.DataFrame) -> Figure:
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.set_xlabel("Simulated - live (%)")
     style.legend_above(figure, axes.get_legend_handles_labels()[0], 2)
-    style.footer(
-        figure,
-        f"Execution times, by what executed beside; in brackets: batches. Medians of the cells, weighted by batches. {_origin(frame)}",
-    )
+    note = "Execution times, by what executed beside; in brackets: batches. Medians of the cells, weighted by batches"
+    style.footer(figure, f"{note}. {_origin(frame)}")
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -270,14 +270,19 @@ def _by_load(replayed: Sequence[Replayed]) -> dict[float | None, dict[str, list[
 
 
 def _strangers(replayed: Sequence[Replayed]) -> list[str]:
-    """Return a note for each profile that is not the one that its runs were made with."""
+    """Return a note for each profile that is not the one that its runs were made with, overheads of the host aside."""
     notes: dict[str, None] = {}
     for each in replayed:
         for run in each.cell.runs:
             named = run.manifest.get("profile", {}).get("sha256")
-            if named is not None and named != profile_sha256(each.profile):
+            if named not in (None, profile_sha256(each.profile), profile_sha256(_without_host(each.profile))):
                 notes[f"profile {each.profile.name!r} is not the file that the live runs were made with"] = None
     return list(notes)
+
+
+def _without_host(profile: Profile) -> Profile:
+    provenance = {key: entry for key, entry in profile.provenance.items() if key != "truth.host"}
+    return replace(profile, truth=replace(profile.truth, host=None), provenance=provenance)
 
 
 def _median(values: Sequence[float | None]) -> float | None:

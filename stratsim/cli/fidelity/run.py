@@ -36,6 +36,7 @@ def run(
     device: str | None,
     quick: bool,
     fresh: bool,
+    runs_only: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -55,6 +56,9 @@ def run(
     data |= {name: value for name, value in (("profile", profile), ("device", device)) if value is not None}
     say = (lambda _: None) if quiet else (lambda line: click.echo(line, err=True))
     failures = run_grid(data, out, say=say, fresh=fresh)
+    if runs_only:
+        click.echo(f"written to {out}; {len(failures)} runs failed")
+        return 1 if failures else 0
     cells, notes = read_cells(out)
     replayed = replay_cells(cells, profile_of(out))
     found = assess(replayed, [*notes, *(f"failed: {failure}" for failure in failures)])
