@@ -25,6 +25,7 @@ Examples:
 @click.option("--device", metavar="NAME", help="What serves: cuda:N, cpu or cpu:CORES. [default: the file's]")
 @click.option("--quick", is_flag=True, help="One cell, in under a minute: the file's [quick] table.")
 @click.option("--fresh", is_flag=True, help="Forget the runs in DIR.")
+@click.option("--runs-only", is_flag=True, help="Make the runs and stop; `stratsim fidelity DIR` compares, anywhere.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the report as one JSON object on stdout, and nothing else."
 )
