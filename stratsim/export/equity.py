@@ -91,7 +91,8 @@ def _request_slowdown(result: Result, chosen: Mask, solo_s: Floats | None) -> di
 def _execution_slowdown(result: Result, priority: Priority, span: tuple[float, float]) -> dict[str, float | None]:
     batches = result.batches
     start_s = batches.execution_start_s
-    rows = np.flatnonzero((batches.priority == priority) & (start_s >= span[0]) & (start_s <= span[1]))
+    ended = ~np.isnan(batches.execution_end_s)  # a live run may have been interrupted
+    rows = np.flatnonzero((batches.priority == priority) & (start_s >= span[0]) & (start_s <= span[1]) & ended)
     return _slowdown(batches.solo_s[rows], batches.execution_end_s[rows] - start_s[rows])
 
 

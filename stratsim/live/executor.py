@@ -209,7 +209,7 @@ class _Executor:
         """Do what there is to do now; return whether there is, or will be, more."""
         self.figures.turns += 1
         seen = self.server.poll()
-        self.now_s = self.log.now_s = self.server.now_s() + self.shift_s
+        self.now_s = self.log.now_s = self._clock_s()
         woken = False
         for stage in seen:
             woken |= self._enter(stage)
@@ -222,11 +222,20 @@ class _Executor:
         self._check_patience()
         return not self._over()
 
+    def _clock_s(self) -> float:
+        """Return the time; what was waited for on the server's clock is due on the trace's, whatever rounding says."""
+        clock_s, due_s = self.server.now_s(), self._next_s()
+        now_s = clock_s + self.shift_s
+        return max(now_s, due_s) if due_s - self.shift_s <= clock_s else now_s
+
+    def _next_s(self) -> float:
+        """Return when the next arrival or timer is due."""
+        arrival_s = self.requests[self.admitted].arrival_s if self.admitted < len(self.requests) else inf
+        return min(arrival_s, self.timers[0]) if self.timers else arrival_s
+
     def _due_s(self) -> float:
         """Return when the next turn is due, should no batch reach a stage before."""
-        arrival_s = self.requests[self.admitted].arrival_s if self.admitted < len(self.requests) else inf
-        timer_s = self.timers[0] if self.timers else inf
-        return min(arrival_s, timer_s, self.now_s + _LONGEST_WAIT_S)
+        return min(self._next_s(), self.now_s + _LONGEST_WAIT_S)
 
     def _over(self) -> bool:
         """Whether nothing can happen any more, but for the timers of a policy that does nothing else for long."""
@@ -348,10 +357,11 @@ class _Executor:
         model = requests[0].model
         if len(requests) > self.plan.largest[model]:
             raise self._illegal(self._too_large(decision), decision)
-        batch_id = self.batches
         for request in requests:
             if self.waiting.pop(request.id, None) is not request or request.model != model:
                 raise self._illegal(legality.member_fault(request, decision), decision)
+        batch_id = self.batches
+        for request in requests:
             self.recorder.batch_of[request.id] = batch_id
         self.batches = batch_id + 1
         if batch_id >= len(self.log.dispatch_s):

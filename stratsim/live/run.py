@@ -185,8 +185,8 @@ class _Session:
         if broken and stopped is None:
             stopped = ServerError(f"the times that the server reports cannot be: {broken[0]} ({len(broken)} in all)")
         if stopped is None or len(ran.result.requests):
-            self.results.append(ran.result)
             self.summaries.append(self._summary(ran.result, complete=stopped is None))
+            self.results.append(ran.result)
         self.runs.append(
             {
                 "policy": ran.result.policy,
