@@ -34,6 +34,8 @@ GRID = "fidelity.json"
 """In the folder of a grid: which runs belong to which cell."""
 CALIBRATED = "calibrated.json"
 """There: the profile with the overheads of the host."""
+_REPEATS = 5
+"""From which on a noise floor is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def assess(replayed: Sequence[Replayed], notes: Sequence[str] = ()) -> dict[str,
         "cells": cells,
         "median": {name: _median([cell[name] for cell in cells]) for name in names},
         "rankings": [{"load": load, "metrics": compare_policies(rows)} for load, rows in _by_load(replayed).items()],
-        "notes": [*notes, *_strangers(replayed)],
+        "notes": [*notes, *_strangers(replayed), *_few(replayed)],
     }
 
 
@@ -278,6 +280,15 @@ def _strangers(replayed: Sequence[Replayed]) -> list[str]:
             if named not in (None, profile_sha256(each.profile), profile_sha256(_without_host(each.profile))):
                 notes[f"profile {each.profile.name!r} is not the file that the live runs were made with"] = None
     return list(notes)
+
+
+def _few(replayed: Sequence[Replayed]) -> list[str]:
+    """Return a note if a noise floor is of too few repeats."""
+    least = min(len(each.cell.runs) for each in replayed)
+    if least >= _REPEATS:
+        return []
+    of = "one run has no noise floor" if least == 1 else f"noise floors of {least} repeats say little"
+    return [f"{of}: at least {_REPEATS} are needed"]
 
 
 def _without_host(profile: Profile) -> Profile:

@@ -73,6 +73,7 @@ def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
             cell["verdicts"]["stages"][stage],
             str(found["n"]),
             _percent(found["share"]),
+            _percent(found["off"]),
             _milli(found["live_s"]),
             _milli(found["simulated_s"]),
             *(_percent(found[key]) for key in ("error", "error_p90", "median", "bias")),
@@ -81,7 +82,7 @@ def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
         for stage, found in cell["stages"].items()
         if stage in JUDGED_STAGES
     ]
-    columns = ("load", "policy", "stage", "verdict", "batches", "share", "live ms", "simulated", "error", "p90")
+    columns = ("load", "policy", "stage", "verdict", "batches", "share", "off", "live ms", "simulated", "error", "p90")
     table((*columns, "median", "bias"), rows, left=4)
 
 
@@ -141,7 +142,7 @@ def _rankings(rankings: Sequence[Mapping[str, Any]]) -> None:
             " < ".join(metric["live"]),
             " < ".join(metric["simulated"]),
             f"{pair['policies'][0]} - {pair['policies'][1]}",
-            "yes" if pair["preserved"] else "no",
+            _kept(pair),
             *(_difference(pair[key], metric["metric"]) for key in ("live", "low", "high", "simulated")),
         )
         for ranking in rankings
@@ -152,6 +153,12 @@ def _rankings(rankings: Sequence[Mapping[str, Any]]) -> None:
         heading("Level 3: policies against each other (latency ms, violations pp; per request, 95 % interval)")
         columns = ("load", "figure", "live rank", "simulated rank", "difference", "preserved", "live", "low", "high")
         table((*columns, "simulated"), rows, left=6)
+
+
+def _kept(pair: Mapping[str, Any]) -> str:
+    if not pair["preserved"]:
+        return "no"
+    return "yes" if pair["significant"] else "alike live"
 
 
 def _slowdowns(cells: Sequence[Mapping[str, Any]]) -> None:
