@@ -88,11 +88,11 @@ def live(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Serve TRACE on a real device through one or more policies, by the wall clock.
+    """Serve a trace on a real device through one or more policies.
 
-    The policies are those of `stratsim replay`, and so is everything that says what arrives. Requests arrive at the
-    trace's times, however far the device falls behind. Every batch is real: inputs are copied, the models of the
-    profile are run, outputs are copied back. A run takes as long as the trace.
+    TRACE is what `stratsim replay` takes. The policies are the same, and so is everything that says what arrives.
+    Requests arrive at the trace's times, however far the device falls behind. Every batch is real: inputs are copied,
+    the models of the profile are run, outputs are copied back. A run takes as long as the trace.
     """
     from stratsim.cli.replay import run_spec
     from stratsim.experiment.run import prepare
@@ -112,6 +112,7 @@ def live(
         if not quiet:
             for note in served.outcome.notes:
                 click.echo(f"note: {note}", err=True)
+    with _undisturbed():
         where = None if out is None else _write(served, out, overwrite=overwrite, timeline=not no_timeline)
     if as_json:
         click.echo(json.dumps(_document(served), allow_nan=False))
@@ -178,6 +179,17 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep a second Ctrl-C from throwing away what cannot be measured again: writing takes a moment only."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """Names with inline parameters, which policies and predictors share. More of it: tests/cli/test_registry.py."""
 
+from importlib.metadata import EntryPoint
+
 import pytest
 
+from stratsim import plugins
 from stratsim.errors import SpecError
 from stratsim.plugins import PluginCall, Registry
 
@@ -83,3 +86,36 @@ def test_a_file_is_imported_once(tmp_path):
 
 def test_a_group_without_entry_points_is_empty():
     assert PLUGINS.registered() == {}
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        ("stratsim.policies", "fifo", "stratsim.policy.queueing:Fifo"),
+        ("stratsim.predictors", "rls", "stratsim.predict.rls:Rls"),
+        ("stratsim.servers", "cpu", "stratsim_profiler.serve.cpu:CpuServer"),
+    ],
+)
+def test_a_source_tree_that_is_not_installed_knows_its_own(monkeypatch, group, name, value):
+    other = EntryPoint("mine", "elsewhere:Mine", group)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [other])
+    found = plugins.points(group)
+    assert found[name].value == value
+    assert found["mine"] == other
+    assert list(found) == sorted(found)
+
+
+def test_what_is_installed_wins_over_a_source_tree(monkeypatch):
+    installed = EntryPoint("fifo", "stratsim.policy.queueing:Fifo", "stratsim.policies")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [installed])
+    assert list(plugins.points("stratsim.policies")) == ["fifo"]
+
+
+def test_without_a_source_tree_nothing_is_added(monkeypatch, tmp_path):
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    monkeypatch.setattr(plugins, "_PROJECT", tmp_path / "pyproject.toml")
+    assert plugins.points("stratsim.policies") == {}
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "other"\n[project.entry-points."stratsim.policies"]\nx = "y:z"'
+    )
+    assert plugins.points("stratsim.policies") == {}

@@ -4,9 +4,9 @@ Copies are memory copies by the worker of the slot, right before and after it ex
 time, several slots copy at once, and a batch that waits for a slot has not been copied yet. That is how this machine
 is, not how a GPU with copy engines is.
 
-The dispatcher (the process that uses the server) keeps the first core for itself where there is one to spare. It blocks
-until something happens and never spins. Times are `time.perf_counter` in all processes: on Linux that is
-CLOCK_MONOTONIC, which all of them share.
+The dispatcher (the process that uses the server) keeps the first core for itself where there is one to spare; where
+there is none, the workers step back behind it (`nice`). It blocks until something happens and never spins. Times are
+`time.perf_counter` in all processes: on Linux that is CLOCK_MONOTONIC, which all of them share.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["CpuServer"]
 
 _DTYPES = ("fp32", "bf16")
+_STEP_BACK = 10
+"""Niceness of workers that share a core with the dispatcher: without, it waits for the end of their time slice when it
+wakes (p99 3 ms on two cores, 0.14 ms with it)."""
 _LOAD_PATIENCE_S = 300.0
 """Longest time for building the models."""
 _JITTER_S = 1.0
@@ -76,6 +79,7 @@ class CpuServer:
         _needs_torch()
         self._allowed = _allowed_cores()
         self._own, self._pinned = _layout(self._allowed, cores, slots)
+        self._niceness = _STEP_BACK if self._own is None else 0
         self._dtype = dtype or "fp32"
         self._buffers = (max_bytes_in, max_bytes_out)
         self._places = places
@@ -98,7 +102,7 @@ class CpuServer:
         with theirs:
             for cores in self._pinned:
                 plain = {name: tuple(sizes) for name, sizes in models.items()}
-                job = worker.Job(plain, self._dtype, cores, inputs, outputs, self._buffers)
+                job = worker.Job(plain, self._dtype, cores, self._niceness, inputs, outputs, self._buffers)
                 self._workers.append(_Process(context, theirs, job))
         self._await_ready()
         self.info.details["jitter"] = self._jitter(next(iter(models)))
@@ -158,6 +162,7 @@ class CpuServer:
 
         return {
             "cores": [list(cores) for cores in self._pinned],
+            "niceness": self._niceness,
             "dispatcher_cores": sorted(self._own or self._allowed),
             "torch": torch.__version__,
             "capability": torch.backends.cpu.get_cpu_capability(),

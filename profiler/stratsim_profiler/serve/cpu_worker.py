@@ -48,6 +48,7 @@ class Job(NamedTuple):
         models: Batch sizes by model.
         dtype: Data type of the models.
         cores: Where it may run.
+        niceness: By how much it steps back behind other processes.
         inputs: Host memory that inputs are copied from, one buffer per place; shared with the parent.
         outputs: Host memory that outputs are copied to, likewise.
         buffer_bytes: Size of one buffer of each.
@@ -56,6 +57,7 @@ class Job(NamedTuple):
     models: Mapping[str, Sequence[int]]
     dtype: str
     cores: tuple[int, ...]
+    niceness: int
     inputs: Any
     outputs: Any
     buffer_bytes: tuple[int, int]
@@ -67,6 +69,7 @@ def work(pipe: Connection, tasks: socket.socket, job: Job) -> None:
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, job.cores)
+    os.nice(job.niceness)
     doing = "building the models"
     try:
         slot = _Slot(job)
