@@ -128,9 +128,10 @@ def corunners(frame: pd.DataFrame) -> Figure:
     axes.plot(100 * shown["size"] / shown["n"], rows, "|", color=style.BLUE, markersize=7, label="median of |error|")
     axes.set_yticks(rows, [f"{style.wrap(str(name), 30)} ({count:.0f})" for name, count in shown["n"].items()])
     axes.set_ylim(-0.6, len(shown) - 0.4)
-    axes.set_xlabel("Execution time, simulated - live (%)")
+    axes.set_xlabel("Simulated - live (%)")
     style.legend_above(figure, axes.get_legend_handles_labels()[0], 2)
-    style.footer(figure, f"In brackets: batches. Medians of the cells, weighted by batches. {_origin(frame)}")
+    note = "Execution times, by what executed beside; in brackets: batches. Medians of the cells, weighted by batches"
+    style.footer(figure, f"{note}. {_origin(frame)}")
     return figure
 
 

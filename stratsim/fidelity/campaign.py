@@ -135,10 +135,12 @@ class Campaign:
         """Make the runs that are missing; return what failed."""
         failures = []
         orders = [(load, repeat) for repeat in self._repeats() for load in self.grid.loads]
-        for load, repeat in orders:
+        missing = [order for order in orders if not (self.out / self._run_name(*order)).is_dir()]
+        if missing:
+            minutes = len(missing) * len(self.grid.policies) * self.grid.seconds / 60
+            self._say(f"{len(missing)} of {len(orders)} runs are to be made: {minutes:.1f} minutes of arrivals")
+        for load, repeat in missing:
             name = self._run_name(load, repeat)
-            if (self.out / name).is_dir():
-                continue
             turn = (repeat - 1) % len(self.grid.policies)
             policies = (*self.grid.policies[turn:], *self.grid.policies[:turn])
             self._say(f"load {load:g}, repeat {repeat} of {self.grid.repeats}: {', '.join(policies)}")

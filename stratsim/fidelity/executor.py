@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -56,9 +57,10 @@ def serve_live(order: Order) -> None:
     with _terminable():
         served = serve(inputs, Target(order.device, order.dtype, order.mode))
     stopped = served.stopped
+    partial = order.out.with_name(order.out.name + ".partial")
     write_results(
         list(served.outcome.results),
-        order.out if stopped is None else order.out.with_name(order.out.name + ".partial"),
+        order.out if stopped is None else partial,
         manifest=served.manifest(),
         summaries=list(served.outcome.summaries),
         overwrite=True,
@@ -66,6 +68,7 @@ def serve_live(order: Order) -> None:
     )
     if stopped is not None:
         raise stopped
+    shutil.rmtree(partial, ignore_errors=True)  # of an earlier try: now there is the whole
 
 
 @contextmanager

@@ -77,14 +77,18 @@ class Forced(Policy):
 
 
 def actions_of(result: Result) -> list[Action]:
-    """Return what a run did, in order; nothing is done before all who take part in it have arrived."""
+    """Return what a run did, in order; nothing is done before all who take part in it have arrived.
+
+    Batches keep their order, and with it their numbers.
+    """
     requests, batches = result.requests, result.batches
     order = np.argsort(requests.batch, kind="stable")
     first = np.searchsorted(requests.batch[order], np.arange(len(batches) + 1))
     actions = []
+    at_s = -np.inf
     for batch in range(len(batches)):
         members = order[first[batch] : first[batch + 1]]
-        at_s = max(float(batches.dispatch_s[batch]), float(requests.arrival_s[members].max()))
+        at_s = max(at_s, float(batches.dispatch_s[batch]), float(requests.arrival_s[members].max()))
         actions.append(Action(at_s, tuple(members.tolist()), int(batches.gpu[batch])))
     for name in np.flatnonzero(~np.isnan(requests.dropped_s)).tolist():
         at_s = max(float(requests.dropped_s[name]), float(requests.arrival_s[name]))

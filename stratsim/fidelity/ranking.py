@@ -46,7 +46,7 @@ def compare_policies(cells: Mapping[str, Sequence[Compared]]) -> list[dict[str, 
 
     Returns:
         Per metric: `live` and `simulated`, the policies from the best to the worst by their means; `preserved`, whether
-        every pair is; `pairs`, from `paired_difference`.
+        every pair is; `significant`, how many of the pairs differ live; `pairs`, from `paired_difference`.
     """
     found = []
     for metric in METRICS:
@@ -64,6 +64,7 @@ def compare_policies(cells: Mapping[str, Sequence[Compared]]) -> list[dict[str, 
                 "live": sorted(live, key=live.__getitem__),
                 "simulated": sorted(simulated, key=simulated.__getitem__),
                 "preserved": all(pair["preserved"] for pair in pairs),
+                "significant": sum(pair["significant"] for pair in pairs),
                 "pairs": pairs,
             }
         )
@@ -83,8 +84,8 @@ def paired_difference(one: Sequence[Compared], other: Sequence[Compared], metric
         metric: One of `METRICS`.
 
     Returns:
-        `live`, `low`, `high`, `simulated`, `interval` (`repeats` or `blocks`), `preserved`; None where there is nothing
-        to compare.
+        `live`, `low`, `high`, `simulated`, `interval` (`repeats` or `blocks`), `significant`, `preserved`; None where
+        there is nothing to compare.
     """
     live, simulated = ([_difference(a, b, way, metric) for a, b in zip(one, other, strict=False)] for way in _WAYS)
     if not live or not all(len(each) for each in (*live, *simulated)):
@@ -102,6 +103,7 @@ def paired_difference(one: Sequence[Compared], other: Sequence[Compared], metric
         "high": high,
         "simulated": predicted,
         "interval": "repeats" if len(live) > 1 else "blocks",
+        "significant": bool(significant),
         "preserved": bool(preserved),
     }
 

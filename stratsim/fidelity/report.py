@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ GRID = "fidelity.json"
 """In the folder of a grid: which runs belong to which cell."""
 CALIBRATED = "calibrated.json"
 """There: the profile with the overheads of the host."""
+_REPEATS = 5
+"""From which on a noise floor is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def assess(replayed: Sequence[Replayed], notes: Sequence[str] = ()) -> dict[str,
         "cells": cells,
         "median": {name: _median([cell[name] for cell in cells]) for name in names},
         "rankings": [{"load": load, "metrics": compare_policies(rows)} for load, rows in _by_load(replayed).items()],
-        "notes": [*notes, *_strangers(replayed)],
+        "notes": [*notes, *_strangers(replayed), *_few(replayed)],
     }
 
 
@@ -188,10 +190,37 @@ def _assess(replayed: Replayed) -> dict[str, Any]:
         "companies": by_company(pairs),
         "slowdowns": _slowdowns(pairs, replayed.profile),
         "service": service_bias(pairs, cell.load, *means),
+        "executor": _executor(cell.runs),
         "overheads": [each._asdict() for each in measure_overheads(live_runs[0])],
         "verdicts": {"stages": by_stage, "end_to_end": by_class},
         "verdict": worst([*by_stage.values(), *(verdict for own in by_class.values() for verdict in own.values())]),
     }
+
+
+_EXECUTOR = {
+    "lag_s": ("lag_s",),
+    "decide_s": ("host", "decide_s"),
+    "submit_s": ("host", "submit_s"),
+    "seen_after_s": ("host", "seen_after_s"),
+}
+"""What a live run's manifest says of the executor itself, by policy."""
+
+
+def _executor(runs: Sequence[Recorded]) -> dict[str, dict[str, float | None]]:
+    """Return median and p99 of what the executor took: medians over repeats; None where a manifest does not say."""
+    found: dict[str, dict[str, float | None]] = {}
+    for name, path in _EXECUTOR.items():
+        spreads = [_inside(run, path) for run in runs]
+        found[name] = {key: _median([spread.get(key) for spread in spreads]) for key in ("median", "p99")}
+    return found
+
+
+def _inside(run: Recorded, path: tuple[str, ...]) -> dict[str, Any]:
+    own = [each for each in run.manifest.get("live", {}).get("runs", ()) if each.get("policy") == run.policy]
+    part: dict[str, Any] = own[0] if own else {}
+    for name in path:
+        part = part.get(name) or {}
+    return part
 
 
 def _over_repeats(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -243,14 +272,28 @@ def _by_load(replayed: Sequence[Replayed]) -> dict[float | None, dict[str, list[
 
 
 def _strangers(replayed: Sequence[Replayed]) -> list[str]:
-    """Return a note for each profile that is not the one that its runs were made with."""
+    """Return a note for each profile that is not the one that its runs were made with, overheads of the host aside."""
     notes: dict[str, None] = {}
     for each in replayed:
         for run in each.cell.runs:
             named = run.manifest.get("profile", {}).get("sha256")
-            if named is not None and named != profile_sha256(each.profile):
+            if named not in (None, profile_sha256(each.profile), profile_sha256(_without_host(each.profile))):
                 notes[f"profile {each.profile.name!r} is not the file that the live runs were made with"] = None
     return list(notes)
+
+
+def _few(replayed: Sequence[Replayed]) -> list[str]:
+    """Return a note if a noise floor is of too few repeats."""
+    least = min(len(each.cell.runs) for each in replayed)
+    if least >= _REPEATS:
+        return []
+    of = "one run has no noise floor" if least == 1 else f"noise floors of {least} repeats say little"
+    return [f"{of}: at least {_REPEATS} are needed"]
+
+
+def _without_host(profile: Profile) -> Profile:
+    provenance = {key: entry for key, entry in profile.provenance.items() if key != "truth.host"}
+    return replace(profile, truth=replace(profile.truth, host=None), provenance=provenance)
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -64,7 +64,7 @@ class Grid:
         warmup_s: What arrives before is not counted, seconds.
         saturation_s: Length of the burst that measures load 1, seconds, as the profile would have it.
         calibrate: Whether to measure the host's overheads first, in a run of its own.
-        calibration_load: Load of that run.
+        calibration_load: Load of that run: some batches must find a slot, and others wait for one.
         seed: Of the arrivals, and of whatever policies draw.
         dtype: Data type of the models; the server's choice by default.
         mode: How a GPU is given its kernels; the server's choice by default.
@@ -83,7 +83,7 @@ class Grid:
     warmup_s: float = 1.0
     saturation_s: float = 10.0
     calibrate: bool = True
-    calibration_load: float = 0.7
+    calibration_load: float = 0.5
     seed: int = 1
     dtype: str | None = None
     mode: str | None = None

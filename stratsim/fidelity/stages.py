@@ -82,16 +82,22 @@ def errors(live: Floats, simulated: Floats) -> dict[str, Any]:
 
 
 def compare_stages(pairs: Sequence[tuple[Result, Result]]) -> dict[str, dict[str, Any]]:
-    """Return `errors` of every stage over all batches of all repeats, and the stage's `share` of the live residence.
+    """Return `errors` of every stage over all batches of all repeats, and what they are of the live residence.
+
+    `share`: the stage's duration over the residence, of sums over batches; `off`: the sum of |simulated - live| over
+    that of the residence: what being wrong there amounts to.
 
     Args:
         pairs: Live run and forced replay, one pair per repeat.
     """
     found = {}
-    residence = _joined(pairs, "residence")[0].sum()
+    residence = float(_joined(pairs, "residence")[0].sum())
     for stage in STAGES:
         live, simulated = _joined(pairs, stage)
-        found[stage] = errors(live, simulated) | {"share": float(live.sum() / residence) if residence else None}
+        parts = {"share": float(live.sum()), "off": float(np.abs(simulated - live).sum())}
+        found[stage] = errors(live, simulated) | {
+            name: part / residence if residence else None for name, part in parts.items()
+        }
     return found
 
 

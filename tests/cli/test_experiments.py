@@ -5,10 +5,12 @@ import pytest
 from stratsim import bundled
 from stratsim.cli import main
 from stratsim.experiment.spec import make_spec, read_config
+from stratsim.fidelity.spec import load_grid
 
 NAMES = bundled.names("experiments")
 STUDIES = {name: path for name, path in NAMES.items() if "seeds" in read_config(path)}
-RUNS = {name: path for name, path in NAMES.items() if name not in STUDIES}
+GRIDS = {name: path for name, path in NAMES.items() if "loads" in read_config(path)}
+RUNS = {name: path for name, path in NAMES.items() if name not in STUDIES and name not in GRIDS}
 
 
 def test_there_are_some():
@@ -20,6 +22,14 @@ def test_there_are_some():
 def test_a_study_can_be_planned(name, options, capsys):
     assert main(["experiment", "plan", str(STUDIES[name]), "--no-time", *options]) == 0
     assert "runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_grid_can_be_read(name, quick):
+    grid, _ = load_grid(GRIDS[name], quick=quick)
+    assert len(grid.loads) * len(grid.policies) == (1 if quick else 9)
+    assert grid.repeats >= (1 if quick else 5)
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -28,8 +28,7 @@ def show_report(report: Mapping[str, Any]) -> None:
     _rankings(report["rankings"])
     _slowdowns(cells)
     _service(cells)
-    heading("Overheads of the host, live")
-    show_overheads([each for cell in cells[:1] for each in cell["overheads"]])
+    _executor(cells)
     median = report["median"]
     click.echo()
     click.echo(
@@ -39,6 +38,21 @@ def show_report(report: Mapping[str, Any]) -> None:
     )
     for note in report["notes"]:
         click.echo(f"note: {note}", err=True)
+
+
+def _executor(cells: Sequence[Mapping[str, Any]]) -> None:
+    """Print what was measured of the host in each cell: overheads by columns, and what the executor says of itself."""
+    heading("The host, live (us): overheads, medians of the first repeat; the executor itself, median and p99")
+    rows = [
+        (
+            *_name(cell),
+            *(_micro(each["value_s"]) for each in cell["overheads"]),
+            *(f"{_micro(spread['median'])}/{_micro(spread['p99'])}" for spread in cell["executor"].values()),
+        )
+        for cell in cells
+    ]
+    columns = ("load", "policy", "dispatch", "launch", "notice", "admitted late", "decide", "submit", "seen after")
+    table(columns, rows, left=2)
 
 
 def show_overheads(overheads: Sequence[Mapping[str, Any]]) -> None:
@@ -59,6 +73,7 @@ def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
             cell["verdicts"]["stages"][stage],
             str(found["n"]),
             _percent(found["share"]),
+            _percent(found["off"]),
             _milli(found["live_s"]),
             _milli(found["simulated_s"]),
             *(_percent(found[key]) for key in ("error", "error_p90", "median", "bias")),
@@ -67,7 +82,7 @@ def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
         for stage, found in cell["stages"].items()
         if stage in JUDGED_STAGES
     ]
-    columns = ("load", "policy", "stage", "verdict", "batches", "share", "live ms", "simulated", "error", "p90")
+    columns = ("load", "policy", "stage", "verdict", "batches", "share", "off", "live ms", "simulated", "error", "p90")
     table((*columns, "median", "bias"), rows, left=4)
 
 
@@ -127,7 +142,7 @@ def _rankings(rankings: Sequence[Mapping[str, Any]]) -> None:
             " < ".join(metric["live"]),
             " < ".join(metric["simulated"]),
             f"{pair['policies'][0]} - {pair['policies'][1]}",
-            "yes" if pair["preserved"] else "no",
+            _kept(pair),
             *(_difference(pair[key], metric["metric"]) for key in ("live", "low", "high", "simulated")),
         )
         for ranking in rankings
@@ -138,6 +153,12 @@ def _rankings(rankings: Sequence[Mapping[str, Any]]) -> None:
         heading("Level 3: policies against each other (latency ms, violations pp; per request, 95 % interval)")
         columns = ("load", "figure", "live rank", "simulated rank", "difference", "preserved", "live", "low", "high")
         table((*columns, "simulated"), rows, left=6)
+
+
+def _kept(pair: Mapping[str, Any]) -> str:
+    if not pair["preserved"]:
+        return "no"
+    return "yes" if pair["significant"] else "alike live"
 
 
 def _slowdowns(cells: Sequence[Mapping[str, Any]]) -> None:
@@ -196,7 +217,7 @@ def _milli(value: float | None) -> str:
 
 
 def _micro(value: float | None) -> str:
-    return "-" if value is None else number(1e6 * value)
+    return "-" if value is None else f"{1e6 * value:.0f}"
 
 
 def _difference(value: float, metric: str) -> str:

@@ -12,9 +12,9 @@ __all__ = ["report"]
 
 _EXAMPLES = """\b
 Examples:
-  stratsim fidelity results/live
-  stratsim fidelity results/live --profile calibrated.json --figures results/live-figures
-  stratsim fidelity results/fidelity-cpu --json --check
+  stratsim fidelity results/live                                       `report` may be left out
+  stratsim fidelity report results/live --profile calibrated.json --figures results/live-figures
+  stratsim fidelity report results/fidelity-cpu --json --check
 """
 
 

@@ -85,3 +85,10 @@ def test_shares_of_the_residence():
     stages = compare_stages([(executed([("a", 1, 0, 1.8)]), executed([("a", 1, 0, 1.8)]))])
     assert stages["execution"]["share"] == pytest.approx(0.9)
     assert [stages[name]["share"] for name in ("copy_in", "copy_out")] == pytest.approx([0.05, 0.05])
+
+
+def test_what_an_error_amounts_to():
+    """The execution is 0.2 s short of 1.8, in 2 s in all."""
+    stages = compare_stages([(executed([("a", 1, 0, 1.8)]), executed([("a", 1, 0, 1.6)]))])
+    assert [stages[name]["off"] for name in ("execution", "residence")] == pytest.approx([0.1, 0.1])
+    assert stages["copy_in"]["off"] == 0

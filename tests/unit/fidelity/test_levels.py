@@ -100,7 +100,14 @@ def test_overheads_of_the_host_are_an_error_until_the_profile_has_them(standin):
     (cell,) = found["cells"]
     assert cell["p99_err"] == pytest.approx(0, abs=1e-9)
     assert cell["stages"]["wait"]["error_p90"] == pytest.approx(0, abs=1e-6)
-    assert "is not the file" in found["notes"][0]
+    assert found["notes"] == ["one run has no noise floor: at least 5 are needed"]  # and the profile is the run's own
+
+
+def test_another_profile_is_noted(standin):
+    live = standin.run(standin.trace(100))
+    other = standin.folder / "other.json"
+    write_profile(standin.slower(1.5), other)
+    assert "is not the file" in report(live, other)["notes"][0]
 
 
 def test_noise_is_no_bias(standin):

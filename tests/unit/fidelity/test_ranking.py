@@ -38,7 +38,7 @@ def test_a_significant_difference_is_preserved_by_its_sign():
     assert found["live"] == pytest.approx(-31 / 30)
     assert found["low"] < found["live"] < found["high"] < 0
     assert found["simulated"] == pytest.approx(-0.1)
-    assert (found["preserved"], found["interval"]) == (True, "repeats")
+    assert (found["preserved"], found["significant"], found["interval"]) == (True, True, "repeats")
 
 
 def test_a_reversed_difference_is_not():
@@ -55,6 +55,7 @@ def test_what_is_alike_live_must_be_alike_in_the_simulator(simulated_s, preserve
     other = [constant(1.1, 1.0), constant(1.0, 1.0)]
     found = paired_difference(one, other, "latency")
     assert found["low"] < 0 < found["high"]
+    assert not found["significant"]
     assert found["preserved"] is (preserved or abs(simulated_s - 1.0) <= found["high"])
 
 

@@ -1,0 +1,183 @@
+"""`stratsim fidelity` on results of a replay, which stand in for live runs: there is no difference to be found."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+import stratsim.live
+from stratsim.errors import ServerError
+from stratsim.experiment.run import Outcome, run_policy
+from stratsim.export import read_results, summarize
+from stratsim.live import Served
+from stratsim.model.codec import load_profile
+from stratsim.model.write import write_profile
+
+CELL = {"load", "policy", "p50_err", "p95_err", "p99_err", "violation_diff_pp"}
+
+
+@pytest.fixture
+def served(call):
+    """A replay of the bundled workload; returns its folder."""
+    assert call("replay", "--limit", 3000, "--policy", "fifo,priority-edf", "--out", "live", "--quiet").status == 0
+    return "live"
+
+
+def test_json_has_the_fields_and_nothing_differs(served, call):
+    document = call("fidelity", served, "--json").document
+    assert {"cells", "median"} <= document.keys()
+    assert [cell["policy"] for cell in document["cells"]] == ["fifo", "priority-edf"]
+    for cell in document["cells"]:
+        assert cell.keys() >= CELL
+        assert cell["p50_err"] == cell["p99_err"] == cell["violation_diff_pp"] == 0
+    assert document["median"]["p95_err"] == 0
+    (ranking,) = document["rankings"]
+    assert all(metric["preserved"] for metric in ranking["metrics"])
+
+
+def test_the_table_shows_every_cell(served, call):
+    ran = call("fidelity", served)
+    assert ran.status == 0
+    for text in ("Level 1", "Level 2", "Level 3", "Service bias", "median over 2 cells: p50 0.0 %"):
+        assert text in ran.out
+    assert ran.out.count("priority-edf") >= 8
+
+
+def test_report_is_the_default_command(served, call):
+    assert call("fidelity", "report", served).out == call("fidelity", served).out
+    assert call("fidelity", "--json", served).document == call("fidelity", served, "--json").document
+
+
+def test_figures(served, call, here):
+    assert (
+        call("fidelity", served, "--figures", "figures").err
+        == "note: one run has no noise floor: at least 5 are needed\n"
+    )
+    assert sorted(path.name for path in (here / "figures").glob("*.png")) == [
+        f"fidelity-{name}.png" for name in ("cdf", "corunners", "errors", "slowdowns")
+    ]
+
+
+def test_check(served, call, here):
+    """The same run of a device whose figures were another's fails, and says so by its status if asked to."""
+    assert call("fidelity", served, "--check").status == 0
+    known = load_profile("a100-80gb-parvagpu")
+    models = {
+        name: replace(entry, latency_s={size: 2 * time_s for size, time_s in entry.latency_s.items()})
+        for name, entry in known.observable.models.items()
+    }
+    write_profile(replace(known, observable=replace(known.observable, models=models)), here / "slow.json")
+    assert call("fidelity", served, "--profile", "slow.json").status == 0
+    ran = call("fidelity", served, "--profile", "slow.json", "--check")
+    assert ran.status == 1
+    assert "is not the file that the live runs were made with" in ran.err
+
+
+def test_calibrate(call, here):
+    assert call("replay", "--limit", 3000, "--policy", "fifo", "--out", "live", "--quiet").status == 0
+    ran = call("fidelity", "calibrate", "live", "--out", "mine.json")
+    assert ran.status == 0
+    assert "dispatch_s" in ran.out
+    assert "live run live of 'fifo'" in (here / "mine.json").read_text()
+    assert "this very run" in call("fidelity", "live", "--profile", "mine.json").err
+    assert call("replay", "--limit", 200, "--profile", "mine.json").status == 0
+
+
+def test_calibrate_wants_one_policy(served, refused):
+    assert "2 policies" in refused("fidelity", "calibrate", served, "--out", "mine.json")
+
+
+def test_mistakes(refused, write):
+    assert "no such folder" in refused("fidelity", "nowhere")
+    assert "nowhere.toml: cannot be read" in refused("fidelity", "run", "nowhere.toml", "--out", "out")
+    write("grid.toml", 'title = "x"\ndevice = "cpu"\nprofile = "nowhere.json"\npolicies = ["fifo"]\nloads = [0.5]\n')
+    assert "nowhere.json" in refused("fidelity", "run", "grid.toml", "--out", "out")
+    write("bad.toml", 'title = "x"\ndevice = "cpu"\nprofile = "p"\npolicies = ["fifo"]\nload = [0.5]\n')
+    assert "did you mean 'loads'" in refused("fidelity", "run", "bad.toml", "--out", "out")
+
+
+GRID = """
+title = "stand-in"
+device = "cpu"
+profile = "rtx3080-disb"
+policies = ["fifo", "edf"]
+loads = [0.5, 0.8]
+repeats = 2
+seconds = 3
+warmup_s = 0.1
+saturation_s = 2
+[quick]
+policies = ["fifo"]
+loads = [0.5]
+repeats = 1
+calibrate = false
+"""
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """Have replays in the place of a device; a list of how many times it was used, and a switch for failures."""
+
+    class Device(list):
+        fails = False
+
+    device = Device()
+
+    def serve(inputs, target):
+        device.append(target.device)
+        if device.fails and len(device) > 2:
+            raise ServerError("the device is gone")
+        results = [run_policy(inputs, call) for call in inputs.policies]
+        summaries = tuple(summarize(result) for result in results)
+        return Served(Outcome(inputs, tuple(results), summaries, ()), {"status": "complete"}, None)
+
+    monkeypatch.setattr(stratsim.live, "serve", serve)
+    return device
+
+
+def test_run_a_grid(call, write, device, here):
+    ran = call("fidelity", "run", write("grid.toml", GRID), "--out", "grid")
+    assert ran.status == 0, ran
+    assert device == ["cpu"] * 6
+    assert "load 0.8, repeat 2 of 2: edf, fifo" in ran.err
+    report = json.loads((here / "grid" / "report.json").read_text())
+    assert [(cell["load"], cell["policy"], cell["repeats"]) for cell in report["cells"]] == [
+        (0.5, "fifo", 2), (0.5, "edf", 2), (0.8, "fifo", 2), (0.8, "edf", 2)
+    ]  # fmt: skip
+    assert all(cell["verdict"] == "pass" for cell in report["cells"])
+    assert (here / "grid" / "figures" / "fidelity-cdf.png").is_file()
+    assert call("fidelity", "grid", "--json").document["cells"] == report["cells"]
+    again = call("fidelity", "run", "grid.toml", "--out", "grid", "--json", "--quiet")
+    assert (again.status, again.err, len(device)) == (0, "", 6)
+    assert again.document["cells"] == report["cells"]
+
+
+def test_quick_is_one_cell_and_options_win(call, write, device):
+    ran = call("fidelity", "run", write("grid.toml", GRID), "--out", "q", "--quick", "--device", "cuda:0", "--json")
+    assert [cell["policy"] for cell in ran.document["cells"]] == ["fifo"]
+    assert device == ["cuda:0"] * 2
+
+
+def test_runs_only_and_the_comparison_later(call, write, device, here):
+    ran = call("fidelity", "run", write("grid.toml", GRID), "--out", "grid", "--runs-only")
+    assert (ran.status, ran.out) == (0, "written to grid; 0 runs failed\n")
+    assert not (here / "grid" / "report.json").exists()
+    (here / "grid").rename(here / "elsewhere")
+    assert len(call("fidelity", "elsewhere", "--json").document["cells"]) == 4
+
+
+def test_a_failing_device_leaves_what_there_is(call, write, device):
+    device.fails = True
+    ran = call("fidelity", "run", write("grid.toml", GRID), "--out", "grid", "--runs-only")
+    assert (ran.status, ran.out) == (1, "written to grid; 4 runs failed\n")
+    assert "failed: runs/load-0.5/r1: the device is gone" in ran.err
+    assert "none of its runs has been made yet" in call("fidelity", "grid").err
+    device.fails = False
+    assert call("fidelity", "run", "grid.toml", "--out", "grid", "--quiet").status == 0
+
+
+def test_results_are_left_as_they_were(served, call, here):
+    before = {path.name: path.read_bytes() for path in (here / served).iterdir()}
+    call("fidelity", served)
+    assert {path.name: path.read_bytes() for path in (here / served).iterdir()} == before
+    assert read_results(served).policies == ["fifo", "priority-edf"]

@@ -1,0 +1,63 @@
+"""Live runs are written whatever ended them; what serves is a stand-in here."""
+
+import os
+import signal
+
+import pytest
+
+import stratsim.live
+from stratsim.errors import ServerError
+from stratsim.experiment.run import Outcome, run_policy
+from stratsim.export import read_results, summarize
+from stratsim.fidelity.executor import Order, serve_live
+from stratsim.live import Served, Terminated
+
+
+@pytest.fixture
+def serve(standin, monkeypatch):
+    """Have a replay in the place of the device; `stopped` ends the run, after what was to be measured."""
+
+    def make(stopped=None, meanwhile=lambda: None):
+        def served(inputs, target):
+            meanwhile()
+            results = [run_policy(inputs, call) for call in inputs.policies]
+            live = {"status": "complete" if stopped is None else "interrupted", "device": target.device}
+            summaries = tuple(summarize(result) for result in results)
+            return Served(Outcome(inputs, tuple(results), summaries, ()), live, stopped)
+
+        monkeypatch.setattr(stratsim.live, "serve", served)
+        settings = {"trace": str(standin.trace(50, requests=50)), "profile": str(standin.profile), "max_batch": 4}
+        return Order(standin.folder / "runs" / "r1", ("fifo", "edf(max_batch=2)"), "cpu", settings)
+
+    return make
+
+
+def test_a_run_of_several_policies(serve):
+    order = serve()
+    serve_live(order)
+    stored = read_results(order.out)
+    assert stored.policies == ["fifo", "edf(max_batch=2)"]
+    assert stored.manifest["live"] == {"status": "complete", "device": "cpu"}
+    assert stored.manifest["spec"]["max_batch"] == 4
+    assert not order.out.with_name("r1.partial").exists()
+
+
+@pytest.mark.parametrize("stopped", [ServerError("the device is gone"), KeyboardInterrupt(), Terminated()])
+def test_what_ended_it_is_raised_after_all_was_written(serve, stopped):
+    order = serve(stopped)
+    with pytest.raises(type(stopped)):
+        serve_live(order)
+    assert not order.out.exists()
+    assert read_results(order.out.with_name("r1.partial")).manifest["live"]["status"] == "interrupted"
+    with pytest.raises(type(stopped)):
+        serve_live(order)  # the older part does not stand in its way
+    serve_live(serve())
+    assert [path.name for path in order.out.parent.iterdir()] == ["r1"]
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(serve):
+    order = serve(meanwhile=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated):
+        serve_live(order)
+    assert signal.getsignal(signal.SIGTERM) is before
