@@ -10,7 +10,7 @@ import pytest
 MISTAKES = {
     ("polcy",): "no command 'polcy'; did you mean 'policy'?",
     ("xyzzy",): (
-        "no command 'xyzzy'; known: device, experiment, explain, live, plot, policy, predictor, profile, replay, "
+        "no command 'xyzzy'; known: device, experiment, explain, fidelity, live, plot, policy, predictor, profile, replay, "
         "topology, trace, validate"
     ),
     ("trace", "inspct"): "trace: no command 'inspct'; did you mean 'inspect'?",
@@ -63,7 +63,7 @@ def test_an_unknown_device_model_is_named_with_the_nearest(refused):
 
 
 def test_an_unknown_profile_is_named(refused):
-    known = "known: a100-80gb-parvagpu, asymmetric-six, rtx3080-disb"
+    known = "known: a100-80gb-parvagpu, asymmetric-six, h200-fp16, rtx3080-disb"
     assert refused("replay", "--profile", "h100") == f"h100: neither a file nor a bundled profile; {known}"
     hint = "did you mean 'rtx3080-disb'?"
     assert refused("replay", "--profile", "rtx3080").endswith(hint)
