@@ -12,10 +12,12 @@ from stratsim.model.cluster import Cluster
 from stratsim.model.codec import dump_profile, profile_sha256
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
+from stratsim.model.request import Status
 from stratsim.model.truth import Host
 from stratsim.policy.base import Wake
 from stratsim.policy.preempt import PreemptKernel
 from stratsim.policy.queueing import Fifo, PriorityEdf
+from stratsim.policy.registry import make_policy, parse_policies, registered
 from stratsim.testing import make_profile, make_workload
 
 ONE_BY_ONE = make_profile({"a": 0.010})
@@ -40,7 +42,7 @@ def run(profile, rows, policy=None, *, slots=1, prefetch=1, gpus=1):
     workload = make_workload(rows, profile=profile)
     cluster = Cluster(gpus=gpus, max_concurrency=slots, prefetch=prefetch)
     result = simulate(workload, profile, policy or Fifo(max_batch=1, drop="never"), cluster=cluster)
-    assert invariants(result, slots) == []
+    assert invariants(result, result.max_concurrency) == []
     return result
 
 
@@ -145,6 +147,20 @@ def test_overheads_of_nothing_change_nothing(policy, slots, gpus):
             assert np.array_equal(getattr(getattr(plain, table), name), getattr(getattr(hosted, table), name), True), (
                 name
             )
+
+
+@pytest.mark.parametrize("name", registered())
+@pytest.mark.parametrize("slots", [1, 3])
+def test_every_policy_that_does_not_preempt(name, slots):
+    policy = make_policy(parse_policies(name)[0])
+    if getattr(policy, "preemption", None) is not None:
+        pytest.skip("it preempts")
+    profile = with_host(COPYING, dispatch_s=0.0004, launch_s=0.0007, notice_s=0.0003)
+    result = run(profile, [(0.004 * n, "ab"[n % 2], "high", 0.004 * n + 0.1) for n in range(200)], policy, slots=slots)
+    batches = result.batches
+    assert (result.requests.status != Status.UNFINISHED).all()
+    assert (batches.copy_in_start_s - batches.dispatch_s >= 0.0004 - 1e-9).all()
+    assert (batches.execution_start_s - batches.copy_in_end_s >= 0.0007 - 1e-9).all()
 
 
 def test_zero_is_no_overhead():
