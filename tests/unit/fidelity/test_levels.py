@@ -89,7 +89,7 @@ def test_elasticity_of_the_closed_form():
 
 
 def test_overheads_of_the_host_are_an_error_until_the_profile_has_them(standin):
-    overheads = {"dispatch_s": 0.0004, "launch_s": 0.002, "notice_s": 0.001}
+    overheads = {"dispatch_s": 0.0004, "launch_s": 0.002, "notice_s": 0.001, "collect_s": 0.0003}
     live = standin.run(standin.trace(100), standin.with_truth(host=Host(**overheads)))
     (cell,) = report(live)["cells"]
     assert cell["stages"]["execution"]["error"] == pytest.approx(0, abs=0.02)
