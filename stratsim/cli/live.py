@@ -29,8 +29,8 @@ Examples:
   stratsim replay --profile my-gpu.json --load 0.7              the same requests, simulated
 
 \b
-A run that is stopped (Ctrl-C, a failing device or policy) keeps what it has measured in DIR.partial. docs/live.md says
-what is measured, and what a run on a CPU does not say about GPUs.
+A run that is stopped (Ctrl-C, a failing device or policy) keeps what it has measured in DIR.partial.
+docs/live.md says what is measured, and what a run on a CPU does not say about GPUs.
 """
 
 

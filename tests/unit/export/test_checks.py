@@ -181,3 +181,15 @@ class TestMemory:
         assert [event["dur"] for event in events] == [pytest.approx(1e5)] * 3
         rows = {event["args"]["name"] for event in timeline_events([result]) if event["name"] == "thread_name"}
         assert "weights" in rows
+
+
+def test_a_measured_run_may_be_faster_than_the_profile_says(make_result):
+    """What a batch would have taken alone is not known of a real device; all else is checked."""
+    result = make_result(0, gpus=1, concurrency=2)
+    solo_s = result.batches.solo_s * 10
+    slow = dataclasses.replace(result, batches=dataclasses.replace(result.batches, solo_s=solo_s))
+    assert any("faster than alone" in line for line in invariants(slow, 2))
+    assert invariants(slow, 2, measured=True) == []
+    early = corrupt(slow, "batches", "execution_end_s", 0, result.batches.execution_start_s[0] - 1.0)
+    assert any(line.startswith("I2") for line in invariants(early, 2, measured=True))
+    assert any(line.startswith("I3") for line in invariants(early, 2, measured=True))
