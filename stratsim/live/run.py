@@ -13,7 +13,7 @@ from stratsim.errors import ServerError, SpecError
 from stratsim.experiment.run import Outcome
 from stratsim.export import invariants, summarize
 from stratsim.live.executor import Plan, execute
-from stratsim.live.servers import Room, check_device, open_server
+from stratsim.live.servers import Keeper, Room
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy
 
@@ -23,38 +23,17 @@ if TYPE_CHECKING:
     from stratsim.engine import Result
     from stratsim.experiment.run import Inputs
     from stratsim.live.executor import LiveRun
+    from stratsim.live.servers import Target
     from stratsim.model.profile import SchedulerProfile
     from stratsim.model.server import Server
     from stratsim.policy.base import Policy
     from stratsim.policy.registry import PolicyCall
 
-__all__ = ["Served", "Target", "Terminated", "check_supported", "serve"]
+__all__ = ["Served", "Terminated", "check_supported", "serve"]
 
 
 class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM): handled like Ctrl-C."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where to serve.
-
-    Args:
-        device: `cuda:INDEX`, `cpu` or `cpu:CORES`.
-        dtype: Data type of the models; None: the server's choice.
-        mode: How a GPU is given its kernels; None: the server's choice.
-        patience_s: How long no stage may be seen while batches are in flight.
-    """
-
-    device: str
-    dtype: str | None = None
-    mode: str | None = None
-    patience_s: float = 30.0
-
-    def __post_init__(self) -> None:
-        check_device(self.device)
-        if not self.patience_s > 0:
-            raise SpecError(f"patience must be above 0, got {self.patience_s}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +83,7 @@ def serve(
     inputs: Inputs,
     target: Target,
     *,
+    keeper: Keeper | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Served:
@@ -112,6 +92,7 @@ def serve(
     Args:
         inputs: From `stratsim.experiment.run.prepare`.
         target: Where.
+        keeper: Keeps the server for the next call, unless something goes wrong; None: it is closed at the end.
         progress: Called now and then with (policy, requests admitted, requests in all).
         say: Called with what is being waited for.
 
@@ -120,7 +101,8 @@ def serve(
         StratsimError: the device failed before anything was measured.
     """
     check_supported(inputs)
-    session = _Session(inputs, target, progress, say)
+    own = keeper if keeper is not None else Keeper()
+    session = _Session(inputs, target, own, progress, say)
     stopped: BaseException | None = None
     try:
         for call in inputs.policies:
@@ -128,28 +110,28 @@ def serve(
             if stopped is not None:
                 break
     except (KeyboardInterrupt, Exception) as error:  # before a run: while a server was opened
-        if not session.results:
-            raise
         stopped = error
-    finally:
-        session.close()
+    if stopped is not None or keeper is None:
+        own.close()
     if stopped is not None and not session.results:
         raise stopped
     return session.served(stopped)
 
 
 class _Session:
-    """The server, and what was measured so far."""
+    """What was measured so far."""
 
     def __init__(
         self,
         inputs: Inputs,
         target: Target,
+        keeper: Keeper,
         progress: Callable[[str, int, int], None] | None,
         say: Callable[[str], None],
     ) -> None:
         self.inputs = inputs
         self.target = target
+        self.keeper = keeper
         self.progress = progress
         self.say = say
         self.profile = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
@@ -157,26 +139,22 @@ class _Session:
         self.results: list[Result] = []
         self.summaries: list[dict[str, Any]] = []
         self.runs: list[dict[str, Any]] = []
-        self._server: Server | None = None
-        self._room: Room | None = None
-        self._batches = 0
-        """Given to the server so far."""
 
     def run(self, call: PolicyCall) -> BaseException | None:
         """Serve the requests through one policy; return what stopped it."""
         policy = make_policy(call)
         plan = self._plan(policy)
-        server = self._opened(plan)
+        server = self.keeper.server(self.target, _room(plan), plan.largest, self.say)
         progress = self.progress
         ran = execute(
             plan,
             policy,
             call.text,
             server,
-            first_batch=self._batches,
+            first_batch=self.keeper.batches,
             progress=None if progress is None else lambda done, total: progress(call.text, done, total),
         )
-        self._batches += ran.batches
+        self.keeper.batches += ran.batches
         return self._keep(ran, server)
 
     def _keep(self, ran: LiveRun, server: Server) -> BaseException | None:
@@ -224,26 +202,6 @@ class _Session:
             seed=spec.seed,
             patience_s=self.target.patience_s,
         )
-
-    def _opened(self, plan: Plan) -> Server:
-        """Return a server with enough room: that of the last policy, or a new one if it had other slots."""
-        room = _room(plan)
-        if self._server is not None and room == self._room:
-            return self._server
-        self.close()
-        target = self.target
-        self.say(f"loading {len(plan.largest)} models on {target.device}, {plan.slots} slots")
-        server = self._server = open_server(target.device, room, dtype=target.dtype, mode=target.mode)
-        server.load({model: range(1, largest + 1) for model, largest in plan.largest.items()})
-        server.start()
-        self._room, self._batches = room, 0
-        return server
-
-    def close(self) -> None:
-        """End the server, if there is one."""
-        if self._server is not None:
-            self._server.close()
-        self._server = None
 
     def served(self, stopped: BaseException | None) -> Served:
         """Return everything that was measured."""

@@ -6,15 +6,19 @@ dtype=..., mode=...)` and follows `stratsim.model.server.Server`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim.errors import MissingExtraError, SpecError, suggest
 from stratsim.plugins import points
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Self
+
     from stratsim.model.server import Server
 
-__all__ = ["Room", "check_device", "open_server"]
+__all__ = ["Keeper", "Room", "Target", "check_device", "open_server"]
 
 _GROUP = "stratsim.servers"
 
@@ -65,3 +69,74 @@ def open_server(device: str, room: Room, *, dtype: str | None = None, mode: str 
     except ModuleNotFoundError as error:
         raise MissingExtraError((error.name or "a package").partition(".")[0], "profiler") from error
     return opened
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to serve.
+
+    Args:
+        device: `cuda:INDEX`, `cpu` or `cpu:CORES`.
+        dtype: Data type of the models; None: the server's choice.
+        mode: How a GPU is given its kernels; None: the server's choice.
+        patience_s: How long no stage may be seen while batches are in flight.
+    """
+
+    device: str
+    dtype: str | None = None
+    mode: str | None = None
+    patience_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        check_device(self.device)
+        if not self.patience_s > 0:
+            raise SpecError(f"patience must be above 0, got {self.patience_s}")
+
+
+class Keeper:
+    """Keeps a server open from run to run, as long as it has what the next one needs: models take long to build.
+
+    Use it in a `with` block, or call `close`.
+    """
+
+    def __init__(self) -> None:
+        self.batches = 0
+        """Given to the open server so far; whoever submits counts them, as batch numbers count up."""
+        self._server: Server | None = None
+        self._asked: tuple[Target, Room] | None = None
+        self._largest: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def server(self, target: Target, room: Room, largest: Mapping[str, int], say: Callable[[str], None]) -> Server:
+        """Return a server that is loaded and started, and has nothing in flight.
+
+        Args:
+            target: Where.
+            room: What it must hold.
+            largest: Largest batch by model.
+            say: Told what takes long.
+
+        Raises:
+            StratsimError: as `open_server`, or a model cannot be built.
+        """
+        fits = all(self._largest.get(model, 0) >= most for model, most in largest.items())
+        if self._server is not None and self._asked == (target, room) and fits:
+            return self._server
+        self.close()
+        say(f"loading {len(largest)} models on {target.device}, {room.slots} slots")
+        server = self._server = open_server(target.device, room, dtype=target.dtype, mode=target.mode)
+        server.load({model: range(1, most + 1) for model, most in largest.items()})
+        server.start()
+        self._asked, self._largest = (target, room), dict(largest)
+        return server
+
+    def close(self) -> None:
+        """End the server, if there is one."""
+        if self._server is not None:
+            self._server.close()
+        self._server, self.batches = None, 0

@@ -27,7 +27,7 @@ def servers(fake_server, monkeypatch):
         opened.append((server, room, how))
         return server
 
-    monkeypatch.setattr("stratsim.live.run.open_server", open_fake)
+    monkeypatch.setattr("stratsim.live.servers.open_server", open_fake)
     return opened, options
 
 
