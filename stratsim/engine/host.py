@@ -1,9 +1,10 @@
 """The host's software where it takes time: used only if the profile says so (`truth.host`).
 
-    Start -> [dispatch_s, one after the other] -> copy-in -> slot -> [launch_s] -> execution -> [notice_s] -> slot free
+    Start -> [dispatch_s, one after the other] -> copy-in -> slot -> [launch_s] -> execution
+    execution -> [notice_s] -> the policy knows, the slot is free
+    execution -> [collect_s] -> copy-out -> [notice_s] -> the policy knows
 
-What the device does by itself is not delayed: copies out begin at the end of the execution, before the host knows of
-it. Here every step is an event, so such runs are slower; without overheads none of this is used.
+Here every step is an event, so such runs are slower; without overheads none of this is used.
 """
 
 from __future__ import annotations
@@ -68,15 +69,28 @@ class HostedCopies(Copies):
         others: As for `Copies`.
     """
 
-    __slots__ = ("_notice_s", "_tells_input", "_tells_reply")
+    __slots__ = ("_collect_s", "_notice_s", "_tells_input", "_tells_reply")
 
     def __init__(
         self, host: Host, clock: Clock, *others: Any, wakes_on_input: bool = False, wakes_on_reply: bool = False
     ) -> None:
         super().__init__(clock, *others, wakes_on_input=False, wakes_on_reply=False)
+        self._collect_s = host.collect_s
         self._notice_s = host.notice_s
         self._tells_input = wakes_on_input
         self._tells_reply = wakes_on_reply
+
+    def copy_out(self, gpu: Gpu, batch: InFlight, now_s: float) -> None:
+        """Copy an executed batch's outputs out, once the host has come to it."""
+        if self._collect_s:
+            Alarm(self._clock, Order.DEVICE, self._on_collected, (gpu, batch)).arm(now_s + self._collect_s)
+        else:
+            super().copy_out(gpu, batch, now_s)
+
+    def _on_collected(self, event: Fired) -> bool:
+        gpu, batch = event.owner
+        super().copy_out(gpu, batch, self._clock._now)
+        return False
 
     def _input_there(self, gpu: Gpu, item: tuple[Work, str], start_s: float, now_s: float) -> bool:
         super()._input_there(gpu, item, start_s, now_s)

@@ -313,6 +313,8 @@ class _Run:
         self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
         # Whether the ends of copy-outs must happen in time: somebody waits for them, or their links are shared.
         self.copies_out = self.wakes_on_reply or self.clients_wait or (links is not None and self.links is None)
+        if self.host is not None and self.host.collect_s:  # or begin later than the device alone would have it
+            self.copies_out = True
         setting = Setting(
             profile=profile.for_scheduler(cluster.solo_links(profile.observable.pcie)),
             gpus=cluster.gpus,

@@ -23,7 +23,7 @@ import numpy as np
 from stratsim.errors import OutputError, SpecError, StratsimError
 from stratsim.experiment.saturation import equal_mix
 from stratsim.experiment.store import write_text
-from stratsim.fidelity.executor import Order, serve_live
+from stratsim.fidelity.executor import Order
 from stratsim.fidelity.overheads import calibrated
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import CALIBRATED, GRID
@@ -54,7 +54,7 @@ def run_grid(
     data: Mapping[str, Any],
     out: Path,
     *,
-    execute: Executor = serve_live,
+    execute: Executor,
     say: Callable[[str], None] = lambda _: None,
     fresh: bool = False,
 ) -> list[str]:

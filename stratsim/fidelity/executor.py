@@ -6,7 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from stratsim.experiment.run import prepare
 from stratsim.experiment.spec import make_spec
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-__all__ = ["Executor", "Order", "serve_live"]
+__all__ = ["Executor", "LiveExecutor", "Order"]
 
 
 class Order(NamedTuple):
@@ -44,31 +44,53 @@ Executor = Callable[[Order], None]
 """Makes a run and writes its folder, or raises what ended it."""
 
 
-def serve_live(order: Order) -> None:
-    """Make a run with `stratsim.live`, and write what was measured, whatever ended it.
+class LiveExecutor:
+    """Makes runs with `stratsim.live`, and keeps what serves from run to run: models take long to build.
 
-    Raises:
-        StratsimError: the device or a policy failed.
-        KeyboardInterrupt: somebody stopped it.
+    Use it in a `with` block.
+
+    Args:
+        say: Called with what is being waited for.
     """
-    from stratsim.live import Target, serve
 
-    inputs = prepare(make_spec({**order.settings, "policy": ", ".join(order.policies)}, "run"))
-    with _terminable():
-        served = serve(inputs, Target(order.device, order.dtype, order.mode))
-    stopped = served.stopped
-    partial = order.out.with_name(order.out.name + ".partial")
-    write_results(
-        list(served.outcome.results),
-        order.out if stopped is None else partial,
-        manifest=served.manifest(),
-        summaries=list(served.outcome.summaries),
-        overwrite=True,
-        timeline=False,
-    )
-    if stopped is not None:
-        raise stopped
-    shutil.rmtree(partial, ignore_errors=True)  # of an earlier try: now there is the whole
+    def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
+        from stratsim.live import Keeper
+
+        self._keeper = Keeper()
+        self._say = say
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._keeper.close()
+
+    def __call__(self, order: Order) -> None:
+        """Make a run, and write what was measured, whatever ended it.
+
+        Raises:
+            StratsimError: the device or a policy failed.
+            KeyboardInterrupt: somebody stopped it.
+        """
+        from stratsim.live import Target, serve
+
+        inputs = prepare(make_spec({**order.settings, "policy": ", ".join(order.policies)}, "run"))
+        with _terminable():
+            target = Target(order.device, order.dtype, order.mode)
+            served = serve(inputs, target, keeper=self._keeper, say=self._say)
+        stopped = served.stopped
+        partial = order.out.with_name(order.out.name + ".partial")
+        write_results(
+            list(served.outcome.results),
+            order.out if stopped is None else partial,
+            manifest=served.manifest(),
+            summaries=list(served.outcome.summaries),
+            overwrite=True,
+            timeline=False,
+        )
+        if stopped is not None:
+            raise stopped
+        shutil.rmtree(partial, ignore_errors=True)  # of an earlier try: now there is the whole
 
 
 @contextmanager

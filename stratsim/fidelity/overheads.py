@@ -51,6 +51,7 @@ def measure_overheads(result: Result) -> list[Overhead]:
     - `launch_s`: execution_start_s - copy_in_end_s, of batches that found a slot.
     - `notice_s`: execution_start_s - the execution_end_s that freed the slot - `launch_s`, of batches that waited; less
       the copy of the inputs where that came only then.
+    - `collect_s`: copy_out_start_s - execution_end_s, of batches whose execution ended when no outputs were copied.
     """
     dispatched, launched, waited = _times(result)
     launch = _overhead("launch_s", launched, "execution_start_s - copy_in_end_s, of batches that found a slot")
@@ -65,7 +66,26 @@ def measure_overheads(result: Result) -> list[Overhead]:
             [time_s - launched_s for time_s in waited],
             "execution_start_s - execution_end_s of the batch that freed the slot - launch_s, of batches that waited",
         ),
+        _overhead(
+            "collect_s",
+            _collected(result),
+            "copy_out_start_s - execution_end_s, of batches that found no copy of outputs",
+        ),
     ]
+
+
+def _collected(result: Result) -> list[float]:
+    """Return what `collect_s` is the median of."""
+    batches = result.batches
+    times: list[float] = []
+    for gpu in range(result.gpus):
+        rows = np.flatnonzero((batches.gpu == gpu) & ~np.isnan(batches.copy_out_end_s))
+        rows = rows[np.argsort(batches.execution_end_s[rows], kind="stable")]
+        end_s, start_s = batches.execution_end_s[rows], batches.copy_out_start_s[rows]
+        copied_s = np.maximum.accumulate(batches.copy_out_end_s[rows])
+        idle = np.append(True, copied_s[:-1] <= end_s[1:])[: len(rows)]
+        times += (start_s - end_s)[idle].tolist()
+    return times
 
 
 def _times(result: Result) -> tuple[list[float], list[float], list[float]]:

@@ -69,7 +69,7 @@ def read_cells(directory: str | os.PathLike[str]) -> tuple[list[Cell], list[str]
     Raises:
         SpecError: the folder holds neither.
     """
-    folder = Path(directory)
+    folder = _either(Path(directory)) or Path(directory)
     if not (folder / GRID).is_file():
         runs = read_runs(folder)
         notes = [f"{folder}: was interrupted; what it had not finished is left out"] if runs[0].interrupted else []

@@ -28,20 +28,24 @@ class Host:
             is one thread for all GPUs: dispatches wait for each other.
         launch_s: Between "inputs there and slot free" and the first kernel, seconds; the slot is held meanwhile.
         notice_s: From the end of a stage on the device until the policy knows of it, seconds; only then is the slot of
-            an executed batch given to the next. Copies out do not wait for it: the device goes on by itself.
+            an executed batch given to the next.
+        collect_s: From the end of an execution until the copy of its outputs can begin, seconds; 0 where the device
+            goes on by itself.
     """
 
     dispatch_s: float = 0.0
     launch_s: float = 0.0
     notice_s: float = 0.0
+    collect_s: float = 0.0
 
     def __post_init__(self) -> None:
-        not_negative("", dispatch_s=self.dispatch_s, launch_s=self.launch_s, notice_s=self.notice_s)
+        not_negative("", dispatch_s=self.dispatch_s, launch_s=self.launch_s)
+        not_negative("", notice_s=self.notice_s, collect_s=self.collect_s)
 
     @property
     def adds(self) -> bool:
         """Whether it adds anything."""
-        return bool(self.dispatch_s or self.launch_s or self.notice_s)
+        return bool(self.dispatch_s or self.launch_s or self.notice_s or self.collect_s)
 
 
 @dataclass(frozen=True, slots=True)

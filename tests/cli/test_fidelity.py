@@ -123,7 +123,7 @@ def device(monkeypatch):
 
     device = Device()
 
-    def serve(inputs, target):
+    def serve(inputs, target, *, keeper, say):
         device.append(target.device)
         if device.fails and len(device) > 2:
             raise ServerError("the device is gone")

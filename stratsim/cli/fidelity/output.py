@@ -51,8 +51,8 @@ def _executor(cells: Sequence[Mapping[str, Any]]) -> None:
         )
         for cell in cells
     ]
-    columns = ("load", "policy", "dispatch", "launch", "notice", "admitted late", "decide", "submit", "seen after")
-    table(columns, rows, left=2)
+    columns = ("load", "policy", "dispatch", "launch", "notice", "collect")
+    table((*columns, "admitted late", "decide", "submit", "seen after"), rows, left=2)
 
 
 def show_overheads(overheads: Sequence[Mapping[str, Any]]) -> None:

@@ -51,12 +51,14 @@ def run(
     from stratsim.fidelity import assess, profile_of, read_cells, replay_cells
     from stratsim.fidelity.campaign import run_grid
     from stratsim.fidelity.drawing import draw
+    from stratsim.fidelity.executor import LiveExecutor
     from stratsim.fidelity.spec import load_grid
 
     _, data = load_grid(file, quick=quick)
     data |= {name: value for name, value in (("profile", profile), ("device", device)) if value is not None}
     say = (lambda _: None) if quiet else (lambda line: click.echo(line, err=True))
-    failures = run_grid(data, out, say=say, fresh=fresh)
+    with LiveExecutor(say) as execute:
+        failures = run_grid(data, out, execute=execute, say=say, fresh=fresh)
     if runs_only:
         click.echo(f"written to {out}; {len(failures)} runs failed")
         return 1 if failures else 0

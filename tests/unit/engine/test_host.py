@@ -12,10 +12,12 @@ from stratsim.model.cluster import Cluster
 from stratsim.model.codec import dump_profile, profile_sha256
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
+from stratsim.model.request import Status
 from stratsim.model.truth import Host
 from stratsim.policy.base import Wake
 from stratsim.policy.preempt import PreemptKernel
 from stratsim.policy.queueing import Fifo, PriorityEdf
+from stratsim.policy.registry import make_policy, parse_policies, registered
 from stratsim.testing import make_profile, make_workload
 
 ONE_BY_ONE = make_profile({"a": 0.010})
@@ -40,7 +42,7 @@ def run(profile, rows, policy=None, *, slots=1, prefetch=1, gpus=1):
     workload = make_workload(rows, profile=profile)
     cluster = Cluster(gpus=gpus, max_concurrency=slots, prefetch=prefetch)
     result = simulate(workload, profile, policy or Fifo(max_batch=1, drop="never"), cluster=cluster)
-    assert invariants(result, slots) == []
+    assert invariants(result, result.max_concurrency) == []
     return result
 
 
@@ -71,6 +73,15 @@ def test_a_slot_goes_on_when_the_end_is_noticed():
     result = run(with_host(ONE_BY_ONE, notice_s=0.002), [(0.0, "a"), (0.001, "a")], prefetch=1)
     assert result.batches.dispatch_s == pytest.approx([0, 0.001])
     assert result.batches.execution_start_s == pytest.approx([0, 0.012])
+
+
+def test_outputs_are_collected_late():
+    """1 ms of copying out, 0.5 ms until it begins; two that end together are copied one after the other."""
+    profile = make_profile({"a": 0.010}, bytes_out=1_000_000, d2h=Link(0.0, 1e9), sharing={"a": Sharing(0.5)})
+    result = run(with_host(profile, collect_s=0.0005), [(0.0, "a"), (0.0, "a"), (0.001, "a")], slots=2)
+    assert result.batches.execution_end_s == pytest.approx([0.010, 0.010, 0.020])
+    assert result.batches.copy_out_start_s == pytest.approx([0.0105, 0.0115, 0.0205])
+    assert result.requests.finish_s == pytest.approx([0.0115, 0.0125, 0.0215])
 
 
 def test_all_three_add_up():
@@ -133,7 +144,7 @@ def test_nobody_sees_an_end_before_it_is_noticed():
 @pytest.mark.parametrize(("slots", "gpus"), [(1, 1), (2, 1), (2, 2)])
 def test_overheads_of_nothing_change_nothing(policy, slots, gpus):
     """Overheads too small to move any time take the whole detour, and every time stays the same to the bit."""
-    nothing = dict.fromkeys(("dispatch_s", "launch_s", "notice_s"), 1e-300)
+    nothing = dict.fromkeys(("dispatch_s", "launch_s", "notice_s", "collect_s"), 1e-300)
     if policy is Watching and gpus > 1:
         pytest.skip("it watches one GPU")
     later = [(1 + row[0], row[1], "high", 1.05 + row[0]) for row in ARRIVALS] * 4  # 0 + 1e-300 would not be 0
@@ -145,6 +156,21 @@ def test_overheads_of_nothing_change_nothing(policy, slots, gpus):
             assert np.array_equal(getattr(getattr(plain, table), name), getattr(getattr(hosted, table), name), True), (
                 name
             )
+
+
+@pytest.mark.parametrize("name", registered())
+@pytest.mark.parametrize("slots", [1, 3])
+def test_every_policy_that_does_not_preempt(name, slots):
+    policy = make_policy(parse_policies(name)[0])
+    if getattr(policy, "preemption", None) is not None:
+        pytest.skip("it preempts")
+    profile = with_host(COPYING, dispatch_s=0.0004, launch_s=0.0007, notice_s=0.0003, collect_s=0.0002)
+    result = run(profile, [(0.004 * n, "ab"[n % 2], "high", 0.004 * n + 0.1) for n in range(200)], policy, slots=slots)
+    batches = result.batches
+    assert (result.requests.status != Status.UNFINISHED).all()
+    assert (batches.copy_in_start_s - batches.dispatch_s >= 0.0004 - 1e-9).all()
+    assert (batches.execution_start_s - batches.copy_in_end_s >= 0.0007 - 1e-9).all()
+    assert (batches.copy_out_start_s - batches.execution_end_s >= 0.0002 - 1e-9).all()
 
 
 def test_zero_is_no_overhead():
@@ -170,7 +196,7 @@ def test_preemption_is_refused():
         run(with_host(COPYING, launch_s=0.001), ARRIVALS, PreemptKernel())
 
 
-@pytest.mark.parametrize("name", ["dispatch_s", "launch_s", "notice_s"])
+@pytest.mark.parametrize("name", ["dispatch_s", "launch_s", "notice_s", "collect_s"])
 @pytest.mark.parametrize("value", [-1e-6, float("nan"), float("inf")])
 def test_impossible_overheads(name, value):
     with pytest.raises(ProfileError, match=name):

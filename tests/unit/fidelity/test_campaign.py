@@ -59,7 +59,7 @@ def data(standin):
 
 
 def test_a_grid_from_file_to_report(standin, data, tmp_path):
-    overheads = {"dispatch_s": 0.0003, "launch_s": 0.001, "notice_s": 0.0005}
+    overheads = {"dispatch_s": 0.0003, "launch_s": 0.001, "notice_s": 0.0005, "collect_s": 0.0001}
     device, out = Device(standin, **overheads), tmp_path / "grid"
     said = []
     assert run_grid(data, out, execute=device, say=said.append) == []

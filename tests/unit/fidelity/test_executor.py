@@ -9,16 +9,23 @@ import stratsim.live
 from stratsim.errors import ServerError
 from stratsim.experiment.run import Outcome, run_policy
 from stratsim.export import read_results, summarize
-from stratsim.fidelity.executor import Order, serve_live
+from stratsim.fidelity.executor import LiveExecutor, Order
 from stratsim.live import Served, Terminated
 
 
 @pytest.fixture
-def serve(standin, monkeypatch):
+def keepers():
+    """What each run was given to keep its server."""
+    return []
+
+
+@pytest.fixture
+def serve(standin, keepers, monkeypatch):
     """Have a replay in the place of the device; `stopped` ends the run, after what was to be measured."""
 
     def make(stopped=None, meanwhile=lambda: None):
-        def served(inputs, target):
+        def served(inputs, target, *, keeper, say):
+            keepers.append(keeper)
             meanwhile()
             results = [run_policy(inputs, call) for call in inputs.policies]
             live = {"status": "complete" if stopped is None else "interrupted", "device": target.device}
@@ -34,7 +41,7 @@ def serve(standin, monkeypatch):
 
 def test_a_run_of_several_policies(serve):
     order = serve()
-    serve_live(order)
+    LiveExecutor()(order)
     stored = read_results(order.out)
     assert stored.policies == ["fifo", "edf(max_batch=2)"]
     assert stored.manifest["live"] == {"status": "complete", "device": "cpu"}
@@ -46,12 +53,12 @@ def test_a_run_of_several_policies(serve):
 def test_what_ended_it_is_raised_after_all_was_written(serve, stopped):
     order = serve(stopped)
     with pytest.raises(type(stopped)):
-        serve_live(order)
+        LiveExecutor()(order)
     assert not order.out.exists()
     assert read_results(order.out.with_name("r1.partial")).manifest["live"]["status"] == "interrupted"
     with pytest.raises(type(stopped)):
-        serve_live(order)  # the older part does not stand in its way
-    serve_live(serve())
+        LiveExecutor()(order)  # the older part does not stand in its way
+    LiveExecutor()(serve())
     assert [path.name for path in order.out.parent.iterdir()] == ["r1"]
 
 
@@ -59,5 +66,16 @@ def test_sigterm_ends_a_run_as_ctrl_c_does(serve):
     order = serve(meanwhile=lambda: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Terminated):
-        serve_live(order)
+        LiveExecutor()(order)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_serves_is_kept_from_run_to_run_and_closed_at_the_end(serve, keepers, monkeypatch):
+    closed = []
+    monkeypatch.setattr(stratsim.live.Keeper, "close", lambda keeper: closed.append(keeper))
+    with LiveExecutor() as execute:
+        execute(serve())
+        execute(serve()._replace(out=serve().out.with_name("r2")))
+        assert not closed
+    assert keepers[0] is keepers[1]
+    assert closed == [keepers[0]]

@@ -13,7 +13,7 @@ from stratsim.model.provenance import unused
 from stratsim.model.truth import Host
 from stratsim.model.write import write_profile
 
-KNOWN = {"dispatch_s": 0.0003, "launch_s": 0.0011, "notice_s": 0.0007}
+KNOWN = {"dispatch_s": 0.0003, "launch_s": 0.0011, "notice_s": 0.0007, "collect_s": 0.0002}
 
 
 @pytest.fixture
