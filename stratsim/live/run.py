@@ -109,7 +109,7 @@ def serve(
             stopped = session.run(call)
             if stopped is not None:
                 break
-    except (KeyboardInterrupt, Exception) as error:  # before a run: while a server was opened
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 (it is raised again, or returned with what there is)
         stopped = error
     if stopped is not None or keeper is None:
         own.close()
