@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stratsim_profiler.fit.cells import Load
     from stratsim_profiler.fit.extract import Measured
 
-__all__ = ["Check", "CheckedCell", "check_profile"]
+__all__ = ["Check", "CheckedCell", "check_profile", "rules_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def check_profile(profile: Profile, measured: Measured) -> Check:
         raise ProfileError(f"profile {profile.name!r} has none of the samples' models and batch sizes: {models}")
     cells = [cell for cell in measured.cells if set(cell.loads) <= known]
     loads = {load for cell in cells for load in cell.loads}
-    guesses = {name: rule.slowdowns(cells) for name, rule in _rules(profile, loads).items()}
+    guesses = {name: rule.slowdowns(cells) for name, rule in rules_of(profile, loads).items()}
     return Check(
         rule=profile.default_device_model,
         cells=tuple(
@@ -95,7 +95,7 @@ def _flat(rows: Iterable[Sequence[float]]) -> list[float]:
     return [value for row in rows for value in row]
 
 
-def _rules(profile: Profile, loads: Iterable[Load]) -> dict[str, Queue | Shares]:
+def rules_of(profile: Profile, loads: Iterable[Load]) -> dict[str, Queue | Shares]:
     """Return the execution models of which the profile has parameters for all loads."""
     found: dict[str, Queue | Shares] = {}
     loads, queue, sharing = sorted(loads), profile.truth.kernel_queue, profile.truth.sharing
