@@ -56,12 +56,13 @@ def fit_samples(source: str | Path | Samples, *, name: str | None = None, starts
     """
     samples = source if isinstance(source, Samples) else read_samples(source)
     measured = extract_samples(samples)
+    kind = str(samples.header.device.get("kind") or "cuda")
     summary = Summary(
         device=str(samples.header.device.get("name") or "unknown device"),
-        device_kind=str(samples.header.device.get("kind") or "cuda"),
+        device_kind=kind,
         measured=measured,
         transfers=fit_transfers(measured.transfers),
-        sharing=fit_and_judge(measured, starts=starts),
+        sharing=fit_and_judge(measured, starts=starts, gpu=kind == "cuda"),
         responses=responses(measured.stressor_cells),
         launcher=launcher_score(measured.launch_cells, measured.solo),
     )

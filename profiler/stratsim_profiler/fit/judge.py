@@ -29,7 +29,7 @@ __all__ = ["fit_and_judge"]
 _IN_SAMPLE = "in-sample"
 
 
-def fit_and_judge(measured: Measured, *, starts: int = 8) -> Sharing | None:
+def fit_and_judge(measured: Measured, *, starts: int = 8, gpu: bool = True) -> Sharing | None:
     """Fit the rules of sharing, and everything that says how far to trust them; None without cells to fit.
 
     The profile's rule is the one with the smaller error when pairs of models are left out in turn. The cells that the
@@ -38,6 +38,8 @@ def fit_and_judge(measured: Measured, *, starts: int = 8) -> Sharing | None:
     Args:
         measured: The samples.
         starts: Starting points of the final fit.
+        gpu: Whether kernels queue for a block scheduler. On a CPU threads get time slices, and what torch.profiler
+            counts there are operators.
     """
     cells = measured.training
     if not cells:
@@ -50,7 +52,7 @@ def fit_and_judge(measured: Measured, *, starts: int = 8) -> Sharing | None:
     rivals: list[Predictor] = [Streams(law=law), Constant(), Gpulet(features)]
     if terms is not None and terms.needed:
         rivals.insert(1, Streams(terms=terms.fit.problem.terms, law=law, name="streams + terms"))
-    length_s = kernel_lengths(measured)
+    length_s = kernel_lengths(measured) if gpu else None
     queue = None if length_s is None else fit_queue(cells, length_s)
     if length_s is not None:
         rivals.insert(0, KernelQueue(length_s))

@@ -155,7 +155,7 @@ def _sharing(summary: Summary, sharing: Sharing) -> Iterator[str]:
 
 def _queue_deviation(sharing: Sharing) -> str:
     if sharing.queue is None:
-        return "It needs the number of kernels of every model, which was not measured."
+        return "It is for GPUs, and needs the number of kernels of every model."
     return f"Residual deviation {percent(sharing.queue.sigma)}."
 
 

@@ -122,3 +122,13 @@ def test_the_profile_names_the_rule_that_predicts_pairs_left_out_best(full_fit):
         row.predictor: row.score.mean for row in full_fit.summary.sharing.rows if row.split == "leave-one-pair-out"
     }
     assert errors["streams"] < errors["kernel-queue"]
+
+
+def test_a_cpu_has_no_block_scheduler(full_bench):
+    from stratsim_profiler.fit import fit_samples
+
+    samples = full_bench.samples()
+    header = replace(samples.header, device={**samples.header.device, "kind": "cpu"})
+    found = fit_samples(replace(samples, header=header), starts=1)
+    assert found.summary.sharing.queue is None
+    assert found.profile.truth.kernel_queue is None
