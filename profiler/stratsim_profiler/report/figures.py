@@ -102,7 +102,8 @@ def kernel_waits(summary: Summary, sharing: Sharing) -> Figure | None:
             name = f"two of {anchor}"
         else:
             continue
-        company.setdefault(name, []).append((length[first] * 1e6, cell.slowdowns[0]))
+        if cell.slowdowns[0] > 1:  # what adds nothing has no place on a logarithmic axis
+            company.setdefault(name, []).append((length[first] * 1e6, cell.slowdowns[0]))
     if not company:
         return None
     figure = new_figure(_WIDTH_IN, 3.4)

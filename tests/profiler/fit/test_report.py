@@ -53,6 +53,7 @@ def test_every_section_is_there(html):
         "Solo execution",
         "Copies between host and device",
         "Slowdown in pairs",
+        "Waits per kernel",
         "How co-located models share the device",
         "Measured and fitted",
         "Residuals",
