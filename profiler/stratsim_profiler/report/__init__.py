@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratsim.errors import MissingExtraError
+from stratsim.errors import MissingExtraError, OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,17 +27,21 @@ def html_report(result: FitResult) -> str:
 
 
 def write_figures(result: FitResult, folder: Path, *, overwrite: bool = False) -> list[Path]:
-    """Write each figure of the report as a PNG file, and return the paths.
+    """Write each figure of the report as a PNG file into a folder, which is made, and return the paths.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        OutputError: the folder is not there, a file exists and `overwrite` is false, or it cannot be written.
+        OutputError: the folder cannot be made, a file exists and `overwrite` is false, or it cannot be written.
     """
     _need_matplotlib()
     from stratsim.model.write import write_bytes
     from stratsim_profiler.report.figures import every_figure
     from stratsim_profiler.report.look import png, styled
 
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OutputError(f"{folder}: cannot be made: {problem.strerror or problem}") from None
     written = []
     with styled():
         for name, figure in every_figure(result.summary):

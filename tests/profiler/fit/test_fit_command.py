@@ -80,8 +80,7 @@ def test_a_file_is_replaced_when_asked_to(samples, tmp_path):
 
 
 def test_figures_are_written_by_name_and_not_over_others(samples, tmp_path, capsys):
-    folder = tmp_path / "figures"
-    folder.mkdir()
+    folder = tmp_path / "figures" / "mine"
     assert main(["profile", "fit", str(samples), "--figures", str(folder), "--starts", "1"]) == 0
     names = {path.name for path in folder.iterdir()}
     assert {"solo.png", "transfers.png", "pairs.png", "errors.png", "kernel-waits.png"} <= names

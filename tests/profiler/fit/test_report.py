@@ -66,12 +66,12 @@ def test_every_section_is_there(html):
 
 def test_the_figures_are_pictures_with_a_description(html):
     pictures = re.findall(r'<img alt="([^"]+)" src="data:image/png;base64,([^"]+)">', html)
-    assert len(pictures) == 6
+    assert len(pictures) == 8
     assert all(base64.b64decode(data).startswith(b"\x89PNG") for _, data in pictures)
 
 
 def test_the_verdict_stands_first(html, full_fit):
-    assert html.index(full_fit.summary.verdict.split(",")[0]) < html.index("<h2>")
+    assert html.index(full_fit.summary.verdict.split("`")[0]) < html.index("<h2>")
     assert 'class="verdict good"' in html
 
 
