@@ -36,10 +36,10 @@ def _row(cells: Sequence[str]) -> str:
     return f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
 
 
-def legend(columns: Iterable[str], means: Mapping[str, str]) -> str:
-    """Return what columns mean, to be unfolded: for those who cannot hover."""
+def legend(columns: Iterable[str], means: Mapping[str, str], title: str = "What the columns mean") -> str:
+    """Return what columns (or other words) mean, to be unfolded: for those who cannot hover."""
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(means[name])}</dd>" for name in columns if name in means)
-    return f"<details><summary>What the columns mean</summary><dl>{items}</dl></details>"
+    return f"<details><summary>{escape(title)}</summary><dl>{items}</dl></details>"
 
 
 def section(name: str, title: str, *parts: str) -> str:

@@ -178,7 +178,7 @@ def _notes(content: Content) -> str:
         table(("policy", "statement", "result", "looked at"), rows),
         "<h3>Checked by stratsim after every run</h3>",
         f"<p>{_AFTER_LIVE if content.stored.manifest.get('live') else _AFTER_REPLAY}</p>",
-        legend(checked, checked).replace("What the columns mean", "The ten invariants"),
+        legend(checked, checked, "The ten invariants"),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stratsim.export.breakdown import PARTS
-from stratsim_plots.report.html import escape, figure_ms, number, section, table
+from stratsim_plots.report.html import escape, figure_ms, legend, section, table
+from stratsim_plots.report.meanings import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,8 @@ def worst_section(chosen: Sequence[Series], worst: Sequence[Worst], timeline: Ti
     for number_, (series, found) in enumerate(zip(chosen, worst, strict=True)):
         body = "".join(_group(number_, key, group, found, timeline) for key, group in found.groups.items())
         parts.append(f"<h3>{escape(series.label)}</h3>{body or '<p>No request is explained.</p>'}")
-    return section("worst", "Worst requests", _INTRODUCTION, *parts)
+    causes = legend(CAUSES, CAUSES, "What the causes mean")
+    return section("worst", "Worst requests", _INTRODUCTION, causes, *parts)
 
 
 def _group(run: int, key: tuple[str, str], group: Sequence[Explanation], found: Worst, timeline: Timeline) -> str:
@@ -95,11 +97,11 @@ def _parts(about: Explanation) -> str:
             share = 100 * part_s / latency_s if latency_s else 0.0
             bar = f'<span class="bar {name}" style="width:{min(max(share, 0.0), 100.0):.1f}%"></span>'
             rows.append(
-                f'<tr><th scope="row">{escape(PARTS[name])}</th><td>{figure_ms(part_s)}</td>'
-                f'<td>{number(share, 3)}</td><td class="bars">{bar}</td></tr>'
+                f'<tr><th scope="row">{escape(PARTS[name])}</th><td>{part_s * 1e3:.3f}</td>'
+                f'<td>{share:.1f}</td><td class="bars">{bar}</td></tr>'
             )
     rows.append(
-        f'<tr class="sum"><th scope="row">latency</th><td>{figure_ms(latency_s)}</td><td>100</td><td></td></tr>'
+        f'<tr class="sum"><th scope="row">latency</th><td>{latency_s * 1e3:.3f}</td><td>100.0</td><td></td></tr>'
     )
     head = '<tr><th scope="col">part</th><th scope="col">ms</th><th scope="col">%</th><th></th></tr>'
     return f'<div class="scroll"><table class="parts"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'

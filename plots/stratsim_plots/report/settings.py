@@ -31,31 +31,36 @@ _OPTIONS = {
     "trace_format": "--trace-format",
 }
 """Settings that have an option of their own; the others go through --set."""
+_FLAGS = {"strict": ("--strict", True), "transfers": ("--no-transfers", False)}
+"""Settings whose option takes no value: which, and what it says."""
 _OF_A_REPLAY = frozenset({"gpus", "topology", "memory", "device_model"})
 """Those whose option `stratsim live` lacks."""
 
 
 def command(manifest: Mapping[str, Any]) -> str | None:
-    """Return the command that repeats the run, with every setting that is not empty; None if the manifest has none."""
+    """Return the command that repeats the run, an option a line; None if the manifest does not say.
+
+    Every setting that has a value is named, so that later defaults do not matter.
+    """
     spec = manifest.get("spec")
     if not spec:
         return None
     live: Mapping[str, Any] = manifest.get("live") or {}
-    words = ["stratsim", "live" if live else "replay"]
-    if spec.get("trace") is not None:
-        words.append(str(spec["trace"]))
-    for name in ("device", "dtype", "mode") if live else ():
-        if live.get(name) is not None:
-            words += [f"--{name}", str(live[name])]
+    lines = [
+        ["stratsim", "live" if live else "replay", *([str(spec["trace"])] if spec.get("trace") is not None else [])]
+    ]
+    lines += [[f"--{name}", str(live[name])] for name in ("device", "dtype", "mode") if live.get(name) is not None]
     without = _OF_A_REPLAY if live else frozenset()
     for name, value in spec.items():
         if value is None or name == "trace":
             continue
-        if name in _OPTIONS and name not in without:
-            words += [_OPTIONS[name], str(value)]
+        if name in _FLAGS:
+            lines += [[_FLAGS[name][0]]] if value == _FLAGS[name][1] else []
+        elif name in _OPTIONS and name not in without:
+            lines.append([_OPTIONS[name], str(value)])
         else:
-            words += ["--set", f"{name}={_toml(value)}"]
-    return shlex.join([*words, "--out", "DIR"])
+            lines.append(["--set", f"{name}={_toml(value)}"])
+    return " \\\n  ".join(shlex.join(words) for words in [*lines, ["--out", "DIR"]])
 
 
 def _toml(value: Any) -> str:
@@ -102,20 +107,21 @@ _DROPS = {
 
 
 def _rules(spec: Mapping[str, Any]) -> Iterator[str]:
-    if spec.get("max_concurrency") is not None:
-        yield f"a GPU executes at most {_count(spec['max_concurrency'], 'batch', 'batches')} at once"
-    if spec.get("max_batch") is not None:
-        yield f"a batch has at most {_count(spec['max_batch'], 'request', 'requests')}"
-    if spec.get("device_model"):
-        yield f"how batches slow each other says the device model {spec['device_model']}"
-    if "transfers" in spec:
-        yield "inputs and outputs are copied over PCIe" if spec["transfers"] else "copies cost nothing"
-    if spec.get("memory") is not None:
-        yield f"weights are loaded on demand ({spec['memory']} bytes of room)"
+    if spec.get("max_concurrency") is not None and spec.get("max_batch") is not None:
+        batch = _count(spec["max_batch"], "request", "requests")
+        at_once = _count(spec["max_concurrency"], "batch", "batches")
+        yield f"a GPU executes up to {at_once} at once, each of up to {batch}"
     if spec.get("drop") in _DROPS:
         yield _DROPS[spec["drop"]]
+    rest = [f"interference is by the device model {spec['device_model']}"] if spec.get("device_model") else []
+    if "transfers" in spec:
+        rest.append("copies take their time on PCIe" if spec["transfers"] else "copies take no time")
+    if spec.get("memory") is not None:
+        rest.append(f"weights are loaded on demand into {spec['memory']} bytes")
     if spec.get("warmup_s"):
-        yield f"the first {number(spec['warmup_s'])} s are not measured"
+        rest.append(f"the first {number(spec['warmup_s'])} s are not measured")
+    if rest:
+        yield "; ".join(rest)
 
 
 def _count(count: int, one: str, many: str) -> str:

@@ -74,7 +74,7 @@ def make_timeline(runs: Sequence[Run], names: Sequence[str], worst: Sequence[Wor
     data = {
         "start_s": start_s,
         "unit_s": UNIT_S,
-        "window": coded.window(runs[0]) if runs else [0, 1],
+        "window": coded.window(runs[0]) if runs else [],
         "models": models,
         "runs": [coded.run(run, name, found) for run, name, found in zip(runs, names, spans, strict=True)],
         "requests": [coded.request(number, about) for number, about in requests],
@@ -165,7 +165,7 @@ class _Coder:
 
     def window(self, run: Run) -> list[int | None]:
         if not len(run.batches):
-            return [0, 1]
+            return [0, round(_WINDOW_S / UNIT_S)]
         start_s = _busiest_s(run)
         return [self._time(start_s), self._time(start_s + _WINDOW_S)]
 
@@ -176,6 +176,7 @@ class _Coder:
             "arrival": self._time(about.arrival_s),
             "deadline": self._time(about.deadline_s),
             "end": self._time(_end_s(about)),
+            "last": "dropped" if about.dropped_s is not None else "answered",
             "batch": about.batch,
             "says": f"request {about.request}: {about.model} ({about.priority}), {about.status}",
         }
@@ -232,5 +233,5 @@ class _Coder:
         }
 
 
-def _rounded(values: Floats) -> list[float | None]:
+def _rounded(values: NDArray[np.floating[Any]]) -> list[float | None]:
     return [round(value, 4) if np.isfinite(value) else None for value in values.tolist()]

@@ -71,13 +71,13 @@ def find_worst(run: Run, count: int) -> Worst:
 def run_verdict(series: Series, chosen: Sequence[Series], worst: Worst) -> str:
     """Return what became of a policy's requests, in one sentence without the policy's name."""
     missed = [
-        f"{percent(figures['violation'])} % of {name} priority"
+        f"{percent(figures['violation'])} % of the {name}-priority"
         for name, figures in series.figures["classes"].items()
         if figures.get("violation") is not None
     ]
     if not missed:
         return "had no deadlines to miss."
-    text = f"missed the deadlines of {' and '.join(missed)}"
+    text = f"missed the deadlines of {' and '.join(missed)} requests"
     if rank := _rank(series, chosen):
         text += f" ({rank})"
     if worst.causes:

@@ -117,7 +117,7 @@ function drawBoxes(svg, view, run, tops, at) {
 
 // The chosen request: its arrival, its deadline, its end.
 function drawMarks(svg, view, request, height) {
-  const marks = [['arrival', 'arrived', '#000', '2 2'], ['deadline', 'deadline', '#c00000', ''], ['end', 'end', '#000', '6 3']];
+  const marks = [['arrival', 'arrived', '#000', '2 2'], ['deadline', 'deadline', '#c00000', ''], ['end', request.last, '#000', '6 3']];
   let level = 0;
   for (const [key, name, colour, dashes] of marks) {
     const time = request[key];
