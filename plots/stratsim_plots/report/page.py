@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim_plots.report import settings
 from stratsim_plots.report.checks import check_run
@@ -18,7 +18,7 @@ from stratsim_plots.report.worst import run_verdict
 from stratsim_plots.series import origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from stratsim.export.breakdown import Run
     from stratsim.export.read import StoredResults
@@ -164,6 +164,8 @@ def _notes(content: Content) -> str:
     notes = [*(content.stored.manifest.get("notes") or ()), *_machine_notes(content), *content.drawn.notes]
     if small := origin([content.stored]):
         notes.insert(0, small)
+    if any(series.figures.get("window_s") is not None for series in content.chosen):
+        notes.append(_WINDOW)
     rows = [
         (series.label, check.text, "holds" if not check.wrong else f"fails for {check.wrong}", str(check.of))
         for run, series in zip(content.runs, content.chosen, strict=True)
@@ -177,13 +179,23 @@ def _notes(content: Content) -> str:
         "<h3>Checked again for this page, from the tables</h3>",
         table(("policy", "statement", "result", "looked at"), rows),
         "<h3>Checked by stratsim after every run</h3>",
-        f"<p>{_AFTER_LIVE if content.stored.manifest.get('live') else _AFTER_REPLAY}</p>",
+        f"<p>{escape(_after(content.stored.manifest))}</p>",
         legend(checked, checked, "The ten invariants"),
     )
 
 
-_AFTER_REPLAY = "A replay that breaks one of these ends with an error and leaves no result, so this one broke none."
-_AFTER_LIVE = "Of a live run, whose times are measured, what depends on simulated lengths is left out."
+_WINDOW = "The summary counts a measuring window only; causes, latency curves, worst requests and timeline are of all requests."
+
+
+def _after(manifest: Mapping[str, Any]) -> str:
+    """Return what became of the checks that follow a run."""
+    if not manifest.get("spec"):
+        return "The manifest does not say what wrote this result, so it is not known whether these were checked."
+    if not manifest.get("live"):
+        return "A replay that breaks one of these ends with an error and leaves no result: this one broke none."
+    broken = [str(line) for run in manifest["live"].get("runs") or () for line in run.get("broken_invariants") or ()]
+    text = "Of a live run, whose times are measured, what compares with simulated lengths (parts of I3) is left out. "
+    return text + (f"Broken: {'; '.join(broken)}." if broken else "None was broken.")
 
 
 def _machine_notes(content: Content) -> tuple[str, ...]:

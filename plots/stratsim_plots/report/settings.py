@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,10 @@ _OF_A_REPLAY = frozenset({"gpus", "topology", "memory", "device_model"})
 """Those whose option `stratsim live` lacks."""
 
 
+_STUDY_ROW = re.compile(r"row (?P<key>\w+) of the study in (?P<study>.+)")
+"""The note of a run that a study made: its requests are the study's, so no replay of a trace repeats it."""
+
+
 def command(manifest: Mapping[str, Any]) -> str | None:
     """Return the command that repeats the run, an option a line; None if the manifest does not say.
 
@@ -45,6 +50,9 @@ def command(manifest: Mapping[str, Any]) -> str | None:
     spec = manifest.get("spec")
     if not spec:
         return None
+    for note in manifest.get("notes") or ():
+        if row := _STUDY_ROW.fullmatch(str(note)):
+            return shlex.join(["stratsim", "experiment", "replay", row["study"], row["key"], "--out", "DIR"])
     live: Mapping[str, Any] = manifest.get("live") or {}
     lines = [
         ["stratsim", "live" if live else "replay", *([str(spec["trace"])] if spec.get("trace") is not None else [])]

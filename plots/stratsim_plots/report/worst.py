@@ -88,7 +88,7 @@ def run_verdict(series: Series, chosen: Sequence[Series], worst: Worst) -> str:
 
 
 def _rank(series: Series, chosen: Sequence[Series]) -> str:
-    """Return for which classes a policy misses least and most of several."""
+    """Return for which classes a policy misses the fewest and the most deadlines of several."""
     found = []
     for name in CLASSES:
         values = [each.figures["classes"].get(name, {}).get("violation") for each in chosen]
@@ -97,7 +97,7 @@ def _rank(series: Series, chosen: Sequence[Series]) -> str:
         if own is None or min(known, default=0) == max(known, default=0):
             continue
         if own == min(known):
-            found.append(f"the least {name}")
+            found.append(f"the fewest {name}")
         elif own == max(known):
             found.append(f"the most {name}")
-    return f"{' and '.join(found)} of {len(chosen)}" if found else ""
+    return f"of {len(chosen)} policies {' and '.join(found)}" if found else ""
