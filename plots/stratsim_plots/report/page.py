@@ -73,7 +73,7 @@ def _body(content: Content) -> Iterator[str]:
     manifest = content.stored.manifest
     timeline = make_timeline(content.runs, [series.label for series in content.chosen], content.worst)
     yield f"<h1>{escape(content.stored.directory.resolve().name)}</h1>"
-    yield f'<p class="lead">{escape(settings.sentence(manifest))}</p>'
+    yield f'<p class="lead">{escape(settings.sentence(manifest, _more(content)))}</p>'
     yield _facts(content)
     yield _verdicts(content)
     yield _NAVIGATION
@@ -92,6 +92,12 @@ def _body(content: Content) -> Iterator[str]:
     yield _reproduce(content)
     yield _notes(content)
     yield data_block("data", timeline.data)
+
+
+def _more(content: Content) -> bool:
+    """Return whether more requests arrived than the trace lists: of clients that wait for replies."""
+    listed = (content.stored.manifest.get("trace") or {}).get("requests")
+    return listed is not None and any(len(run.requests) > listed for run in content.runs)
 
 
 _NAVIGATION = (
@@ -184,7 +190,7 @@ def _notes(content: Content) -> str:
     )
 
 
-_WINDOW = "The summary counts a measuring window only; causes, latency curves, worst requests and timeline are of all requests."
+_WINDOW = "The summary counts a measuring window only; causes, latencies, worst requests and timeline those of all."
 
 
 def _after(manifest: Mapping[str, Any]) -> str:

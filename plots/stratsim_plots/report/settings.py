@@ -75,23 +75,25 @@ def _toml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def sentence(manifest: Mapping[str, Any]) -> str:
-    """Return what was run, in words."""
+def sentence(manifest: Mapping[str, Any], more: bool = False) -> str:
+    """Return what was run, in words; `more` says that more requests arrived than the trace lists."""
     spec: Mapping[str, Any] = manifest.get("spec") or {}
     return " ".join(
         [
-            f"{_requests(manifest)} {_served(manifest, spec)}.",
+            f"{_requests(manifest, more)} {_served(manifest, spec)}.",
             *(f"{text[0].upper()}{text[1:]}." for text in _rules(spec)),
         ]
     )
 
 
-def _requests(manifest: Mapping[str, Any]) -> str:
+def _requests(manifest: Mapping[str, Any], more: bool) -> str:
     trace: Mapping[str, Any] = manifest.get("trace") or {}
     count = trace.get("requests")
     text = "The requests" if count is None else f"{count:,}".replace(",", " ") + " requests"
     if trace.get("name"):
         text += f" of the trace {trace['name']}"
+    if more:
+        text += ", and those of its clients that wait for replies,"
     load = manifest.get("offered_load")
     return text if load is None else f"{text}, at {number(load, 3)} of what the GPUs could serve one by one,"
 
@@ -125,7 +127,9 @@ def _rules(spec: Mapping[str, Any]) -> Iterator[str]:
     if "transfers" in spec:
         rest.append("copies take their time on PCIe" if spec["transfers"] else "copies take no time")
     if spec.get("memory") is not None:
-        rest.append(f"weights are loaded on demand into {spec['memory']} bytes")
+        room = spec["memory"]
+        text = "the device's memory" if isinstance(room, str) else f"{number(room / 1e9)} GB"
+        rest.append(f"weights are loaded on demand into {text}")
     if spec.get("warmup_s"):
         rest.append(f"the first {number(spec['warmup_s'])} s are not measured")
     if rest:

@@ -77,6 +77,8 @@ def run_verdict(series: Series, chosen: Sequence[Series], worst: Worst) -> str:
     ]
     if not missed:
         return "had no deadlines to miss."
+    if not any(figures.get("violation") for figures in series.figures["classes"].values()):
+        return "missed no deadline."
     text = f"missed the deadlines of {' and '.join(missed)} requests"
     if rank := _rank(series, chosen):
         text += f" ({rank})"
