@@ -39,7 +39,7 @@ __all__ = ["cli", "main"]
         "topology": "List and show the links between GPUs and host.",
         "validate": "Check the simulator against closed forms and published measurements.",
     },
-    elsewhere={"plot": "Draw figures from results."},
+    elsewhere={"plot": "Draw figures from results.", "report": "Write one HTML page about results."},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="stratsim", message="%(prog)s %(version)s")

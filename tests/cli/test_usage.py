@@ -11,7 +11,7 @@ MISTAKES = {
     ("polcy",): "no command 'polcy'; did you mean 'policy'?",
     ("xyzzy",): (
         "no command 'xyzzy'; known: device, experiment, explain, fidelity, live, plot, policy, predictor, profile, "
-        "replay, topology, trace, validate"
+        "replay, report, topology, trace, validate"
     ),
     ("trace", "inspct"): "trace: no command 'inspct'; did you mean 'inspect'?",
     ("policy", "lst"): "policy: no command 'lst'; did you mean 'list'?",
@@ -129,4 +129,4 @@ def test_output_may_be_closed(here):
 def test_shell_completion_works(here):
     environment = {**os.environ, "_STRATSIM_COMPLETE": "bash_complete", "COMP_WORDS": "stratsim rep", "COMP_CWORD": "1"}
     ran = process(env=environment, stdout=subprocess.PIPE)
-    assert (ran.returncode, ran.stdout.strip()) == (0, "plain,replay")
+    assert (ran.returncode, ran.stdout.strip()) == (0, "plain,replay\nplain,report")
