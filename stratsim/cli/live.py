@@ -12,7 +12,6 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
 
     from stratsim.experiment.run import Inputs
     from stratsim.live import Served
@@ -97,13 +96,13 @@ def live(
     from stratsim.cli.replay import run_spec
     from stratsim.experiment.run import prepare
     from stratsim.export import check_target
-    from stratsim.live import Target, serve
+    from stratsim.live import Target, serve, terminable
 
     target = Target(device, dtype, mode, patience_s)
     if out is not None:
         check_target(out, overwrite)
         check_target(f"{out}.partial", overwrite)
-    with _terminable():
+    with terminable():
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
             inputs = prepare(run_spec(config, settings, options))
             with _progress(inputs, shown=not quiet) as progress:
@@ -164,21 +163,6 @@ def _print(served: Served) -> None:
     lags = [run["lag_s"] for run in served.live["runs"] if run["policy"] in shown]
     cells = ["-" if lag["p99"] is None else f"{lag['p99'] * 1e3:.2f}" for lag in lags]
     print_summaries(served.outcome.summaries, {"lag p99 ms": cells})
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does."""
-    from stratsim.live import Terminated
-
-    def terminate(_signal: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

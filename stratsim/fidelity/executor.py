@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Callable
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from stratsim.experiment.run import prepare
@@ -13,9 +11,8 @@ from stratsim.experiment.spec import make_spec
 from stratsim.export import write_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-    from types import FrameType
 
 __all__ = ["Executor", "LiveExecutor", "Order"]
 
@@ -72,10 +69,10 @@ class LiveExecutor:
             StratsimError: the device or a policy failed.
             KeyboardInterrupt: somebody stopped it.
         """
-        from stratsim.live import Target, serve
+        from stratsim.live import Target, serve, terminable
 
         inputs = prepare(make_spec({**order.settings, "policy": ", ".join(order.policies)}, "run"))
-        with _terminable():
+        with terminable():
             target = Target(order.device, order.dtype, order.mode)
             served = serve(inputs, target, keeper=self._keeper, say=self._say)
         stopped = served.stopped
@@ -91,18 +88,3 @@ class LiveExecutor:
         if stopped is not None:
             raise stopped
         shutil.rmtree(partial, ignore_errors=True)  # of an earlier try: now there is the whole
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does."""
-    from stratsim.live import Terminated
-
-    def terminate(_signal: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -5,7 +5,18 @@ takes the place of the simulated machine.
 """
 
 from stratsim.live.executor import LiveRun, Plan, execute
-from stratsim.live.run import Served, Terminated, serve
+from stratsim.live.run import Served, Terminated, serve, terminable
 from stratsim.live.servers import Keeper, Target, open_server
 
-__all__ = ["Keeper", "LiveRun", "Plan", "Served", "Target", "Terminated", "execute", "open_server", "serve"]
+__all__ = [
+    "Keeper",
+    "LiveRun",
+    "Plan",
+    "Served",
+    "Target",
+    "Terminated",
+    "execute",
+    "open_server",
+    "serve",
+    "terminable",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,8 @@ from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from stratsim.engine import Result
     from stratsim.experiment.run import Inputs
@@ -29,11 +32,25 @@ if TYPE_CHECKING:
     from stratsim.policy.base import Policy
     from stratsim.policy.registry import PolicyCall
 
-__all__ = ["Served", "Terminated", "check_supported", "serve"]
+__all__ = ["Served", "Terminated", "check_supported", "serve", "terminable"]
 
 
 class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM): handled like Ctrl-C."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does, while the block runs."""
+
+    def terminate(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @dataclass(frozen=True, slots=True)
