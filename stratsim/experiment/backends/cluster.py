@@ -31,6 +31,8 @@ LOCAL = "local"
 """Instead of an address: a cluster of its own."""
 _CONNECT_S = 20.0
 """How long to wait for a scheduler."""
+_READY: set[str] = set()
+"""In a worker: the drivers for which it is prepared."""
 
 
 class Dask:
@@ -60,7 +62,8 @@ class Dask:
             raise SpecError(f"no Dask scheduler at {address!r}: {error}") from None
         self._ended = as_completed(loop=self._client.loop)
         try:
-            self._client.register_plugin(_Prepared(setup, code_sha256(code), code), name=f"stratsim-{self._session}")
+            plugin = _Prepared(self._session, setup, code_sha256(code), code)
+            self._client.register_plugin(plugin, name=f"stratsim-{self._session}")
         except Exception as error:  # noqa: BLE001 (whatever a worker's setup raises)
             self.close()
             raise SpecError(f"Dask at {address!r}: {error}") from None
@@ -69,7 +72,7 @@ class Dask:
         """Give a call to the scheduler."""
         name = f"stratsim-{self._session}-{key}"
         self._keys[name] = key
-        self._ended.add(self._client.submit(function, *args, key=name, pure=False))
+        self._ended.add(self._client.submit(_prepared_call, self._session, function, *args, key=name, pure=False))
 
     def next_completed(self) -> Completed:
         """Wait for the next call to end.
@@ -100,7 +103,8 @@ class Dask:
 class _Prepared(WorkerPlugin):
     """Prepares each worker."""
 
-    def __init__(self, setup: Setup | None, expected: str, code: Sequence[str]) -> None:
+    def __init__(self, session: str, setup: Setup | None, expected: str, code: Sequence[str]) -> None:
+        self._session = session
         self._setup = setup
         self._expected = expected
         self._code = tuple(code)
@@ -111,3 +115,19 @@ class _Prepared(WorkerPlugin):
             raise SpecError(f"the worker {worker.address} has another version of stratsim: install the same everywhere")
         if self._setup is not None:
             self._setup()
+        _READY.add(self._session)
+
+    def teardown(self, worker: Any) -> None:  # noqa: ARG002 (its interface)
+        """Take no more runs of this driver."""
+        _READY.discard(self._session)
+
+
+def _prepared_call(session: str, function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function, in a worker that was prepared: Dask lets one that joins later work whatever its setup said.
+
+    Raises:
+        SimulationError: it was not.
+    """
+    if session not in _READY:
+        raise SimulationError("a Dask worker could not be prepared: another version of stratsim? its log says more")
+    return function(*args)
