@@ -8,7 +8,8 @@ from stratsim.experiment.spec import make_spec, read_config
 
 NAMES = bundled.names("experiments")
 STUDIES = {name: path for name, path in NAMES.items() if "seeds" in read_config(path)}
-RUNS = {name: path for name, path in NAMES.items() if name not in STUDIES}
+SWEEPS = {name: path for name, path in NAMES.items() if "sweep" in read_config(path)}
+RUNS = {name: path for name, path in NAMES.items() if name not in STUDIES | SWEEPS}
 
 
 def test_there_are_some():
@@ -20,6 +21,13 @@ def test_there_are_some():
 def test_a_study_can_be_planned(name, options, capsys):
     assert main(["experiment", "plan", str(STUDIES[name]), "--no-time", *options]) == 0
     assert "runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_short_version_of_a_sweep_runs(name, call):
+    assert call("experiment", "plan", SWEEPS[name], "--no-time").out.count("runs") == 1
+    ran = call("experiment", "run", SWEEPS[name], "--out", "out", "--set", "arrivals.requests=50")
+    assert (ran.status, ran.err) == (0, "")
 
 
 @pytest.mark.parametrize("name", RUNS)
