@@ -37,17 +37,12 @@ def execute_study(study: Study, record: Mapping[str, Any], out: Path, *, quiet: 
 
 def execute_sweep(sweep: Sweep, record: Mapping[str, Any], out: Path, *, quiet: bool, **options: Any) -> int:
     """Run a sweep (`run_sweep` has the options) and return the exit status."""
-    import json
-
-    from stratsim.experiment.plain_sweep.run import read_sweeps, run_sweep
-    from stratsim.experiment.plain_sweep.summary import summarise
-    from stratsim.experiment.store import write_text
+    from stratsim.experiment.plain_sweep.run import run_sweep
+    from stratsim.experiment.plain_sweep.summary import write_summary
 
     with _progress(shown=not quiet) as progress:
         outcome = run_sweep(sweep, record, out, progress=progress, **options)
-    found = [summarise(each) for each in read_sweeps(out)]
-    write_text(out / "summary.json", json.dumps({"sweeps": found}, indent=1, allow_nan=False) + "\n")
-    show_sweep(summarise(outcome))
+    show_sweep(write_summary(outcome, out))
     return _end(outcome.made, outcome.failures, len(outcome.rows), out)
 
 

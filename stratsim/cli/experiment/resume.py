@@ -39,7 +39,8 @@ def resume(directory: Path, jobs: int, dask: str | None, trust: bool, quiet: boo
     if sweeps is not None:
         records = [entry["sweep"] for entry in sweeps["sweeps"]]
         found = [(make_sweep(record, path), record) for record in records]
-        return max([execute_sweep(sweep, record, directory, quiet=quiet, **options) for sweep, record in found])
+        done = [execute_sweep(sweep, record, directory, quiet=quiet, **options) for sweep, record in found]
+        return max(done, default=0)
     manifest = study_manifest(path)
     if manifest is None:
         raise SpecError(f"{directory}: there is no study and no sweep (`stratsim experiment run` makes one)")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor, Future
 
 __all__ = ["Backend", "Completed", "Futures", "Serial", "Setup"]
 
@@ -85,20 +86,22 @@ class Futures:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._keys: dict[Future[Any], str] = {}
+        self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
 
     def submit(self, key: str, function: Callable[..., Any], *args: Any) -> None:
         """Pass the call on."""
-        self._keys[self._executor.submit(function, *args)] = key
+        future = self._executor.submit(function, *args)
+        self._keys[future] = key
+        future.add_done_callback(self._ended.put)
 
     def next_completed(self) -> Completed:
         """Wait for the next future."""
-        done, _ = wait(self._keys, return_when=FIRST_COMPLETED)
-        future = next(each for each in self._keys if each in done)
+        future = self._ended.get()
         key, error = self._keys.pop(future), future.exception()
         return Completed(key, future.result() if error is None else None, error)
 
     def close(self) -> None:
         """Cancel what has not begun."""
-        for future in self._keys:
+        for future in list(self._keys):
             future.cancel()
         self._keys.clear()

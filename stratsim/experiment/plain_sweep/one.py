@@ -87,8 +87,8 @@ def _assembled(text: str) -> Inputs:
     settings: dict[str, Any] = json.loads(text)
     seed, topology = settings["seed"], settings["topology_sha256"]
     profile: Profile = _INPUTS[settings["profile_sha256"]]
-    names = {name: value for name, value in settings["names"].items() if name != "workload"}
-    spec = make_spec({**settings["run"], **names, "seed": seed, "trace_format": settings["trace_format"]}, "run")
+    own = {"seed": seed, "trace_format": settings["trace_format"]}
+    spec = make_spec({**settings["run"], **settings["names"], **own}, "run")
     cluster = spec.cluster_on(None if topology is None else _INPUTS[topology])
     table = settings["workload"]
     rule = None if table is None else msgspec.convert(table, type=WorkloadRule)

@@ -17,7 +17,7 @@ from stratsim.experiment.study import Arrivals
 from stratsim.model.codec import decode, load_profile, profile_sha256
 from stratsim.model.topology import load_topology, topology_sha256
 from stratsim.trace.read import parse_trace
-from stratsim.trace.source import load
+from stratsim.trace.source import DEFAULT, load
 from stratsim.trace.spec import DEFAULT_LOAD, WorkloadRule, load_rule
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class Resolver:
             "trace_sha256": None if trace is None else trace.sha256,
             "profile_sha256": sha256,
             "topology_sha256": topology,
-            "names": {name: fields[name] for name in NAMES},
+            "names": {name: fields[name] for name in NAMES}
+            | ({} if trace is None else {"trace": spec.trace or DEFAULT}),
         }
 
     def _profile(self, name: str) -> tuple[str, Profile]:

@@ -67,12 +67,14 @@ class SweepOutcome:
     """What a sweep gave.
 
     Args:
+        sha256: Of what it was made from, by which it is known in its folder.
         plan: Its runs.
         rows: By hash, of all that have one.
         failures: Runs without.
         made: Runs that were made now; the others had their rows.
     """
 
+    sha256: str
     plan: Plan
     rows: dict[str, Row]
     failures: list[SweepFailure]
@@ -131,7 +133,7 @@ def run_sweep(
         store.sort(order)
         timings.sort(order)
     failures = [SweepFailure(tasks[key].settings, message) for key, message in made.failures.items()]
-    return SweepOutcome(plan, _rows(store, plan), failures, made.count)
+    return SweepOutcome(sha256(record), plan, _rows(store, plan), failures, made.count)
 
 
 def read_sweeps(out: Path) -> list[SweepOutcome]:
@@ -153,7 +155,7 @@ def read_sweeps(out: Path) -> list[SweepOutcome]:
             key = queue.pop().sha256
             if key in store.rows:
                 queue += plan.follow(key, store.rows[key])
-        found.append(SweepOutcome(plan, _rows(store, plan), [], 0))
+        found.append(SweepOutcome(sha256(entry["sweep"]), plan, _rows(store, plan), [], 0))
     return found
 
 
@@ -176,7 +178,7 @@ def _opened(out: Path, code: str, *, fresh: bool, trust: bool) -> list[dict[str,
     if not manifest and ((out / _MANIFEST).exists() or (out / RESULT).exists()):
         raise OutputError(f"{out}: exists already and is not a sweep's folder (see manifest.json); choose another")
     if fresh:
-        for name in (RESULT, _TIMINGS):
+        for name in (RESULT, _TIMINGS, "summary.json"):
             (out / name).unlink(missing_ok=True)
         return []
     if manifest and not trust and manifest.get("code_sha256") != code and (out / RESULT).exists():
