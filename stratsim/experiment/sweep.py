@@ -104,7 +104,9 @@ def run_study(
     kind = find_kind(study.kind)
     with locked(out):
         _open_folder(out, record, code_sha256(kind.code), fresh=fresh, trust=trust)
-        context = context_of(study, out) if kind.conditions else Context({})
+        # Workers of a cluster have working directories of their own.
+        seen = out if dask is None else out.resolve()
+        context = context_of(study, seen) if kind.conditions else Context({})
         backend = make_backend(jobs, dask, code=kind.code) if executor is None else Futures(executor)
         try:
             points = saturations(study, context, out, backend) if kind.conditions else {}

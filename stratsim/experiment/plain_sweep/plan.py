@@ -89,8 +89,10 @@ class Plan:
 
     def counts(self) -> tuple[int, int]:
         """Return how many runs there are at least and at most."""
-        policies = sum(len(cell.policies) for cell in self.cells)
-        return policies * len(self.sweep.sweep.seeds), policies * self.sweep.sweep.most()
+        options = self.sweep.sweep
+        pairs = [(cell.settings, policy) for cell in self.cells for policy in cell.policies]
+        distinct = len({_task(settings, policy, 0).sha256 for settings, policy in pairs})
+        return distinct * len(options.seeds), distinct * options.most()
 
     def requests(self, trace_sha256: str, limit: int | None) -> int:
         """Return the length of a run on a trace."""

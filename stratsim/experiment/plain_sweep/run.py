@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CODE", "COLUMNS", "RESULT", "SweepFailure", "SweepOutcome", "read_sweeps", "run_sweep", "sweeps_of"]
 
-RESULT, _TIMINGS, _MANIFEST = "results.csv", "timings.csv", "manifest.json"
+RESULT, _TIMINGS, _MANIFEST, _SUMMARY = "results.csv", "timings.csv", "manifest.json", "summary.json"
 CODE = ("experiment/plain_sweep/one.py",)
 """What rows of sweeps depend on besides the simulator."""
 _FIRST = ("policy", "seed", "profile", "trace", "load")
@@ -178,13 +178,14 @@ def _opened(out: Path, code: str, *, fresh: bool, trust: bool) -> list[dict[str,
     if not manifest and ((out / _MANIFEST).exists() or (out / RESULT).exists()):
         raise OutputError(f"{out}: exists already and is not a sweep's folder (see manifest.json); choose another")
     if fresh:
-        for name in (RESULT, _TIMINGS, "summary.json"):
+        for name in (RESULT, _TIMINGS, _SUMMARY):
             (out / name).unlink(missing_ok=True)
         return []
     if manifest and not trust and manifest.get("code_sha256") != code and (out / RESULT).exists():
         raise OutputError(f"{out}: made by other code than this; --fresh starts anew, --trust keeps its rows")
-    for left in out.glob("*.tmp-*"):  # of a process that was killed while it wrote
-        left.unlink()
+    for name in (RESULT, _TIMINGS, _MANIFEST, _SUMMARY):
+        for left in out.glob(f"{name}.tmp-*"):  # of a process that was killed while it wrote
+            left.unlink()
     return list(manifest.get("sweeps", []))
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 import re
 from collections import Counter
 from dataclasses import fields, replace
@@ -131,6 +132,7 @@ def test_the_same_run_by_two_ways_is_made_once(tmp_path):
     data = {**TINY, "axes": [{"load": [0.7], "policy": ["fifo", "edf"]}, {"load": [0.7, 0.9], "policy": ["fifo"]}]}
     outcome = run(data, tmp_path)
     assert outcome.made == len(rows_of(tmp_path)) == 2 * 3
+    assert make_plan(make_sweep(data)).counts() == (6, 6)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +188,25 @@ def test_an_interrupted_sweep_loses_the_run_in_flight_alone(done, tmp_path):
         file.write("3f2a9c,fi")  # as a process that is killed leaves it
     assert run(TINY, tmp_path).made == 12 - 5
     assert (tmp_path / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
+
+
+def test_a_killed_process_loses_no_run_and_doubles_none(done, tmp_path):
+    out, _ = done
+
+    def kill(stage, finished, total):
+        if finished == 3:
+            multiprocessing.active_children()[0].kill()
+
+    assert run(TINY, tmp_path, jobs=2, progress=kill).made == 12
+    assert (tmp_path / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    run(TINY, tmp_path)
+    (tmp_path / "results.csv.tmp-0123abcd").write_text("spec_")
+    (tmp_path / "notes.tmp-1").write_text("mine")
+    run(TINY, tmp_path)
+    assert [file.name for file in tmp_path.glob("*.tmp-*")] == ["notes.tmp-1"]
 
 
 def test_two_sweeps_share_a_folder(done, tmp_path):
