@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, StratsimError
 from stratsim.experiment.grid import Task, sha256
+from stratsim.experiment.plain_sweep.check import SETTINGS, filled
 from stratsim.experiment.plain_sweep.one import UNHASHED
 from stratsim.experiment.plain_sweep.resolve import Resolver, files_sha256
-from stratsim.experiment.plain_sweep.spec import SETTINGS, filled
 from stratsim.experiment.spec import RunSpec
 from stratsim.experiment.study import put
 from stratsim.policy.registry import make_policy, parse_policies

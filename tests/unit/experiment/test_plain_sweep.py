@@ -421,6 +421,18 @@ def test_a_worker_parses_a_trace_once(monkeypatch, tmp_path):
         ({"base": {"load": -1}}, r"load must be > 0 and finite, got -1.* - at \$\.base"),
         ({"base": {"seed": 1}}, r"seeds are said in \[sweep\] - at \$\.base$"),
         ({"base": {"limit": 5}}, r"limit and the table \[arrivals\] exclude each other - at \$\.base$"),
+        (
+            {"base": {"workload": "w.toml"}, "axes": {"workload.priority.high_share": [0.5]}},
+            r"workload and the table \[workload\] exclude each other - at \$\.base$",
+        ),
+        (
+            {"axes": {"trace": ["default"], "load": [1]}},
+            r"trace and the table \[arrivals\] exclude each other - at \$\.axes\['trace'\]$",
+        ),
+        (
+            {"arrivals": None, "base": {"limit": 5}, "axes": {"arrivals.requests": [5]}},
+            r"limit and the table \[arrivals\] exclude each other - at \$\.base$",
+        ),
         ({"arrivals": {"process": "gamma"}}, r"process 'gamma' needs cv - at \$\.arrivals"),
         ({"workload": {"priority": {"high": 1}}}, r"unknown field `high` - at \$\.workload\.priority$"),
         ({"axes": {"load": []}}, r"an axis needs at least one value - at \$\.axes\['load'\]$"),
