@@ -1,4 +1,4 @@
-"""One run of a study once more, with all of its requests: for those who want to see why its row says what it says."""
+"""One run of an experiment once more, with all of its requests: for those who want to see why its row says so."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from stratsim.errors import SpecError
 from stratsim.experiment.kinds import find_kind
 from stratsim.experiment.manifest import make_manifest
 from stratsim.experiment.one_run import simulate_one
+from stratsim.experiment.plain_sweep import one
+from stratsim.experiment.plain_sweep.run import COLUMNS, read_sweeps, sweeps_of
 from stratsim.experiment.results import read_results
 from stratsim.experiment.store import KEY, Store
 from stratsim.experiment.sweep import at_rate, context_of
@@ -26,7 +28,7 @@ def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) ->
     """Repeat the run of one row of `results.csv` and write it as `stratsim replay --out` does.
 
     Args:
-        folder: Of the study.
+        folder: Of the study or the sweeps.
         key: The row's `spec_sha256`, or a beginning of it that no other has.
         out: Where to write.
         overwrite: Replace an earlier result there.
@@ -38,6 +40,8 @@ def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) ->
         SpecError: no such row, several, or a study whose runs are no replays.
         OutputError: `out` cannot be written.
     """
+    if sweeps_of(folder) is not None:
+        return _replay_sweep_row(folder, key, out, overwrite=overwrite)
     settings = _settings(folder, key)
     inputs, result, summary = simulate_one(settings)
     # The study's own profiles have no name that others know: the file that the study wrote is one.
@@ -46,6 +50,25 @@ def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) ->
     manifest = make_manifest(spec, inputs.profile, inputs.trace, inputs.workload, notes)
     write_results([result], out, manifest=manifest, summaries=[summary], overwrite=overwrite)
     return settings
+
+
+def _replay_sweep_row(folder: Path, key: str, out: Path, *, overwrite: bool) -> Mapping[str, Any]:
+    row = _row(folder, Store(folder / "results.csv", COLUMNS), key)
+    for outcome in read_sweeps(folder):
+        for task in outcome.plan.order():
+            if task.sha256 == row:
+                one.install(outcome.plan.inputs)
+                inputs, result, summary = one.simulate_settings(task.settings)
+                name = inputs.spec.profile
+                own = folder / "profiles" / f"{name}.json"
+                spec = replace(inputs.spec, profile=str(own)) if name in outcome.plan.sweep.profiles else inputs.spec
+                notes = [f"row {key} of the sweep in {folder.name}"]
+                manifest = make_manifest(spec, inputs.profile, inputs.trace, inputs.workload, notes)
+                write_results([result], out, manifest=manifest, summaries=[summary], overwrite=overwrite)
+                run, seed = task.settings["run"], task.settings["seed"]
+                cell = {"profile": name, "load": run["load"]}
+                return {"setting": task.settings["policy"], "base": run, "seed": seed, "cell": cell}
+    raise SpecError(f"{folder}: row {row} is not of the sweeps that manifest.json holds")
 
 
 def _settings(folder: Path, key: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.trace import Trace
 
-__all__ = ["FIGURES", "run_one", "simulate_one"]
+__all__ = ["FIGURES", "flat_figures", "run_one", "simulate_one"]
 
 _OF_CLASS = (
     *("arrived", "late", "dropped", "dropped_voluntary", "unfinished", "violation", "violation_completed"),
@@ -64,7 +64,7 @@ def run_one(settings: Mapping[str, Any]) -> dict[str, Any]:
         StratsimError: whatever cannot be used or breaks an invariant.
     """
     figures = simulate_one(settings)[2]
-    return {**_flat(figures), "wall_s": figures["wall_s"]}
+    return {**flat_figures(figures), "wall_s": figures["wall_s"]}
 
 
 def simulate_one(settings: Mapping[str, Any]) -> tuple[Inputs, Result, dict[str, Any]]:
@@ -109,7 +109,7 @@ def _workload(
     return trace, found
 
 
-def _flat(figures: Mapping[str, Any]) -> dict[str, Any]:
+def flat_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the figures of a run under the names of columns."""
     flat: dict[str, Any] = {"jain_classes": figures["equity"]["jain_classes"]}
     for label, found in figures["classes"].items():

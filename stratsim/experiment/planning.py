@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim.errors import StratsimError
+from stratsim.experiment.backends import Serial
 from stratsim.experiment.grid import cells, combinations
 from stratsim.experiment.kinds import Context, find_kind
 from stratsim.experiment.sweep import at_rate, context_of, saturations
@@ -62,9 +62,9 @@ def make_plan(study: Study, *, timed: bool = True) -> Plan:
     kind = find_kind(study.kind)
     if not kind.conditions:
         return Plan(len(combinations(study)), kind.estimate(study, Context({})), [], {})
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+    with tempfile.TemporaryDirectory() as folder:
         context = context_of(study, Path(folder))
-        points = saturations(study, context, Path(folder), executor) if timed else {}
+        points = saturations(study, context, Path(folder), Serial()) if timed else {}
         runs = kind.estimate(study, context)
         first: dict[str, list[Task]] = {}
         for each in kind.stages[0](study, context, []):

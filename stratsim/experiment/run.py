@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
     from stratsim.trace import Trace
+    from stratsim.trace.spec import WorkloadRule
 
-__all__ = ["Inputs", "Outcome", "prepare", "replay", "run_policy"]
+__all__ = ["Inputs", "Outcome", "assemble", "prepare", "replay", "run_policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,34 @@ def prepare(spec: RunSpec) -> Inputs:
     trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
     if trace.normalised and spec.load is None:
         spec = replace(spec, load=DEFAULT_LOAD)  # the manifest holds what was run, not what was left out
+    return assemble(spec, cluster, profile, trace, rule, policies, load=spec.load)
+
+
+def assemble(
+    spec: RunSpec,
+    cluster: Cluster,
+    profile: Profile,
+    trace: Trace,
+    rule: WorkloadRule | None,
+    policies: tuple[PolicyCall, ...] = (),
+    *,
+    load: float | None,
+) -> Inputs:
+    """Complete the workload and see that it can be replayed.
+
+    Args:
+        spec: The resolved spec.
+        cluster: Its machine.
+        profile: What it names.
+        trace: What it names, or what was made instead.
+        rule: What fills the gaps of the trace.
+        policies: What to replay it through.
+        load: What to bring the trace to; None for one that has its rate.
+
+    Raises:
+        StratsimError: whatever does not go together.
+    """
+    device_model = spec.device_model or profile.default_device_model
     workload = complete(
         trace,
         profile.for_scheduler(),  # deadlines count copies even where none are simulated
@@ -86,7 +115,7 @@ def prepare(spec: RunSpec) -> Inputs:
         resolve=profile.resolve,
         gpus=cluster.gpus,
         seed=spec.seed,
-        load=spec.load,
+        load=load,
         rate_scale=spec.rate_scale,
     )
     execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from stratsim.model.topology import Topology
 
-__all__ = ["RunSpec", "make_spec", "parse_settings", "read_config"]
+__all__ = ["RunSpec", "make_spec", "parse_settings", "read_config", "toml_value"]
 
 DEFAULT_POLICIES = "fifo,priority-fifo,edf,priority-edf"
 
@@ -92,7 +92,7 @@ class RunSpec:
         modes = [mode.value for mode in DropMode]
         if self.drop not in modes:
             raise SpecError(f"unknown drop mode {self.drop!r}; {suggest(self.drop, modes)}")
-        self._cluster(None)
+        self.cluster_on(None)
 
     def cluster(self) -> Cluster:
         """Read the topology and return the machine.
@@ -100,9 +100,10 @@ class RunSpec:
         Raises:
             SpecError: the topology cannot be read, or does not go with the other settings.
         """
-        return self._cluster(None if self.topology is None else load_topology(self.topology))
+        return self.cluster_on(None if self.topology is None else load_topology(self.topology))
 
-    def _cluster(self, topology: Topology | None) -> Cluster:
+    def cluster_on(self, topology: Topology | None) -> Cluster:
+        """Return the machine on a topology that was read already; errors as for `cluster`."""
         found = topology.gpu_count if topology is not None else None
         return Cluster(
             gpus=(found or 1) if self.gpus is None else self.gpus,
@@ -148,7 +149,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         if not equals or not key:
             raise SpecError(f"--set takes KEY=VALUE, got {setting!r}")
         _check_keys("--set", [key])
-        parsed[key] = _toml_value(value.strip())
+        parsed[key] = toml_value(value.strip())
     return parsed
 
 
@@ -175,7 +176,8 @@ def _check_keys(source: object, keys: Iterable[str]) -> None:
             raise SpecError(f"{source}: unknown setting {key!r}; {suggest(key, known)}")
 
 
-def _toml_value(text: str) -> Any:
+def toml_value(text: str) -> Any:
+    """Return what a text means as a value of TOML; a bare word is itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -6,27 +6,31 @@ the same bytes however many processes worked on it. DIR/timings.csv has what dif
 
 from __future__ import annotations
 
-import hashlib
 import json
-import multiprocessing
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim import __version__
-from stratsim.errors import OutputError, SpecError, StratsimError
+from stratsim.errors import OutputError
+from stratsim.experiment.backends import Futures, make_backend
+from stratsim.experiment.code import code_sha256
+from stratsim.experiment.folder import locked
 from stratsim.experiment.grid import cells, sha256
 from stratsim.experiment.kinds import Context, Kind, find_kind
 from stratsim.experiment.manifest import origin_label, study_manifest
+from stratsim.experiment.runs import make_runs
 from stratsim.experiment.saturation import SaturationPoint, saturation
 from stratsim.experiment.spec import make_spec
 from stratsim.experiment.store import KEY, Store, write_text
 from stratsim.model.codec import dump_profile, load_profile, profile_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
 
+    from stratsim.experiment.backends import Backend
     from stratsim.experiment.grid import Task
     from stratsim.experiment.store import Row
     from stratsim.experiment.study import Study
@@ -34,12 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "Outcome", "at_rate", "code_sha256", "context_of", "run_study", "saturations"]
 
 _RESULT, _TIMINGS, _SATURATION, _MANIFEST = "results.csv", "timings.csv", "saturation.json", "manifest.json"
-_CODE = (
-    *("device", "engine", "export", "model", "policy", "predict", "solve", "trace", "rng.py"),
-    *(f"experiment/{name}.py" for name in ("campaign", "one_run", "oracle", "run", "saturation", "spec", "variants")),
-    *(f"stats/{name}.py" for name in ("deadlines", "fairness", "latency", "occupancy")),
-)
-"""What a run's figures depend on, and what is made of them afterwards does not."""
 _NOT_MACHINE = ("policy", "load", "max_concurrency", "warmup_s", "drop", "seed", "profile")
 """Fields of a run that its saturation does not depend on (the profile does by its content)."""
 
@@ -79,6 +77,7 @@ def run_study(
     out: Path,
     *,
     jobs: int = 1,
+    dask: str | None = None,
     executor: Executor | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     fresh: bool = False,
@@ -91,6 +90,7 @@ def run_study(
         record: The plain data it was made from; kept beside the results.
         out: Folder; made if it is not there.
         jobs: Number of processes, if there is no executor.
+        dask: Address of a Dask scheduler whose workers see `out`, or `local`.
         executor: Where to run instead: anything that takes `submit`, and whose workers see `out`.
         progress: Called with (stage, runs done, runs in all) as runs end.
         fresh: Forget the rows that are there.
@@ -102,17 +102,17 @@ def run_study(
         StratsimError: the study names what cannot be used.
     """
     kind = find_kind(study.kind)
-    _open_folder(out, record, code_sha256(kind.code), fresh=fresh, trust=trust)
-    context = context_of(study, out) if kind.conditions else Context({})
-    own = None if executor is not None else _executor(jobs)
-    try:
-        used = executor or own
-        assert used is not None  # noqa: S101 (one of the two)
-        points = saturations(study, context, out, used) if kind.conditions else {}
-        return _stages(study, kind, context, points, out, used, progress)
-    finally:
-        if own is not None:
-            own.shutdown(cancel_futures=True)
+    with locked(out):
+        _open_folder(out, record, code_sha256(kind.code), fresh=fresh, trust=trust)
+        # Workers of a cluster have working directories of their own.
+        seen = out if dask is None else out.resolve()
+        context = context_of(study, seen) if kind.conditions else Context({})
+        backend = make_backend(jobs, dask, code=kind.code) if executor is None else Futures(executor)
+        try:
+            points = saturations(study, context, out, backend) if kind.conditions else {}
+            return _stages(study, kind, context, points, out, backend, progress)
+        finally:
+            backend.close()
 
 
 def _stages(
@@ -121,63 +121,26 @@ def _stages(
     context: Context,
     points: dict[str, dict[str, Any]],
     out: Path,
-    executor: Executor,
+    backend: Backend,
     progress: Callable[[str, int, int], None] | None,
 ) -> Outcome:
     store = Store(out / _RESULT, [KEY, *kind.columns(study)])
     timings = Store(out / _TIMINGS, [KEY, "wall_s"])
-    failures: dict[str, Failure] = {}
+    failures: list[Failure] = []
     order: list[str] = []
     made = 0
     for stage in kind.stages:
         known = [row for key in dict.fromkeys(order) for row in store.rows.get(key, ())]
-        tasks = stage(study, context, known)
-        order += [each.sha256 for each in tasks]
-        todo = list({each.sha256: each for each in tasks if each.sha256 not in store.rows}.values())
-        name = stage.__name__
-        at_load = (lambda each: at_rate(each, points)) if kind.conditions else (lambda each: each.settings)
-        submitted = {executor.submit(_attempt, kind.run, at_load(each)): each for each in todo}
-        try:
-            for done, (each, found) in enumerate(_finished(submitted), start=1):
-                if isinstance(found, str):
-                    failures[each.sha256] = Failure(each.settings, found)
-                else:
-                    store.add(each.sha256, found)
-                    timings.add(each.sha256, [{"wall_s": row["wall_s"]} for row in found if "wall_s" in row])
-                    made += 1
-                if progress is not None:
-                    progress(name, done, len(todo))
-        except BaseException:
-            for future in submitted:
-                future.cancel()
-            raise
+        tasks = {each.sha256: each for each in stage(study, context, known)}
+        order += tasks
+        ready = [each._replace(settings=at_rate(each, points)) if kind.conditions else each for each in tasks.values()]
+        show = None if progress is None else partial(progress, stage.__name__)
+        found = make_runs(ready, kind.run, backend, store, timings, progress=show)
+        failures += [Failure(tasks[key].settings, message) for key, message in found.failures.items()]
+        made += found.count
     unique = list(dict.fromkeys(order))
     timings.sort(unique)
-    return Outcome(store.sort(unique), list(failures.values()), made, points)
-
-
-def _attempt(run: Callable[[Mapping[str, Any]], list[dict[str, Any]]], settings: Mapping[str, Any]) -> Any:
-    """Return the rows of a run, or what is wrong with it: one failure must not lose the others."""
-    try:
-        return run(settings)
-    except StratsimError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 (a defect of ours or a plug-in's; it is reported)
-        return f"{type(error).__name__}: {error}"
-
-
-def _finished(submitted: Mapping[Future[Any], Task]) -> Iterable[tuple[Task, Any]]:
-    for future in as_completed(submitted):
-        error = future.exception()
-        yield submitted[future], future.result() if error is None else f"{type(error).__name__}: {error}"
-
-
-def _executor(jobs: int) -> Executor:
-    if jobs < 1:
-        raise SpecError(f"jobs must be at least 1, got {jobs}")
-    if jobs == 1:
-        return ThreadPoolExecutor(1)  # in this process
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    return Outcome(store.sort(unique), failures, made, points)
 
 
 # What all runs need --------------------------------------------------------------------------------------------------
@@ -200,7 +163,7 @@ def context_of(study: Study, out: Path) -> Context:
     return Context(found)
 
 
-def saturations(study: Study, context: Context, out: Path, executor: Executor) -> dict[str, dict[str, Any]]:
+def saturations(study: Study, context: Context, out: Path, backend: Backend) -> dict[str, dict[str, Any]]:
     """Return load 1.0 for everything it depends on: profile, mix and machine. What DIR knows is not computed again."""
     wanted: dict[str, tuple[Any, ...]] = {}
     for cell in cells(study):
@@ -212,9 +175,15 @@ def saturations(study: Study, context: Context, out: Path, executor: Executor) -
     known: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     asked = sha256(limits)
     todo = {key: args for key, args in wanted.items() if known.get(key, {}).get("asked") != asked}
-    futures = {key: executor.submit(_saturate, args, limits) for key, args in todo.items()}
-    for key, future in futures.items():
-        point = SaturationPoint(*future.result())
+    for key, args in todo.items():
+        backend.submit(key, _saturate, args, limits)
+    ended = [backend.next_completed() for _ in todo]
+    found = {key: value for key, value, _ in ended}
+    error = next((each.error for each in ended if each.error is not None), None)
+    if error is not None:
+        raise error
+    for key in todo:
+        point = SaturationPoint(*found[key])
         _, base, mix = wanted[key]
         label = origin_label(load_profile(wanted[key][0]))
         machine = {name: base[name] for name in ("topology", "uplink_bytes_per_s", "memory")}
@@ -243,11 +212,7 @@ def at_rate(each: Task, points: Mapping[str, Mapping[str, Any]]) -> dict[str, An
 
 
 def _open_folder(out: Path, record: Mapping[str, Any], code: str, *, fresh: bool, trust: bool) -> None:
-    """Make the folder, or see that what is in it can be continued."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be made: {error.strerror or error}") from error
+    """See that what is in the folder can be continued."""
     manifest = out / _MANIFEST
     earlier = _study_manifest(out) if manifest.exists() else {}
     if earlier and not (fresh or trust) and earlier.get("code_sha256") != code and (out / _RESULT).exists():
@@ -265,18 +230,3 @@ def _study_manifest(out: Path) -> dict[str, Any]:
     if found is None:
         raise OutputError(f"{out}: exists already and is not a study's folder (see manifest.json); choose another")
     return found
-
-
-def code_sha256(more: Sequence[str] = ()) -> str:
-    """Return the SHA-256 of the code that runs depend on: rows of another code are not continued.
-
-    Args:
-        more: Further files and folders, relative to the package.
-    """
-    root = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for part in (*_CODE, *more):
-        files: Sequence[Path] = sorted((root / part).rglob("*.py")) if (root / part).is_dir() else [root / part]
-        for file in files:
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()

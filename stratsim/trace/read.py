@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stratsim.trace.schema import Trace
     from stratsim.trace.source import Source
 
-__all__ = ["FORMATS", "OWN_FORMATS", "Format", "read_trace", "recognise"]
+__all__ = ["FORMATS", "OWN_FORMATS", "Format", "parse_trace", "read_trace", "recognise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +80,25 @@ def read_trace(
         SpecError: unknown format, or a limit below 1.
         MissingExtraError: Parquet without pyarrow.
     """
-    if format is not None and format not in FORMATS:
-        raise SpecError(f"unknown trace format {format!r}; {suggest(format, FORMATS)}")
-    if limit is not None and limit < 1:
-        raise SpecError(f"limit must be at least 1 request, got {limit}")
-    content = load(source, strict=strict, seed=seed)
+    _check_options(format, limit)
+    return parse_trace(load(source, strict=strict, seed=seed), format=format, limit=limit)
+
+
+def parse_trace(content: Source, *, format: str | None = None, limit: int | None = None) -> Trace:  # noqa: A002 (as above)
+    """Return the trace that a file in memory holds; arguments and errors as for `read_trace`."""
+    _check_options(format, limit)
     name = format or recognise(content)
     if content.is_parquet != (name == "parquet"):
         raise content.error(f"is not in the format {name}")
     trace = replace(rebased(FORMATS[name].read(content)), format=name, sha256=content.sha256)
     return trace if limit is None else trace.head(limit)
+
+
+def _check_options(format: str | None, limit: int | None) -> None:  # noqa: A002 (as above)
+    if format is not None and format not in FORMATS:
+        raise SpecError(f"unknown trace format {format!r}; {suggest(format, FORMATS)}")
+    if limit is not None and limit < 1:
+        raise SpecError(f"limit must be at least 1 request, got {limit}")
 
 
 def recognise(source: Source) -> str:

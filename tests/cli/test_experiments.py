@@ -10,7 +10,8 @@ from stratsim.fidelity.spec import load_grid
 NAMES = bundled.names("experiments")
 STUDIES = {name: path for name, path in NAMES.items() if "seeds" in read_config(path)}
 GRIDS = {name: path for name, path in NAMES.items() if "loads" in read_config(path)}
-RUNS = {name: path for name, path in NAMES.items() if name not in STUDIES and name not in GRIDS}
+SWEEPS = {name: path for name, path in NAMES.items() if "sweep" in read_config(path)}
+RUNS = {name: path for name, path in NAMES.items() if name not in STUDIES | SWEEPS | GRIDS}
 
 
 def test_there_are_some():
@@ -30,6 +31,13 @@ def test_a_grid_can_be_read(name, quick):
     grid, _ = load_grid(GRIDS[name], quick=quick)
     assert len(grid.loads) * len(grid.policies) == (1 if quick else 9)
     assert grid.repeats >= (1 if quick else 5)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_short_version_of_a_sweep_runs(name, call):
+    assert call("experiment", "plan", SWEEPS[name], "--no-time").out.count("runs") == 1
+    ran = call("experiment", "run", SWEEPS[name], "--out", "out", "--set", "arrivals.requests=50")
+    assert (ran.status, ran.err) == (0, "")
 
 
 @pytest.mark.parametrize("name", RUNS)

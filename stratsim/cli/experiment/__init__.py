@@ -11,11 +11,12 @@ __all__ = ["experiment"]
     cls=LazyGroup,
     package="stratsim.cli.experiment",
     commands={
-        "run": "Run a study, or what is missing of it, and say what came out.",
-        "plan": "Say how many runs a study has, and how long they will take.",
-        "show": "Print the tables of a study again.",
-        "replay": "Repeat one run of a study and keep all of its requests.",
+        "run": "Run a study or a sweep, or what is missing of it, and say what came out.",
+        "resume": "Go on with what is in a folder.",
+        "plan": "Say how many runs a study or a sweep has, and how long they will take.",
+        "show": "Print the tables of a study or a sweep again.",
+        "replay": "Repeat one run and keep all of its requests.",
     },
 )
 def experiment() -> None:
-    """Run studies: many policies under many conditions, with statistics (docs/how-to/run-an-experiment.md)."""
+    """Run studies and sweeps: many policies under many conditions (docs/how-to/run-an-experiment.md)."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from stratsim.experiment.study import Study
 
-__all__ = ["show_saturations", "show_tables"]
+__all__ = ["show_saturations", "show_sweep", "show_tables"]
 
 
 def show_saturations(points: Iterable[Mapping[str, Any]]) -> None:
@@ -79,3 +79,32 @@ def show_tables(study: Study, summary: Mapping[str, Any]) -> None:
             f"largest gain: {difference['mean']:+.2f} pp [{difference['lo']:+.2f}, {difference['hi']:+.2f}] "
             f"against {best['against']}, at {cell}"
         )
+
+
+def show_sweep(summary: Mapping[str, Any]) -> None:
+    """Print the means of a sweep, each with the half width of its interval."""
+    cells = summary["cells"]
+    axes = list(dict.fromkeys(axis for entry in cells for axis in entry["cell"]))
+    figures = list(cells[0]["figures"]) if cells else []
+    rows = [
+        (
+            *(_word(entry["cell"].get(axis)) for axis in axes),
+            entry["policy"],
+            str(entry["seeds"]),
+            *(text for name in figures for text in _with_reach(entry["figures"][name])),
+        )
+        for entry in cells
+    ]
+    heading(summary["title"])
+    columns = (*axes, "policy", "seeds", *(column for name in figures for column in (name, "+-")))
+    table(columns, rows, left=len(axes) + 1)
+    click.echo(f"means over the seeds; +-: half width of the {summary['level'] * 100:g} % t interval")
+
+
+def _word(value: Any) -> str:
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _with_reach(figure: Mapping[str, float | None]) -> tuple[str, str]:
+    low, high = figure["low"], figure["high"]
+    return number(figure["mean"]), "-" if low is None or high is None else number((high - low) / 2, 2)

@@ -1,0 +1,177 @@
+"""Sweeps from the command line: the example, what is printed, and a driver that is killed."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stratsim import bundled
+from stratsim.cli import main
+from stratsim.experiment.spec import read_config
+
+EXAMPLE = bundled.find("experiments", "sweep-loads")
+SWEEP = """
+title = "many short runs"
+
+[sweep]
+seeds = [1, 2, 3, 4, 5, 6, 7, 8]
+
+[base]
+profile = "asymmetric-six"
+
+[arrivals]
+requests = 800
+
+[axes]
+load = [0.8, 1.5, 2.0]
+policy = ["fifo", "edf", "priority-edf"]
+"""
+SMALL = ("--set", "arrivals.requests=50", "--set", "sweep.seeds=[1, 2]")
+RUNS = 8 * 3 * 3
+
+
+def rows(folder):
+    path = Path(folder) / "results.csv"
+    return path.read_text().count("\n") - 1 if path.exists() else 0
+
+
+@pytest.mark.slow
+def test_the_example_runs_in_two_processes(call):
+    ran = call("experiment", "run", EXAMPLE, "--out", "out", "--jobs", 2)
+    assert (ran.status, ran.err) == (0, "")
+    data = read_config(EXAMPLE)
+    least = len(data["axes"]["load"]) * 4 * len(data["sweep"]["seeds"])
+    assert least < rows("out") <= least // len(data["sweep"]["seeds"]) * data["sweep"]["until"]["most"]
+    (summary,) = json.loads(Path("out/summary.json").read_text())["sweeps"]
+    assert {entry["cell"]["load"] for entry in summary["cells"]} == set(data["axes"]["load"])
+    for entry in summary["cells"]:
+        figure = entry["figures"]["high_violation"]
+        narrow = (figure["high"] - figure["low"]) / 2 <= data["sweep"]["until"]["half_width"]
+        assert narrow or entry["seeds"] == data["sweep"]["until"]["most"]
+
+
+def test_a_sweep_can_be_planned(call, write):
+    ran = call("experiment", "plan", write("sweep.toml", SWEEP), "--jobs", 2, "--set", "arrivals.requests=100")
+    assert ran.status == 0
+    assert f"cells 3, runs {RUNS}\n" in ran.out
+    assert re.search(r"about \d+ s with 2 jobs", ran.out)
+    counted = call("experiment", "plan", "sweep.toml", "--no-time", "--set", "sweep.seeds=[1]")
+    assert "cells 3, runs 9\n" in counted.out
+    assert "about" not in counted.out
+
+
+def test_what_was_found_is_shown_again(call, write):
+    ran = call("experiment", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
+    assert ran.status == 0
+    assert ran.out.endswith("18 runs made, 0 failed, 18 rows; written to out\n")
+    shown = call("experiment", "show", "out")
+    assert shown.status == 0
+    assert ran.out.startswith(shown.out)
+    document = call("experiment", "show", "out", "--json").document
+    assert document == json.loads(Path("out/summary.json").read_text())
+
+
+def test_resume_needs_the_folder_alone(call, write):
+    call("experiment", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
+    before = Path("out/results.csv").read_bytes()
+    lines = before.splitlines(keepends=True)
+    Path("out/results.csv").write_bytes(b"".join(lines[:5]) + lines[7][:30])
+    Path("sweep.toml").unlink()
+    ran = call("experiment", "resume", "out")
+    assert ran.out.endswith("14 runs made, 0 failed, 18 rows; written to out\n")
+    assert Path("out/results.csv").read_bytes() == before
+
+
+def test_resume_goes_on_with_a_study_too(call, write):
+    study = (
+        'title = "t"\n[arrivals]\nrequests = 60\n[axes]\nprofile = ["asymmetric-six"]\nload = [0.8]\n'
+        '[policies.fifo]\npolicy = "fifo"\nrole = "strait"\n[seeds]\npilot = [1]\nresults = [11, 12]\n'
+        "[saturation]\nrequests = 200\nwidth = 0.2\nconcurrency = [1]\n"
+    )
+    call("experiment", "run", write("study.toml", study), "--out", "out")
+    before = Path("out/results.csv").read_bytes()
+    Path("out/results.csv").write_bytes(before[: before.index(b"\n") + 1])
+    ran = call("experiment", "resume", "out")
+    assert (ran.status, Path("out/results.csv").read_bytes()) == (0, before)
+
+
+def test_a_row_can_be_repeated_with_all_of_its_requests(call, write):
+    call("experiment", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
+    row = dict(zip(*(line.split(",") for line in Path("out/results.csv").read_text().splitlines()[:2]), strict=False))
+    ran = call("experiment", "replay", "out", row["spec_sha256"][:12], "--out", "why")
+    assert ran.status == 0
+    assert "fifo at C = 2, seed 1" in ran.out
+    (found,) = json.loads(Path("why/summary.json").read_text())["runs"]
+    assert found["classes"]["high"]["arrived"] + found["classes"]["low"]["arrived"] == 50
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("run", "sweep.toml", "--out", "out", "--quick"), "sweep.toml: a sweep has no [quick]; --set changes it"),
+        (("run", "study.toml", "--out", "out", "--set", "load=1"), "study.toml: --set is for sweeps"),
+        (("run", "sweep.toml", "--out", "out", "--set", "lod=1"), "sweep.toml: unknown field 'lod'"),
+        (("run", "sweep.toml", "--out", "out", "--set", "load=0"), "load must be > 0"),
+        (("plan", "sweep.toml", "--set", "base.seed=1"), "sweep.toml: seeds are said in [sweep] - at $.base"),
+        (("resume", "nowhere"), "nowhere: there is no study and no sweep"),
+        (("show", "nowhere"), "nowhere: there is no study"),
+    ],
+)
+def test_what_cannot_be_is_one_line(refused, write, argv, message):
+    write("sweep.toml", SWEEP)
+    write("study.toml", 'title = "a study"\n')
+    assert message in refused("experiment", *argv)
+
+
+def _children(pid):
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += [int(each) for each in path.read_text().split()]
+    return found
+
+
+def _is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("options", [(), ("--dask", "local")], ids=["processes", "dask"])
+def test_a_killed_driver_loses_the_runs_in_flight_alone(call, write, options):
+    """SIGKILL in the midst of it: no process goes on, and resuming gives the bytes of a sweep that nobody touched."""
+    if options:
+        pytest.importorskip("distributed", reason="needs Dask: pip install 'stratsim[dask]'")
+    file = write("sweep.toml", SWEEP)
+    assert main(["experiment", "run", file, "--out", "whole"]) == 0
+    code = "import sys; from stratsim.cli import main\nif __name__ == '__main__': sys.exit(main(sys.argv[1:]))"
+    argv = ["experiment", "run", file, "--out", "killed", "--jobs", "2", *options]
+    driver = subprocess.Popen([sys.executable, "-c", code, *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        give_up = time.monotonic() + 90
+        while rows("killed") < 10 and driver.poll() is None and time.monotonic() < give_up:
+            time.sleep(0.002)
+        workers = _children(driver.pid)
+        os.kill(driver.pid, signal.SIGKILL)
+    finally:
+        driver.kill()
+        driver.wait()
+    done = rows("killed")
+    assert 10 <= done < RUNS, "it was not killed in the midst of it"
+    assert len(workers) >= 2
+    give_up = time.monotonic() + 30
+    while any(map(_is_alive, workers)) and time.monotonic() < give_up:
+        time.sleep(0.02)
+    assert not any(map(_is_alive, workers))
+    assert rows("killed") == done
+    ran = call("experiment", "resume", "killed", "--jobs", 2)
+    assert f"{RUNS - done} runs made, 0 failed, {RUNS} rows" in ran.out
+    assert Path("killed/results.csv").read_bytes() == Path("whole/results.csv").read_bytes()
