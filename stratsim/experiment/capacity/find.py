@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from stratsim.policy.registry import parse_policies
 from stratsim.stats.intervals import mean_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from stratsim.experiment.run import Inputs
     from stratsim.experiment.spec import RunSpec
@@ -97,7 +98,7 @@ def find_capacities(
             probe = _prober(spec, run, call.text, seeds, work, progress)
             found = find_rate(probe, spec.target, start=spec.start * full, precision=spec.precision)
             capacities.append(_described(call.text, found, spec, full))
-    notes = [*inputs.notes, *_warnings(spec, inputs, capacities)]
+    notes = [*_without_rate(inputs.notes), *_warnings(spec, inputs, capacities)]
     manifest = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, notes)
     del manifest["offered_load"]
     return {
@@ -112,6 +113,14 @@ def find_capacities(
         "notes": notes,
         "manifest": manifest,
     }
+
+
+_RATE = re.compile(r"rate \([^)]*\)(; )?")
+
+
+def _without_rate(notes: Iterable[str]) -> Iterator[str]:
+    """Yield what was filled, but for the rate: that is what is looked for."""
+    return (_RATE.sub("", note) for note in notes)
 
 
 @contextmanager
