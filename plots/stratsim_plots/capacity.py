@@ -28,6 +28,8 @@ COLUMNS = (
     *("goodput_per_s", "goodput_low", "goodput_high", "origin"),
 )
 _BAR = 0.36
+_ROOMY = 0.15
+"""Share of the axis from which on a bar has room for its number."""
 
 
 def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
@@ -78,13 +80,14 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     names = [style.wrap(name, 24) for name in short_names(list(frame["series"])).values()]
     figure = style.new_figure(1.15 + 0.38 * len(frame))
     axes = figure.subplots()
+    reach = frame[["rate_per_s", "above_per_s", "goodput_high"]].max().max()
+    width = 1.16 * (float(reach) if reach > 0 else 1.0)
+    axes.set_xlim(0, width)
     for at, row in enumerate(frame.to_dict("records")):
-        _bars(axes, row, at)
+        _bars(axes, row, at, roomy=row["rate_per_s"] > _ROOMY * width)
     axes.set_yticks(range(len(frame)), names)
     axes.set_ylim(len(frame) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-    reach = frame[["rate_per_s", "above_per_s", "goodput_high"]].max().max()
-    axes.set_xlim(0, 1.16 * (float(reach) if reach > 0 else 1.0))
     axes.set_xlabel("Requests per second")
     handles: list[Any] = [
         Patch(facecolor=style.BLUE, label="rate that meets the target"),
@@ -99,8 +102,8 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     return figure
 
 
-def _bars(axes: Axes, row: dict[Any, Any], at: int) -> None:
-    """Draw the bars of one policy, or say that there are none."""
+def _bars(axes: Axes, row: dict[Any, Any], at: int, *, roomy: bool) -> None:
+    """Draw the bars of one policy, or say that there are none; its rate stands in a bar that has room for it."""
     if np.isnan(row["rate_per_s"]):
         _note(axes, 0, at, "misses the target at every rate")
         return
@@ -114,11 +117,21 @@ def _bars(axes: Axes, row: dict[Any, Any], at: int) -> None:
     if not np.isnan(row["expected_per_s"]):
         axes.plot([row["expected_per_s"]], [at - _BAR / 2], "D", color="black", markerfacecolor="white", markersize=3,
                   markeredgewidth=0.7, zorder=4)  # fmt: skip
-    _note(axes, end, at - _BAR / 2, f"{row['rate_per_s']:.4g}")
+    rate = _number(row["rate_per_s"])
+    if roomy:
+        place: dict[str, Any] = {"xytext": (-3, 0), "textcoords": "offset points", "va": "center", "ha": "right"}
+        axes.annotate(rate, (row["rate_per_s"], at - _BAR / 2), **place, fontsize=6, color="white", zorder=4)
+    else:
+        _note(axes, end, at - _BAR / 2, rate)
     error = [[row["goodput_per_s"] - row["goodput_low"]], [row["goodput_high"] - row["goodput_per_s"]]]
     axes.barh(at + _BAR / 2, row["goodput_per_s"], _BAR, color=style.ORANGE, edgecolor="white", hatch="////",
               linewidth=0.3, xerr=error, error_kw={"elinewidth": 0.7, "capsize": 1.5}, zorder=2)  # fmt: skip
-    _note(axes, row["goodput_high"], at + _BAR / 2, f"{row['goodput_per_s']:.4g}")
+    _note(axes, row["goodput_high"], at + _BAR / 2, _number(row["goodput_per_s"]))
+
+
+def _number(value: float) -> str:
+    """Return three significant digits, all of those before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def _note(axes: Axes, x: float, y: float, text: str) -> None:

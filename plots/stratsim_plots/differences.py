@@ -77,7 +77,7 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     names = short_names(policies)
     lines = cells if len(cells) > 1 else policies
     labels = [style.wrap(name, 24) for name in (cells if len(cells) > 1 else names.values())]
-    each_in = 0.10 + 0.09 * (len(policies) if len(cells) > 1 else 1) + 0.05 * max(label.count("\n") for label in labels)
+    each_in = 0.12 + 0.10 * (len(policies) if len(cells) > 1 else 1) + 0.05 * max(label.count("\n") for label in labels)
     legend = [style.wrap(name, 24) for name in names.values()] if len(cells) > 1 else []
     height_in = 0.75 + len(classes) * (0.3 + each_in * len(lines)) + style.legend_height_in(legend or [""], 2)
     figure = style.new_figure(height_in)
@@ -86,17 +86,19 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
         axes.axvline(0, color="#606060", linewidth=0.7, zorder=1)
         for row in frame[frame["class"] == name].to_dict("records"):
             number = policies.index(row["policy"])
-            shift = 0.7 * (number / max(len(policies) - 1, 1) - 0.5) if len(cells) > 1 and len(policies) > 1 else 0.0
+            shift = 0.5 * (number / max(len(policies) - 1, 1) - 0.5) if len(cells) > 1 and len(policies) > 1 else 0.0
             at = lines.index(row["cell"] if len(cells) > 1 else row["policy"]) + shift
             _estimate(axes, row, at, number if len(cells) > 1 else 0)
         axes.set_yticks(range(len(lines)), labels)
         axes.set_ylim(len(lines) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
+        for edge in range(1, len(lines) if len(cells) > 1 else 0):
+            axes.axhline(edge - 0.5, color="#d0d0d0", linewidth=0.4)
         axes.set_title(f"{name} priority", loc="left", fontsize=7)
     title, unit, _ = _SHOWN[str(frame["metric"].iloc[0])]
     baselines = list(dict.fromkeys(frame["baseline"]))
-    against = style.wrap(short_names(baselines)[baselines[0]] if len(baselines) == 1 else "the baseline", 30)
-    panels[-1].set_xlabel(f"{title}: difference to {against} ({unit})")
+    against = short_names(baselines)[baselines[0]] if len(baselines) == 1 else "the baseline"
+    panels[-1].set_xlabel(style.wrap(f"{title}: difference to {against} ({unit})", 48))
     _legend(figure, legend)
     style.footer(figure, f"Filled: p Holm below 5 %; bars: {frame['interval'].iloc[0]}; {frame['origin'].iloc[0]}")
     return figure

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from stratsim.errors import SpecError
 from stratsim.export.comparing.sweep import axes_of
@@ -87,12 +88,15 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     axes.set(xlim=(0, limit), ylim=(0, limit), xlabel="Violations, high priority (%)")
     axes.set_ylabel("Violations, low priority (%)")
     axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.annotate("low priority pays", (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=6, color="#606060")
-    axes.annotate(
-        "high priority pays", (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=6, color="#606060"
-    )
+    axes.annotate("high priority pays", (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=6, color="#606060")
     handles = [Line2D([], [], label=name, **style.look(n) | {"linestyle": "none"}) for n, name in enumerate(names)]
     style.legend_above(figure, handles, 2)
-    note = "Small: a run each; large: their mean; " if repeated else ""
+    several = frame["conditions"].nunique() > 1
+    note = (
+        f"Small: a run each; large: their mean{' at each of the conditions' if several else ''}; " if repeated else ""
+    )
     style.footer(figure, note + str(frame["origin"].iloc[0]))
     return figure

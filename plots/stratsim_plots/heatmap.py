@@ -27,6 +27,8 @@ COLUMNS = ("policy", "x_name", "x", "y_name", "y", "metric", "value", "runs", "o
 _COLOURS = "cividis"
 """Grows evenly in lightness, also for people with colour-vision deficiencies and in grey print."""
 _ACROSS = 3
+_SHORT = 8
+"""Characters of a name that has room below its column."""
 
 
 def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
@@ -40,7 +42,8 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
     rows = study_rows(paths[0], options)
     metric = options.metric or METRIC
     axes = axes_of(rows)
-    figures = [name for name in rows.columns[rows.columns.get_loc(axes[-1] if axes else "policy") + 1 :]]
+    names = list(rows.columns)
+    figures = names[names.index(axes[-1] if axes else "policy") + 1 :]
     if metric not in rows.columns or not pd.api.types.is_numeric_dtype(rows[metric]):
         known = [name for name in figures if pd.api.types.is_numeric_dtype(rows[name])]
         raise SpecError(f"{paths[0]}: has no figure {metric!r}; {suggest(metric, known)}")
@@ -74,7 +77,9 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     """Draw a panel per policy with one scale for all; each place says its value."""
     policies = list(dict.fromkeys(frame["policy"]))
     names = short_names(policies)
-    x, y = (_ordered(frame[name]) for name in ("x", "y"))
+    x, y = _ordered(frame["x"]), _ordered(frame["y"])
+    if str(frame["y_name"].iloc[0]) == "policy":
+        y = y[::-1]  # the first on top, as in every other figure
     across = min(len(policies), _ACROSS)
     rows = -(-len(policies) // across)
     height_in = 0.8 + rows * (0.35 + max(0.24 * len(y), 0.55))
@@ -96,7 +101,9 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     bar = figure.colorbar(image, ax=list(panels.flat), label=style.wrap(f"{frame['metric'].iloc[0]}{unit}", 24))
     bar.outline.set_linewidth(0.4)
     most = int(frame["runs"].max())
-    style.footer(figure, f"{f'Means over up to {most} runs' if most > 1 else 'One run each'}; {frame['origin'].iloc[0]}")
+    style.footer(
+        figure, f"{f'Means over up to {most} runs' if most > 1 else 'One run each'}; {frame['origin'].iloc[0]}"
+    )
     return figure
 
 
@@ -108,12 +115,20 @@ def _panel(
     for row in frame.to_dict("records"):
         grid[y.index(str(row["y"])), x.index(str(row["x"]))] = scale * row["value"]
     image = axes.imshow(grid, cmap=_COLOURS, vmin=ends[0], vmax=ends[1], aspect="auto", origin="lower")
+    for edge in range(1, len(x)):
+        axes.axvline(edge - 0.5, color="white", linewidth=0.8)
+    for edge in range(1, len(y)):
+        axes.axhline(edge - 0.5, color="white", linewidth=0.8)
     middle = (ends[0] + ends[1]) / 2
     for (line, column), value in np.ndenumerate(grid):
-        text = "-" if np.isnan(value) else f"{value:.3g}"
-        colour = "white" if value < middle else "black"
+        text = "-" if np.isnan(value) else f"{value:#.3g}".rstrip(".")
+        colour = "white" if value < middle else "black"  # on no colour at all, which is white, too
         axes.annotate(text, (column, line), ha="center", va="center", fontsize=5.5, color=colour)
-    axes.set_xticks(range(len(x)), [style.wrap(name, 14) for name in x])
+    axes.set_xticks(range(len(x)), [style.wrap(name, 22) for name in x])
+    if max(len(name) for name in x) > _SHORT:
+        axes.tick_params(axis="x", labelrotation=20, labelsize=6)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(y)), [style.wrap(name, 22) for name in y])
     axes.grid(visible=False)
     return image

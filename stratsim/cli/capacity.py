@@ -39,7 +39,9 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
     help="Largest share of violations by class: high, low, or all.",
 )
 @click.option("--policy", metavar="LIST", help="Policies, by comma, as for `stratsim replay`. [default: the same four]")
-@click.option("--seeds", type=int, default=8, show_default=True, metavar="N", help="Seeds at each rate, from --seed on.")
+@click.option(
+    "--seeds", type=int, default=8, show_default=True, metavar="N", help="Seeds at each rate, from --seed on."
+)
 @click.option("--seed", type=int, metavar="N", help="The first seed. [default: 0]")
 @click.option(
     "--arrivals",
@@ -49,7 +51,9 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
 )
 @click.option("--requests", type=int, metavar="N", help="With --arrivals: how many. [default: 10000]")
 @click.option("--cv", type=float, metavar="X", help="With --arrivals gamma: coefficient of variation of the gaps.")
-@click.option("--precision", default="1%", show_default=True, metavar="SHARE", help="How closely the rate is bracketed.")
+@click.option(
+    "--precision", default="1%", show_default=True, metavar="SHARE", help="How closely the rate is bracketed."
+)
 @click.option("--start", type=float, default=0.5, show_default=True, metavar="X", help="First load to try.")
 @click.option("--profile", metavar="NAME|FILE", help="The GPU (`stratsim profile list`). [default: a100-80gb-parvagpu]")
 @click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: the topology's, or 1]")
@@ -164,7 +168,15 @@ def _say(policy: str, probe: Probe, meets: bool) -> None:
     click.echo(f"{policy} at {probe.rate:.4g}/s: {shares}: {'meets' if meets else 'misses'} the target", err=True)
 
 
-_COLUMNS = ("policy", "met up to /s", "load", "mean meets up to", "surely missed at", "viol % there", "goodput /s there")
+_COLUMNS = (
+    "policy",
+    "met up to /s",
+    "load",
+    "mean meets up to",
+    "surely missed at",
+    "viol % there",
+    "goodput /s there",
+)
 
 
 def _print(document: Mapping[str, Any]) -> None:

@@ -53,7 +53,9 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md d
 @click.option(
     "--quantile", type=float, default=0.5, show_default=True, metavar="Q", help="Quantile over seeds beside the mean."
 )
-@click.option("--resamples", type=int, default=1000, show_default=True, metavar="N", help="Of the bootstrap of one run.")
+@click.option(
+    "--resamples", type=int, default=1000, show_default=True, metavar="N", help="Of the bootstrap of one run."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
 def compare(paths: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Compare policies on the same requests: figures, differences to a baseline, and how sure these are.
@@ -132,13 +134,16 @@ def _method(document: Mapping[str, Any]) -> str:
     """Return what the intervals are."""
     seeds, blocks, warmup_s = document["seeds"], document["blocks"], document["warmup_s"]
     if blocks is None:
-        text = f"intervals: Student's t over {len(seeds)} seeds, differences paired by seed; of quantiles: order statistics"
+        text = f"intervals: Student's t over {len(seeds)} seeds, differences paired by seed; "
+        text += "of quantiles: order statistics"
     else:
         text = (
-            f"intervals: block bootstrap over time of one run, {blocks['blocks']} blocks of {blocks['length']} requests, "
-            f"{blocks['resamples']} resamples"
+            f"intervals: block bootstrap over time of one run, {blocks['blocks']} blocks of {blocks['length']} requests"
         )
+        text += f", {blocks['resamples']} resamples"
     if warmup_s is not None:
         text += f"; measured from {warmup_s:.3g} s after the first arrival"
     count = document["differences"]
-    return text + (f"\np Holm accounts for all {count} differences shown; an interval stands for itself" if count else "")
+    return text + (
+        f"\np Holm accounts for all {count} differences shown; an interval stands for itself" if count else ""
+    )

@@ -19,8 +19,8 @@ def quantile_interval(values: ArrayLike, q: float = 0.5, level: float = 0.95) ->
     """Return the q-quantile over independent replications between two order statistics; None if n does not allow it.
 
     The interval is from the l-th to the u-th smallest. The number of values at or below the true quantile is binomial,
-    so it covers with probability P(l <= Bin(n, q) < u) at least. Each side errs with (1 - level) / 2 at most, and l and u
-    are as close as that allows. A median needs 6 values at 95 %, the 0.9-quantile 36. `mean` holds the estimate
+    so it covers with probability P(l <= Bin(n, q) < u) at least. Each side errs with (1 - level) / 2 at most, and l and
+    u are as close as that allows. A median needs 6 values at 95 %, the 0.9-quantile 36. `mean` holds the estimate
     (type 7).
 
     Args:

@@ -19,7 +19,7 @@ def mser(values: ArrayLike, batch: int = 5) -> int | None:
 
         d = argmin over d <= m / 2 of sum over i >= d of (z(i) - mean of those)^2 / (m - d)^2
 
-    The smallest such d. A minimum at the last d that may be is none: the start goes on. Fewer than 10 means are too few.
+    The smallest such d. A minimum at the last d that may be is none: the start goes on. Below 10 means nothing is said.
 
     Args:
         values: In order of time, shape (n,), finite.
@@ -31,7 +31,7 @@ def mser(values: ArrayLike, batch: int = 5) -> int | None:
     """
     x = np.asarray(values, dtype=np.float64)
     count = len(x) // batch
-    if count < 10:  # noqa: PLR2004
+    if count < 10:
         return None
     z = x[: count * batch].reshape(count, batch).mean(axis=1)
     z = z - z.mean()  # the same sums, with less rounding

@@ -44,6 +44,6 @@ def test_another_rate_only_stretches_the_requests_of_a_seed(one_server):
     """By hand: D/D/1 answers each request after 10 ms as long as they come more than 10 ms apart."""
     spec = CapacitySpec(one_server, {"all": 0.0}, Arrivals("periodic", 2000), seeds=2, precision=0.001)
     (found,) = find_capacities(spec)["capacities"]
-    # Faster, the queue grows by 1 - 100 / rate a request; the last waits 2000 times as long: over 30 ms from 100.15/s on.
+    # Faster, each waits 10 ms less a gap longer than the one before: the last over 30 ms from 100.15/s on.
     assert found["rate_per_s"] == pytest.approx(100 / (1 - 3 / 2000), rel=0.0015)
     assert math.isclose(found["rate_per_s"], found["expected_per_s"], rel_tol=0.001)

@@ -58,7 +58,7 @@ class CapacitySpec:
     start: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.seeds < 2:  # noqa: PLR2004
+        if self.seeds < 2:
             raise SpecError(f"seeds must be at least 2, as one sample has no interval, got {self.seeds}")
         if not 0 < self.precision < 1:
             raise SpecError(f"precision must be above 0 and below 1, got {self.precision}")
@@ -224,5 +224,3 @@ def _warnings(spec: CapacitySpec, inputs: Inputs, capacities: list[dict[str, Any
 def _equal(samples: Mapping[str, list[float]]) -> bool:
     """Whether all seeds gave the same, and not only that nothing or everything was missed."""
     return all(len(set(sample)) == 1 and 0 < sample[0] < 1 for sample in samples.values())
-
-

@@ -98,7 +98,9 @@ def run_job(job: Job) -> dict[str, float]:
     try:
         classes = summarize(result, warmup_s=job.spec.warmup_s)["classes"]
     except SpecError as error:
-        raise SpecError(f"at {job.rate:.4g} requests/s: {error}; more requests or a shorter warm-up leave more") from None
+        raise SpecError(
+            f"at {job.rate:.4g} requests/s: {error}; more requests or a shorter warm-up leave more"
+        ) from None
     figures = {f"goodput_{name}": classes[name]["goodput_per_s"] for name in ("high", "low")}
     figures[f"goodput_{ALL}"] = sum(figures.values())
     figures |= {name: each["violation"] for name, each in classes.items() if each["violation"] is not None}

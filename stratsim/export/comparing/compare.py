@@ -63,10 +63,10 @@ class Asked:
                 raise SpecError(f"no metric {metric!r}; {suggest(metric, METRICS)}")
         if not (0 < self.level < 1 and 0 < self.quantile < 1):
             raise SpecError(f"level and quantile must be within (0, 1), got {self.level} and {self.quantile}")
-        if self.resamples < 100:  # noqa: PLR2004
+        if self.resamples < 100:
             raise SpecError(f"resamples must be at least 100, got {self.resamples}")
 
-    def keys(self) -> list[tuple[str, str]]:
+    def wanted(self) -> list[tuple[str, str]]:
         """Return the classes and metrics to report."""
         return [(name, metric) for name in CLASSES for metric in METRICS if not self.metrics or metric in self.metrics]
 
@@ -99,17 +99,16 @@ def _of_sweep(path: str | os.PathLike[str], asked: Asked) -> dict[str, Any]:
             raise SpecError(f"no run of policy {policy!r}; {suggest(policy, known)}")
     if asked.policies:
         frame = frame[frame["policy"].isin(asked.policies)].reset_index(drop=True)
-    found, notes = samples_by_cell(frame)
+    found, seeds, notes = samples_by_cell(frame)
     rows: list[Row] = []
     bases = {}
     for cell, samples in found.items():
         order = with_baseline_first(list(samples), asked.baseline)
-        if len(order) < 2:  # noqa: PLR2004
+        if len(order) < 2:
             raise SpecError(f"there is nothing to compare with{f' at {cell}' if cell else ''}: only {order[0]}")
         bases[cell] = order[0]
-        keys = [key for key in asked.keys() if all(key in each for each in samples.values())]
+        keys = [key for key in asked.wanted() if all(key in each for each in samples.values())]
         rows += replicated({name: samples[name] for name in order}, keys, asked.level, asked.quantile, cell)
-    seeds = sorted(int(seed) for seed in set(frame["seed"]))
     return _document(asked, with_holm(rows), bases, seeds, None, None, notes)
 
 
@@ -124,7 +123,7 @@ def _of_folders(paths: Sequence[str | os.PathLike[str]], asked: Asked) -> dict[s
         variant.label: [Measured(frames[variant.label, seed], run, warmup_s) for seed, run in variant.runs.items()]
         for variant in order
     }
-    keys = asked.keys()
+    keys = asked.wanted()
     if any(frame["slowdown"].notna().sum() < frame["latency_s"].notna().sum() for frame in frames.values()):
         notes.append("no mean_slowdown: the profile or the topology of these runs cannot be found unchanged")
         keys = [key for key in keys if key[1] != "mean_slowdown"]
@@ -148,10 +147,9 @@ def _samples(runs: Sequence[Measured]) -> dict[tuple[str, str], list[float]]:
 def _short(blocks: Blocks) -> list[str]:
     if blocks.count >= _FEW_BLOCKS:
         return []
-    return [
-        f"{blocks.requests} requests are only {blocks.count} blocks of {blocks.length}: the run is short beside how long "
-        "its queue remembers, and these intervals are too narrow; replay several seeds"
-    ]
+    few = f"{blocks.requests} requests are only {blocks.count} blocks of {blocks.length}"
+    why = "the run is short beside how long its queue remembers, and these intervals are too narrow"
+    return [f"{few}: {why}; replay several seeds"]
 
 
 def _same_requests(variants: Sequence[Variant]) -> dict[tuple[str, int], pd.DataFrame]:

@@ -119,7 +119,7 @@ class Measured:
         return len(self.met)
 
     def violated(self, name: str) -> Floats | None:
-        """Return 1 for each request of the class that missed, else 0, in order of arrival; None if none has a deadline."""
+        """Return 1 for each request of the class that missed, 0 for others, by arrival; None if none has a deadline."""
         found = self._classes[name]
         return (found.chosen & ~self.met).astype(np.float64) if found.judged else None
 

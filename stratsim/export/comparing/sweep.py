@@ -46,12 +46,14 @@ def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = ()) -> pd.Da
         figures = [name for name in names if name.partition("_")[0] in CLASSES]
         first = list(names).index(figures[0]) if figures else len(names)
         text = {name: str for name in names[:first] if name != "seed"}
-        frame = pd.read_csv(table, dtype=text, keep_default_na=False, na_values=dict.fromkeys(names[first:], [""]))
+        frame = pd.read_csv(table, dtype=text, keep_default_na=False, na_values={name: [""] for name in names[first:]})
     except (OSError, ValueError) as error:
         raise SpecError(f"{table}: cannot be read: {error}") from error
     missing = [name for name in _NEEDED if name not in names]
     if missing or not figures:
-        raise SpecError(f"{table}: is no table of runs: it has no column {missing[0] if missing else 'high_violation'!r}")
+        raise SpecError(
+            f"{table}: is no table of runs: it has no column {missing[0] if missing else 'high_violation'!r}"
+        )
     if "phase" in names and (frame["phase"] == "results").any():
         frame = frame[frame["phase"] == "results"]
     return _kept(frame, where, table)
@@ -77,8 +79,8 @@ def axes_of(frame: pd.DataFrame) -> list[str]:
     return [name for name in names[:first] if name not in _NO_CONDITION and not (slots and name == _SLOTS)]
 
 
-def samples_by_cell(frame: pd.DataFrame) -> tuple[dict[str, Samples], list[str]]:
-    """Return the figures by conditions, variant, class and metric, one per seed that all have, and notes.
+def samples_by_cell(frame: pd.DataFrame) -> tuple[dict[str, Samples], list[int], list[str]]:
+    """Return the figures by conditions, variant, class and metric, one per seed that all have; the seeds; notes.
 
     Raises:
         SpecError: a variant has a seed twice, or ran with other requests than the others.
@@ -88,7 +90,9 @@ def samples_by_cell(frame: pd.DataFrame) -> tuple[dict[str, Samples], list[str]]
     frame = frame.assign(cell=[_named(row, varying) for row in frame[varying].to_dict("records")])
     found: dict[str, Samples] = {}
     notes = []
-    for cell, rows in frame.groupby("cell", sort=False):
+    used: set[int] = set()
+    for name, rows in frame.groupby("cell", sort=False):
+        cell = str(name)
         labelled = rows.assign(variant=_labels(rows))
         seeds = _common_seeds(labelled)
         here = f" of {cell}" if cell else ""
@@ -96,12 +100,13 @@ def samples_by_cell(frame: pd.DataFrame) -> tuple[dict[str, Samples], list[str]]
             raise SpecError(f"the policies{here} have {len(seeds)} seeds in common; a comparison needs at least 2")
         if len(seeds) < labelled["seed"].nunique():
             notes.append(f"only the {len(seeds)} seeds that all policies{here} have are compared")
-        _check_arrived(labelled, str(cell))
-        found[str(cell)] = {
+        _check_arrived(labelled, cell)
+        used |= set(seeds)
+        found[cell] = {
             str(variant): _figures(own.set_index("seed").loc[seeds])
             for variant, own in labelled.groupby("variant", sort=False)
         }
-    return found, notes
+    return found, sorted(used), notes
 
 
 def _named(row: dict[Any, Any], names: Sequence[str]) -> str:
@@ -112,7 +117,8 @@ def _labels(rows: pd.DataFrame) -> list[str]:
     """Return each row's policy, with its setting and C where one policy has several here."""
     choices = [name for name in ("setting", _SLOTS) if name in rows.columns]
     several = {
-        policy: [name for name in choices if own[name].nunique() > 1] for policy, own in rows.groupby("policy", sort=False)
+        policy: [name for name in choices if own[name].nunique() > 1]
+        for policy, own in rows.groupby("policy", sort=False)
     }
     short = {_SLOTS: "C="}
     return [
@@ -137,7 +143,9 @@ def _check_arrived(rows: pd.DataFrame, cell: str) -> None:
             uneven = rows.groupby("seed")[name].nunique()
             if (uneven > 1).any():
                 seed = uneven[uneven > 1].index[0]
-                raise SpecError(f"policies served different requests{f' at {cell}' if cell else ''}, seed {seed}: {name}")
+                raise SpecError(
+                    f"policies served different requests{f' at {cell}' if cell else ''}, seed {seed}: {name}"
+                )
 
 
 def _figures(rows: pd.DataFrame) -> dict[tuple[str, str], list[float]]:

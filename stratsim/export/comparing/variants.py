@@ -64,9 +64,11 @@ def find_variants(results: Sequence[StoredResults], policies: Sequence[str] = ()
             raise SpecError(f"no run of policy {policy!r}; {suggest(policy, known)}")
     chosen = [run for run in runs if not policies or run.policy in policies]
     found = _by_settings(chosen) or _by_folder(chosen)
-    if len(found) < 2:  # noqa: PLR2004
+    if len(found) < 2:
         only = found[0].label if found else "none"
-        raise SpecError(f"there is nothing to compare with: only {only}; give two policies, or two folders of equal seeds")
+        raise SpecError(
+            f"there is nothing to compare with: only {only}; give two policies, or two folders of equal seeds"
+        )
     seeds = sorted({seed for variant in found for seed in variant.runs})
     for variant in found:
         for seed in seeds:
