@@ -23,7 +23,7 @@ __all__ = ["capacity"]
     epilog="""\b
 Examples:
   stratsim capacity --policy edf,priority-edf --target-violation high=1%
-  stratsim capacity --arrivals poisson --requests 5000 --policy strait,edf --target-violation high=1%,low=5% --seeds 10
+  stratsim capacity --arrivals poisson --policy strait,edf --target-violation high=1%,low=5% --seeds 10
   stratsim capacity requests.csv --gpus 2 --target-violation all=2% --jobs 8 --out capacity.json
   stratsim plot capacity.json --kind capacity --out capacity.pdf
 
