@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from stratsim.errors import SpecError
-from stratsim.export.comparing.sweep import axes_of
+from stratsim.export.comparing.sweep import axes_of, variant_labels
 from stratsim.export.read import read_results
 from stratsim_plots import style
 from stratsim_plots.series import Options, check_comparable, select, short_names
@@ -45,7 +45,9 @@ def _of_study(path: Any, options: Options) -> pd.DataFrame:
             raise SpecError(f"{path}: has no column {name}")
     axes = [name for name in axes_of(rows) if rows[name].nunique() > 1]
     named = [", ".join(f"{name} {row[name]}" for name in axes) for row in rows[axes].to_dict("records")]
-    return rows.assign(conditions=named, violation_high=rows["high_violation"], violation_low=rows["low_violation"])
+    rows = rows.assign(conditions=named, violation_high=rows["high_violation"], violation_low=rows["low_violation"])
+    cells = [own.assign(policy=variant_labels(own)) for _, own in rows.groupby("conditions", sort=False)]
+    return pd.concat(cells, ignore_index=True)
 
 
 def _of_folders(paths: Sequence[Any], options: Options) -> pd.DataFrame:

@@ -48,11 +48,29 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
         known = [name for name in figures if pd.api.types.is_numeric_dtype(rows[name])]
         raise SpecError(f"{paths[0]}: has no figure {metric!r}; {suggest(metric, known)}")
     x, y = _chosen(rows, axes, options)
+    _check_one_run(rows, x, y)
     keys = list(dict.fromkeys(["policy", x, y]))
     found = rows.groupby(keys, sort=False)[metric].agg(["mean", "count"]).reset_index()
     policy = "" if "policy" in (x, y) else found["policy"]
     frame = pd.DataFrame({"x": found[x], "y": found[y], "value": found["mean"], "runs": found["count"]})
     return frame.assign(policy=policy, x_name=x, y_name=y, metric=metric, origin=origin_of(paths))[list(COLUMNS)]
+
+
+def _check_one_run(rows: pd.DataFrame, x: str, y: str) -> None:
+    """Raise if a policy ran twice with one seed at one place: with several settings, or several C."""
+    place = list(dict.fromkeys(["policy", x, y, "seed"]))
+    twice = rows[rows.duplicated(place, keep=False)]
+    if twice.empty:
+        return
+    policy = twice["policy"].iloc[0]
+    own = twice[twice["policy"] == policy]
+    several = [name for name in ("max_concurrency", "setting") if name in own.columns and own[name].nunique() > 1]
+    if not several:
+        raise SpecError(f"{policy} ran twice with seed {own['seed'].iloc[0]} at one place of the grid")
+    values = ", ".join(dict.fromkeys(own[several[0]].astype(str)))
+    raise SpecError(
+        f"{policy} ran with {several[0]} {values} at one place of the grid: choose one by --where {several[0]}=VALUE"
+    )
 
 
 def _chosen(rows: pd.DataFrame, axes: Sequence[str], options: Options) -> tuple[str, str]:

@@ -203,6 +203,13 @@ def test_settings_of_a_policy_are_told_apart_and_missing_seeds_are_said(call, he
     assert document["notes"] == ["only the 2 seeds that all policies have are compared"]
 
 
+def test_a_policy_stands_for_the_first_of_its_variants(call, here):
+    rows = [*runs("edf", [0.1, 0.2]), *runs("lax", [0.1, 0.3], slots=1), *runs("lax", [0.1, 0.2], slots=2)]
+    document = call("compare", study(here, rows), "--baseline", "lax", "--metric", "violation", "--json").document
+    assert document["baselines"] == {"": "lax, C=1"}
+    assert [row["variant"] for row in document["rows"]] == ["lax, C=1", "edf", "lax, C=2"]
+
+
 def test_a_table_that_cannot_be_compared_is_one_line(refused, here):
     name = study(here, [*runs("fifo", [0.1, 0.2]), *runs("edf", [0.1, 0.2])[:1]])
     assert refused("compare", name) == "the policies have 1 seeds in common; a comparison needs at least 2"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Samples = dict[str, dict[tuple[str, str], list[float]]]
 
-__all__ = ["axes_of", "is_sweep", "read_sweep", "samples_by_cell"]
+__all__ = ["axes_of", "is_sweep", "read_sweep", "samples_by_cell", "variant_labels"]
 
 _NO_CONDITION = ("spec_sha256", "phase", "role", "seed", "rate_per_s", "solo_load", "policy", "setting")
 _SLOTS = "max_concurrency"
@@ -93,7 +93,7 @@ def samples_by_cell(frame: pd.DataFrame) -> tuple[dict[str, Samples], list[int],
     used: set[int] = set()
     for name, rows in frame.groupby("cell", sort=False):
         cell = str(name)
-        labelled = rows.assign(variant=_labels(rows))
+        labelled = rows.assign(variant=variant_labels(rows))
         seeds = _common_seeds(labelled)
         here = f" of {cell}" if cell else ""
         if len(seeds) < _FEWEST:
@@ -113,18 +113,21 @@ def _named(row: dict[Any, Any], names: Sequence[str]) -> str:
     return ", ".join(f"{name} {row[name]}" for name in names)
 
 
-def _labels(rows: pd.DataFrame) -> list[str]:
-    """Return each row's policy, with its setting and C where one policy has several here."""
-    choices = [name for name in ("setting", _SLOTS) if name in rows.columns]
-    several = {
-        policy: [name for name in choices if own[name].nunique() > 1]
-        for policy, own in rows.groupby("policy", sort=False)
-    }
-    short = {_SLOTS: "C="}
-    return [
-        ", ".join([row["policy"], *(f"{short.get(name, '')}{row[name]}" for name in several[row["policy"]])])
-        for row in rows.to_dict("records")
-    ]
+def variant_labels(rows: pd.DataFrame) -> list[str]:
+    """Return what to call each row of one cell: its policy, with its C or setting where the policy has several here."""
+    found: dict[Any, str] = {}
+    for policy, own in rows.groupby("policy", sort=False):
+        choices = [name for name in (_SLOTS, "setting") if name in own.columns and own[name].nunique() > 1]
+        count = len(own[choices].drop_duplicates()) if choices else 1
+        enough = next((name for name in choices if own[name].nunique() == count), None)
+        for row in own.to_dict("records"):
+            said = [row[name] if name == "setting" else f"C={row[name]}" for name in ([enough] if enough else choices)]
+            found[_chosen(row)] = ", ".join([str(policy), *said])
+    return [found[_chosen(row)] for row in rows.to_dict("records")]
+
+
+def _chosen(row: dict[Any, Any]) -> tuple[Any, ...]:
+    return row["policy"], row.get(_SLOTS), row.get("setting")
 
 
 def _common_seeds(rows: pd.DataFrame) -> list[int]:

@@ -81,14 +81,18 @@ def find_variants(results: Sequence[StoredResults], policies: Sequence[str] = ()
 def with_baseline_first(labels: Sequence[str], baseline: str | None) -> list[str]:
     """Return the labels with the baseline first: the first one by default.
 
+    A policy's name stands for the first of its variants.
+
     Raises:
         SpecError: there is no such label.
     """
     if baseline is None:
         return list(labels)
-    if baseline not in labels:
+    named = [label for label in labels if label == baseline or label.startswith(f"{baseline}, ")]
+    if not named:
         raise SpecError(f"no {baseline!r} to compare with; {suggest(baseline, labels)}")
-    return [baseline, *(label for label in labels if label != baseline)]
+    first = baseline if baseline in named else named[0]
+    return [first, *(label for label in labels if label != first)]
 
 
 def _by_settings(runs: Sequence[Run]) -> list[Variant] | None:

@@ -241,6 +241,20 @@ class TestHeatmap:
         with pytest.raises(SpecError, match=message.replace("?", r"\?")):
             heatmap.read([study()], options)
 
+    def test_two_settings_at_one_place_are_not_averaged(self, study):
+        table = study() / "results.csv"
+        frame = pd.read_csv(table)
+        pd.concat([frame, frame.assign(setting="fifo(max_batch=2)")]).to_csv(table, index=False)
+        with pytest.raises(SpecError, match="choose one by --where setting=VALUE"):
+            heatmap.read([table], Options())
+        rows = equity.read([table], Options(where=("load=0.9", "profile=a")))
+        assert sorted(set(rows["policy"])) == [
+            "edf, edf",
+            "edf, fifo(max_batch=2)",
+            "fifo, fifo",
+            "fifo, fifo(max_batch=2)",
+        ]
+
     def test_result_folders_are_no_grid(self, folder):
         with pytest.raises(SpecError, match="takes one study"):
             heatmap.read([folder], Options())
