@@ -107,17 +107,24 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
 def _estimate(axes: Axes, row: dict[Any, Any], at: float, number: int) -> None:
     look, scale = style.look(number), _SHOWN[row["metric"]][2]
     mean, low, high = (scale * row[name] for name in ("difference", "low", "high"))
-    axes.plot([low, high], [at, at], color=look["color"], linewidth=1.3, solid_capstyle="butt")
+    axes.plot([low, high], [at, at], color=look["color"], linewidth=1.3, linestyle=_line(number), solid_capstyle="butt")
     sure = row["p_holm"] is not None and row["p_holm"] < _SIGNIFICANT
     face = look["color"] if sure else "white"
     axes.plot([mean], [at], marker=look["marker"], color=look["color"], markerfacecolor=face, markersize=3.6, zorder=3)
+
+
+def _line(number: int) -> str:
+    """Return the line of a policy's interval; those after the eighth, whose marks repeat, are dotted."""
+    return ":" if number >= len(style.MARKERS) else "-"
 
 
 def _legend(figure: Figure, labels: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
     if labels:
-        handles = [Line2D([], [], label=name, **style.look(n) | {"linestyle": "-"}) for n, name in enumerate(labels)]
+        handles = [
+            Line2D([], [], label=name, **style.look(n) | {"linestyle": _line(n)}) for n, name in enumerate(labels)
+        ]
         style.legend_above(figure, handles, 2)
 
 

@@ -79,8 +79,8 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     axes.plot([0, limit], [0, limit], color="#909090", linewidth=0.7, zorder=1)
     for number, policy in enumerate(policies):
         own = frame[frame["policy"] == policy]
-        points = {**style.look(number), "linestyle": "none", "clip_on": False}
-        faint = {"alpha": 0.55, "markersize": 3.0, "markeredgewidth": 0} if repeated else {"markersize": 4.5}
+        points = {**_look(number), "clip_on": False}
+        faint = {"alpha": 0.55, "markersize": 3.0, "markeredgewidth": 0.4} if repeated else {"markersize": 4.5}
         axes.plot(100 * own["violation_high"], 100 * own["violation_low"], **points | faint, zorder=2)
         for _, cell in own.groupby("conditions", sort=False):
             if repeated and len(cell) > 1:
@@ -94,7 +94,7 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.annotate("low priority pays", (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=6, color="#606060")
     axes.annotate("high priority pays", (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=6, color="#606060")
-    handles = [Line2D([], [], label=name, **style.look(n) | {"linestyle": "none"}) for n, name in enumerate(names)]
+    handles = [Line2D([], [], label=name, **_look(n)) for n, name in enumerate(names)]
     style.legend_above(figure, handles, 2)
     several = frame["conditions"].nunique() > 1
     note = (
@@ -102,3 +102,9 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     )
     style.footer(figure, note + str(frame["origin"].iloc[0]))
     return figure
+
+
+def _look(number: int) -> dict[str, Any]:
+    """Return the mark of a policy; those after the eighth are hollow."""
+    hollow = {"markerfacecolor": "white"} if number >= len(style.MARKERS) else {}
+    return style.look(number) | {"linestyle": "none"} | hollow

@@ -152,6 +152,15 @@ class TestEquity:
         ]
         assert "Small: a run each; large: their mean; simulated; device profile: toy-gpu (synthetic)" in texts(figure)
 
+    def test_ten_policies_are_told_apart(self, study):
+        policies = {f"p{n}": (0.1, 0.02 * n, 0.3) for n in range(10)}
+        path = study(policies=policies)
+        for module in (equity, differences):
+            _, figure = drawn(module, [path])
+            samples = figure.legends[0].get_lines()
+            looks = {(s.get_color(), s.get_marker(), s.get_linestyle(), s.get_markerfacecolor()) for s in samples}
+            assert len(looks) == len(samples) >= 9
+
     def test_of_folders_of_several_seeds(self, folder_at, tmp_path):
         folders = [folder_at(tmp_path / f"s{seed}", seed=seed, violations=(0.1 * seed, 0.2)) for seed in (1, 2)]
         frame, _ = drawn(equity, folders)
