@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 __all__ = ["plot"]
@@ -16,6 +18,7 @@ __all__ = ["plot"]
     type=click.Choice(
         [
             *("violations", "latency-cdf", "timeline", "load", "latency-parts"),
+            *("differences", "equity", "capacity", "heatmap"),
             *("study-violations", "study-differences", "study-equity", "study-ablations"),
         ]
     ),
@@ -43,14 +46,17 @@ __all__ = ["plot"]
     help="timeline only: start of the window, simulated seconds. With neither end, it is the busiest 200 ms.",
 )
 @click.option("--to", "to_s", type=float, metavar="S", help="timeline only: its end. With one end, it is 200 ms long.")
-def plot(
-    directories: tuple[str, ...],
-    kind: str,
-    out: str,
-    policies: tuple[str, ...],
-    from_s: float | None,
-    to_s: float | None,
-) -> None:
+@click.option("--baseline", metavar="NAME", help="differences only: to which policy.  [default: the first]")
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="differences: a metric of `stratsim compare`.  [default: violation]  heatmap: a column.  "
+    "[default: high_violation]",
+)
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a study, only these runs. May be repeated.")
+@click.option("--x", metavar="AXIS", help="heatmap only: from left to right.  [default: the first axis that varies]")
+@click.option("--y", metavar="AXIS", help="heatmap only: from bottom to top.  [default: the next, else policy]")
+def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> None:
     """Draw a figure from the results in DIR (made by `stratsim replay --out DIR`).
 
     \b
@@ -66,6 +72,13 @@ def plot(
                  where the time went: mean parts of the latency by policy and
                  class, of all answered requests and of the slowest 1 %
                  (`stratsim explain` has them request by request)
+    differences  to a baseline, with intervals, from what `stratsim compare` takes:
+                 folders of the same requests (and of several seeds), or a study
+    equity       violations of low against those of high priority: a point per
+                 policy and run, from folders or a study
+    capacity     rates that meet a target, and goodput there, from the files of
+                 `stratsim capacity --out FILE.json`
+    heatmap      one figure over two axes of a study, a panel per policy
     study-violations, study-differences, study-equity, study-ablations
                  of a study (DIR made by `stratsim experiment run`): violations
                  against load, differences to each baseline with intervals,
@@ -78,9 +91,12 @@ def plot(
       stratsim plot results/demo --kind violations --out violations.pdf
       stratsim plot results/demo --kind timeline --policy edf --from 12 --to 12.1 --out edf.png
       stratsim plot results/load-* --kind load --out load.svg
+      stratsim plot results/seed-* --kind differences --metric p99_s --out p99.pdf
+      stratsim plot capacity.json --kind capacity --out capacity.pdf
+      stratsim plot results/study --kind heatmap --x load --y profile --out grid.pdf
     """  # noqa: D301 (click's own mark)
     from stratsim_plots.figure import make_figure
     from stratsim_plots.series import Options
 
-    for path in make_figure(directories, kind, out, Options(policies, from_s, to_s)):
+    for path in make_figure(directories, kind, out, Options(**options)):
         click.echo(path, err=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "STUDIES", "SUFFIXES", "make_figure"]
+__all__ = ["KINDS", "READERS", "STUDIES", "SUFFIXES", "make_figure"]
 
 KINDS = {
     "violations": "stratsim_plots.violations",
@@ -30,6 +30,14 @@ KINDS = {
     "latency-parts": "stratsim_plots.latency_parts",
 }
 """Module of each kind of figure."""
+
+READERS = {
+    "differences": "stratsim_plots.differences",
+    "equity": "stratsim_plots.equity",
+    "capacity": "stratsim_plots.capacity",
+    "heatmap": "stratsim_plots.heatmap",
+}
+"""Kinds that read something else than result folders too, by themselves: `read` instead of `data`."""
 
 STUDIES = ("study-violations", "study-differences", "study-equity", "study-ablations")
 """Kinds whose data a study has already: functions of `stratsim_plots.study`."""
@@ -47,7 +55,7 @@ def make_figure(
 
     Args:
         directories: Result folders.
-        kind: One of `KINDS` or `STUDIES`; those of a study take the folder of one.
+        kind: One of `KINDS`, `READERS` or `STUDIES`; the last take the folder of one study.
         out: The figure: its suffix, one of `SUFFIXES`, is the format. The data goes beside it, with the suffix .csv.
         options: What else was chosen.
 
@@ -60,13 +68,15 @@ def make_figure(
     """
     path = Path(out)
     suffix = path.suffix.lower()
-    if kind not in KINDS and kind not in STUDIES:
-        raise SpecError(f"no kind of figure {kind!r}; {suggest(kind, (*KINDS, *STUDIES))}")
+    known = (*KINDS, *READERS, *STUDIES)
+    if kind not in known:
+        raise SpecError(f"no kind of figure {kind!r}; {suggest(kind, known)}")
     if suffix not in SUFFIXES:
         raise SpecError(f"{path}: a figure's name must end in {', '.join(SUFFIXES)}, got {path.suffix!r}")
     chosen = options or Options()
     if kind != "timeline" and (chosen.from_s, chosen.to_s) != (None, None):
         raise SpecError(f"--from and --to choose the window of a timeline; they mean nothing to --kind {kind}")
+    _check_options(kind, chosen)
     if find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plots")
     if not path.parent.is_dir():
@@ -76,7 +86,8 @@ def make_figure(
     from stratsim_plots import style
 
     with style.styled():
-        frame, figure = _drawn_study(directories, kind) if kind in STUDIES else _drawn(directories, kind, chosen)
+        drawn = _drawn_study if kind in STUDIES else _drawn_by_itself if kind in READERS else _drawn
+        frame, figure = drawn(directories, kind, chosen)
         _write(path, lambda temporary: style.save(figure, temporary, suffix))
     _write(table, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
     return path, table
@@ -89,7 +100,35 @@ def _drawn(directories: Sequence[str | os.PathLike[str]], kind: str, chosen: Opt
     return frame, module.draw(frame, results, chosen)
 
 
-def _drawn_study(directories: Sequence[str | os.PathLike[str]], kind: str) -> tuple[pd.DataFrame, Figure]:
+def _drawn_by_itself(
+    paths: Sequence[str | os.PathLike[str]], kind: str, chosen: Options
+) -> tuple[pd.DataFrame, Figure]:
+    module: Any = import_module(READERS[kind])
+    frame = module.read(paths, chosen)
+    return frame, module.draw(frame, chosen)
+
+
+_OPTIONS = {
+    "baseline": ("differences",),
+    "metric": ("differences", "heatmap"),
+    "where": ("differences", "equity", "heatmap"),
+    "x": ("heatmap",),
+    "y": ("heatmap",),
+}
+"""Kinds that an option means something to."""
+
+
+def _check_options(kind: str, chosen: Options) -> None:
+    for name, kinds in _OPTIONS.items():
+        if getattr(chosen, name) and kind not in kinds:
+            raise SpecError(f"--{name} belongs to --kind {' or '.join(kinds)}; it means nothing to --kind {kind}")
+
+
+def _drawn_study(
+    directories: Sequence[str | os.PathLike[str]],
+    kind: str,
+    chosen: Options,  # noqa: ARG001 (one signature for all)
+) -> tuple[pd.DataFrame, Figure]:
     from stratsim_plots import study
 
     if len(directories) != 1:
@@ -109,7 +148,7 @@ def _keep_foreign(table: Path) -> None:
         header = ()
     from stratsim_plots import study
 
-    ours = {import_module(module).COLUMNS for module in KINDS.values()} | set(study.COLUMNS.values())
+    ours = {import_module(module).COLUMNS for module in (KINDS | READERS).values()} | set(study.COLUMNS.values())
     if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
 

@@ -139,7 +139,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     handles = [Line2D([], [], label=name, **style.look(n)) for n, name in enumerate(names)]
     style.legend_above(figure, handles, 2)
     repeated = int(frame["replications"].max())
-    note = "bars: 95 % t interval over seeds; " if repeated > 1 else ""
+    note = "bars and bands: 95 % t interval over seeds; " if repeated > 1 else ""
     style.footer(figure, note + origin(results))
     return figure
 
@@ -148,4 +148,7 @@ def _line(axes: Axes, points: pd.DataFrame, number: int) -> None:
     x, y = points["load"].to_numpy(), 100 * points["violation"].to_numpy()
     below, above = y - 100 * points["low"].to_numpy(), 100 * points["high"].to_numpy() - y
     error = np.nan_to_num(np.vstack([below, above]))
-    axes.errorbar(x, y, yerr=error, elinewidth=0.7, capsize=1.5, **style.look(number))
+    look = style.look(number)
+    axes.errorbar(x, y, yerr=error, elinewidth=0.7, capsize=1.5, **look)
+    if error.any():
+        axes.fill_between(x, y - error[0], y + error[1], color=look["color"], alpha=0.15, linewidth=0)

@@ -27,6 +27,16 @@ class Options(NamedTuple):
     """Start of the timeline's window, simulated seconds."""
     to_s: float | None = None
     """Its end."""
+    baseline: str | None = None
+    """What differences are to; the first by default."""
+    metric: str | None = None
+    """Which figure is shown, where a kind shows one of many."""
+    where: tuple[str, ...] = ()
+    """Conditions `COLUMN=VALUE` that a study's runs must meet."""
+    x: str | None = None
+    """Axis of a study that a heat map has from left to right."""
+    y: str | None = None
+    """Axis that it has from bottom to top."""
 
 
 class Series(NamedTuple):

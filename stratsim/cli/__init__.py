@@ -30,6 +30,8 @@ __all__ = ["cli", "main"]
         "live": "Serve a trace on a real device through one or more policies.",
         "fidelity": "Say how far the simulator is from live runs.",
         "experiment": "Run studies of many policies under many conditions.",
+        "compare": "Say by how much runs of the same requests differ, and how sure that is.",
+        "capacity": "Find the highest rate at which policies meet a target.",
         "explain": "Say where requests' time went, and what made them late.",
         "trace": "Inspect, convert, generate and fetch traces.",
         "policy": "List the policies and show what they do.",

@@ -60,8 +60,12 @@ class Outcome:
         return make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
 
 
-def prepare(spec: RunSpec) -> Inputs:
+def prepare(spec: RunSpec, made: Trace | None = None) -> Inputs:
     """Read and check everything that `spec` names.
+
+    Args:
+        spec: What to run.
+        made: The requests, instead of those of the trace that `spec` names.
 
     Raises:
         StratsimError: whatever cannot be used.
@@ -77,7 +81,9 @@ def prepare(spec: RunSpec) -> Inputs:
     cluster.solo_links(profile.observable.pcie)  # so that what is missing is said before a long read
     spec = replace(spec, gpus=cluster.gpus)
     rule = load_rule(spec.workload) if spec.workload is not None else None
-    trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
+    trace = made
+    if trace is None:
+        trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
     if trace.normalised and spec.load is None:
         spec = replace(spec, load=DEFAULT_LOAD)  # the manifest holds what was run, not what was left out
     return assemble(spec, cluster, profile, trace, rule, policies, load=spec.load)

@@ -1,0 +1,68 @@
+"""What figures read that is no single result folder: a study's table of runs, or the result of `stratsim capacity`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stratsim.errors import SpecError, suggest
+from stratsim.export.comparing.sweep import is_sweep, read_sweep
+from stratsim.export.read import read_results
+from stratsim_plots.series import origin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from stratsim_plots.series import Options
+
+__all__ = ["is_study", "origin_of", "read_capacity", "study_rows"]
+
+
+def is_study(paths: Sequence[Any]) -> bool:
+    """Whether the paths are one study."""
+    return len(paths) == 1 and is_sweep(paths[0])
+
+
+def study_rows(path: Any, options: Options) -> pd.DataFrame:
+    """Return the runs of a study that the options choose.
+
+    Raises:
+        SpecError: it cannot be read, or has no such runs.
+    """
+    frame = read_sweep(path, options.where)
+    known = list(dict.fromkeys(frame["policy"]))
+    for policy in options.policies:
+        if policy not in known:
+            raise SpecError(f"no run of policy {policy!r} in {path}; {suggest(policy, known)}")
+    return frame[frame["policy"].isin(options.policies or known)].reset_index(drop=True)
+
+
+def read_capacity(path: Any) -> dict[str, Any]:
+    """Return the result of `stratsim capacity --out`.
+
+    Raises:
+        SpecError: it cannot be read, or is something else.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(found, dict) or "capacities" not in found:
+        raise SpecError(f"{path}: is not the result of `stratsim capacity --out`")
+    return found
+
+
+def origin_of(paths: Sequence[Any]) -> str:
+    """Return the small print: which profiles, and whether their figures are measured, published or synthetic."""
+    if not is_study(paths):
+        return origin([read_results(path) for path in paths])
+    points = Path(paths[0]) / "saturation.json"
+    try:
+        found = json.loads(points.read_text(encoding="utf-8")).values()
+        names = [f"{Path(each['profile']).name} ({each['origin']})" for each in found]
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
+        return "simulated"
+    return f"simulated; device profile: {', '.join(dict.fromkeys(names))}" if names else "simulated"
