@@ -59,6 +59,7 @@ def test_without_noise_the_truth_comes_back():
     assert fit.starts[-1] < 1e-6  # every start ends there
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     inside = []
     for seed in range(6):

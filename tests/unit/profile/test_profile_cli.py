@@ -14,7 +14,8 @@ def test_list_names_every_bundled_profile(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "device", "models", "batches", "kind", "source"]
     assert [line.split()[0] for line in lines[1:]] == sorted(bundled.names("profiles"))
-    kinds = {name: ("synthetic" if name == "asymmetric-six" else "published") for name in bundled.names("profiles")}
+    known = {"asymmetric-six": "synthetic", "h200-fp16": "measured"}
+    kinds = {name: known.get(name, "published") for name in bundled.names("profiles")}
     assert all(kinds[line.split()[0]] in line for line in lines[1:])
 
 
