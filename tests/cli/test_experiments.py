@@ -33,6 +33,7 @@ def test_a_grid_can_be_read(name, quick):
     assert grid.repeats >= (1 if quick else 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_short_version_of_a_sweep_runs(name, call):
     assert call("experiment", "plan", SWEEPS[name], "--no-time").out.count("runs") == 1

@@ -19,7 +19,7 @@ CELL = {"load", "policy", "p50_err", "p95_err", "p99_err", "violation_diff_pp"}
 @pytest.fixture
 def served(call):
     """A replay of the bundled workload; returns its folder."""
-    assert call("replay", "--limit", 3000, "--policy", "fifo,priority-edf", "--out", "live", "--quiet").status == 0
+    assert call("replay", "--limit", 1000, "--policy", "fifo,priority-edf", "--out", "live", "--quiet").status == 0
     return "live"
 
 

@@ -21,6 +21,7 @@ def test_every_command_of_the_page_parses():
         cli.get_command(context, name).make_context(name, list(args), parent=context, resilient_parsing=True)
 
 
+@pytest.mark.slow
 def test_the_way_of_the_page_leads_to_figures(call, here):
     pytest.importorskip("matplotlib")
     (here / "results").mkdir()

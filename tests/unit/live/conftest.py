@@ -96,3 +96,9 @@ class FakeServer:
 @pytest.fixture
 def fake_server():
     return FakeServer
+
+
+@pytest.fixture(autouse=True)
+def no_collection(monkeypatch):
+    """Leave out the full collection before a run: the heap of all tests is large, and time is not what is tested."""
+    monkeypatch.setattr("stratsim.live.executor.gc.collect", lambda: 0)
