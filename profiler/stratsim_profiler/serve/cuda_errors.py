@@ -37,12 +37,10 @@ def failure(what: str, problem: RuntimeError) -> ServerError:
 
 def _cause(problem: BaseException) -> BaseException:
     """Return the lack of memory behind an error: a capture that it broke off complains about itself."""
-    found: BaseException | None = problem
-    while found is not None:
-        if isinstance(found, torch.cuda.OutOfMemoryError):
-            return found
-        found = found.__context__
-    return problem
+    chain: list[BaseException] = [problem]
+    while (before := chain[-1].__context__) is not None:
+        chain.append(before)
+    return next((found for found in chain if isinstance(found, torch.cuda.OutOfMemoryError)), problem)
 
 
 def _first_line(problem: BaseException) -> str:
