@@ -65,11 +65,15 @@ class PrivateLinks:
         links: By GPU: the link towards the device and the one back.
     """
 
-    __slots__ = ("_engines", "_links")
+    __slots__ = ("_engines",)
 
     def __init__(self, links: Sequence[tuple[Link, Link]]) -> None:
-        self._links = tuple(links)
         self._engines = [[CopyEngine(link.alpha_s, link.bytes_per_s) for link in pair] for pair in links]
+
+    @property
+    def gpus(self) -> int:
+        """Number of GPUs."""
+        return len(self._engines)
 
     def engine(self, gpu: int, direction: Direction) -> CopyEngine:
         """Return one GPU's engine in one direction."""
@@ -82,7 +86,7 @@ class PrivateLinks:
     def submit_all(
         self, gpu: int, direction: Direction, at_s: NDArray[np.float64], size_bytes: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return when all copies in one direction on one idle GPU start and end: `submit` in one go, to the bit.
+        """Return when many copies in one direction on one GPU start and end: `submit` in one go, to the bit.
 
         Args:
             gpu: Of all copies.
@@ -92,20 +96,24 @@ class PrivateLinks:
         """
         import numpy as np
 
-        alpha_s, rate = self._links[gpu][direction].alpha_s, self._links[gpu][direction].bytes_per_s
-        copying = np.flatnonzero(size_bytes)
+        engine = self._engines[gpu][direction]
         start_s = at_s.copy()
         end_s = at_s.copy()
-        own_s = size_bytes[copying] / rate
+        copying = np.flatnonzero(size_bytes)
+        if not len(copying):
+            return start_s, end_s
+        own_s = size_bytes[copying] / engine._bytes_per_s
         starts_s = at_s[copying]
-        ends_s = starts_s + alpha_s + own_s
+        starts_s[0] = max(starts_s[0], engine._free_s)
+        ends_s = starts_s + engine._alpha_s + own_s
         # Few copies meet another; those, and whoever waits behind them, are worked off one by one.
         for row in (np.flatnonzero(ends_s[:-1] > starts_s[1:]) + 1).tolist():
             behind = row
             while behind < len(ends_s) and ends_s[behind - 1] > starts_s[behind]:
                 starts_s[behind] = ends_s[behind - 1]
-                ends_s[behind] = starts_s[behind] + alpha_s + own_s[behind]
+                ends_s[behind] = starts_s[behind] + engine._alpha_s + own_s[behind]
                 behind += 1
         start_s[copying] = starts_s
         end_s[copying] = ends_s
+        engine._free_s = float(ends_s[-1])
         return start_s, end_s

@@ -56,6 +56,8 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from stratsim.device import Fabric, Noise
     from stratsim.engine.clock import Fired
     from stratsim.model.preemption import Preemption
@@ -133,6 +135,11 @@ def _models(workload: Workload) -> set[str]:
     return used | {client.model for client in workload.closed_loop}
 
 
+def _latest(times_s: NDArray[np.float64]) -> float:
+    """Return the largest of some times, 0 if there is none; NaN: has not happened."""
+    return float(np.fmax.reduce(times_s, initial=0.0))
+
+
 def client_streams(workload: Workload) -> int:
     """Return how many streams there are if every client has one, and so has every model used by no client."""
     nameless = workload.model[workload.client < 0]
@@ -157,6 +164,7 @@ class _Run:
         "copy_engines",
         "decide",
         "decided_s",
+        "expected_s",
         "factors",
         "gpu_by_id",
         "gpus",
@@ -183,6 +191,7 @@ class _Run:
         "service",
         "several_gpus",
         "slots",
+        "solo_s",
         "streams",
         "suspended",
         "thinking",
@@ -228,8 +237,6 @@ class _Run:
         if slot_per_client:
             prefetch = slots - self.slots  # where the device model has fewer slots, inputs still come as they like
         self.clock = Clock()
-        self.recorder = Recorder(len(workload), waits_for_replies=workload.waits_for_replies)
-        self.log = self.recorder.log
         self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
         self.factors = self.noise.factors
         memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
@@ -244,8 +251,6 @@ class _Run:
                 raise SpecError(
                     f"profile {hardware.name!r} has overheads of the host (truth.host): with them no policy can preempt"
                 )
-        resident = () if self.memory else profile.observable.models
-        self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)
         self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
         self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
         self.wakes_on_stop = Wake.STOP in policy.wakes
@@ -256,6 +261,18 @@ class _Run:
             tree = network(cluster, hardware.pcie, transfers)
             links = host_links(tree, transfers, in_time=self.model.heeds_copies)
         self.links = links if isinstance(links, PrivateLinks) else None
+        self.clients_wait = workload.waits_for_replies
+        # Whether the ends of copy-outs must happen in time: somebody waits for them, or their links are shared.
+        self.copies_out = self.wakes_on_reply or self.clients_wait or (links is not None and self.links is None)
+        if self.host is not None and self.host.collect_s:  # or begin later than the device alone would have it
+            self.copies_out = True
+        self.recorder = Recorder(
+            len(workload), waits_for_replies=self.clients_wait, gpus=cluster.gpus, outputs=self.copies_out
+        )
+        self.log = self.recorder.log
+        self.solo_s, self.expected_s = self.recorder.solo_s, self.recorder.expected_s
+        resident = () if self.memory else profile.observable.models
+        self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)
         self.log.notice_s = 0.0 if self.host is None else self.host.notice_s
         make_copies = Copies if self.host is None else partial(HostedCopies, self.host)
         self.copies = make_copies(
@@ -298,7 +315,6 @@ class _Run:
         self.timer_went_off = False
         self.rounds = 0
         self.decided_s = -inf
-        self.clients_wait = workload.waits_for_replies
         self.closed = [ClosedLoopState(spec) for spec in workload.closed_loop]
         self.one_at_a_time = {spec.id: OneAtATimeState(spec) for spec in workload.one_at_a_time}
         self.asked_by: dict[int, Sender] = {}
@@ -311,10 +327,6 @@ class _Run:
         self.arrivals = 0
         self.wakes_on_arrival = Wake.ARRIVAL in policy.wakes
         self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
-        # Whether the ends of copy-outs must happen in time: somebody waits for them, or their links are shared.
-        self.copies_out = self.wakes_on_reply or self.clients_wait or (links is not None and self.links is None)
-        if self.host is not None and self.host.collect_s:  # or begin later than the device alone would have it
-            self.copies_out = True
         setting = Setting(
             profile=profile.for_scheduler(cluster.solo_links(profile.observable.pcie)),
             gpus=cluster.gpus,
@@ -344,11 +356,9 @@ class _Run:
         if self.suspended:
             raise self._illegal(f"left {self.suspended} batches suspended for ever", None)
         events = self.clock.scheduled + len(self.workload)
-        latency_s = {name: [latency for latency, _ in sizes] for name, sizes in self.service.items()}
-        requests, batches, clients = make_tables(
-            self.recorder, self.workload, self.batches, latency_s, self.factors, self.links
-        )
-        ends = (requests.arrival_s.max(initial=0.0), requests.finish_s, requests.dropped_s)
+        del self.factors, self.noise  # room for the tables
+        requests, batches, clients = make_tables(self.recorder, self.workload, self.batches, self.links)
+        last_s = [_latest(times) for times in (requests.arrival_s, requests.finish_s, requests.dropped_s)]
         result = Result(
             policy=self.name,
             requests=requests,
@@ -363,7 +373,7 @@ class _Run:
             pauses=pause_table(self.recorder) if self.preemption is not None else None,
             events=events,
             start_s=float(requests.arrival_s[0]) if len(requests) else 0.0,
-            end_s=max(float(np.nan_to_num(times).max(initial=0.0)) for times in ends),
+            end_s=max(last_s),
             wall_s=time.perf_counter() - began,
             notes=self._notes(),
         )
@@ -576,31 +586,32 @@ class _Run:
     def _start(self, decision: Start, now_s: float) -> None:
         requests, gpu_id, expected_s = decision
         gpu = self.gpu_by_id.get(gpu_id)
-        if gpu is None or not requests or len(gpu.view._batches) >= self.places:
+        if gpu is None or not requests or len(batches := gpu.view._batches) >= self.places:
             raise self._illegal_start(decision)
         batch_id = self.batches
         self.batches = batch_id + 1
         if len(requests) == 1:  # the usual case at low load
             request = requests[0]
-            lead = request.id
+            lead, model, level, _, _, size_bytes, _, _ = request
             if self.waiting.pop(lead, None) is not request:
                 raise self._illegal_member(request, decision)
             self.batch_of[lead] = batch_id
-            latency_s, work = self.alone[request.model]
-            size_bytes = request.bytes_in
-            level = request.priority
+            latency_s, work = self.alone[model]
         else:
             lead, latency_s, work, size_bytes, level = self._gather(decision, batch_id)
         solo_s = latency_s * self.factors[lead]
-        gpu.view._batches[batch_id] = requests
+        batches[batch_id] = requests
         log = self.log
         try:
             log.dispatch_s[batch_id] = now_s
         except IndexError:
             self.recorder.grow()
             log.dispatch_s[batch_id] = now_s
+        self.solo_s[batch_id] = solo_s
         if expected_s is not _SILENT:
-            self.recorder.expected_s[batch_id] = expected_s
+            if not self.expected_s:
+                self.recorder.expect()
+            self.expected_s[batch_id] = expected_s
         if self.several_gpus:
             self.recorder.gpu[batch_id] = gpu_id
             self.view._changed(gpu.view)

@@ -15,6 +15,8 @@ __all__ = ["Load", "Pause", "Recorder"]
 
 _GROW = 8_192
 """Rows by which the batch columns grow."""
+_UNKNOWN = array("d", [nan]) * _GROW
+_FIRST_GPU = array("i", [0]) * _GROW
 
 
 class Load:
@@ -50,31 +52,57 @@ class Pause:
 class Recorder:
     """The buffers of one run; `stratsim.engine.tables` makes a `Result` of them.
 
+    Columns that would hold the same value for all batches are left empty.
+
     Args:
         requests: Number of requests that the workload itself has.
         waits_for_replies: Whether the requests that arrive, and when, are known only during the run.
+        gpus: Number of GPUs.
+        outputs: Whether the copies of outputs are entered as they happen; else they can be derived.
     """
 
-    __slots__ = ("arrived", "batch_of", "dropped", "expected_s", "gpu", "loads", "log", "pauses", "reasons")
+    __slots__ = (
+        "_several_gpus",
+        "arrived",
+        "batch_of",
+        "dropped",
+        "dropped_s",
+        "expected_s",
+        "gpu",
+        "loads",
+        "log",
+        "pauses",
+        "reason",
+        "reasons",
+        "solo_s",
+    )
 
-    def __init__(self, requests: int, *, waits_for_replies: bool) -> None:
+    def __init__(self, requests: int, *, waits_for_replies: bool, gpus: int = 1, outputs: bool = True) -> None:
         self.arrived: list[Request] | None = [] if waits_for_replies else None
         """All requests in the order of arrival, where the workload's columns do not tell them."""
-        self.batch_of = array("q", [-1]) * (0 if waits_for_replies else requests)
+        self.batch_of = array("i", [-1]) * (0 if waits_for_replies else requests)
         """Batch by request id; -1 before dispatch."""
-        self.dropped: list[tuple[int, float, int]] = []
-        """Request id, time, index into `reasons`."""
+        self.dropped = array("i")
+        """Ids of dropped requests, in the order in which they were."""
+        self.dropped_s = array("d")
+        """When each was."""
+        self.reason = array("h")
+        """Why, as an index into `reasons`."""
         self.reasons: dict[str, int] = {}
         self.loads: dict[int, Load] = {}
         """Loads of weights, by the id of the batch that caused them."""
         self.pauses: list[Pause] = []
         """In the order in which slots were given up."""
-        self.log = Log()
+        self.log = Log(outputs=outputs)
         """Stage times by batch id, which policies see as far as they have come."""
+        self.solo_s = array("d")
+        """What each batch's execution would take on an otherwise idle GPU, by batch id."""
         self.gpu = array("i")
-        """GPU by batch id."""
+        """GPU by batch id; empty if there is one only."""
         self.expected_s = array("d")
-        """When the policy believed that the outputs would be on the host, by batch id; NaN: it did not say."""
+        """When the policy believed that the outputs would be on the host, by batch id; NaN: it did not say. Empty as
+        long as it has not said so of any batch."""
+        self._several_gpus = gpus > 1
 
     def arrive(self, request: Request) -> None:
         """Note an arrival in a run whose arrivals depend on replies."""
@@ -84,14 +112,24 @@ class Recorder:
 
     def drop(self, request: Request, now_s: float, reason: str) -> None:
         """Note a drop."""
-        self.dropped.append((request.id, now_s, self.reasons.setdefault(reason, len(self.reasons))))
+        self.dropped.append(request.id)
+        self.dropped_s.append(now_s)
+        self.reason.append(self.reasons.setdefault(reason, len(self.reasons)))
 
     def load(self, batch_id: int) -> None:
         """Note that a batch has weights loaded."""
         self.loads[batch_id] = Load()
 
+    def expect(self) -> None:
+        """Begin to keep what the policy expects."""
+        while len(self.expected_s) < len(self.solo_s):
+            self.expected_s.extend(_UNKNOWN)
+
     def grow(self) -> None:
         """Make room for more batches."""
         self.log.grow(_GROW)
-        self.gpu.extend([0] * _GROW)
-        self.expected_s.extend([nan] * _GROW)
+        self.solo_s.extend(_UNKNOWN)
+        if self._several_gpus:
+            self.gpu.extend(_FIRST_GPU)
+        if self.expected_s:
+            self.expected_s.extend(_UNKNOWN)

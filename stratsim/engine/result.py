@@ -15,7 +15,10 @@ __all__ = ["BatchTable", "LoadTable", "PauseTable", "RequestTable", "Result", "S
 
 @dataclass(frozen=True, slots=True)
 class RequestTable:
-    """One row per request, in the order of arrival; all arrays have shape (n,). NaN: did not happen."""
+    """One row per request, in the order of arrival; all arrays have shape (n,). NaN: did not happen.
+
+    Treat them as read-only: some are the workload's own, and some that hold one value throughout take no memory.
+    """
 
     arrival_s: NDArray[np.float64]
     model: NDArray[np.int32]
@@ -30,7 +33,7 @@ class RequestTable:
     """Index into `Result.clients`; -1 for none."""
     status: NDArray[np.int8]
     """`Status` values."""
-    batch: NDArray[np.int64]
+    batch: NDArray[np.int32]
     """Row in the batch table; -1 if it was never dispatched."""
     dropped_s: NDArray[np.float64]
     """When the policy gave it up."""
@@ -70,7 +73,7 @@ class BatchTable:
 
     def __post_init__(self) -> None:
         if len(self.expected_s) != len(self.gpu):
-            object.__setattr__(self, "expected_s", np.full(len(self.gpu), np.nan))
+            object.__setattr__(self, "expected_s", np.broadcast_to(np.nan, len(self.gpu)))
 
     def __len__(self) -> int:
         return len(self.gpu)

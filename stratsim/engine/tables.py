@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from math import nan
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from stratsim.model.workload import Workload
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,38 +27,30 @@ if TYPE_CHECKING:
 
 __all__ = ["load_table", "make_tables", "pause_table"]
 
+_BLOCK = 262_144
+_UNKNOWN = np.float64(nan)
+
 
 def make_tables(
-    recorder: Recorder,
-    workload: Workload,
-    batches: int,
-    latency_s: Mapping[str, Sequence[float]],
-    factors: array[float],
-    links: PrivateLinks | None,
-    *,
-    all_seen: bool = False,
+    recorder: Recorder, workload: Workload, batches: int, links: PrivateLinks | None, *, all_seen: bool = False
 ) -> tuple[RequestTable, BatchTable, tuple[str, ...]]:
     """Return the request table, the batch table and the names of the clients.
+
+    Columns that the recorder has are not copied: it must not record any more.
 
     Args:
         recorder: What happened.
         workload: What was replayed.
         batches: Number of batches dispatched; all have executed, unless everything was seen.
-        latency_s: Solo latency by model and batch size.
-        factors: By which a batch deviates from it, by the id of its earliest request.
         links: The GPUs' own links, on which copies of outputs that the run did not simulate are derived; None if there
             are none: then outputs are on the host at once.
         all_seen: Every stage that was reached is in the buffers: what they lack did not happen.
     """
     source = workload if recorder.arrived is None else _columns(recorder.arrived, workload.models)
-    batch_of = np.frombuffer(recorder.batch_of, dtype=np.int64).copy()
+    batch_of = np.frombuffer(recorder.batch_of, dtype=np.int32) if recorder.batch_of else np.empty(0, np.int32)
     table = _batch_table(recorder, source, batch_of, batches)
-    _solo(table, batch_of, [latency_s.get(name, ()) for name in source.models], np.frombuffer(factors))
     if not all_seen and np.isnan(table.copy_out_end_s).any():
-        dispatched = batch_of >= 0
-        size_bytes = np.zeros(batches, dtype=np.int64)
-        np.add.at(size_bytes, batch_of[dispatched], source.bytes_out[dispatched])
-        _copy_out(table, size_bytes, links)
+        table = _copy_out(table, _bytes_out(source, batch_of, batches), links)
     return _request_table(recorder, source, batch_of, table.copy_out_end_s), table, source.client_names
 
 
@@ -91,79 +85,94 @@ def pause_table(recorder: Recorder) -> PauseTable:
     return PauseTable(batch=np.array([pause.batch for pause in pauses], dtype=np.int64), **times)
 
 
-def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int64], batches: int) -> BatchTable:
-    dispatched = batch_of >= 0
-    members = batch_of[dispatched]
-    model = np.zeros(batches, dtype=np.int32)
-    model[members] = source.model[dispatched]
+def _blocks(count: int) -> Iterator[slice]:
+    """Cut a number of rows into pieces, so that what is made on the way stays small beside the tables."""
+    for first in range(0, count, _BLOCK):
+        yield slice(first, min(first + _BLOCK, count))
+
+
+def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int32], batches: int) -> BatchTable:
+    model, size = np.zeros(batches, dtype=np.int32), np.zeros(batches, dtype=np.int32)
     priority = np.full(batches, np.iinfo(np.int8).max, dtype=np.int8)
-    np.minimum.at(priority, members, source.priority[dispatched])
+    for rows in _blocks(len(batch_of)):
+        dispatched = batch_of[rows] >= 0
+        members = batch_of[rows][dispatched]
+        model[members] = source.model[rows][dispatched]
+        np.add.at(size, members, np.int32(1))
+        np.minimum.at(priority, members, source.priority[rows][dispatched])
     log = recorder.log
     return BatchTable(
-        gpu=_column(recorder.gpu, np.int32, batches),
+        gpu=_column(recorder.gpu, batches, np.int32(0)),
         model=model,
-        size=np.bincount(members, minlength=batches).astype(np.int32),
+        size=size,
         priority=priority,
-        dispatch_s=_column(log.dispatch_s, np.float64, batches),
-        copy_in_start_s=_column(log.copy_in_start_s, np.float64, batches),
-        copy_in_end_s=_column(log.copy_in_end_s, np.float64, batches),
-        execution_start_s=_column(log.execution_start_s, np.float64, batches),
-        execution_end_s=_column(log.execution_end_s, np.float64, batches),
-        copy_out_start_s=_column(log.copy_out_start_s, np.float64, batches),
-        copy_out_end_s=_column(log.copy_out_end_s, np.float64, batches),
-        solo_s=np.full(batches, nan),
-        expected_s=_column(recorder.expected_s, np.float64, batches),
+        dispatch_s=_column(log.dispatch_s, batches),
+        copy_in_start_s=_column(log.copy_in_start_s, batches),
+        copy_in_end_s=_column(log.copy_in_end_s, batches),
+        execution_start_s=_column(log.execution_start_s, batches),
+        execution_end_s=_column(log.execution_end_s, batches),
+        copy_out_start_s=_column(log.copy_out_start_s, batches),
+        copy_out_end_s=_column(log.copy_out_end_s, batches),
+        solo_s=_column(recorder.solo_s, batches),
+        expected_s=_column(recorder.expected_s, batches),
     )
 
 
-def _solo(
-    table: BatchTable,
-    batch_of: NDArray[np.int64],
-    latency_s: Sequence[Sequence[float]],
-    factors: NDArray[np.float64],
-) -> None:
-    """Fill in how long each batch would have taken alone: what the device was told when it was dispatched."""
-    dispatched = np.flatnonzero(batch_of >= 0)
-    lead = np.empty(len(table), dtype=np.int64)
-    lead[batch_of[dispatched[::-1]]] = dispatched[::-1]  # the last one written, the smallest id, stays
-    for code, by_size in enumerate(latency_s):
-        rows = np.flatnonzero(table.model == code)
-        table.solo_s[rows] = np.array(by_size)[table.size[rows]] * factors[lead[rows]]
+def _column(buffer: array[Any], count: int, absent: Any = _UNKNOWN) -> NDArray[Any]:
+    """Return the first rows of a column, without a copy; of one that was not kept, the value that all have."""
+    if not buffer or not count:
+        return np.broadcast_to(absent, count)
+    return np.frombuffer(buffer, dtype=absent.dtype, count=count)
 
 
-def _column(buffer: array[Any], dtype: type[np.generic], count: int) -> NDArray[Any]:
-    return np.frombuffer(buffer, dtype=dtype, count=count).copy() if count else np.empty(0, dtype)
+def _bytes_out(source: Workload, batch_of: NDArray[np.int32], batches: int) -> NDArray[np.int64]:
+    """Return the size of each batch's outputs."""
+    size_bytes = np.zeros(batches, dtype=np.int64)
+    for rows in _blocks(len(batch_of)):
+        dispatched = batch_of[rows] >= 0
+        np.add.at(size_bytes, batch_of[rows][dispatched], source.bytes_out[rows][dispatched])
+    return size_bytes
 
 
-def _copy_out(table: BatchTable, size_bytes: NDArray[np.int64], links: PrivateLinks | None) -> None:
-    """Fill in the copies of the outputs: per GPU one after the other, in the order in which executions ended."""
+def _copy_out(table: BatchTable, size_bytes: NDArray[np.int64], links: PrivateLinks | None) -> BatchTable:
+    """Return the table with the copies of outputs: on each GPU one by one, in the order in which executions end."""
+    end_s = table.execution_end_s
     if links is None:
-        table.copy_out_start_s[:] = table.copy_out_end_s[:] = table.execution_end_s
-        return
-    for gpu in np.unique(table.gpu):
-        rows = np.flatnonzero(table.gpu == gpu)
-        rows = rows[np.argsort(table.execution_end_s[rows], kind="stable")]
-        start_s, end_s = links.submit_all(gpu, Direction.D2H, table.execution_end_s[rows], size_bytes[rows])
-        table.copy_out_start_s[rows] = start_s
-        table.copy_out_end_s[rows] = end_s
+        return replace(table, copy_out_start_s=end_s, copy_out_end_s=end_s)
+    start_s, done_s = np.empty(len(table)), np.empty(len(table))
+    # Stable: of those that end at the same time the one dispatched first is first.
+    if links.gpus == 1:
+        order, bounds = np.argsort(end_s, kind="stable"), [0, len(table)]
+    else:
+        order = np.lexsort((end_s, table.gpu))
+        bounds = np.searchsorted(table.gpu[order], np.arange(links.gpus + 1)).tolist()
+    for gpu, (first, last) in enumerate(pairwise(bounds)):
+        for block in _blocks(last - first):
+            rows = order[first:last][block]
+            start_s[rows], done_s[rows] = links.submit_all(gpu, Direction.D2H, end_s[rows], size_bytes[rows])
+    return replace(table, copy_out_start_s=start_s, copy_out_end_s=done_s)
 
 
 def _request_table(
-    recorder: Recorder, source: Workload, batch_of: NDArray[np.int64], copy_out_end_s: NDArray[np.float64]
+    recorder: Recorder, source: Workload, batch_of: NDArray[np.int32], copy_out_end_s: NDArray[np.float64]
 ) -> RequestTable:
     count = len(batch_of)
-    finish_s = np.full(count, nan)
-    finish_s[batch_of >= 0] = copy_out_end_s[batch_of[batch_of >= 0]]
-    status = np.full(count, Status.UNFINISHED, dtype=np.int8)
-    status[~np.isnan(finish_s)] = Status.LATE
-    status[finish_s <= latest_finish_s(source.deadline_s)] = Status.MET
-    dropped_s = np.full(count, nan)
-    reason = np.full(count, -1, dtype=np.int16)
+    finish_s = np.empty(count)
+    status = np.empty(count, dtype=np.int8)
+    for rows in _blocks(count):
+        # Batch -1, never dispatched, would be the last one.
+        done_s = np.where(batch_of[rows] >= 0, copy_out_end_s[batch_of[rows]], nan) if len(copy_out_end_s) else nan
+        finish_s[rows] = done_s
+        met = finish_s[rows] <= latest_finish_s(source.deadline_s[rows])
+        status[rows] = np.where(np.isnan(done_s), Status.UNFINISHED, np.where(met, Status.MET, Status.LATE))
+    dropped_s: NDArray[np.float64] = np.broadcast_to(_UNKNOWN, count)
+    reason: NDArray[np.int16] = np.broadcast_to(np.int16(-1), count)
     if recorder.dropped:
-        ids, times_s, reasons = (np.array(column) for column in zip(*recorder.dropped, strict=True))
+        ids = np.frombuffer(recorder.dropped, dtype=np.int32)
         status[ids] = Status.DROPPED
-        dropped_s[ids] = times_s
-        reason[ids] = reasons
+        dropped_s, reason = dropped_s.copy(), reason.copy()
+        dropped_s[ids] = np.frombuffer(recorder.dropped_s)
+        reason[ids] = np.frombuffer(recorder.reason, dtype=np.int16)
     return RequestTable(
         arrival_s=source.arrival_s,
         model=source.model,

@@ -138,14 +138,14 @@ def _requests(result: Result, rows: slice, policy: Labels) -> Chunk:
         "reason": Labels(table.reason[rows].astype(np.int32), result.reasons),
         "dropped_s": table.dropped_s[rows],
         "gpu": _ids(batches.gpu, batch),
-        "batch_id": batch,
+        "batch_id": batch.astype(np.int64),
         "batch_size": _ids(batches.size, batch),
         **{name: _times(getattr(batches, name), batch) for name in STAGES},
         "latency_s": table.finish_s[rows] - table.arrival_s[rows],
     }
 
 
-def _times(values: NDArray[np.float64], batch: NDArray[np.int64]) -> NDArray[np.float64]:
+def _times(values: NDArray[np.float64], batch: NDArray[np.int32]) -> NDArray[np.float64]:
     """Return the batch's time for each request; NaN where it was never dispatched."""
     known = batch >= 0
     found = np.full(len(batch), np.nan)
@@ -153,7 +153,7 @@ def _times(values: NDArray[np.float64], batch: NDArray[np.int64]) -> NDArray[np.
     return found
 
 
-def _ids(values: NDArray[np.int32], batch: NDArray[np.int64]) -> NDArray[np.int64]:
+def _ids(values: NDArray[np.int32], batch: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the batch's integer for each request; -1 where it was never dispatched."""
     known = batch >= 0
     found = np.full(len(batch), -1, dtype=np.int64)

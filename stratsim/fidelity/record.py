@@ -187,9 +187,9 @@ def _codes(column: pd.Series[Any], names: tuple[str, ...], dtype: type[np.generi
     return np.array([place.get(text, -1) for text in column.astype(object)], dtype=dtype)
 
 
-def _rows(batch_id: pd.Series[Any], known: pd.Series[Any]) -> NDArray[np.int64]:
+def _rows(batch_id: pd.Series[Any], known: pd.Series[Any]) -> NDArray[np.int32]:
     """Return the row of each request's batch in the batch table; -1 for none."""
     place = {int(name): row for row, name in enumerate(known)}
     missing = batch_id.isna().to_numpy()
     found = batch_id.fillna(-1).to_numpy(dtype=np.int64)
-    return np.array([-1 if none else place[name] for name, none in zip(found.tolist(), missing, strict=True)], np.int64)
+    return np.array([-1 if none else place[name] for name, none in zip(found.tolist(), missing, strict=True)], np.int32)

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import gc
 import time
-from array import array
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
-from math import inf, isfinite
+from math import inf, isfinite, isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -37,6 +36,7 @@ from stratsim.policy.view import InFlight, View
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterator, Mapping
 
     from stratsim.model.profile import SchedulerProfile
@@ -367,7 +367,11 @@ class _Executor:
         if batch_id >= len(self.log.dispatch_s):
             self.recorder.grow()
         self.log.dispatch_s[batch_id] = self.progressed_s = self.now_s
-        self.recorder.expected_s[batch_id] = expected_s
+        self.recorder.solo_s[batch_id] = self.plan.profile.models[model].latency_s[len(requests)]
+        if not isnan(expected_s):
+            if not self.recorder.expected_s:
+                self.recorder.expect()
+            self.recorder.expected_s[batch_id] = expected_s
         self.gpu._batches[batch_id] = requests
         self.out[batch_id] = self.gpu._batch(batch_id)
         self._submit(batch_id, requests)
@@ -416,16 +420,7 @@ class _Executor:
         workload = self.plan.workload if complete else _head(self.plan.workload, self.admitted)
         recorder = self.recorder
         recorder.batch_of = recorder.batch_of[: len(workload)]
-        profile = self.plan.profile
-        requests, batches, clients = make_tables(
-            recorder,
-            workload,
-            self.batches,
-            {name: profile.models[name].latency_s for name in workload.models if name in profile.models},
-            _ones(len(workload)),
-            None,
-            all_seen=True,
-        )
+        requests, batches, clients = make_tables(recorder, workload, self.batches, None, all_seen=True)
         times = (requests.arrival_s, requests.dropped_s, *(getattr(batches, stage.value) for stage in _STAGES))
         ends = [float(np.nan_to_num(column).max(initial=0.0)) for column in (*times, batches.dispatch_s)]
         return Result(
@@ -452,11 +447,6 @@ class _Executor:
         if complete and self.waiting:
             notes.append(f"policy {self.name!r} left {len(self.waiting)} requests waiting for ever: unfinished")
         return tuple(notes)
-
-
-def _ones(count: int) -> array[float]:
-    """Return factors for a run in which nothing was drawn: `solo_s` is the profile's latency."""
-    return array("d", [1.0]) * count
 
 
 def _head(workload: Workload, count: int) -> Workload:

@@ -17,7 +17,7 @@ from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import Decision, Drop, DropMode, Policy, Setting, Start, Wake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from stratsim.model.request import Request
     from stratsim.policy.view import GpuView, InFlight, View
@@ -91,9 +91,16 @@ class QueuePolicy(Policy):
         if queue[0] is entry:
             heappush(self._heads, entry)
 
-    def decide(self, view: View) -> Iterator[Decision]:
+    def decide(self, view: View) -> Iterable[Decision]:
         """Start batches while there are both requests and places."""
-        return self._start_batches(view) if self._estimates else self._start_singles(view)
+        if self._estimates:
+            return self._start_batches(view)
+        gpu = view.least_loaded()
+        if gpu is None:
+            return ()
+        if len(self._heads) == 1:  # the usual case at low load, without a generator
+            return (_make_start(((self._heads.pop()[2],), gpu.id, nan)),)
+        return self._start_singles(view)
 
     def _start_singles(self, view: View) -> Iterator[Decision]:
         heads = self._heads

@@ -19,16 +19,8 @@ __all__ = ["GpuView", "InFlight", "Log", "View"]
 
 NAN = float("nan")
 
-
-_COLUMNS = (
-    "dispatch_s",
-    "copy_in_start_s",
-    "copy_in_end_s",
-    "execution_start_s",
-    "execution_end_s",
-    "copy_out_start_s",
-    "copy_out_end_s",
-)
+_ALWAYS = ("dispatch_s", "copy_in_start_s", "copy_in_end_s", "execution_start_s", "execution_end_s")
+_OUTPUTS = ("copy_out_start_s", "copy_out_end_s")
 
 
 class Log:
@@ -36,11 +28,14 @@ class Log:
 
     The engine may enter the end of a copy-in and the start of an execution ahead of time, as soon as it knows them.
     `InFlight` and `GpuView` tell of them only once `now_s` is there, or `notice_s` after them.
+
+    Args:
+        outputs: Keep the copies of outputs too.
     """
 
-    __slots__ = (*_COLUMNS, "notice_s", "now_s", "paused_s")
+    __slots__ = (*_ALWAYS, *_OUTPUTS, "_kept", "notice_s", "now_s", "paused_s")
 
-    def __init__(self) -> None:
+    def __init__(self, *, outputs: bool = True) -> None:
         self.now_s = 0.0
         """The server's clock."""
         self.notice_s = 0.0
@@ -54,11 +49,13 @@ class Log:
         self.copy_out_end_s = array("d")
         self.paused_s: dict[int, float] = {}
         """For how long a batch has been stopped in all, if it was."""
+        self._kept: list[array[float]] = [getattr(self, name) for name in (_ALWAYS + _OUTPUTS if outputs else _ALWAYS)]
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` more batches."""
-        for column in _COLUMNS:
-            getattr(self, column).extend([NAN] * rows)
+        unknown = array("d", [NAN]) * rows
+        for column in self._kept:
+            column.extend(unknown)
 
 
 class InFlight:
@@ -114,12 +111,14 @@ class InFlight:
     @property
     def copy_out_start_s(self) -> float:
         """When the copy engine took its outputs up; kept for policies that wake at `COPY_OUT_END`."""
-        return self._log.copy_out_start_s[self.id]
+        column = self._log.copy_out_start_s
+        return column[self.id] if column else NAN
 
     @property
     def copy_out_end_s(self) -> float:
         """When its outputs were back on the host; kept for policies that wake at `COPY_OUT_END`."""
-        return self._log.copy_out_end_s[self.id]
+        column = self._log.copy_out_end_s
+        return column[self.id] if column else NAN
 
     @property
     def paused_s(self) -> float:

@@ -150,13 +150,11 @@ class FluidUnit(Generic[Key]):
 
     def add(self, now_s: float, key: Key, solo_s: float, work: Sequence[Phase[Any]], level: int = 0) -> None:  # noqa: ARG002
         """Start a batch of these phases; all levels share alike."""
-        # Without a constructor, which would cost more than all that follows.
-        batch: FluidExecution[Key] = FluidExecution.__new__(FluidExecution)
+        batch: FluidExecution[Key] = FluidExecution()  # no constructor: it would cost more than all that follows
         batch.key = key
         batch.solo_s = solo_s
-        phase = work[0]
-        batch.load = phase.load
-        batch.left_s = left_s = solo_s * phase.share
+        share, batch.load = work[0]
+        batch.left_s = left_s = solo_s * share
         batch.later = tuple(work[1:]) if len(work) > 1 else ()
         running = self._running
         if not running:  # alone: full speed, by definition of solo time

@@ -47,11 +47,14 @@ class TestPrivateLinks:
         ends = [[links.submit(0.0, gpu, way, 100 * MB)[1] / MS for way in Direction] for gpu in (0, 1)]
         assert ends == [pytest.approx([4, 10]), pytest.approx([8, 20])]
 
-    def test_all_in_one_go_is_one_by_one(self):
+    @pytest.mark.parametrize("cuts", [[], [1], [3], [1, 2, 4]])
+    def test_all_in_one_go_or_in_pieces_is_one_by_one(self, cuts):
         links = [(Link(1 * MS, GB), Link(0.5 * MS, GB))]
         at_s = np.array([0.0, 0.001, 0.002, 0.5, 0.5])
         size = np.array([MB, 5 * MB, 0, MB, 2 * MB])
-        start_s, end_s = PrivateLinks(links).submit_all(0, D2H, at_s, size)
-        single = PrivateLinks(links)
+        together, single = PrivateLinks(links), PrivateLinks(links)
+        pieces = zip(np.split(at_s, cuts), np.split(size, cuts), strict=True)
+        found = [together.submit_all(0, D2H, at, count) for at, count in pieces]
+        start_s, end_s = (np.concatenate(times).tolist() for times in zip(*found, strict=True))
         one_by_one = [single.submit(at, 0, D2H, count) for at, count in zip(at_s.tolist(), size.tolist(), strict=True)]
-        assert list(zip(start_s.tolist(), end_s.tolist(), strict=True)) == one_by_one
+        assert list(zip(start_s, end_s, strict=True)) == one_by_one
