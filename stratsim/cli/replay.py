@@ -106,7 +106,7 @@ def replay(
         check_target(out, overwrite)
     # What a user's policy prints must not get between the JSON and its reader.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        inputs = prepare(run_spec(config, settings, options, no_transfers=no_transfers))
+        inputs = prepare(run_spec(config, settings, options, no_transfers=no_transfers)).lean()
         with _progress(inputs, shown=not quiet) as progress:
             outcome = run(inputs, progress, keep_results=out is not None)
     if not quiet:

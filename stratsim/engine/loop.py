@@ -56,7 +56,7 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike
 
     from stratsim.device import Fabric, Noise
     from stratsim.engine.clock import Fired
@@ -135,9 +135,9 @@ def _models(workload: Workload) -> set[str]:
     return used | {client.model for client in workload.closed_loop}
 
 
-def _latest(times_s: NDArray[np.float64]) -> float:
+def _latest(times_s: ArrayLike) -> float:
     """Return the largest of some times, 0 if there is none; NaN: has not happened."""
-    return float(np.fmax.reduce(times_s, initial=0.0))
+    return float(np.fmax.reduce(np.asarray(times_s), initial=0.0))
 
 
 def client_streams(workload: Workload) -> int:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-__all__ = ["BatchTable", "LoadTable", "PauseTable", "RequestTable", "Result", "Stretches"]
+    from stratsim.engine.rare import RareColumn
+
+    Rows = slice | NDArray[np.intp]
+
+__all__ = ["BatchTable", "LoadTable", "PauseTable", "RequestTable", "Result", "Stretches", "by_code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +34,29 @@ class RequestTable:
     """`Priority` values."""
     deadline_s: NDArray[np.float64]
     """Absolute; `inf` for none."""
-    bytes_in: NDArray[np.int64]
-    bytes_out: NDArray[np.int64]
+    bytes_in: NDArray[np.integer[Any]]
+    bytes_out: NDArray[np.integer[Any]]
     client: NDArray[np.int32]
     """Index into `Result.clients`; -1 for none."""
     status: NDArray[np.int8]
     """`Status` values."""
     batch: NDArray[np.int32]
     """Row in the batch table; -1 if it was never dispatched."""
-    dropped_s: NDArray[np.float64]
+    dropped_s: NDArray[np.float64] | RareColumn
     """When the policy gave it up."""
-    reason: NDArray[np.int16]
+    reason: NDArray[np.int16] | RareColumn
     """Why, as an index into `Result.reasons`; -1 if it was not dropped."""
     finish_s: NDArray[np.float64]
     """When its output was back on the host."""
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    def latency_s(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the time from arrival to finish of the chosen requests, seconds; NaN: not answered."""
+        latency_s = self.finish_s[chosen]
+        latency_s -= self.arrival_s[chosen]
+        return latency_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +68,8 @@ class BatchTable:
     """
 
     gpu: NDArray[np.int32]
-    model: NDArray[np.int32]
-    size: NDArray[np.int32]
+    model: NDArray[np.int16]
+    size: NDArray[np.int16]
     priority: NDArray[np.int8]
     dispatch_s: NDArray[np.float64]
     copy_in_start_s: NDArray[np.float64]
@@ -210,6 +223,41 @@ class Result:
         end_s = np.concatenate([batches.execution_end_s, left_s[cut]])
         order = np.lexsort((start_s, batch))
         return Stretches(batch[order], start_s[order], end_s[np.lexsort((end_s, batch))])
+
+    def first_batches(self, count: int) -> Result:
+        """Return the run with the first so many batches only, and all its requests: their batches may be missing."""
+
+        def of_first(table: Any, chosen: Any) -> Any:
+            columns = {field.name: getattr(table, field.name) for field in fields(table)}
+            arrays = {name: column[chosen] for name, column in columns.items() if isinstance(column, np.ndarray)}
+            return replace(table, **arrays)
+
+        return replace(
+            self,
+            batches=of_first(self.batches, slice(count)),
+            loads=self.loads and of_first(self.loads, self.loads.batch < count),
+            pauses=self.pauses and of_first(self.pauses, self.pauses.batch < count),
+        )
+
+    def stretches_by_gpu(self, *, slots: bool = False) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Yield starts and ends of the `stretches` on each GPU, by id."""
+        batches = self.batches
+        if self.pauses is None:
+            for rows in by_code(batches.gpu, self.gpus):
+                yield batches.execution_start_s[rows], batches.execution_end_s[rows]
+            return
+        batch, start_s, end_s = self.stretches(slots=slots)
+        for rows in by_code(batches.gpu[batch], self.gpus):
+            yield start_s[rows], end_s[rows]
+
+
+def by_code(codes: NDArray[np.integer[Any]], count: int) -> list[Rows]:
+    """Return for each code from 0 to `count` - 1 where it is, ascending: an index, or all rows if there is no other."""
+    if count == 1 and not codes.any():
+        return [slice(None)]
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(count + 1))
+    return [order[first:last] for first, last in pairwise(bounds.tolist())]
 
 
 class Stretches(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.device import Direction
+from stratsim.engine.rare import RareColumn
 from stratsim.engine.result import BatchTable, LoadTable, PauseTable, RequestTable
 from stratsim.model.request import Status
 from stratsim.model.tolerance import latest_finish_s
@@ -92,13 +93,13 @@ def _blocks(count: int) -> Iterator[slice]:
 
 
 def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int32], batches: int) -> BatchTable:
-    model, size = np.zeros(batches, dtype=np.int32), np.zeros(batches, dtype=np.int32)
+    model, size = np.zeros(batches, dtype=np.int16), np.zeros(batches, dtype=np.int16)
     priority = np.full(batches, np.iinfo(np.int8).max, dtype=np.int8)
     for rows in _blocks(len(batch_of)):
         dispatched = batch_of[rows] >= 0
         members = batch_of[rows][dispatched]
         model[members] = source.model[rows][dispatched]
-        np.add.at(size, members, np.int32(1))
+        np.add.at(size, members, np.int16(1))
         np.minimum.at(priority, members, source.priority[rows][dispatched])
     log = recorder.log
     return BatchTable(
@@ -165,14 +166,8 @@ def _request_table(
         finish_s[rows] = done_s
         met = finish_s[rows] <= latest_finish_s(source.deadline_s[rows])
         status[rows] = np.where(np.isnan(done_s), Status.UNFINISHED, np.where(met, Status.MET, Status.LATE))
-    dropped_s: NDArray[np.float64] = np.broadcast_to(_UNKNOWN, count)
-    reason: NDArray[np.int16] = np.broadcast_to(np.int16(-1), count)
-    if recorder.dropped:
-        ids = np.frombuffer(recorder.dropped, dtype=np.int32)
-        status[ids] = Status.DROPPED
-        dropped_s, reason = dropped_s.copy(), reason.copy()
-        dropped_s[ids] = np.frombuffer(recorder.dropped_s)
-        reason[ids] = np.frombuffer(recorder.reason, dtype=np.int16)
+    dropped = np.array(recorder.dropped, dtype=np.int32)
+    status[dropped] = Status.DROPPED
     return RequestTable(
         arrival_s=source.arrival_s,
         model=source.model,
@@ -183,8 +178,8 @@ def _request_table(
         client=source.client,
         status=status,
         batch=batch_of,
-        dropped_s=dropped_s,
-        reason=reason,
+        dropped_s=RareColumn(count, dropped, np.array(recorder.dropped_s, dtype=np.float64), nan),
+        reason=RareColumn(count, dropped, np.array(recorder.reason, dtype=np.int16), -1),
         finish_s=finish_s,
     )
 

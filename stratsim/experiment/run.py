@@ -44,6 +44,10 @@ class Inputs:
     policies: tuple[PolicyCall, ...]
     notes: tuple[str, ...]
 
+    def lean(self) -> Inputs:
+        """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
+        return replace(self, trace=self.trace.without_columns())
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stratsim.engine.result import by_code
 from stratsim.model.request import Status
 from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
 from stratsim.stats.occupancy import peak_concurrency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = ["STAGES", "invariants"]
+
+_BLOCK = 262_144
 
 STAGES = (
     "dispatch_s",
@@ -83,54 +86,103 @@ def _report(number: int, text: str, wrong: Mask, row: str) -> Iterator[str]:
         yield f"I{number}: {text} ({row} {int(wrong.argmax())}; {int(wrong.sum())} of {len(wrong)} in all)"
 
 
+def _scan(number: int, text: str, count: int, row: str, wrong: Callable[[slice], Mask]) -> Iterator[str]:
+    """Do what `_report` does, some rows at a time: what a check makes on its way stays small beside the run."""
+    first, found = 0, 0
+    for start in range(0, count, _BLOCK):
+        here = wrong(slice(start, min(start + _BLOCK, count)))
+        if here.any():
+            first = first if found else start + int(here.argmax())
+            found += int(here.sum())
+    if found:
+        yield f"I{number}: {text} ({row} {first}; {found} of {count} in all)"
+
+
 def _before(earlier_s: Floats, later_s: Floats) -> Mask:
     """Whether `later_s` lies before `earlier_s` by more than rounding; false where either did not happen."""
     return np.asarray(later_s < earlier_s - TIME_RTOL * np.abs(earlier_s))
 
 
 def _conservation(requests: RequestTable, batches: int) -> Iterator[str]:
-    status = requests.status
-    dropped = status == Status.DROPPED
-    completed = (status == Status.MET) | (status == Status.LATE)
-    known = np.isin(status, [int(s) for s in Status])
-    yield from _report(1, "request without a known status", ~known, "request")
-    yield from _report(
-        1, "answered is not the same as met or late", completed == np.isnan(requests.finish_s), "request"
+    status, batch = requests.status, requests.batch
+    known = [int(s) for s in Status]
+
+    def scan(text: str, wrong: Callable[[slice], Mask]) -> Iterator[str]:
+        yield from _scan(1, text, len(requests), "request", wrong)
+
+    def completed(rows: slice) -> Mask:
+        return np.asarray((status[rows] == Status.MET) | (status[rows] == Status.LATE))
+
+    def dropped(rows: slice) -> Mask:
+        return np.asarray(status[rows] == Status.DROPPED)
+
+    yield from scan("request without a known status", lambda rows: ~np.isin(status[rows], known))
+    yield from scan(
+        "answered is not the same as met or late", lambda rows: completed(rows) == np.isnan(requests.finish_s[rows])
     )
-    yield from _report(
-        1, "dropped without a time, or a time without a drop", dropped == np.isnan(requests.dropped_s), "request"
+    yield from scan(
+        "dropped without a time, or a time without a drop",
+        lambda rows: dropped(rows) == np.isnan(requests.dropped_s[rows]),
     )
-    yield from _report(
-        1, "dropped without a reason, or a reason without a drop", dropped != (requests.reason >= 0), "request"
+    yield from scan(
+        "dropped without a reason, or a reason without a drop",
+        lambda rows: dropped(rows) != (requests.reason[rows] >= 0),
     )
-    yield from _report(1, "dropped after it was dispatched", dropped & (requests.batch >= 0), "request")
-    yield from _report(1, "answered without a batch", completed & (requests.batch < 0), "request")
-    yield from _report(1, "in a batch that does not exist", requests.batch >= batches, "request")
+    yield from scan("dropped after it was dispatched", lambda rows: dropped(rows) & (batch[rows] >= 0))
+    yield from scan("answered without a batch", lambda rows: completed(rows) & (batch[rows] < 0))
+    yield from scan("in a batch that does not exist", lambda rows: batch[rows] >= batches)
 
 
 def _stage_order(batches: BatchTable) -> Iterator[str]:
     for earlier, later in pairwise(STAGES):
         first, second = getattr(batches, earlier), getattr(batches, later)
-        yield from _report(2, f"{later} before {earlier}", _before(first, second), "batch")
-        yield from _report(2, f"{later} without {earlier}", np.isnan(first) & ~np.isnan(second), "batch")
+        for text, wrong in (
+            (f"{later} before {earlier}", _before),
+            (f"{later} without {earlier}", lambda one, other: np.isnan(one) & ~np.isnan(other)),
+        ):
+            yield from _scan(2, text, len(batches), "batch", _of_both(wrong, first, second))
+
+
+def _of_both(wrong: Callable[[Floats, Floats], Mask], first: Floats, second: Floats) -> Callable[[slice], Mask]:
+    return lambda rows: wrong(first[rows], second[rows])
 
 
 def _causality(result: Result, measured: bool) -> Iterator[str]:
     requests, batches, pauses = result.requests, result.batches, result.pauses
-    yield from _report(3, "dropped before it arrived", _before(requests.arrival_s, requests.dropped_s), "request")
-    least_s = np.zeros(len(batches)) if measured else batches.solo_s
-    alone_s = least_s
+    alone_s: Floats = np.broadcast_to(0.0, len(batches)) if measured else batches.solo_s
+    stopped_s: Floats = np.broadcast_to(0.0, len(batches))
     if pauses is not None:
-        least_s = least_s + pauses.by_batch(pauses.lost_s + pauses.paused_s, len(batches))
-    faster = _before(batches.execution_start_s + least_s, batches.execution_end_s)
-    yield from _report(3, "executed faster than alone", faster, "batch")
-    rows = np.flatnonzero((requests.batch >= 0) & (requests.batch < len(batches)))
-    batch, arrival = requests.batch[rows], requests.arrival_s[rows]
-    early = np.zeros(len(requests), dtype=bool)
-    early[rows] = _before(arrival, batches.dispatch_s[batch])
-    yield from _report(3, "dispatched before it arrived", early, "request")
-    early[rows] = _before(arrival + alone_s[batch], requests.finish_s[rows])
-    yield from _report(3, "answered before arrival + solo time of its batch", early, "request")
+        stopped_s = pauses.by_batch(pauses.lost_s + pauses.paused_s, len(batches))
+
+    def of_batch(times_s: Floats, rows: slice) -> Floats:
+        """Return a time of each request's batch; NaN where it has none."""
+        batch = requests.batch[rows]
+        there = (batch >= 0) & (batch < len(batches))
+        found = np.full(len(batch), np.nan)
+        found[there] = times_s[batch[there]]
+        return found
+
+    def faster(rows: slice) -> Mask:
+        least_s = batches.execution_start_s[rows] + (alone_s[rows] + stopped_s[rows])
+        return _before(least_s, batches.execution_end_s[rows])
+
+    def early(rows: slice) -> Mask:
+        return _before(requests.arrival_s[rows], of_batch(batches.dispatch_s, rows))
+
+    def answered_early(rows: slice) -> Mask:
+        return _before(requests.arrival_s[rows] + of_batch(alone_s, rows), requests.finish_s[rows])
+
+    count = len(requests)
+    yield from _scan(
+        3,
+        "dropped before it arrived",
+        count,
+        "request",
+        lambda rows: _before(requests.arrival_s[rows], requests.dropped_s[rows]),
+    )
+    yield from _scan(3, "executed faster than alone", len(batches), "batch", faster)
+    yield from _scan(3, "dispatched before it arrived", count, "request", early)
+    yield from _scan(3, "answered before arrival + solo time of its batch", count, "request", answered_early)
 
 
 def _capacity(result: Result, max_concurrency: int | None) -> Iterator[str]:
@@ -139,32 +191,46 @@ def _capacity(result: Result, max_concurrency: int | None) -> Iterator[str]:
     yield from _report(4, f"on a GPU outside 0 to {result.gpus - 1}", outside, "batch")
     if max_concurrency is None:
         return
-    held = result.stretches(slots=True)
-    for gpu in range(result.gpus):
-        rows = batches.gpu[held.batch] == gpu
-        peak = peak_concurrency(held.start_s[rows], held.end_s[rows])
+    for gpu, held in enumerate(result.stretches_by_gpu(slots=True)):
+        peak = peak_concurrency(*held)
         if peak > max_concurrency:
             yield f"I4: GPU {gpu} executed {peak} batches at once, at most {max_concurrency} may"
 
 
 def _membership(requests: RequestTable, batches: BatchTable) -> Iterator[str]:
-    rows = np.flatnonzero((requests.batch >= 0) & (requests.batch < len(batches)))
-    batch = requests.batch[rows]
-    members = np.bincount(batch, minlength=len(batches))
+    members = np.zeros(len(batches), dtype=np.int32)
+
+    def there(rows: slice) -> tuple[NDArray[np.int32], Mask]:
+        """Return each request's batch, and whether it exists."""
+        batch = requests.batch[rows]
+        return batch, (batch >= 0) & (batch < len(batches))
+
+    def model(rows: slice) -> Mask:
+        batch, wrong = there(rows)
+        np.add.at(members, batch[wrong], 1)
+        wrong[wrong] = requests.model[rows][wrong] != batches.model[batch[wrong]]
+        return wrong
+
+    def finish(rows: slice) -> Mask:
+        batch, wrong = there(rows)
+        finish_s, back_s = requests.finish_s[rows][wrong], batches.copy_out_end_s[batch[wrong]]
+        wrong[wrong] = (finish_s != back_s) & ~(np.isnan(finish_s) & np.isnan(back_s))
+        return wrong
+
+    count = len(requests)
+    other_model = list(_scan(5, "in a batch of another model", count, "request", model))
     yield from _report(5, "size differs from the number of members", members != batches.size, "batch")
-    wrong = np.zeros(len(requests), dtype=bool)
-    wrong[rows] = requests.model[rows] != batches.model[batch]
-    yield from _report(5, "in a batch of another model", wrong, "request")
-    finish, back = requests.finish_s[rows], batches.copy_out_end_s[batch]
-    wrong[rows] = (finish != back) & ~(np.isnan(finish) & np.isnan(back))
-    yield from _report(5, "not answered at the end of its batch's copy-out", wrong, "request")
+    yield from other_model
+    yield from _scan(5, "not answered at the end of its batch's copy-out", count, "request", finish)
 
 
 def _clock(result: Result) -> Iterator[str]:
     requests, batches = result.requests, result.batches
     for name, times in (("arrival_s", requests.arrival_s), ("dispatch_s", batches.dispatch_s)):
         row = "request" if name == "arrival_s" else "batch"
-        yield from _report(6, f"{name} runs back", np.diff(times, prepend=times[:1]) < 0, row)
+        runs_back = np.zeros(len(times), dtype=bool)
+        np.less(times[1:], times[:-1], out=runs_back[1:])
+        yield from _report(6, f"{name} runs back", runs_back, row)
     ends = [requests.arrival_s, requests.dropped_s, requests.finish_s, batches.copy_out_end_s]
     starts = [requests.arrival_s, batches.dispatch_s]
     if any((times < result.start_s).any() for times in starts) or any((times > result.end_s).any() for times in ends):
@@ -172,10 +238,18 @@ def _clock(result: Result) -> Iterator[str]:
 
 
 def _deadlines(requests: RequestTable) -> Iterator[str]:
-    status, finish = requests.status, requests.finish_s
-    latest = latest_finish_s(requests.deadline_s)
-    yield from _report(7, "met, but answered after the deadline", (status == Status.MET) & (finish > latest), "request")
-    yield from _report(7, "late, but answered by the deadline", (status == Status.LATE) & (finish <= latest), "request")
+    def in_time(rows: slice) -> Mask:
+        return np.asarray(requests.finish_s[rows] <= latest_finish_s(requests.deadline_s[rows]))
+
+    def too_late(rows: slice) -> Mask:
+        return np.asarray(requests.finish_s[rows] > latest_finish_s(requests.deadline_s[rows]))
+
+    def wrong(status: Status, times: Callable[[slice], Mask]) -> Callable[[slice], Mask]:
+        return lambda rows: (requests.status[rows] == status) & times(rows)
+
+    count = len(requests)
+    yield from _scan(7, "met, but answered after the deadline", count, "request", wrong(Status.MET, too_late))
+    yield from _scan(7, "late, but answered by the deadline", count, "request", wrong(Status.LATE, in_time))
 
 
 def _engines(result: Result) -> Iterator[str]:
@@ -190,9 +264,10 @@ def _engines(result: Result) -> Iterator[str]:
     if not result.copy_engines:
         copies = [(*_joined(copies[0][:2], copies[1][:2]), "in or out")]
     most = max(result.copy_engines, 1)
-    for gpu in range(result.gpus):
-        for where, (start_s, end_s), way in copies:
-            peak = peak_concurrency(start_s[where == gpu], end_s[where == gpu])
+    by_gpu = [by_code(where, result.gpus) for where, _, _ in copies]
+    for gpu, places in enumerate(zip(*by_gpu, strict=True)):
+        for rows, (_, (start_s, end_s), way) in zip(places, copies, strict=True):
+            peak = peak_concurrency(start_s[rows], end_s[rows])
             if peak > most:
                 yield f"I8: GPU {gpu} had {peak} copies {way} under way, at most {most} may"
 

@@ -45,8 +45,10 @@ def timeline_events(results: Sequence[Result], cap: int = 5_000) -> Iterator[dic
         cap: The most batches per run, from the first dispatched on.
     """
     for index, result in enumerate(results):
+        first = result.first_batches(cap)
+        details = _Details(first)
         for gpu in range(result.gpus):
-            yield from _process(result, gpu, index * result.gpus + gpu + 1, cap)
+            yield from _process(first, details, gpu, index * result.gpus + gpu + 1)
 
 
 def write_timeline(results: Sequence[Result], file: IO[str], *, cap: int = 5_000) -> None:
@@ -63,13 +65,12 @@ def write_timeline(results: Sequence[Result], file: IO[str], *, cap: int = 5_000
     file.write("\n]}\n")
 
 
-def _process(result: Result, gpu: int, pid: int, cap: int) -> Iterator[dict[str, Any]]:
+def _process(result: Result, details: _Details, gpu: int, pid: int) -> Iterator[dict[str, Any]]:
     yield _metadata("process_name", pid, 0, name=f"{result.policy}, GPU {gpu}")
     yield _metadata("process_sort_index", pid, 0, sort_index=pid)
-    details = _Details(result, cap)
     events: list[dict[str, Any]] = []
     for kind, (label, category, start, end) in enumerate(_ROWS):
-        batch, begun, ended = _drawn(result, gpu, cap, _spans(result, start, end))
+        batch, begun, ended = _drawn(result, gpu, _spans(result, start, end))
         lanes = assign_lanes(begun, ended)
         for lane in range(max(lanes, default=-1) + 1):
             tid = kind * _ROWS_PER_KIND + lane + 1
@@ -99,10 +100,10 @@ def _spans(result: Result, start: str, end: str) -> Stretches:
     return Stretches(np.arange(batches), loads.by_batch(loads.start_s, batches), loads.by_batch(loads.end_s, batches))
 
 
-def _drawn(result: Result, gpu: int, cap: int, spans: Stretches) -> Stretches:
-    """Return the intervals that took any time, of the first batches, on one GPU."""
+def _drawn(result: Result, gpu: int, spans: Stretches) -> Stretches:
+    """Return the intervals that took any time on one GPU."""
     batch, start_s, end_s = spans
-    drawn = (end_s > start_s) & (batch < cap) & (result.batches.gpu[batch] == gpu)
+    drawn = (end_s > start_s) & (result.batches.gpu[batch] == gpu)
     return Stretches(batch[drawn], start_s[drawn], end_s[drawn])
 
 
@@ -119,13 +120,13 @@ def _time(start_s: float, end_s: float) -> dict[str, float]:
 class _Details:
     """What the timeline says of a batch."""
 
-    def __init__(self, result: Result, cap: int) -> None:
+    def __init__(self, result: Result) -> None:
         self._result = result
         self._executed_s = result.executed_s
-        batch = result.requests.batch
-        shown = np.flatnonzero((batch >= 0) & (batch < cap))
+        batch, batches = result.requests.batch, len(result.batches)
+        shown = np.flatnonzero((batch >= 0) & (batch < batches))
         self._members = shown[np.argsort(batch[shown], kind="stable")]
-        self._begin = np.searchsorted(batch[self._members], np.arange(min(cap, len(result.batches)) + 1))
+        self._begin = np.searchsorted(batch[self._members], np.arange(batches + 1))
 
     def name(self, row: int) -> str:
         batches = self._result.batches

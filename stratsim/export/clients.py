@@ -36,6 +36,8 @@ def client_figures(
         span_s: Length of the span, seconds.
         profile: Solo times, for the slowdown: the mean service over the mean solo service of the same batches.
     """
+    if not result.clients:
+        return {}
     solo_s = _solo_s(result, profile)
     figures = {}
     for client, rows in _by_client(result, counted):

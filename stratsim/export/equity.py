@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-__all__ = ["class_equity", "run_equity", "solo_latency_s"]
+__all__ = ["class_equity", "run_equity"]
 
 
 def class_equity(
-    result: Result, priority: Priority, counted: Mask, span: tuple[float, float], solo_s: Floats | None
+    result: Result, priority: Priority, counted: Mask, span: tuple[float, float], profile: SchedulerProfile | None
 ) -> dict[str, Any]:
     """Return how the requests of one class fared beside being alone.
 
@@ -38,12 +38,12 @@ def class_equity(
         priority: The class.
         counted: Which requests are measured, shape (n,).
         span: What is measured, seconds.
-        solo_s: What each request would take alone (`solo_latency_s`); None where it is not known.
+        profile: Solo times; None where they are not known.
     """
     chosen = counted & (result.requests.priority == priority)
     return {
-        "dropped_voluntary": None if solo_s is None else _voluntary(result, chosen, solo_s),
-        "slowdown": _request_slowdown(result, chosen, solo_s),
+        "dropped_voluntary": None if profile is None else _voluntary(result, chosen, profile),
+        "slowdown": _request_slowdown(result, chosen, profile),
         "execution_slowdown": _execution_slowdown(result, priority, span),
         "starvation_s": _starvation(result, priority, span),
     }
@@ -61,39 +61,46 @@ def run_equity(classes: dict[str, dict[str, Any]]) -> dict[str, float | None]:
     }
 
 
-def solo_latency_s(result: Result, profile: SchedulerProfile) -> Floats:
-    """Return what each request would take alone on the machine, by the profile's means, shape (n,): copies included."""
+def _alone_s(result: Result, chosen: Mask, profile: SchedulerProfile) -> Floats:
+    """Return what the chosen requests would take alone on the machine, by the profile's means, copies included."""
     requests = result.requests
     execution_s = np.array([profile.latency_s(model) if model in profile.models else np.nan for model in result.models])
-    copies_s = _copy_s(profile.h2d, requests.bytes_in) + _copy_s(profile.d2h, requests.bytes_out)
-    return execution_s[requests.model] + copies_s
+    copies_s = _copy_s(profile.h2d, requests.bytes_in[chosen])
+    copies_s += _copy_s(profile.d2h, requests.bytes_out[chosen])
+    copies_s += execution_s[requests.model[chosen]]
+    return copies_s
 
 
-def _copy_s(link: Link, size_bytes: NDArray[np.int64]) -> Floats:
-    return np.where(size_bytes > 0, link.alpha_s + size_bytes / link.bytes_per_s, 0.0)
+def _copy_s(link: Link, size_bytes: NDArray[np.integer[Any]]) -> Floats:
+    lasts_s: Floats = size_bytes / link.bytes_per_s
+    lasts_s += link.alpha_s
+    lasts_s[size_bytes <= 0] = 0.0
+    return lasts_s
 
 
-def _voluntary(result: Result, chosen: Mask, solo_s: Floats) -> int:
+def _voluntary(result: Result, chosen: Mask, profile: SchedulerProfile) -> int:
     """Return how many were dropped that could still have been in time, started alone at that moment."""
     requests = result.requests
-    rows = np.flatnonzero(chosen & (requests.status == Status.DROPPED))
-    return int((requests.dropped_s[rows] + solo_s[rows] <= latest_finish_s(requests.deadline_s[rows])).sum())
+    dropped = chosen & (requests.status == Status.DROPPED)
+    done_s = requests.dropped_s[dropped] + _alone_s(result, dropped, profile)
+    return int((done_s <= latest_finish_s(requests.deadline_s[dropped])).sum())
 
 
-def _request_slowdown(result: Result, chosen: Mask, solo_s: Floats | None) -> dict[str, float | None]:
-    requests = result.requests
-    rows = np.flatnonzero(chosen & ~np.isnan(requests.finish_s))
-    if solo_s is None:
+def _request_slowdown(result: Result, chosen: Mask, profile: SchedulerProfile | None) -> dict[str, float | None]:
+    if profile is None:
         return _slowdown(np.empty(0), np.empty(0))
-    return _slowdown(solo_s[rows], requests.finish_s[rows] - requests.arrival_s[rows])
+    answered = chosen & ~np.isnan(result.requests.finish_s)
+    return _slowdown(_alone_s(result, answered, profile), result.requests.latency_s(answered))
 
 
 def _execution_slowdown(result: Result, priority: Priority, span: tuple[float, float]) -> dict[str, float | None]:
     batches = result.batches
     start_s = batches.execution_start_s
     ended = ~np.isnan(batches.execution_end_s)  # a live run may have been interrupted
-    rows = np.flatnonzero((batches.priority == priority) & (start_s >= span[0]) & (start_s <= span[1]) & ended)
-    return _slowdown(batches.solo_s[rows], batches.execution_end_s[rows] - start_s[rows])
+    chosen = (batches.priority == priority) & (start_s >= span[0]) & (start_s <= span[1]) & ended
+    shared_s = batches.execution_end_s[chosen]
+    shared_s -= start_s[chosen]
+    return _slowdown(batches.solo_s[chosen], shared_s)
 
 
 def _slowdown(solo_s: Floats, shared_s: Floats) -> dict[str, float | None]:
@@ -106,14 +113,15 @@ def _slowdown(solo_s: Floats, shared_s: Floats) -> dict[str, float | None]:
 def _starvation(result: Result, priority: Priority, span: tuple[float, float]) -> dict[str, float]:
     """Return the longest time during which the class waited and none of it was started, or completed."""
     requests = result.requests
-    rows = np.flatnonzero(requests.priority == priority)
-    started_s = np.full(len(requests), np.nan)
-    dispatched = requests.batch >= 0
-    started_s[dispatched] = result.batches.dispatch_s[requests.batch[dispatched]]
-    left_s = np.where(np.isnan(requests.dropped_s), result.end_s, requests.dropped_s)[rows]
+    chosen = requests.priority == priority
     found = {}
-    for name, served in (("start", started_s), ("completion", requests.finish_s)):
-        served_s = served[rows]
-        until_s = np.where(np.isnan(served_s), left_s, served_s)
-        found[name] = longest_starvation_s(requests.arrival_s[rows], until_s, served_s, span)
+    for name, times_s in (("start", result.batches.dispatch_s), ("completion", result.batches.copy_out_end_s)):
+        # Batch -1 was never dispatched: the last entry stands for it, if for any.
+        until_s = times_s[requests.batch[chosen]] if len(times_s) else np.empty(int(chosen.sum()))
+        until_s[requests.batch[chosen] < 0] = np.nan
+        served = ~np.isnan(until_s)
+        if not served.all():
+            left_s = requests.dropped_s[np.flatnonzero(chosen)[~served]]
+            until_s[~served] = np.where(np.isnan(left_s), result.end_s, left_s)
+        found[name] = longest_starvation_s(requests.arrival_s[chosen], until_s, served, span)
     return found

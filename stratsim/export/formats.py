@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from stratsim.export.tables import Chunk
 
-    Column = NDArray[np.float64] | NDArray[np.int64] | Labels
+    Column = NDArray[np.float64] | NDArray[np.integer[Any]] | Labels
 
 __all__ = ["has_parquet", "write_table"]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratsim.engine.result import by_code
 from stratsim.export.clients import client_figures
-from stratsim.export.equity import class_equity, run_equity, solo_latency_s
+from stratsim.export.equity import class_equity, run_equity
 from stratsim.model.request import Priority, Status
 from stratsim.stats.deadlines import measuring_window, ratio, violation, violation_completed
 from stratsim.stats.fairness import jain_index, max_slowdown, mean_slowdown
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from stratsim.engine.result import Result
     from stratsim.model.profile import SchedulerProfile
 
+    Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
+    Rows = slice | NDArray[np.intp]
 
 __all__ = ["summarize"]
 
@@ -52,12 +55,12 @@ def summarize(
     else:
         window = span = measuring_window(requests.arrival_s, requests.deadline_s, warmup_s)
         counted = (requests.arrival_s >= span[0]) & (requests.arrival_s <= span[1])
-    gpus = [_Gpu(result, gpu, span) for gpu in range(result.gpus)]
+    gpus = zip(by_code(result.batches.gpu, result.gpus), result.stretches_by_gpu(), strict=True)
+    figures = [(gpu.execution(), gpu.copies()) for gpu in (_Gpu(result, *of, span) for of in gpus)]
     clients = {} if profile is None else client_figures(result, counted, span[1] - span[0], profile)
-    solo_s = None if profile is None else solo_latency_s(result, profile)
     classes = {
         p.label: _class(result, counted & (requests.priority == p), span)
-        | class_equity(result, p, counted, span, solo_s)
+        | class_equity(result, p, counted, span, profile)
         for p in Priority
     }
     return {
@@ -65,8 +68,8 @@ def summarize(
         "classes": classes,
         "equity": run_equity(classes),
         **({"clients": clients} if clients else {}),
-        "gpu": [gpu.execution() for gpu in gpus],
-        "pcie": [gpu.copies() for gpu in gpus],
+        "gpu": [execution for execution, _ in figures],
+        "pcie": [copies for _, copies in figures],
         "window_s": None if window is None else list(window),
         "events": int(result.events),
         "simulated_s": float(result.simulated_s),
@@ -91,7 +94,7 @@ def _class(result: Result, chosen: Mask, span: tuple[float, float]) -> dict[str,
         "unfinished": count[Status.UNFINISHED],
         "violation": violation(met, arrived) if judged else None,
         "violation_completed": violation_completed(met, late) if judged else None,
-        "latency_s": dict(latency_figures(requests.finish_s[completed] - requests.arrival_s[completed])),
+        "latency_s": dict(latency_figures(requests.latency_s(completed))),
         "goodput_per_s": ratio(met, span[1] - span[0]),
         "jain_models": jain_index(shares) if judged else None,
         "drop_reasons": _drop_reasons(requests.reason[chosen & (requests.status == Status.DROPPED)], result.reasons),
@@ -116,48 +119,54 @@ def _drop_reasons(reason: NDArray[np.int16], names: tuple[str, ...]) -> dict[str
 class _Gpu:
     """The batches of one GPU and the span that its figures are taken over."""
 
-    def __init__(self, result: Result, gpu: int, span: tuple[float, float]) -> None:
+    def __init__(self, result: Result, rows: Rows, executed: tuple[Floats, Floats], span: tuple[float, float]) -> None:
         self._result = result
-        self._rows = np.flatnonzero(result.batches.gpu == gpu)
+        self._rows = rows
+        self._executed = executed
         self._span = span
-        executed = result.stretches()
-        here = result.batches.gpu[executed.batch] == gpu
-        self._executed = executed.start_s[here], executed.end_s[here]
 
-    def _begun(self, start_s: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Return those of this GPU's batches that began the stage within the span, both ends included."""
+    def _begun(self, start_s: Floats) -> Mask:
+        """Return which of this GPU's batches began the stage within the span, both ends included."""
         start = start_s[self._rows]
-        return self._rows[(start >= self._span[0]) & (start <= self._span[1])]
+        return np.asarray((start >= self._span[0]) & (start <= self._span[1]))
 
-    def _utilization(self, start_s: NDArray[np.float64], end_s: NDArray[np.float64]) -> float | None:
+    def _utilization(self, start_s: Floats, end_s: Floats) -> float | None:
         return self._share(start_s[self._rows], end_s[self._rows])
 
-    def _share(self, start_s: NDArray[np.float64], end_s: NDArray[np.float64]) -> float | None:
+    def _share(self, start_s: Floats, end_s: Floats) -> float | None:
         share = ratio(busy_s(*clip(start_s, end_s, *self._span)), self._span[1] - self._span[0])
         return None if share is None else min(share, 1.0)  # a sum of parts may exceed the whole by rounding
 
     def execution(self) -> dict[str, Any]:
         batches = self._result.batches
-        rows = self._begun(batches.execution_start_s)
+        begun = self._begun(batches.execution_start_s)
+        count = int(np.count_nonzero(begun))
         return {
             "utilization": self._share(*self._executed),
-            "batches": len(rows),
-            "mean_batch_size": float(batches.size[rows].mean()) if len(rows) else None,
+            "batches": count,
+            "mean_batch_size": float(batches.size[self._rows][begun].mean()) if count else None,
             "mean_concurrency": self._concurrency(),
-            **self._slowdown(rows),
+            **self._slowdown(begun),
         }
 
     def _concurrency(self) -> float | None:
         within = clip(*self._executed, *self._span)
         return ratio(total_s(*within), self._span[1] - self._span[0])
 
-    def _slowdown(self, rows: NDArray[np.intp]) -> dict[str, float | None]:
-        rows = rows[~np.isnan(self._result.executed_s[rows])]  # a live run may have been interrupted
-        if not len(rows):
-            return {"mean_slowdown": None, "max_slowdown": None}
+    def _slowdown(self, begun: Mask) -> dict[str, float | None]:
         batches = self._result.batches
-        solo, shared = batches.solo_s[rows], self._result.executed_s[rows]
-        return {"mean_slowdown": mean_slowdown(solo, shared), "max_slowdown": max_slowdown(solo, shared)}
+        if self._result.pauses is None:
+            start_s, end_s = self._executed
+            shared_s = end_s - start_s
+        else:
+            shared_s = self._result.executed_s[self._rows]
+        solo_s = batches.solo_s[self._rows]
+        chosen = begun & ~np.isnan(shared_s)  # a live run may have been interrupted
+        if not chosen.all():
+            solo_s, shared_s = solo_s[chosen], shared_s[chosen]
+        if not len(solo_s):
+            return {"mean_slowdown": None, "max_slowdown": None}
+        return {"mean_slowdown": mean_slowdown(solo_s, shared_s), "max_slowdown": max_slowdown(solo_s, shared_s)}
 
     def copies(self) -> dict[str, Any]:
         batches, requests = self._result.batches, self._result.requests
@@ -174,21 +183,28 @@ class _Gpu:
         batches, loads = self._result.batches, self._result.loads
         if loads is None:
             return self._utilization(batches.copy_in_start_s, batches.copy_in_end_s)
-        here = np.isin(loads.batch, self._rows)
+        here = self._here()[loads.batch]
         start_s = np.concatenate([batches.copy_in_start_s[self._rows], loads.start_s[here]])
         end_s = np.concatenate([batches.copy_in_end_s[self._rows], loads.end_s[here]])
         return self._share(start_s, end_s)
+
+    def _here(self) -> Mask:
+        """Return which batches are on this GPU."""
+        here = np.zeros(len(self._result.batches), dtype=bool)
+        here[self._rows] = True
+        return here
 
     def _loads(self) -> dict[str, int]:
         """Return how often weights were loaded, and how many bytes, by loads that began within the span."""
         loads = self._result.loads
         if loads is None:
             return {"loads": 0, "load_bytes": 0}
-        here = np.isin(loads.batch, self._rows) & (loads.start_s >= self._span[0]) & (loads.start_s <= self._span[1])
+        within = (loads.start_s >= self._span[0]) & (loads.start_s <= self._span[1])
+        here = self._here()[loads.batch] & within
         return {"loads": int(here.sum()), "load_bytes": int(loads.weights_bytes[here].sum())}
 
-    def _bytes(self, size: NDArray[np.int64], start_s: NDArray[np.float64]) -> int:
+    def _bytes(self, size: NDArray[np.integer[Any]], start_s: Floats) -> int:
         """Return the bytes of the batches that began this copy within the span."""
         begun = np.zeros(len(start_s) + 1, dtype=bool)  # the last entry stands for batch -1: never dispatched
-        begun[self._begun(start_s)] = True
+        begun[:-1][self._rows] = self._begun(start_s)
         return int(size[begun[self._result.requests.batch]].sum())

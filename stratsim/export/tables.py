@@ -6,7 +6,7 @@ docs/results.md lists every column with its unit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -78,11 +78,11 @@ PAUSE_KINDS: dict[str, str] = {
 class Labels(NamedTuple):
     """A column of texts: `codes` index `names`; -1 stands for none."""
 
-    codes: NDArray[np.int32]
+    codes: NDArray[np.integer[Any]]
     names: tuple[str, ...]
 
 
-Chunk = dict[str, "NDArray[np.float64] | NDArray[np.int64] | Labels"]
+Chunk = dict[str, "NDArray[np.float64] | NDArray[np.integer[Any]] | Labels"]
 """Some rows of a table, by column name."""
 
 
@@ -138,7 +138,7 @@ def _requests(result: Result, rows: slice, policy: Labels) -> Chunk:
         "reason": Labels(table.reason[rows].astype(np.int32), result.reasons),
         "dropped_s": table.dropped_s[rows],
         "gpu": _ids(batches.gpu, batch),
-        "batch_id": batch.astype(np.int64),
+        "batch_id": batch,
         "batch_size": _ids(batches.size, batch),
         **{name: _times(getattr(batches, name), batch) for name in STAGES},
         "latency_s": table.finish_s[rows] - table.arrival_s[rows],
@@ -153,7 +153,7 @@ def _times(values: NDArray[np.float64], batch: NDArray[np.int32]) -> NDArray[np.
     return found
 
 
-def _ids(values: NDArray[np.int32], batch: NDArray[np.int32]) -> NDArray[np.int64]:
+def _ids(values: NDArray[np.integer[Any]], batch: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the batch's integer for each request; -1 where it was never dispatched."""
     known = batch >= 0
     found = np.full(len(batch), -1, dtype=np.int64)
@@ -174,9 +174,16 @@ def _batches(result: Result, rows: slice, policy: Labels) -> Chunk:
         **_loads(result, rows),
         **_stops(result, rows),
         "solo_s": table.solo_s[rows],
-        "slowdown": result.executed_s[rows] / table.solo_s[rows],
+        "slowdown": _executed_s(result, rows) / table.solo_s[rows],
         "expected_s": table.expected_s[rows],
     }
+
+
+def _executed_s(result: Result, rows: slice) -> NDArray[np.float64]:
+    """Return some rows of `Result.executed_s`."""
+    if result.pauses is not None:
+        return result.executed_s[rows]
+    return result.batches.execution_end_s[rows] - result.batches.execution_start_s[rows]
 
 
 def _stops(result: Result, rows: slice) -> Chunk:

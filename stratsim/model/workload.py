@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,8 +68,9 @@ class Workload:
     """`Priority` values."""
     deadline_s: NDArray[np.float64]
     """Absolute; `inf` where a request has no deadline."""
-    bytes_in: NDArray[np.int64]
-    bytes_out: NDArray[np.int64]
+    bytes_in: NDArray[np.integer[Any]]
+    """int32 where all fit, else int64; `bytes_out` likewise."""
+    bytes_out: NDArray[np.integer[Any]]
     client: NDArray[np.int32]
     """Index into `client_names`; -1 for none."""
     client_names: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.queueing import PriorityEdf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from stratsim.model.profile import SchedulerProfile
     from stratsim.model.request import Request
@@ -130,10 +130,10 @@ class Lax(PriorityEdf):
         if request.priority is Priority.LOW:
             heappush(self._promotions, (self._laxity_point_s(request), request.id, request))
 
-    def decide(self, view: View) -> Iterator[Decision]:
+    def decide(self, view: View) -> Iterable[Decision]:
         """Promote whose time has come, then serve."""
         if view.least_loaded() is None:
-            return iter(())
+            return ()
         self._promote_due(view.now_s)
         return super().decide(view)
 

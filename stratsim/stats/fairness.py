@@ -52,9 +52,14 @@ def normalised_progress(solo_s: ArrayLike, shared_s: ArrayLike) -> NDArray[np.fl
 
 def max_slowdown(solo_s: ArrayLike, shared_s: ArrayLike) -> float:
     """Return the largest T_shared / T_solo; arguments as for `normalised_progress`, n >= 1."""
-    return float((1.0 / normalised_progress(solo_s, shared_s)).max())
+    return float(_slowdown(solo_s, shared_s).max())
 
 
 def mean_slowdown(solo_s: ArrayLike, shared_s: ArrayLike) -> float:
     """Return the mean of T_shared / T_solo, also known as ANTT; arguments as for `normalised_progress`, n >= 1."""
-    return float((1.0 / normalised_progress(solo_s, shared_s)).mean())
+    return float(_slowdown(solo_s, shared_s).mean())
+
+
+def _slowdown(solo_s: ArrayLike, shared_s: ArrayLike) -> NDArray[np.float64]:
+    progress = normalised_progress(solo_s, shared_s)
+    return np.divide(1.0, progress, out=progress)

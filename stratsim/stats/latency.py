@@ -27,7 +27,9 @@ class LatencyFigures(TypedDict):
 
 def latency_figures(latency_s: NDArray[np.float64]) -> LatencyFigures:
     """Return quantiles and mean of the latencies, shape (n,), seconds; NaN entries are left out."""
-    known = latency_s[~np.isnan(latency_s)]
+    known = latency_s
+    if (missing := np.isnan(latency_s)).any():
+        known = latency_s[~missing]
     if not len(known):
         return {"p50": None, "p95": None, "p99": None, "mean": None}
     p50, p95, p99 = (float(value) for value in np.quantile(known, (0.50, 0.95, 0.99)))

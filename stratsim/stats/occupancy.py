@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
 __all__ = ["assign_lanes", "busy_s", "clip", "merged", "peak_concurrency", "total_s"]
+
+_BLOCK = 262_144
+"""Intervals looked at in one go: what is made on the way stays small beside them."""
 
 
 def clip(start_s: Floats, end_s: Floats, from_s: float, to_s: float) -> tuple[Floats, Floats]:
@@ -28,6 +33,8 @@ def clip(start_s: Floats, end_s: Floats, from_s: float, to_s: float) -> tuple[Fl
         from_s: Start of the window.
         to_s: End of the window.
     """
+    if len(start_s) and start_s.min() >= from_s and end_s.max() <= to_s and (end_s > start_s).all():
+        return start_s, end_s  # the usual case, and at some million intervals their copies are dear
     start, end = np.maximum(start_s, from_s), np.minimum(end_s, to_s)
     inside = end > start  # false for NaN as well
     return start[inside], end[inside]
@@ -39,13 +46,15 @@ def busy_s(start_s: Floats, end_s: Floats) -> float:
     Sorted by start, an interval adds what reaches beyond the latest end so far; O(n log n), without a Python loop.
     """
     kept = end_s > start_s
-    order = np.flatnonzero(kept)[np.argsort(start_s[kept], kind="stable")]
-    if not len(order):
+    if not kept.all():
+        start_s, end_s = start_s[kept], end_s[kept]
+    if not len(start_s):
         return 0.0
-    start, end = start_s[order], end_s[order]
-    reached = np.maximum.accumulate(end)
-    np.maximum(start[1:], reached[:-1], out=start[1:])
-    new = np.subtract(end, start, out=end)
+    new, filled = np.empty(len(start_s)), 0
+    for start, end, latest in _by_start(start_s, end_s):
+        block = new[filled : filled + len(start)]
+        np.subtract(end, np.maximum(start, latest[:-1]), out=block)
+        filled += len(start)
     return float(np.maximum(new, 0.0, out=new).sum())
 
 
@@ -56,11 +65,32 @@ def merged(start_s: Floats, end_s: Floats) -> tuple[Floats, Floats]:
         start_s: Starts, shape (n,), seconds.
         end_s: Ends, shape (n,), not before the starts.
     """
-    order = np.argsort(start_s, kind="stable")
-    start, reached = start_s[order], np.maximum.accumulate(end_s[order])
-    new = np.append(True, start[1:] > reached[:-1])[: len(start)]
-    last = np.append(new[1:], True)[: len(start)]
-    return start[new], reached[last]
+    if not len(start_s):
+        return np.empty(0), np.empty(0)
+    starts, ends = [], []
+    for start, _, latest in _by_start(start_s, end_s):
+        new = start > latest[:-1]
+        starts.append(start[new])
+        ends.append(latest[:-1][new])  # of the union before
+    ends.append(latest[-1:])
+    return np.concatenate(starts), np.concatenate(ends)[1:]
+
+
+def _by_start(start_s: Floats, end_s: Floats) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """Yield the intervals sorted by start, stably, some at a time, with the latest end before each and after the last.
+
+    Shapes (k,), (k,) and (k + 1,).
+    """
+    order = None
+    if not (start_s[1:] >= start_s[:-1]).all():
+        order = np.argsort(start_s, kind="stable").astype(np.int32)
+    latest_s = -np.inf
+    for first in range(0, len(start_s), _BLOCK):
+        rows = slice(first, first + _BLOCK) if order is None else order[first : first + _BLOCK]
+        start, end = start_s[rows], end_s[rows]
+        latest = np.maximum.accumulate(np.append(latest_s, end))
+        latest_s = latest[-1]
+        yield start, end, latest
 
 
 def total_s(start_s: Floats, end_s: Floats) -> float:
@@ -71,11 +101,13 @@ def total_s(start_s: Floats, end_s: Floats) -> float:
 def peak_concurrency(start_s: Floats, end_s: Floats) -> int:
     """Return the largest number of intervals that hold at one instant."""
     start, end = clip(start_s, end_s, -np.inf, np.inf)
-    if not len(start):
-        return 0
     start, end = np.sort(start), np.sort(end)
-    begun = np.arange(1, len(start) + 1)
-    return int((begun - np.searchsorted(end, start, side="right")).max())
+    peak = 0
+    for first in range(0, len(start), _BLOCK):
+        block = start[first : first + _BLOCK]
+        begun = np.arange(first + 1, first + 1 + len(block))
+        peak = max(peak, int((begun - np.searchsorted(end, block, side="right")).max()))
+    return peak
 
 
 def assign_lanes(start_s: Floats, end_s: Floats) -> list[int]:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["longest_starvation_s"]
 
-_BEGIN, _SERVICE, _END = 0, 1, 2
+_BLOCK = 262_144
 
 
 def longest_starvation_s(
-    arrival_s: Floats, until_s: Floats, served_s: Floats, span: tuple[float, float] = (-np.inf, np.inf)
+    arrival_s: Floats, until_s: Floats, served: NDArray[np.bool_], span: tuple[float, float] = (-np.inf, np.inf)
 ) -> float:
     """Return the longest stretch during which somebody waited all the time and nobody was served, seconds.
 
@@ -32,17 +32,38 @@ def longest_starvation_s(
     Args:
         arrival_s: From when each request waits, shape (n,).
         until_s: Until when: served, or given up, shape (n,).
-        served_s: When each was served; NaN: never. Shape (n,).
+        served: Which of the two, shape (n,).
         span: Only what lies in it counts: a stretch is cut at its ends.
     """
     begin_s, end_s = merged(*clip(arrival_s, until_s, *span))
-    if not len(begin_s):
-        return 0.0
-    served = np.unique(served_s[(served_s >= span[0]) & (served_s <= span[1])])
-    period = np.searchsorted(begin_s, served, side="right") - 1
-    served = served[(period >= 0) & (served <= end_s[period])]
-    at_s = np.concatenate([begin_s, served, end_s])
-    kind = np.repeat([_BEGIN, _SERVICE, _END], [len(begin_s), len(served), len(end_s)])
-    order = np.lexsort((kind, at_s))
-    gaps, after = np.diff(at_s[order]), kind[order][:-1]
-    return float(gaps[after != _END].max(initial=0.0))
+    served_s = until_s[served & (until_s >= span[0]) & (until_s <= span[1])]
+    served_s.sort()
+    longest = 0.0
+    # Gaps before services, and after a stretch's last one; stretches without any are gaps themselves.
+    unserved = np.ones(len(begin_s), dtype=bool)
+    before = -1, 0.0  # the stretch of the service before, and when that was
+    for first in range(0, len(served_s), _BLOCK):
+        at_s = served_s[first : first + _BLOCK]
+        stretch = np.searchsorted(begin_s, at_s, side="right") - 1
+        at_s, stretch = _within(at_s, stretch, end_s)
+        if not len(at_s):
+            continue
+        unserved[stretch] = False
+        goes_on = np.append(before[0], stretch[:-1]) == stretch
+        last_s = np.append(before[1], at_s[:-1])
+        longest = max(longest, float((at_s - np.where(goes_on, last_s, begin_s[stretch])).max()))
+        ended = np.flatnonzero(~goes_on[1:])
+        longest = max(longest, float((end_s[stretch[ended]] - at_s[ended]).max(initial=0.0)))
+        if before[0] >= 0 and not goes_on[0]:
+            longest = max(longest, float(end_s[before[0]]) - before[1])
+        before = int(stretch[-1]), float(at_s[-1])
+    if before[0] >= 0:
+        longest = max(longest, float(end_s[before[0]]) - before[1])
+    return max(longest, float((end_s[unserved] - begin_s[unserved]).max(initial=0.0)))
+
+
+def _within(at_s: Floats, stretch: NDArray[np.intp], end_s: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Return those services that lie within the stretch before whose end they begin, with it."""
+    inside = stretch >= 0
+    inside[inside] = at_s[inside] <= end_s[stretch[inside]]
+    return at_s[inside], stretch[inside]

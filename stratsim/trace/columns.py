@@ -6,14 +6,14 @@ Every error names file, row, column and value.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stratsim.errors import TraceError
 from stratsim.model.request import Priority
 from stratsim.trace.headers import NUMBERS, TEXTS, check_header
-from stratsim.trace.schema import Column, Names, Trace, take
+from stratsim.trace.schema import Column, Names, Trace, narrow, take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -174,7 +174,7 @@ def _priorities(table: Table) -> NDArray[np.int8] | None:
     return priority
 
 
-def _sizes(table: Table, column: str) -> NDArray[np.int64] | None:
+def _sizes(table: Table, column: str) -> NDArray[np.integer[Any]] | None:
     values = table.numbers(column)
     if values is None:
         return None
@@ -182,7 +182,7 @@ def _sizes(table: Table, column: str) -> NDArray[np.int64] | None:
     table.refuse(~np.isfinite(values), column, "must be finite")
     table.refuse(values < 0, column, "must not be negative")
     table.refuse((values % 1 != 0) | (values > MAX_BYTES), column, f"must be a whole number up to {MAX_BYTES}")
-    return values.astype(np.int64)
+    return narrow(values.astype(np.int64))
 
 
 def _canonical(column: Names | None) -> Names | None:

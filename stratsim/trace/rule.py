@@ -11,7 +11,7 @@ the draw, so that two seeds replay the same arrivals. The manifest of a run stat
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient, Workload
 from stratsim.rng import Streams
 from stratsim.trace.by_column import high_by_column, model_by_column
 from stratsim.trace.read import OWN_FORMATS
+from stratsim.trace.schema import narrow
 from stratsim.trace.source import shown
 from stratsim.trace.spec import DEFAULT_LOAD, HIGH_SHARE, MLPERF_BOUNDS_S, SLO_FACTORS, WorkloadRule
 from stratsim.trace.stagger import staggered
@@ -133,7 +134,7 @@ class _Filling:
             deadline_s=deadline,
             bytes_in=bytes_in,
             bytes_out=bytes_out,
-            client=np.full(len(arrival), -1, dtype=np.int32) if client is None else client.codes,
+            client=np.broadcast_to(np.int32(-1), len(arrival)) if client is None else client.codes,
             client_names=() if client is None else client.names,
             closed_loop=clients,
             one_at_a_time=tuple(OneAtATimeClient(spec.id, spec.stop_s * scale) for spec in self.trace.one_at_a_time),
@@ -280,19 +281,21 @@ class _Filling:
             return np.full(len(arrival), np.inf)
         self.filled.append(self._deadline_text())
         slo = np.full((len(self.models), len(Priority)), np.nan)
-        pairs = np.unique(model.astype(np.int64) * len(Priority) + priority)
+        pairs = np.flatnonzero(np.bincount(model * len(Priority) + priority))
         for code, level in (divmod(pair, len(Priority)) for pair in pairs.tolist()):
             slo[code, level] = self._slo_s(self.models[code], Priority(level))
-        return np.asarray(arrival + slo[model, priority])
+        deadline: NDArray[np.float64] = slo[model, priority]
+        deadline += arrival
+        return deadline
 
-    def _bytes(self, column: str, model: NDArray[np.int32]) -> NDArray[np.int64]:
-        given: NDArray[np.int64] | None = getattr(self.trace, column)
+    def _bytes(self, column: str, model: NDArray[np.int32]) -> NDArray[np.integer[Any]]:
+        given: NDArray[np.integer[Any]] | None = getattr(self.trace, column)
         if given is not None:
             return given
         if len(model):
             self.filled.append("bytes (of the profile)")
         sizes = [getattr(self.profile.model(name), column) for name in self.models]
-        return np.asarray(sizes, dtype=np.int64)[model]
+        return narrow(np.asarray(sizes, dtype=np.int64))[model]
 
     def _time_scale(self, model: NDArray[np.int32], gpus: int, load: float | None, rate_scale: float | None) -> float:
         """Return the factor from the trace's times to seconds of the workload."""

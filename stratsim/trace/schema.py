@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from stratsim.model.request import Priority
 
-__all__ = ["ClientSpec", "Column", "Names", "OneAtATimeSpec", "Trace"]
+__all__ = ["ClientSpec", "Column", "Filling", "Names", "OneAtATimeSpec", "Trace", "narrow"]
+
+_BLOCK = 65_536
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +61,7 @@ class Names:
     def take(self, rows: NDArray[Any] | slice) -> Names:
         """Return the column of some rows, with the names that are left renumbered by first appearance."""
         codes = self.codes[rows]
-        used, first = np.unique(codes, return_index=True)
-        used = used[np.argsort(first)]
-        used = used[used >= 0]
+        used = _by_first_appearance(codes, len(self.names))
         renumber = np.full(len(self.names) + 1, -1, dtype=np.int32)  # the last entry serves code -1
         renumber[used] = np.arange(len(used), dtype=np.int32)
         return Names(tuple(self.names[code] for code in used.tolist()), renumber[codes])
@@ -157,8 +157,8 @@ class Trace:
     priority: NDArray[np.int8] | None = None
     slo_s: NDArray[np.float64] | None = None
     deadline_s: NDArray[np.float64] | None = None
-    bytes_in: NDArray[np.int64] | None = None
-    bytes_out: NDArray[np.int64] | None = None
+    bytes_in: NDArray[np.integer[Any]] | None = None
+    bytes_out: NDArray[np.integer[Any]] | None = None
     client: Names | None = None
     extra: Mapping[str, Column] = field(default_factory=dict)
     closed_loop: tuple[ClientSpec, ...] = ()
@@ -209,11 +209,77 @@ class Trace:
             rows=origin[rows],
         )
 
+    def without_columns(self) -> Trace:
+        """Return what is known of the trace but its requests, to let their memory go."""
+        return Trace(
+            np.empty(0),
+            normalised=self.normalised,
+            deadline_free=self.deadline_free,
+            closed_loop=self.closed_loop,
+            one_at_a_time=self.one_at_a_time,
+            source=self.source,
+            format=self.format,
+            sha256=self.sha256,
+            notes=self.notes,
+        )
+
     def head(self, limit: int) -> Trace:
         """Return the first `limit` requests; a closed-loop client sends at most `limit` as well."""
         clients = tuple(replace(spec, limit=min(limit, spec.limit or limit)) for spec in self.closed_loop)
         trimmed = self.take(slice(limit)) if limit < len(self) else self
         return replace(trimmed, closed_loop=clients)
+
+
+def _by_first_appearance(codes: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Return those of the codes 0 to `count` - 1 that occur, in the order in which they first do; without a sort."""
+    seen = np.zeros(count + 1, dtype=bool)
+    seen[-1] = True  # code -1 is an empty cell
+    found = [np.empty(0, dtype=np.int32)]
+    for start in range(0, len(codes), _BLOCK):
+        block = codes[start : start + _BLOCK]
+        new, first = np.unique(block[~seen[block]], return_index=True)
+        found.append(new[np.argsort(first)])
+        seen[new] = True
+    return np.concatenate(found)
+
+
+class Filling:
+    """A column that is read piece by piece, of one kind all of them.
+
+    Args:
+        rows: Its length.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._values: NDArray[Any] = np.empty(0)
+        self._filled = 0
+        self._rows = rows
+        self._names: dict[str, int] | None = None
+
+    def add(self, piece: Column) -> None:
+        """Append a piece."""
+        values = self._codes(piece) if isinstance(piece, Names) else piece
+        if not len(self._values):
+            self._values = np.empty(self._rows, dtype=values.dtype)
+        elif values.dtype != self._values.dtype:  # whole numbers until now, and here some are missing
+            self._values = self._values.astype(np.result_type(values, self._values))
+        self._values[self._filled : self._filled + len(values)] = values
+        self._filled += len(values)
+
+    def _codes(self, piece: Names) -> NDArray[np.int32]:
+        if self._names is None:
+            self._names = {}
+        place = [self._names.setdefault(name, len(self._names)) for name in piece.names]
+        return np.array([*place, -1], dtype=np.int32)[piece.codes]  # the last entry serves code -1
+
+    def column(self) -> Column:
+        """Return the column; at least one piece was there, if an empty one."""
+        return self._values if self._names is None else Names(tuple(self._names), self._values)
+
+
+def narrow(sizes: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
+    """Return byte counts in half the room, if all of them fit."""
+    return sizes.astype(np.int32) if sizes.max(initial=0) <= np.iinfo(np.int32).max else sizes
 
 
 def take(column: Column, rows: NDArray[Any] | slice) -> Column:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stratsim.model.request import Priority
 from stratsim.trace import ClientSpec, Names, OneAtATimeSpec, Trace, read_trace
+from stratsim.trace.schema import narrow
 from stratsim.trace.write import write_trace
 
 stamps = st.floats(0, 1e12, allow_subnormal=True)
@@ -53,8 +54,8 @@ def requests(draw, shapes=True):
         priority=None if priority is None else np.asarray(priority, dtype=np.int8),
         slo_s=None if absolute else slo,
         deadline_s=arrival + slo if absolute else None,
-        bytes_in=None if bytes_in is None else np.asarray(bytes_in, dtype=np.int64),
-        bytes_out=None if bytes_out is None else np.asarray(bytes_out, dtype=np.int64),
+        bytes_in=None if bytes_in is None else narrow(np.asarray(bytes_in, dtype=np.int64)),
+        bytes_out=None if bytes_out is None else narrow(np.asarray(bytes_out, dtype=np.int64)),
         client=None if clients is None else Names.encode(clients),
         extra={name: values for name, values in extra.items() if draw(st.booleans())},
         deadline_free=slo is None and draw(st.booleans()),

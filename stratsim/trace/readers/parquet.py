@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.errors import MissingExtraError
+from stratsim.errors import MissingExtraError, TraceError
 from stratsim.trace.columns import Table, assemble
 from stratsim.trace.headers import NUMBERS, TEXTS, check_header, is_result
-from stratsim.trace.schema import Names
+from stratsim.trace.schema import Filling, Names
 
 if TYPE_CHECKING:
     from stratsim.trace.schema import Column, Trace
     from stratsim.trace.source import Source
 
 __all__ = ["read"]
+
+_ROWS = 131_072
+"""Read at a time."""
 
 
 def read(source: Source) -> Trace:
@@ -26,12 +30,26 @@ def read(source: Source) -> Trace:
     except ImportError:
         raise MissingExtraError("pyarrow", "parquet") from None
     try:
-        table = pq.read_table(pa.BufferReader(source.data))
+        columns = _columns(source, pq.ParquetFile(pa.py_buffer(source.data)))
+    except TraceError:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise source.error(f"is not a valid Parquet file: {' '.join(str(error).split())}") from None
-    check_header(source.file, table.column_names)
-    columns = {name: _column(source, name, table.column(name)) for name in table.column_names}
     return assemble(Table(source.file, columns, lenient_deadlines=is_result(columns)), strict=source.strict)
+
+
+def _columns(source: Source, file: Any) -> dict[str, Column]:
+    """Read the columns some rows at a time: a table of all of them would be there beside ours."""
+    import pyarrow as pa
+
+    names = file.schema_arrow.names
+    check_header(source.file, names)
+    fillings = {name: Filling(file.metadata.num_rows) for name in names}
+    pieces = (pa.Table.from_batches([rows]) for rows in file.iter_batches(_ROWS))
+    for table in chain((file.schema_arrow.empty_table(),), pieces):
+        for name, filling in fillings.items():
+            filling.add(_column(source, name, table.column(name)))
+    return {name: filling.column() for name, filling in fillings.items()}
 
 
 def _column(source: Source, name: str, column: Any) -> Column:

@@ -5,14 +5,13 @@ from hypothesis import strategies as st
 
 from stratsim.stats.starvation import longest_starvation_s
 
-NAN = float("nan")
-
 
 def starvation(rows, **options):
     """Of rows (arrival, until, served or None)."""
     arrival, until, served = zip(*rows, strict=True) if rows else ((), (), ())
-    served = [NAN if at is None else at for at in served]
-    return longest_starvation_s(*(np.array(column, dtype=float) for column in (arrival, until, served)), **options)
+    assert all(at in (None, end) for at, end in zip(served, until, strict=True))
+    waits = (np.array(column, dtype=float) for column in (arrival, until))
+    return longest_starvation_s(*waits, np.array([at is not None for at in served], dtype=bool), **options)
 
 
 def test_known_answer():
