@@ -13,9 +13,11 @@ from stratsim.model.request import Priority, Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.stats.deadlines import violation_gap, violation_ratio
 from stratsim.stats.fairness import jain_index, max_slowdown, mean_slowdown, normalised_progress
-from stratsim.stats.starvation import longest_starvation_s
+from stratsim.stats.starvation import Waits, longest_starvation_s
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from stratsim.engine.result import Result
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = ["class_equity", "run_equity"]
+
+_BLOCK = 262_144
 
 
 def class_equity(
@@ -112,16 +116,24 @@ def _slowdown(solo_s: Floats, shared_s: Floats) -> dict[str, float | None]:
 
 def _starvation(result: Result, priority: Priority, span: tuple[float, float]) -> dict[str, float]:
     """Return the longest time during which the class waited and none of it was started, or completed."""
+    batches = result.batches
+    return {
+        "start": longest_starvation_s(_waits(result, priority, batches.dispatch_s), span),
+        "completion": longest_starvation_s(_waits(result, priority, batches.copy_out_end_s), span),
+    }
+
+
+def _waits(result: Result, priority: Priority, times_s: Floats) -> Iterator[Waits]:
+    """Yield how long requests of a class waited for what happens to their batches at these times."""
     requests = result.requests
-    chosen = requests.priority == priority
-    found = {}
-    for name, times_s in (("start", result.batches.dispatch_s), ("completion", result.batches.copy_out_end_s)):
-        # Batch -1 was never dispatched: the last entry stands for it, if for any.
-        until_s = times_s[requests.batch[chosen]] if len(times_s) else np.empty(int(chosen.sum()))
-        until_s[requests.batch[chosen] < 0] = np.nan
+    for first in range(0, len(requests), _BLOCK):
+        rows = first + np.flatnonzero(requests.priority[first : first + _BLOCK] == priority)
+        batch = requests.batch[rows]
+        served = batch >= 0
+        until_s = np.full(len(rows), np.nan)
+        until_s[served] = times_s[batch[served]]
         served = ~np.isnan(until_s)
         if not served.all():
-            left_s = requests.dropped_s[np.flatnonzero(chosen)[~served]]
+            left_s = requests.dropped_s[rows[~served]]
             until_s[~served] = np.where(np.isnan(left_s), result.end_s, left_s)
-        found[name] = longest_starvation_s(requests.arrival_s[chosen], until_s, served, span)
-    return found
+        yield Waits(requests.arrival_s[rows], until_s, served)

@@ -33,11 +33,11 @@ def clip(start_s: Floats, end_s: Floats, from_s: float, to_s: float) -> tuple[Fl
         from_s: Start of the window.
         to_s: End of the window.
     """
-    if len(start_s) and start_s.min() >= from_s and end_s.max() <= to_s and (end_s > start_s).all():
-        return start_s, end_s  # the usual case, and at some million intervals their copies are dear
-    start, end = np.maximum(start_s, from_s), np.minimum(end_s, to_s)
-    inside = end > start  # false for NaN as well
-    return start[inside], end[inside]
+    cut = not (len(start_s) and start_s.min() >= from_s and end_s.max() <= to_s)  # true where one is NaN as well
+    if cut:
+        start_s, end_s = np.maximum(start_s, from_s), np.minimum(end_s, to_s)
+    inside = end_s > start_s  # false for NaN as well
+    return (start_s, end_s) if inside.all() else (start_s[inside], end_s[inside])
 
 
 def busy_s(start_s: Floats, end_s: Floats) -> float:

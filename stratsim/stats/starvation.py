@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from stratsim.stats.occupancy import clip, merged
+from stratsim.stats.occupancy import clip
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-__all__ = ["longest_starvation_s"]
+__all__ = ["Waits", "longest_starvation_s"]
 
 _BLOCK = 262_144
 
 
-def longest_starvation_s(
-    arrival_s: Floats, until_s: Floats, served: NDArray[np.bool_], span: tuple[float, float] = (-np.inf, np.inf)
-) -> float:
+class Waits(NamedTuple):
+    """How long some requests waited; all of shape (n,)."""
+
+    arrival_s: Floats
+    until_s: Floats
+    """When they were served, or given up."""
+    served: NDArray[np.bool_]
+    """Which of the two."""
+
+
+def longest_starvation_s(waits: Iterable[Waits], span: tuple[float, float] = (-np.inf, np.inf)) -> float:
     """Return the longest stretch during which somebody waited all the time and nobody was served, seconds.
 
     A stretch ends when somebody is served or nobody waits any more; a request that gives up ends it only if it was the
@@ -30,40 +40,60 @@ def longest_starvation_s(
     Source: our choice of definition; "longest interval without service" is common.
 
     Args:
-        arrival_s: From when each request waits, shape (n,).
-        until_s: Until when: served, or given up, shape (n,).
-        served: Which of the two, shape (n,).
+        waits: The requests in the order of arrival, some at a time.
         span: Only what lies in it counts: a stretch is cut at its ends.
     """
-    begin_s, end_s = merged(*clip(arrival_s, until_s, *span))
-    served_s = until_s[served & (until_s >= span[0]) & (until_s <= span[1])]
+    begins, ends, services = [np.empty(0)], [np.empty(0)], [np.empty(0)]
+    latest_s = -np.inf
+    for arrival_s, until_s, served in waits:
+        services.append(until_s[served & (until_s >= span[0]) & (until_s <= span[1])])
+        start_s, end_s = clip(arrival_s, until_s, *span)
+        latest = np.maximum.accumulate(np.append(latest_s, end_s))
+        new = start_s > latest[:-1]
+        begins.append(start_s[new])
+        ends.append(latest[:-1][new])  # of the stretch before
+        latest_s = latest[-1]
+    ends.append(np.array([latest_s]))
+    served_s, begin_s, end_s = _joined(services), _joined(begins), _joined(ends)[1:]
     served_s.sort()
+    return max(_to_and_from_services(begin_s, end_s, served_s), _between_services(begin_s, end_s, served_s))
+
+
+def _joined(pieces: list[Floats]) -> Floats:
+    """Return the pieces as one, and let them go: of some million requests every column counts."""
+    joined = np.concatenate(pieces)
+    pieces.clear()
+    return joined
+
+
+def _to_and_from_services(begin_s: Floats, end_s: Floats, served_s: Floats) -> float:
+    """Return the longest time from the begin of a stretch of waiting to its first service, or from its last to its end.
+
+    For a stretch without any service, all of it.
+    """
     longest = 0.0
-    # Gaps before services, and after a stretch's last one; stretches without any are gaps themselves.
-    unserved = np.ones(len(begin_s), dtype=bool)
-    before = -1, 0.0  # the stretch of the service before, and when that was
+    for first in range(0, len(begin_s), _BLOCK):
+        begin, end = begin_s[first : first + _BLOCK], end_s[first : first + _BLOCK]
+        low, high = np.searchsorted(served_s, begin, side="left"), np.searchsorted(served_s, end, side="right")
+        some = low < high
+        for gaps in (
+            (end - begin)[~some],
+            served_s[low[some]] - begin[some],
+            end[some] - served_s[high[some] - 1],
+        ):
+            longest = max(longest, float(gaps.max(initial=0.0)))
+    return longest
+
+
+def _between_services(begin_s: Floats, end_s: Floats, served_s: Floats) -> float:
+    """Return the longest time between services that follow each other within a stretch of waiting."""
+    if not len(begin_s):
+        return 0.0
+    longest = 0.0
     for first in range(0, len(served_s), _BLOCK):
-        at_s = served_s[first : first + _BLOCK]
+        at_s = served_s[first : first + _BLOCK + 1]
         stretch = np.searchsorted(begin_s, at_s, side="right") - 1
-        at_s, stretch = _within(at_s, stretch, end_s)
-        if not len(at_s):
-            continue
-        unserved[stretch] = False
-        goes_on = np.append(before[0], stretch[:-1]) == stretch
-        last_s = np.append(before[1], at_s[:-1])
-        longest = max(longest, float((at_s - np.where(goes_on, last_s, begin_s[stretch])).max()))
-        ended = np.flatnonzero(~goes_on[1:])
-        longest = max(longest, float((end_s[stretch[ended]] - at_s[ended]).max(initial=0.0)))
-        if before[0] >= 0 and not goes_on[0]:
-            longest = max(longest, float(end_s[before[0]]) - before[1])
-        before = int(stretch[-1]), float(at_s[-1])
-    if before[0] >= 0:
-        longest = max(longest, float(end_s[before[0]]) - before[1])
-    return max(longest, float((end_s[unserved] - begin_s[unserved]).max(initial=0.0)))
-
-
-def _within(at_s: Floats, stretch: NDArray[np.intp], end_s: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Return those services that lie within the stretch before whose end they begin, with it."""
-    inside = stretch >= 0
-    inside[inside] = at_s[inside] <= end_s[stretch[inside]]
-    return at_s[inside], stretch[inside]
+        inside = (stretch >= 0) & (at_s <= end_s[stretch])
+        within = inside[1:] & inside[:-1] & (stretch[1:] == stretch[:-1])
+        longest = max(longest, float(np.diff(at_s)[within].max(initial=0.0)))
+    return longest

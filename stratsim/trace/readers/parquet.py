@@ -49,6 +49,7 @@ def _columns(source: Source, file: Any) -> dict[str, Column]:
     for table in chain((file.schema_arrow.empty_table(),), pieces):
         for name, filling in fillings.items():
             filling.add(_column(source, name, table.column(name)))
+    pa.default_memory_pool().release_unused()  # Arrow keeps what it has freed
     return {name: filling.column() for name, filling in fillings.items()}
 
 

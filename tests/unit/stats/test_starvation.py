@@ -3,15 +3,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratsim.stats.starvation import longest_starvation_s
+from stratsim.stats.starvation import Waits, longest_starvation_s
 
 
-def starvation(rows, **options):
-    """Of rows (arrival, until, served or None)."""
-    arrival, until, served = zip(*rows, strict=True) if rows else ((), (), ())
-    assert all(at in (None, end) for at, end in zip(served, until, strict=True))
-    waits = (np.array(column, dtype=float) for column in (arrival, until))
-    return longest_starvation_s(*waits, np.array([at is not None for at in served], dtype=bool), **options)
+def starvation(rows, *, at_once=2, **options):
+    """Of rows (arrival, until, served or None), given some at once."""
+    rows = sorted(rows, key=lambda row: row[0])
+    assert all(served in (None, until) for _, until, served in rows)
+    pieces = [rows[first : first + at_once] for first in range(0, len(rows), at_once)]
+    return longest_starvation_s((waits(piece) for piece in pieces), **options)
+
+
+def waits(rows):
+    arrival, until, served = zip(*rows, strict=True)
+    return Waits(np.array(arrival, float), np.array(until, float), np.array([at is not None for at in served]))
 
 
 def test_known_answer():
