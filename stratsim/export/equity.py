@@ -12,7 +12,7 @@ import numpy as np
 from stratsim.model.request import Priority, Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.stats.deadlines import violation_gap, violation_ratio
-from stratsim.stats.fairness import jain_index, max_slowdown, mean_slowdown, normalised_progress
+from stratsim.stats.fairness import SlowdownFigures, jain_index, slowdown_figures
 from stratsim.stats.starvation import Waits, longest_starvation_s
 
 if TYPE_CHECKING:
@@ -90,28 +90,22 @@ def _voluntary(result: Result, chosen: Mask, profile: SchedulerProfile) -> int:
     return int((done_s <= latest_finish_s(requests.deadline_s[dropped])).sum())
 
 
-def _request_slowdown(result: Result, chosen: Mask, profile: SchedulerProfile | None) -> dict[str, float | None]:
+def _request_slowdown(result: Result, chosen: Mask, profile: SchedulerProfile | None) -> SlowdownFigures:
     if profile is None:
-        return _slowdown(np.empty(0), np.empty(0))
+        return slowdown_figures([], [])
     answered = chosen & ~np.isnan(result.requests.finish_s)
-    return _slowdown(_alone_s(result, answered, profile), result.requests.latency_s(answered))
+    shared_s = result.requests.latency_s(answered)
+    return slowdown_figures(_alone_s(result, answered, profile), shared_s, overwrite=True)
 
 
-def _execution_slowdown(result: Result, priority: Priority, span: tuple[float, float]) -> dict[str, float | None]:
+def _execution_slowdown(result: Result, priority: Priority, span: tuple[float, float]) -> SlowdownFigures:
     batches = result.batches
     start_s = batches.execution_start_s
     ended = ~np.isnan(batches.execution_end_s)  # a live run may have been interrupted
     chosen = (batches.priority == priority) & (start_s >= span[0]) & (start_s <= span[1]) & ended
     shared_s = batches.execution_end_s[chosen]
     shared_s -= start_s[chosen]
-    return _slowdown(batches.solo_s[chosen], shared_s)
-
-
-def _slowdown(solo_s: Floats, shared_s: Floats) -> dict[str, float | None]:
-    if not len(solo_s):
-        return {"mean": None, "max": None, "progress": None}
-    progress = float(normalised_progress(solo_s, shared_s).mean())
-    return {"mean": mean_slowdown(solo_s, shared_s), "max": max_slowdown(solo_s, shared_s), "progress": progress}
+    return slowdown_figures(batches.solo_s[chosen], shared_s, overwrite=True)
 
 
 def _starvation(result: Result, priority: Priority, span: tuple[float, float]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from stratsim.export.clients import client_figures
 from stratsim.export.equity import class_equity, run_equity
 from stratsim.model.request import Priority, Status
 from stratsim.stats.deadlines import measuring_window, ratio, violation, violation_completed
-from stratsim.stats.fairness import jain_index, max_slowdown, mean_slowdown
+from stratsim.stats.fairness import jain_index, slowdown_figures
 from stratsim.stats.latency import latency_figures
 from stratsim.stats.occupancy import busy_s, clip, total_s
 
@@ -154,19 +154,14 @@ class _Gpu:
         return ratio(total_s(*within), self._span[1] - self._span[0])
 
     def _slowdown(self, begun: Mask) -> dict[str, float | None]:
-        batches = self._result.batches
-        if self._result.pauses is None:
-            start_s, end_s = self._executed
-            shared_s = end_s - start_s
-        else:
+        solo_s, shared_s = self._result.batches.solo_s[self._rows], self._executed[1] - self._executed[0]
+        if self._result.pauses is not None:
             shared_s = self._result.executed_s[self._rows]
-        solo_s = batches.solo_s[self._rows]
         chosen = begun & ~np.isnan(shared_s)  # a live run may have been interrupted
         if not chosen.all():
             solo_s, shared_s = solo_s[chosen], shared_s[chosen]
-        if not len(solo_s):
-            return {"mean_slowdown": None, "max_slowdown": None}
-        return {"mean_slowdown": mean_slowdown(solo_s, shared_s), "max_slowdown": max_slowdown(solo_s, shared_s)}
+        figures = slowdown_figures(solo_s, shared_s, overwrite=True)
+        return {"mean_slowdown": figures["mean"], "max_slowdown": figures["max"]}
 
     def copies(self) -> dict[str, Any]:
         batches, requests = self._result.batches, self._result.requests

@@ -6,7 +6,7 @@ normalised progress and the average normalised turnaround time).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from stratsim.errors import SpecError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["jain_index", "max_slowdown", "mean_slowdown", "normalised_progress"]
+__all__ = ["SlowdownFigures", "jain_index", "normalised_progress", "slowdown_figures"]
 
 
 def jain_index(values: ArrayLike) -> float:
@@ -37,29 +37,35 @@ def jain_index(values: ArrayLike) -> float:
     return float(x.sum() ** 2 / (x.size * np.square(x).sum()))
 
 
-def normalised_progress(solo_s: ArrayLike, shared_s: ArrayLike) -> NDArray[np.float64]:
+def normalised_progress(solo_s: ArrayLike, shared_s: ArrayLike, *, overwrite: bool = False) -> NDArray[np.float64]:
     """Return T_solo / T_shared of each: 1 is undisturbed, smaller is slower.
 
     Args:
         solo_s: Time taken alone, shape (n,), > 0 seconds.
         shared_s: Time taken beside others, shape (n,), > 0 seconds.
+        overwrite: Put the result in the place of `shared_s`, an array of floats.
     """
     solo, shared = np.asarray(solo_s, dtype=np.float64), np.asarray(shared_s, dtype=np.float64)
     if not ((solo > 0) & (shared > 0)).all():
         raise SpecError("normalised progress needs times > 0 seconds")
-    return solo / shared
+    return np.divide(solo, shared, out=shared if overwrite else np.empty(np.broadcast(solo, shared).shape))
 
 
-def max_slowdown(solo_s: ArrayLike, shared_s: ArrayLike) -> float:
-    """Return the largest T_shared / T_solo; arguments as for `normalised_progress`, n >= 1."""
-    return float(_slowdown(solo_s, shared_s).max())
+class SlowdownFigures(TypedDict):
+    """Slowdown T_shared / T_solo; None where nothing ran."""
+
+    mean: float | None
+    """Also known as ANTT."""
+    max: float | None
+    progress: float | None
+    """Mean of T_solo / T_shared."""
 
 
-def mean_slowdown(solo_s: ArrayLike, shared_s: ArrayLike) -> float:
-    """Return the mean of T_shared / T_solo, also known as ANTT; arguments as for `normalised_progress`, n >= 1."""
-    return float(_slowdown(solo_s, shared_s).mean())
-
-
-def _slowdown(solo_s: ArrayLike, shared_s: ArrayLike) -> NDArray[np.float64]:
-    progress = normalised_progress(solo_s, shared_s)
-    return np.divide(1.0, progress, out=progress)
+def slowdown_figures(solo_s: ArrayLike, shared_s: ArrayLike, *, overwrite: bool = False) -> SlowdownFigures:
+    """Return mean and maximum of the slowdown, and the mean progress; arguments as for `normalised_progress`."""
+    progress = normalised_progress(solo_s, shared_s, overwrite=overwrite)
+    if not len(progress):
+        return {"mean": None, "max": None, "progress": None}
+    mean_progress = float(progress.mean())
+    slowdown = np.divide(1.0, progress, out=progress)
+    return {"mean": float(slowdown.mean()), "max": float(slowdown.max()), "progress": mean_progress}
