@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from stratsim.engine.rows import by_code, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
     from stratsim.engine.rare import RareColumn
 
-    Rows = slice | NDArray[np.intp]
-
-__all__ = ["BatchTable", "LoadTable", "PauseTable", "RequestTable", "Result", "Stretches", "by_code"]
+__all__ = ["BatchTable", "LoadTable", "PauseTable", "RequestTable", "Result", "Stretches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,9 @@ class RequestTable:
 
     def latency_s(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return the time from arrival to finish of the chosen requests, seconds; NaN: not answered."""
-        latency_s = self.finish_s[chosen]
-        latency_s -= self.arrival_s[chosen]
+        latency_s = np.empty(np.count_nonzero(chosen))
+        for rows, place in pieces(chosen):
+            latency_s[place] = self.finish_s[rows] - self.arrival_s[rows]
         return latency_s
 
 
@@ -249,15 +249,6 @@ class Result:
         batch, start_s, end_s = self.stretches(slots=slots)
         for rows in by_code(batches.gpu[batch], self.gpus):
             yield start_s[rows], end_s[rows]
-
-
-def by_code(codes: NDArray[np.integer[Any]], count: int) -> list[Rows]:
-    """Return for each code from 0 to `count` - 1 where it is, ascending: an index, or all rows if there is no other."""
-    if count == 1 and not codes.any():
-        return [slice(None)]
-    order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(count + 1))
-    return [order[first:last] for first, last in pairwise(bounds.tolist())]
 
 
 class Stretches(NamedTuple):

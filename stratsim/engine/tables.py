@@ -12,13 +12,14 @@ import numpy as np
 from stratsim.device import Direction
 from stratsim.engine.rare import RareColumn
 from stratsim.engine.result import BatchTable, LoadTable, PauseTable, RequestTable
+from stratsim.engine.rows import blocks
 from stratsim.model.request import Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.model.workload import Workload
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load_table", "make_tables", "pause_table"]
 
-_BLOCK = 262_144
 _UNKNOWN = np.float64(nan)
 
 
@@ -86,16 +86,10 @@ def pause_table(recorder: Recorder) -> PauseTable:
     return PauseTable(batch=np.array([pause.batch for pause in pauses], dtype=np.int64), **times)
 
 
-def _blocks(count: int) -> Iterator[slice]:
-    """Cut a number of rows into pieces, so that what is made on the way stays small beside the tables."""
-    for first in range(0, count, _BLOCK):
-        yield slice(first, min(first + _BLOCK, count))
-
-
 def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int32], batches: int) -> BatchTable:
     model, size = np.zeros(batches, dtype=np.int16), np.zeros(batches, dtype=np.int16)
     priority = np.full(batches, np.iinfo(np.int8).max, dtype=np.int8)
-    for rows in _blocks(len(batch_of)):
+    for rows in blocks(len(batch_of)):
         dispatched = batch_of[rows] >= 0
         members = batch_of[rows][dispatched]
         model[members] = source.model[rows][dispatched]
@@ -129,7 +123,7 @@ def _column(buffer: array[Any], count: int, absent: Any = _UNKNOWN) -> NDArray[A
 def _bytes_out(source: Workload, batch_of: NDArray[np.int32], batches: int) -> NDArray[np.int64]:
     """Return the size of each batch's outputs."""
     size_bytes = np.zeros(batches, dtype=np.int64)
-    for rows in _blocks(len(batch_of)):
+    for rows in blocks(len(batch_of)):
         dispatched = batch_of[rows] >= 0
         np.add.at(size_bytes, batch_of[rows][dispatched], source.bytes_out[rows][dispatched])
     return size_bytes
@@ -148,7 +142,7 @@ def _copy_out(table: BatchTable, size_bytes: NDArray[np.int64], links: PrivateLi
         order = np.lexsort((end_s, table.gpu))
         bounds = np.searchsorted(table.gpu[order], np.arange(links.gpus + 1)).tolist()
     for gpu, (first, last) in enumerate(pairwise(bounds)):
-        for block in _blocks(last - first):
+        for block in blocks(last - first):
             rows = order[first:last][block]
             start_s[rows], done_s[rows] = links.submit_all(gpu, Direction.D2H, end_s[rows], size_bytes[rows])
     return replace(table, copy_out_start_s=start_s, copy_out_end_s=done_s)
@@ -160,7 +154,7 @@ def _request_table(
     count = len(batch_of)
     finish_s = np.empty(count)
     status = np.empty(count, dtype=np.int8)
-    for rows in _blocks(count):
+    for rows in blocks(count):
         # Batch -1, never dispatched, would be the last one.
         done_s = np.where(batch_of[rows] >= 0, copy_out_end_s[batch_of[rows]], nan) if len(copy_out_end_s) else nan
         finish_s[rows] = done_s

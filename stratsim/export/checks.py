@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.engine.result import by_code
+from stratsim.engine.rows import blocks, by_code
 from stratsim.model.request import Status
 from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
 from stratsim.stats.occupancy import peak_concurrency
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = ["STAGES", "invariants"]
-
-_BLOCK = 262_144
 
 STAGES = (
     "dispatch_s",
@@ -89,10 +87,10 @@ def _report(number: int, text: str, wrong: Mask, row: str) -> Iterator[str]:
 def _scan(number: int, text: str, count: int, row: str, wrong: Callable[[slice], Mask]) -> Iterator[str]:
     """Do what `_report` does, some rows at a time: what a check makes on its way stays small beside the run."""
     first, found = 0, 0
-    for start in range(0, count, _BLOCK):
-        here = wrong(slice(start, min(start + _BLOCK, count)))
+    for rows in blocks(count):
+        here = wrong(rows)
         if here.any():
-            first = first if found else start + int(here.argmax())
+            first = first if found else rows.start + int(here.argmax())
             found += int(here.sum())
     if found:
         yield f"I{number}: {text} ({row} {first}; {found} of {count} in all)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratsim.engine.rows import pieces
 from stratsim.model.request import Priority, Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.stats.deadlines import violation_gap, violation_ratio
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = ["class_equity", "run_equity"]
-
-_BLOCK = 262_144
 
 
 def class_equity(
@@ -69,17 +68,15 @@ def _alone_s(result: Result, chosen: Mask, profile: SchedulerProfile) -> Floats:
     """Return what the chosen requests would take alone on the machine, by the profile's means, copies included."""
     requests = result.requests
     execution_s = np.array([profile.latency_s(model) if model in profile.models else np.nan for model in result.models])
-    copies_s = _copy_s(profile.h2d, requests.bytes_in[chosen])
-    copies_s += _copy_s(profile.d2h, requests.bytes_out[chosen])
-    copies_s += execution_s[requests.model[chosen]]
-    return copies_s
+    alone_s = np.empty(np.count_nonzero(chosen))
+    for rows, place in pieces(chosen):
+        copies_s = _copy_s(profile.h2d, requests.bytes_in[rows]) + _copy_s(profile.d2h, requests.bytes_out[rows])
+        alone_s[place] = execution_s[requests.model[rows]] + copies_s
+    return alone_s
 
 
 def _copy_s(link: Link, size_bytes: NDArray[np.integer[Any]]) -> Floats:
-    lasts_s: Floats = size_bytes / link.bytes_per_s
-    lasts_s += link.alpha_s
-    lasts_s[size_bytes <= 0] = 0.0
-    return lasts_s
+    return np.where(size_bytes > 0, link.alpha_s + size_bytes / link.bytes_per_s, 0.0)
 
 
 def _voluntary(result: Result, chosen: Mask, profile: SchedulerProfile) -> int:
@@ -110,18 +107,17 @@ def _execution_slowdown(result: Result, priority: Priority, span: tuple[float, f
 
 def _starvation(result: Result, priority: Priority, span: tuple[float, float]) -> dict[str, float]:
     """Return the longest time during which the class waited and none of it was started, or completed."""
-    batches = result.batches
+    batches, count = result.batches, int((result.requests.priority == priority).sum())
     return {
-        "start": longest_starvation_s(_waits(result, priority, batches.dispatch_s), span),
-        "completion": longest_starvation_s(_waits(result, priority, batches.copy_out_end_s), span),
+        name: longest_starvation_s(_waits(result, priority, times_s), count, span)
+        for name, times_s in (("start", batches.dispatch_s), ("completion", batches.copy_out_end_s))
     }
 
 
 def _waits(result: Result, priority: Priority, times_s: Floats) -> Iterator[Waits]:
     """Yield how long requests of a class waited for what happens to their batches at these times."""
     requests = result.requests
-    for first in range(0, len(requests), _BLOCK):
-        rows = first + np.flatnonzero(requests.priority[first : first + _BLOCK] == priority)
+    for rows, _ in pieces(requests.priority == priority):
         batch = requests.batch[rows]
         served = batch >= 0
         until_s = np.full(len(rows), np.nan)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.engine.result import by_code
+from stratsim.engine.rows import by_code
 from stratsim.export.clients import client_figures
 from stratsim.export.equity import class_equity, run_equity
 from stratsim.model.request import Priority, Status

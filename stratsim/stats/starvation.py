@@ -30,7 +30,7 @@ class Waits(NamedTuple):
     """Which of the two."""
 
 
-def longest_starvation_s(waits: Iterable[Waits], span: tuple[float, float] = (-np.inf, np.inf)) -> float:
+def longest_starvation_s(waits: Iterable[Waits], count: int, span: tuple[float, float] = (-np.inf, np.inf)) -> float:
     """Return the longest stretch during which somebody waited all the time and nobody was served, seconds.
 
     A stretch ends when somebody is served or nobody waits any more; a request that gives up ends it only if it was the
@@ -41,29 +41,29 @@ def longest_starvation_s(waits: Iterable[Waits], span: tuple[float, float] = (-n
 
     Args:
         waits: The requests in the order of arrival, some at a time.
+        count: Their number in all.
         span: Only what lies in it counts: a stretch is cut at its ends.
     """
-    begins, ends, services = [np.empty(0)], [np.empty(0)], [np.empty(0)]
-    latest_s = -np.inf
+    begin_s, end_s, served_s = np.empty(count), np.empty(count), np.empty(count)
+    stretches, services, latest_s = 0, 0, -np.inf
     for arrival_s, until_s, served in waits:
-        services.append(until_s[served & (until_s >= span[0]) & (until_s <= span[1])])
-        start_s, end_s = clip(arrival_s, until_s, *span)
-        latest = np.maximum.accumulate(np.append(latest_s, end_s))
-        new = start_s > latest[:-1]
-        begins.append(start_s[new])
-        ends.append(latest[:-1][new])  # of the stretch before
+        at_s = until_s[served & (until_s >= span[0]) & (until_s <= span[1])]
+        served_s[services : services + len(at_s)] = at_s
+        services += len(at_s)
+        start_s, stop_s = clip(arrival_s, until_s, *span)
+        latest = np.maximum.accumulate(np.append(latest_s, stop_s))
+        new = np.flatnonzero(start_s > latest[:-1])
+        begin_s[stretches : stretches + len(new)] = start_s[new]
+        if stretches:  # what came before has ended
+            end_s[stretches - 1 : stretches - 1 + len(new)] = latest[new]
+        else:
+            end_s[: max(len(new) - 1, 0)] = latest[new[1:]]
+        stretches += len(new)
         latest_s = latest[-1]
-    ends.append(np.array([latest_s]))
-    served_s, begin_s, end_s = _joined(services), _joined(begins), _joined(ends)[1:]
+    begin_s, end_s, served_s = begin_s[:stretches], end_s[:stretches], served_s[:services]
+    end_s[-1:] = latest_s
     served_s.sort()
     return max(_to_and_from_services(begin_s, end_s, served_s), _between_services(begin_s, end_s, served_s))
-
-
-def _joined(pieces: list[Floats]) -> Floats:
-    """Return the pieces as one, and let them go: of some million requests every column counts."""
-    joined = np.concatenate(pieces)
-    pieces.clear()
-    return joined
 
 
 def _to_and_from_services(begin_s: Floats, end_s: Floats, served_s: Floats) -> float:
