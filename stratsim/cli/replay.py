@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -100,27 +100,24 @@ def replay(
     from stratsim.cli.run_table import print_summaries
     from stratsim.experiment.run import prepare
     from stratsim.experiment.run import replay as run
-    from stratsim.export import check_target, write_results
+    from stratsim.export import check_target, result_writer
 
     if out is not None:
         check_target(out, overwrite)
     # What a user's policy prints must not get between the JSON and its reader.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), ExitStack() as stack:
         inputs = prepare(run_spec(config, settings, options, no_transfers=no_transfers)).lean()
-        with _progress(inputs, shown=not quiet) as progress:
-            outcome = run(inputs, progress, keep_results=out is not None)
+        progress = stack.enter_context(_progress(inputs, shown=not quiet))
+        if out is None:
+            outcome = run(inputs, progress, keep_results=False)
+        else:
+            names = [call.text for call in inputs.policies]
+            writer = stack.enter_context(result_writer(out, names, overwrite=overwrite, timeline=not no_timeline))
+            outcome = run(inputs, progress, keep_results=False, each=writer.add)
+            writer.finish(outcome.manifest())
     if not quiet:
         for note in outcome.notes:
             click.echo(f"note: {note}", err=True)
-    if out is not None:
-        write_results(
-            list(outcome.results),
-            out,
-            manifest=outcome.manifest(),
-            summaries=list(outcome.summaries),
-            overwrite=overwrite,
-            timeline=not no_timeline,
-        )
     if as_json:
         click.echo(json.dumps(_document(outcome), allow_nan=False))
     else:

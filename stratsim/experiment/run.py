@@ -136,7 +136,11 @@ def assemble(
 
 
 def replay(
-    inputs: Inputs, progress: Callable[[str, int, int], None] | None = None, *, keep_results: bool = True
+    inputs: Inputs,
+    progress: Callable[[str, int, int], None] | None = None,
+    *,
+    keep_results: bool = True,
+    each: Callable[[Result, dict[str, Any]], None] | None = None,
 ) -> Outcome:
     """Replay the same requests through each policy.
 
@@ -144,6 +148,7 @@ def replay(
         inputs: From `prepare`.
         progress: Called now and then with (policy, requests arrived, requests in all; 0 when not known).
         keep_results: False keeps the summaries only: a result holds every request of its run.
+        each: Called with every result as it comes, and its summary.
 
     Raises:
         PolicyError: a policy failed.
@@ -157,8 +162,11 @@ def replay(
         result = run_policy(inputs, call, progress=progress)
         summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))
         notes |= dict.fromkeys(result.notes)
+        if each is not None:
+            each(result, summaries[-1])
         if keep_results:
             results.append(result)
+        del result  # the next one needs the room
     return Outcome(inputs, tuple(results), tuple(summaries), tuple(notes))
 
 

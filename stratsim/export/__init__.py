@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from stratsim.export.checks import invariants
     from stratsim.export.read import StoredResults, read_results
     from stratsim.export.summary import summarize
-    from stratsim.export.write import check_target, write_results
+    from stratsim.export.write import check_target, result_writer, write_results
 
 _EXPORTS = {
     "StoredResults": "stratsim.export.read",
     "check_target": "stratsim.export.write",
     "invariants": "stratsim.export.checks",
     "read_results": "stratsim.export.read",
+    "result_writer": "stratsim.export.write",
     "summarize": "stratsim.export.summary",
     "write_results": "stratsim.export.write",
 }
 
-__all__ = ["StoredResults", "check_target", "invariants", "read_results", "summarize", "write_results"]
+__all__ = ["StoredResults", "check_target", "invariants", "read_results"]
+__all__ += ["result_writer", "summarize", "write_results"]
 
 
 def __getattr__(name: str) -> Any:

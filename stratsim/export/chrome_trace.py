@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from stratsim.engine.result import Result
 
-__all__ = ["timeline_events", "write_timeline"]
+__all__ = ["Timeline", "timeline_events"]
 
 _ROWS = (
     ("slot", "execution", "execution_start_s", "execution_end_s"),
@@ -44,25 +44,48 @@ def timeline_events(results: Sequence[Result], cap: int = 5_000) -> Iterator[dic
         results: The runs.
         cap: The most batches per run, from the first dispatched on.
     """
-    for index, result in enumerate(results):
+    process = 0
+    for result in results:
         first = result.first_batches(cap)
         details = _Details(first)
         for gpu in range(result.gpus):
-            yield from _process(first, details, gpu, index * result.gpus + gpu + 1)
+            process += 1
+            yield from _process(first, details, gpu, process)
 
 
-def write_timeline(results: Sequence[Result], file: IO[str], *, cap: int = 5_000) -> None:
-    """Write the timeline to an open text file, an event per line; arguments as for `timeline_events`."""
-    notes = [
-        f"{result.policy}: the first {cap} of {len(result.batches)} batches"
-        for result in results
-        if len(result.batches) > cap
-    ]
-    file.write('{"displayTimeUnit": "ms",\n')
-    file.write(f'"otherData": {json.dumps({"source": "stratsim", "notes": notes})},\n"traceEvents": [')
-    for number, event in enumerate(timeline_events(results, cap)):
-        file.write((",\n" if number else "\n") + json.dumps(event, allow_nan=False, separators=(",", ":")))
-    file.write("\n]}\n")
+class Timeline:
+    """Writes the timeline of one run after the other.
+
+    Args:
+        file: Where to, an event per line; open for text.
+        cap: The most batches per run.
+    """
+
+    def __init__(self, file: IO[str], cap: int = 5_000) -> None:
+        self._file = file
+        self._cap = cap
+        self._notes: list[str] = []
+        self._events: list[str] = []
+        """As text: some thousand per run, needed until the notes are complete, which come first."""
+        self._processes = 0
+
+    def add(self, result: Result) -> None:
+        """Take a run."""
+        if len(result.batches) > self._cap:
+            self._notes.append(f"{result.policy}: the first {self._cap} of {len(result.batches)} batches")
+        for event in timeline_events([result], self._cap):
+            event["pid"] += self._processes
+            if event["name"] == "process_sort_index":
+                event["args"]["sort_index"] += self._processes
+            self._events.append(json.dumps(event, allow_nan=False, separators=(",", ":")))
+        self._processes += result.gpus
+
+    def close(self) -> None:
+        """Write it."""
+        about = json.dumps({"source": "stratsim", "notes": self._notes})
+        self._file.write('{"displayTimeUnit": "ms",\n' + f'"otherData": {about},\n"traceEvents": [')
+        self._file.writelines((",\n" if number else "\n") + event for number, event in enumerate(self._events))
+        self._file.write("\n]}\n")
 
 
 def _process(result: Result, details: _Details, gpu: int, pid: int) -> Iterator[dict[str, Any]]:

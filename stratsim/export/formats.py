@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from contextlib import ExitStack
 from importlib.util import find_spec
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import numpy as np
 from stratsim.export.tables import Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     Column = NDArray[np.float64] | NDArray[np.integer[Any]] | Labels
 
-__all__ = ["has_parquet", "write_table"]
+__all__ = ["TableWriter", "has_parquet"]
 
 
 def has_parquet() -> bool:
@@ -34,41 +35,64 @@ def has_parquet() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def write_table(folder: Path, name: str, kinds: Mapping[str, str], chunks: Iterable[Chunk], *, parquet: bool) -> Path:
-    """Write a table and return its path: NAME.parquet or NAME.csv.gz in `folder`.
+class TableWriter:
+    """Writes a table as it comes: NAME.parquet or NAME.csv.gz in `folder`. To be closed, whatever happens.
 
     Args:
         folder: Where to; must exist.
         name: Name of the table.
         kinds: Kind of each column (`stratsim.export.tables`); a table without rows has these columns too.
-        chunks: Its rows.
         parquet: Which of the two formats.
     """
-    if parquet:
-        path = folder / f"{name}.parquet"
-        _write_parquet(path, kinds, chunks)
-    else:
-        path = folder / f"{name}.csv.gz"
-        _write_csv(path, kinds, chunks)
-    return path
 
+    def __init__(self, folder: Path, name: str, kinds: Mapping[str, str], *, parquet: bool) -> None:
+        self._kinds = kinds
+        self._stack = ExitStack()
+        self._write = self._parquet(folder, name) if parquet else self._csv(folder, name)
 
-def _write_parquet(path: Path, kinds: Mapping[str, str], chunks: Iterable[Chunk]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    types = {
-        "float": pa.float64(),
-        "int": pa.int64(),
-        "id": pa.int64(),
-        "label": pa.dictionary(pa.int32(), pa.string()),
-    }
-    schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
-    labels = [name for name, kind in kinds.items() if kind == "label"]
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=labels) as writer:
+    def write(self, chunks: Iterable[Chunk]) -> None:
+        """Append rows."""
         for chunk in chunks:
-            arrays = [_arrow(chunk[name], kind) for name, kind in kinds.items()]
+            self._write(chunk)
+
+    def close(self) -> None:
+        """Complete the file."""
+        self._stack.close()
+
+    def _parquet(self, folder: Path, name: str) -> Callable[[Chunk], None]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {
+            "float": pa.float64(),
+            "int": pa.int64(),
+            "id": pa.int64(),
+            "label": pa.dictionary(pa.int32(), pa.string()),
+        }
+        schema = pa.schema([(column, types[kind]) for column, kind in self._kinds.items()])
+        labels = [column for column, kind in self._kinds.items() if kind == "label"]
+        path = folder / f"{name}.parquet"
+        writer = self._stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=labels))
+
+        def write(chunk: Chunk) -> None:
+            arrays = [_arrow(chunk[column], kind) for column, kind in self._kinds.items()]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+        return write
+
+    def _csv(self, folder: Path, name: str) -> Callable[[Chunk], None]:
+        raw = self._stack.enter_context((folder / f"{name}.csv.gz").open("wb"))
+        # mtime and filename would make the bytes depend on when and where they were written.
+        packed = self._stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=3, mtime=0))
+        out = self._stack.enter_context(io.TextIOWrapper(packed, encoding="utf-8", newline=""))
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self._kinds)
+
+        def write(chunk: Chunk) -> None:
+            columns = (_texts(chunk[column], kind) for column, kind in self._kinds.items())
+            writer.writerows(zip(*columns, strict=True))
+
+        return write
 
 
 def _arrow(column: Column, kind: str) -> Any:
@@ -80,19 +104,6 @@ def _arrow(column: Column, kind: str) -> Any:
     if kind == "float":
         return pa.array(column, type=pa.float64(), mask=np.isnan(column))
     return pa.array(column, type=pa.int64(), mask=column < 0 if kind == "id" else None)
-
-
-def _write_csv(path: Path, kinds: Mapping[str, str], chunks: Iterable[Chunk]) -> None:
-    # mtime and filename would make the bytes depend on when and where they were written.
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=3, mtime=0) as packed,
-        io.TextIOWrapper(packed, encoding="utf-8", newline="") as out,
-    ):
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(kinds)
-        for chunk in chunks:
-            writer.writerows(zip(*(_texts(chunk[name], kind) for name, kind in kinds.items()), strict=True))
 
 
 def _texts(column: Column, kind: str) -> Iterator[object]:

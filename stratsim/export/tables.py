@@ -86,28 +86,30 @@ Chunk = dict[str, "NDArray[np.float64] | NDArray[np.integer[Any]] | Labels"]
 """Some rows of a table, by column name."""
 
 
-def request_chunks(results: Sequence[Result]) -> Iterator[Chunk]:
-    """Yield the request table of all results, in their order, as chunks of at most `CHUNK_ROWS` rows."""
-    for index, result in enumerate(results):
-        for rows in _slices(len(result.requests)):
-            yield _requests(result, rows, _policy_labels(results, index, rows))
+def request_chunks(result: Result, policies: Sequence[str] | None = None) -> Iterator[Chunk]:
+    """Yield the request table of a run as chunks of at most `CHUNK_ROWS` rows.
+
+    Args:
+        result: The run.
+        policies: All of which the table holds runs; by default this one's.
+    """
+    for rows in _slices(len(result.requests)):
+        yield _requests(result, rows, _policy_labels(result, policies, rows))
 
 
-def batch_chunks(results: Sequence[Result]) -> Iterator[Chunk]:
-    """Yield the batch table of all results, in their order, as chunks of at most `CHUNK_ROWS` rows."""
-    for index, result in enumerate(results):
-        for rows in _slices(len(result.batches)):
-            yield _batches(result, rows, _policy_labels(results, index, rows))
+def batch_chunks(result: Result, policies: Sequence[str] | None = None) -> Iterator[Chunk]:
+    """Yield the batch table of a run; arguments as for `request_chunks`."""
+    for rows in _slices(len(result.batches)):
+        yield _batches(result, rows, _policy_labels(result, policies, rows))
 
 
-def pause_chunks(results: Sequence[Result]) -> Iterator[Chunk]:
-    """Yield the table of pauses of all results, in their order, as chunks of at most `CHUNK_ROWS` rows."""
-    for index, result in enumerate(results):
-        pauses = result.pauses
-        for rows in _slices(0 if pauses is None else len(pauses)):
-            assert pauses is not None  # noqa: S101 (there are no rows otherwise)
-            times = {name: getattr(pauses, name)[rows] for name, kind in PAUSE_KINDS.items() if kind == "float"}
-            yield {"policy": _policy_labels(results, index, rows), "batch_id": pauses.batch[rows], **times}
+def pause_chunks(result: Result, policies: Sequence[str] | None = None) -> Iterator[Chunk]:
+    """Yield the table of pauses of a run; arguments as for `request_chunks`."""
+    pauses = result.pauses
+    for rows in _slices(0 if pauses is None else len(pauses)):
+        assert pauses is not None  # noqa: S101 (there are no rows otherwise)
+        times = {name: getattr(pauses, name)[rows] for name, kind in PAUSE_KINDS.items() if kind == "float"}
+        yield {"policy": _policy_labels(result, policies, rows), "batch_id": pauses.batch[rows], **times}
 
 
 def _slices(length: int) -> Iterator[slice]:
@@ -115,9 +117,9 @@ def _slices(length: int) -> Iterator[slice]:
         yield slice(start, min(start + CHUNK_ROWS, length))
 
 
-def _policy_labels(results: Sequence[Result], index: int, rows: slice) -> Labels:
-    codes = np.full(rows.stop - rows.start, index, dtype=np.int32)
-    return Labels(codes, tuple(result.policy for result in results))
+def _policy_labels(result: Result, policies: Sequence[str] | None, rows: slice) -> Labels:
+    names = (result.policy,) if policies is None else tuple(policies)
+    return Labels(np.full(rows.stop - rows.start, names.index(result.policy), dtype=np.int32), names)
 
 
 def _requests(result: Result, rows: slice, policy: Labels) -> Chunk:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import OutputError, SpecError
-from stratsim.export.chrome_trace import write_timeline
-from stratsim.export.formats import has_parquet, write_table
+from stratsim.export.chrome_trace import Timeline
+from stratsim.export.formats import TableWriter, has_parquet
 from stratsim.export.tables import (
     BATCH_KINDS,
     PAUSE_KINDS,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from stratsim.engine.result import Result
 
-__all__ = ["FILES", "check_target", "write_results"]
+__all__ = ["FILES", "ResultWriter", "check_target", "result_writer", "write_results"]
 
 FILES = (
     "manifest.json",
@@ -63,16 +63,117 @@ def check_target(directory: str | os.PathLike[str], overwrite: bool = False) -> 
         probe.rmdir()
 
 
+class ResultWriter:
+    """Writes one policy's run after the other into a folder; made by `result_writer`.
+
+    So a run can go as soon as it has been written: of ten million requests one alone fills a gigabyte.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        shown: str | os.PathLike[str],
+        policies: Sequence[str],
+        *,
+        timeline_cap: int | None,
+        parquet: bool,
+    ) -> None:
+        self._folder = folder
+        self._shown = shown
+        self._policies = tuple(policies)
+        self._parquet = parquet
+        self._stack = ExitStack()
+        self._requests, self._batches = self._table("requests", REQUEST_KINDS), self._table("batches", BATCH_KINDS)
+        self._pauses: TableWriter | None = None
+        self._timeline = None
+        if timeline_cap is not None:
+            file = (folder / "timeline.json").open("w", encoding="utf-8", newline="\n")
+            self._timeline = Timeline(self._stack.enter_context(file), timeline_cap)
+        self._summaries: dict[str, Mapping[str, Any]] = {}
+
+    def _table(self, name: str, kinds: Mapping[str, str]) -> TableWriter:
+        return self._stack.enter_context(closing(TableWriter(self._folder, name, kinds, parquet=self._parquet)))
+
+    def add(self, result: Result, summary: Mapping[str, Any]) -> None:
+        """Write a run: its requests, batches and pauses, with its `summarize`.
+
+        Raises:
+            OutputError: the folder cannot be written.
+            SpecError: a second run of one policy.
+        """
+        if result.policy in self._summaries:
+            raise SpecError(f"two runs of the same policy cannot share a result folder: {', '.join(self._policies)}")
+        self._summaries[result.policy] = summary
+        with _output_errors(self._shown):
+            self._add(result)
+
+    def _add(self, result: Result) -> None:
+        self._requests.write(request_chunks(result, self._policies))
+        self._batches.write(batch_chunks(result, self._policies))
+        if result.pauses is not None:
+            if self._pauses is None:
+                self._pauses = self._table("pauses", PAUSE_KINDS)
+            self._pauses.write(pause_chunks(result, self._policies))
+        if self._timeline is not None:
+            self._timeline.add(result)
+
+    def finish(self, manifest: Mapping[str, Any]) -> None:
+        """Write what is left, with the manifest: everything that is needed to repeat the runs, as plain JSON values."""
+        with _output_errors(self._shown):
+            if self._timeline is not None:
+                self._timeline.close()
+            self.close()
+            _write_json(self._folder / "summary.json", {"runs": list(self._summaries.values())})
+            _write_json(self._folder / "manifest.json", manifest)
+
+    def close(self) -> None:
+        """Close the files, complete or not."""
+        self._stack.close()
+
+
+@contextmanager
+def result_writer(
+    directory: str | os.PathLike[str],
+    policies: Sequence[str],
+    *,
+    overwrite: bool = False,
+    timeline: bool = True,
+    timeline_cap: int = 5_000,
+    parquet: bool | None = None,
+) -> Iterator[ResultWriter]:
+    """Give the writer of a result folder, which is there once the block has ended, after `ResultWriter.finish`.
+
+    Args:
+        directory: The folder; its parents are created.
+        policies: Of the runs that will be added; no two the same.
+        overwrite: Replace an older result. It stays until the new one is complete; files in it that stratsim did
+            not write (figures, notes) are kept.
+        timeline: Write timeline.json too.
+        timeline_cap: The most batches per policy in the timeline.
+        parquet: Write Parquet (True) or CSV (False) tables; None: Parquet if pyarrow is installed.
+
+    Raises:
+        OutputError: the folder cannot be written, or may not be overwritten.
+        SpecError: two runs of one policy.
+    """
+    if len(set(policies)) < len(policies):
+        raise SpecError(f"two runs of the same policy cannot share a result folder: {', '.join(policies)}")
+    with _new_folder(directory, overwrite) as folder:
+        as_parquet = has_parquet() if parquet is None else parquet
+        cap = timeline_cap if timeline else None
+        with _output_errors(directory):
+            writer = ResultWriter(folder, directory, policies, timeline_cap=cap, parquet=as_parquet)
+        with closing(writer):
+            yield writer
+
+
 def write_results(
     results: Sequence[Result],
     directory: str | os.PathLike[str],
     *,
     manifest: Mapping[str, Any],
     summaries: Sequence[Mapping[str, Any]],
-    overwrite: bool = False,
-    timeline: bool = True,
-    timeline_cap: int = 5_000,
-    parquet: bool | None = None,
+    **options: Any,
 ) -> None:
     """Write requests, batches, pauses, summary, manifest and timeline of several policies' runs into one folder.
 
@@ -83,32 +184,18 @@ def write_results(
         directory: The folder; its parents are created.
         manifest: What was run: everything that is needed to repeat it. Plain JSON values.
         summaries: `summarize` of each run.
-        overwrite: Replace an older result. It stays until the new one is complete; files in it that stratsim did
-            not write (figures, notes) are kept.
-        timeline: Write timeline.json too.
-        timeline_cap: The most batches per policy in the timeline.
-        parquet: Write Parquet (True) or CSV (False) tables; None: Parquet if pyarrow is installed.
+        options: As for `result_writer`.
 
     Raises:
         OutputError: the folder cannot be written, or may not be overwritten.
         SpecError: two runs of one policy, or not one summary per run.
     """
-    policies = [result.policy for result in results]
-    if len(set(policies)) < len(policies):
-        raise SpecError(f"two runs of the same policy cannot share a result folder: {', '.join(policies)}")
     if len(summaries) != len(results):
         raise SpecError(f"{len(results)} runs need as many summaries, got {len(summaries)}")
-    with _output_errors(directory), _new_folder(_target(directory, overwrite)) as folder:
-        as_parquet = has_parquet() if parquet is None else parquet
-        write_table(folder, "requests", REQUEST_KINDS, request_chunks(results), parquet=as_parquet)
-        write_table(folder, "batches", BATCH_KINDS, batch_chunks(results), parquet=as_parquet)
-        if any(result.pauses is not None for result in results):
-            write_table(folder, "pauses", PAUSE_KINDS, pause_chunks(results), parquet=as_parquet)
-        if timeline:
-            with (folder / "timeline.json").open("w", encoding="utf-8", newline="\n") as file:
-                write_timeline(results, file, cap=timeline_cap)
-        _write_json(folder / "summary.json", {"runs": list(summaries)})
-        _write_json(folder / "manifest.json", manifest)
+    with result_writer(directory, [result.policy for result in results], **options) as writer:
+        for result, summary in zip(results, summaries, strict=True):
+            writer.add(result, summary)
+        writer.finish(manifest)
 
 
 def _target(shown: str | os.PathLike[str], overwrite: bool) -> Path:
@@ -141,15 +228,19 @@ def _output_errors(shown: object) -> Iterator[None]:
 
 
 @contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """Give a folder to write to; it becomes `target` if the block succeeds, and vanishes otherwise."""
-    created = [parent for parent in target.parents if not parent.exists()]
-    folder = _temporary(target, "tmp")
+def _new_folder(shown: str | os.PathLike[str], overwrite: bool) -> Iterator[Path]:
+    """Give a folder to write to; it becomes the one that is `shown` if the block succeeds, and vanishes otherwise."""
+    with _output_errors(shown):
+        target = _target(shown, overwrite)
+        created = [parent for parent in target.parents if not parent.exists()]
+        folder = _temporary(target, "tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir()
+        with _output_errors(shown):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
         yield folder
-        _swap(folder, target)
+        with _output_errors(shown):
+            _swap(folder, target)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         for parent in created:

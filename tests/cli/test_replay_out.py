@@ -183,7 +183,7 @@ def test_a_failure_while_writing_leaves_nothing(call, here, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("stratsim.export.write.write_timeline", full)
+    monkeypatch.setattr("stratsim.export.write.Timeline.close", full)
     ran = call("replay", "--limit", 10, "--out", "deep/results", "--quiet")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == "stratsim: deep/results: cannot be written: No space left on device\n"

@@ -169,7 +169,7 @@ class TestMemory:
         assert invariants(busy) == ["I8: GPU 0 had 2 copies in under way, at most 1 may"]
 
     def test_the_exported_table_says_what_a_batch_had_loaded(self, result):
-        (chunk,) = batch_chunks([result])
+        (chunk,) = batch_chunks(result)
         first = int(result.loads.batch[0])
         assert chunk["load_start_s"][first] == 0.5
         assert chunk["load_end_s"][first] == 0.6

@@ -5,12 +5,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stratsim.export.chrome_trace import timeline_events, write_timeline
+from stratsim.export.chrome_trace import Timeline, timeline_events
 
 
 def written(results, **options):
     file = io.StringIO()
-    write_timeline(results, file, **options)
+    timeline = Timeline(file, **options)
+    for result in results:
+        timeline.add(result)
+    timeline.close()
     return json.loads(file.getvalue())
 
 

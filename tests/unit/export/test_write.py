@@ -199,7 +199,7 @@ def test_an_interrupt_leaves_no_half_result(results, tmp_path, monkeypatch, erro
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(write_module, "write_timeline", fail)
+    monkeypatch.setattr(write_module.Timeline, "close", fail)
     expected = OutputError if isinstance(error, OSError) else type(error) if isinstance(error, Exception) else error
     with pytest.raises(expected) as caught:
         write(results, target, overwrite=True)
@@ -342,7 +342,7 @@ KILLED = """
 import os, pathlib, pickle, signal, sys
 from stratsim.export import write, write_results
 
-write.write_timeline = lambda *_, **__: os.kill(os.getpid(), getattr(signal, sys.argv[3]))
+write.Timeline.close = lambda *_, **__: os.kill(os.getpid(), getattr(signal, sys.argv[3]))
 results = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
 write_results(results, sys.argv[2], manifest={}, summaries=[{"policy": r.policy} for r in results], overwrite=True)
 """
