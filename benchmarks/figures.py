@@ -40,7 +40,7 @@ def peers(frame: pd.DataFrame) -> Figure:
     )
     clear = {"facecolor": "white", "linewidth": 0, "pad": 0.6}  # of the grid
     for row, most, speed, ratio in zip(rows, frame["most_per_s"], frame["requests_per_s"], frame["ratio"], strict=True):
-        text = f"{speed:,.0f} ({ratio:.2g}×)" if ratio < 10 else f"{speed:,.0f} ({ratio:.0f}×)"
+        text = f"{speed:,.0f} ({ratio:.3g}×)"
         axes.annotate(text, (most, row), (4, 0), textcoords="offset points", va="center", fontsize=6, bbox=clear)
     axes.set_yticks(rows, [_row_name(label) for label in frame["label"]])
     axes.invert_yaxis()
@@ -51,7 +51,10 @@ def peers(frame: pd.DataFrame) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("Requests per second (× SimPy, processes)")
     style.legend_above(figure, [Patch(label=kind, **look) for kind, look in looks.items()], 3)
-    style.footer(figure, "Median of the rounds, whiskers their range. One server, the same arrivals for all, load 0.7.")
+    style.footer(
+        figure,
+        "Processor time: median of the rounds, whiskers their range. One server, the same arrivals for all, load 0.7.",
+    )
     return figure
 
 

@@ -1,8 +1,8 @@
 """How cost grows: time per request and memory against requests, GPUs, models, waiting requests and slots.
 
-    python benchmarks/growth.py                         # half an hour; results/growth
+    python benchmarks/growth.py                         # a quarter of an hour; results/growth
     python benchmarks/growth.py --quick                 # a look, in two minutes: a tenth of the requests, once each
-    python benchmarks/growth.py --full                  # ten million requests as well: hours, and gigabytes
+    python benchmarks/growth.py --full                  # ten million requests as well: twice as long, and gigabytes
     python benchmarks/growth.py --write-docs            # puts figure and table into docs/performance.md
 
 One figure is changed at a time; the others stay at one GPU, one model, two slots, load 0.7, and 100,000 requests
@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MOST_EVENTS = 3.0
-"""Per request in batches of one: its arrival, and its device's one alarm, moved at every start and every end."""
+"""Per request in batches of one: its arrival, and its device's one alarm, moved at every start and every end.
+
+`strait` sets timers besides, and still stays below it."""
 LOAD = 0.7
 QUICK = 10
 """By how much `--quick` divides the requests of a point."""

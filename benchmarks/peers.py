@@ -11,7 +11,8 @@ machine: two slots whose batches slow each other, copies over PCIe, noise; `fifo
 `priority-edf` and `strait`. No peer simulates that, so its answer is held to the invariants of every run instead.
 
 Every run has a process of its own; all take turns, for several rounds. A figure is the median of its rounds, a ratio
-the median of the rounds' ratios, as machines are noisy. A peer that is not installed is left out, and a line
+the median of the rounds' ratios, as machines are noisy. Time is the process's own time of a processor: all run in one
+thread, and on a quiet machine it is that of the clock on the wall. A peer that is not installed is left out, and a line
 says so; `pip install --group bench` installs all.
 
 Ends with status 1 if answers differ: a wait from Lindley's recursion by more than a nanosecond, the mean wait from the
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
 NEAR_S = 1e-9
 """How far a wait may be from Lindley's: clocks of hours round to a picosecond, and errors add up in a busy period."""
 MOST_EVENTS = 3.0
-"""Per request in batches of one: its arrival, and its device's one alarm, moved at every start and every end."""
+"""Per request in batches of one: its arrival, and its device's one alarm, moved at every start and every end.
+
+`strait` sets timers besides, and still stays below it."""
 BATCHES = 20
 """Of a run's waits, whose means are taken as independent for the interval of the mean wait."""
 
@@ -105,7 +108,7 @@ def take_turns(names: list[str], requests: int, rounds: int) -> pd.DataFrame:
         for name in names:
             found = apart.measure(__file__, name=name, requests=requests)
             rows.append({"name": name, "round": number, "requests": requests, **found})
-            print(f"round {number + 1} of {rounds}: {label(name):24} {requests / found['wall_s']:11,.0f} requests/s",
+            print(f"round {number + 1} of {rounds}: {label(name):24} {requests / found['cpu_s']:11,.0f} requests/s",
                   file=sys.stderr, flush=True)  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -166,7 +169,7 @@ def _figures(watch: apart.Stopwatch, before_mb: float) -> dict[str, float]:
 
 def summarize(runs: pd.DataFrame) -> pd.DataFrame:
     """Return a row per simulator, the fastest first: medians over rounds, and the least and the most of them."""
-    speed = runs.assign(per_s=runs["requests"] / runs["wall_s"]).pivot_table(
+    speed = runs.assign(per_s=runs["requests"] / runs["cpu_s"]).pivot_table(
         index="round", columns="name", values="per_s"
     )
     ratio = speed.div(speed[queues.PLAIN], axis="index")
@@ -224,7 +227,7 @@ def _interval(mean: Interval) -> str:
 def markdown(table: pd.DataFrame, known: dict[str, Any], runs: pd.DataFrame) -> str:
     """Return the table and what must be said about it, as Markdown."""
     lines = [
-        "| | simulates | requests/s | of plain SimPy | bytes/request | largest difference of a wait |",
+        "| | simulates | requests/s | × SimPy, processes | bytes/request | largest difference of a wait |",
         "|---|---|--:|--:|--:|--:|",
         *(
             f"| {row.label} | {row.simulates} | {row.requests_per_s:,.0f} | {row.ratio:.3g} "
