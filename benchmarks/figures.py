@@ -92,7 +92,7 @@ def growth(frame: pd.DataFrame) -> Figure:
             axes.minorticks_off()
         values = sorted(frame.loc[frame["axis"] == axis, "value"].unique())
         _ticks(bottom.xaxis, values[-1::-2][::-1] if len(values) > 4 else values)
-    panels[0, 0].set_ylabel("Time per request (µs)")
+    panels[0, 0].set_ylabel("µs per request")
     panels[1, 0].set_ylabel("Peak memory (MB)")
     panels[0, 0].yaxis.set_major_formatter(lambda value, _: _short(value))
     sizes = [size * decade for decade in (1, 10, 100, 1_000, 10_000) for size in (1, 2, 5)]

@@ -335,7 +335,7 @@ def markdown(table: pd.DataFrame, known: dict[str, Any], rows: pd.DataFrame) -> 
         first, last = line.iloc[0], line.iloc[-1]
         lines.append(
             f"| {first['value']:,} to {last['value']:,} {IN_WORDS[axis]} | {policy} "
-            f"| {first['us_per_request']:.3g} to {last['us_per_request']:.3g} "
+            f"| {_three(first['us_per_request'])} to {_three(last['us_per_request'])} "
             f"| {last['us_per_request'] / first['us_per_request']:.2f} | {line['events_per_request'].max():.2f} "
             f"| {first['memory_mb']:,.0f} to {last['memory_mb']:,.0f} | {last['bytes_per_request']:,.0f} |"
         )
@@ -346,6 +346,11 @@ def markdown(table: pd.DataFrame, known: dict[str, Any], rows: pd.DataFrame) -> 
         f"of all points; runs had {share.median():.0%} of a core in the median, {share.min():.0%} at worst."
     )
     return "\n".join([*lines, "", how, "", in_words(known)])
+
+
+def _three(value: float) -> str:
+    """Return a number with three digits, or with all before the point."""
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
 
 
 def _options() -> argparse.Namespace:
