@@ -9,7 +9,7 @@ GPU ?= cuda:0
 BUDGET ?= 8m
 OUT ?= results
 
-.PHONY: help demo test test-all check lint types contracts bench profile-cpu profile-gpu wheel clean
+.PHONY: help demo test test-all check lint types contracts bench bench-growth profile-cpu profile-gpu wheel clean
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,8 +43,12 @@ types: $(READY)
 contracts: $(READY)
 	$(BIN)/lint-imports --no-cache
 
-bench: $(READY)  ## speed against a plain SimPy loop, and peak memory
-	$(BIN)/python benchmarks/replay_speed.py
+bench: $(READY)  ## speed and memory beside other simulators on the same work, and that all give the same answer
+	$(BIN)/python -c 'import ciw, salabim, sched_sim' 2>/dev/null || $(BIN)/python -m pip install --quiet --group bench || true
+	$(BIN)/python benchmarks/peers.py --out $(OUT)/peers
+
+bench-growth: $(READY)  ## how time and memory grow with requests, GPUs, models, waiting requests and slots; goes on where it was
+	$(BIN)/python benchmarks/growth.py --out $(OUT)/growth
 
 profile-cpu: $(READY)  ## profile this CPU and replay on it, under five minutes; QUICK=1: under one, rough
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '$(TORCH)' 'nvidia-ml-py>=12'

@@ -1,9 +1,9 @@
-"""Speed and memory of the replay, beside a plain SimPy loop doing an easier job, in one run.
+"""Speed and memory of the replay under any policy, beside a plain SimPy loop doing an easier job, in one run.
 
-Ours: `fifo` on one GPU, device model `streams`, transfers on, load 0.7, batches of 1, no drops: copies, slots,
-co-location and the full record of every request. The plain loop: an M/D/1 queue, one SimPy process per customer, as
-SimPy's manual would write it: a resource, a timeout, no record. Machines are noisy, so the two alternate and the figure
-is a ratio.
+Ours: one GPU, device model `streams`, transfers on, load 0.7, batches of 1, no drops: copies, slots, co-location and
+the full record of every request. The plain loop: an M/D/1 queue, one SimPy process per customer, as its manual would
+write it: a resource, a timeout, no record but the wait. Machines are noisy, so the two alternate and the figure is a
+ratio. `peers.py` sets more simulators beside it.
 
     python benchmarks/replay_speed.py --requests 1000000 --repeats 3
 
@@ -13,29 +13,18 @@ Asserts what does not depend on the machine: the number of events per request.
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
-import time
-from typing import TYPE_CHECKING
 
+import apart
+import machines
 import numpy as np
-import simpy
+from queues import LOAD, SERVICE_S, draw_gaps, simpy_process
 
-from stratsim.engine import Result, simulate
 from stratsim.model.cluster import Cluster
-from stratsim.model.parts import Link
-from stratsim.model.profile import Profile, Sharing
-from stratsim.model.workload import Workload
 from stratsim.policy.base import DropMode
-from stratsim.policy.registry import make_policy, parse_policies
-from stratsim.rng import Streams
-from stratsim.testing import make_profile
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+__all__ = ["LOAD", "SERVICE_S", "plain_loop"]
 
-SERVICE_S = 0.010
-LOAD = 0.7
 MOST_EVENTS = 2.5
 """Per request: arrival, end of execution, and a dead event for every second co-location."""
 
@@ -43,12 +32,13 @@ MOST_EVENTS = 2.5
 def main() -> None:
     """Run the comparison and print its table."""
     options = _options()
-    gaps_s = Streams(1).get("benchmark").exponential(SERVICE_S / LOAD, options.requests)
-    profile, workload = _machine(gaps_s)
+    gaps_s = draw_gaps(options.requests)
+    profile = machines.one_model()
+    workload = machines.make_requests(np.cumsum(gaps_s), profile)
     rows = []
     for _ in range(options.repeats):
-        plain_s = plain_loop(gaps_s.tolist())
-        result = ours(workload, profile, options.policy)
+        plain_s = plain_loop(gaps_s)
+        result = machines.run(options.policy, workload, profile, Cluster(), DropMode.NEVER)
         rows.append((options.requests / plain_s, options.requests / result.wall_s))
         print(
             f"plain SimPy {rows[-1][0]:9,.0f} requests/s   {options.policy} {rows[-1][1]:9,.0f} requests/s", flush=True
@@ -57,60 +47,14 @@ def main() -> None:
     if options.policy == "fifo" and events > MOST_EVENTS:
         raise SystemExit(f"{events:.2f} events per request, more than {MOST_EVENTS}")
     ratio = statistics.median(own / plain for plain, own in rows)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"median ratio {ratio:.2f}   events per request {events:.2f}   peak memory {peak_mb:,.0f} MB")
+    print(f"median ratio {ratio:.2f}   events per request {events:.2f}   peak memory {apart.peak_mb():,.0f} MB")
 
 
-def plain_loop(gaps_s: list[float]) -> float:
+def plain_loop(gaps_s: list[float] | machines.Times) -> float:
     """Simulate an M/D/1 queue with one process per customer; return the wall-clock time."""
-    env = simpy.Environment()
-    server = simpy.Resource(env, capacity=1)
-
-    def customer() -> Iterator[simpy.Event]:
-        with server.request() as turn:
-            yield turn
-            yield env.timeout(SERVICE_S)
-
-    def source() -> Iterator[simpy.Event]:
-        for gap_s in gaps_s:
-            yield env.timeout(gap_s)
-            env.process(customer())
-
-    env.process(source())
-    began = time.perf_counter()
-    env.run()
-    return time.perf_counter() - began
-
-
-def ours(workload: Workload, profile: Profile, policy: str) -> Result:
-    """Replay the same arrivals."""
-    (call,) = parse_policies(policy)
-    return simulate(workload, profile, make_policy(call), cluster=Cluster(), max_batch=1, drop=DropMode.NEVER)
-
-
-def _machine(gaps_s: np.ndarray) -> tuple[Profile, Workload]:
-    link = Link(alpha_s=10e-6, bytes_per_s=12e9)
-    profile = make_profile(
-        {"model": SERVICE_S},
-        sharing={"model": Sharing(1.0, 1.0)},
-        h2d=link,
-        d2h=link,
-        bytes_in=602_112,
-        bytes_out=4_000,
-        noise_cv=0.003,
-    )
-    count = len(gaps_s)
-    workload = Workload(
-        models=("model",),
-        arrival_s=np.cumsum(gaps_s),
-        model=np.zeros(count, np.int32),
-        priority=np.zeros(count, np.int8),
-        deadline_s=np.full(count, np.inf),
-        bytes_in=np.full(count, 602_112),
-        bytes_out=np.full(count, 4_000),
-        client=np.full(count, -1, np.int32),
-    )
-    return profile, workload
+    with apart.Stopwatch() as watch:
+        simpy_process.waits(np.asarray(gaps_s))
+    return watch.wall_s
 
 
 def _options() -> argparse.Namespace:
