@@ -38,6 +38,7 @@ Examples:
   stratsim replay azure-conv.csv --workload mix.toml --out results/conv
   stratsim replay disb-C.json --profile rtx3080-disb --json
   stratsim replay requests.csv --topology 8x-h800 --memory 16e9
+  stratsim replay requests.parquet --gpus 64 --groups 16 --jobs 8     16 servers of 4 GPUs, 8 processes
 """
 )
 @click.argument("trace", required=False)
@@ -48,6 +49,13 @@ Examples:
 @click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: the topology's, or 1]")
 @click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
 @click.option("--memory", metavar="BYTES|device", callback=_bytes, help="Load weights on demand into so much room.")
+@click.option("--groups", type=int, metavar="N", help="Cut the GPUs into N groups, a policy each. [default: 1]")
+@click.option(
+    "--deal", metavar="RULE", help="Deal requests to groups: round-robin, model or client. [default: round-robin]"
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Run groups in N processes. [default: 1]"
+)
 @click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
 @click.option(
     "--load", type=float, metavar="X", help="Rate, as a share of batch-1 saturation. [default: the trace's, or 0.7]"
@@ -89,6 +97,7 @@ def replay(
     as_json: bool,
     quiet: bool,
     no_transfers: bool,
+    jobs: int,
     **options: Any,
 ) -> None:
     """Replay TRACE through one or more policies and compare them.
@@ -109,11 +118,11 @@ def replay(
         inputs = prepare(run_spec(config, settings, options, no_transfers=no_transfers)).lean()
         progress = stack.enter_context(_progress(inputs, shown=not quiet))
         if out is None:
-            outcome = run(inputs, progress, keep_results=False)
+            outcome = run(inputs, progress, keep_results=False, jobs=jobs)
         else:
             names = [call.text for call in inputs.policies]
             writer = stack.enter_context(result_writer(out, names, overwrite=overwrite, timeline=not no_timeline))
-            outcome = run(inputs, progress, keep_results=False, each=writer.add)
+            outcome = run(inputs, progress, keep_results=False, jobs=jobs, each=writer.add)
             writer.finish(outcome.manifest())
     if not quiet:
         for note in outcome.notes:

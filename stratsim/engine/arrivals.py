@@ -155,17 +155,27 @@ class NoiseFactors:
 
     Counter-based: the n-th request of a model gets the n-th draw of that model's stream, so the factor depends neither
     on the policy nor on the other models. A batch takes the factor of its earliest member.
+
+    Args:
+        workload: The requests.
+        noise: How factors are distributed.
+        streams: Where they are drawn from.
+        drawn: By request, where they have been drawn already.
     """
 
     __slots__ = ("_noise", "_pending", "_streams", "factors")
 
-    def __init__(self, workload: Workload, noise: Noise, streams: Streams) -> None:
+    def __init__(
+        self, workload: Workload, noise: Noise, streams: Streams, drawn: NDArray[np.float64] | None = None
+    ) -> None:
         self._noise = noise
         self._streams = streams
         self._pending: dict[str, tuple[np.random.Generator, list[float]]] = {}
         self.factors = array("d")
         """By request id."""
-        if not workload.waits_for_replies:
+        if drawn is not None:
+            self.factors.frombytes(drawn.tobytes())
+        elif not workload.waits_for_replies:
             self.factors.frombytes(self._columns(workload).tobytes())
 
     def arrived(self, request: Request) -> None:

@@ -56,7 +56,7 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from stratsim.device import Fabric, Noise
     from stratsim.engine.clock import Fired
@@ -88,6 +88,7 @@ def simulate(
     drop: DropMode = DropMode.INFEASIBLE,
     seed: int = 0,
     noise: Noise | None = None,
+    factors: NDArray[np.float64] | None = None,
     name: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
@@ -105,6 +106,7 @@ def simulate(
         drop: When a policy without a rule of its own gives requests up.
         seed: Of all random streams.
         noise: Run-to-run variation of execution times; by default log-normal with the profile's `noise_cv`.
+        factors: By request, what such noise comes to, where that has been drawn already: shape (n,).
         name: What to call the policy in results; its class's name by default.
         progress: Called now and then with (requests arrived, requests in all; 0 when not known).
 
@@ -118,7 +120,16 @@ def simulate(
         raise SpecError(f"max_batch must be at least 1, got {max_batch}")
     _check_models(workload, profile)
     run = _Run(
-        name or type(policy).__name__, workload, profile, policy, cluster or Cluster(), max_batch, drop, seed, noise
+        name or type(policy).__name__,
+        workload,
+        profile,
+        policy,
+        cluster or Cluster(),
+        max_batch,
+        drop,
+        seed,
+        noise,
+        factors,
     )
     return run.go(progress)
 
@@ -218,6 +229,7 @@ class _Run:
         drop: DropMode,
         seed: int,
         noise: Noise | None,
+        factors: NDArray[np.float64] | None,
     ) -> None:
         hardware = profile.for_hardware(_models(workload))
         streams = Streams(seed)
@@ -237,7 +249,7 @@ class _Run:
         if slot_per_client:
             prefetch = slots - self.slots  # where the device model has fewer slots, inputs still come as they like
         self.clock = Clock()
-        self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams)
+        self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams, factors)
         self.factors = self.noise.factors
         memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
         self.memory = memories[0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stratsim.device import execution_model, find_model
 from stratsim.engine import Result, simulate
-from stratsim.errors import SimulationError
+from stratsim.engine.groups import check_groups, simulate_groups
+from stratsim.errors import SimulationError, SpecError
 from stratsim.experiment.manifest import make_manifest
 from stratsim.export import invariants, summarize
 from stratsim.model.codec import load_profile
@@ -129,6 +131,7 @@ def assemble(
         rate_scale=spec.rate_scale,
     )
     execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)
+    check_groups(spec.cut(), cluster, profile, workload)
     if spec.warmup_s is not None and not workload.waits_for_replies:
         measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
     notes = (*workload.notes, *_clamped(spec, profile, workload))
@@ -140,6 +143,7 @@ def replay(
     progress: Callable[[str, int, int], None] | None = None,
     *,
     keep_results: bool = True,
+    jobs: int = 1,
     each: Callable[[Result, dict[str, Any]], None] | None = None,
 ) -> Outcome:
     """Replay the same requests through each policy.
@@ -148,9 +152,11 @@ def replay(
         inputs: From `prepare`.
         progress: Called now and then with (policy, requests arrived, requests in all; 0 when not known).
         keep_results: False keeps the summaries only: a result holds every request of its run.
+        jobs: Processes for the groups of GPUs; with one group there is nothing to share out.
         each: Called with every result as it comes, and its summary.
 
     Raises:
+        SpecError: several jobs for one group.
         PolicyError: a policy failed.
         SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
     """
@@ -158,8 +164,13 @@ def replay(
     summaries: list[dict[str, Any]] = []
     notes = dict.fromkeys(inputs.notes)
     solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
+    if jobs > 1 and inputs.spec.groups == 1:
+        raise SpecError(
+            f"{jobs} jobs for one group of GPUs: a policy that sees all GPUs has one state, which cannot be divided; "
+            "cut the GPUs into groups (--groups N), or sweep over policies and seeds (stratsim experiment run)"
+        )
     for call in inputs.policies:
-        result = run_policy(inputs, call, progress=progress)
+        result = run_policy(inputs, call, progress=progress, jobs=jobs)
         summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))
         notes |= dict.fromkeys(result.notes)
         if each is not None:
@@ -175,31 +186,37 @@ def run_policy(
     call: PolicyCall,
     policy: Policy | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    jobs: int = 1,
 ) -> Result:
     """Replay the requests through one policy and check the result.
 
     Args:
         inputs: What to replay, and on what.
         call: The policy; its text is the run's name.
-        policy: The object, if something had to be done to it first; made from `call` by default.
+        policy: The object, if something had to be done to it first; made from `call` by default, one per group.
         progress: As for `replay`.
+        jobs: As for `replay`.
 
     Raises:
         PolicyError: the policy failed.
         SimulationError: time does not advance, or the result breaks an invariant: a defect of stratsim.
     """
-    spec = inputs.spec
-    result = simulate(
-        inputs.workload,
-        inputs.profile,
-        make_policy(call) if policy is None else policy,
-        cluster=inputs.cluster,
-        max_batch=spec.max_batch,
-        drop=DropMode(spec.drop),
-        seed=spec.seed,
-        name=call.text,
-        progress=None if progress is None else lambda done, total: progress(call.text, done, total),
-    )
+    spec, groups = inputs.spec, inputs.spec.cut()
+    options: dict[str, Any] = {
+        "cluster": inputs.cluster,
+        "max_batch": spec.max_batch,
+        "drop": DropMode(spec.drop),
+        "seed": spec.seed,
+        "name": call.text,
+        "progress": None if progress is None else lambda done, total: progress(call.text, done, total),
+    }
+    if groups.count > 1:
+        if policy is not None:
+            raise SpecError(f"one policy object cannot serve {groups.count} groups of GPUs")
+        make = partial(make_policy, call)
+        result = simulate_groups(inputs.workload, inputs.profile, make, groups, jobs=jobs, **options)
+    else:
+        result = simulate(inputs.workload, inputs.profile, make_policy(call) if policy is None else policy, **options)
     broken = invariants(result, result.max_concurrency)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
 from stratsim.model.cluster import Cluster
+from stratsim.model.groups import Groups
 from stratsim.model.topology import load_topology
 from stratsim.policy.base import DropMode
 
@@ -53,6 +54,8 @@ class RunSpec:
         pinned: Copy from and to pinned host memory; False: pageable.
         memory: Room for weights on each GPU, bytes, or "device" for all of the device's memory: weights are loaded when
             they are needed. None: they are always there.
+        groups: Equal groups that the GPUs are cut into, each with a policy of its own (`stratsim.model.groups`).
+        deal: How requests are dealt to groups: round-robin, model or client.
     """
 
     trace: str | None = None
@@ -77,8 +80,11 @@ class RunSpec:
     uplink_bytes_per_s: float | None = None
     pinned: bool = True
     memory: float | str | None = None
+    groups: int = 1
+    deal: str = "round-robin"
 
     def __post_init__(self) -> None:
+        self.cut()
         for name, least in (("max_batch", 1), ("seed", 0), ("limit", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -93,6 +99,10 @@ class RunSpec:
         if self.drop not in modes:
             raise SpecError(f"unknown drop mode {self.drop!r}; {suggest(self.drop, modes)}")
         self.cluster_on(None)
+
+    def cut(self) -> Groups:
+        """Return how the GPUs are cut into groups."""
+        return Groups(self.groups, self.deal)
 
     def cluster(self) -> Cluster:
         """Read the topology and return the machine.

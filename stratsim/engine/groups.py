@@ -1,0 +1,235 @@
+"""One trace over independent groups of GPUs, each with a policy of its own: a load balancer in front of servers.
+
+The front end deals requests to groups by a rule that needs no answer from them (`stratsim.model.groups`). Groups know
+nothing of each other, so they may run one after the other or in processes of their own: the result is the same, byte for
+byte.
+
+A request's luck is its own: the n-th request of a model in the *trace* takes the model's n-th draw, whatever its group.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from heapq import heapreplace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stratsim.device import LogNormal, network
+from stratsim.engine.arrivals import NoiseFactors
+from stratsim.engine.loop import simulate
+from stratsim.engine.merge import merged
+from stratsim.errors import SpecError
+from stratsim.model.truth import Transfers
+from stratsim.rng import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from stratsim.engine.result import Result
+    from stratsim.model.cluster import Cluster
+    from stratsim.model.groups import Groups
+    from stratsim.model.profile import Profile
+    from stratsim.model.workload import Workload
+    from stratsim.policy.base import DropMode, Policy
+
+__all__ = ["check_groups", "simulate_groups"]
+
+
+def check_groups(groups: Groups, cluster: Cluster, profile: Profile, workload: Workload) -> None:
+    """Raise SpecError if the groups would have something in common: GPUs, links, or a client that waits for replies."""
+    if cluster.gpus % groups.count:
+        raise SpecError(f"{cluster.gpus} GPUs cannot be cut into {groups.count} equal groups")
+    if workload.waits_for_replies and groups.count > 1 and groups.deal != "client":
+        raise SpecError(
+            f"deal = {groups.deal!r} would send one client's requests to several groups, and this trace has clients "
+            "that wait for replies: their next request would depend on all of them; use deal = 'client'"
+        )
+    if cluster.transfers and groups.count > 1:
+        each = cluster.gpus // groups.count
+        transfers = profile.truth.transfers or Transfers()
+        group_of: dict[int, int] = {}
+        for gpu, ways in enumerate(network(cluster, profile.observable.pcie, transfers).paths):
+            for link in {link for way in ways for link in way}:
+                if group_of.setdefault(link, gpu // each) != gpu // each:
+                    raise SpecError(
+                        f"topology {cluster.tree.name!r} has a link that GPUs of groups {group_of[link]} and "
+                        f"{gpu // each} share: what one copies slows the other, so they are no groups"
+                    )
+
+
+def simulate_groups(
+    workload: Workload,
+    profile: Profile,
+    make_policy: Callable[[], Policy],
+    groups: Groups,
+    *,
+    cluster: Cluster,
+    name: str,
+    max_batch: int,
+    drop: DropMode,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Replay a workload through groups of GPUs.
+
+    Args:
+        workload: What arrives.
+        profile: The hardware.
+        make_policy: Makes the policy of one group; called in the process that runs it, so it must be picklable.
+        groups: How the cluster is cut, and requests are dealt.
+        cluster: All GPUs.
+        name: What to call the policy.
+        max_batch: As for `simulate`; so are the others.
+        drop: As for `simulate`.
+        seed: As for `simulate`; every group's policy draws from streams of its own.
+        jobs: Number of processes; 1 stays in this one. The result is the same but for its `wall_s`.
+        progress: Called whenever a group is done with (requests of the groups done, requests in all; 0 when not known).
+
+    Raises:
+        SpecError: the groups would have something in common.
+        PolicyError: a policy failed.
+    """
+    check_groups(groups, cluster, profile, workload)
+    began = time.perf_counter()
+    run = _Parts(workload, profile, make_policy, groups, cluster, name, max_batch, drop, seed)
+    done: dict[int, Result] = {}
+    for group, result in run.here() if jobs == 1 else run.apart(min(jobs, groups.count)):
+        done[group] = result
+        if progress is not None:
+            total = 0 if workload.waits_for_replies else len(workload)
+            progress(sum([len(result.requests) for result in done.values()]), total)
+    whole = merged([done[group] for group in range(groups.count)], run.rows, cluster.gpus // groups.count)
+    return replace(whole, wall_s=time.perf_counter() - began)
+
+
+class _Parts:
+    """What each group is given."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        profile: Profile,
+        make_policy: Callable[[], Policy],
+        groups: Groups,
+        cluster: Cluster,
+        name: str,
+        max_batch: int,
+        drop: DropMode,
+        seed: int,
+    ) -> None:
+        self._workload = workload
+        self._profile = profile
+        self._make_policy = make_policy
+        self._cluster = cluster
+        self._options: dict[str, Any] = {"name": name, "max_batch": max_batch, "drop": drop}
+        self._streams = Streams(seed)
+        self._groups = groups
+        group = _dealt(workload, profile, groups)
+        self.rows = [np.flatnonzero(group == number) for number in range(groups.count)]
+        """Of the workload, by group."""
+        noise = LogNormal(profile.truth.noise_cv)
+        self._factors = np.frombuffer(NoiseFactors(workload, noise, self._streams).factors)
+
+    def run(self, group: int) -> Result:
+        """Replay one group's part."""
+        waits = self._workload.waits_for_replies
+        return simulate(
+            _part(self._workload, self.rows[group], group, self._groups.count),
+            self._profile,
+            self._make_policy(),
+            cluster=_of_group(self._cluster, group, self._groups.count),
+            seed=self._streams.child("group", str(group)).seed,
+            factors=None if waits else self._factors[self.rows[group]],
+            **self._options,
+        )
+
+    def here(self) -> Iterator[tuple[int, Result]]:
+        """Run one after the other."""
+        for group in range(self._groups.count):
+            yield group, self.run(group)
+
+    def apart(self, jobs: int) -> Iterator[tuple[int, Result]]:
+        """Run in so many processes; every one is given the workload once."""
+        with ProcessPoolExecutor(jobs, initializer=_take, initargs=(self,)) as pool:
+            waiting = {pool.submit(_run_taken, group): group for group in range(self._groups.count)}
+            try:
+                for future in as_completed(waiting):
+                    yield waiting[future], future.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+_TAKEN: list[_Parts] = []
+
+
+def _take(parts: _Parts) -> None:
+    _TAKEN[:] = [parts]
+
+
+def _run_taken(group: int) -> Result:
+    return _TAKEN[0].run(group)
+
+
+def _dealt(workload: Workload, profile: Profile, groups: Groups) -> NDArray[np.int64]:
+    """Return each request's group."""
+    turns = np.arange(len(workload)) % groups.count
+    if groups.deal == "model":
+        return _by_work(workload, profile, groups.count)[workload.model]
+    if groups.deal == "client":
+        nameless = workload.client < 0
+        dealt = workload.client.astype(np.int64) % groups.count
+        dealt[nameless] = np.arange(int(nameless.sum())) % groups.count
+        return dealt
+    return turns
+
+
+def _by_work(workload: Workload, profile: Profile, count: int) -> NDArray[np.int64]:
+    """Return each model's group: the largest first, to the group with the least so far (longest processing time)."""
+    asked = np.bincount(workload.model, minlength=len(workload.models))
+    work_s = [
+        number * profile.observable.models[model].latency_s[1] if number else 0.0
+        for number, model in zip(asked.tolist(), workload.models, strict=True)
+    ]
+    loads = [(0.0, group) for group in range(count)]
+    dealt = np.zeros(len(work_s), dtype=np.int64)
+    for model in sorted(range(len(work_s)), key=lambda model: -work_s[model]):
+        load_s, dealt[model] = loads[0]
+        heapreplace(loads, (load_s + work_s[model], loads[0][1]))
+    return dealt
+
+
+def _part(workload: Workload, rows: NDArray[np.intp], group: int, count: int) -> Workload:
+    """Return what one group is sent, with the clients that it is sent by."""
+    used, client = np.unique(workload.client[rows], return_inverse=True)
+    names = tuple(workload.client_names[code] for code in used.tolist() if code >= 0)
+    first = len(workload.client_names)  # closed-loop clients are counted on after those of the rows
+    return replace(
+        workload,
+        arrival_s=workload.arrival_s[rows],
+        model=workload.model[rows],
+        priority=workload.priority[rows],
+        deadline_s=workload.deadline_s[rows],
+        bytes_in=workload.bytes_in[rows],
+        bytes_out=workload.bytes_out[rows],
+        client=(client.reshape(-1) - (len(used) - len(names))).astype(np.int32),
+        client_names=names,
+        closed_loop=tuple([c for i, c in enumerate(workload.closed_loop) if (first + i) % count == group]),
+        one_at_a_time=tuple([client for client in workload.one_at_a_time if client.id in names]),
+    )
+
+
+def _of_group(cluster: Cluster, group: int, count: int) -> Cluster:
+    """Return the GPUs of one group, on their own links."""
+    each = cluster.gpus // count
+    topology = cluster.topology
+    if topology is not None and topology.gpus:
+        own = [replace(entry, count=1) for entry in topology.gpus for _ in range(entry.count)]
+        topology = replace(topology, gpus=tuple(own[group * each : (group + 1) * each]))
+    return replace(cluster, gpus=each, topology=topology)
