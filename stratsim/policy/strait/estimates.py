@@ -14,12 +14,15 @@ from stratsim.predict import Copy, Observation
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from stratsim.model.parts import Link
     from stratsim.model.request import Request
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView
     from stratsim.predict import Active, Member, Predictor, TransferPredictor
 
-__all__ = ["Behind", "Estimates"]
+__all__ = ["Behind", "CopyTimes", "Estimates"]
+
+_CACHE_LIMIT = 65_536
 
 
 class Behind(NamedTuple):
@@ -39,6 +42,20 @@ class Behind(NamedTuple):
     def start_s(self, in_s: float) -> float:
         """Return when its execution could start if its copy-in takes `in_s` alone."""
         return max(self.slot_s, max(self.copy_free_s, self.dispatch_s) + in_s) if in_s else self.slot_s
+
+
+class CopyTimes(dict[int, float]):
+    """What a copy takes alone on a link, seconds, by its size in bytes; worked out when first asked for."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def __missing__(self, size_bytes: int) -> float:
+        if len(self) >= _CACHE_LIMIT:
+            self.clear()
+        copy_s = self[size_bytes] = self._link.copy_s(size_bytes)
+        return copy_s
 
 
 class Estimates:
@@ -63,7 +80,7 @@ class Estimates:
         floor: float,
         refresh: int,
     ) -> None:
-        self._profile = profile = setting.profile
+        profile = setting.profile
         self._slots = setting.max_concurrency
         self._places = setting.max_concurrency + setting.prefetch
         self._belief = belief
@@ -72,8 +89,8 @@ class Estimates:
         self._margins = Margins(profile.models, margin)
         self.stretch = self._margins.stretch
         self._refresh = refresh
-        self._alone_s: dict[tuple[str, int, int], float] = {}
-        """By model and bytes in and out."""
+        self.in_s, self.out_s = CopyTimes(profile.h2d), CopyTimes(profile.d2h)
+        """What a copy takes alone, by its size."""
         self.refreshes = 0
         """How often the belief has changed."""
         self.rates = belief.predict
@@ -83,8 +100,12 @@ class Estimates:
         self._singles: Active = ()
         self._beside: dict[Active, dict[str, float]] = {}
         self.forecasts = [Forecast(self._slots, self.rates, floor) for _ in range(setting.gpus)]
-        self._copies: list[list[tuple[Planned, Copy]]] = [[] for _ in range(setting.gpus)]
-        """Copy-ins whose end is not known yet, by GPU."""
+        self._copies: list[list[tuple[Planned, float]]] = [[] for _ in range(setting.gpus)]
+        """Copy-ins whose end is not known yet, by GPU: each with when it was asked for."""
+        self._copying = 0
+        """How many those are on all GPUs."""
+        self._copies_share = getattr(transfers, "shares", True)
+        """Whether those of other GPUs have to be told of."""
         self.copy_free_s = [0.0] * setting.gpus
         """When each GPU's copy engine is believed to be through with what was started."""
         loads = setting.memory_bytes is not None
@@ -109,28 +130,33 @@ class Estimates:
                 if self._copies[gpu]:
                     self._note_copies(gpu)
                 for planned in forecast.update(now_s):
-                    assert planned.batch is not None  # noqa: S101 (it was started)
-                    ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))
+                    ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))  # type: ignore[union-attr]
         if ended:
-            self.ended += len(ended)
-            if len(ended) > 1:
-                ended.sort(key=_time_and_id)
-            for end_s, _, planned, forecast in ended:
-                self._note(planned, forecast, end_s)
-            for forecast in self.forecasts:
-                forecast.forget()
-            if len(self._to_learn) >= self._refresh:
-                self._learn()
+            self._note_ends(ended)
+
+    def _note_ends(self, ended: list[Ended]) -> None:
+        """Learn from batches that have ended, in that order."""
+        self.ended += len(ended)
+        if len(ended) > 1:
+            ended.sort(key=_time_and_id)
+        for end_s, _, planned, forecast in ended:
+            self._note(planned, forecast, end_s)
+        for *_, forecast in ended:
+            forecast.forget()
+        if len(self._to_learn) >= self._refresh:
+            self._learn()
 
     def _note_copies(self, gpu: int) -> None:
         """Take over which copies have ended."""
         pending = []
-        for planned, copy in self._copies[gpu]:
+        for copy in self._copies[gpu]:
+            planned = copy[0]
             end_s = planned.batch.copy_in_end_s  # type: ignore[union-attr]
             if isnan(end_s):
-                pending.append((planned, copy))
+                pending.append(copy)
             else:
                 planned.ready_s = end_s
+        self._copying += len(pending) - len(self._copies[gpu])
         self._copies[gpu] = pending
 
     def _note(self, planned: Planned, forecast: Forecast, end_s: float) -> None:
@@ -153,11 +179,14 @@ class Estimates:
         """Follow a batch that was dispatched just now."""
         batch = gpu.newest
         assert batch is not None  # noqa: S101 (it has just been started)
+        number = gpu.id
         if planned.bytes_in:
-            self._copies[gpu.id].append((planned, Copy(gpu.id, "h2d", planned.bytes_in, now_s)))
-            self.copy_free_s[gpu.id] = planned.ready_s
-        self._resident[gpu.id] = gpu.resident
-        forecast = self.forecasts[gpu.id]
+            self._copies[number].append((planned, now_s))
+            self._copying += 1
+            self.copy_free_s[number] = planned.ready_s
+        if self._weights_bytes:
+            self._resident[number] = gpu.resident
+        forecast = self.forecasts[number]
         if forecast.walked is not planned:
             forecast.walk(now_s, planned)
         forecast.start(planned, batch)
@@ -183,13 +212,8 @@ class Estimates:
 
     def alone_s(self, request: Request) -> float:
         """Return the latency of a request that is alone on an idle GPU."""
-        kind = request.model, request.bytes_in, request.bytes_out
-        alone_s = self._alone_s.get(kind)
-        if alone_s is None:
-            profile = self._profile
-            copies_s = profile.h2d.copy_s(request.bytes_in) + profile.d2h.copy_s(request.bytes_out)
-            alone_s = self._alone_s[kind] = copies_s + self.latency_s[request.model][1]
-        return alone_s
+        copies_s = self.in_s[request.bytes_in] + self.out_s[request.bytes_out]
+        return copies_s + self.latency_s[request.model][1]
 
     def latest_start_s(self, request: Request) -> float:
         """Return when a request must start, alone and with the margin, to be in time."""
@@ -208,7 +232,7 @@ class Estimates:
             (model, size),
             self.latency_s[model][size],
             self._copied_s(gpu, bytes_in, now_s) if bytes_in else now_s,
-            self._profile.d2h.copy_s(bytes_out),
+            self.out_s[bytes_out],
             latest_finish_s(first.deadline_s),
             bytes_in,
             high=first.priority is Priority.HIGH,
@@ -225,10 +249,11 @@ class Estimates:
 
     def _copied_s(self, gpu: int, size_bytes: int, now_s: float) -> float:
         """Return when a copy-in asked for now would be done."""
-        pending = [copy for copies in self._copies for _, copy in copies]
-        if pending:
-            pending.append(Copy(gpu, "h2d", size_bytes, now_s))
-            return self._transfers.predict(pending)[-1]
+        if self._copying:
+            ahead = self._copies if self._copies_share else (self._copies[gpu],)
+            copies = [Copy(planned.batch.gpu, "h2d", planned.bytes_in, at_s) for own in ahead for planned, at_s in own]  # type: ignore[union-attr]
+            copies.append(Copy(gpu, "h2d", size_bytes, now_s))
+            return self._transfers.predict(copies)[-1]
         lasts_s = self._lone_s.get((gpu, size_bytes))
         if lasts_s is None:
             lasts_s = self._transfers.predict([Copy(gpu, "h2d", size_bytes, 0.0)])[0]
@@ -245,26 +270,27 @@ class Estimates:
 
     def behind(self, gpu: int, batches: Sequence[Planned], now_s: float) -> Behind:
         """Return the situation behind walked batches: those in flight, or those and a candidate, which comes last."""
-        copy_free_s = self.copy_free_s[gpu]
-        if batches and batches[-1].batch is None and batches[-1].bytes_in:
+        copy_free_s, count = self.copy_free_s[gpu], len(batches)
+        if count and batches[-1].batch is None and batches[-1].bytes_in:
             copy_free_s = batches[-1].ready_s
-        if len(batches) < self._slots:
+        if count < self._slots:
             dispatch_s = slot_s = now_s
             still = batches
         else:
             ends_s = sorted([planned.end_s for planned in batches])
-            slot_s = ends_s[len(batches) - self._slots]
-            dispatch_s = ends_s[len(batches) - self._places] if len(batches) >= self._places else now_s
+            slot_s = ends_s[count - self._slots]
+            dispatch_s = ends_s[count - self._places] if count >= self._places else now_s
             still = [planned for planned in batches if planned.end_s > slot_s]
-        if len(still) > 1:
-            still = sorted(still, key=_end)
+        if len(still) == 1:
+            (only,) = still
+            return Behind(dispatch_s, slot_s, copy_free_s, (only.key,), (only.end_s,))
+        still = sorted(still, key=_end)
         keys = tuple([planned.key for planned in still])
         return Behind(dispatch_s, slot_s, copy_free_s, keys, tuple([planned.end_s for planned in still]))
 
     def follows_in_time(self, behind: Behind, request: Request, now_s: float) -> bool:
         """Whether a waiting request would still be in time, dispatched as soon as there is a place for it."""
-        profile = self._profile
-        in_s, out_s = profile.h2d.copy_s(request.bytes_in), profile.d2h.copy_s(request.bytes_out)
+        in_s, out_s = self.in_s[request.bytes_in], self.out_s[request.bytes_out]
         longest_s = (latest_finish_s(request.deadline_s) - now_s - out_s) / self.stretch[request.model]
         start_s = behind.start_s(in_s)
         return self.fits(behind, request.model, start_s, now_s + longest_s - start_s)
@@ -321,9 +347,13 @@ class Estimates:
         return [(key, work_s) for key, work_s in zip(keys, left_s, strict=True) if work_s > 0.0]
 
 
+Ended = tuple[float, int, Planned, Forecast]
+"""When, the number of the batch, the batch, and where."""
+
+
 def _end(planned: Planned) -> float:
     return planned.end_s
 
 
-def _time_and_id(item: tuple[float, int, Planned, Forecast]) -> tuple[float, int]:
+def _time_and_id(item: Ended) -> tuple[float, int]:
     return item[0], item[1]
