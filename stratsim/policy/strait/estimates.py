@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stratsim.model.parts import Link
     from stratsim.model.request import Request
     from stratsim.policy.base import Setting
-    from stratsim.policy.view import GpuView
+    from stratsim.policy.view import GpuView, View
     from stratsim.predict import Active, Member, Predictor, TransferPredictor
 
 __all__ = ["Behind", "CopyTimes", "Estimates"]
@@ -122,8 +122,9 @@ class Estimates:
 
     # What has happened ----------------------------------------------------------------------------------------------
 
-    def update(self, now_s: float) -> None:
+    def update(self, view: View) -> None:
         """Bring the forecasts up to now, and learn from the batches that have ended, in that order."""
+        now_s = view.now_s
         ended = []
         for gpu, forecast in enumerate(self.forecasts):
             if forecast.executing or forecast.staged:
@@ -267,6 +268,15 @@ class Estimates:
     def is_late(self, planned: Planned, now_s: float) -> bool:
         """Whether a walked batch misses its deadline, with the margin."""
         return now_s + (planned.end_s - now_s) * self.stretch[planned.key[0]] + planned.out_s > planned.due_s
+
+    def late(self, batches: Sequence[Planned], now_s: float, *, high: bool) -> list[Planned]:
+        """Return which walked batches in flight, of one class, miss their deadlines."""
+        is_late = self.is_late
+        return [
+            planned
+            for planned in batches
+            if planned.high is high and planned.batch is not None and is_late(planned, now_s)
+        ]
 
     def behind(self, gpu: int, batches: Sequence[Planned], now_s: float) -> Behind:
         """Return the situation behind walked batches: those in flight, or those and a candidate, which comes last."""
