@@ -142,7 +142,7 @@ class OnlineLinear(Predictor):
     def rates(self, questions: Sequence[tuple[Member, Active]]) -> tuple[float, ...]:
         """Return the believed rates of a set."""
         weights, design, kept, as_rate = self.weights_, self.design, self._kept(), self._as_rate
-        return tuple([as_rate(predicted(weights, *design(target, others), kept)) for target, others in questions])
+        return tuple([as_rate(predicted(weights, *design(*question), kept)) for question in questions])
 
     def _kept(self) -> float:
         """Return what is left of the pair terms since they were last faded."""
