@@ -74,8 +74,7 @@ class Hypothetical:
     to copy as long as the largest seen.
     """
 
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:
-        self._profile = profile
+    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:  # noqa: ARG002
         self._estimates = estimates
         self._confidence = confidence
         self._seen: dict[str, _Traffic] = {}
@@ -99,8 +98,10 @@ class Hypothetical:
         if abs(slo_s - traffic.slo_s) > TIME_RTOL * request.deadline_s:
             traffic.slo_s = slo_s
             self._tables.clear()
-        traffic.out_s = self._profile.d2h.copy_s(request.bytes_out)
-        self._copy_s = max(self._copy_s, self._profile.h2d.copy_s(request.bytes_in))
+        traffic.out_s = self._estimates.out_s[request.bytes_out]
+        copy_s = self._estimates.in_s[request.bytes_in]
+        if copy_s > self._copy_s:
+            self._copy_s = copy_s
 
     def admits(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
         """Compare the share in time with and without the candidate."""

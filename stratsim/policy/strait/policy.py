@@ -252,7 +252,13 @@ class Strait(Policy):
     def _next_high(self, view: View, now_s: float) -> Taken | None:
         """Take the next batch to start off the queues: high priority, or low that is rescued from it."""
         gpus = self._open(view)
-        option = self._choose_high(gpus, now_s) if gpus else None
+        if not gpus:
+            return None
+        if self._high.count == len(gpus) == 1 and not self._low.count:
+            taken = self._take_only(gpus[0], now_s)
+            if taken is not None:
+                return taken
+        option = self._choose_high(gpus, now_s)
         if option is None:
             return None
         if self._low.count:
@@ -261,6 +267,24 @@ class Strait(Policy):
                 return (*rescued, self._low.take(rescued[1].key[0], 1))
             return self._take_filled(option, now_s)
         return (*option, self._high.take(*option[1].key))
+
+    def _take_only(self, gpu: GpuView, now_s: float) -> Taken | None:
+        """Take the only request that waits if it is in time and harms nobody: all rules in the usual case, written out.
+
+        None if that cannot be said so easily.
+        """
+        believed = self._believed
+        (model,) = self._high.models()
+        requests = self._high.first(model, 1)
+        candidate = believed.plan(gpu.id, requests, now_s)
+        if now_s + candidate.solo_s * believed.stretch[model] > candidate.due_s:
+            return None
+        batches = believed.forecasts[gpu.id].walk(now_s, candidate)
+        is_late, harm_check = believed.is_late, self._harm_check
+        for planned in batches:
+            if planned.high and (harm_check or planned is candidate) and is_late(planned, now_s):
+                return None
+        return gpu, candidate, self._high.take(model, 1)
 
     def _choose_high(self, gpus: Sequence[GpuView], now_s: float) -> Option | None:
         """Return the next batch to start.
