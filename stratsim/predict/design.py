@@ -49,7 +49,7 @@ class DesignTable:
         pairs: Whether there are terms of pairs.
     """
 
-    __slots__ = ("_form", "_known", "_models", "_table", "names", "shared")
+    __slots__ = ("_form", "_known", "_leading", "_models", "_table", "names", "shared")
 
     def __init__(self, profile: SchedulerProfile, features: Sequence[str], form: Form, *, pairs: bool) -> None:
         self._table = FeatureTable(profile, features)
@@ -65,6 +65,9 @@ class DesignTable:
         )
         self.shared = len(shared)
         """Number of regressors that all models share."""
+        known = [name for name in features if len(self._table.missing[name]) < len(profile.models)]
+        self._leading = 2 + max([shared.index(f"product {name}") - 1 for name in known], default=0)
+        """How many of them go into a design: those behind are of features that no model has, and 0."""
         self.names: tuple[str, ...] = (
             *shared,
             *(f"{own} beside {other}" for own in self._models for other in self._models),
@@ -99,4 +102,4 @@ class DesignTable:
             for other, _ in others:
                 column = row + self._models[other]
                 terms[column] = terms.get(column, 0.0) + scale
-        return Design(values, tuple(terms.items()))
+        return Design(values[: self._leading], tuple(terms.items()))
