@@ -88,11 +88,26 @@ class Forecast:
             observations.
         floor: A batch that is overdue, as it should have ended and has not, keeps this share of its solo work: the
             least that is ever believed to be left.
+        instants: Times up to which the forecast is to be brought as soon as it is asked for anything: whoever follows
+            many GPUs appends the time instead of an `update` of each on which nothing has happened. The outcome is the
+            same, to the last bit, as work left is taken off in the same steps.
     """
 
-    __slots__ = ("_changes", "_rates", "_slots", "_updated_s", "executing", "floor", "overdue", "staged", "walked")
+    __slots__ = (
+        "_changes",
+        "_instants",
+        "_past",
+        "_rates",
+        "_slots",
+        "_updated_s",
+        "executing",
+        "floor",
+        "overdue",
+        "staged",
+        "walked",
+    )
 
-    def __init__(self, slots: int, rates: Rates, floor: float = 0.05) -> None:
+    def __init__(self, slots: int, rates: Rates, floor: float = 0.05, instants: Sequence[float] = ()) -> None:
         self._slots = slots
         self._rates = rates
         self.floor = floor
@@ -105,6 +120,9 @@ class Forecast:
         self.walked: Planned | None = None
         """The candidate of the last walk: the ends are those with it in flight."""
         self._updated_s = 0.0
+        self._instants = instants
+        self._past = 0
+        """How many of these are behind it."""
         self._changes: list[tuple[float, tuple[Planned, ...]]] = []
         """Intervals of constant co-runners: when each began and who executed in it, empty ones included."""
 
@@ -118,6 +136,8 @@ class Forecast:
 
     def update(self, now_s: float) -> list[Planned]:
         """Take over from the log what has happened up to `now_s`; return the batches that have ended, in that order."""
+        if self._past < len(self._instants):
+            self.catch_up()
         happened = []
         for planned in self.executing:
             end_s = planned.batch.execution_end_s  # type: ignore[union-attr]  # (what executes was started)
@@ -133,6 +153,29 @@ class Forecast:
         ended = self._take_over(happened) if happened else []
         self._integrate(now_s)
         return ended
+
+    def catch_up(self, *, updated: bool = False) -> None:
+        """Go through the instants that have come in the meantime; `updated`: there is none that has not been dealt with."""
+        instants, executing = self._instants, self.executing
+        if not updated and len(executing) == 1:
+            self._catch_up_alone(executing[0])
+        elif not updated and executing:
+            for at_s in instants[self._past :]:
+                self._integrate(at_s)
+        self._past = len(instants)
+
+    def _catch_up_alone(self, planned: Planned) -> None:
+        """Do what `_integrate` does for a batch that executes alone, from instant to instant."""
+        before_s, left_s, least_s = self._updated_s, planned.left_s, self.floor * planned.solo_s
+        for at_s in self._instants[self._past :]:
+            if at_s > before_s:
+                less_s = left_s - (at_s - before_s)
+                if less_s < least_s:
+                    self.overdue += left_s > least_s
+                    less_s = least_s
+                left_s = less_s
+            before_s = at_s
+        self._updated_s, planned.left_s = before_s, left_s
 
     def _take_over(self, happened: list[tuple[float, int, Planned]]) -> list[Planned]:
         """Follow starts and ends in the order in which they happened; return the batches that have ended."""
@@ -215,6 +258,8 @@ class Forecast:
             candidate: A batch that would be started now.
             rates_of: Another belief than the forecast's own.
         """
+        if self._past < len(self._instants):
+            self.catch_up()
         executing = self.executing
         batches = [*executing, *self.staged]
         if candidate is not None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Behind", "CopyTimes", "Estimates"]
 
 _CACHE_LIMIT = 65_536
+_MOST_INSTANTS = 1024
+"""That are kept before all forecasts catch up."""
 
 
 class Behind(NamedTuple):
@@ -99,7 +101,13 @@ class Estimates:
         """Models of which requests may come."""
         self._singles: Active = ()
         self._beside: dict[Active, dict[str, float]] = {}
-        self.forecasts = [Forecast(self._slots, self.rates, floor) for _ in range(setting.gpus)]
+        self._instants: list[float] = []
+        """When there was an update, with several GPUs: those where nothing has happened catch up when asked."""
+        self.forecasts = [Forecast(self._slots, self.rates, floor, self._instants) for _ in range(setting.gpus)]
+        self.in_flight = [0] * setting.gpus
+        """Batches executing or staged on each GPU, as followed."""
+        self._staging: set[int] = set()
+        """GPUs that have staged batches: only there can any start."""
         self._copies: list[list[tuple[Planned, float]]] = [[] for _ in range(setting.gpus)]
         """Copy-ins whose end is not known yet, by GPU: each with when it was asked for."""
         self._copying = 0
@@ -125,15 +133,41 @@ class Estimates:
     def update(self, view: View) -> None:
         """Bring the forecasts up to now, and learn from the batches that have ended, in that order."""
         now_s = view.now_s
+        several = len(self.forecasts) > 1
+        changed = self._changed(view) if several else (0,)
         ended = []
-        for gpu, forecast in enumerate(self.forecasts):
-            if forecast.executing or forecast.staged:
-                if self._copies[gpu]:
-                    self._note_copies(gpu)
-                for planned in forecast.update(now_s):
-                    ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))  # type: ignore[union-attr]
+        for gpu in changed:
+            forecast = self.forecasts[gpu]
+            if self._copies[gpu]:
+                self._note_copies(gpu)
+            for planned in forecast.update(now_s):
+                ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))  # type: ignore[union-attr]
+            self.in_flight[gpu] = len(forecast.executing) + len(forecast.staged)
+            if not forecast.staged:
+                self._staging.discard(gpu)
+        if several:
+            self._went_by(now_s, changed)
         if ended:
             self._note_ends(ended)
+
+    def _changed(self, view: View) -> Sequence[int]:
+        """Return the GPUs where anything can have happened: batches are missing, or wait to start."""
+        before, now = self.in_flight, [gpu.in_flight for gpu in view.gpus]
+        if now == before:
+            return sorted(self._staging)
+        return [gpu for gpu, count in enumerate(now) if count != before[gpu] or gpu in self._staging]
+
+    def _went_by(self, now_s: float, updated: Sequence[int]) -> None:
+        """Note an instant at which only these forecasts were updated."""
+        self._instants.append(now_s)
+        for gpu in updated:
+            self.forecasts[gpu].catch_up(updated=True)
+        if len(self._instants) >= _MOST_INSTANTS:
+            for forecast in self.forecasts:
+                forecast.catch_up()
+            self._instants.clear()
+            for forecast in self.forecasts:
+                forecast.catch_up(updated=True)
 
     def _note_ends(self, ended: list[Ended]) -> None:
         """Learn from batches that have ended, in that order."""
@@ -170,6 +204,9 @@ class Estimates:
 
     def _learn(self) -> None:
         """Let the belief learn from what has happened since it last did."""
+        for forecast in self.forecasts:  # what was done until now was done at the rates believed until now
+            if len(forecast.executing) > 1:
+                forecast.catch_up()
         for observation in self._to_learn:
             self._belief.observe(observation)
         self._to_learn.clear()
@@ -190,6 +227,8 @@ class Estimates:
         forecast = self.forecasts[number]
         if forecast.walked is not planned:
             forecast.walk(now_s, planned)
+        self.in_flight[number] += 1
+        self._staging.add(number)
         forecast.start(planned, batch)
         forecast.commit(now_s)
 

@@ -172,11 +172,7 @@ class Strait(Policy):
             return True
         if self._high.count or self._hopeless or self._low_models(view.now_s):
             return False
-        forecasts = self._believed.forecasts
-        for gpu in view.gpus:
-            if gpu.in_flight != len(forecasts[gpu.id]):  # a batch has ended
-                return False
-        return True
+        return [gpu.in_flight for gpu in view.gpus] == self._believed.in_flight  # or else a batch has ended
 
     def _expire_and_serve(self, view: View) -> Iterator[Decision]:
         yield from self._expire(view.now_s)
