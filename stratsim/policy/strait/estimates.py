@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Behind", "CopyTimes", "Estimates"]
 
 _CACHE_LIMIT = 65_536
+_CLEARLY = 1e-9
+"""Share of a time by which one is later than another beyond all rounding."""
 _MOST_INSTANTS = 1024
 """That are kept before all forecasts catch up."""
 
@@ -91,6 +93,7 @@ class Estimates:
         self._margins = Margins(profile.models, margin)
         self.stretch = self._margins.stretch
         self._refresh = refresh
+        self._floor = floor
         self.in_s, self.out_s = CopyTimes(profile.h2d), CopyTimes(profile.d2h)
         """What a copy takes alone, by its size."""
         self.refreshes = 0
@@ -106,6 +109,8 @@ class Estimates:
         self.forecasts = [Forecast(self._slots, self.rates, floor, self._instants) for _ in range(setting.gpus)]
         self.in_flight = [0] * setting.gpus
         """Batches executing or staged on each GPU, as followed."""
+        self._members: list[Active | None] = [()] * setting.gpus
+        """Who executes on each of several GPUs; None where others are staged as well."""
         self._staging: set[int] = set()
         """GPUs that have staged batches: only there can any start."""
         self._copies: list[list[tuple[Planned, float]]] = [[] for _ in range(setting.gpus)]
@@ -134,7 +139,7 @@ class Estimates:
         """Bring the forecasts up to now, and learn from the batches that have ended, in that order."""
         now_s = view.now_s
         several = len(self.forecasts) > 1
-        changed = self._changed(view) if several else (0,)
+        changed = self._changed(view) if several else (0,) if self.in_flight[0] else ()
         ended = []
         for gpu in changed:
             forecast = self.forecasts[gpu]
@@ -143,8 +148,11 @@ class Estimates:
             for planned in forecast.update(now_s):
                 ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))  # type: ignore[union-attr]
             self.in_flight[gpu] = len(forecast.executing) + len(forecast.staged)
-            if not forecast.staged:
-                self._staging.discard(gpu)
+            if forecast.staged:
+                continue
+            self._staging.discard(gpu)
+            if several:
+                self._members[gpu] = tuple([planned.key for planned in forecast.executing])
         if several:
             self._went_by(now_s, changed)
         if ended:
@@ -229,6 +237,7 @@ class Estimates:
             forecast.walk(now_s, planned)
         self.in_flight[number] += 1
         self._staging.add(number)
+        self._members[number] = None
         forecast.start(planned, batch)
         forecast.commit(now_s)
 
@@ -277,6 +286,33 @@ class Estimates:
             bytes_in,
             high=first.priority is Priority.HIGH,
         )
+
+    def rivals(self, gpus: Sequence[GpuView], idle: GpuView, planned: Planned, now_s: float) -> list[GpuView]:
+        """Return an idle GPU and those on which a batch may end before it would there; the others need no walk.
+
+        Args:
+            gpus: All in question.
+            idle: The idle one among them.
+            planned: The batch as a walked candidate there.
+            now_s: The time.
+        """
+        if self._copies_share or self._weights_bytes:  # its copy may take longer here than elsewhere
+            return list(gpus)
+        members, ends_later = self._members, {None: False, (): False}
+        for beside in {members[gpu.id] for gpu in gpus} - ends_later.keys():
+            ends_later[beside] = self._surely_later(beside, planned, now_s)
+        return [gpu for gpu in gpus if gpu is idle or not ends_later[members[gpu.id]]]
+
+    def _surely_later(self, beside: Active, planned: Planned, now_s: float) -> bool:
+        """Whether a batch would end later beside these than alone, however far they have got.
+
+        Each of them has at least its floor left. While all are there the batch progresses at its rate beside them, or
+        not at all where they have all slots; after that it cannot be faster than alone.
+        """
+        least_s = min([self._floor * self.latency_s[model][size] for model, size in beside])
+        overlap_s = least_s - max(planned.ready_s - now_s, 0.0)
+        rate = self.rates((*beside, planned.key))[-1] if len(beside) < self._slots else 0.0
+        return (1.0 - rate) * min(overlap_s, planned.solo_s) > _CLEARLY * planned.end_s
 
     def _load_bytes(self, gpu: int, model: str) -> int:
         """Return the weights that a batch has to copy first: all, unless they are there or on their way.

@@ -128,6 +128,7 @@ class Strait(Policy):
         self._limit = batch_limits(setting, self._max_batch)
         belief, transfers = self.belief.fit(profile), self._transfers.fit(profile)
         self._believed = Estimates(setting, belief, transfers, self._margin, self._floor, self._refresh)
+        self._places = setting.max_concurrency + setting.prefetch
         self._reserve = max(self._reserve_slots, 0 if self._stage_low else setting.prefetch)
         """Places on every GPU that low priority leaves free."""
         self._guard = self._guard_kind(profile, self._believed, self._confidence)
@@ -211,15 +212,12 @@ class Strait(Policy):
 
     def _open(self, view: View, reserve: int = 0) -> list[GpuView]:
         """Return the GPUs with more free places than `reserve`; of the idle ones, which are all alike, the first."""
-        found, idle = [], False
-        for gpu in view.gpus:
-            if gpu.free_places > reserve:
-                if not gpu.in_flight:
-                    if idle:
-                        continue
-                    idle = True
-                found.append(gpu)
-        return found
+        in_flight, gpus = self._believed.in_flight, view.gpus
+        most = self._places - reserve
+        if len(gpus) == 1:
+            return list(gpus) if in_flight[0] < most else []
+        idle = in_flight.index(0) if 0 in in_flight and most > 0 else -1
+        return [gpus[i] for i, count in enumerate(in_flight) if 0 < count < most or i == idle]
 
     def _expire(self, now_s: float) -> Iterator[Drop]:
         """Give up requests that could not be in time even alone on an idle GPU."""
@@ -317,7 +315,7 @@ class Strait(Policy):
         while size:
             requests = self._high.first(model, size)
             sparing = found = None
-            for gpu in gpus:
+            for gpu in self._worth_a_walk(gpus, requests, now_s):
                 candidate = self._believed.plan(gpu.id, requests, now_s)
                 batches = self._believed.forecasts[gpu.id].walk(now_s, candidate)
                 if not self._spares_in_flight(gpu.id, batches, now_s):
@@ -333,6 +331,21 @@ class Strait(Policy):
             unsparing = unsparing or found
             size = self._largest_in_time(model, size - 1, head, now_s)
         return unsparing
+
+    def _worth_a_walk(self, gpus: Sequence[GpuView], requests: Sequence[Request], now_s: float) -> Sequence[GpuView]:
+        """Return those of several GPUs on which a batch may end first.
+
+        If an idle one would do, those are left out that can only be slower, as their batches slow it.
+        """
+        believed = self._believed
+        idle = next((gpu for gpu in gpus if not believed.in_flight[gpu.id]), None) if len(gpus) > 1 else None
+        if idle is None:
+            return gpus
+        candidate = believed.plan(idle.id, requests, now_s)
+        batches = believed.forecasts[idle.id].walk(now_s, candidate)
+        if believed.is_late(candidate, now_s) or not self._spares_waiting(idle.id, batches, now_s):
+            return gpus
+        return believed.rivals(gpus, idle, candidate, now_s)
 
     def _largest_in_time(self, model: str, most: int, head: Request, now_s: float) -> int:
         """Return the largest batch, of at most so many, with which `head` is in time if nobody is beside it; or 0."""
