@@ -287,21 +287,19 @@ class Estimates:
             high=first.priority is Priority.HIGH,
         )
 
-    def rivals(self, gpus: Sequence[GpuView], idle: GpuView, planned: Planned, now_s: float) -> list[GpuView]:
-        """Return an idle GPU and those on which a batch may end before it would there; the others need no walk.
+    def rivals(self, gpus: Sequence[GpuView], planned: Planned, now_s: float) -> Sequence[GpuView]:
+        """Return those on which a batch may end no later than on an idle one; the others need no walk.
 
         Args:
-            gpus: All in question.
-            idle: The idle one among them.
-            planned: The batch as a walked candidate there.
+            gpus: All in question, with the idle one.
+            planned: The batch, as a walked candidate there.
             now_s: The time.
         """
-        if self._copies_share or self._weights_bytes:  # its copy may take longer here than elsewhere
-            return list(gpus)
-        members, ends_later = self._members, {None: False, (): False}
-        for beside in {members[gpu.id] for gpu in gpus} - ends_later.keys():
-            ends_later[beside] = self._surely_later(beside, planned, now_s)
-        return [gpu for gpu in gpus if gpu is idle or not ends_later[members[gpu.id]]]
+        if self._copies_share or self._weights_bytes:  # its copy may take longer there than elsewhere
+            return gpus
+        members = [self._members[gpu.id] for gpu in gpus]
+        later = {beside for beside in set(members) if beside and self._surely_later(beside, planned, now_s)}
+        return [gpu for gpu, beside in zip(gpus, members, strict=True) if beside not in later]
 
     def _surely_later(self, beside: Active, planned: Planned, now_s: float) -> bool:
         """Whether a batch would end later beside these than alone, however far they have got.

@@ -314,8 +314,12 @@ class Strait(Policy):
         size = self._largest_in_time(model, self._high.waiting(model), head, now_s)
         while size:
             requests = self._high.first(model, size)
+            idle = self._on_idle(gpus, requests, now_s) if len(gpus) > 1 else None
+            rivals = self._believed.rivals(gpus, idle[1], now_s) if idle is not None else gpus
+            if idle is not None and len(rivals) == 1:
+                return idle
             sparing = found = None
-            for gpu in self._worth_a_walk(gpus, requests, now_s):
+            for gpu in rivals:
                 candidate = self._believed.plan(gpu.id, requests, now_s)
                 batches = self._believed.forecasts[gpu.id].walk(now_s, candidate)
                 if not self._spares_in_flight(gpu.id, batches, now_s):
@@ -332,20 +336,16 @@ class Strait(Policy):
             size = self._largest_in_time(model, size - 1, head, now_s)
         return unsparing
 
-    def _worth_a_walk(self, gpus: Sequence[GpuView], requests: Sequence[Request], now_s: float) -> Sequence[GpuView]:
-        """Return those of several GPUs on which a batch may end first.
-
-        If an idle one would do, those are left out that can only be slower, as their batches slow it.
-        """
+    def _on_idle(self, gpus: Sequence[GpuView], requests: Sequence[Request], now_s: float) -> Option | None:
+        """Return a high-priority batch on an idle GPU, if there is one and everybody is spared there."""
         believed = self._believed
-        idle = next((gpu for gpu in gpus if not believed.in_flight[gpu.id]), None) if len(gpus) > 1 else None
-        if idle is None:
-            return gpus
-        candidate = believed.plan(idle.id, requests, now_s)
-        batches = believed.forecasts[idle.id].walk(now_s, candidate)
-        if believed.is_late(candidate, now_s) or not self._spares_waiting(idle.id, batches, now_s):
-            return gpus
-        return believed.rivals(gpus, idle, candidate, now_s)
+        for gpu in gpus:
+            if not believed.in_flight[gpu.id]:
+                candidate = believed.plan(gpu.id, requests, now_s)
+                batches = believed.forecasts[gpu.id].walk(now_s, candidate)
+                spared = not believed.is_late(candidate, now_s) and self._spares_waiting(gpu.id, batches, now_s)
+                return (gpu, candidate) if spared else None
+        return None
 
     def _largest_in_time(self, model: str, most: int, head: Request, now_s: float) -> int:
         """Return the largest batch, of at most so many, with which `head` is in time if nobody is beside it; or 0."""
