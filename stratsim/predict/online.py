@@ -142,7 +142,11 @@ class OnlineLinear(Predictor):
     def rates(self, questions: Sequence[tuple[Member, Active]]) -> tuple[float, ...]:
         """Return the believed rates of a set."""
         weights, design, kept, as_rate = self.weights_, self.design, self._kept(), self._as_rate
-        return tuple([as_rate(predicted(weights, *design(*question), kept)) for question in questions])
+        known, found = design.known, []
+        for question in questions:
+            values, terms = known.get(question) or design(*question)
+            found.append(as_rate(predicted(weights, values, terms, kept)))
+        return tuple(found)
 
     def _kept(self) -> float:
         """Return what is left of the pair terms since they were last faded."""
@@ -154,7 +158,7 @@ class OnlineLinear(Predictor):
         if loss <= 0.0:
             return 1.0
         rate = 1.0 - loss if self.form == "rate" else 1.0 / (1.0 + loss)
-        return max(rate, self.min_rate)
+        return rate if rate > self.min_rate else self.min_rate
 
     def learn(self, observation: Observation) -> None:
         """Make a sample of the batch and correct the model."""

@@ -344,12 +344,8 @@ class Estimates:
 
     def late(self, batches: Sequence[Planned], now_s: float, *, high: bool) -> list[Planned]:
         """Return which walked batches in flight, of one class, miss their deadlines."""
-        is_late = self.is_late
-        return [
-            planned
-            for planned in batches
-            if planned.high is high and planned.batch is not None and is_late(planned, now_s)
-        ]
+        found = [planned for planned in batches if planned.high is high and planned.batch is not None]
+        return [planned for planned in found if self.is_late(planned, now_s)] if found else found
 
     def behind(self, gpu: int, batches: Sequence[Planned], now_s: float) -> Behind:
         """Return the situation behind walked batches: those in flight, or those and a candidate, which comes last."""

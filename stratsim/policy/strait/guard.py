@@ -122,12 +122,12 @@ class Hypothetical:
     def _in_time(self, behind: Behind, now_s: float) -> float:
         """Return the share of hypothetical requests that would be in time in this situation."""
         estimates, start_s = self._estimates, behind.start_s(self._copy_s)
-        wait_s, beside = start_s - now_s, behind.beside
+        wait_s, beside, stretch = start_s - now_s, behind.beside, estimates.stretch
         stays_s = estimates.execute_s(beside)
         met = total = 0
         for model, traffic in self._seen.items():
             total += traffic.count
-            longest_s = self._longest_s(model, traffic) * (1.0 + TIME_RTOL) - wait_s
+            longest_s = (traffic.slo_s - traffic.out_s) / stretch[model] * (1.0 + TIME_RTOL) - wait_s
             if stays_s[model] <= longest_s or (beside and estimates.lasts_s(behind, model, start_s) <= longest_s):
                 met += traffic.count
         return met / total
