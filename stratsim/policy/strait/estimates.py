@@ -25,6 +25,8 @@ __all__ = ["Behind", "CopyTimes", "Estimates"]
 _CACHE_LIMIT = 65_536
 _CLEARLY = 1e-9
 """Share of a time by which one is later than another beyond all rounding."""
+_FORGET_AFTER = 128
+"""Ended batches after which the intervals that nobody needs any more are cleared away."""
 _MOST_INSTANTS = 1024
 """That are kept before all forecasts catch up."""
 
@@ -130,6 +132,7 @@ class Estimates:
         """Models whose weights are there, by GPU, as the view tells; none before anything was started."""
         self.ended = 0
         """Batches ended so far: what was refused may be admitted once this has changed."""
+        self._forget_at = 0
         self._lone_s: dict[tuple[int, int], float] = {}
         """What a copy-in takes that nothing precedes, by GPU and size."""
 
@@ -184,8 +187,10 @@ class Estimates:
             ended.sort(key=_time_and_id)
         for end_s, _, planned, forecast in ended:
             self._note(planned, forecast, end_s)
-        for *_, forecast in ended:
-            forecast.forget()
+        if self.ended >= self._forget_at:
+            self._forget_at = self.ended + _FORGET_AFTER
+            for forecast in self.forecasts:
+                forecast.forget()
         if len(self._to_learn) >= self._refresh:
             self._learn()
 
