@@ -66,9 +66,8 @@ class DesignTable:
         )
         self.shared = len(shared)
         """Number of regressors that all models share."""
-        known = [name for name in features if len(self._table.missing[name]) < len(profile.models)]
-        self._leading = 2 + max([shared.index(f"product {name}") - 1 for name in known], default=0)
-        """How many of them go into a design: those behind are of features that no model has, and 0."""
+        self._leading = 1 + max([shared.index(f"product {name}") for name in self._table.telling], default=1)
+        """How many of them go into a design: those behind are 0 for everything."""
         self.names: tuple[str, ...] = (
             *shared,
             *(f"{own} beside {other}" for own in self._models for other in self._models),

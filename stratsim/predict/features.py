@@ -70,7 +70,7 @@ class FeatureTable:
         SpecError: there is no such feature; the message names the nearest.
     """
 
-    __slots__ = ("_profile", "_rows", "missing", "names")
+    __slots__ = ("_profile", "_rows", "missing", "names", "telling")
 
     def __init__(self, profile: SchedulerProfile, names: Sequence[str]) -> None:
         for name in names:
@@ -88,6 +88,8 @@ class FeatureTable:
             for model, entry in profile.models.items()
             for batch in range(1, entry.max_batch + 1)
         }
+        self.telling = tuple([name for index, name in enumerate(names) if any(row[index] for row in self._rows.values())])
+        """The features that are not 0 for everything."""
 
     def __getitem__(self, member: Member) -> tuple[float, ...]:
         """Return the features of one batch, in the order of `names`.

@@ -113,5 +113,5 @@ def test_the_table_is_bounded(knowledge, monkeypatch):
     design = DesignTable(knowledge("ab"), (), "rate", pairs=True)
     first = design(("a", 1), (("b", 1),))
     design(("b", 1), (("a", 1),))
-    assert len(design._known) == 1
+    assert len(design.known) == 1
     assert design(("a", 1), (("b", 1),)) == first
