@@ -207,21 +207,14 @@ class Forecast:
         executing = self.executing
         if not executing or elapsed_s <= 0.0:
             return
-        if len(executing) == 1:
-            self._did(executing[0], elapsed_s, ends)
-            return
-        rates = self._rates(tuple([planned.key for planned in executing]))
-        for index, planned in enumerate(executing):
-            self._did(planned, elapsed_s * rates[index], ends)
-
-    def _did(self, planned: Planned, work_s: float, ends: Planned | None) -> None:
-        """Take solo work off what a batch has left."""
-        left_s = planned.left_s - work_s
-        least_s = self.floor * planned.solo_s
-        if left_s < least_s:
-            self.overdue += planned.left_s > least_s and planned is not ends
-            left_s = least_s
-        planned.left_s = left_s
+        rates = _ALONE if len(executing) == 1 else self._rates(tuple([planned.key for planned in executing]))
+        for planned, rate in zip(executing, rates, strict=True):
+            left_s = planned.left_s - elapsed_s * rate
+            least_s = self.floor * planned.solo_s
+            if left_s < least_s:
+                self.overdue += planned.left_s > least_s and planned is not ends
+                left_s = least_s
+            planned.left_s = left_s
 
     def intervals(self, planned: Planned) -> list[tuple[float, tuple[Key, ...]]]:
         """Return (length in seconds, the others that executed) for each stretch of an ended batch's execution."""

@@ -169,9 +169,13 @@ class Strait(Policy):
     def _is_settled(self, view: View) -> bool:
         """Whether nothing can start, for want of places, or as all that waits was refused and nothing has changed."""
         emptiest = view.least_loaded()
-        if emptiest is None or emptiest.free_places <= (0 if self._high.count else self._reserve):
+        if emptiest is None:
             return True
-        if self._high.count or self._hopeless or self._low_models(view.now_s):
+        if self._high.count:
+            return False
+        if emptiest.free_places <= self._reserve:
+            return True
+        if self._hopeless or self._low_models(view.now_s):
             return False
         return [gpu.in_flight for gpu in view.gpus] == self._believed.in_flight  # or else a batch has ended
 
@@ -268,8 +272,8 @@ class Strait(Policy):
         None if that cannot be said so easily.
         """
         believed = self._believed
-        (model,) = self._high.models()
-        requests = self._high.first(model, 1)
+        requests = self._high.heads()
+        model = requests[0].model
         candidate = believed.plan(gpu.id, requests, now_s)
         if now_s + candidate.solo_s * believed.stretch[model] > candidate.due_s:
             return None
