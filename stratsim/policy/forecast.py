@@ -155,14 +155,18 @@ class Forecast:
         return ended
 
     def catch_up(self, *, updated: bool = False) -> None:
-        """Go through the instants that have come in the meantime; `updated`: there is none that has not been dealt with."""
-        instants, executing = self._instants, self.executing
-        if not updated and len(executing) == 1:
+        """Go through the instants that have come in the meantime.
+
+        Args:
+            updated: The last of them was an update, and there was no other.
+        """
+        executing = self.executing
+        if len(executing) == 1 and not updated:
             self._catch_up_alone(executing[0])
-        elif not updated and executing:
-            for at_s in instants[self._past :]:
+        elif executing and not updated:
+            for at_s in self._instants[self._past :]:
                 self._integrate(at_s)
-        self._past = len(instants)
+        self._past = len(self._instants)
 
     def _catch_up_alone(self, planned: Planned) -> None:
         """Do what `_integrate` does for a batch that executes alone, from instant to instant."""

@@ -88,7 +88,8 @@ class FeatureTable:
             for model, entry in profile.models.items()
             for batch in range(1, entry.max_batch + 1)
         }
-        self.telling = tuple([name for index, name in enumerate(names) if any(row[index] for row in self._rows.values())])
+        told = [any(column) for column in zip(*self._rows.values(), strict=True)]
+        self.telling = tuple([name for name, tells in zip(names, told, strict=True) if tells])
         """The features that are not 0 for everything."""
 
     def __getitem__(self, member: Member) -> tuple[float, ...]:

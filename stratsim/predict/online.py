@@ -158,7 +158,7 @@ class OnlineLinear(Predictor):
         if loss <= 0.0:
             return 1.0
         rate = 1.0 - loss if self.form == "rate" else 1.0 / (1.0 + loss)
-        return rate if rate > self.min_rate else self.min_rate
+        return max(rate, self.min_rate)
 
     def learn(self, observation: Observation) -> None:
         """Make a sample of the batch and correct the model."""

@@ -126,18 +126,13 @@ class Rls(OnlineLinear):
         if self.change_threshold < inf:
             self._look_for_change(error / deviation)
         part, share = error / scale, self._scale_share
-        noise = sqrt((1.0 - share) * self.noise_ * self.noise_ + share * part * part)
-        least = 0.1 * self.noise
-        self.noise_ = noise if noise > least else least
+        self.noise_ = max(sqrt((1.0 - share) * self.noise_ * self.noise_ + share * part * part), 0.1 * self.noise)
         return error
 
     def _look_for_change(self, surprise: float) -> None:
         """Page's two-sided CUSUM test."""
-        up, down = self._drift
-        up = up + surprise - _CUSUM_DRIFT
-        down = down - surprise - _CUSUM_DRIFT
-        up = up if up > 0.0 else 0.0
-        down = down if down > 0.0 else 0.0
+        up = max(0.0, self._drift[0] + surprise - _CUSUM_DRIFT)
+        down = max(0.0, self._drift[1] - surprise - _CUSUM_DRIFT)
         if up > self.change_threshold or down > self.change_threshold:
             self.filter_.reset()
             self.changes_ += 1

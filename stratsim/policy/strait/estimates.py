@@ -106,6 +106,8 @@ class Estimates:
         """Models of which requests may come."""
         self._singles: Active = ()
         self._beside: dict[Active, dict[str, float]] = {}
+        self._pairs: dict[Member, dict[str, Sequence[float]]] = {}
+        """What the belief has answered about a batch and one request beside it; until it learns."""
         self._instants: list[float] = []
         """When there was an update, with several GPUs: those where nothing has happened catch up when asked."""
         self.forecasts = [Forecast(self._slots, self.rates, floor, self._instants) for _ in range(setting.gpus)]
@@ -143,13 +145,15 @@ class Estimates:
         now_s = view.now_s
         several = len(self.forecasts) > 1
         changed = self._changed(view) if several else (0,) if self.in_flight[0] else ()
-        ended = []
+        ended: list[Ended] = []
         for gpu in changed:
             forecast = self.forecasts[gpu]
             if self._copies[gpu]:
                 self._note_copies(gpu)
-            for planned in forecast.update(now_s):
-                ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))  # type: ignore[union-attr]
+            ended += [
+                (planned.batch.execution_end_s, planned.batch.id, planned, forecast)  # type: ignore[union-attr]
+                for planned in forecast.update(now_s)
+            ]
             self.in_flight[gpu] = len(forecast.executing) + len(forecast.staged)
             if forecast.staged:
                 continue
@@ -224,6 +228,7 @@ class Estimates:
             self._belief.observe(observation)
         self._to_learn.clear()
         self._beside.clear()
+        self._pairs.clear()
         self.refreshes += 1
 
     def started(self, gpu: GpuView, planned: Planned, now_s: float) -> None:
@@ -400,7 +405,7 @@ class Estimates:
             (other,), (end_s,) = behind.beside, behind.ends_s
             if end_s <= start_s:
                 return solo_s
-            other_rate, rate = self.rates((other, (model, 1)))
+            other_rate, rate = self._pair(other, model)
             beside_s = (end_s - start_s) / other_rate
             if solo_s <= beside_s * rate * (1.0 + TIME_RTOL):
                 return min(solo_s / rate, beside_s)
@@ -418,6 +423,16 @@ class Estimates:
                 for (key, work_s), rate in zip(active, rates, strict=True)
                 if work_s > step_s * rate * (1.0 + TIME_RTOL)
             ]
+
+    def _pair(self, other: Member, model: str) -> Sequence[float]:
+        """Return the believed rates of a batch and, beside it, of one request."""
+        pairs = self._pairs.get(other)
+        if pairs is None:
+            pairs = self._pairs[other] = {}
+        found = pairs.get(model)
+        if found is None:
+            found = pairs[model] = self.rates((other, (model, 1)))
+        return found
 
     def _left(self, behind: Behind, at_s: float) -> list[tuple[Member, float]]:
         """Return those beside a newcomer that are still there at that time, and the solo work that each has left."""
