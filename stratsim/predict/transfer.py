@@ -45,7 +45,8 @@ class TransferPredictor:
     profile_: SchedulerProfile | None = None
     """What is known of the links; set by `fit`."""
     shares: bool = True
-    """Whether copies to one GPU can hold up those to another. If not, a caller need not tell of them together."""
+    """Whether GPUs can hold up each other's copies, or differ in their links. If not, those of one GPU are all that a
+    caller need tell of."""
 
     def fit(self, profile: SchedulerProfile) -> Self:
         """Start a run: forget everything, take over what is known of the links."""

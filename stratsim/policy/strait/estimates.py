@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.model.request import Priority
@@ -12,7 +12,7 @@ from stratsim.policy.strait.margins import Margins
 from stratsim.predict import Copy, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from stratsim.model.parts import Link
     from stratsim.model.request import Request
@@ -121,6 +121,8 @@ class Estimates:
         """Copy-ins whose end is not known yet, by GPU: each with when it was asked for."""
         self._copying = 0
         """How many those are on all GPUs."""
+        self._copied = (-inf, 0, 0.0)
+        """The last answer for a GPU to which nothing is copied, though to others: the time, the size, the end."""
         self._copies_share = getattr(transfers, "shares", True)
         """Whether those of other GPUs have to be told of."""
         self.copy_free_s = [0.0] * setting.gpus
@@ -334,15 +336,29 @@ class Estimates:
     def _copied_s(self, gpu: int, size_bytes: int, now_s: float) -> float:
         """Return when a copy-in asked for now would be done."""
         if self._copying:
-            ahead = self._copies if self._copies_share else (self._copies[gpu],)
-            copies = [Copy(planned.batch.gpu, "h2d", planned.bytes_in, at_s) for own in ahead for planned, at_s in own]  # type: ignore[union-attr]
-            copies.append(Copy(gpu, "h2d", size_bytes, now_s))
-            return self._transfers.predict(copies)[-1]
+            own = self._copies[gpu]
+            if own or self._copies_share:
+                return self._copied_behind_s(self._copies if self._copies_share else (own,), gpu, size_bytes, now_s)
+            if self._copied[:2] != (now_s, size_bytes):  # the same to all GPUs to which nothing is copied
+                self._copied = (now_s, size_bytes, self._copied_behind_s((), gpu, size_bytes, now_s))
+            return self._copied[2]
         lasts_s = self._lone_s.get((gpu, size_bytes))
         if lasts_s is None:
             lasts_s = self._transfers.predict([Copy(gpu, "h2d", size_bytes, 0.0)])[0]
             self._lone_s[gpu, size_bytes] = lasts_s
         return now_s + lasts_s
+
+    def _copied_behind_s(
+        self, ahead: Iterable[Sequence[tuple[Planned, float]]], gpu: int, size_bytes: int, now_s: float
+    ) -> float:
+        """Return when it would be done behind others."""
+        copies = [
+            Copy(planned.batch.gpu, "h2d", planned.bytes_in, at_s)  # type: ignore[union-attr]
+            for own in ahead
+            for planned, at_s in own
+        ]
+        copies.append(Copy(gpu, "h2d", size_bytes, now_s))
+        return self._transfers.predict(copies)[-1]
 
     def finish_s(self, planned: Planned, now_s: float) -> float:
         """Return when a walked batch's outputs are back, with the margin."""

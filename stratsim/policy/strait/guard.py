@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _Table = tuple[list[float], list[float]]
 
+_BEYOND_ROUNDING = 1.0 + 1e-9
+
 __all__ = ["GUARDS", "Guard", "Hypothetical", "Off", "SlackQuantile"]
 
 
@@ -117,20 +119,32 @@ class Hypothetical:
         kept = self._in_time(behind, now_s)
         if kept >= self._confidence:
             return True
-        return kept >= self._confidence * self._in_time(self._estimates.behind(gpu, batches[:-1], now_s), now_s)
+        without = self._estimates.behind(gpu, batches[:-1], now_s)
+        return kept >= self._confidence * self._in_time(without, now_s, more_than=kept)
 
-    def _in_time(self, behind: Behind, now_s: float) -> float:
-        """Return the share of hypothetical requests that would be in time in this situation."""
+    def _in_time(self, behind: Behind, now_s: float, more_than: float = inf) -> float:
+        """Return the share of hypothetical requests that would be in time in this situation.
+
+        Args:
+            behind: The situation.
+            now_s: The time.
+            more_than: Counting stops where `confidence` times the share exceeds this.
+        """
         estimates, start_s = self._estimates, behind.start_s(self._copy_s)
         wait_s, beside, stretch = start_s - now_s, behind.beside, estimates.stretch
-        stays_s = estimates.execute_s(beside)
-        met = total = 0
+        stays_s, alone_s = estimates.execute_s(beside), estimates.execute_s(())
+        met = 0
         for model, traffic in self._seen.items():
-            total += traffic.count
             longest_s = (traffic.slo_s - traffic.out_s) / stretch[model] * (1.0 + TIME_RTOL) - wait_s
-            if stays_s[model] <= longest_s or (beside and estimates.lasts_s(behind, model, start_s) <= longest_s):
-                met += traffic.count
-        return met / total
+            if stays_s[model] > longest_s:
+                if not beside or alone_s[model] > longest_s * _BEYOND_ROUNDING:  # no walk can help
+                    continue
+                if estimates.lasts_s(behind, model, start_s) > longest_s:
+                    continue
+            met += traffic.count
+            if self._confidence * (met / self._arrived) > more_than:
+                break
+        return met / self._arrived
 
     def _longest_s(self, model: str, traffic: _Traffic) -> float:
         """Return how long a request may wait for its start and execute, by the forecast, so that it is in time."""
