@@ -44,7 +44,7 @@ def main() -> None:
     """Run the comparison and print its table."""
     options = _options()
     gaps_s = Streams(1).get("benchmark").exponential(SERVICE_S / LOAD, options.requests)
-    profile, workload = _machine(gaps_s)
+    profile, workload = one_model(gaps_s)
     rows = []
     for _ in range(options.repeats):
         plain_s = plain_loop(gaps_s.tolist())
@@ -88,7 +88,8 @@ def ours(workload: Workload, profile: Profile, policy: str) -> Result:
     return simulate(workload, profile, make_policy(call), cluster=Cluster(), max_batch=1, drop=DropMode.NEVER)
 
 
-def _machine(gaps_s: np.ndarray) -> tuple[Profile, Workload]:
+def one_model(gaps_s: np.ndarray) -> tuple[Profile, Workload]:
+    """Return a profile with one model, and arrivals that never expire."""
     link = Link(alpha_s=10e-6, bytes_per_s=12e9)
     profile = make_profile(
         {"model": SERVICE_S},
