@@ -137,6 +137,7 @@ class Estimates:
         self.ended = 0
         """Batches ended so far: what was refused may be admitted once this has changed."""
         self._forget_at = 0
+        """How many shall have ended when forecasts forget what nobody needs."""
         self._lone_s: dict[tuple[int, int], float] = {}
         """What a copy-in takes that nothing precedes, by GPU and size."""
 
@@ -146,7 +147,7 @@ class Estimates:
         """Bring the forecasts up to now, and learn from the batches that have ended, in that order."""
         now_s = view.now_s
         several = len(self.forecasts) > 1
-        changed = self._changed(view) if several else (0,) if self.in_flight[0] else ()
+        changed = self._changed(view)
         ended: list[Ended] = []
         for gpu in changed:
             forecast = self.forecasts[gpu]
@@ -169,6 +170,8 @@ class Estimates:
 
     def _changed(self, view: View) -> Sequence[int]:
         """Return the GPUs where anything can have happened: batches are missing, or wait to start."""
+        if len(self.in_flight) == 1:  # looked at whenever there is something in flight
+            return (0,) if self.in_flight[0] else ()
         before, now = self.in_flight, [gpu.in_flight for gpu in view.gpus]
         if now == before:
             return sorted(self._staging)

@@ -113,7 +113,11 @@ def test_the_belief_learns_from_so_many_batches_at_a_time(refresh, monkeypatch):
 
 
 SHORTCUTS = {
-    "a forecast on which nothing has happened is not updated": (Estimates, "_changed", lambda *_: range(3)),
+    "a forecast on which nothing has happened is not updated": (
+        Estimates,
+        "_changed",
+        lambda made, _: range(len(made.forecasts)),
+    ),
     "the only request is judged in one go": (Strait, "_take_only", lambda *_: None),
     "an idle GPU goes first": (Strait, "_on_idle", lambda *_: None),
     "a GPU on which a batch ends later is not walked": (Estimates, "_surely_later", lambda *_: False),
