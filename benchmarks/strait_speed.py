@@ -12,9 +12,11 @@ are medians of ratios.
 
     python benchmarks/strait_speed.py --requests 50000 --repeats 3
     python benchmarks/strait_speed.py --estimate
+    python benchmarks/strait_speed.py --gpus 1,8,64
 
 Asserts what does not depend on the machine: events, estimates and questions to the belief per request, and that an
-estimate asks the belief at most twice per batch on the GPU.
+estimate asks the belief at most twice per batch on the GPU. With several GPUs, each with the arrivals of
+`replay_speed.py`, that estimates and updates of forecasts per request stay within bounds whatever their number.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
+from machines import make_requests, one_model
 from replay_speed import LOAD, SERVICE_S, plain_loop
 
 from stratsim.engine import Result, simulate
@@ -38,6 +41,7 @@ from stratsim.model.parts import Link
 from stratsim.model.profile import Profile, Sharing
 from stratsim.model.request import Priority
 from stratsim.model.workload import Workload
+from stratsim.policy.base import DropMode
 from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.policy.strait.estimates import Estimates
@@ -81,6 +85,9 @@ def main() -> None:
     options = _options()
     if options.estimate:
         estimates(options.repeats)
+        return
+    if options.gpus:
+        scaling([int(number) for number in options.gpus.split(",")], options.requests, options.repeats)
         return
     for name, rate_per_s in (("busy", BUSY_PER_S), ("overload", OVERLOAD_PER_S)):
         print(f"{name}: {rate_per_s:,.0f} requests/s")
@@ -155,7 +162,7 @@ def machine(gaps_s: np.ndarray) -> tuple[Profile, Workload]:
 # Counts ---------------------------------------------------------------------------------------------------------------
 
 COUNTED = {"walk": Forecast, "predict": Rls, "update": Estimates}
-MOST = {"events": 2.5, "walk": 2.5, "predict": 5.5, "update": 1.3}
+MOST = {"events": 2.5, "walk": 2.2, "predict": 4.2, "update": 1.3}
 """Per request, whatever the load: what the design of `strait` promises."""
 
 
@@ -180,6 +187,39 @@ def _counting(count: Counter[str], name: str, call: Callable[..., Any]) -> Calla
         return call(*args, **options)
 
     return counts
+
+
+# Several GPUs ---------------------------------------------------------------------------------------------------------
+
+MOST_PER_GPU = {"walk": 3.0, "update": 3.5}
+"""Per request, whatever the number of GPUs: estimates, and updates of single forecasts."""
+
+
+def scaling(numbers: Sequence[int], count: int, repeats: int) -> None:
+    """Print what a request costs with more and more GPUs, and hold counts to bounds."""
+    print("GPUs   us per request   walks   updates of a forecast")
+    for gpus in numbers:
+        gaps_s = Streams(1).get("benchmark").exponential(SERVICE_S / LOAD / gpus, count)
+        profile = one_model()
+        workload = make_requests(np.cumsum(gaps_s), profile)
+        wall_s = [_on_gpus(gpus, profile, workload).wall_s for _ in range(repeats)]
+        calls: Counter[str] = Counter()
+        with contextlib.ExitStack() as patched:
+            for name in MOST_PER_GPU:
+                call = _counting(calls, name, getattr(Forecast, name))
+                patched.enter_context(mock.patch.object(Forecast, name, call))
+            _on_gpus(gpus, profile, workload)
+        per_request = {name: calls[name] / count for name in MOST_PER_GPU}
+        walks, updates = per_request.values()
+        print(f"{gpus:4d} {statistics.median(wall_s) / count * 1e6:16.1f} {walks:7.2f} {updates:9.2f}", flush=True)
+        for name, number in per_request.items():
+            if number > MOST_PER_GPU[name]:
+                raise SystemExit(f"{number:.2f} {name} per request, more than {MOST_PER_GPU[name]}")
+
+
+def _on_gpus(gpus: int, profile: Profile, workload: Workload) -> Result:
+    (call,) = parse_policies("strait")
+    return simulate(workload, profile, make_policy(call), cluster=Cluster(gpus=gpus), max_batch=1, drop=DropMode.NEVER)
 
 
 # One estimate ---------------------------------------------------------------------------------------------------------
@@ -226,6 +266,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=50_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--gpus", help="what a request costs with so many GPUs: 1,8,64")
     parser.add_argument("--estimate", action="store_true", help="what one estimate costs, by co-runners")
     return parser.parse_args()
 

@@ -86,7 +86,7 @@ class AwareEdf(PriorityEdf):
         if view.least_loaded() is None:
             return
         now_s, believed = view.now_s, self._believed
-        believed.update(now_s)
+        believed.update(view)
         for decision in super()._start_batches(view):
             yield decision
             if type(decision) is Start:

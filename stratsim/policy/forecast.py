@@ -88,11 +88,26 @@ class Forecast:
             observations.
         floor: A batch that is overdue, as it should have ended and has not, keeps this share of its solo work: the
             least that is ever believed to be left.
+        instants: Times up to which the forecast is to be brought as soon as it is asked for anything: whoever follows
+            many GPUs appends the time instead of an `update` of each on which nothing has happened. The outcome is the
+            same, to the last bit, as work left is taken off in the same steps.
     """
 
-    __slots__ = ("_changes", "_rates", "_slots", "_updated_s", "executing", "floor", "overdue", "staged", "walked")
+    __slots__ = (
+        "_changes",
+        "_instants",
+        "_past",
+        "_rates",
+        "_slots",
+        "_updated_s",
+        "executing",
+        "floor",
+        "overdue",
+        "staged",
+        "walked",
+    )
 
-    def __init__(self, slots: int, rates: Rates, floor: float = 0.05) -> None:
+    def __init__(self, slots: int, rates: Rates, floor: float = 0.05, instants: Sequence[float] = ()) -> None:
         self._slots = slots
         self._rates = rates
         self.floor = floor
@@ -105,6 +120,9 @@ class Forecast:
         self.walked: Planned | None = None
         """The candidate of the last walk: the ends are those with it in flight."""
         self._updated_s = 0.0
+        self._instants = instants
+        self._past = 0
+        """How many of these are behind it."""
         self._changes: list[tuple[float, tuple[Planned, ...]]] = []
         """Intervals of constant co-runners: when each began and who executed in it, empty ones included."""
 
@@ -118,35 +136,69 @@ class Forecast:
 
     def update(self, now_s: float) -> list[Planned]:
         """Take over from the log what has happened up to `now_s`; return the batches that have ended, in that order."""
+        if self._past < len(self._instants):
+            self.catch_up()
         happened = []
         for planned in self.executing:
-            assert planned.batch is not None  # noqa: S101 (what executes was started)
-            end_s = planned.batch.execution_end_s
+            end_s = planned.batch.execution_end_s  # type: ignore[union-attr]  # (what executes was started)
             if end_s <= now_s:  # not if it is not known: NaN
                 happened.append((end_s, 0, planned))
         for planned in self.staged:
-            assert planned.batch is not None  # noqa: S101
-            start_s = planned.batch.execution_start_s
+            start_s = planned.batch.execution_start_s  # type: ignore[union-attr]
             if start_s <= now_s:
                 happened.append((start_s, 1, planned))
-                end_s = planned.batch.execution_end_s
+                end_s = planned.batch.execution_end_s  # type: ignore[union-attr]
                 if end_s <= now_s:
                     happened.append((end_s, 0, planned))
-        ended = []
-        if happened:
-            if len(happened) > 1:
-                happened.sort(key=_time)
-            for at_s, starts, planned in happened:
-                self._integrate(at_s, planned)
-                if starts:
-                    self.staged.remove(planned)
-                    self.executing.append(planned)
-                    planned.first = len(self._changes)
-                else:
-                    self.executing.remove(planned)
-                    ended.append(planned)
-                self._changes.append((at_s, tuple(self.executing)))
+        ended = self._take_over(happened) if happened else []
         self._integrate(now_s)
+        return ended
+
+    def catch_up(self, *, updated: bool = False) -> None:
+        """Go through the instants that have come in the meantime.
+
+        Args:
+            updated: The last of them was an update, and there was no other.
+        """
+        executing = self.executing
+        if len(executing) == 1 and not updated:
+            self._catch_up_alone(executing[0])
+        elif executing and not updated:
+            for at_s in self._instants[self._past :]:
+                self._integrate(at_s)
+        self._past = len(self._instants)
+
+    def _catch_up_alone(self, planned: Planned) -> None:
+        """Do what `_integrate` does for a batch that executes alone, from instant to instant."""
+        before_s, left_s, least_s = self._updated_s, planned.left_s, self.floor * planned.solo_s
+        for at_s in self._instants[self._past :]:
+            if at_s > before_s:
+                less_s = left_s - (at_s - before_s)
+                if less_s < least_s:
+                    self.overdue += left_s > least_s
+                    less_s = least_s
+                left_s = less_s
+            before_s = at_s
+        self._updated_s, planned.left_s = before_s, left_s
+
+    def _take_over(self, happened: list[tuple[float, int, Planned]]) -> list[Planned]:
+        """Follow starts and ends in the order in which they happened; return the batches that have ended."""
+        if len(happened) > 1:
+            happened.sort(key=_time)
+        executing, ended = self.executing, []
+        for at_s, starts, planned in happened:
+            if executing:
+                self._integrate(at_s, planned)
+            else:
+                self._updated_s = at_s
+            if starts:
+                self.staged.remove(planned)
+                executing.append(planned)
+                planned.first = len(self._changes)
+            else:
+                executing.remove(planned)
+                ended.append(planned)
+            self._changes.append((at_s, tuple(executing)))
         return ended
 
     def _integrate(self, to_s: float, ends: Planned | None = None) -> None:
@@ -160,8 +212,8 @@ class Forecast:
         if not executing or elapsed_s <= 0.0:
             return
         rates = _ALONE if len(executing) == 1 else self._rates(tuple([planned.key for planned in executing]))
-        for index, planned in enumerate(executing):
-            left_s = planned.left_s - elapsed_s * rates[index]
+        for planned, rate in zip(executing, rates, strict=True):
+            left_s = planned.left_s - elapsed_s * rate
             least_s = self.floor * planned.solo_s
             if left_s < least_s:
                 self.overdue += planned.left_s > least_s and planned is not ends
@@ -172,13 +224,15 @@ class Forecast:
         """Return (length in seconds, the others that executed) for each stretch of an ended batch's execution."""
         changes = self._changes
         found = []
-        for number in range(planned.first, len(changes)):
-            began_s, members = changes[number]
-            if planned not in members:
-                break
-            lasted_s = changes[number + 1][0] - began_s
-            if lasted_s > 0.0:
-                found.append((lasted_s, tuple([other.key for other in members if other is not planned])))
+        number = planned.first
+        began_s, members = changes[number]
+        while planned in members:
+            number += 1
+            until_s, following = changes[number]
+            if until_s > began_s:
+                others = [other.key for other in members if other is not planned] if len(members) > 1 else ()
+                found.append((until_s - began_s, tuple(others)))
+            began_s, members = until_s, following
         return found
 
     def forget(self) -> None:
@@ -201,13 +255,23 @@ class Forecast:
             candidate: A batch that would be started now.
             rates_of: Another belief than the forecast's own.
         """
-        rates_of = rates_of or self._rates
-        batches = [*self.executing, *self.staged]
+        if self._past < len(self._instants):
+            self.catch_up()
+        executing = self.executing
+        batches = [*executing, *self.staged]
         if candidate is not None:
             batches.append(candidate)
         self.walked = candidate
-        if candidate is not None and len(batches) == 2 and self.executing and self._slots > 1:
-            self._walk_pair(batches[0], candidate, now_s, rates_of)
+        rates_of = rates_of or self._rates
+        # The usual cases are written out: one batch, one that joins another, one that waits for either of two.
+        running, total = len(executing), len(batches)
+        if total == 1:
+            lone = batches[0]
+            lone.end_s = now_s + lone.left_s if running else max(lone.ready_s, now_s) + lone.solo_s
+        elif total == 2 and running == 1 and self._slots > 1:
+            _walk_pair(executing[0], executing[0].left_s, batches[1], now_s, rates_of)
+        elif total == 3 and running == 2 and self._slots == 2:
+            _walk_third(executing[0], executing[1], batches[2], now_s, rates_of)
         else:
             self._walk_any(batches, now_s, rates_of)
         return batches
@@ -253,25 +317,6 @@ class Forecast:
                 running.pop(which).end_s = at_s
                 del left[which], keys[which]
 
-    def _walk_pair(self, first: Planned, other: Planned, now_s: float, rates_of: Rates) -> None:
-        """Walk where one batch executes and another joins it: what `_walk_any` does in the usual case, written out."""
-        at_s, left_s, solo_s = now_s, first.left_s, other.solo_s
-        if other.ready_s > now_s:
-            alone_s = other.ready_s - now_s
-            at_s = other.ready_s
-            if left_s <= alone_s:
-                first.end_s, other.end_s = now_s + left_s, at_s + solo_s
-                return
-            left_s -= alone_s
-        first_rate, rate = rates_of((first.key, other.key))
-        first_s, needs_s = left_s / first_rate, solo_s / rate
-        if first_s <= needs_s:
-            first.end_s = at_s + first_s
-            other.end_s = first.end_s + (solo_s - first_s * rate)
-        else:
-            other.end_s = at_s + needs_s
-            first.end_s = other.end_s + (left_s - needs_s * first_rate)
-
     def commit(self, now_s: float) -> None:
         """Remember the ends of the last walk, at `now_s`, as what is expected of each batch on the GPU."""
         for batches in (self.executing, self.staged):
@@ -290,3 +335,35 @@ _KEEP = 256
 def _time(happening: tuple[float, int, Planned]) -> tuple[float, int]:
     """Ends before starts at the same instant: a slot is taken over."""
     return happening[0], happening[1]
+
+
+def _walk_pair(first: Planned, left_s: float, other: Planned, now_s: float, rates_of: Rates) -> None:
+    """Walk where one batch, with that work left, executes and another joins it: what `_walk_any` does, written out."""
+    at_s, solo_s = now_s, other.solo_s
+    if other.ready_s > now_s:
+        at_s = other.ready_s
+        alone_s = at_s - now_s
+        if left_s <= alone_s:
+            first.end_s, other.end_s = now_s + left_s, at_s + solo_s
+            return
+        left_s -= alone_s
+    first_rate, rate = rates_of((first.key, other.key))
+    first_s, needs_s = left_s / first_rate, solo_s / rate
+    if first_s <= needs_s:
+        first.end_s = end_s = at_s + first_s
+        other.end_s = end_s + (solo_s - first_s * rate)
+    else:
+        other.end_s = end_s = at_s + needs_s
+        first.end_s = end_s + (left_s - needs_s * first_rate)
+
+
+def _walk_third(one: Planned, two: Planned, third: Planned, now_s: float, rates_of: Rates) -> None:
+    """Walk where two batches have the two slots and a third waits for the one that ends first, and joins the other."""
+    one_rate, two_rate = rates_of((one.key, two.key))
+    one_s, two_s = one.left_s / one_rate, two.left_s / two_rate
+    if one_s <= two_s:
+        one.end_s = end_s = now_s + one_s
+        _walk_pair(two, two.left_s - one_s * two_rate, third, end_s, rates_of)
+    else:
+        two.end_s = end_s = now_s + two_s
+        _walk_pair(one, one.left_s - two_s * one_rate, third, end_s, rates_of)

@@ -163,7 +163,9 @@ class Predictor:
             NotFittedError: `fit` comes first.
             OutsideProfileError: a model or batch size that the profile does not cover.
         """
-        memory = self._fitted()
+        memory = self._memory
+        if memory is None:
+            memory = self._fitted()
         found = memory.get(active)
         if found is None:
             found = self._ask(active)

@@ -49,13 +49,14 @@ class DesignTable:
         pairs: Whether there are terms of pairs.
     """
 
-    __slots__ = ("_form", "_known", "_models", "_table", "names", "shared")
+    __slots__ = ("_form", "_leading", "_models", "_table", "known", "names", "shared")
 
     def __init__(self, profile: SchedulerProfile, features: Sequence[str], form: Form, *, pairs: bool) -> None:
         self._table = FeatureTable(profile, features)
         self._form = form
         self._models = {name: i for i, name in enumerate(profile.models)} if pairs else {}
-        self._known: dict[tuple[Member, Active], Design] = {}
+        self.known: dict[tuple[Member, Active], Design] = {}
+        """Those made so far, by target and co-runners."""
         shared = (
             "number",
             "crowding",
@@ -65,6 +66,8 @@ class DesignTable:
         )
         self.shared = len(shared)
         """Number of regressors that all models share."""
+        self._leading = 1 + max([shared.index(f"product {name}") for name in self._table.telling], default=1)
+        """How many of them go into a design: those behind are 0 for everything."""
         self.names: tuple[str, ...] = (
             *shared,
             *(f"{own} beside {other}" for own in self._models for other in self._models),
@@ -74,11 +77,11 @@ class DesignTable:
     def __call__(self, target: Member, others: Active) -> Design:
         """Return the regressors of `target` beside `others` (at least one)."""
         key = (target, others)
-        found = self._known.get(key)
+        found = self.known.get(key)
         if found is None:
-            if len(self._known) >= _CACHE_LIMIT:
-                self._known.clear()
-            found = self._known[key] = self._make(target, tuple(sorted(others)))
+            if len(self.known) >= _CACHE_LIMIT:
+                self.known.clear()
+            found = self.known[key] = self._make(target, tuple(sorted(others)))
         return found
 
     def _make(self, target: Member, others: Active) -> Design:
@@ -99,4 +102,4 @@ class DesignTable:
             for other, _ in others:
                 column = row + self._models[other]
                 terms[column] = terms.get(column, 0.0) + scale
-        return Design(values, tuple(terms.items()))
+        return Design(values[: self._leading], tuple(terms.items()))

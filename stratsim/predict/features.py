@@ -70,7 +70,7 @@ class FeatureTable:
         SpecError: there is no such feature; the message names the nearest.
     """
 
-    __slots__ = ("_profile", "_rows", "missing", "names")
+    __slots__ = ("_profile", "_rows", "missing", "names", "telling")
 
     def __init__(self, profile: SchedulerProfile, names: Sequence[str]) -> None:
         for name in names:
@@ -88,6 +88,9 @@ class FeatureTable:
             for model, entry in profile.models.items()
             for batch in range(1, entry.max_batch + 1)
         }
+        told = [any(column) for column in zip(*self._rows.values(), strict=True)]
+        self.telling = tuple([name for name, tells in zip(names, told, strict=True) if tells])
+        """The features that are not 0 for everything."""
 
     def __getitem__(self, member: Member) -> tuple[float, ...]:
         """Return the features of one batch, in the order of `names`.

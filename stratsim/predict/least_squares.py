@@ -1,7 +1,7 @@
 """Recursive least squares with forgetting.
 
-Elementwise operations only, whose sums have a fixed order: results are the same to the last bit on every machine, which
-those of a BLAS are not.
+Only operations whose sums have a fixed order: results are the same to the last bit on every machine, which sums of a
+BLAS are not. Outer products are left to it, as they sum nothing.
 """
 
 from __future__ import annotations
@@ -56,8 +56,11 @@ class RecursiveLeastSquares:
     """
 
     __slots__ = (
+        "_half",
         "_outer",
         "_prior",
+        "_regressors",
+        "_rows",
         "_trace_bound",
         "covariance",
         "directional",
@@ -89,6 +92,11 @@ class RecursiveLeastSquares:
         self.trace_cap = trace_cap
         self.excitation = excitation
         self.joseph = joseph
+        self._outer: Vector = np.empty((len(self.weights), len(self.weights)))
+        """Room for products, as below: an update allocates nothing that is large."""
+        self._half: Vector = np.empty((1, len(self.weights)))
+        self._regressors: Vector = np.empty((0, 1))
+        self._rows: Vector = self._outer[:0]
         self.reset()
 
     @property
@@ -99,8 +107,6 @@ class RecursiveLeastSquares:
     def reset(self) -> None:
         """Forget how sure the weights are, not the weights."""
         self.covariance: Vector = np.diag(self._prior)
-        self._outer: Vector = np.empty_like(self.covariance)
-        """Room for products: an update allocates nothing that is large."""
         self._trace_bound = self.prior_trace
 
     def update(self, x: Sequence[float], y: float) -> float:
@@ -117,13 +123,15 @@ class RecursiveLeastSquares:
             values: The first entries of x.
             terms: Column and value of further entries; the others are 0.
         """
-        leading = len(values)
-        rows = self._outer[:leading]
-        np.multiply(self.covariance[:leading], np.array(values)[:, None], out=rows)
+        leading, covariance = len(values), self.covariance
+        if leading != len(self._rows):
+            self._regressors, self._rows = np.empty((leading, 1)), self._outer[:leading]
+        self._regressors[:, 0] = values
+        np.multiply(covariance[:leading], self._regressors, self._rows)
         # A sum over the first axis adds row after row.
-        image: Vector = np.add.reduce(rows)
+        image: Vector = np.add.reduce(self._rows)
         for column, value in terms:
-            image += self.covariance[column] * value
+            image += covariance[column] * value
         inner = dot(image[:leading].tolist(), values)
         for column, value in terms:
             inner += value * image.item(column)
@@ -165,13 +173,14 @@ class RecursiveLeastSquares:
 
     def _deflate(self, image: Vector, scale: float) -> None:
         """P <- P - scale image image'."""
-        half = image * sqrt(abs(scale))
+        half, outer = self._half, self._outer
+        np.multiply(image, sqrt(abs(scale)), half[0])
         # A product of two numbers does not depend on their order, to the last bit: P stays symmetric.
-        np.multiply(half[:, None], half, out=self._outer)
+        np.dot(half.T, half, outer)
         if scale >= 0.0:
-            self.covariance -= self._outer
+            np.subtract(self.covariance, outer, self.covariance)
         else:
-            self.covariance += self._outer
+            np.add(self.covariance, outer, self.covariance)
 
     def _joseph(self, image: Vector, inner: float, innovation: float) -> None:
         """P <- (I - k x')P(I - k x')' + noise k k'."""

@@ -142,7 +142,11 @@ class OnlineLinear(Predictor):
     def rates(self, questions: Sequence[tuple[Member, Active]]) -> tuple[float, ...]:
         """Return the believed rates of a set."""
         weights, design, kept, as_rate = self.weights_, self.design, self._kept(), self._as_rate
-        return tuple([as_rate(predicted(weights, *design(target, others), kept)) for target, others in questions])
+        known, found = design.known, []
+        for question in questions:
+            values, terms = known.get(question) or design(*question)
+            found.append(as_rate(predicted(weights, values, terms, kept)))
+        return tuple(found)
 
     def _kept(self) -> float:
         """Return what is left of the pair terms since they were last faded."""
@@ -171,25 +175,27 @@ class OnlineLinear(Predictor):
         explained is the tangent's: where the belief is right, the tangent says what the belief says.
         """
         target, solo_s, duration_s, intervals, _ = observation
-        tangent = self.form == "additive"
-        mean: list[float] = []
+        design, tangent = self.design, self.form == "additive"
+        mean: Sequence[float] = ()
         terms: dict[int, float] = {}
         lost = 0.0
         for length_s, others in intervals:
             if not others:
                 continue
             share = length_s / duration_s
-            values, present = self.design(target, others)
+            values, present = design(target, others)
             if tangent:
                 rate = self._as_rate(predicted(self.weights_, values, present, 1.0))
                 lost += share * (1.0 - rate)
                 share *= rate * rate
             if mean:
                 mean = [old + share * value for old, value in zip(mean, values, strict=True)]
+                for column, value in present:
+                    terms[column] = terms.get(column, 0.0) + share * value
             else:
                 mean = [share * value for value in values]
-            for column, value in present:
-                terms[column] = terms.get(column, 0.0) + share * value
+                for column, value in present:
+                    terms[column] = share * value
         explained = tuple(terms.items())
         y = duration_s / solo_s - 1.0 if self.form == "slowdown" else 1.0 - solo_s / duration_s
         if tangent:

@@ -133,7 +133,7 @@ class Rls(OnlineLinear):
         """Page's two-sided CUSUM test."""
         up = max(0.0, self._drift[0] + surprise - _CUSUM_DRIFT)
         down = max(0.0, self._drift[1] - surprise - _CUSUM_DRIFT)
-        if max(up, down) > self.change_threshold:
+        if up > self.change_threshold or down > self.change_threshold:
             self.filter_.reset()
             self.changes_ += 1
             up = down = 0.0

@@ -44,6 +44,9 @@ class TransferPredictor:
 
     profile_: SchedulerProfile | None = None
     """What is known of the links; set by `fit`."""
+    shares: bool = True
+    """Whether GPUs can hold up each other's copies, or differ in their links. If not, those of one GPU are all that a
+    caller need tell of."""
 
     def fit(self, profile: SchedulerProfile) -> Self:
         """Start a run: forget everything, take over what is known of the links."""
@@ -83,6 +86,8 @@ class NoTransfers(TransferPredictor):
     Source: the usual assumption of schedulers that look at execution only.
     """
 
+    shares = False
+
     def predict(self, copies: Sequence[Copy]) -> list[float]:
         """Return when each copy can have started."""
         return [copy.ready_s for copy in copies]
@@ -93,6 +98,8 @@ class Alone(TransferPredictor):
 
     Source: the linear model of a single copy, as in iGniter; no contention.
     """
+
+    shares = False
 
     def predict(self, copies: Sequence[Copy]) -> list[float]:
         """Return the start plus the solo duration of each copy."""
@@ -114,6 +121,7 @@ class Contended(TransferPredictor):
     def __init__(self, *, uplink_bytes_per_s: float = inf) -> None:
         parameter("uplink_bytes_per_s", uplink_bytes_per_s, 0, inf, closed="high")
         self.uplink_bytes_per_s = uplink_bytes_per_s
+        self.shares = uplink_bytes_per_s < inf
 
     def predict(self, copies: Sequence[Copy]) -> list[float]:
         """Return the ends of all copies under contention."""

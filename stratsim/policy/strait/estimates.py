@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.model.request import Priority
@@ -12,14 +12,23 @@ from stratsim.policy.strait.margins import Margins
 from stratsim.predict import Copy, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
+    from stratsim.model.parts import Link
     from stratsim.model.request import Request
     from stratsim.policy.base import Setting
-    from stratsim.policy.view import GpuView
+    from stratsim.policy.view import GpuView, View
     from stratsim.predict import Active, Member, Predictor, TransferPredictor
 
-__all__ = ["Behind", "Estimates"]
+__all__ = ["Behind", "CopyTimes", "Estimates"]
+
+_CACHE_LIMIT = 65_536
+_CLEARLY = 1e-9
+"""Share of a time by which one is later than another beyond all rounding."""
+_FORGET_AFTER = 128
+"""Ended batches after which the intervals that nobody needs any more are cleared away."""
+_MOST_INSTANTS = 1024
+"""That are kept before all forecasts catch up."""
 
 
 class Behind(NamedTuple):
@@ -39,6 +48,20 @@ class Behind(NamedTuple):
     def start_s(self, in_s: float) -> float:
         """Return when its execution could start if its copy-in takes `in_s` alone."""
         return max(self.slot_s, max(self.copy_free_s, self.dispatch_s) + in_s) if in_s else self.slot_s
+
+
+class CopyTimes(dict[int, float]):
+    """What a copy takes alone on a link, seconds, by its size in bytes; worked out when first asked for."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def __missing__(self, size_bytes: int) -> float:
+        if len(self) >= _CACHE_LIMIT:
+            self.clear()
+        copy_s = self[size_bytes] = self._link.copy_s(size_bytes)
+        return copy_s
 
 
 class Estimates:
@@ -63,7 +86,7 @@ class Estimates:
         floor: float,
         refresh: int,
     ) -> None:
-        self._profile = profile = setting.profile
+        profile = setting.profile
         self._slots = setting.max_concurrency
         self._places = setting.max_concurrency + setting.prefetch
         self._belief = belief
@@ -72,8 +95,9 @@ class Estimates:
         self._margins = Margins(profile.models, margin)
         self.stretch = self._margins.stretch
         self._refresh = refresh
-        self._alone_s: dict[tuple[str, int, int], float] = {}
-        """By model and bytes in and out."""
+        self._floor = floor
+        self.in_s, self.out_s = CopyTimes(profile.h2d), CopyTimes(profile.d2h)
+        """What a copy takes alone, by its size."""
         self.refreshes = 0
         """How often the belief has changed."""
         self.rates = belief.predict
@@ -82,9 +106,25 @@ class Estimates:
         """Models of which requests may come."""
         self._singles: Active = ()
         self._beside: dict[Active, dict[str, float]] = {}
-        self.forecasts = [Forecast(self._slots, self.rates, floor) for _ in range(setting.gpus)]
-        self._copies: list[list[tuple[Planned, Copy]]] = [[] for _ in range(setting.gpus)]
-        """Copy-ins whose end is not known yet, by GPU."""
+        self._pairs: dict[Member, dict[str, Sequence[float]]] = {}
+        """What the belief has answered about a batch and one request beside it; until it learns."""
+        self._instants: list[float] = []
+        """When there was an update, with several GPUs: those where nothing has happened catch up when asked."""
+        self.forecasts = [Forecast(self._slots, self.rates, floor, self._instants) for _ in range(setting.gpus)]
+        self.in_flight = [0] * setting.gpus
+        """Batches executing or staged on each GPU, as followed."""
+        self._members: list[Active | None] = [()] * setting.gpus
+        """Who executes on each of several GPUs; None where others are staged as well."""
+        self._staging: set[int] = set()
+        """GPUs that have staged batches: only there can any start."""
+        self._copies: list[list[tuple[Planned, float]]] = [[] for _ in range(setting.gpus)]
+        """Copy-ins whose end is not known yet, by GPU: each with when it was asked for."""
+        self._copying = 0
+        """How many those are on all GPUs."""
+        self._copied = (-inf, 0, 0.0)
+        """The last answer for a GPU to which nothing is copied, though to others: the time, the size, the end."""
+        self._copies_share = getattr(transfers, "shares", True)
+        """Whether those of other GPUs have to be told of."""
         self.copy_free_s = [0.0] * setting.gpus
         """When each GPU's copy engine is believed to be through with what was started."""
         loads = setting.memory_bytes is not None
@@ -96,41 +136,84 @@ class Estimates:
         """Models whose weights are there, by GPU, as the view tells; none before anything was started."""
         self.ended = 0
         """Batches ended so far: what was refused may be admitted once this has changed."""
+        self._forget_at = 0
+        """How many shall have ended when forecasts forget what nobody needs."""
         self._lone_s: dict[tuple[int, int], float] = {}
         """What a copy-in takes that nothing precedes, by GPU and size."""
 
     # What has happened ----------------------------------------------------------------------------------------------
 
-    def update(self, now_s: float) -> None:
+    def update(self, view: View) -> None:
         """Bring the forecasts up to now, and learn from the batches that have ended, in that order."""
-        ended = []
-        for gpu, forecast in enumerate(self.forecasts):
-            if forecast.executing or forecast.staged:
-                if self._copies[gpu]:
-                    self._note_copies(gpu)
-                for planned in forecast.update(now_s):
-                    assert planned.batch is not None  # noqa: S101 (it was started)
-                    ended.append((planned.batch.execution_end_s, planned.batch.id, planned, forecast))
+        now_s = view.now_s
+        several = len(self.forecasts) > 1
+        changed = self._changed(view)
+        ended: list[Ended] = []
+        for gpu in changed:
+            forecast = self.forecasts[gpu]
+            if self._copies[gpu]:
+                self._note_copies(gpu)
+            ended += [
+                (planned.batch.execution_end_s, planned.batch.id, planned, forecast)  # type: ignore[union-attr]
+                for planned in forecast.update(now_s)
+            ]
+            self.in_flight[gpu] = len(forecast.executing) + len(forecast.staged)
+            if forecast.staged:
+                continue
+            self._staging.discard(gpu)
+            if several:
+                self._members[gpu] = tuple([planned.key for planned in forecast.executing])
+        if several:
+            self._went_by(now_s, changed)
         if ended:
-            self.ended += len(ended)
-            if len(ended) > 1:
-                ended.sort(key=_time_and_id)
-            for end_s, _, planned, forecast in ended:
-                self._note(planned, forecast, end_s)
+            self._note_ends(ended)
+
+    def _changed(self, view: View) -> Sequence[int]:
+        """Return the GPUs where anything can have happened: batches are missing, or wait to start."""
+        if len(self.in_flight) == 1:  # looked at whenever there is something in flight
+            return (0,) if self.in_flight[0] else ()
+        before, now = self.in_flight, [gpu.in_flight for gpu in view.gpus]
+        if now == before:
+            return sorted(self._staging)
+        return [gpu for gpu, count in enumerate(now) if count != before[gpu] or gpu in self._staging]
+
+    def _went_by(self, now_s: float, updated: Sequence[int]) -> None:
+        """Note an instant at which only these forecasts were updated."""
+        self._instants.append(now_s)
+        for gpu in updated:
+            self.forecasts[gpu].catch_up(updated=True)
+        if len(self._instants) >= _MOST_INSTANTS:
+            for forecast in self.forecasts:
+                forecast.catch_up()
+            self._instants.clear()
+            for forecast in self.forecasts:
+                forecast.catch_up(updated=True)
+
+    def _note_ends(self, ended: list[Ended]) -> None:
+        """Learn from batches that have ended, in that order."""
+        self.ended += len(ended)
+        if len(ended) > 1:
+            ended.sort(key=_time_and_id)
+        for end_s, _, planned, forecast in ended:
+            self._note(planned, forecast, end_s)
+        if self.ended >= self._forget_at:
+            self._forget_at = self.ended + _FORGET_AFTER
             for forecast in self.forecasts:
                 forecast.forget()
-            if len(self._to_learn) >= self._refresh:
-                self._learn()
+        if len(self._to_learn) >= self._refresh:
+            self._learn()
 
     def _note_copies(self, gpu: int) -> None:
         """Take over which copies have ended."""
         pending = []
-        for planned, copy in self._copies[gpu]:
+        for copy in self._copies[gpu]:
+            planned = copy[0]
             end_s = planned.batch.copy_in_end_s  # type: ignore[union-attr]
             if isnan(end_s):
-                pending.append((planned, copy))
+                pending.append(copy)
             else:
                 planned.ready_s = end_s
+        self._copying += len(pending) - len(self._copies[gpu])
         self._copies[gpu] = pending
 
     def _note(self, planned: Planned, forecast: Forecast, end_s: float) -> None:
@@ -143,23 +226,33 @@ class Estimates:
 
     def _learn(self) -> None:
         """Let the belief learn from what has happened since it last did."""
+        for forecast in self.forecasts:  # what was done until now was done at the rates believed until now
+            if len(forecast.executing) > 1:
+                forecast.catch_up()
         for observation in self._to_learn:
             self._belief.observe(observation)
         self._to_learn.clear()
         self._beside.clear()
+        self._pairs.clear()
         self.refreshes += 1
 
     def started(self, gpu: GpuView, planned: Planned, now_s: float) -> None:
         """Follow a batch that was dispatched just now."""
         batch = gpu.newest
         assert batch is not None  # noqa: S101 (it has just been started)
+        number = gpu.id
         if planned.bytes_in:
-            self._copies[gpu.id].append((planned, Copy(gpu.id, "h2d", planned.bytes_in, now_s)))
-            self.copy_free_s[gpu.id] = planned.ready_s
-        self._resident[gpu.id] = gpu.resident
-        forecast = self.forecasts[gpu.id]
+            self._copies[number].append((planned, now_s))
+            self._copying += 1
+            self.copy_free_s[number] = planned.ready_s
+        if self._weights_bytes:
+            self._resident[number] = gpu.resident
+        forecast = self.forecasts[number]
         if forecast.walked is not planned:
             forecast.walk(now_s, planned)
+        self.in_flight[number] += 1
+        self._staging.add(number)
+        self._members[number] = None
         forecast.start(planned, batch)
         forecast.commit(now_s)
 
@@ -183,13 +276,8 @@ class Estimates:
 
     def alone_s(self, request: Request) -> float:
         """Return the latency of a request that is alone on an idle GPU."""
-        kind = request.model, request.bytes_in, request.bytes_out
-        alone_s = self._alone_s.get(kind)
-        if alone_s is None:
-            profile = self._profile
-            copies_s = profile.h2d.copy_s(request.bytes_in) + profile.d2h.copy_s(request.bytes_out)
-            alone_s = self._alone_s[kind] = copies_s + self.latency_s[request.model][1]
-        return alone_s
+        copies_s = self.in_s[request.bytes_in] + self.out_s[request.bytes_out]
+        return copies_s + self.latency_s[request.model][1]
 
     def latest_start_s(self, request: Request) -> float:
         """Return when a request must start, alone and with the margin, to be in time."""
@@ -208,11 +296,36 @@ class Estimates:
             (model, size),
             self.latency_s[model][size],
             self._copied_s(gpu, bytes_in, now_s) if bytes_in else now_s,
-            self._profile.d2h.copy_s(bytes_out),
+            self.out_s[bytes_out],
             latest_finish_s(first.deadline_s),
             bytes_in,
             high=first.priority is Priority.HIGH,
         )
+
+    def rivals(self, gpus: Sequence[GpuView], planned: Planned, now_s: float) -> Sequence[GpuView]:
+        """Return those on which a batch may end no later than on an idle one; the others need no walk.
+
+        Args:
+            gpus: All in question, with the idle one.
+            planned: The batch, as a walked candidate there.
+            now_s: The time.
+        """
+        if self._copies_share or self._weights_bytes:  # its copy may take longer there than elsewhere
+            return gpus
+        members = [self._members[gpu.id] for gpu in gpus]
+        later = {beside for beside in set(members) if beside and self._surely_later(beside, planned, now_s)}
+        return [gpu for gpu, beside in zip(gpus, members, strict=True) if beside not in later]
+
+    def _surely_later(self, beside: Active, planned: Planned, now_s: float) -> bool:
+        """Whether a batch would end later beside these than alone, however far they have got.
+
+        Each of them has at least its floor left. While all are there the batch progresses at its rate beside them, or
+        not at all where they have all slots; after that it cannot be faster than alone.
+        """
+        least_s = min([self._floor * self.latency_s[model][size] for model, size in beside])
+        overlap_s = least_s - max(planned.ready_s - now_s, 0.0)
+        rate = self.rates((*beside, planned.key))[-1] if len(beside) < self._slots else 0.0
+        return (1.0 - rate) * min(overlap_s, planned.solo_s) > _CLEARLY * planned.end_s
 
     def _load_bytes(self, gpu: int, model: str) -> int:
         """Return the weights that a batch has to copy first: all, unless they are there or on their way.
@@ -225,15 +338,30 @@ class Estimates:
 
     def _copied_s(self, gpu: int, size_bytes: int, now_s: float) -> float:
         """Return when a copy-in asked for now would be done."""
-        pending = [copy for copies in self._copies for _, copy in copies]
-        if pending:
-            pending.append(Copy(gpu, "h2d", size_bytes, now_s))
-            return self._transfers.predict(pending)[-1]
+        if self._copying:
+            own = self._copies[gpu]
+            if own or self._copies_share:
+                return self._copied_behind_s(self._copies if self._copies_share else (own,), gpu, size_bytes, now_s)
+            if self._copied[:2] != (now_s, size_bytes):  # the same to all GPUs to which nothing is copied
+                self._copied = (now_s, size_bytes, self._copied_behind_s((), gpu, size_bytes, now_s))
+            return self._copied[2]
         lasts_s = self._lone_s.get((gpu, size_bytes))
         if lasts_s is None:
             lasts_s = self._transfers.predict([Copy(gpu, "h2d", size_bytes, 0.0)])[0]
             self._lone_s[gpu, size_bytes] = lasts_s
         return now_s + lasts_s
+
+    def _copied_behind_s(
+        self, ahead: Iterable[Sequence[tuple[Planned, float]]], gpu: int, size_bytes: int, now_s: float
+    ) -> float:
+        """Return when it would be done behind others."""
+        copies = [
+            Copy(planned.batch.gpu, "h2d", planned.bytes_in, at_s)  # type: ignore[union-attr]
+            for own in ahead
+            for planned, at_s in own
+        ]
+        copies.append(Copy(gpu, "h2d", size_bytes, now_s))
+        return self._transfers.predict(copies)[-1]
 
     def finish_s(self, planned: Planned, now_s: float) -> float:
         """Return when a walked batch's outputs are back, with the margin."""
@@ -243,28 +371,34 @@ class Estimates:
         """Whether a walked batch misses its deadline, with the margin."""
         return now_s + (planned.end_s - now_s) * self.stretch[planned.key[0]] + planned.out_s > planned.due_s
 
+    def late(self, batches: Sequence[Planned], now_s: float, *, high: bool) -> list[Planned]:
+        """Return which walked batches in flight, of one class, miss their deadlines."""
+        found = [planned for planned in batches if planned.high is high and planned.batch is not None]
+        return [planned for planned in found if self.is_late(planned, now_s)] if found else found
+
     def behind(self, gpu: int, batches: Sequence[Planned], now_s: float) -> Behind:
         """Return the situation behind walked batches: those in flight, or those and a candidate, which comes last."""
-        copy_free_s = self.copy_free_s[gpu]
-        if batches and batches[-1].batch is None and batches[-1].bytes_in:
+        copy_free_s, count = self.copy_free_s[gpu], len(batches)
+        if count and batches[-1].batch is None and batches[-1].bytes_in:
             copy_free_s = batches[-1].ready_s
-        if len(batches) < self._slots:
+        if count < self._slots:
             dispatch_s = slot_s = now_s
             still = batches
         else:
             ends_s = sorted([planned.end_s for planned in batches])
-            slot_s = ends_s[len(batches) - self._slots]
-            dispatch_s = ends_s[len(batches) - self._places] if len(batches) >= self._places else now_s
+            slot_s = ends_s[count - self._slots]
+            dispatch_s = ends_s[count - self._places] if count >= self._places else now_s
             still = [planned for planned in batches if planned.end_s > slot_s]
-        if len(still) > 1:
-            still = sorted(still, key=_end)
+        if len(still) == 1:
+            (only,) = still
+            return Behind(dispatch_s, slot_s, copy_free_s, (only.key,), (only.end_s,))
+        still = sorted(still, key=_end)
         keys = tuple([planned.key for planned in still])
         return Behind(dispatch_s, slot_s, copy_free_s, keys, tuple([planned.end_s for planned in still]))
 
     def follows_in_time(self, behind: Behind, request: Request, now_s: float) -> bool:
         """Whether a waiting request would still be in time, dispatched as soon as there is a place for it."""
-        profile = self._profile
-        in_s, out_s = profile.h2d.copy_s(request.bytes_in), profile.d2h.copy_s(request.bytes_out)
+        in_s, out_s = self.in_s[request.bytes_in], self.out_s[request.bytes_out]
         longest_s = (latest_finish_s(request.deadline_s) - now_s - out_s) / self.stretch[request.model]
         start_s = behind.start_s(in_s)
         return self.fits(behind, request.model, start_s, now_s + longest_s - start_s)
@@ -290,7 +424,7 @@ class Estimates:
             (other,), (end_s,) = behind.beside, behind.ends_s
             if end_s <= start_s:
                 return solo_s
-            other_rate, rate = self.rates((other, (model, 1)))
+            other_rate, rate = self._pair(other, model)
             beside_s = (end_s - start_s) / other_rate
             if solo_s <= beside_s * rate * (1.0 + TIME_RTOL):
                 return min(solo_s / rate, beside_s)
@@ -309,6 +443,16 @@ class Estimates:
                 if work_s > step_s * rate * (1.0 + TIME_RTOL)
             ]
 
+    def _pair(self, other: Member, model: str) -> Sequence[float]:
+        """Return the believed rates of a batch and, beside it, of one request."""
+        pairs = self._pairs.get(other)
+        if pairs is None:
+            pairs = self._pairs[other] = {}
+        found = pairs.get(model)
+        if found is None:
+            found = pairs[model] = self.rates((other, (model, 1)))
+        return found
+
     def _left(self, behind: Behind, at_s: float) -> list[tuple[Member, float]]:
         """Return those beside a newcomer that are still there at that time, and the solo work that each has left."""
         keys = behind.beside
@@ -321,9 +465,13 @@ class Estimates:
         return [(key, work_s) for key, work_s in zip(keys, left_s, strict=True) if work_s > 0.0]
 
 
+Ended = tuple[float, int, Planned, Forecast]
+"""When, the number of the batch, the batch, and where."""
+
+
 def _end(planned: Planned) -> float:
     return planned.end_s
 
 
-def _time_and_id(item: tuple[float, int, Planned, Forecast]) -> tuple[float, int]:
+def _time_and_id(item: Ended) -> tuple[float, int]:
     return item[0], item[1]

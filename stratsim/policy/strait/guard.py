@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _Table = tuple[list[float], list[float]]
 
+_BEYOND_ROUNDING = 1.0 + 1e-9
+
 __all__ = ["GUARDS", "Guard", "Hypothetical", "Off", "SlackQuantile"]
 
 
@@ -74,8 +76,7 @@ class Hypothetical:
     to copy as long as the largest seen.
     """
 
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:
-        self._profile = profile
+    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:  # noqa: ARG002
         self._estimates = estimates
         self._confidence = confidence
         self._seen: dict[str, _Traffic] = {}
@@ -99,8 +100,10 @@ class Hypothetical:
         if abs(slo_s - traffic.slo_s) > TIME_RTOL * request.deadline_s:
             traffic.slo_s = slo_s
             self._tables.clear()
-        traffic.out_s = self._profile.d2h.copy_s(request.bytes_out)
-        self._copy_s = max(self._copy_s, self._profile.h2d.copy_s(request.bytes_in))
+        traffic.out_s = self._estimates.out_s[request.bytes_out]
+        copy_s = self._estimates.in_s[request.bytes_in]
+        if copy_s > self._copy_s:
+            self._copy_s = copy_s
 
     def admits(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
         """Compare the share in time with and without the candidate."""
@@ -116,20 +119,32 @@ class Hypothetical:
         kept = self._in_time(behind, now_s)
         if kept >= self._confidence:
             return True
-        return kept >= self._confidence * self._in_time(self._estimates.behind(gpu, batches[:-1], now_s), now_s)
+        without = self._estimates.behind(gpu, batches[:-1], now_s)
+        return kept >= self._confidence * self._in_time(without, now_s, more_than=kept)
 
-    def _in_time(self, behind: Behind, now_s: float) -> float:
-        """Return the share of hypothetical requests that would be in time in this situation."""
+    def _in_time(self, behind: Behind, now_s: float, more_than: float = inf) -> float:
+        """Return the share of hypothetical requests that would be in time in this situation.
+
+        Args:
+            behind: The situation.
+            now_s: The time.
+            more_than: Counting stops where `confidence` times the share exceeds this.
+        """
         estimates, start_s = self._estimates, behind.start_s(self._copy_s)
-        wait_s, beside = start_s - now_s, behind.beside
-        stays_s = estimates.execute_s(beside)
-        met = total = 0
+        wait_s, beside, stretch = start_s - now_s, behind.beside, estimates.stretch
+        stays_s, alone_s = estimates.execute_s(beside), estimates.execute_s(())
+        met = 0
         for model, traffic in self._seen.items():
-            total += traffic.count
-            longest_s = self._longest_s(model, traffic) * (1.0 + TIME_RTOL) - wait_s
-            if stays_s[model] <= longest_s or (beside and estimates.lasts_s(behind, model, start_s) <= longest_s):
-                met += traffic.count
-        return met / total
+            longest_s = (traffic.slo_s - traffic.out_s) / stretch[model] * (1.0 + TIME_RTOL) - wait_s
+            if stays_s[model] > longest_s:
+                if not beside or alone_s[model] > longest_s * _BEYOND_ROUNDING:  # no walk can help
+                    continue
+                if estimates.lasts_s(behind, model, start_s) > longest_s:
+                    continue
+            met += traffic.count
+            if self._confidence * (met / self._arrived) > more_than:
+                break
+        return met / self._arrived
 
     def _longest_s(self, model: str, traffic: _Traffic) -> float:
         """Return how long a request may wait for its start and execute, by the forecast, so that it is in time."""

@@ -43,8 +43,9 @@ class Margins:
         error = actual_s / expected_s - 1.0
         own = self._errors[model]
         own.add(error)
-        if len(own) >= self._least:
-            self.stretch[model] = 1.0 + max(own.quantile(self._quantile), 0.0)
+        if len(own.ordered) >= self._least:
+            overdue = own.quantile(self._quantile)
+            self.stretch[model] = 1.0 + overdue if overdue > 0.0 else 1.0
             self._lacking.discard(model)
         if self._lacking:
             self._learn_for_all(error)
@@ -52,7 +53,7 @@ class Margins:
     def _learn_for_all(self, error: float) -> None:
         """Give the models that lack errors of their own those of all."""
         self._all.add(error)
-        if len(self._all) >= self._least:
+        if len(self._all.ordered) >= self._least:
             overall = 1.0 + max(self._all.quantile(self._quantile), 0.0)
             for model in self._lacking:
                 self.stretch[model] = overall
@@ -61,21 +62,22 @@ class Margins:
 class _Recent:
     """The last values of a sequence, kept in order of size as well."""
 
-    __slots__ = ("_arrived", "_ordered")
+    __slots__ = ("_arrived", "_window", "ordered")
 
     def __init__(self, window: int) -> None:
-        self._arrived: deque[float] = deque(maxlen=window)
-        self._ordered: list[float] = []
-
-    def __len__(self) -> int:
-        return len(self._ordered)
+        self._arrived: deque[float] = deque()
+        self._window = window
+        self.ordered: list[float] = []
 
     def add(self, value: float) -> None:
-        if len(self._arrived) == self._arrived.maxlen:
-            del self._ordered[bisect_left(self._ordered, self._arrived[0])]
-        self._arrived.append(value)
-        insort(self._ordered, value)
+        arrived, ordered = self._arrived, self.ordered
+        if len(arrived) == self._window:
+            del ordered[bisect_left(ordered, arrived.popleft())]
+        arrived.append(value)
+        insort(ordered, value)
 
     def quantile(self, share: float) -> float:
         """Return the smallest value that at least this share of all values does not exceed."""
-        return self._ordered[min(int(share * len(self._ordered)), len(self._ordered) - 1)]
+        ordered = self.ordered
+        rank = int(share * len(ordered))
+        return ordered[rank] if rank < len(ordered) else ordered[-1]

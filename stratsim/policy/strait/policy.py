@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Strait"]
 
+_HIGH = Priority.HIGH
+
 Option = tuple["GpuView", "Planned"]
 """Where to start what."""
+Taken = tuple["GpuView", "Planned", "list[Request]"]
+"""The same with its requests, which have left their queues."""
 
 
 class Strait(Policy):
@@ -124,6 +128,7 @@ class Strait(Policy):
         self._limit = batch_limits(setting, self._max_batch)
         belief, transfers = self.belief.fit(profile), self._transfers.fit(profile)
         self._believed = Estimates(setting, belief, transfers, self._margin, self._floor, self._refresh)
+        self._places = setting.max_concurrency + setting.prefetch
         self._reserve = max(self._reserve_slots, 0 if self._stage_low else setting.prefetch)
         """Places on every GPU that low priority leaves free."""
         self._guard = self._guard_kind(profile, self._believed, self._confidence)
@@ -143,14 +148,15 @@ class Strait(Policy):
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request."""
-        if request.model not in self._believed.expected:
-            self._believed.expect(request.model)
-        if request.priority is Priority.HIGH:
+        believed, level = self._believed, request.priority
+        if request.model not in believed.expected:
+            believed.expect(request.model)
+        if level is _HIGH:
             self._high.push(request)
             self._guard.note(request)
         else:
             self._low.push(request)
-        hopeless_s = request.deadline_s - self._believed.alone_s(request)
+        hopeless_s = request.deadline_s - believed.alone_s(request)
         if hopeless_s < self._expires_s:
             self._expires_s = hopeless_s
 
@@ -162,34 +168,38 @@ class Strait(Policy):
 
     def _is_settled(self, view: View) -> bool:
         """Whether nothing can start, for want of places, or as all that waits was refused and nothing has changed."""
-        needed = 0 if self._high.count else self._reserve
-        gpus = view.gpus
-        for gpu in gpus:
-            if gpu.free_places > needed:
-                break
-        else:
+        emptiest = view.least_loaded()
+        if emptiest is None:
             return True
-        if self._high.count or self._hopeless:
+        if self._high.count:
             return False
-        for gpu in gpus:
-            if gpu.in_flight != len(self._believed.forecasts[gpu.id]):  # a batch has ended
-                return False
-        return not self._low_models(view.now_s)
+        if emptiest.free_places <= self._reserve:
+            return True
+        if self._hopeless or self._low_models(view.now_s):
+            return False
+        return [gpu.in_flight for gpu in view.gpus] == self._believed.in_flight  # or else a batch has ended
 
     def _expire_and_serve(self, view: View) -> Iterator[Decision]:
         yield from self._expire(view.now_s)
         yield from self._wake_to_expire(view) if self._is_settled(view) else self._serve(view)
 
     def _serve(self, view: View) -> Iterator[Decision]:
-        now_s = view.now_s
-        self._believed.update(now_s)
-        if self._high.count:
-            yield from self._serve_high(view, now_s)
+        now_s, believed = view.now_s, self._believed
+        believed.update(view)
+        while self._high.count:
+            found = self._next_high(view, now_s)
+            if found is None:
+                yield from self._wake_for_last_call(view, now_s)
+                break
+            gpu, planned, requests = found
+            yield Start(tuple(requests), gpu.id, believed.finish_s(planned, now_s))
+            believed.started(gpu, planned, now_s)
         if self._low.count:
             yield from self._serve_low(view, now_s)
         if self._hopeless:
             yield from self._serve_hopeless(view, now_s)
-        yield from self._wake_to_expire(view)
+        if self._low.count:
+            yield from self._wake_to_expire(view)
 
     def _wake_to_expire(self, view: View) -> Sequence[SetTimer]:
         """Ask to be woken at a deadline where low priority is refused and no batch is there whose end would do so."""
@@ -206,15 +216,12 @@ class Strait(Policy):
 
     def _open(self, view: View, reserve: int = 0) -> list[GpuView]:
         """Return the GPUs with more free places than `reserve`; of the idle ones, which are all alike, the first."""
-        found, idle = [], False
-        for gpu in view.gpus:
-            if gpu.free_places > reserve:
-                if not gpu.in_flight:
-                    if idle:
-                        continue
-                    idle = True
-                found.append(gpu)
-        return found
+        in_flight, gpus = self._believed.in_flight, view.gpus
+        most = self._places - reserve
+        if len(gpus) == 1:
+            return list(gpus) if in_flight[0] < most else []
+        idle = in_flight.index(0) if 0 in in_flight and most > 0 else -1
+        return [gpus[i] for i, count in enumerate(in_flight) if 0 < count < most or i == idle]
 
     def _expire(self, now_s: float) -> Iterator[Drop]:
         """Give up requests that could not be in time even alone on an idle GPU."""
@@ -240,23 +247,44 @@ class Strait(Policy):
 
     # High priority --------------------------------------------------------------------------------------------------
 
-    def _serve_high(self, view: View, now_s: float) -> Iterator[Decision]:
-        """Start high-priority batches as long as one is acceptable, or cannot wait."""
-        while self._high.count:
-            gpus = self._open(view)
-            if not gpus:
-                return
-            option = self._next_high(gpus, now_s)
-            if option is None:
-                yield from self._wake_for_last_call(now_s)
-                return
-            rescued = self._rescued(option, now_s) if self._rescue and self._low.count else None
+    def _next_high(self, view: View, now_s: float) -> Taken | None:
+        """Take the next batch to start off the queues: high priority, or low that is rescued from it."""
+        gpus = self._open(view)
+        if not gpus:
+            return None
+        if self._high.count == len(gpus) == 1 and not self._low.count:
+            taken = self._take_only(gpus[0], now_s)
+            if taken is not None:
+                return taken
+        option = self._choose_high(gpus, now_s)
+        if option is None:
+            return None
+        if self._low.count:
+            rescued = self._rescued(option, now_s) if self._rescue else None
             if rescued is not None:  # and look again
-                yield from self._start(rescued, self._low.take(rescued[1].key[0], 1), now_s)
-            else:
-                yield from self._start_high(option, now_s)
+                return (*rescued, self._low.take(rescued[1].key[0], 1))
+            return self._take_filled(option, now_s)
+        return (*option, self._high.take(*option[1].key))
 
-    def _next_high(self, gpus: Sequence[GpuView], now_s: float) -> Option | None:
+    def _take_only(self, gpu: GpuView, now_s: float) -> Taken | None:
+        """Take the only request that waits if it is in time and harms nobody: all rules in the usual case, written out.
+
+        None if that cannot be said so easily.
+        """
+        believed = self._believed
+        requests = self._high.heads()
+        model = requests[0].model
+        candidate = believed.plan(gpu.id, requests, now_s)
+        if now_s + candidate.solo_s * believed.stretch[model] > candidate.due_s:
+            return None
+        batches = believed.forecasts[gpu.id].walk(now_s, candidate)
+        is_late, harm_check = believed.is_late, self._harm_check
+        for planned in batches:
+            if planned.high and (harm_check or planned is candidate) and is_late(planned, now_s):
+                return None
+        return gpu, candidate, self._high.take(model, 1)
+
+    def _choose_high(self, gpus: Sequence[GpuView], now_s: float) -> Option | None:
         """Return the next batch to start.
 
         The most urgent that is in time and harms nobody in flight, in the largest batch that harms nobody who waits;
@@ -286,35 +314,51 @@ class Strait(Policy):
         In the largest batch that harms nobody who waits, or, where every batch does, in the largest.
         """
         unsparing: Option | None = None
-        for requests in self._batches(self._high, model, now_s):
+        head = self._high.head(model)
+        size = self._largest_in_time(model, self._high.waiting(model), head, now_s)
+        while size:
+            requests = self._high.first(model, size)
+            idle = self._on_idle(gpus, requests, now_s) if len(gpus) > 1 else None
+            rivals = self._believed.rivals(gpus, idle[1], now_s) if idle is not None else gpus
+            if idle is not None and len(rivals) == 1:
+                return idle
             sparing = found = None
-            for gpu in gpus:
+            for gpu in rivals:
                 candidate = self._believed.plan(gpu.id, requests, now_s)
                 batches = self._believed.forecasts[gpu.id].walk(now_s, candidate)
                 if not self._spares_in_flight(gpu.id, batches, now_s):
                     continue
                 if found is None or candidate.end_s < found[1].end_s:
                     found = gpu, candidate
-                if self._spares_waiting(gpu.id, batches, now_s) and (
-                    sparing is None or candidate.end_s < sparing[1].end_s
+                if (sparing is None or candidate.end_s < sparing[1].end_s) and self._spares_waiting(
+                    gpu.id, batches, now_s
                 ):
                     sparing = gpu, candidate
             if sparing is not None:
                 return sparing
             unsparing = unsparing or found
+            size = self._largest_in_time(model, size - 1, head, now_s)
         return unsparing
 
-    def _batches(self, queues: DeadlineQueues, model: str, now_s: float) -> Iterator[list[Request]]:
-        """Yield a model's first requests as batches, the largest first, leaving out what would be late even alone."""
-        deadline_s = queues.head(model).deadline_s
-        for size in range(min(queues.waiting(model), self._limit[model]), 0, -1):
-            if self._may_be_in_time(model, size, deadline_s, now_s):
-                yield queues.first(model, size)
-
-    def _may_be_in_time(self, model: str, size: int, deadline_s: float, now_s: float) -> bool:
-        """Whether a batch would be in time if nobody were beside it: this needs no forecast."""
+    def _on_idle(self, gpus: Sequence[GpuView], requests: Sequence[Request], now_s: float) -> Option | None:
+        """Return a high-priority batch on an idle GPU, if there is one and everybody is spared there."""
         believed = self._believed
-        return now_s + believed.latency_s[model][size] * believed.stretch[model] <= latest_finish_s(deadline_s)
+        for gpu in gpus:
+            if not believed.in_flight[gpu.id]:
+                candidate = believed.plan(gpu.id, requests, now_s)
+                batches = believed.forecasts[gpu.id].walk(now_s, candidate)
+                spared = not believed.is_late(candidate, now_s) and self._spares_waiting(gpu.id, batches, now_s)
+                return (gpu, candidate) if spared else None
+        return None
+
+    def _largest_in_time(self, model: str, most: int, head: Request, now_s: float) -> int:
+        """Return the largest batch, of at most so many, with which `head` is in time if nobody is beside it; or 0."""
+        latency_s, stretch = self._believed.latency_s[model], self._believed.stretch[model]
+        latest_s = latest_finish_s(head.deadline_s)
+        size = min(most, self._limit[model])
+        while size and now_s + latency_s[size] * stretch > latest_s:
+            size -= 1
+        return size
 
     def _admits_high(self, gpu: int, candidate: Planned, now_s: float) -> bool:
         """Whether a high-priority candidate is in time and makes no other high-priority request late."""
@@ -334,10 +378,7 @@ class Strait(Policy):
         self, forecast: Forecast, batches: Sequence[Planned], now_s: float, rates_of: Rates | None = None
     ) -> bool:
         """Whether the last of `batches`, as walked, makes a high-priority one of the others late."""
-        is_late = self._believed.is_late
-        late = [
-            planned for planned in batches if planned.high and planned.batch is not None and is_late(planned, now_s)
-        ]
+        late = self._believed.late(batches, now_s, high=True)
         return bool(late) and self._in_time_without(forecast, batches, late, now_s, rates_of) > 0
 
     def _in_time_without(
@@ -359,12 +400,11 @@ class Strait(Policy):
 
     def _leaves_time(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
         """Whether the first high-priority request of every other model could still follow a candidate in time."""
-        if not self._high.count:
-            return True
         candidate = batches[-1]
-        heads = [head for head in self._high.heads() if not candidate.high or head.model != candidate.key[0]]
-        if not heads:
+        waiting = self._high.count
+        if not waiting or (candidate.high and self._high.waiting(candidate.key[0]) == waiting):
             return True
+        heads = [head for head in self._high.heads() if not candidate.high or head.model != candidate.key[0]]
         believed = self._believed
         behind = believed.behind(gpu, batches, now_s)
         late = [head for head in heads if not believed.follows_in_time(behind, head, now_s)]
@@ -373,19 +413,15 @@ class Strait(Policy):
         without = believed.behind(gpu, batches[:-1], now_s)
         return not any(believed.follows_in_time(without, head, now_s) for head in late)
 
-    def _start_high(self, option: Option, now_s: float) -> Iterator[Decision]:
-        """Start a batch, with its free places filled with low priority where nobody suffers."""
+    def _take_filled(self, option: Option, now_s: float) -> Taken:
+        """Take a batch off the queue, with its free places filled with low priority where nobody suffers."""
         gpu, candidate = option
         model, size = candidate.key
-        requests = self._high.first(model, size)
         room = min(self._limit[model] - size, self._low.waiting(model))
         if self._fill and room > 0 and self._high.waiting(model) == size:
-            option, more = self._filled(gpu, candidate, requests, room, now_s)
-            self._high.take(model, size)
-            yield from self._start(option, requests + self._low.take(model, more), now_s)
-            return
-        self._high.take(model, size)
-        yield from self._start(option, requests, now_s)
+            (gpu, candidate), more = self._filled(gpu, candidate, self._high.first(model, size), room, now_s)
+            return gpu, candidate, self._high.take(model, size) + self._low.take(model, more)
+        return gpu, candidate, self._high.take(model, size)
 
     def _filled(
         self, gpu: GpuView, candidate: Planned, requests: list[Request], room: int, now_s: float
@@ -396,7 +432,8 @@ class Strait(Policy):
             if not extra:
                 continue
             more = self._low.first(model, extra)
-            if not self._may_be_in_time(model, len(requests) + extra, more[0].deadline_s, now_s):
+            larger_size = len(requests) + extra
+            if self._largest_in_time(model, larger_size, more[0], now_s) < larger_size:
                 continue
             larger = self._believed.plan(gpu.id, [*requests, *more], now_s)
             if not self._admits_high(gpu.id, larger, now_s):
@@ -425,8 +462,10 @@ class Strait(Policy):
         best = min(options, key=lambda option: option[:4])
         return best[4], best[5]
 
-    def _wake_for_last_call(self, now_s: float) -> Iterator[SetTimer]:
-        """Ask to be woken when the first waiting high-priority request cannot wait any longer."""
+    def _wake_for_last_call(self, view: View, now_s: float) -> Iterator[SetTimer]:
+        """Ask to be woken when the first waiting high-priority request cannot wait any longer, if there is a place."""
+        if view.least_loaded() is None:
+            return
         starts_s = [self._believed.latest_start_s(head) for head in self._high.heads()]
         next_s = min([at_s for at_s in starts_s if at_s > now_s], default=inf)
         if next_s < inf and not now_s < self._timer_s <= next_s:
@@ -506,7 +545,8 @@ class Strait(Policy):
 
         The size is found by bisection: a larger batch is taken to be welcome only where a smaller one is.
         """
-        requests = next(self._batches(self._low, model, now_s), ())
+        size = self._largest_in_time(model, self._low.waiting(model), self._low.head(model), now_s)
+        requests = self._low.first(model, size)
         for gpu in gpus:
             admitted, low, high = None, 1, len(requests)
             size = 1
@@ -542,10 +582,8 @@ class Strait(Policy):
 
     def _is_harmless(self, gpu: int, batches: Sequence[Planned], now_s: float, rates_of: Rates | None = None) -> bool:
         """Whether a low-priority candidate, the last of `batches`, costs high priority nothing and low less than it."""
-        forecast, is_late = self._believed.forecasts[gpu], self._believed.is_late
-        late = [
-            planned for planned in batches if not planned.high and planned.batch is not None and is_late(planned, now_s)
-        ]
+        forecast = self._believed.forecasts[gpu]
+        late = self._believed.late(batches, now_s, high=False)
         if late and self._in_time_without(forecast, batches, late, now_s, rates_of) >= batches[-1].key[1]:
             return False
         if not self._harm_check:

@@ -22,18 +22,27 @@ class DeadlineQueues:
     Lists rather than heaps: a batch is a prefix, and prefixes are looked at far more often than they are taken.
     """
 
-    __slots__ = ("_queues", "count")
+    __slots__ = ("_queues", "_waiting", "count")
 
     def __init__(self) -> None:
         self._queues: dict[str, list[Entry]] = {}
+        """Of all models seen, in the order in which they were."""
+        self._waiting: dict[str, list[Entry]] = {}
+        """Those of them that are not empty."""
         self.count = 0
 
     def push(self, request: Request, deadline_s: float | None = None) -> None:
         """Add a request; `deadline_s` ranks it otherwise than by its own."""
-        queue = self._queues.get(request.model)
+        model = request.model
+        entry = (request.deadline_s if deadline_s is None else deadline_s, request.id, request)
+        queue = self._queues.get(model)
         if queue is None:
-            queue = self._queues[request.model] = []
-        insort(queue, (request.deadline_s if deadline_s is None else deadline_s, request.id, request))
+            queue = self._queues[model] = []
+        if queue:
+            insort(queue, entry)
+        else:
+            queue.append(entry)
+            self._waiting[model] = queue
         self.count += 1
 
     def models(self, until_s: Mapping[str, float] | None = None, now_s: float = inf) -> list[str]:
@@ -43,13 +52,11 @@ class DeadlineQueues:
             until_s: Models to leave out before a time.
             now_s: The time.
         """
-        found = []
-        for model, queue in self._queues.items():
-            if queue and not (until_s and now_s < until_s.get(model, now_s)):
-                found.append((queue[0], model))
-        if len(found) > 1:
-            found.sort()
-        return [model for _, model in found]
+        waiting = self._waiting
+        models = [model for model in waiting if now_s >= until_s.get(model, now_s)] if until_s else list(waiting)
+        if len(models) > 1:
+            models.sort(key=lambda model: waiting[model][0])
+        return models
 
     def waiting(self, model: str) -> int:
         """Return how many requests of a model wait."""
@@ -73,5 +80,7 @@ class DeadlineQueues:
         queue = self._queues[model]
         taken = [entry[2] for entry in queue[:count]]
         del queue[:count]
+        if not queue:
+            self._waiting.pop(model, None)
         self.count -= len(taken)
         return taken

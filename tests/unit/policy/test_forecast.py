@@ -241,20 +241,64 @@ def test_the_walk_is_what_the_simulated_device_does(slots):
     assert ends(forecast.walk(0.0)) == pytest.approx(simulated, rel=1e-12)
 
 
+WORK = st.floats(1e-4, 1.0)
+READY = st.floats(0.0, 1.5)
+SHARE = st.floats(0.02, 1.0)
+
+
 @given(
-    left_s=st.floats(1e-4, 1.0),
-    solo_s=st.floats(1e-4, 1.0),
-    ready_s=st.floats(0.0, 1.5),
-    rates=st.tuples(st.floats(0.02, 1.0), st.floats(0.02, 1.0)),
+    left=st.lists(WORK, max_size=2),
+    solo_s=WORK,
+    ready_s=READY,
+    shares=st.dictionaries(st.sampled_from("abc"), SHARE, min_size=3),
+    slots=st.integers(1, 3),
+    candidate=st.booleans(),
 )
-def test_the_usual_case_written_out_is_the_walk(left_s, solo_s, ready_s, rates):
-    """One batch executes, another comes: as a candidate it is written out, as a staged batch it is walked."""
+def test_the_usual_cases_written_out_are_the_walk(left, solo_s, ready_s, shares, slots, candidate):
+    """None, one or two batches execute and another comes or is staged: the same ends as in general, to the last bit."""
     ends_s = []
-    for staged in (True, False):
-        forecast = Forecast(2, lambda _: rates)
-        forecast.executing.append(planned("a", solo_s=left_s))
-        other = planned("b", solo_s=solo_s, ready_s=ready_s)
-        if staged:
+    for general in (True, False):
+        forecast = Forecast(slots, lambda active: [shares[model] / len(active) for model, _ in active])
+        forecast.executing += [planned(model, solo_s=work_s) for model, work_s in zip("ab", left[:slots], strict=False)]
+        other = planned("c", solo_s=solo_s, ready_s=ready_s)
+        if not candidate:
             forecast.staged.append(other)
-        ends_s.append(ends(forecast.walk(0.25, None if staged else other)))
-    assert ends_s[0] == pytest.approx(ends_s[1], rel=1e-14)
+        if general:
+            batches = [*forecast.executing, other]
+            forecast._walk_any(batches, 0.25, forecast._rates)
+        else:
+            batches = forecast.walk(0.25, other if candidate else None)
+        ends_s.append(ends(batches))
+    assert ends_s[0] == ends_s[1]
+
+
+@given(
+    steps=st.lists(st.floats(0.0, 0.4), max_size=12),
+    solo=st.lists(WORK, min_size=1, max_size=3),
+    ends_at=st.integers(0, 12),
+)
+def test_catching_up_is_to_have_been_updated(steps, solo, ends_at):
+    """Work left, what is overdue, and what is forecast: to the last bit, if one of the batches ends on the way, too."""
+    instants, found = [], []
+    for lazy in (False, True):
+        instants.clear()
+        forecast = Forecast(3, sharing, 0.1, instants) if lazy else Forecast(3, sharing, 0.1)
+        server = Server(forecast)
+        batches = [planned(solo_s=solo_s) for solo_s in solo]
+        for batch in batches:
+            server.executes(server.start(0.0, batch), 0.0)
+        server.update(0.0)
+        now_s = 0.0
+        for number, step_s in enumerate(steps):
+            now_s += step_s
+            if number == ends_at:
+                server.executes(0, 0.0, now_s - 0.5 * step_s)
+            if number == ends_at or not lazy:
+                server.update(now_s)
+            if lazy:
+                instants.append(now_s)
+            if lazy and number == ends_at:
+                forecast.catch_up(updated=True)
+        ends_s = ends(forecast.walk(now_s, planned()))
+        found.append((ends_s, [batch.left_s for batch in batches], forecast.overdue))
+    assert found[0] == found[1]

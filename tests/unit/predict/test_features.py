@@ -7,6 +7,7 @@ from stratsim.model.parts import Features
 from stratsim.model.profile import Link, SchedulerModel, SchedulerProfile
 from stratsim.predict.design import DesignTable
 from stratsim.predict.features import FeatureTable
+from stratsim.testing import make_profile
 
 LINK = Link(0.0, 1e10)
 
@@ -113,5 +114,25 @@ def test_the_table_is_bounded(knowledge, monkeypatch):
     design = DesignTable(knowledge("ab"), (), "rate", pairs=True)
     first = design(("a", 1), (("b", 1),))
     design(("b", 1), (("a", 1),))
-    assert len(design._known) == 1
+    assert len(design.known) == 1
     assert design(("a", 1), (("b", 1),)) == first
+
+
+def test_regressors_that_are_0_for_everything_are_left_out_at_the_end():
+    profile = make_profile({"a": 1.0, "b": {1: 1.0, 4: 2.0}}).for_scheduler()
+    names = ("batch", "compute", "memory")
+    assert FeatureTable(profile, names).telling == ("batch",)
+    design = DesignTable(profile, names, "rate", pairs=True)
+    values, _ = design(("b", 4), (("b", 4),))
+    assert dict(zip(design.names, values, strict=False)) == {
+        "number": 1.0,
+        "crowding": 0.0,
+        "own batch": 1.0,
+        "own compute": 0.0,
+        "own memory": 0.0,
+        "others' batch": 1.0,
+        "others' compute": 0.0,
+        "others' memory": 0.0,
+        "product batch": 1.0,
+    }
+    assert design.shared == 11

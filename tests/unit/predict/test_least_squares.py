@@ -1,7 +1,7 @@
 """Recursive least squares against weighted least squares solved at once, and the numbers that are known by hand."""
 
 from itertools import product
-from math import inf
+from math import inf, sqrt
 
 import numpy as np
 import pytest
@@ -159,3 +159,13 @@ def test_reset_keeps_the_weights():
     rls.reset()
     assert rls.weights.tolist() == before
     assert rls.covariance.tolist() == [[4.0]]
+
+
+@pytest.mark.parametrize("columns", [1, 3, 12, 47, 132])
+def test_an_outer_product_is_made_of_products(columns):
+    """Whatever makes it sums nothing: to the last bit what it is elementwise, so P stays symmetric."""
+    rls = RecursiveLeastSquares([0.0] * columns, 1.0)
+    image = np.random.default_rng(columns).normal(size=columns) * 10.0 ** np.arange(-8, 8)[np.arange(columns) % 16]
+    half = image * sqrt(0.3)
+    rls._deflate(image, 0.3)
+    assert (rls.covariance == np.eye(columns) - half[:, None] * half).all()

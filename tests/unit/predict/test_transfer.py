@@ -114,3 +114,10 @@ def test_bad_use_is_named():
 def test_parameters_are_shown():
     assert repr(make_transfer_predictor("contended(uplink_bytes_per_s=5)")) == "Contended(uplink_bytes_per_s=5)"
     assert make_transfer_predictor("alone").get_params() == {}
+
+
+@pytest.mark.parametrize("text", ["alone", "contended", "no-transfers", "contended(uplink_bytes_per_s=25e9)"])
+def test_a_belief_says_whether_copies_of_other_gpus_matter(text):
+    own, others = [h2d(1, 50), h2d(1, 20, 1.0)], [h2d(0, 100), h2d(2, 10)]
+    belief = make_transfer_predictor(text).fit(links())
+    assert belief.shares == (belief.predict([*others, *own])[2:] != belief.predict(own))

@@ -35,17 +35,18 @@ def calls(monkeypatch):
     """Count how often each of these is called."""
     count = Counter()
 
-    def counting(owner, name):
+    def counting(owner, name, label=None):
         call = getattr(owner, name)
 
         def counts(*args, **options):
-            count[name] += 1
+            count[label or name] += 1
             return call(*args, **options)
 
         monkeypatch.setattr(owner, name, counts)
 
     for owner, name in ((Forecast, "walk"), (Estimates, "update"), (Predictor, "observe")):
         counting(owner, name)
+    counting(Forecast, "update", "forecast updates")
     return count
 
 
@@ -109,6 +110,48 @@ def test_the_belief_learns_from_so_many_batches_at_a_time(refresh, monkeypatch):
     assert all(queued >= refresh for _, queued, _ in versions)
     # Nothing is learned in between: each time the belief is as it was left.
     assert [before for before, _, _ in versions[1:]] == [after for _, _, after in versions[:-1]]
+
+
+SHORTCUTS = {
+    "a forecast on which nothing has happened is not updated": (
+        Estimates,
+        "_changed",
+        lambda made, _: range(len(made.forecasts)),
+    ),
+    "the only request is judged in one go": (Strait, "_take_only", lambda *_: None),
+    "an idle GPU goes first": (Strait, "_on_idle", lambda *_: None),
+    "a GPU on which a batch ends later is not walked": (Estimates, "_surely_later", lambda *_: False),
+}
+
+
+@pytest.mark.parametrize("gpus", [1, 3])
+@pytest.mark.parametrize("options", [{}, {"predictor": "solo"}, {"refresh": 1, "floor": 0.2}, {"harm_check": False}])
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_a_shortcut_changes_nothing(shortcut, options, gpus, monkeypatch):
+    owner, name, without = SHORTCUTS[shortcut]
+    cluster = Cluster(max_concurrency=2, prefetch=1, gpus=gpus)
+    workload = burst(gap=5.1 / gpus)
+    found = []
+    for usual in (True, False):
+        if not usual:
+            monkeypatch.setattr(owner, name, without)
+        result = simulate(workload, PROFILE, Strait(**options), cluster=cluster)
+        columns = result.requests.batch, result.batches.gpu, result.batches.dispatch_s, result.batches.expected_s
+        found.append([column.tolist() for column in columns])
+    assert found[0] == found[1]
+
+
+def test_work_does_not_grow_with_the_gpus(calls):
+    """As much arrives per GPU. Where one is idle others are not walked, and only what changes is updated."""
+    per_request = {}
+    for gpus in (4, 32):
+        calls.clear()
+        rows = [(i * 13 * MS / gpus, "wide", "high", i * 13 * MS / gpus + 60 * MS) for i in range(40 * gpus)]
+        workload = make_workload(rows, profile=PROFILE)
+        simulate(workload, PROFILE, Strait(), cluster=Cluster(max_concurrency=2, prefetch=1, gpus=gpus))
+        per_request[gpus] = {name: calls[name] / len(workload) for name in ("walk", "forecast updates")}
+    assert per_request[32]["walk"] <= 1.1 * per_request[4]["walk"] < 2.0
+    assert per_request[32]["forecast updates"] <= 1.1 * per_request[4]["forecast updates"] < 3.0
 
 
 def test_what_is_refused_for_good_is_given_up_at_its_deadline():

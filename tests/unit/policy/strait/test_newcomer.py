@@ -1,8 +1,13 @@
 """How long a newcomer lasts behind batches in flight, worked out by hand. Times in ms, as they are for `Estimates`."""
 
+from math import inf
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stratsim.policy.base import DropMode, Setting
+from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.strait.estimates import Behind, Estimates
 from stratsim.predict import Predictor, make_transfer_predictor
 from stratsim.rng import Streams
@@ -16,11 +21,11 @@ class Shares(Predictor):
         return 1.0 / (1 + len(others))
 
 
-def estimates():
+def estimates(floor=0.0, slots=3):
     profile = make_profile({"a": 10.0, "b": 10.0, "n": 4.0}).for_scheduler()
-    setting = Setting(profile, 1, 3, 0, 8, DropMode.INFEASIBLE, Streams(0))
+    setting = Setting(profile, 1, slots, 1, 8, DropMode.INFEASIBLE, Streams(0))
     belief, transfers = Shares().fit(profile), make_transfer_predictor("no-transfers").fit(profile)
-    made = Estimates(setting, belief, transfers, margin=0.0, floor=0.0, refresh=1)
+    made = Estimates(setting, belief, transfers, margin=0.0, floor=floor, refresh=1)
     made.expect("n")
     return made
 
@@ -49,3 +54,25 @@ def test_a_newcomer_lasts(ends, start, lasts):
 def test_its_start_waits_for_a_slot_and_for_its_input():
     behind = Behind(dispatch_s=5.0, slot_s=7.0, copy_free_s=3.0, beside=())
     assert [behind.start_s(copy) for copy in (0.0, 1.0, 4.0)] == [7.0, 7.0, 9.0]
+
+
+@given(
+    floor=st.sampled_from([0.0, 0.05, 0.5]),
+    slots=st.integers(1, 3),
+    left=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=3),
+    ready_s=st.floats(0.0, 8.0),
+)
+def test_what_surely_ends_later_does(floor, slots, left, ready_s):
+    """Of batches of 10 each at least the floor is left; a newcomer of 4 comes when its input is there."""
+    made, left = estimates(floor, slots), left[:slots]
+    forecast = Forecast(slots, made.rates, floor)
+    forecast.executing += [Planned(("a", 1), 10.0, 0.0, 0.0, inf, high=True) for _ in left]
+    for planned, share in zip(forecast.executing, left, strict=True):
+        planned.left_s = 10.0 * (floor + share * (1.0 - floor))
+    alone, here = (Planned(("n", 1), 4.0, ready_s, 0.0, inf, high=True) for _ in range(2))
+    Forecast(slots, made.rates, floor).walk(0.0, alone)
+    forecast.walk(0.0, here)
+    surely = made._surely_later((("a", 1),) * len(left), alone, 0.0)
+    assert surely == (10.0 * floor > ready_s)
+    if surely:
+        assert here.end_s > alone.end_s
