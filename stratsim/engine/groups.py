@@ -1,8 +1,8 @@
 """One trace over independent groups of GPUs, each with a policy of its own: a load balancer in front of servers.
 
 The front end deals requests to groups by a rule that needs no answer from them (`stratsim.model.groups`). Groups know
-nothing of each other, so they may run one after the other or in processes of their own: the result is the same, byte for
-byte.
+nothing of each other, so they may run one after the other or in processes of their own: the result is the same
+to the byte.
 
 A request's luck is its own: the n-th request of a model in the *trace* takes the model's n-th draw, whatever its group.
 """
