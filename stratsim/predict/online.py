@@ -49,6 +49,10 @@ class Sample(NamedTuple):
     """Loss of rate, or excess of the slowdown."""
 
 
+_MOST_PARAMETERS = 16_384
+"""Of a learner: the covariance of so many takes 2 GB."""
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class OnlineLinear(Predictor):
     """A linear model of the loss of rate, starting from a static fit and corrected batch by batch.
@@ -101,7 +105,14 @@ class OnlineLinear(Predictor):
     def _static_fit(self) -> RecursiveLeastSquares:
         """Ridge regression: least squares without forgetting, one sample per measured pair."""
         loss = 1.0 - 1.0 / self.prior_slowdown if self.form == "rate" else self.prior_slowdown - 1.0
-        terms = len(self.names_) - self.design.shared
+        count = len(self.names_)
+        if count > _MOST_PARAMETERS:
+            raise SpecError(
+                f"{len(self.profile_.models)} models have {count:,} parameters, most of them of pairs of models, and their "
+                f"covariance would take {count * count * 8 / 1e9:.0f} GB: give pair_variance=0, which leaves pairs out, or "
+                "the predictor ewma-pairs, which has no covariance"
+            )
+        terms = count - self.design.shared
         prior = [loss] + [0.0] * (len(self.names_) - 1)
         variance = [self.weight_variance()] * self.design.shared + [self.pair_variance] * terms
         fit = RecursiveLeastSquares(prior, variance)
