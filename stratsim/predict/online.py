@@ -108,9 +108,9 @@ class OnlineLinear(Predictor):
         count = len(self.names_)
         if count > _MOST_PARAMETERS:
             raise SpecError(
-                f"{len(self.profile_.models)} models have {count:,} parameters, most of them of pairs of models, and their "
-                f"covariance would take {count * count * 8 / 1e9:.0f} GB: give pair_variance=0, which leaves pairs out, or "
-                "the predictor ewma-pairs, which has no covariance"
+                f"{len(self.profile_.models)} models have {count:,} parameters, most of them of pairs of models, whose "
+                f"covariance would take {count * count * 8 / 1e9:.0f} GB: give pair_variance=0, which leaves pairs out, "
+                "or take the predictor ewma-pairs, which has no covariance"
             )
         terms = count - self.design.shared
         prior = [loss] + [0.0] * (len(self.names_) - 1)
