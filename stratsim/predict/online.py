@@ -109,7 +109,7 @@ class OnlineLinear(Predictor):
         if count > _MOST_PARAMETERS:
             raise SpecError(
                 f"{len(self.profile_.models)} models have {count:,} parameters, most of them of pairs of models, whose "
-                f"covariance would take {count * count * 8 / 1e9:.0f} GB: give pair_variance=0, which leaves pairs out, "
+                f"covariance would take {count * count * 8 / 1e9:.0f} GB: give pair_variance=0, which leaves them out, "
                 "or take the predictor ewma-pairs, which has no covariance"
             )
         terms = count - self.design.shared
