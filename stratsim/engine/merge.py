@@ -19,38 +19,45 @@ if TYPE_CHECKING:
 __all__ = ["merged"]
 
 Table = TypeVar("Table", BatchTable, RequestTable, LoadTable, PauseTable)
+Rows = TypeVar("Rows", LoadTable, PauseTable)
 
 
-def merged(results: Sequence[Result], rows: Sequence[NDArray[np.intp]], gpus: int) -> Result:
+def merged(
+    results: Sequence[Result],
+    gpus: int,
+    rows: Sequence[NDArray[np.intp]] | None = None,
+    client_names: tuple[str, ...] = (),
+) -> Result:
     """Return the result of all groups: GPUs counted on from group to group, batches in the order of dispatch.
 
-    Batches that were dispatched at the same instant are in the order of their groups. Requests keep their places in
-    the workload; where clients wait for replies, so that arrivals depend on the run, they are in the order of arrival.
+    Batches that were dispatched at the same instant are in the order of their groups, and so are requests that arrived
+    at the same instant where they have no place in the workload.
 
     Args:
         results: By group; of one policy over parts of one workload, so that their models are the same.
-        rows: Of the workload, by group.
         gpus: Number of GPUs of each group.
+        rows: The requests' places in the workload, by group; None where clients wait for replies, so that what arrives
+            depends on the run.
+        client_names: Those of the workload, which keep their codes.
     """
     first = results[0]
     batches, place = _batches([result.batches for result in results], gpus)
-    clients, client = _joined_names([result.clients for result in results])
+    clients, client = _joined_names([result.clients for result in results], client_names)
     reasons, reason = _joined_names([result.reasons for result in results])
-    requests = _concatenated(
-        [result.requests for result in results],
+    tables = [result.requests for result in results]
+    known = np.concatenate([table.arrival_s for table in tables] if rows is None else rows)
+    requests = _joined(
+        tables,
+        np.argsort(known, kind="stable"),
         {
-            "batch": [_coded(result.requests.batch, of) for result, of in zip(results, place, strict=True)],
-            "client": [_coded(result.requests.client, of) for result, of in zip(results, client, strict=True)],
-            "reason": [
-                _coded(np.asarray(result.requests.reason), of) for result, of in zip(results, reason, strict=True)
-            ],
+            "batch": [_coded(table.batch, of) for table, of in zip(tables, place, strict=True)],
+            "client": [_coded(table.client, of) for table, of in zip(tables, client, strict=True)],
+            "reason": [_coded(np.asarray(table.reason), of) for table, of in zip(tables, reason, strict=True)],
         },
     )
-    known = [len(result.requests) == len(own) for result, own in zip(results, rows, strict=True)]
-    order = np.argsort(np.concatenate(rows)) if all(known) else np.argsort(requests.arrival_s, kind="stable")
     return Result(
         policy=first.policy,
-        requests=_taken(requests, order),
+        requests=requests,
         batches=batches,
         models=first.models,
         clients=clients,
@@ -71,17 +78,18 @@ def merged(results: Sequence[Result], rows: Sequence[NDArray[np.intp]], gpus: in
 def _batches(tables: Sequence[BatchTable], gpus: int) -> tuple[BatchTable, list[Integers]]:
     """Return the batches of all groups, and by group the new row of each of its own."""
     gpu = [table.gpu + np.int32(number * gpus) for number, table in enumerate(tables)]
-    together = _concatenated(tables, {"gpu": gpu})
-    order = np.argsort(together.dispatch_s, kind="stable")
+    order = np.argsort(np.concatenate([table.dispatch_s for table in tables]), kind="stable")
     place = np.empty(len(order), dtype=np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
     ends = np.cumsum([len(table) for table in tables])
-    return _taken(together, order), np.split(place, ends[:-1])
+    return _joined(tables, order, {"gpu": gpu}), np.split(place, ends[:-1])
 
 
-def _joined_names(names: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], list[Integers]]:
-    """Return all names, and by group the new code of each of its own."""
-    known: dict[str, int] = {}
+def _joined_names(
+    names: Sequence[tuple[str, ...]], first: tuple[str, ...] = ()
+) -> tuple[tuple[str, ...], list[Integers]]:
+    """Return all names, those that come first and then by group, and by group the new code of each of its own."""
+    known = {name: code for code, name in enumerate(first)}
     codes = [np.array([known.setdefault(name, len(known)) for name in own], dtype=np.int32) for own in names]
     return tuple(known), list(codes)
 
@@ -93,32 +101,27 @@ def _coded(codes: Integers, new: Integers) -> Integers:
 
 def _loads(results: Sequence[Result], place: Sequence[Integers]) -> LoadTable | None:
     tables = [result.loads for result in results if result.loads is not None]
-    if not tables:
-        return None
-    batch = [of[table.batch].astype(np.int64) for table, of in zip(tables, place, strict=True)]
-    together = _concatenated(tables, {"batch": batch})
-    return _taken(together, np.argsort(together.start_s, kind="stable"))
+    return _by_time(tables, [table.start_s for table in tables], place) if tables else None
 
 
 def _pauses(results: Sequence[Result], place: Sequence[Integers]) -> PauseTable | None:
     tables = [result.pauses for result in results if result.pauses is not None]
-    if not tables:
-        return None
+    return _by_time(tables, [table.suspend_s for table in tables], place) if tables else None
+
+
+def _by_time(tables: Sequence[Rows], times_s: Sequence[NDArray[np.float64]], place: Sequence[Integers]) -> Rows:
+    """Return tables that refer to batches as one, in the order of some time of theirs."""
     batch = [of[table.batch].astype(np.int64) for table, of in zip(tables, place, strict=True)]
-    together = _concatenated(tables, {"batch": batch})
-    return _taken(together, np.argsort(together.suspend_s, kind="stable"))
+    return _joined(tables, np.argsort(np.concatenate(times_s), kind="stable"), {"batch": batch})
 
 
-def _concatenated(tables: Sequence[Table], instead: dict[str, list[Any]]) -> Table:
-    """Return tables, one after the other, with some columns instead of their own."""
+def _joined(tables: Sequence[Table], order: NDArray[np.intp], instead: dict[str, list[Any]]) -> Table:
+    """Return the rows of all tables in some order, with some columns instead of their own.
+
+    Column by column, so that there are never two copies of more than one.
+    """
     columns: dict[str, Any] = {}
     for field in fields(tables[0]):
         own = instead.get(field.name) or [getattr(table, field.name) for table in tables]
-        columns[field.name] = np.concatenate(own) if hasattr(own[0], "__len__") else own[0]
+        columns[field.name] = np.concatenate(own)[order] if hasattr(own[0], "__len__") else own[0]
     return type(tables[0])(**columns)
-
-
-def _taken(table: Table, order: NDArray[np.intp]) -> Table:
-    """Return a table's rows in another order."""
-    columns = {field.name: getattr(table, field.name) for field in fields(table)}
-    return type(table)(**{name: of[order] if hasattr(of, "__len__") else of for name, of in columns.items()})
