@@ -59,7 +59,7 @@ def main() -> None:
             print(_line(count, options.runs, each), flush=True)
         if timed[1].table != timed[PROCESSES].table:
             raise SystemExit("the tables differ")
-        possible = _possible(timed[1].runs_s / options.runs * 4)
+        possible = possible(timed[1].runs_s / options.runs * 4)
         speedups.append((timed[1].wall_s / timed[PROCESSES].wall_s, possible))
         print(f"speed-up {speedups[-1][0]:.2f}, possible {possible:.2f}", flush=True)
 
@@ -92,7 +92,7 @@ def _sweep(data: dict[str, Any], processes: int) -> Timed:
         return Timed(wall_s, rows_s[0], runs_s, _cpu_s() - before_s, (out / "results.csv").read_bytes())
 
 
-def _possible(seconds: float) -> float:
+def possible(seconds: float) -> float:
     """Return how many times faster two bare processes count than one: 2 on two free cores."""
     rounds = int(2e7 * seconds / 1.0) + 1
     alone_s = _counting(1, rounds)

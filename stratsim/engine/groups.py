@@ -118,10 +118,8 @@ def simulate_groups(
             progress(sum([len(result.requests) for result in done.values()]), total)
     results = [done.pop(group) for group in range(groups.count)]
     each = cluster.gpus // groups.count
-    if workload.waits_for_replies:
-        whole = merged(results, each)
-    else:
-        whole = merged(results, each, parts.rows, workload.client_names)
+    known = not workload.waits_for_replies
+    whole = merged(results, each, parts.rows, workload) if known else merged(results, each)
     return replace(whole, wall_s=time.perf_counter() - began)
 
 

@@ -128,7 +128,7 @@ def test_explain_finds_the_worst(call, made, policy):
 def test_plots_are_drawn(call, made, figure):
     pytest.importorskip("matplotlib")
     ran = call("plot", made, "--kind", figure, "--out", f"{figure}.svg")
-    assert (ran.status, ran.err) == (0, "")
+    assert ran.status == 0, ran.err
     assert Path(f"{figure}.svg").stat().st_size > 1000
 
 
@@ -152,7 +152,7 @@ def test_a_sweep_takes_groups_as_an_axis_and_a_rule_as_a_setting(call, write):
     assert [(row["groups"], row["deal"], row["seed"]) for row in rows] == [
         (count, "model", seed) for count in "124" for seed in "12"
     ]
-    assert len({row["met_per_s"] for row in rows}) == 6
+    assert len({row["high_p50_s"] for row in rows}) == 6
 
 
 def test_the_rule_can_be_an_axis(call, write):
