@@ -59,9 +59,9 @@ def main() -> None:
             print(_line(count, options.runs, each), flush=True)
         if timed[1].table != timed[PROCESSES].table:
             raise SystemExit("the tables differ")
-        possible = possible(timed[1].runs_s / options.runs * 4)
-        speedups.append((timed[1].wall_s / timed[PROCESSES].wall_s, possible))
-        print(f"speed-up {speedups[-1][0]:.2f}, possible {possible:.2f}", flush=True)
+        most = possible(timed[1].runs_s / options.runs * 4)
+        speedups.append((timed[1].wall_s / timed[PROCESSES].wall_s, most))
+        print(f"speed-up {speedups[-1][0]:.2f}, possible {most:.2f}", flush=True)
 
 
 def _line(count: int, runs: int, each: Timed) -> str:
