@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,22 @@ def test_the_report_says_how_and_how_to_run_it_again(call, made):
     assert "in 2 groups with a policy each (requests dealt by round-robin)" in page
     assert "--groups 2" in page
     assert "--deal round-robin" in page
+
+
+def test_every_command_of_the_page_exists():
+    from stratsim.cli import cli
+
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "large-traces.md"
+    lines = re.findall(r"^ +stratsim (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(lines) == 5
+    for line in lines:
+        command, context = cli, cli.make_context("stratsim", ["--help"], resilient_parsing=True)
+        words = line.split()
+        while hasattr(command, "get_command"):
+            name = words.pop(0)
+            command = command.get_command(context, name)
+            arguments = ["--help"] if hasattr(command, "get_command") else words
+            context = command.make_context(name, list(arguments), parent=context, resilient_parsing=True)
 
 
 # Sweeps ---------------------------------------------------------------------------------------------------------------
