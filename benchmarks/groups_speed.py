@@ -3,7 +3,8 @@
 Eight groups of one GPU, each with as many Poisson arrivals of one model at load 0.7, in batches of one. Both run in
 turn; the speed-up is the median of the ratios of wall-clock times, of starting the processes, sending each its
 requests and merging the results included. `possible` is what the machine gives two bare processes at that moment
-(`sweep_speed.py`): below 2 others work on it, and no speed-up can exceed it.
+(`sweep_speed.py`): below 2 others work on it, and no speed-up can exceed it. `work` is the processor time of two
+processes over that of one: it hardly depends on others, and 2 over it is what two free cores would give at best.
 
     python benchmarks/groups_speed.py                       # 8 x 50,000 requests, fifo
     python benchmarks/groups_speed.py --policy strait --requests 5000
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from machines import SERVICE_S, DropMode, make_requests, one_model
-from sweep_speed import PROCESSES, possible
+from sweep_speed import PROCESSES, cpu_s, possible
 
 from stratsim.engine.groups import simulate_groups
 from stratsim.model.cluster import Cluster
@@ -43,14 +44,18 @@ def main() -> None:
     gaps_s = Streams(1).get("benchmark").exponential(SERVICE_S / LOAD / GROUPS, count)
     run = partial(_run, options.policy, np.cumsum(gaps_s))
     print(f"{GROUPS} x {options.requests:,} requests, {options.policy}")
-    print("one process, s   two, s   speed-up   possible")
+    print("one process, s   two, s   speed-up   possible   work")
     ratios = []
     for _ in range(options.repeats):
-        one, two = run(jobs=1), run(jobs=PROCESSES)
+        before_s = cpu_s()
+        one, between_s = run(jobs=1), cpu_s()
+        two, after_s = run(jobs=PROCESSES), cpu_s()
         if not equal(one, two):
             raise SystemExit("the results differ")
         ratios.append(one.wall_s / two.wall_s)
-        print(f"{one.wall_s:14.2f} {two.wall_s:8.2f} {ratios[-1]:10.2f} {possible(one.wall_s):10.2f}", flush=True)
+        work = (after_s - between_s) / (between_s - before_s)
+        line = f"{one.wall_s:14.2f} {two.wall_s:8.2f} {ratios[-1]:10.2f} {possible(one.wall_s):10.2f} {work:6.2f}"
+        print(line, flush=True)
     print(f"median speed-up {statistics.median(ratios):.2f}")
 
 
