@@ -59,9 +59,9 @@ def main() -> None:
             print(_line(count, options.runs, each), flush=True)
         if timed[1].table != timed[PROCESSES].table:
             raise SystemExit("the tables differ")
-        possible = _possible(timed[1].runs_s / options.runs * 4)
-        speedups.append((timed[1].wall_s / timed[PROCESSES].wall_s, possible))
-        print(f"speed-up {speedups[-1][0]:.2f}, possible {possible:.2f}", flush=True)
+        most = possible(timed[1].runs_s / options.runs * 4)
+        speedups.append((timed[1].wall_s / timed[PROCESSES].wall_s, most))
+        print(f"speed-up {speedups[-1][0]:.2f}, possible {most:.2f}", flush=True)
 
 
 def _line(count: int, runs: int, each: Timed) -> str:
@@ -75,7 +75,7 @@ def _line(count: int, runs: int, each: Timed) -> str:
 def _sweep(data: dict[str, Any], processes: int) -> Timed:
     """Run the sweep in so many processes; one is this process."""
     rows_s: list[float] = []
-    before_s = _cpu_s()
+    before_s = cpu_s()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
@@ -89,10 +89,10 @@ def _sweep(data: dict[str, Any], processes: int) -> Timed:
         wall_s = time.perf_counter() - began
         with (out / "timings.csv").open(newline="") as file:
             runs_s = sum(float(row["wall_s"]) for row in csv.DictReader(file))
-        return Timed(wall_s, rows_s[0], runs_s, _cpu_s() - before_s, (out / "results.csv").read_bytes())
+        return Timed(wall_s, rows_s[0], runs_s, cpu_s() - before_s, (out / "results.csv").read_bytes())
 
 
-def _possible(seconds: float) -> float:
+def possible(seconds: float) -> float:
     """Return how many times faster two bare processes count than one: 2 on two free cores."""
     rounds = int(2e7 * seconds / 1.0) + 1
     alone_s = _counting(1, rounds)
@@ -127,7 +127,7 @@ def _data(runs: int, requests: int) -> dict[str, Any]:
     }
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
     """Return the processor time of this process and its children that have ended."""
     both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in both)

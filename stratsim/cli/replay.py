@@ -107,7 +107,7 @@ def replay(
     is filled by the workload rule; a note says what.
     """
     from stratsim.cli.run_table import print_summaries
-    from stratsim.experiment.run import prepare
+    from stratsim.experiment.run import check_jobs, prepare
     from stratsim.experiment.run import replay as run
     from stratsim.export import check_target, result_writer
 
@@ -115,7 +115,9 @@ def replay(
         check_target(out, overwrite)
     # What a user's policy prints must not get between the JSON and its reader.
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), ExitStack() as stack:
-        inputs = prepare(run_spec(config, settings, options, no_transfers=no_transfers)).lean()
+        spec = run_spec(config, settings, options, no_transfers=no_transfers)
+        check_jobs(jobs, spec)  # before a long read
+        inputs = prepare(spec).lean()
         progress = stack.enter_context(_progress(inputs, shown=not quiet))
         if out is None:
             outcome = run(inputs, progress, keep_results=False, jobs=jobs)

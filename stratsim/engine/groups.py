@@ -2,17 +2,20 @@
 
 The front end deals requests to groups by a rule that needs no answer from them (`stratsim.model.groups`). Groups know
 nothing of each other, so they may run one after the other or in processes of their own: the result is the same
-to the byte.
+to the byte. What is one per server is one per group: the policy, and the thread of the host that dispatches.
 
 A request's luck is its own: the n-th request of a model in the *trace* takes the model's n-th draw, whatever its group.
+Where clients wait for replies there is no n-th request before the run: every group then draws from streams of its own.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
 from heapq import heapreplace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +24,8 @@ from stratsim.device import LogNormal, network
 from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.loop import simulate
 from stratsim.engine.merge import merged
-from stratsim.errors import SpecError
+from stratsim.engine.worker import begin
+from stratsim.errors import SimulationError, SpecError
 from stratsim.model.truth import Transfers
 from stratsim.rng import Streams
 
@@ -37,18 +41,22 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import DropMode, Policy
 
-__all__ = ["check_groups", "simulate_groups"]
+__all__ = ["check_cut", "check_deal", "simulate_groups"]
 
 
-def check_groups(groups: Groups, cluster: Cluster, profile: Profile, workload: Workload) -> None:
-    """Raise SpecError if the groups would have something in common: GPUs, links, or a client that waits for replies."""
-    if cluster.gpus % groups.count:
-        raise SpecError(f"{cluster.gpus} GPUs cannot be cut into {groups.count} equal groups")
+def check_deal(groups: Groups, workload: Workload) -> None:
+    """Raise SpecError if a client that waits for replies would have them from several groups."""
     if workload.waits_for_replies and groups.count > 1 and groups.deal != "client":
         raise SpecError(
             f"deal = {groups.deal!r} would send one client's requests to several groups, and this trace has clients "
             "that wait for replies: their next request would depend on all of them; use deal = 'client'"
         )
+
+
+def check_cut(groups: Groups, cluster: Cluster, profile: Profile) -> None:
+    """Raise SpecError if the groups would share GPUs or links."""
+    if cluster.gpus % groups.count:
+        raise SpecError(f"{cluster.gpus} GPUs cannot be cut into {groups.count} equal groups")
     if cluster.transfers and groups.count > 1:
         each = cluster.gpus // groups.count
         transfers = profile.truth.transfers or Transfers()
@@ -81,35 +89,56 @@ def simulate_groups(
     Args:
         workload: What arrives.
         profile: The hardware.
-        make_policy: Makes the policy of one group; called in the process that runs it, so it must be picklable.
+        make_policy: Makes the policy of one group; called in the process that runs it, so with several it must be
+            picklable.
         groups: How the cluster is cut, and requests are dealt.
         cluster: All GPUs.
         name: What to call the policy.
         max_batch: As for `simulate`; so are the others.
         drop: As for `simulate`.
         seed: As for `simulate`; every group's policy draws from streams of its own.
-        jobs: Number of processes; 1 stays in this one. The result is the same but for its `wall_s`.
+        jobs: Number of processes; 1 stays in this one. The result is the same but for its `wall_s`. Processes import
+            the main script anew, so a script that asks for several needs its `if __name__ == "__main__":`.
         progress: Called whenever a group is done with (requests of the groups done, requests in all; 0 when not known).
 
     Raises:
         SpecError: the groups would have something in common.
         PolicyError: a policy failed.
+        SimulationError: time does not advance, or a process was killed.
     """
-    check_groups(groups, cluster, profile, workload)
+    check_cut(groups, cluster, profile)
+    check_deal(groups, workload)
     began = time.perf_counter()
-    run = _Parts(workload, profile, make_policy, groups, cluster, name, max_batch, drop, seed)
+    parts = _Parts(workload, profile, make_policy, groups, cluster, name, max_batch, drop, seed)
     done: dict[int, Result] = {}
-    for group, result in run.here() if jobs == 1 else run.apart(min(jobs, groups.count)):
+    for group, result in _here(parts) if jobs == 1 else _apart(parts, min(jobs, groups.count)):
         done[group] = result
         if progress is not None:
             total = 0 if workload.waits_for_replies else len(workload)
             progress(sum([len(result.requests) for result in done.values()]), total)
-    whole = merged([done[group] for group in range(groups.count)], run.rows, cluster.gpus // groups.count)
+    results = [done.pop(group) for group in range(groups.count)]
+    each = cluster.gpus // groups.count
+    known = not workload.waits_for_replies
+    whole = merged(results, each, parts.rows, workload) if known else merged(results, each)
     return replace(whole, wall_s=time.perf_counter() - began)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one group is given, and nothing of the others: this much goes to its process."""
+
+    workload: Workload
+    profile: Profile
+    make_policy: Callable[[], Policy]
+    options: dict[str, Any]
+
+    def run(self) -> Result:
+        """Replay it."""
+        return simulate(self.workload, self.profile, self.make_policy(), **self.options)
+
+
 class _Parts:
-    """What each group is given."""
+    """All groups' parts, each made when it is asked for: together they are as large as the workload."""
 
     def __init__(
         self,
@@ -129,52 +158,54 @@ class _Parts:
         self._cluster = cluster
         self._options: dict[str, Any] = {"name": name, "max_batch": max_batch, "drop": drop}
         self._streams = Streams(seed)
-        self._groups = groups
+        self._factors: NDArray[np.float64] | None = None
+        if not workload.waits_for_replies:
+            noise = LogNormal(profile.truth.noise_cv)
+            self._factors = np.array(NoiseFactors(workload, noise, self._streams).factors)
         group = _dealt(workload, profile, groups)
         self.rows = [np.flatnonzero(group == number) for number in range(groups.count)]
         """Of the workload, by group."""
-        noise = LogNormal(profile.truth.noise_cv)
-        self._factors = np.frombuffer(NoiseFactors(workload, noise, self._streams).factors)
 
-    def run(self, group: int) -> Result:
-        """Replay one group's part."""
-        waits = self._workload.waits_for_replies
-        return simulate(
-            _part(self._workload, self.rows[group], group, self._groups.count),
-            self._profile,
-            self._make_policy(),
-            cluster=_of_group(self._cluster, group, self._groups.count),
-            seed=self._streams.child("group", str(group)).seed,
-            factors=None if waits else self._factors[self.rows[group]],
-            **self._options,
-        )
+    def __len__(self) -> int:
+        return len(self.rows)
 
-    def here(self) -> Iterator[tuple[int, Result]]:
-        """Run one after the other."""
-        for group in range(self._groups.count):
-            yield group, self.run(group)
-
-    def apart(self, jobs: int) -> Iterator[tuple[int, Result]]:
-        """Run in so many processes; every one is given the workload once."""
-        with ProcessPoolExecutor(jobs, initializer=_take, initargs=(self,)) as pool:
-            waiting = {pool.submit(_run_taken, group): group for group in range(self._groups.count)}
-            try:
-                for future in as_completed(waiting):
-                    yield waiting[future], future.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+    def __getitem__(self, group: int) -> _Part:
+        rows, count = self.rows[group], len(self)
+        own = {
+            "cluster": _of_group(self._cluster, group, count),
+            "seed": self._streams.child("group", str(group)).seed,
+            "factors": None if self._factors is None else self._factors[rows],
+        }
+        workload = _dealt_to(self._workload, rows, group, count)
+        return _Part(workload, self._profile, self._make_policy, self._options | own)
 
 
-_TAKEN: list[_Parts] = []
+def _here(parts: _Parts) -> Iterator[tuple[int, Result]]:
+    """Run one after the other."""
+    for group in range(len(parts)):
+        yield group, parts[group].run()
 
 
-def _take(parts: _Parts) -> None:
-    _TAKEN[:] = [parts]
-
-
-def _run_taken(group: int) -> Result:
-    return _TAKEN[0].run(group)
+def _apart(parts: _Parts, jobs: int) -> Iterator[tuple[int, Result]]:
+    """Run in so many processes; a part is made and sent when a process is free for it."""
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), begin)
+    groups = iter(range(len(parts)))
+    running: dict[Future[Result], int] = {}
+    try:
+        while True:
+            for group in islice(groups, jobs - len(running)):
+                running[pool.submit(_Part.run, parts[group])] = group
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+    except BrokenExecutor:
+        raise SimulationError("the process of a group was killed (out of memory?)") from None
+    finally:
+        if running:  # an error, or Ctrl-C: nobody wants the rest
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+        pool.shutdown(cancel_futures=True)
 
 
 def _dealt(workload: Workload, profile: Profile, groups: Groups) -> NDArray[np.int64]:
@@ -205,10 +236,11 @@ def _by_work(workload: Workload, profile: Profile, count: int) -> NDArray[np.int
     return dealt
 
 
-def _part(workload: Workload, rows: NDArray[np.intp], group: int, count: int) -> Workload:
+def _dealt_to(workload: Workload, rows: NDArray[np.intp], group: int, count: int) -> Workload:
     """Return what one group is sent, with the clients that it is sent by."""
     used, client = np.unique(workload.client[rows], return_inverse=True)
     names = tuple(workload.client_names[code] for code in used.tolist() if code >= 0)
+    known = set(names)
     first = len(workload.client_names)  # closed-loop clients are counted on after those of the rows
     return replace(
         workload,
@@ -221,7 +253,7 @@ def _part(workload: Workload, rows: NDArray[np.intp], group: int, count: int) ->
         client=(client.reshape(-1) - (len(used) - len(names))).astype(np.int32),
         client_names=names,
         closed_loop=tuple([c for i, c in enumerate(workload.closed_loop) if (first + i) % count == group]),
-        one_at_a_time=tuple([client for client in workload.one_at_a_time if client.id in names]),
+        one_at_a_time=tuple([client for client in workload.one_at_a_time if client.id in known]),
     )
 
 

@@ -119,6 +119,8 @@ def simulate(
     if max_batch < 1:
         raise SpecError(f"max_batch must be at least 1, got {max_batch}")
     _check_models(workload, profile)
+    if factors is not None and (workload.waits_for_replies or factors.shape != (len(workload),)):
+        raise SpecError("factors must be one per request, and nobody may wait for replies: requests are not known then")
     run = _Run(
         name or type(policy).__name__,
         workload,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.device import execution_model, find_model
 from stratsim.engine import Result, simulate
-from stratsim.engine.groups import check_groups, simulate_groups
+from stratsim.engine.groups import check_cut, check_deal, simulate_groups
 from stratsim.errors import SimulationError, SpecError
 from stratsim.experiment.manifest import make_manifest
 from stratsim.export import invariants, summarize
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stratsim.trace import Trace
     from stratsim.trace.spec import WorkloadRule
 
-__all__ = ["Inputs", "Outcome", "assemble", "prepare", "replay", "run_policy"]
+__all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "prepare", "replay", "run_policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ def prepare(spec: RunSpec, made: Trace | None = None) -> Inputs:
     spec = replace(spec, device_model=device_model)
     cluster = spec.cluster()
     cluster.solo_links(profile.observable.pcie)  # so that what is missing is said before a long read
+    check_cut(spec.cut(), cluster, profile)
     spec = replace(spec, gpus=cluster.gpus)
     rule = load_rule(spec.workload) if spec.workload is not None else None
     trace = made
@@ -131,11 +132,21 @@ def assemble(
         rate_scale=spec.rate_scale,
     )
     execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)
-    check_groups(spec.cut(), cluster, profile, workload)
+    check_cut(spec.cut(), cluster, profile)
+    check_deal(spec.cut(), workload)
     if spec.warmup_s is not None and not workload.waits_for_replies:
         measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
     notes = (*workload.notes, *_clamped(spec, profile, workload))
     return Inputs(spec, cluster, profile, trace, workload, policies, notes)
+
+
+def check_jobs(jobs: int, spec: RunSpec) -> None:
+    """Raise SpecError if there is nothing to share out among so many processes."""
+    if jobs > 1 and spec.groups == 1:
+        raise SpecError(
+            f"{jobs} jobs for one group of GPUs: a policy that sees all GPUs has one state, which cannot be divided; "
+            "cut the GPUs into groups (--groups N), or sweep over policies and seeds (stratsim experiment run)"
+        )
 
 
 def replay(
@@ -160,15 +171,11 @@ def replay(
         PolicyError: a policy failed.
         SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
     """
+    check_jobs(jobs, inputs.spec)
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
     notes = dict.fromkeys(inputs.notes)
     solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
-    if jobs > 1 and inputs.spec.groups == 1:
-        raise SpecError(
-            f"{jobs} jobs for one group of GPUs: a policy that sees all GPUs has one state, which cannot be divided; "
-            "cut the GPUs into groups (--groups N), or sweep over policies and seeds (stratsim experiment run)"
-        )
     for call in inputs.policies:
         result = run_policy(inputs, call, progress=progress, jobs=jobs)
         summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))

@@ -19,6 +19,8 @@ _OPTIONS = {
     "gpus": "--gpus",
     "topology": "--topology",
     "memory": "--memory",
+    "groups": "--groups",
+    "deal": "--deal",
     "workload": "--workload",
     "load": "--load",
     "rate_scale": "--rate-scale",
@@ -34,7 +36,7 @@ _OPTIONS = {
 """Settings that have an option of their own; the others go through --set."""
 _FLAGS = {"strict": ("--strict", True), "transfers": ("--no-transfers", False)}
 """Settings whose option takes no value: which, and what it says."""
-_OF_A_REPLAY = frozenset({"gpus", "topology", "memory", "device_model"})
+_OF_A_REPLAY = frozenset({"gpus", "topology", "memory", "groups", "deal", "device_model"})
 """Those whose option `stratsim live` lacks."""
 
 
@@ -106,7 +108,10 @@ def _served(manifest: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     topology = (manifest.get("topology") or {}).get("name")
     count = spec.get("gpus")
     gpus = "GPUs" if count is None and topology else f"{count or 1} GPU{'' if (count or 1) == 1 else 's'}"
-    return f"were replayed on {gpus} {profile}" + (f", linked as {topology}" if topology else "")
+    linked = f", linked as {topology}" if topology else ""
+    groups = spec.get("groups") or 1
+    cut = f", in {groups} groups with a policy each (requests dealt by {spec.get('deal')})" if groups > 1 else ""
+    return f"were replayed on {gpus} {profile}{linked}{cut}"
 
 
 _DROPS = {

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stratsim.engine.worker import begin
 from stratsim.errors import SimulationError
 from stratsim.experiment.backends.base import Completed
 
@@ -130,15 +128,6 @@ class Processes:
 
 
 def _begin(setup: Setup | None) -> None:
-    """Prepare a process: Ctrl-C is the parent's business, and without a parent there is nobody to work for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin()
     if setup is not None:
         setup()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()  # returns at once when it is killed
-        os._exit(1)

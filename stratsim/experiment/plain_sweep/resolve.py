@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from stratsim.engine.groups import check_cut
 from stratsim.experiment.plain_sweep.one import NAMES
 from stratsim.experiment.spec import make_spec
 from stratsim.experiment.study import Arrivals
@@ -64,6 +65,7 @@ class Resolver:
         topology = None if spec.topology is None else self._topology(spec.topology)
         cluster = spec.cluster_on(None if topology is None else self.inputs[topology])
         cluster.solo_links(profile.observable.pcie)  # so that what is missing is said before the first run
+        check_cut(spec.cut(), cluster, profile)
         trace = None if arrivals is not None else self._trace(spec.trace, spec.trace_format, spec.strict)
         made = None if arrivals is None else asdict(decode(dict(arrivals), Arrivals, "arrivals"))
         fields = spec.as_dict()

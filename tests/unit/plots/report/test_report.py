@@ -99,6 +99,7 @@ def test_checksums_and_versions_are_the_manifests(text, results):
         ["--policy", "edf(max_batch=4),fifo", "--set", "pinned=false", "--set", "uplink_bytes_per_s=1e10"],
         ["--topology", "8x-h800", "--memory", "16e9", "--warmup", "1", "--strict", "--limit", "500"],
         ["--memory", "device", "--rate-scale", "2"],
+        ["--gpus", "4", "--groups", "2", "--deal", "model"],
         ["a trace's name.csv", "--trace-format", "csv", "--workload", "my mix.toml"],
     ],
 )
@@ -131,7 +132,7 @@ def test_a_manifest_that_says_nothing_gives_no_command():
 def parsed(words):
     given = replay.make_context("replay", list(words)).params
     config, settings, no_transfers = (given.pop(key) for key in ("config", "settings", "no_transfers"))
-    for key in ("out", "overwrite", "no_timeline", "as_json", "quiet"):
+    for key in ("out", "overwrite", "no_timeline", "as_json", "quiet", "jobs"):
         given.pop(key)
     return run_spec(config, settings, given, no_transfers=no_transfers)
 
