@@ -9,7 +9,7 @@ GPU ?= cuda:0
 BUDGET ?= 8m
 OUT ?= results
 
-.PHONY: help demo test test-all check lint types contracts bench bench-growth profile-cpu profile-gpu wheel clean
+.PHONY: help demo test test-slow test-all check lint types contracts bench bench-growth profile-cpu profile-gpu wheel clean
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +28,10 @@ demo: $(READY)  ## replay the bundled workload through four policies; table, res
 test: $(READY)  ## all fast tests
 	$(BIN)/pytest -n auto -q -m 'not slow'
 
-test-all: $(READY)  ## the slow ones as well: they measure this machine, and need torch
-	$(BIN)/pytest -n auto -q
+test-slow: $(READY)  ## the slow tests: they measure this machine, kill processes; those that need torch skip without it
+	$(BIN)/pytest -n auto -q -m slow
+
+test-all: test test-slow  ## all tests
 
 check: lint types contracts test  ## what CI checks: lint, types, architecture, tests
 

@@ -18,6 +18,7 @@ def test_there_are_some():
     assert "priority-under-load" in NAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.parametrize("options", [[], ["--quick"]])
 def test_a_study_can_be_planned(name, options, capsys):

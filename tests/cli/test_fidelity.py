@@ -135,6 +135,7 @@ def device(monkeypatch):
     return device
 
 
+@pytest.mark.slow
 def test_run_a_grid(call, write, device, here):
     ran = call("fidelity", "run", write("grid.toml", GRID), "--out", "grid")
     assert ran.status == 0, ran

@@ -41,6 +41,7 @@ def until_done(server, batches):
     return seen
 
 
+@pytest.mark.slow
 def test_two_models_are_served_live(server):
     """Stage order, conservation, no more batches at once than slots, and every request is answered."""
     profile = make_profile(
@@ -67,6 +68,7 @@ def test_two_models_are_served_live(server):
         assert len({tuple(cores) for cores in details["cores"]}) == 2
 
 
+@pytest.mark.slow
 def test_batches_are_taken_in_the_order_of_submission(server):
     server.load({"bert-small": (1,)})
     server.start()
@@ -82,6 +84,7 @@ def test_batches_are_taken_in_the_order_of_submission(server):
     assert all(stage.time_s > 0 for stage in seen)
 
 
+@pytest.mark.slow
 def test_a_dead_worker_is_found_out_and_all_end(server):
     server.load({"bert-small": (1,)})
     server.start()
@@ -107,6 +110,7 @@ def test_a_model_that_cannot_be_built_or_run_says_why(server, tmp_path):
         server.load({f"{tmp_path}/bad.py:make": (1,)})
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_a_parent_that_was_killed():
     code = (
         "from stratsim_profiler.serve.cpu import CpuServer\n"

@@ -167,6 +167,7 @@ STUDY = {
 }
 
 
+@pytest.mark.slow
 def test_a_study_of_predictors_runs_by_the_command(tmp_path, capsys):
     file, out = tmp_path / "study.toml", tmp_path / "out"
     file.write_text(

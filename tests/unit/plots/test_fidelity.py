@@ -104,6 +104,7 @@ def test_corunners_are_weighted_by_batches():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["alone (4)"]
 
 
+@pytest.mark.slow
 def test_files_are_the_same_every_time(tmp_path):
     for run in ("one", "two"):
         (tmp_path / run).mkdir()
