@@ -31,6 +31,8 @@ OTHER_VALUES = {
     "uplink_bytes_per_s": ("12e9", 12e9),
     "pinned": ("false", False),
     "memory": ("device", "device"),
+    "groups": ("2", 2),
+    "deal": ("model", "model"),
 }
 """For every field of the spec: what to write after `--set KEY=`, and what it means."""
 
@@ -119,7 +121,7 @@ def test_impossible_values_are_refused(setting):
 def test_an_unknown_key_is_answered_with_the_nearest():
     with pytest.raises(SpecError, match=r"^run\.toml: unknown setting 'polcy'; did you mean 'policy'\?$"):
         make_spec({"polcy": "fifo"}, "run.toml")
-    with pytest.raises(SpecError, match=r"^--set: unknown setting 'zzz'; known: device_model, drop, .*, workload$"):
+    with pytest.raises(SpecError, match=r"^--set: unknown setting 'zzz'; known: deal, device_model, .*, workload$"):
         parse_settings(["zzz=1"])
 
 
