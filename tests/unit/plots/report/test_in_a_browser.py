@@ -6,6 +6,7 @@ import pytest
 
 from stratsim_plots.report.make import make_report
 
+pytestmark = pytest.mark.slow
 WINDOW = "['from', 'to'].map((id) => Number(document.getElementById(id).value))"
 BOXES = "document.querySelectorAll('#chart rect.box').length"
 DETAILS = "document.getElementById('details').textContent"
