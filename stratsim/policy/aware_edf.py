@@ -12,7 +12,7 @@ from stratsim.policy.strait.estimates import Estimates
 from stratsim.predict import make_predictor, make_transfer_predictor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from stratsim.model.request import Request
     from stratsim.policy.view import GpuView, View
@@ -81,13 +81,16 @@ class AwareEdf(PriorityEdf):
         belief, transfers = self.belief.fit(setting.profile), self._transfers.fit(setting.profile)
         self._believed = Estimates(setting, belief, transfers, self._margin, self._floor, self._refresh)
 
-    def _start_batches(self, view: View) -> Iterator[Decision]:
+    def decide(self, view: View) -> Iterable[Decision]:
         """Do as `priority-edf` does, and follow what is started."""
-        if view.least_loaded() is None:
-            return
+        if self._estimates and view.least_loaded() is not None:
+            return self._decide(view)
+        return super().decide(view)
+
+    def _decide(self, view: View) -> Iterator[Decision]:
         now_s, believed = view.now_s, self._believed
         believed.update(view)
-        for decision in super()._start_batches(view):
+        for decision in super().decide(view):
             yield decision
             if type(decision) is Start:
                 planned = believed.plan(decision.gpu, decision.requests, now_s)
@@ -103,6 +106,10 @@ class AwareEdf(PriorityEdf):
             return believed.finish_s(candidate, now_s)
 
         return finish_s
+
+    def _alone_finish_s(self, request: Request, gpu: GpuView, now_s: float) -> float:
+        """Return what the function of `_estimate` says of one request."""
+        return self._estimate(gpu, now_s)((request,))
 
     def _is_worth_trying(self, request: Request, now_s: float) -> bool:
         """Whether a request that is believed to be late here would be in time alone on an idle GPU."""

@@ -19,6 +19,7 @@ from stratsim.policy.base import Decision, Drop, DropMode, Policy, Setting, Star
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from stratsim.model.profile import Link
     from stratsim.model.request import Request
     from stratsim.policy.view import GpuView, InFlight, View
 
@@ -27,8 +28,24 @@ __all__ = ["Edf", "Fifo", "PriorityEdf", "PriorityFifo", "QueuePolicy"]
 _make_start = partial(tuple.__new__, Start)
 """What `Start(...)` does, without a Python frame."""
 
+_KEPT_TIMES = 65_536
+
 Key = tuple[float, ...]
 Entry = tuple[Key, int, "Request"]
+
+
+class _CopyTimes(dict[int, float]):
+    """Solo durations of copies, seconds, by bytes: each is computed once."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def __missing__(self, size_bytes: int) -> float:
+        if len(self) >= _KEPT_TIMES:
+            self.clear()
+        found = self[size_bytes] = self._link.copy_s(size_bytes)
+        return found
 
 
 class QueuePolicy(Policy):
@@ -72,6 +89,8 @@ class QueuePolicy(Policy):
         """Whether anything depends on an estimate: one by one, whatever the deadline, needs none."""
         self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
         self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
+        self._copy_in_s, self._copy_out_s = _CopyTimes(profile.h2d), _CopyTimes(profile.d2h)
+        self._slots, self._one_gpu = setting.max_concurrency, setting.gpus == 1
         self._expected_s = nan
         """When the batch formed last is believed to be done."""
         # Lazily cleaned heap over the queues' heads: an entry counts if it still is the head of its queue.
@@ -93,14 +112,26 @@ class QueuePolicy(Policy):
 
     def decide(self, view: View) -> Iterable[Decision]:
         """Start batches while there are both requests and places."""
-        if self._estimates:
-            return self._start_batches(view)
-        gpu = view.least_loaded()
+        gpu, heads = view.least_loaded(), self._heads
         if gpu is None:
             return ()
-        if len(self._heads) == 1:  # the usual case at low load, without a generator
-            return (_make_start(((self._heads.pop()[2],), gpu.id, nan)),)
-        return self._start_singles(view)
+        # One request waits, the usual case at low load: the same in short, without a generator.
+        if not self._estimates:
+            if len(heads) == 1:
+                return (_make_start(((heads.pop()[2],), gpu.id, nan)),)
+            return self._start_singles(view)
+        if len(heads) == 1:
+            request = heads[0][2]
+            queue = self._queues[request.model]
+            if len(queue) == 1 and queue[0] is heads[0]:
+                if gpu.in_flight >= self._slots and not self._one_gpu:
+                    gpu = self._soonest(view)
+                alone_s = self._alone_finish_s(request, gpu, view.now_s)
+                if alone_s <= latest_finish_s(request.deadline_s):
+                    heads.pop()
+                    queue.pop()
+                    return (_make_start(((request,), gpu.id, alone_s)),)
+        return self._start_batches(view)
 
     def _start_singles(self, view: View) -> Iterator[Decision]:
         heads = self._heads
@@ -148,8 +179,12 @@ class QueuePolicy(Policy):
     def _pick(self, view: View) -> GpuView | None:
         """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""
         gpu = view.least_loaded()
-        if gpu is None or gpu.in_flight < self.setting.max_concurrency or len(view.gpus) == 1:
+        if self._one_gpu or gpu is None or gpu.in_flight < self._slots:
             return gpu
+        return self._soonest(view)
+
+    def _soonest(self, view: View) -> GpuView:
+        """Return the GPU with a free place whose slot frees up first."""
         candidates = [gpu for gpu in view.gpus if gpu.free_places]
         return min(candidates, key=lambda gpu: self.expected_wait_s(gpu, view.now_s))
 
@@ -210,17 +245,26 @@ class QueuePolicy(Policy):
 
     def _finish_s(self, now_s: float, slot_s: float, requests: Sequence[Request]) -> float:
         """Return when a batch started now would be done: its input copies while it waits for the slot."""
-        profile = self.profile
-        execute_s = max(now_s + profile.h2d.copy_s(sum([request.bytes_in for request in requests])), slot_s)
+        execute_s = max(now_s + self._copy_in_s[sum([request.bytes_in for request in requests])], slot_s)
         execute_s += self._latency_s[requests[0].model][len(requests)]
-        return execute_s + profile.d2h.copy_s(sum([request.bytes_out for request in requests]))
+        return execute_s + self._copy_out_s[sum([request.bytes_out for request in requests])]
+
+    def _alone_finish_s(self, request: Request, gpu: GpuView, now_s: float) -> float:
+        """Return what the function of `_estimate` says of one request."""
+        slot_s = now_s + self.expected_wait_s(gpu, now_s)
+        execute_s = now_s + self._copy_in_s[request.bytes_in]
+        if execute_s < slot_s:
+            execute_s = slot_s
+        return execute_s + self._latency_s[request.model][1] + self._copy_out_s[request.bytes_out]
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot, if all batches ran at solo speed."""
-        slots = self.setting.max_concurrency
-        if gpu.in_flight < slots:
+        slots, batches = self._slots, gpu.in_flight
+        if batches < slots:
             return 0.0
-        free_s = [batch.execution_start_s + self._latency_s[batch.model][batch.size] for batch in gpu.executing]
+        free_s = gpu.executing_until(self._latency_s)
+        if len(free_s) == slots == batches:  # nothing is staged
+            return max(min(free_s) - now_s, 0.0)
         return self._wait_s(free_s, gpu.staged, now_s)
 
     def _wait_s(self, free_s: list[float], staged: Sequence[InFlight], now_s: float) -> float:
@@ -228,7 +272,7 @@ class QueuePolicy(Policy):
         free_s += [now_s] * (self.setting.max_concurrency - len(free_s))
         heapify(free_s)
         for batch in staged:  # in the order of dispatch, each takes the first slot that frees up
-            ready_s = batch.dispatch_s + self.profile.h2d.copy_s(sum([r.bytes_in for r in batch.requests]))
+            ready_s = batch.dispatch_s + self._copy_in_s[sum([r.bytes_in for r in batch.requests])]
             start_s = max(now_s, ready_s, free_s[0])
             heapreplace(free_s, start_s + self._latency_s[batch.model][batch.size])
         return max(free_s[0] - now_s, 0.0)

@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from stratsim.model.request import Priority, Request
 
@@ -161,6 +161,19 @@ class GpuView:
         if len(found) > 1:
             found.sort(key=start_s.__getitem__)
         return tuple([self._batch(batch_id) for batch_id in found])
+
+    def executing_until(self, latency_s: Mapping[str, Sequence[float]]) -> list[float]:
+        """Return when each of `executing` would end if it took this long from its start, in the order of dispatch.
+
+        Args:
+            latency_s: By model, seconds by batch size.
+        """
+        start_s, now_s, notice_s = self._log.execution_start_s, self._log.now_s, self._log.notice_s
+        return [
+            start_s[i] + latency_s[requests[0].model][len(requests)]
+            for i, requests in self._batches.items()
+            if start_s[i] + notice_s <= now_s and i not in self._returning
+        ]
 
     @property
     def staged(self) -> Sequence[InFlight]:

@@ -69,6 +69,14 @@ class TestExpectedWait:
 
 
 class TestGpuView:
+    def test_when_what_executes_would_end(self):
+        """Each from its own start, by model; not what is staged, starts later than now, or waits to go on."""
+        gpu = gpu_with(batch(started=1), batch("b", started=3), batch(), batch(started=6), now=5)
+        latency_s = {"a": (0.0, 10 * MS), "b": (0.0, 4 * MS)}
+        assert gpu.executing_until(latency_s) == pytest.approx([11 * MS, 7 * MS])
+        gpu._returning.add(0)
+        assert gpu.executing_until(latency_s) == pytest.approx([7 * MS])
+
     def test_what_is_on_it_in_order(self):
         gpu = gpu_with(batch(started=0), batch(started=1), batch(), places=4, now=1)
         assert [made.id for made in gpu.executing] == [0, 1]
