@@ -4,15 +4,18 @@ Customers arrive at given gaps and are served in the order of arrival, `SERVICE_
 `waits`, from the gaps, seconds, shape (n,), to the waits of customers 0 to n - 1, seconds. It is all that is timed:
 whatever a library has to set up and to collect belongs to it, importing does not.
 
-Nobody draws a random number, so all waits are known: those of Lindley's recursion.
+Nobody draws a random number, so all waits are known: those of Lindley's recursion. Where customers have a class and a
+deadline (`by_class`) they are those of `urgent_first`, and of the same mean: all services are equal.
 """
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import machines
 import numpy as np
 
 from stratsim.rng import Streams
@@ -20,11 +23,27 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stratsim.model.workload import Workload
+
     Times = NDArray[np.float64]
 
-__all__ = ["LOAD", "OURS", "PLAIN", "QUEUES", "SERVICE_S", "Queue", "draw_gaps", "lindley", "load", "mean_wait_s"]
+__all__ = [
+    "LOAD",
+    "OURS",
+    "PLAIN",
+    "QUEUES",
+    "SERVICE_S",
+    "Queue",
+    "customers",
+    "draw_gaps",
+    "known_waits",
+    "lindley",
+    "load",
+    "mean_wait_s",
+    "urgent_first",
+]
 
-SERVICE_S = 0.010
+SERVICE_S = machines.SERVICE_S
 LOAD = 0.7
 
 
@@ -36,6 +55,9 @@ class Queue(NamedTuple):
     """What it does for a customer: the same queue costs more where more is done for it."""
     needs: tuple[str, ...] = ()
     """Distributions that must be installed."""
+    by_class: bool = False
+    """Whether customers have a class and a deadline, and the most urgent is served first."""
+    ours: bool = False
 
     @property
     def missing(self) -> list[str]:
@@ -48,8 +70,17 @@ PLAIN, OURS = "simpy_process", "ours"
 QUEUES = {
     "heap": Queue("heapq loop", "two events per customer, no framework"),
     "simpy_callback": Queue("SimPy, callbacks", "two timeouts with a callback per customer", ("simpy",)),
-    OURS: Queue("stratsim, this queue", "one slot, no copies; a policy decides, every stage recorded"),
+    OURS: Queue("stratsim, this queue", "one slot, no copies; a policy decides, every stage recorded", ours=True),
+    "ours_by_class": Queue(
+        "stratsim, priority-edf, this queue", "the same, by class and deadline", by_class=True, ours=True
+    ),
     PLAIN: Queue("SimPy, processes", "a process per customer, a resource", ("simpy",)),
+    "simpy_priority": Queue(
+        "SimPy, priorities",
+        "a process per customer, a priority resource: by class and deadline",
+        ("simpy",),
+        by_class=True,
+    ),
     "ciw_node": Queue("Ciw", "a node of a queueing network, a record per customer", ("ciw",)),
     "sched_sim_fcfs": Queue(
         "sched-sim", "LLM serving: two iterations per request, cache blocks, records", ("sched-sim",)
@@ -75,6 +106,34 @@ def lindley(gaps_s: Times, service_s: float = SERVICE_S) -> Times:
         waits.append(start_s - arrival_s)
         free_s = start_s + service_s
     return np.array(waits)
+
+
+def customers(gaps_s: Times) -> Workload:
+    """Return the customers with their classes, and their deadlines in multiples of a service."""
+    return machines.with_classes(machines.make_requests(np.cumsum(gaps_s), machines.one_model()), SERVICE_S)
+
+
+def urgent_first(gaps_s: Times, service_s: float = SERVICE_S) -> Times:
+    """Return the waits, seconds, where whoever waits is served by class, then deadline, without preemption."""
+    workload = customers(gaps_s)
+    arrival_s = workload.arrival_s.tolist()
+    keys = list(zip(workload.priority.tolist(), workload.deadline_s.tolist(), range(len(arrival_s)), strict=True))
+    waits, waiting, arrived, free_s = np.empty(len(arrival_s)), [], 0, 0.0
+    for _ in keys:
+        if not waiting:
+            free_s = max(free_s, arrival_s[arrived])
+        while arrived < len(keys) and arrival_s[arrived] <= free_s:
+            heappush(waiting, keys[arrived])
+            arrived += 1
+        _, _, served = heappop(waiting)
+        waits[served] = free_s - arrival_s[served]
+        free_s += service_s
+    return waits
+
+
+def known_waits(name: str, gaps_s: Times) -> Times:
+    """Return what a module must find, seconds."""
+    return urgent_first(gaps_s) if QUEUES[name].by_class else lindley(gaps_s)
 
 
 def mean_wait_s(load: float = LOAD, service_s: float = SERVICE_S) -> float:
