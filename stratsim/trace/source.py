@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import mmap
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -32,12 +33,13 @@ _SHOWN_CHARACTERS = 40
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A trace file in memory, unpacked.
+    """A trace file, unpacked: in memory, or mapped into it where its format is read in pieces.
 
     Args:
         file: Its name, for messages.
-        data: Its content; text in UTF-8 unless it is Parquet.
+        data: Its content: text in UTF-8, or Parquet out of a gzip file. Of a Parquet file the first bytes alone.
         sha256: Of the bytes on disk, packed or not.
+        mapped: The content of a Parquet file, which nobody may shorten meanwhile.
         strict: Whether rows that are out of order are refused.
         seed: Of the random streams that place requests inside a coarse time stamp.
     """
@@ -45,6 +47,7 @@ class Source:
     file: str
     data: bytes = field(repr=False)
     sha256: str = ""
+    mapped: mmap.mmap | None = field(default=None, repr=False)
     strict: bool = False
     seed: int = 0
 
@@ -88,22 +91,30 @@ def locate(source: str | os.PathLike[str] | None) -> Path:
 
 
 def load(source: str | os.PathLike[str] | None, *, strict: bool = False, seed: int = 0) -> Source:
-    """Read a trace file into memory and unpack it.
+    """Read a trace file into memory and unpack it, or map it.
 
     Raises:
         TraceError: it cannot be read, is empty, a damaged gzip file, or neither text nor Parquet.
     """
     path = locate(source)
+    name = path.name if source is None else str(source)
     try:
-        packed = path.read_bytes()
+        with path.open("rb") as file:
+            if file.peek(len(_PARQUET)).startswith(_PARQUET):
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                return Source(name, _PARQUET, _sha256(mapped), mapped=mapped, strict=strict, seed=seed)
+            packed = file.read()
     except OSError as error:
         raise TraceError(f"cannot be read: {error.strerror or error}", file=source) from None
-    name = path.name if source is None else str(source)
     data = _unpack(name, packed) if packed.startswith(_GZIP) else packed
-    found = Source(name, data, hashlib.sha256(packed).hexdigest(), strict=strict, seed=seed)
+    found = Source(name, data, _sha256(packed), strict=strict, seed=seed)
     if not found.is_parquet:
         _check_text(found)
     return found
+
+
+def _sha256(content: bytes | mmap.mmap) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _unpack(name: str, packed: bytes) -> bytes:

@@ -30,7 +30,9 @@ def read(source: Source) -> Trace:
     except ImportError:
         raise MissingExtraError("pyarrow", "parquet") from None
     try:
-        columns = _columns(source, pq.ParquetFile(pa.py_buffer(source.data)))
+        columns = _columns(
+            source, pq.ParquetFile(pa.py_buffer(source.data if source.mapped is None else source.mapped))
+        )
     except TraceError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -70,10 +70,10 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
     path.write_text("arrival_s\n0\n")
 
-    def refuse(self):
+    def refuse(self, mode):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(TraceError, match=r"t.csv: cannot be read: Permission denied"):
         read_trace(path)
 

@@ -1,5 +1,7 @@
 """Our own columns as JSON lines and as Parquet."""
 
+import gzip
+import hashlib
 import sys
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from stratsim.errors import MissingExtraError, TraceError
 from stratsim.trace import read_trace
+from stratsim.trace.source import load
 
 
 @pytest.fixture
@@ -119,6 +122,23 @@ def test_bad_parquet_is_placed(parquet, columns, message):
 def test_parquet_results_may_hold_infinite_deadlines(parquet):
     columns = {"policy": ["fifo"], "status": ["met"], "arrival_s": [0.0], "deadline_s": [np.inf]}
     assert read_trace(parquet(columns)).deadline_free
+
+
+def test_parquet_is_mapped_and_has_the_digest_of_its_file(parquet):
+    path = parquet({"arrival_s": [0.0, 1.0]})
+    source = load(path)
+    assert source.data == b"PAR1"
+    assert source.mapped is not None
+    assert bytes(source.mapped) == path.read_bytes()
+    assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_parquet_out_of_a_gzip_file(parquet, tmp_path):
+    plain = parquet({"arrival_s": [0.0, 1.0]})
+    packed = tmp_path / "trace.parquet.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert load(packed).mapped is None
+    assert read_trace(packed).arrival_s.tolist() == read_trace(plain).arrival_s.tolist() == [0.0, 1.0]
 
 
 def test_a_damaged_parquet_file(write):
