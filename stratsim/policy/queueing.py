@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, ClassVar
 from stratsim.errors import SpecError
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import Decision, Drop, DropMode, Policy, Setting, Start, Wake
+from stratsim.policy.copy_times import CopyTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from stratsim.model.profile import Link
     from stratsim.model.request import Request
     from stratsim.policy.view import GpuView, InFlight, View
 
@@ -28,24 +28,8 @@ __all__ = ["Edf", "Fifo", "PriorityEdf", "PriorityFifo", "QueuePolicy"]
 _make_start = partial(tuple.__new__, Start)
 """What `Start(...)` does, without a Python frame."""
 
-_KEPT_TIMES = 65_536
-
 Key = tuple[float, ...]
 Entry = tuple[Key, int, "Request"]
-
-
-class _CopyTimes(dict[int, float]):
-    """Solo durations of copies, seconds, by bytes: each is computed once."""
-
-    def __init__(self, link: Link) -> None:
-        super().__init__()
-        self._link = link
-
-    def __missing__(self, size_bytes: int) -> float:
-        if len(self) >= _KEPT_TIMES:
-            self.clear()
-        found = self[size_bytes] = self._link.copy_s(size_bytes)
-        return found
 
 
 class QueuePolicy(Policy):
@@ -89,7 +73,7 @@ class QueuePolicy(Policy):
         """Whether anything depends on an estimate: one by one, whatever the deadline, needs none."""
         self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
         self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
-        self._copy_in_s, self._copy_out_s = _CopyTimes(profile.h2d), _CopyTimes(profile.d2h)
+        self._copy_in_s, self._copy_out_s = CopyTimes(profile.h2d), CopyTimes(profile.d2h)
         self._slots, self._one_gpu = setting.max_concurrency, setting.gpus == 1
         self._expected_s = nan
         """When the batch formed last is believed to be done."""
