@@ -72,6 +72,8 @@ class QueuePolicy(Policy):
         self._estimates = limit > 1 or self.drop is not DropMode.NEVER
         """Whether anything depends on an estimate: one by one, whatever the deadline, needs none."""
         self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
+        self._one_by_one = set(self._limit.values()) == {1}
+        """Whether every batch is the first request in the order of the keys, alone."""
         self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
         self._copy_in_s, self._copy_out_s = CopyTimes(profile.h2d), CopyTimes(profile.d2h)
         self._slots, self._one_gpu = setting.max_concurrency, setting.gpus == 1
@@ -99,21 +101,23 @@ class QueuePolicy(Policy):
         gpu, heads = view.least_loaded(), self._heads
         if gpu is None:
             return ()
-        # One request waits, the usual case at low load: the same in short, without a generator.
+        # One request waits, or one place is free: there is one decision, and it is taken without a generator.
+        last_place = self._one_gpu and gpu.free_places == 1
         if not self._estimates:
-            if len(heads) == 1:
-                return (_make_start(((heads.pop()[2],), gpu.id, nan)),)
+            if len(heads) == 1 or (last_place and heads):
+                return (_make_start(((heappop(heads)[2],), gpu.id, nan)),)
             return self._start_singles(view)
-        if len(heads) == 1:
-            request = heads[0][2]
+        if heads:
+            head, request = heads[0], heads[0][2]
             queue = self._queues[request.model]
-            if len(queue) == 1 and queue[0] is heads[0]:
+            single = len(heads) == len(queue) == 1 or (last_place and self._one_by_one)
+            if single and queue and queue[0] is head:
                 if gpu.in_flight >= self._slots and not self._one_gpu:
                     gpu = self._soonest(view)
                 alone_s = self._alone_finish_s(request, gpu, view.now_s)
                 if alone_s <= latest_finish_s(request.deadline_s):
-                    heads.pop()
-                    queue.pop()
+                    heappop(queue)
+                    self._advance(queue)
                     return (_make_start(((request,), gpu.id, alone_s)),)
         return self._start_batches(view)
 
