@@ -101,6 +101,7 @@ class Run:
         "on_arrival",
         "places",
         "policy",
+        "preempts",
         "recorder",
         "requests",
         "rounds",
@@ -155,6 +156,7 @@ class Run:
         self.copies_out, self.send_in, self.in_order = machine.copies_out, machine.send_in, machine.in_order
         self.gpu_by_id = {gpu.view.id: gpu for gpu in self.gpus}
         self.several_gpus = cluster.gpus > 1
+        self.preempts = machine.preemption is not None
         self.places = machine.slots + machine.prefetch
         self.service = machine.service
         self.largest = {name: len(sizes) - 1 for name, sizes in self.service.items()}
@@ -298,7 +300,7 @@ class Run:
         """Something changed: ask for decisions. If nothing waits there is nothing to decide, but on what runs."""
         if self.timer_went_off:
             self.timer_went_off = False
-        elif not self.waiting and self.machine.preemption is None:
+        elif not self.waiting and not self.preempts:
             return
         self.log.now_s = now_s
         if self.decided_s == now_s:

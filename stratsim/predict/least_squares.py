@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RecursiveLeastSquares", "dot"]
 
+_MANY = 256
+"""Parameters from which on numpy's own outer product is the faster one."""
+
 
 def dot(one: Sequence[float], other: Sequence[float]) -> float:
     """Return the inner product."""
@@ -176,7 +179,10 @@ class RecursiveLeastSquares:
         half, outer = self._half, self._outer
         np.multiply(image, sqrt(abs(scale)), half[0])
         # A product of two numbers does not depend on their order, to the last bit: P stays symmetric.
-        np.dot(half.T, half, outer)
+        if len(image) < _MANY:
+            np.dot(half.T, half, outer)
+        else:  # to the same bits: the BLAS is quicker to call, and slower to do this
+            np.multiply(half.T, half, outer)
         if scale >= 0.0:
             np.subtract(self.covariance, outer, self.covariance)
         else:

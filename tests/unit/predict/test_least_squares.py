@@ -161,7 +161,7 @@ def test_reset_keeps_the_weights():
     assert rls.covariance.tolist() == [[4.0]]
 
 
-@pytest.mark.parametrize("columns", [1, 3, 12, 47, 132])
+@pytest.mark.parametrize("columns", [1, 3, 12, 47, 132, 300])
 def test_an_outer_product_is_made_of_products(columns):
     """Whatever makes it sums nothing: to the last bit what it is elementwise, so P stays symmetric."""
     rls = RecursiveLeastSquares([0.0] * columns, 1.0)
