@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient, Workload
     from stratsim.rng import Streams
 
-__all__ = ["ClosedLoopState", "NoiseFactors", "OneAtATimeState", "open_loop"]
+__all__ = ["ClosedLoopState", "NoiseFactors", "OneAtATimeState", "Sender", "open_loop"]
 
 _CHUNK = 512
 
@@ -148,6 +148,10 @@ class OneAtATimeState:
         assert held is not None  # noqa: S101 (`replied` said so)
         deadline_s = now_s + (held.deadline_s - held.arrival_s)
         return held._replace(id=request_id, arrival_s=now_s, deadline_s=deadline_s)
+
+
+Sender = ClosedLoopState | OneAtATimeState
+"""A client that waits for replies."""
 
 
 class NoiseFactors:

@@ -22,8 +22,8 @@ import numpy as np
 
 from stratsim.device import LogNormal, network
 from stratsim.engine.arrivals import NoiseFactors
-from stratsim.engine.loop import simulate
 from stratsim.engine.merge import merged
+from stratsim.engine.simulation import simulate
 from stratsim.engine.worker import begin
 from stratsim.errors import SimulationError, SpecError
 from stratsim.model.truth import Transfers

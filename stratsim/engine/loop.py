@@ -18,39 +18,23 @@ An event for the end of a copy is scheduled only if something depends on it (`st
 from __future__ import annotations
 
 import time
-from functools import partial
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.device import (
-    CopyEngine,
-    Direction,
-    LogNormal,
-    PreemptableModel,
-    PrivateLinks,
-    device_memory,
-    execution_model,
-    host_links,
-    network,
-)
+from stratsim.device import LogNormal
 from stratsim.engine import legality
-from stratsim.engine.arrivals import ClosedLoopState, NoiseFactors, OneAtATimeState, open_loop
-from stratsim.engine.clock import Alarm, Clock, Order
-from stratsim.engine.copies import Copies
-from stratsim.engine.gpu import Gpu
-from stratsim.engine.host import Dispatcher, HostedCopies, HostedGpu
-from stratsim.engine.preemption import PreemptableGpu, check_preemption
-from stratsim.engine.recorder import Recorder
+from stratsim.engine.arrivals import NoiseFactors, open_loop
+from stratsim.engine.clients import Clients
+from stratsim.engine.clock import Alarm, Order
+from stratsim.engine.machine import Happenings, Machine
+from stratsim.engine.preemption import PreemptableGpu
 from stratsim.engine.result import Result
 from stratsim.engine.tables import load_table, make_tables, pause_table
-from stratsim.engine.weights import Loader
-from stratsim.errors import OutsideProfileError, PolicyError, SimulationError, SpecError, suggest
-from stratsim.model.cluster import Cluster
-from stratsim.model.truth import Transfers
+from stratsim.errors import PolicyError, SimulationError
 from stratsim.policy.base import Drop, DropMode, Resume, SetTimer, Setting, Start, Suspend, Wake
-from stratsim.policy.view import GpuView, InFlight, View
+from stratsim.policy.view import InFlight
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
@@ -58,18 +42,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from stratsim.device import Fabric, Noise
+    from stratsim.device import Noise
+    from stratsim.engine.arrivals import Sender
     from stratsim.engine.clock import Fired
-    from stratsim.model.preemption import Preemption
+    from stratsim.engine.gpu import Gpu
+    from stratsim.engine.host import HostedGpu
+    from stratsim.model.cluster import Cluster
     from stratsim.model.profile import Profile
     from stratsim.model.request import Priority, Request
-    from stratsim.model.truth import Host
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
-    Sender = ClosedLoopState | OneAtATimeState
-
-__all__ = ["client_streams", "simulate"]
+__all__ = ["Run"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
@@ -78,136 +62,53 @@ _SILENT: float = Start._field_defaults["expected_s"]
 _NONE_LEFT: tuple[float, Any] = (inf, None)
 
 
-def simulate(
-    workload: Workload,
-    profile: Profile,
-    policy: Policy,
-    *,
-    cluster: Cluster | None = None,
-    max_batch: int = 8,
-    drop: DropMode = DropMode.INFEASIBLE,
-    seed: int = 0,
-    noise: Noise | None = None,
-    factors: NDArray[np.float64] | None = None,
-    name: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Result:
-    """Replay a workload through a policy until every request is answered, dropped or stuck.
-
-    A pure function of its arguments: equal arguments give equal results, whatever ran before in this process.
-
-    Args:
-        workload: What arrives.
-        profile: The hardware.
-        policy: Its `prepare` is called; afterwards it may be used for another run.
-        cluster: GPUs, slots, device model, links; one GPU by default.
-        max_batch: Largest batch size that a policy without its own limit forms; larger than a model's largest measured
-            one means that one.
-        drop: When a policy without a rule of its own gives requests up.
-        seed: Of all random streams.
-        noise: Run-to-run variation of execution times; by default log-normal with the profile's `noise_cv`.
-        factors: By request, what such noise comes to, where that has been drawn already: shape (n,).
-        name: What to call the policy in results; its class's name by default.
-        progress: Called now and then with (requests arrived, requests in all; 0 when not known).
-
-    Raises:
-        SpecError: an argument is out of range.
-        OutsideProfileError: the workload asks for a model that the profile lacks.
-        PolicyError: the policy failed, or took an illegal decision.
-        SimulationError: time does not advance.
-    """
-    if max_batch < 1:
-        raise SpecError(f"max_batch must be at least 1, got {max_batch}")
-    _check_models(workload, profile)
-    if factors is not None and (workload.waits_for_replies or factors.shape != (len(workload),)):
-        raise SpecError("factors must be one per request, and nobody may wait for replies: requests are not known then")
-    run = _Run(
-        name or type(policy).__name__,
-        workload,
-        profile,
-        policy,
-        cluster or Cluster(),
-        max_batch,
-        drop,
-        seed,
-        noise,
-        factors,
-    )
-    return run.go(progress)
-
-
-def _check_models(workload: Workload, profile: Profile) -> None:
-    known = profile.observable.models
-    for model in sorted(_models(workload) - known.keys()):
-        raise OutsideProfileError(f"profile {profile.name!r} has no model {model!r}; {suggest(model, known)}")
-
-
-def _models(workload: Workload) -> set[str]:
-    """Return the models that may be asked for."""
-    used = {workload.models[code] for code in np.unique(workload.model).tolist()}
-    return used | {client.model for client in workload.closed_loop}
-
-
 def _latest(times_s: ArrayLike) -> float:
     """Return the largest of some times, 0 if there is none; NaN: has not happened."""
     return float(np.fmax.reduce(np.asarray(times_s), initial=0.0))
 
 
-def client_streams(workload: Workload) -> int:
-    """Return how many streams there are if every client has one, and so has every model used by no client."""
-    nameless = workload.model[workload.client < 0]
-    return max(len(workload.client_names) + len(workload.closed_loop) + len(np.unique(nameless)), 1)
+class Run:
+    """One run's state, on a `Machine`. Nothing outlives it.
 
-
-class _Run:
-    """One run's state. Nothing outlives it."""
+    Args:
+        name: What to call the policy.
+        others: As for `stratsim.engine.simulate`.
+    """
 
     # Past 30 attributes CPython gives up its fast instance dicts; slots are fast however many there are.
     __slots__ = (
         "alone",
         "arrivals",
-        "asked_by",
         "batch_of",
         "batches",
-        "clients_wait",
+        "clients",
         "clock",
-        "closed",
         "copies",
         "copies_out",
-        "copy_engines",
         "decide",
         "decided_s",
         "expected_s",
         "factors",
         "gpu_by_id",
         "gpus",
-        "host",
         "in_order",
-        "kernels",
         "largest",
-        "links",
         "loaders",
         "log",
-        "memory",
-        "model",
+        "machine",
         "name",
         "noise",
         "on_arrival",
-        "one_at_a_time",
         "places",
         "policy",
-        "preemption",
         "recorder",
         "requests",
         "rounds",
         "send_in",
         "service",
         "several_gpus",
-        "slots",
         "solo_s",
-        "streams",
         "suspended",
-        "thinking",
         "timer_went_off",
         "upcoming",
         "view",
@@ -233,123 +134,55 @@ class _Run:
         noise: Noise | None,
         factors: NDArray[np.float64] | None,
     ) -> None:
-        hardware = profile.for_hardware(_models(workload))
-        streams = Streams(seed)
+        self.name = name
         self.workload = workload
         self.policy = policy
-        self.name = name
-        slots, prefetch = cluster.max_concurrency, cluster.prefetch
-        slot_per_client = getattr(policy, "slot_per_client", False)
-        if slot_per_client:
-            slots, prefetch = client_streams(workload), 0
-        self.model = execution_model(cluster.device_model or profile.default_device_model, hardware, slots)
-        self.slots = min(slots, self.model.max_concurrency or slots)
-        self.preemption: Preemption | None = getattr(policy, "preemption", None)
-        self.suspended = 0
-        """Batches that are suspended, on all GPUs."""
-        self.streams = streams
-        if slot_per_client:
-            prefetch = slots - self.slots  # where the device model has fewer slots, inputs still come as they like
-        self.clock = Clock()
-        self.noise = NoiseFactors(workload, noise or LogNormal(hardware.noise_cv), streams, factors)
-        self.factors = self.noise.factors
-        memories = [device_memory(cluster, hardware, _models(workload)) for _ in range(cluster.gpus)]
-        self.memory = memories[0]
-        """Of any GPU; None if the weights of all models are always there."""
-        host = hardware.truth.host
-        self.host: Host | None = host if host is not None and host.adds else None
-        """What the host's software adds; None: nothing."""
-        if self.preemption is not None:
-            check_preemption(self.preemption, self.model, hardware, self.memory)
-            if self.host is not None:
-                raise SpecError(
-                    f"profile {hardware.name!r} has overheads of the host (truth.host): with them no policy can preempt"
-                )
-        self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
-        self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
-        self.wakes_on_stop = Wake.STOP in policy.wakes
-        transfers = hardware.truth.transfers or Transfers()
-        self.copy_engines = transfers.engines if transfers.chunk_bytes is None else None
-        links: PrivateLinks | Fabric[Any] | None = None
-        if cluster.transfers:
-            tree = network(cluster, hardware.pcie, transfers)
-            links = host_links(tree, transfers, in_time=self.model.heeds_copies)
-        self.links = links if isinstance(links, PrivateLinks) else None
-        self.clients_wait = workload.waits_for_replies
-        # Whether the ends of copy-outs must happen in time: somebody waits for them, or their links are shared.
-        self.copies_out = self.wakes_on_reply or self.clients_wait or (links is not None and self.links is None)
-        if self.host is not None and self.host.collect_s:  # or begin later than the device alone would have it
-            self.copies_out = True
-        self.recorder = Recorder(
-            len(workload), waits_for_replies=self.clients_wait, gpus=cluster.gpus, outputs=self.copies_out
-        )
-        self.log = self.recorder.log
-        self.solo_s, self.expected_s = self.recorder.solo_s, self.recorder.expected_s
-        resident = () if self.memory else profile.observable.models
-        self.view = View(cluster.gpus, self.slots + prefetch, self.log, resident)
-        self.log.notice_s = 0.0 if self.host is None else self.host.notice_s
-        make_copies = Copies if self.host is None else partial(HostedCopies, self.host)
-        self.copies = make_copies(
-            self.clock,
-            links,
-            self.log,
-            self._finish,
-            wakes_on_input=self.wakes_on_copy_in,
-            wakes_on_reply=self.wakes_on_reply,
-        )
-        self.send_in = (self.copies if self.host is None else Dispatcher(self.host, self.clock, self.copies)).copy_in
-        self.gpus = [self._gpu(view) for view in self.view.gpus]
-        self.loaders = [
-            Loader(gpu, memory, self.copies, self.recorder)
-            for gpu, memory in zip(self.gpus, memories, strict=True)
-            if memory is not None
-        ]
-        self.copies.attach(self.gpus, self.loaders, tell_rates=self.model.heeds_copies and links is not None)
-        # Whether inputs get to a GPU in the order of dispatch, at a time that is known then. A batch without input
-        # overtakes those that copy, one whose weights are there may overtake one whose are not.
-        all_copy = bool(workload.bytes_in.all()) and all(client.bytes_in for client in workload.closed_loop)
-        # What may be suspended meanwhile must not get a slot ahead of time, and where the host takes its time all is
-        # an event.
-        ahead = self.preemption is None and self.host is None and not self.loaders
-        self.in_order = ahead and (links is None or (self.links is not None and all_copy))
-        # By model and batch size: solo latency, and what a batch brings to the execution model.
-        self.service = {
-            name: [(latency_s, self.model.work(name, size)) for size, latency_s in enumerate(entry.latency_s)]
-            for name, entry in hardware.models.items()
-        }
-        self.kernels = {name: entry.kernels for name, entry in hardware.models.items()}
-        self.largest = {name: len(sizes) - 1 for name, sizes in self.service.items()}
-        self.alone = {name: sizes[1] for name, sizes in self.service.items()}
-        self.gpu_by_id = {gpu.view.id: gpu for gpu in self.gpus}
-        self.places = self.slots + prefetch
-        self.several_gpus = cluster.gpus > 1
-        self.batch_of = self.recorder.batch_of
-        self.waiting = self.view._waiting
-        self.batches = 0
-        self.timer_went_off = False
-        self.rounds = 0
-        self.decided_s = -inf
-        self.closed = [ClosedLoopState(spec) for spec in workload.closed_loop]
-        self.one_at_a_time = {spec.id: OneAtATimeState(spec) for spec in workload.one_at_a_time}
-        self.asked_by: dict[int, Sender] = {}
-        self.thinking = 0
-        """Clients whose next request is scheduled."""
+        streams = Streams(seed)
+        told = Happenings(self._on_execution, self._on_preemptable, self._on_hosted, self._told, self._finish)
+        self.machine = machine = Machine(workload, profile, policy, cluster, streams, told)
+        self.noise = NoiseFactors(workload, noise or LogNormal(machine.hardware.noise_cv), streams, factors)
+        self.clients = Clients(workload, machine.clock, self._send) if workload.waits_for_replies else None
         self.on_arrival = policy.on_arrival
         self.decide = policy.decide
+        self.wakes_on_arrival = Wake.ARRIVAL in policy.wakes
+        self.wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
+        self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
+        self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
+        self.wakes_on_stop = Wake.STOP in policy.wakes
+        # What events need is here as well: one step less to it, each time.
+        self.clock, self.view, self.recorder = machine.clock, machine.view, machine.recorder
+        self.gpus, self.loaders, self.copies = machine.gpus, machine.loaders, machine.copies
+        self.copies_out, self.send_in, self.in_order = machine.copies_out, machine.send_in, machine.in_order
+        self.gpu_by_id = {gpu.view.id: gpu for gpu in self.gpus}
+        self.several_gpus = cluster.gpus > 1
+        self.places = machine.slots + machine.prefetch
+        self.service = machine.service
+        self.largest = {name: len(sizes) - 1 for name, sizes in self.service.items()}
+        self.alone = {name: sizes[1] for name, sizes in self.service.items()}
+        self.factors = self.noise.factors
+        self.log = self.recorder.log
+        self.batch_of = self.recorder.batch_of
+        self.solo_s, self.expected_s = self.recorder.solo_s, self.recorder.expected_s
+        self.waiting = self.view._waiting
         self.upcoming: Request
         """The next to arrive; None at infinity."""
         self.arrivals = 0
-        self.wakes_on_arrival = Wake.ARRIVAL in policy.wakes
-        self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
+        """Requests that have arrived, where that is not known before."""
+        self.batches = 0
+        self.suspended = 0
+        """Batches that are suspended, on all GPUs."""
+        self.timer_went_off = False
+        self.rounds = 0
+        self.decided_s = -inf
         setting = Setting(
             profile=profile.for_scheduler(cluster.solo_links(profile.observable.pcie)),
             gpus=cluster.gpus,
-            max_concurrency=self.slots,
-            prefetch=prefetch,
+            max_concurrency=machine.slots,
+            prefetch=machine.prefetch,
             max_batch=max_batch,
             drop=drop,
             streams=streams.child("policy"),
-            memory_bytes=self.memory.capacity_bytes if self.memory else None,
+            memory_bytes=machine.memory.capacity_bytes if machine.memory else None,
         )
         self._guarded(policy.prepare, setting)
 
@@ -358,20 +191,20 @@ class _Run:
         began = time.perf_counter()
         self.requests = open_loop(self.workload, progress)
         first_s, self.upcoming = next(self.requests, _NONE_LEFT)
-        for client in self.closed:
-            self._schedule_client(client, client.first_s)
+        if self.clients is not None:
+            self.clients.start()
         self.clock.run_merged(
             first_s,
-            self._on_due if self.clients_wait else self._on_arrivals,
+            self._on_arrivals if self.clients is None else self._on_due,
             self._at_instant_end,
             # What is held back must not be heard of, so that arrivals beside it announce themselves.
-            announce_arrivals=self.wakes_on_arrival and not self.one_at_a_time,
+            announce_arrivals=self.wakes_on_arrival and not (self.clients and self.clients.one_at_a_time),
         )
         if self.suspended:
             raise self._illegal(f"left {self.suspended} batches suspended for ever", None)
-        events = self.clock.scheduled + len(self.workload)
+        machine, events = self.machine, self.clock.scheduled + len(self.workload)
         del self.factors, self.noise  # room for the tables
-        requests, batches, clients = make_tables(self.recorder, self.workload, self.batches, self.links)
+        requests, batches, clients = make_tables(self.recorder, self.workload, self.batches, machine.links)
         last_s = [_latest(times) for times in (requests.arrival_s, requests.finish_s, requests.dropped_s)]
         result = Result(
             policy=self.name,
@@ -381,77 +214,32 @@ class _Run:
             clients=clients,
             reasons=tuple(self.recorder.reasons),
             gpus=len(self.gpus),
-            max_concurrency=self.slots,
-            copy_engines=self.copy_engines,
-            loads=load_table(self.recorder, batches, self.memory, self.workload.models) if self.memory else None,
-            pauses=pause_table(self.recorder) if self.preemption is not None else None,
+            max_concurrency=machine.slots,
+            copy_engines=machine.copy_engines,
+            loads=load_table(self.recorder, batches, machine.memory, self.workload.models) if machine.memory else None,
+            pauses=pause_table(self.recorder) if machine.preemption is not None else None,
             events=events,
             start_s=float(requests.arrival_s[0]) if len(requests) else 0.0,
             end_s=max(last_s),
             wall_s=time.perf_counter() - began,
             notes=self._notes(),
         )
-        # Alarms refer to this object, and it to them. Left so, its buffers would live until the next full collection.
-        for gpu in self.gpus:
-            gpu.detach()
-        self.copies.detach()
+        machine.detach()
         del self.send_in
-        self.loaders = []
+        self.loaders, self.clients = [], None
         return result
 
     def _notes(self) -> tuple[str, ...]:
         notes = []
         if self.waiting:
             notes.append(f"policy {self.name!r} left {len(self.waiting)} requests waiting for ever: unfinished")
-        given_up = [f"{client.id} {client.given_up}" for client in self.one_at_a_time.values() if client.given_up]
+        given_up = self.clients.given_up if self.clients is not None else []
         if given_up:
             notes.append(
                 f"policy {self.name!r}: clients gave up requests that their next, or their end, overtook: "
                 + ", ".join(given_up)
             )
         return tuple(notes)
-
-    # Set-up ----------------------------------------------------------------------------------------------------------
-
-    def _gpu(self, view: GpuView) -> Gpu:
-        if self.links is not None:
-            engines = [self.links.engine(view.id, direction) for direction in Direction]
-        else:  # no link, or one that all share: nothing, or what has no bytes, is copied at once
-            engines = [CopyEngine(0.0, inf) for _ in Direction]
-        on_alarm = self._on_execution if self.preemption is None else self._on_preemptable
-        if self.host is not None:
-            on_alarm = self._on_hosted
-        parts: tuple[Any, ...] = (
-            view,
-            self.model,
-            self.slots,
-            lambda gpu: self._alarm(Order.DEVICE, on_alarm, gpu),
-            self.log.execution_start_s,
-            *engines,
-        )
-        if self.host is not None:
-            return HostedGpu(*parts, host=self.host, clock=self.clock, told=self._told)
-        if self.preemption is None:
-            return Gpu(*parts)
-        return PreemptableGpu(
-            *parts,
-            model=cast("PreemptableModel", self.model),
-            mechanism=self.preemption,
-            kernels=partial(self._kernels, view),
-            draw=partial(self._draw, view),
-            recorder=self.recorder,
-        )
-
-    def _kernels(self, view: GpuView, batch_id: int) -> int:
-        """Return how many kernels a batch has."""
-        kernels = self.kernels[view._requests(batch_id)[0].model]
-        assert kernels is not None  # noqa: S101 (checked before the run)
-        return kernels.count
-
-    def _draw(self, view: GpuView, batch_id: int, stops: int) -> float:
-        """Return the draw that belongs to a stop of a batch, whatever else is drawn."""
-        lead = min([request.id for request in view._requests(batch_id)])
-        return self.streams.uniform("preemption", str(lead), str(stops))
 
     def _alarm(self, order: Order, callback: Callable[[Fired], bool], owner: Any = None) -> Alarm:
         return Alarm(self.clock, order, callback, owner)
@@ -475,45 +263,34 @@ class _Run:
     def _on_due(self, now_s: float) -> float:
         """Do what `_on_arrivals` does in a run in which clients wait for replies: not all that is due is sent."""
         self.log.now_s = now_s
-        before = self.arrivals
+        clients, before = self.clients, self.arrivals
+        assert clients is not None  # noqa: S101 (nobody else calls this)
         at_s, request = now_s, self.upcoming
         while at_s <= now_s:
-            client = self.one_at_a_time.get(request.client) if request.client is not None else None
+            client = clients.one_at_a_time.get(request.client) if request.client is not None else None
             if client is None or client.due(request):
                 self._admit(request._replace(id=self.arrivals), client)
             at_s, request = next(self.requests, _NONE_LEFT)
         self.upcoming = request
-        if self.one_at_a_time and self.wakes_on_arrival and self.arrivals > before:
+        if clients.one_at_a_time and self.wakes_on_arrival and self.arrivals > before:
             self._alarm(Order.CLIENT, self._on_input).arm(now_s)
         return at_s
 
     def _admit(self, request: Request, client: Sender | None) -> None:
         """Admit a request that was not known before the run; ids follow the order of arrival."""
-        if client is not None:
-            self.asked_by[request.id] = client
+        if client is not None and self.clients is not None:
+            self.clients.asked_by[request.id] = client
         self.arrivals += 1
         self.recorder.arrive(request)
         self.noise.arrived(request)
         self.waiting[request.id] = request
         self._guarded(self.on_arrival, request, self.view)
 
-    def _schedule_client(self, client: Sender, at_s: float) -> None:
-        if at_s < inf:
-            self.thinking += 1
-            self._alarm(Order.CLIENT, self._on_client, client).arm(at_s)
-
-    def _on_client(self, event: Fired) -> bool:
-        client: Sender = event.owner
-        self.thinking -= 1
+    def _send(self, client: Sender) -> bool:
+        """Admit what a client sends now."""
         self.log.now_s = now_s = self.clock._now
         self._admit(client.send(self.arrivals, now_s), client)
         return self.wakes_on_arrival
-
-    def _reply(self, request: Request) -> None:
-        """Tell the client that waits for the reply to `request`, if one does."""
-        client = self.asked_by.pop(request.id, None)
-        if client is not None:
-            self._schedule_client(client, client.replied(self.clock._now))
 
     # Decisions -------------------------------------------------------------------------------------------------------
 
@@ -521,7 +298,7 @@ class _Run:
         """Something changed: ask for decisions. If nothing waits there is nothing to decide, but on what runs."""
         if self.timer_went_off:
             self.timer_went_off = False
-        elif not self.waiting and self.preemption is None:
+        elif not self.waiting and self.machine.preemption is None:
             return
         self.log.now_s = now_s
         if self.decided_s == now_s:
@@ -593,7 +370,7 @@ class _Run:
 
     def _over(self) -> bool:
         """Whether nothing is left that a policy could decide on: its timers alone must not keep the run alive."""
-        if self.waiting or self.upcoming is not None or self.asked_by or self.thinking or self.suspended:
+        if self.waiting or self.upcoming is not None or self.suspended or (self.clients and self.clients.active):
             return False
         return not any(gpu.view._batches for gpu in self.gpus)
 
@@ -661,8 +438,8 @@ class _Run:
         if self.waiting.pop(request.id, None) is not request:
             raise self._illegal(legality.not_waiting(request), decision)
         self.recorder.drop(request, now_s, decision.reason)
-        if self.clients_wait:
-            self._reply(request)
+        if self.clients is not None:
+            self.clients.reply(request)
 
     def _on_timer(self, _event: Fired) -> bool:
         self.timer_went_off = True
@@ -677,9 +454,9 @@ class _Run:
         """A batch's outputs are on the host since `now_s`, and the host knows it now."""
         self.log.copy_out_start_s[batch.id] = start_s
         self.log.copy_out_end_s[batch.id] = now_s
-        if self.clients_wait:
+        if self.clients is not None:
             for request in batch.requests:
-                self._reply(request)
+                self.clients.reply(request)
         if self.wakes_on_reply:
             self.log.now_s = self.clock._now  # later than the copy's end where the host takes its time to notice
             self._guarded(self.policy.on_done, batch, self.view)

@@ -1,9 +1,10 @@
 """Makes the live runs of a grid, and what they need: load 1, the overheads of the host, the arrivals.
 
-    OUT/profile.json          the profile that policies believe in
+    OUT/profile.json          the profile that the grid names
     OUT/saturation/           the burst that measures load 1
-    OUT/calibration/          the run that measures the overheads; with them in it:
-    OUT/calibrated.json       the profile that the simulator takes
+    OUT/alone/                the run that measures how long executions take where they are served
+    OUT/calibration/          the run that measures the overheads; with both in it:
+    OUT/calibrated.json       the profile that policies, live and simulated, believe in, and the simulator takes
     OUT/traces/               arrivals, one file per load
     OUT/runs/load-0.7/r1/     all policies, one after the other
     OUT/fidelity.json         which runs belong to which cell
@@ -22,14 +23,17 @@ import numpy as np
 
 from stratsim.errors import OutputError, SpecError, StratsimError
 from stratsim.experiment.saturation import equal_mix
+from stratsim.experiment.spec import make_spec
 from stratsim.experiment.store import write_text
 from stratsim.fidelity.executor import Order
 from stratsim.fidelity.overheads import calibrated
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import CALIBRATED, GRID
+from stratsim.fidelity.served import with_served
 from stratsim.fidelity.spec import Grid, make_grid
 from stratsim.model.codec import load_profile
 from stratsim.model.request import Priority
+from stratsim.model.workload import Workload
 from stratsim.model.write import write_profile
 from stratsim.rng import Streams
 from stratsim.trace.generate import Poisson, generate
@@ -40,12 +44,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stratsim.fidelity.executor import Executor
-    from stratsim.model.workload import Workload
+    from stratsim.model.profile import Profile
 
 __all__ = ["Campaign", "run_grid", "steady_rate"]
 
 _LEAST = 200
 """Requests of the burst at least."""
+_SPACING = 1.25
+"""Time from one batch that is to execute alone to the next, in multiples of the first one's latency."""
 _EDGES = (0.1, 0.9)
 """Between these quantiles of the answers the rate is measured: the start has no batches under way, the end too few."""
 
@@ -120,8 +126,10 @@ class Campaign:
         self._claim()
         self.profile = load_profile(self._profile_file)
         self.rate_per_s = self._saturation()
-        if self.grid.calibrate and not (self.out / CALIBRATED).exists():
-            self._calibrate()
+        if self.grid.calibrate:
+            if not (self.out / CALIBRATED).exists():
+                self._calibrate()
+            self._profile_file = self.out / CALIBRATED
         for load in self.grid.loads:
             self._trace(f"load-{load:g}", self._arrivals(load, f"load-{load:g}"))
         cells = [
@@ -205,16 +213,62 @@ class Campaign:
         return steady_rate(run.result.requests.finish_s)
 
     def _calibrate(self) -> None:
+        profile = self._served(self.profile) if self.grid.served else self.profile
         folder = self.out / "calibration"
         if not folder.is_dir():
             self._say("measuring the overheads of the host")
             self._trace("calibration", self._arrivals(self.grid.calibration_load, "calibration"))
             self._live("calibration", "calibration", ("fifo",))
         (run,) = read_runs(folder)
-        profile, _ = calibrated(self.profile, run)
+        profile, _ = calibrated(profile, run)
         write_profile(profile, self.out / CALIBRATED, overwrite=True)
 
+    def _served(self, profile: Profile) -> Profile:
+        """Return the profile with latencies as they are served: each model at each batch size, one batch at a time."""
+        folder = self.out / "alone"
+        if not folder.is_dir():
+            requests = self._one_by_one()
+            self._say(f"measuring executions where they are served: {requests.arrival_s[-1] / 60:.1f} minutes")
+            self._trace("alone", requests)
+            self._live("alone", "alone", ("fifo(drop=never)",))
+        (run,) = read_runs(folder)
+        made, rows = with_served(profile, run)
+        for row in rows:
+            if row.mean_s is not None and row.drift is not None:
+                self._say(
+                    f"{row.model}, batch {row.size}: {row.mean_s * 1e3:.4g} ms served, {row.profile_s * 1e3:.4g} ms in "
+                    f"the profile ({row.mean_s / row.profile_s - 1.0:+.1%}); drift {row.drift:+.1%}"
+                )
+        return made
+
     # Arrivals
+
+    def _one_by_one(self) -> Workload:
+        """Return groups of requests that arrive together and make a batch each, in random order.
+
+        The next group comes after a quarter more than the last one's latency, by the profile: to an idle device, unless
+        that is much slower.
+        """
+        grid, known = self.grid, self.profile.for_scheduler()
+        most = make_spec(grid.settings).max_batch
+        mix = equal_mix(self.profile, grid.workload.models.mix)
+        kinds = [(n, s) for n in mix for s in self.profile.observable.models[n].latency_s if s <= most]
+        order = Streams(grid.seed).get("fidelity", "alone").permutation(np.repeat(np.arange(len(kinds)), grid.served))
+        sizes = np.array([kinds[kind][1] for kind in order])
+        spans_s = np.array([_SPACING * known.end_to_end_s(*kinds[kind]) for kind in order])
+        names = tuple(dict.fromkeys(name for name, _ in kinds))
+        models = [known.models[kinds[kind][0]] for kind in order]
+        count = int(sizes.sum())
+        return Workload(
+            models=names,
+            arrival_s=np.repeat(np.cumsum(spans_s) - spans_s, sizes),
+            model=np.repeat([names.index(kinds[kind][0]) for kind in order], sizes).astype(np.int32),
+            priority=np.full(count, Priority.LOW, np.int8),
+            deadline_s=np.full(count, np.inf),
+            bytes_in=np.repeat([model.bytes_in for model in models], sizes),
+            bytes_out=np.repeat([model.bytes_out for model in models], sizes),
+            client=np.full(count, -1, np.int32),
+        )
 
     def _arrivals(self, load: float, name: str) -> Workload:
         rate = load * self.rate_per_s

@@ -48,6 +48,9 @@ _ELSEWHERE = (
 )
 """Settings of a run that a grid sets in another way."""
 
+_LEAST_SERVED = 20
+"""Fewer executions are no measurement."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -64,6 +67,8 @@ class Grid:
         warmup_s: What arrives before is not counted, seconds.
         saturation_s: Length of the burst that measures load 1, seconds, as the profile would have it.
         calibrate: Whether to measure the host's overheads first, in a run of its own.
+        served: Executions of each model at each batch size in another run, that measures how long they take where they
+            are served; 0 leaves the profile's latencies. With `calibrate` only.
         calibration_load: Load of that run: some batches must find a slot, and others wait for one.
         seed: Of the arrivals, and of whatever policies draw.
         dtype: Data type of the models; the server's choice by default.
@@ -83,6 +88,7 @@ class Grid:
     warmup_s: float = 1.0
     saturation_s: float = 10.0
     calibrate: bool = True
+    served: int = 30
     calibration_load: float = 0.5
     seed: int = 1
     dtype: str | None = None
@@ -98,6 +104,8 @@ class Grid:
             raise SpecError("a policy or a load is listed twice")
         if self.repeats < 1:
             raise SpecError(f"repeats must be at least 1, got {self.repeats}")
+        if self.served and self.served < _LEAST_SERVED:
+            raise SpecError(f"served must be 0 or at least {_LEAST_SERVED}, got {self.served}")
         named = {"seconds": self.seconds, "saturation_s": self.saturation_s, "calibration_load": self.calibration_load}
         for name, value in (*named.items(), *(("loads", load) for load in self.loads)):
             if not 0 < value < math.inf:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.engine.loop import client_streams
+from stratsim.engine.machine import client_streams
 from stratsim.errors import ServerError, SpecError
 from stratsim.experiment.run import Outcome
 from stratsim.export import invariants, summarize

@@ -72,6 +72,7 @@ class LeastSlack(AwareEdf):
         """Forget everything and take over the run's setting."""
         super().prepare(setting)
         self._estimates = True  # the order itself depends on them
+        self._one_by_one = False  # and it is another one at each decision
         self._queues = {name: [] for name in setting.profile.models}
 
     def key(self, request: Request) -> tuple[float, ...]:

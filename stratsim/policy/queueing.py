@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, ClassVar
 from stratsim.errors import SpecError
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import Decision, Drop, DropMode, Policy, Setting, Start, Wake
+from stratsim.policy.copy_times import CopyTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from stratsim.model.profile import Link
     from stratsim.model.request import Request
     from stratsim.policy.view import GpuView, InFlight, View
 
@@ -28,24 +28,8 @@ __all__ = ["Edf", "Fifo", "PriorityEdf", "PriorityFifo", "QueuePolicy"]
 _make_start = partial(tuple.__new__, Start)
 """What `Start(...)` does, without a Python frame."""
 
-_KEPT_TIMES = 65_536
-
 Key = tuple[float, ...]
 Entry = tuple[Key, int, "Request"]
-
-
-class _CopyTimes(dict[int, float]):
-    """Solo durations of copies, seconds, by bytes: each is computed once."""
-
-    def __init__(self, link: Link) -> None:
-        super().__init__()
-        self._link = link
-
-    def __missing__(self, size_bytes: int) -> float:
-        if len(self) >= _KEPT_TIMES:
-            self.clear()
-        found = self[size_bytes] = self._link.copy_s(size_bytes)
-        return found
 
 
 class QueuePolicy(Policy):
@@ -88,8 +72,10 @@ class QueuePolicy(Policy):
         self._estimates = limit > 1 or self.drop is not DropMode.NEVER
         """Whether anything depends on an estimate: one by one, whatever the deadline, needs none."""
         self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
+        self._one_by_one = set(self._limit.values()) == {1}
+        """Whether every batch is the first request in the order of the keys, alone."""
         self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
-        self._copy_in_s, self._copy_out_s = _CopyTimes(profile.h2d), _CopyTimes(profile.d2h)
+        self._copy_in_s, self._copy_out_s = CopyTimes(profile.h2d), CopyTimes(profile.d2h)
         self._slots, self._one_gpu = setting.max_concurrency, setting.gpus == 1
         self._expected_s = nan
         """When the batch formed last is believed to be done."""
@@ -115,21 +101,23 @@ class QueuePolicy(Policy):
         gpu, heads = view.least_loaded(), self._heads
         if gpu is None:
             return ()
-        # One request waits, the usual case at low load: the same in short, without a generator.
+        # One request waits, or one place is free: there is one decision, and it is taken without a generator.
+        last_place = self._one_gpu and gpu.free_places == 1
         if not self._estimates:
-            if len(heads) == 1:
-                return (_make_start(((heads.pop()[2],), gpu.id, nan)),)
+            if len(heads) == 1 or (last_place and heads):
+                return (_make_start(((heappop(heads)[2],), gpu.id, nan)),)
             return self._start_singles(view)
-        if len(heads) == 1:
-            request = heads[0][2]
+        if heads:
+            head, request = heads[0], heads[0][2]
             queue = self._queues[request.model]
-            if len(queue) == 1 and queue[0] is heads[0]:
+            single = len(heads) == len(queue) == 1 or (last_place and self._one_by_one)
+            if single and queue and queue[0] is head:
                 if gpu.in_flight >= self._slots and not self._one_gpu:
                     gpu = self._soonest(view)
                 alone_s = self._alone_finish_s(request, gpu, view.now_s)
                 if alone_s <= latest_finish_s(request.deadline_s):
-                    heads.pop()
-                    queue.pop()
+                    heappop(queue)
+                    self._advance(queue)
                     return (_make_start(((request,), gpu.id, alone_s)),)
         return self._start_batches(view)
 

@@ -125,7 +125,7 @@ def device(monkeypatch):
 
     def serve(inputs, target, *, keeper, say):
         device.append(target.device)
-        if device.fails and len(device) > 2:
+        if device.fails and len(device) > 3:
             raise ServerError("the device is gone")
         results = [run_policy(inputs, call) for call in inputs.policies]
         summaries = tuple(summarize(result) for result in results)
@@ -139,7 +139,7 @@ def device(monkeypatch):
 def test_run_a_grid(call, write, device, here):
     ran = call("fidelity", "run", write("grid.toml", GRID), "--out", "grid")
     assert ran.status == 0, ran
-    assert device == ["cpu"] * 6
+    assert device == ["cpu"] * 7
     assert "load 0.8, repeat 2 of 2: edf, fifo" in ran.err
     report = json.loads((here / "grid" / "report.json").read_text())
     assert [(cell["load"], cell["policy"], cell["repeats"]) for cell in report["cells"]] == [
@@ -149,7 +149,7 @@ def test_run_a_grid(call, write, device, here):
     assert (here / "grid" / "figures" / "fidelity-cdf.png").is_file()
     assert call("fidelity", "grid", "--json").document["cells"] == report["cells"]
     again = call("fidelity", "run", "grid.toml", "--out", "grid", "--json", "--quiet")
-    assert (again.status, again.err, len(device)) == (0, "", 6)
+    assert (again.status, again.err, len(device)) == (0, "", 7)
     assert again.document["cells"] == report["cells"]
 
 
@@ -175,6 +175,16 @@ def test_a_failing_device_leaves_what_there_is(call, write, device):
     assert "none of its runs has been made yet" in call("fidelity", "grid").err
     device.fails = False
     assert call("fidelity", "run", "grid.toml", "--out", "grid", "--quiet").status == 0
+
+
+def test_calibrate_takes_latencies_as_they_are_served(served, call, here):
+    ran = call("replay", "--limit", 1000, "--policy", "fifo", "--out", "one", "--quiet", "--load", 0.2)
+    assert ran.status == 0
+    ran = call("fidelity", "calibrate", "one", "--latencies", "--out", "served.json")
+    assert ran.status == 0, ran
+    assert "served ms" in ran.out
+    origins = [entry for name, entry in load_profile(here / "served.json").provenance.items() if "latency_s" in name]
+    assert any("live run one of 'fifo'" in entry.source and entry.kind == "measured" for entry in origins)
 
 
 def test_results_are_left_as_they_were(served, call, here):

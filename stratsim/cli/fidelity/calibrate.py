@@ -12,6 +12,7 @@ __all__ = ["calibrate"]
 _EXAMPLES = """\b
 Examples:
   stratsim fidelity calibrate results/calibration --profile my-gpu.json --out my-gpu-calibrated.json
+  stratsim fidelity calibrate results/alone --profile my-gpu.json --latencies --out my-gpu-served.json
   stratsim fidelity results/live --profile my-gpu-calibrated.json
 """
 
@@ -20,16 +21,21 @@ Examples:
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--profile", metavar="NAME|FILE", help="The device's profile. [default: the run's own]")
 @click.option("--out", metavar="FILE", required=True, type=click.Path(path_type=Path), help="Where the profile goes.")
+@click.option("--latencies", is_flag=True, help="Take latencies and their variation, of batches that executed alone.")
 @click.option("--overwrite", is_flag=True, help="Replace an older file.")
-def calibrate(directory: Path, profile: str | None, out: Path, overwrite: bool) -> None:
+def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, overwrite: bool) -> None:
     """Measure what the host adds to the device's own times, and write a copy of the profile with it (`truth.host`).
+
+    Or, with --latencies, how long executions take where they are served: each model and batch size of which at least
+    20 batches executed with no other beside them.
 
     The live run in DIR is then spent: a profile refuses to be judged by the run that it was calibrated with.
     """
-    from stratsim.cli.fidelity.output import show_overheads
+    from stratsim.cli.fidelity.output import show_overheads, show_served
     from stratsim.errors import SpecError
     from stratsim.fidelity.overheads import calibrated
     from stratsim.fidelity.record import read_runs
+    from stratsim.fidelity.served import with_served
     from stratsim.model.codec import load_profile
     from stratsim.model.write import check_out, write_profile
 
@@ -37,7 +43,13 @@ def calibrate(directory: Path, profile: str | None, out: Path, overwrite: bool) 
     runs = read_runs(directory)
     if len(runs) > 1:
         raise SpecError(f"{directory}: holds runs of {len(runs)} policies; calibrate with a run of one")
-    made, found = calibrated(load_profile(profile or runs[0].spec.profile), runs[0])
-    write_profile(made, out, overwrite=overwrite)
-    show_overheads([each._asdict() for each in found])
+    known = load_profile(profile or runs[0].spec.profile)
+    if latencies:
+        made, rows = with_served(known, runs[0])
+        write_profile(made, out, overwrite=overwrite)
+        show_served(rows)
+    else:
+        made, found = calibrated(known, runs[0])
+        write_profile(made, out, overwrite=overwrite)
+        show_overheads([each._asdict() for each in found])
     click.echo(f"written to {out}")

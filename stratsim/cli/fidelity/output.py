@@ -12,7 +12,9 @@ from stratsim.fidelity.judge import JUDGED_STAGES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["show_overheads", "show_report"]
+    from stratsim.fidelity.served import Served
+
+__all__ = ["show_overheads", "show_report", "show_served"]
 
 _FEW = 12
 """Co-locations that are printed; all of them are in the JSON."""
@@ -62,6 +64,23 @@ def show_overheads(overheads: Sequence[Mapping[str, Any]]) -> None:
         for each in overheads
     ]
     table(("overhead", "from", "median us", "low", "high", "batches"), rows, left=2)
+
+
+def show_served(rows: Sequence[Served]) -> None:
+    """Print how long executions take where they are served."""
+    cells = [
+        (
+            row.model,
+            str(row.size),
+            str(row.n),
+            _milli(row.profile_s),
+            *(_milli(value) for value in (row.mean_s, row.low_s, row.high_s)),
+            *(_percent(value) for value in (row.cv, row.drift)),
+        )
+        for row in rows
+    ]
+    titles = ("model", "batch", "alone", "profile ms", "served ms", "low", "high", "variation", "drift")
+    table(titles, cells, left=1)
 
 
 def _stages(cells: Sequence[Mapping[str, Any]]) -> None:

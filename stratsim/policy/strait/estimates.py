@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.model.request import Priority
 from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
+from stratsim.policy.copy_times import CopyTimes
 from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.strait.margins import Margins
 from stratsim.predict import Copy, Observation
@@ -14,15 +15,13 @@ from stratsim.predict import Copy, Observation
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from stratsim.model.parts import Link
     from stratsim.model.request import Request
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView, View
     from stratsim.predict import Active, Member, Predictor, TransferPredictor
 
-__all__ = ["Behind", "CopyTimes", "Estimates"]
+__all__ = ["Behind", "Estimates"]
 
-_CACHE_LIMIT = 65_536
 _CLEARLY = 1e-9
 """Share of a time by which one is later than another beyond all rounding."""
 _FORGET_AFTER = 128
@@ -48,20 +47,6 @@ class Behind(NamedTuple):
     def start_s(self, in_s: float) -> float:
         """Return when its execution could start if its copy-in takes `in_s` alone."""
         return max(self.slot_s, max(self.copy_free_s, self.dispatch_s) + in_s) if in_s else self.slot_s
-
-
-class CopyTimes(dict[int, float]):
-    """What a copy takes alone on a link, seconds, by its size in bytes; worked out when first asked for."""
-
-    def __init__(self, link: Link) -> None:
-        super().__init__()
-        self._link = link
-
-    def __missing__(self, size_bytes: int) -> float:
-        if len(self) >= _CACHE_LIMIT:
-            self.clear()
-        copy_s = self[size_bytes] = self._link.copy_s(size_bytes)
-        return copy_s
 
 
 class Estimates:

@@ -65,11 +65,11 @@ def test_a_grid_from_file_to_report(standin, data, tmp_path):
     assert run_grid(data, out, execute=device, say=said.append) == []
     names = [str(order.out.relative_to(out)) for order in device.orders]
     assert names == [
-        *("saturation", "calibration"),
+        *("saturation", "alone", "calibration"),
         *("runs/load-0.5/r1", "runs/load-0.8/r1", "runs/load-0.5/r2", "runs/load-0.8/r2"),
         *("runs/load-0.5/r3", "runs/load-0.8/r3"),
     ]
-    assert [order.policies[0] for order in device.orders[2:]] == ["fifo"] * 2 + ["priority-edf"] * 2 + ["fifo"] * 2
+    assert [order.policies[0] for order in device.orders[3:]] == ["fifo"] * 2 + ["priority-edf"] * 2 + ["fifo"] * 2
 
     host = load_profile(profile_of(out)).truth.host
     for name, value_s in overheads.items():
@@ -91,6 +91,30 @@ def test_a_grid_from_file_to_report(standin, data, tmp_path):
     assert json.loads(json.dumps(report, allow_nan=False))["median"]["p50_err"] < 0.05
     assert draw(out / "figures", replayed, report) == []
     assert len(list((out / "figures").glob("*.png"))) == 4
+
+
+def test_a_device_slower_than_its_profile_is_calibrated_and_believed_so(standin, data, tmp_path):
+    """15 % slower where it serves: each model at each batch size is served 30 times alone, and that is known."""
+    out, device = tmp_path / "grid", Device(standin, noise_cv=0.0)
+    device.device = standin.slower(1.15)
+    assert run_grid(data, out, execute=device) == []
+    (alone,) = read_runs(out / "alone")
+    assert dict(zip(*np.unique(alone.result.batches.size, return_counts=True), strict=True)) == {1: 60, 8: 60}
+    known, made = standin.device.observable.models, load_profile(out / "calibrated.json").observable.models
+    for name, entry in made.items():
+        for size, latency_s in entry.latency_s.items():
+            assert latency_s == pytest.approx(1.15 * known[name].latency_s[size], rel=1e-9)
+    cells, _ = read_cells(out)
+    assert {run.spec.profile for cell in cells for run in cell.runs} == {str(out / "calibrated.json")}
+    report = assess(replay_cells(cells, profile_of(out)), [])
+    assert all(cell["execution_err"] < 1e-6 and abs(cell["service"]["bias"]) < 1e-6 for cell in report["cells"])
+
+
+def test_latencies_are_left_where_that_is_asked_for(standin, data, tmp_path):
+    out, device = tmp_path / "grid", Device(standin)
+    run_grid(data | {"served": 0}, out, execute=device)
+    assert "alone" not in [order.out.name for order in device.orders]
+    assert load_profile(out / "calibrated.json").observable == load_profile(out / "profile.json").observable
 
 
 def test_all_repeats_and_policies_of_a_load_meet_the_same_arrivals(standin, data, tmp_path):
@@ -134,7 +158,7 @@ def test_what_is_there_is_not_made_again(standin, data, tmp_path):
 def test_an_interrupt_ends_the_grid_and_what_was_made_stays(standin, data, tmp_path):
     class Stopped(Device):
         def __call__(self, order):
-            if len(self.orders) == 4:
+            if len(self.orders) == 5:
                 raise KeyboardInterrupt
             super().__call__(order)
 
