@@ -342,6 +342,7 @@ KILLED = """
 import os, pathlib, pickle, signal, sys
 from stratsim.export import write, write_results
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
 write.Timeline.close = lambda *_, **__: os.kill(os.getpid(), getattr(signal, sys.argv[3]))
 results = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
 write_results(results, sys.argv[2], manifest={}, summaries=[{"policy": r.policy} for r in results], overwrite=True)
