@@ -1,66 +1,119 @@
-"""Clients that wait for replies: when each sends its next request."""
+"""Requests of clients that wait for replies: when each sends its next one."""
 
 from __future__ import annotations
 
 from math import inf
 from typing import TYPE_CHECKING
 
+from stratsim.engine import legality
+from stratsim.engine.admission import NONE_LEFT, Admission
 from stratsim.engine.arrivals import ClosedLoopState, OneAtATimeState
-from stratsim.engine.clock import Alarm, Order
+from stratsim.engine.clock import Alarm, Order, announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stratsim.engine.arrivals import Sender
-    from stratsim.engine.clock import Clock, Fired
+    from stratsim.engine.arrivals import NoiseFactors, Sender
+    from stratsim.engine.clock import Fired
+    from stratsim.engine.machine import Machine
     from stratsim.model.request import Request
     from stratsim.model.workload import Workload
+    from stratsim.policy.base import Policy
 
-__all__ = ["Clients"]
+__all__ = ["ClientAdmission"]
 
 
-class Clients:
-    """All clients of a run that wait for replies.
+class ClientAdmission(Admission):
+    """Admits what clients send besides what the trace has, and not all of that: some is held back.
+
+    Requests are not known before the run: ids follow the order of arrival.
 
     Args:
-        workload: Says who they are.
-        clock: The clock.
-        send: Called when a client sends its next request, with the client; returns whether policies are to be asked.
+        name: What to call the policy.
+        workload: What arrives, and who the clients are.
+        policy: Is told.
+        machine: Has the queue, the view of it, the clock and the recorder.
+        noise: Draws for each request as it arrives.
     """
 
-    __slots__ = ("_clock", "_closed", "_send", "_thinking", "asked_by", "one_at_a_time")
+    __slots__ = (
+        "_arrivals",
+        "_asked_by",
+        "_clock",
+        "_closed",
+        "_noise",
+        "_one_at_a_time",
+        "_recorder",
+        "_thinking",
+        "_wakes",
+    )
 
-    def __init__(self, workload: Workload, clock: Clock, send: Callable[[Sender], bool]) -> None:
-        self._clock = clock
-        self._send = send
+    def __init__(self, name: str, workload: Workload, policy: Policy, machine: Machine, noise: NoiseFactors) -> None:
+        super().__init__(name, workload, policy, machine)
+        self._clock = machine.clock
+        self._recorder = machine.recorder
+        self._noise = noise
         self._closed = [ClosedLoopState(spec) for spec in workload.closed_loop]
+        self._one_at_a_time = {spec.id: OneAtATimeState(spec) for spec in workload.one_at_a_time}
+        """By name: those whose requests the trace has, each held back until the last one is answered."""
+        self._asked_by: dict[int, Sender] = {}
+        """Who waits for the reply to a request, by its id."""
         self._thinking = 0
         """Clients whose next request is scheduled."""
-        self.one_at_a_time = {spec.id: OneAtATimeState(spec) for spec in workload.one_at_a_time}
-        """By name: those whose requests the trace has, each held back until the last one is answered."""
-        self.asked_by: dict[int, Sender] = {}
-        """Who waits for the reply to a request, by its id."""
+        self._arrivals = 0
+        self._wakes = self.announces
+        # What is held back must not be heard of, so that arrivals beside it announce themselves.
+        self.announces = self._wakes and not self._one_at_a_time
 
     @property
-    def active(self) -> bool:
-        """Whether more is to come of them: somebody thinks, or waits for a reply."""
-        return bool(self.asked_by or self._thinking)
+    def over(self) -> bool:
+        """Whether no request is to come any more: the trace has none, nobody thinks or waits for a reply."""
+        return super().over and not self._asked_by and not self._thinking
 
     @property
     def given_up(self) -> list[str]:
-        """Who gave requests up that their next, or their end, overtook, and how many."""
-        return [f"{client.id} {client.given_up}" for client in self.one_at_a_time.values() if client.given_up]
+        """Which clients gave requests up that their next, or their end, overtook, and how many."""
+        return [f"{client.id} {client.given_up}" for client in self._one_at_a_time.values() if client.given_up]
 
-    def start(self) -> None:
-        """Schedule the first requests."""
+    def begin(self, progress: Callable[[int, int], None] | None) -> float:
+        """Schedule the clients' first requests; return when the first of the trace is due."""
+        first_s = super().begin(progress)
         for client in self._closed:
             self._schedule(client, client.first_s)
+        return first_s
+
+    def admit(self, now_s: float) -> float:
+        """Admit of the requests that the trace has for this instant those that are sent."""
+        self._log.now_s = now_s
+        before = self._arrivals
+        at_s, request = now_s, self._upcoming
+        while at_s <= now_s:
+            client = self._one_at_a_time.get(request.client) if request.client is not None else None
+            if client is None or client.due(request):
+                self._enter(request._replace(id=self._arrivals), client)
+            at_s, request = next(self._requests, NONE_LEFT)
+        self._upcoming = request
+        if self._one_at_a_time and self._wakes and self._arrivals > before:
+            Alarm(self._clock, Order.CLIENT, announce).arm(now_s)
+        return at_s
 
     def reply(self, request: Request) -> None:
         """Tell the client that waits for the reply to `request`, if one does."""
-        client = self.asked_by.pop(request.id, None)
+        client = self._asked_by.pop(request.id, None)
         if client is not None:
             self._schedule(client, client.replied(self._clock._now))
+
+    def _enter(self, request: Request, client: Sender | None) -> None:
+        if client is not None:
+            self._asked_by[request.id] = client
+        self._arrivals += 1
+        self._recorder.arrive(request)
+        self._noise.arrived(request)
+        self._waiting[request.id] = request
+        try:
+            self._on_arrival(request, self._view)
+        except Exception as error:
+            raise legality.blame(error, self._name, self._log.now_s) from error
 
     def _schedule(self, client: Sender, at_s: float) -> None:
         if at_s < inf:
@@ -69,4 +122,7 @@ class Clients:
 
     def _on_client(self, event: Fired) -> bool:
         self._thinking -= 1
-        return self._send(event.owner)
+        client: Sender = event.owner
+        self._log.now_s = now_s = self._clock._now
+        self._enter(client.send(self._arrivals, now_s), client)
+        return self._wakes

@@ -21,7 +21,7 @@ from simpy import Environment, Event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Alarm", "Clock", "Fired", "Order"]
+__all__ = ["Alarm", "Clock", "Fired", "Order", "announce"]
 
 
 class Order(IntEnum):
@@ -146,3 +146,8 @@ class Alarm:
             self._at_s = at_s
             event.callbacks = self._callbacks
             heappush(self._queue, (at_s, self._order, next(self._sequence), event))
+
+
+def announce(_event: Fired) -> bool:
+    """Do nothing but have the end of the instant announced: the callback of an alarm for that alone."""
+    return True

@@ -16,14 +16,15 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessP
 from dataclasses import dataclass, replace
 from heapq import heapreplace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stratsim.device import LogNormal, network
 from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.merge import merged
-from stratsim.engine.simulation import simulate
+from stratsim.engine.options import Options
+from stratsim.engine.simulation import simulate_with
 from stratsim.engine.worker import begin
 from stratsim.errors import SimulationError, SpecError
 from stratsim.model.truth import Transfers
@@ -109,7 +110,8 @@ def simulate_groups(
     check_cut(groups, cluster, profile)
     check_deal(groups, workload)
     began = time.perf_counter()
-    parts = _Parts(workload, profile, make_policy, groups, cluster, name, max_batch, drop, seed)
+    options = Options(name=name, cluster=cluster, max_batch=max_batch, drop=drop, seed=seed)
+    parts = _Parts(workload, profile, make_policy, groups, options)
     done: dict[int, Result] = {}
     for group, result in _here(parts) if jobs == 1 else _apart(parts, min(jobs, groups.count)):
         done[group] = result
@@ -130,11 +132,11 @@ class _Part:
     workload: Workload
     profile: Profile
     make_policy: Callable[[], Policy]
-    options: dict[str, Any]
+    options: Options
 
     def run(self) -> Result:
         """Replay it."""
-        return simulate(self.workload, self.profile, self.make_policy(), **self.options)
+        return simulate_with(self.workload, self.profile, self.make_policy(), self.options)
 
 
 class _Parts:
@@ -146,18 +148,13 @@ class _Parts:
         profile: Profile,
         make_policy: Callable[[], Policy],
         groups: Groups,
-        cluster: Cluster,
-        name: str,
-        max_batch: int,
-        drop: DropMode,
-        seed: int,
+        options: Options,
     ) -> None:
         self._workload = workload
         self._profile = profile
         self._make_policy = make_policy
-        self._cluster = cluster
-        self._options: dict[str, Any] = {"name": name, "max_batch": max_batch, "drop": drop}
-        self._streams = Streams(seed)
+        self._options = options
+        self._streams = Streams(options.seed)
         self._factors: NDArray[np.float64] | None = None
         if not workload.waits_for_replies:
             noise = LogNormal(profile.truth.noise_cv)
@@ -171,13 +168,14 @@ class _Parts:
 
     def __getitem__(self, group: int) -> _Part:
         rows, count = self.rows[group], len(self)
-        own = {
-            "cluster": _of_group(self._cluster, group, count),
-            "seed": self._streams.child("group", str(group)).seed,
-            "factors": None if self._factors is None else self._factors[rows],
-        }
+        options = replace(
+            self._options,
+            cluster=_of_group(self._options.cluster, group, count),
+            seed=self._streams.child("group", str(group)).seed,
+            factors=None if self._factors is None else self._factors[rows],
+        )
         workload = _dealt_to(self._workload, rows, group, count)
-        return _Part(workload, self._profile, self._make_policy, self._options | own)
+        return _Part(workload, self._profile, self._make_policy, options)
 
 
 def _here(parts: _Parts) -> Iterator[tuple[int, Result]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.engine.loop import Run
 from stratsim.engine.machine import models_of
+from stratsim.engine.options import Options
 from stratsim.errors import OutsideProfileError, SpecError, suggest
 from stratsim.model.cluster import Cluster
 from stratsim.policy.base import DropMode
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
-__all__ = ["simulate"]
+__all__ = ["simulate", "simulate_with"]
 
 
 def simulate(
@@ -63,24 +64,31 @@ def simulate(
         PolicyError: the policy failed, or took an illegal decision.
         SimulationError: time does not advance.
     """
-    if max_batch < 1:
-        raise SpecError(f"max_batch must be at least 1, got {max_batch}")
+    options = Options(
+        name=name or type(policy).__name__,
+        cluster=cluster or Cluster(),
+        max_batch=max_batch,
+        drop=drop,
+        seed=seed,
+        noise=noise,
+        factors=factors,
+    )
+    return simulate_with(workload, profile, policy, options, progress)
+
+
+def simulate_with(
+    workload: Workload,
+    profile: Profile,
+    policy: Policy,
+    options: Options,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Do what `simulate` does, with the options in one object."""
     _check_models(workload, profile)
+    factors = options.factors
     if factors is not None and (workload.waits_for_replies or factors.shape != (len(workload),)):
         raise SpecError("factors must be one per request, and nobody may wait for replies: requests are not known then")
-    run = Run(
-        name or type(policy).__name__,
-        workload,
-        profile,
-        policy,
-        cluster or Cluster(),
-        max_batch,
-        drop,
-        seed,
-        noise,
-        factors,
-    )
-    return run.go(progress)
+    return Run(workload, profile, policy, options).go(progress)
 
 
 def _check_models(workload: Workload, profile: Profile) -> None:

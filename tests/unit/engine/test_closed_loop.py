@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
-from stratsim.engine import loop
+from stratsim.engine import decisions
 from stratsim.errors import SimulationError
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
@@ -128,14 +128,14 @@ def test_a_client_without_think_time_asks_again_within_the_instant():
 
 def test_no_progress_is_an_error_not_a_hang(monkeypatch):
     """Neither think time nor service: without end at t = 0."""
-    monkeypatch.setattr(loop, "_STUCK", 100)
+    monkeypatch.setattr(decisions, "_STUCK", 100)
     with pytest.raises(SimulationError, match=r"no progress at t=0 s: policy 'Fifo'"):
         run([client(slo_s=0.125)], policy=Fifo(drop="infeasible"))
 
 
 def test_many_rounds_at_different_instants_are_no_hang(monkeypatch):
     """One more round at each of many instants is progress: the count is per instant."""
-    monkeypatch.setattr(loop, "_STUCK", 20)
+    monkeypatch.setattr(decisions, "_STUCK", 20)
     result = run([client(limit=100)], policy=EveryOther(max_batch=1, drop="never"))
     assert len(result.requests) == 100
 
