@@ -1,4 +1,4 @@
-"""The event loop: moves requests, batches and copies through the simulated machine.
+"""The event loop: moves requests, batches and copies through the simulated machine, and asks the policy what to do.
 
 The life of a batch:
 
@@ -13,6 +13,9 @@ Which event makes which next:
     TIMER                a policy's own wake-up
 
 An event for the end of a copy is scheduled only if something depends on it (`stratsim.engine.copies`).
+
+Who handles them: `Admission` lets requests in, `Decisions` asks the policy and starts batches, `Run` does what follows
+when the `Machine` tells that something has ended.
 """
 
 from __future__ import annotations
@@ -55,9 +58,6 @@ __all__ = ["Run"]
 
 class Run:
     """One run: what ends, and what follows from it. Nothing outlives it.
-
-    What begins is begun by others: `Admission` lets requests in, `Decisions` asks the policy and starts batches, on the
-    `Machine`, which tells of what has ended.
 
     Args:
         workload: What arrives.
