@@ -68,6 +68,7 @@ class Run:
 
     __slots__ = (
         "admission",
+        "clients_wait",
         "clock",
         "copies",
         "copies_out",
@@ -102,6 +103,7 @@ class Run:
             if workload.waits_for_replies
             else Admission(name, workload, policy, machine)
         )
+        self.clients_wait = workload.waits_for_replies
         self.decisions = Decisions(name, policy, machine, self.admission, noise.factors)
         self.wakes_on_arrival = Wake.ARRIVAL in policy.wakes
         self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
@@ -189,8 +191,9 @@ class Run:
         """A batch's outputs are on the host since `now_s`, and the host knows it now."""
         self.log.copy_out_start_s[batch.id] = start_s
         self.log.copy_out_end_s[batch.id] = now_s
-        for request in batch.requests:
-            self.admission.reply(request)
+        if self.clients_wait:  # else a call for nothing per request
+            for request in batch.requests:
+                self.admission.reply(request)
         if self.wakes_on_reply:
             self.log.now_s = self.clock._now  # later than the copy's end where the host takes its time to notice
             try:
