@@ -23,8 +23,8 @@ import numpy as np
 
 from stratsim.errors import OutputError, SpecError, StratsimError
 from stratsim.experiment.saturation import equal_mix
-from stratsim.experiment.spec import make_spec
 from stratsim.experiment.store import write_text
+from stratsim.fidelity.alone import check_budget, one_by_one
 from stratsim.fidelity.executor import Order
 from stratsim.fidelity.overheads import calibrated
 from stratsim.fidelity.record import read_runs
@@ -33,7 +33,6 @@ from stratsim.fidelity.served import with_served
 from stratsim.fidelity.spec import Grid, make_grid
 from stratsim.model.codec import load_profile
 from stratsim.model.request import Priority
-from stratsim.model.workload import Workload
 from stratsim.model.write import write_profile
 from stratsim.rng import Streams
 from stratsim.trace.generate import Poisson, generate
@@ -45,13 +44,12 @@ if TYPE_CHECKING:
 
     from stratsim.fidelity.executor import Executor
     from stratsim.model.profile import Profile
+    from stratsim.model.workload import Workload
 
 __all__ = ["Campaign", "run_grid", "steady_rate"]
 
 _LEAST = 200
 """Requests of the burst at least."""
-_SPACING = 1.25
-"""Time from one batch that is to execute alone to the next, in multiples of the first one's latency."""
 _EDGES = (0.1, 0.9)
 """Between these quantiles of the answers the rate is measured: the start has no batches under way, the end too few."""
 
@@ -171,6 +169,8 @@ class Campaign:
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise OutputError(f"{self.out}: exists already, and holds no grid")
         profile = load_profile(self.grid.profile)
+        if self.grid.calibrate and self.grid.served:
+            check_budget(self.grid, profile)
         (self.out / "traces").mkdir(parents=True)
         write_profile(profile, self._profile_file, overwrite=True)
         self._write_index({"grid": self._data, "cells": []})
@@ -227,7 +227,7 @@ class Campaign:
         """Return the profile with latencies as they are served: each model at each batch size, one batch at a time."""
         folder = self.out / "alone"
         if not folder.is_dir():
-            requests = self._one_by_one()
+            requests = one_by_one(self.grid, self.profile)
             self._say(f"measuring executions where they are served: {requests.arrival_s[-1] / 60:.1f} minutes")
             self._trace("alone", requests)
             self._live("alone", "alone", ("fifo(drop=never)",))
@@ -242,33 +242,6 @@ class Campaign:
         return made
 
     # Arrivals
-
-    def _one_by_one(self) -> Workload:
-        """Return groups of requests that arrive together and make a batch each, in random order.
-
-        The next group comes after a quarter more than the last one's latency, by the profile: to an idle device, unless
-        that is much slower.
-        """
-        grid, known = self.grid, self.profile.for_scheduler()
-        most = make_spec(grid.settings).max_batch
-        mix = equal_mix(self.profile, grid.workload.models.mix)
-        kinds = [(n, s) for n in mix for s in self.profile.observable.models[n].latency_s if s <= most]
-        order = Streams(grid.seed).get("fidelity", "alone").permutation(np.repeat(np.arange(len(kinds)), grid.served))
-        sizes = np.array([kinds[kind][1] for kind in order])
-        spans_s = np.array([_SPACING * known.end_to_end_s(*kinds[kind]) for kind in order])
-        names = tuple(dict.fromkeys(name for name, _ in kinds))
-        models = [known.models[kinds[kind][0]] for kind in order]
-        count = int(sizes.sum())
-        return Workload(
-            models=names,
-            arrival_s=np.repeat(np.cumsum(spans_s) - spans_s, sizes),
-            model=np.repeat([names.index(kinds[kind][0]) for kind in order], sizes).astype(np.int32),
-            priority=np.full(count, Priority.LOW, np.int8),
-            deadline_s=np.full(count, np.inf),
-            bytes_in=np.repeat([model.bytes_in for model in models], sizes),
-            bytes_out=np.repeat([model.bytes_out for model in models], sizes),
-            client=np.full(count, -1, np.int32),
-        )
 
     def _arrivals(self, load: float, name: str) -> Workload:
         rate = load * self.rate_per_s

@@ -124,7 +124,7 @@ def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> li
         profile: The device; the one that each run names by default, or that the grid calibrated.
 
     Raises:
-        SpecError: the profile's overheads were measured in a run that is to be judged.
+        SpecError: overheads or latencies of the profile were measured in a run that is to be judged.
     """
     replayed = []
     for cell in cells:
@@ -133,8 +133,8 @@ def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> li
             known = load_profile(profile if profile is not None else run.spec.profile)
             if calibrated_by(known, run):
                 raise SpecError(
-                    f"{run.directory}: the overheads of profile {known.name!r} were measured in this very run, "
-                    "which can say nothing of how good they are; judge another run"
+                    f"{run.directory}: overheads or latencies of profile {known.name!r} were measured in this very "
+                    "run, which can say nothing of how good they are; judge another run"
                 )
             forced.append(forced_replay(run, known))
             free.append(free_replay(run, known))
