@@ -28,8 +28,8 @@ from stratsim.fidelity.alone import check_budget, one_by_one
 from stratsim.fidelity.executor import Order
 from stratsim.fidelity.overheads import calibrated
 from stratsim.fidelity.record import read_runs
-from stratsim.fidelity.report import CALIBRATED, GRID
-from stratsim.fidelity.served import with_served
+from stratsim.fidelity.report import ALONE, CALIBRATED, GRID, UNCALIBRATED
+from stratsim.fidelity.served import measure_drift, with_served
 from stratsim.fidelity.spec import Grid, make_grid
 from stratsim.model.codec import load_profile
 from stratsim.model.request import Priority
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
 
-__all__ = ["Campaign", "run_grid", "steady_rate"]
+__all__ = ["Campaign", "burst_size", "run_grid", "run_name", "steady_rate"]
 
 _LEAST = 200
 """Requests of the burst at least."""
@@ -98,6 +98,16 @@ def steady_rate(finish_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float
     return float((last - first) / (answered[last] - answered[first]))
 
 
+def burst_size(grid: Grid, rate_per_s: float) -> int:
+    """Return how many requests the burst has that measures load 1, at the rate that the profile would have."""
+    return max(_LEAST, round(rate_per_s * grid.saturation_s))
+
+
+def run_name(load: float, repeat: int) -> str:
+    """Return where in a grid's folder a run lies."""
+    return f"runs/load-{load:g}/r{repeat}"
+
+
 class Campaign:
     """One grid and its folder.
 
@@ -115,7 +125,7 @@ class Campaign:
         self._execute = execute
         self._say = say
         self._index = out / GRID
-        self._profile_file = out / "profile.json"
+        self._profile_file = out / UNCALIBRATED
         self.rate_per_s = 0.0
         """Load 1."""
 
@@ -131,7 +141,7 @@ class Campaign:
         for load in self.grid.loads:
             self._trace(f"load-{load:g}", self._arrivals(load, f"load-{load:g}"))
         cells = [
-            {"load": load, "policy": policy, "runs": [self._run_name(load, n) for n in self._repeats()]}
+            {"load": load, "policy": policy, "runs": [run_name(load, n) for n in self._repeats()]}
             for load in self.grid.loads
             for policy in self.grid.policies
         ]
@@ -141,12 +151,12 @@ class Campaign:
         """Make the runs that are missing; return what failed."""
         failures = []
         orders = [(load, repeat) for repeat in self._repeats() for load in self.grid.loads]
-        missing = [order for order in orders if not (self.out / self._run_name(*order)).is_dir()]
+        missing = [order for order in orders if not (self.out / run_name(*order)).is_dir()]
         if missing:
             minutes = len(missing) * len(self.grid.policies) * self.grid.seconds / 60
             self._say(f"{len(missing)} of {len(orders)} runs are to be made: {minutes:.1f} minutes of arrivals")
         for load, repeat in missing:
-            name = self._run_name(load, repeat)
+            name = run_name(load, repeat)
             turn = (repeat - 1) % len(self.grid.policies)
             policies = (*self.grid.policies[turn:], *self.grid.policies[:turn])
             self._say(f"load {load:g}, repeat {repeat} of {self.grid.repeats}: {', '.join(policies)}")
@@ -181,10 +191,6 @@ class Campaign:
     def _repeats(self) -> range:
         return range(1, self.grid.repeats + 1)
 
-    @staticmethod
-    def _run_name(load: float, repeat: int) -> str:
-        return f"runs/load-{load:g}/r{repeat}"
-
     # Runs
 
     def _live(self, name: str, trace: str, policies: tuple[str, ...], **settings: Any) -> None:
@@ -206,7 +212,7 @@ class Campaign:
             self._say("measuring load 1")
             shares = equal_mix(self.profile, self.grid.workload.models.mix)
             guess = saturation_rate(self.profile.for_scheduler(), shares)
-            count = max(_LEAST, round(guess * self.grid.saturation_s))
+            count = burst_size(self.grid, guess)
             self._trace("saturation", self._requests(count, guess, "saturation"), burst=True)
             self._live("saturation", "saturation", ("fifo(drop=never)",))
         (run,) = read_runs(folder)
@@ -225,20 +231,23 @@ class Campaign:
 
     def _served(self, profile: Profile) -> Profile:
         """Return the profile with latencies as they are served: each model at each batch size, one batch at a time."""
-        folder = self.out / "alone"
+        folder = self.out / ALONE
         if not folder.is_dir():
             requests = one_by_one(self.grid, self.profile)
             self._say(f"measuring executions where they are served: {requests.arrival_s[-1] / 60:.1f} minutes")
-            self._trace("alone", requests)
-            self._live("alone", "alone", ("fifo(drop=never)",))
+            self._trace(ALONE, requests)
+            self._live(ALONE, ALONE, ("fifo(drop=never)",))
         (run,) = read_runs(folder)
         made, rows = with_served(profile, run)
         for row in rows:
-            if row.mean_s is not None and row.drift is not None:
+            if row.mean_s is not None:
                 self._say(
                     f"{row.model}, batch {row.size}: {row.mean_s * 1e3:.4g} ms served, {row.profile_s * 1e3:.4g} ms in "
-                    f"the profile ({row.mean_s / row.profile_s - 1.0:+.1%}); drift {row.drift:+.1%}"
+                    f"the profile ({row.mean_s / row.profile_s - 1.0:+.1%})"
                 )
+        drift = measure_drift(run.result)
+        if drift is not None:
+            self._say(f"drift, second half over first: {drift.change:+.1%} [{drift.low:+.1%}, {drift.high:+.1%}]")
         return made
 
     # Arrivals
