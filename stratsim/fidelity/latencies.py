@@ -66,8 +66,9 @@ def drift_notes(served: dict[str, Any]) -> list[str]:
     drift = (served["calibration"] or {}).get("drift")
     if drift is None or drift["low"] <= 0 <= drift["high"]:
         return []
-    span = f"{drift['low']:+.1%} to {drift['high']:+.1%}"
-    return [f"executions took {drift['change']:+.1%} ({span}) in the second half of the calibration: no steady device"]
+    change, low, high = (f"{drift[name]:+.1%}" for name in ("change", "low", "high"))
+    said = f"executions changed by {change} [{low}, {high}] from the first half of the calibration to the second"
+    return [f"the device was not steady: {said}"]
 
 
 def _measured(calibration: Calibration) -> list[Served]:

@@ -81,7 +81,7 @@ def test_a_drift_is_noted_where_its_interval_excludes_0(change, low, high, said)
     notes = drift_notes(served)
     assert bool(notes) == said
     if said:
-        assert f"{change:+.1%} ({low:+.1%} to {high:+.1%})" in notes[0]
+        assert f"{change:+.1%} [{low:+.1%}, {high:+.1%}]" in notes[0]
 
 
 def test_no_drift_is_known_without_a_calibration():
