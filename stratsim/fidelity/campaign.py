@@ -23,17 +23,16 @@ import numpy as np
 
 from stratsim.errors import OutputError, SpecError, StratsimError
 from stratsim.experiment.saturation import equal_mix
-from stratsim.experiment.spec import make_spec
 from stratsim.experiment.store import write_text
+from stratsim.fidelity.alone import check_budget, one_by_one
 from stratsim.fidelity.executor import Order
 from stratsim.fidelity.overheads import calibrated
 from stratsim.fidelity.record import read_runs
-from stratsim.fidelity.report import CALIBRATED, GRID
-from stratsim.fidelity.served import with_served
+from stratsim.fidelity.report import ALONE, CALIBRATED, GRID, UNCALIBRATED
+from stratsim.fidelity.served import measure_drift, with_served
 from stratsim.fidelity.spec import Grid, make_grid
 from stratsim.model.codec import load_profile
 from stratsim.model.request import Priority
-from stratsim.model.workload import Workload
 from stratsim.model.write import write_profile
 from stratsim.rng import Streams
 from stratsim.trace.generate import Poisson, generate
@@ -45,13 +44,12 @@ if TYPE_CHECKING:
 
     from stratsim.fidelity.executor import Executor
     from stratsim.model.profile import Profile
+    from stratsim.model.workload import Workload
 
-__all__ = ["Campaign", "run_grid", "steady_rate"]
+__all__ = ["Campaign", "burst_size", "run_grid", "run_name", "steady_rate"]
 
 _LEAST = 200
 """Requests of the burst at least."""
-_SPACING = 1.25
-"""Time from one batch that is to execute alone to the next, in multiples of the first one's latency."""
 _EDGES = (0.1, 0.9)
 """Between these quantiles of the answers the rate is measured: the start has no batches under way, the end too few."""
 
@@ -100,6 +98,16 @@ def steady_rate(finish_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float
     return float((last - first) / (answered[last] - answered[first]))
 
 
+def burst_size(grid: Grid, rate_per_s: float) -> int:
+    """Return how many requests the burst has that measures load 1, at the rate that the profile would have."""
+    return max(_LEAST, round(rate_per_s * grid.saturation_s))
+
+
+def run_name(load: float, repeat: int) -> str:
+    """Return where in a grid's folder a run lies."""
+    return f"runs/load-{load:g}/r{repeat}"
+
+
 class Campaign:
     """One grid and its folder.
 
@@ -117,7 +125,7 @@ class Campaign:
         self._execute = execute
         self._say = say
         self._index = out / GRID
-        self._profile_file = out / "profile.json"
+        self._profile_file = out / UNCALIBRATED
         self.rate_per_s = 0.0
         """Load 1."""
 
@@ -133,7 +141,7 @@ class Campaign:
         for load in self.grid.loads:
             self._trace(f"load-{load:g}", self._arrivals(load, f"load-{load:g}"))
         cells = [
-            {"load": load, "policy": policy, "runs": [self._run_name(load, n) for n in self._repeats()]}
+            {"load": load, "policy": policy, "runs": [run_name(load, n) for n in self._repeats()]}
             for load in self.grid.loads
             for policy in self.grid.policies
         ]
@@ -143,12 +151,12 @@ class Campaign:
         """Make the runs that are missing; return what failed."""
         failures = []
         orders = [(load, repeat) for repeat in self._repeats() for load in self.grid.loads]
-        missing = [order for order in orders if not (self.out / self._run_name(*order)).is_dir()]
+        missing = [order for order in orders if not (self.out / run_name(*order)).is_dir()]
         if missing:
             minutes = len(missing) * len(self.grid.policies) * self.grid.seconds / 60
             self._say(f"{len(missing)} of {len(orders)} runs are to be made: {minutes:.1f} minutes of arrivals")
         for load, repeat in missing:
-            name = self._run_name(load, repeat)
+            name = run_name(load, repeat)
             turn = (repeat - 1) % len(self.grid.policies)
             policies = (*self.grid.policies[turn:], *self.grid.policies[:turn])
             self._say(f"load {load:g}, repeat {repeat} of {self.grid.repeats}: {', '.join(policies)}")
@@ -171,6 +179,8 @@ class Campaign:
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise OutputError(f"{self.out}: exists already, and holds no grid")
         profile = load_profile(self.grid.profile)
+        if self.grid.calibrate and self.grid.served:
+            check_budget(self.grid, profile)
         (self.out / "traces").mkdir(parents=True)
         write_profile(profile, self._profile_file, overwrite=True)
         self._write_index({"grid": self._data, "cells": []})
@@ -180,10 +190,6 @@ class Campaign:
 
     def _repeats(self) -> range:
         return range(1, self.grid.repeats + 1)
-
-    @staticmethod
-    def _run_name(load: float, repeat: int) -> str:
-        return f"runs/load-{load:g}/r{repeat}"
 
     # Runs
 
@@ -206,7 +212,7 @@ class Campaign:
             self._say("measuring load 1")
             shares = equal_mix(self.profile, self.grid.workload.models.mix)
             guess = saturation_rate(self.profile.for_scheduler(), shares)
-            count = max(_LEAST, round(guess * self.grid.saturation_s))
+            count = burst_size(self.grid, guess)
             self._trace("saturation", self._requests(count, guess, "saturation"), burst=True)
             self._live("saturation", "saturation", ("fifo(drop=never)",))
         (run,) = read_runs(folder)
@@ -225,50 +231,26 @@ class Campaign:
 
     def _served(self, profile: Profile) -> Profile:
         """Return the profile with latencies as they are served: each model at each batch size, one batch at a time."""
-        folder = self.out / "alone"
+        folder = self.out / ALONE
         if not folder.is_dir():
-            requests = self._one_by_one()
+            requests = one_by_one(self.grid, self.profile)
             self._say(f"measuring executions where they are served: {requests.arrival_s[-1] / 60:.1f} minutes")
-            self._trace("alone", requests)
-            self._live("alone", "alone", ("fifo(drop=never)",))
+            self._trace(ALONE, requests)
+            self._live(ALONE, ALONE, ("fifo(drop=never)",))
         (run,) = read_runs(folder)
         made, rows = with_served(profile, run)
         for row in rows:
-            if row.mean_s is not None and row.drift is not None:
+            if row.mean_s is not None:
                 self._say(
                     f"{row.model}, batch {row.size}: {row.mean_s * 1e3:.4g} ms served, {row.profile_s * 1e3:.4g} ms in "
-                    f"the profile ({row.mean_s / row.profile_s - 1.0:+.1%}); drift {row.drift:+.1%}"
+                    f"the profile ({row.mean_s / row.profile_s - 1.0:+.1%})"
                 )
+        drift = measure_drift(run.result)
+        if drift is not None:
+            self._say(f"drift, second half over first: {drift.change:+.1%} [{drift.low:+.1%}, {drift.high:+.1%}]")
         return made
 
     # Arrivals
-
-    def _one_by_one(self) -> Workload:
-        """Return groups of requests that arrive together and make a batch each, in random order.
-
-        The next group comes after a quarter more than the last one's latency, by the profile: to an idle device, unless
-        that is much slower.
-        """
-        grid, known = self.grid, self.profile.for_scheduler()
-        most = make_spec(grid.settings).max_batch
-        mix = equal_mix(self.profile, grid.workload.models.mix)
-        kinds = [(n, s) for n in mix for s in self.profile.observable.models[n].latency_s if s <= most]
-        order = Streams(grid.seed).get("fidelity", "alone").permutation(np.repeat(np.arange(len(kinds)), grid.served))
-        sizes = np.array([kinds[kind][1] for kind in order])
-        spans_s = np.array([_SPACING * known.end_to_end_s(*kinds[kind]) for kind in order])
-        names = tuple(dict.fromkeys(name for name, _ in kinds))
-        models = [known.models[kinds[kind][0]] for kind in order]
-        count = int(sizes.sum())
-        return Workload(
-            models=names,
-            arrival_s=np.repeat(np.cumsum(spans_s) - spans_s, sizes),
-            model=np.repeat([names.index(kinds[kind][0]) for kind in order], sizes).astype(np.int32),
-            priority=np.full(count, Priority.LOW, np.int8),
-            deadline_s=np.full(count, np.inf),
-            bytes_in=np.repeat([model.bytes_in for model in models], sizes),
-            bytes_out=np.repeat([model.bytes_out for model in models], sizes),
-            client=np.full(count, -1, np.int32),
-        )
 
     def _arrivals(self, load: float, name: str) -> Workload:
         rate = load * self.rate_per_s

@@ -27,6 +27,9 @@ __all__ = ["Table", "draw", "tables"]
 
 _POINTS = 101
 """Of a distribution."""
+_ROW = ("model", "size", "profile_s", "judged_by_s")
+_MEASURED = ("n", "mean_s", "low_s", "high_s", "median_s", "median_low_s", "median_high_s", "cv")
+_SERVED = (*_ROW, *(f"{where}_{name}" for where in ("calibration", "runs") for name in _MEASURED))
 
 
 class Table(NamedTuple):
@@ -53,6 +56,7 @@ def tables(replayed: Sequence[Replayed], report: Mapping[str, Any]) -> dict[str,
         for cell in cells
         for row in cell["slowdowns"]
     ]
+    served = [_flat(row) for row in report["served"]["rows"]]
     found = {
         "fidelity-cdf": Table(("load", "policy", "run", "repeat", "fraction", "latency_s"), list(_cdf(replayed))),
         "fidelity-errors": Table(("load", "policy", "figure", "error", "floor", "verdict"), list(_errors(cells))),
@@ -60,6 +64,7 @@ def tables(replayed: Sequence[Replayed], report: Mapping[str, Any]) -> dict[str,
         "fidelity-slowdowns": Table(
             ("model", "size", "company", "n", "measured", "predicted", "load", "policy"), slowdowns
         ),
+        "fidelity-served": Table(_SERVED, served),
     }
     return {name: table for name, table in found.items() if table.rows}
 
@@ -87,6 +92,11 @@ def draw(folder: Path, replayed: Sequence[Replayed], report: Mapping[str, Any]) 
     except (MissingExtraError, ModuleNotFoundError) as error:
         return [f"no figures: {error}"]
     return []
+
+
+def _flat(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    measured = [(row[where] or {}).get(name) for where in ("calibration", "runs") for name in _MEASURED]
+    return (*(row[name] for name in _ROW), *("" if value is None else value for value in measured))
 
 
 def _load(cell: Mapping[str, Any]) -> float | str:

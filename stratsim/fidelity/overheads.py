@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import insort
 from dataclasses import replace
-from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from stratsim.errors import SpecError
 from stratsim.model.parts import Provenance
 from stratsim.model.truth import Host
+from stratsim.stats.intervals import median_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,10 +122,8 @@ def _overhead(name: str, times_s: Sequence[float], source: str) -> Overhead:
     n = len(times_s)
     if n < _LEAST:
         return Overhead(name, None, None, None, n, source)
-    ordered = np.sort(times_s)
-    reach = 0.98 * sqrt(n)  # half of 1.96 standard deviations of a binomial count with p = 1/2
-    low, high = max(int(n / 2 - reach), 0), min(int(np.ceil(n / 2 + reach)), n - 1)
-    return Overhead(name, float(np.median(ordered)), float(ordered[low]), float(ordered[high]), n, source)
+    found = median_interval(times_s)
+    return Overhead(name, found.median, found.low, found.high, n, source)
 
 
 def calibrated(profile: Profile, run: Recorded) -> tuple[Profile, list[Overhead]]:
@@ -152,7 +150,7 @@ def calibrated(profile: Profile, run: Recorded) -> tuple[Profile, list[Overhead]
 
 
 def calibrated_by(profile: Profile, run: Recorded) -> bool:
-    """Return whether the profile's overheads were measured in this very run."""
+    """Return whether any figure of the profile, overhead or latency, was measured in this very run."""
     return any(f"sha256 {run.digest}" in entry.source for entry in profile.provenance.values())
 
 

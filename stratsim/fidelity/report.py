@@ -14,6 +14,7 @@ from stratsim.fidelity.colocation import by_company, slowdowns
 from stratsim.fidelity.end_to_end import LATENCIES, figures, free_replay, request_errors
 from stratsim.fidelity.forced import forced_replay
 from stratsim.fidelity.judge import differences, judge_end_to_end, judge_stages, noise_floor, worst
+from stratsim.fidelity.latencies import Calibration, compare_latencies, drift_notes
 from stratsim.fidelity.overheads import calibrated_by, measure_overheads
 from stratsim.fidelity.ranking import Compared, compare_policies
 from stratsim.fidelity.record import Recorded, counted, read_runs
@@ -28,12 +29,17 @@ if TYPE_CHECKING:
     from stratsim.engine import Result
     from stratsim.model.profile import Profile
 
-__all__ = ["CALIBRATED", "GRID", "Cell", "Replayed", "assess", "profile_of", "read_cells", "replay_cells"]
+__all__ = ["ALONE", "CALIBRATED", "GRID", "UNCALIBRATED", "Cell", "Replayed"]
+__all__ += ["assess", "profile_of", "read_calibration", "read_cells", "replay_cells"]
 
 GRID = "fidelity.json"
 """In the folder of a grid: which runs belong to which cell."""
 CALIBRATED = "calibrated.json"
-"""There: the profile with the overheads of the host."""
+"""There: the profile with the overheads of the host, and latencies as they are served."""
+UNCALIBRATED = "profile.json"
+"""There: the profile as it was given."""
+ALONE = "alone"
+"""There: the run that measured the latencies."""
 _REPEATS = 5
 """From which on a noise floor is one."""
 
@@ -100,7 +106,16 @@ def profile_of(directory: str | os.PathLike[str]) -> Path | None:
     folder = Path(directory)
     if not (folder / GRID).is_file():
         return None
-    return folder / CALIBRATED if (folder / CALIBRATED).is_file() else folder / "profile.json"
+    return folder / CALIBRATED if (folder / CALIBRATED).is_file() else folder / UNCALIBRATED
+
+
+def read_calibration(directory: str | os.PathLike[str]) -> Calibration | None:
+    """Return the run that measured a grid's latencies as they are served; None where there is none."""
+    folder = Path(directory)
+    if not (folder / GRID).is_file() or not (folder / ALONE).is_dir():
+        return None
+    (run,) = read_runs(folder / ALONE)
+    return Calibration(run, load_profile(folder / UNCALIBRATED))
 
 
 def _grid(path: Path) -> list[dict[str, Any]]:
@@ -124,7 +139,7 @@ def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> li
         profile: The device; the one that each run names by default, or that the grid calibrated.
 
     Raises:
-        SpecError: the profile's overheads were measured in a run that is to be judged.
+        SpecError: overheads or latencies of the profile were measured in a run that is to be judged.
     """
     replayed = []
     for cell in cells:
@@ -133,8 +148,8 @@ def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> li
             known = load_profile(profile if profile is not None else run.spec.profile)
             if calibrated_by(known, run):
                 raise SpecError(
-                    f"{run.directory}: the overheads of profile {known.name!r} were measured in this very run, "
-                    "which can say nothing of how good they are; judge another run"
+                    f"{run.directory}: overheads or latencies of profile {known.name!r} were measured in this very "
+                    "run, which can say nothing of how good they are; judge another run"
                 )
             forced.append(forced_replay(run, known))
             free.append(free_replay(run, known))
@@ -143,20 +158,27 @@ def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> li
     return replayed
 
 
-def assess(replayed: Sequence[Replayed], notes: Sequence[str] = ()) -> dict[str, Any]:
+def assess(
+    replayed: Sequence[Replayed], notes: Sequence[str] = (), calibration: Calibration | None = None
+) -> dict[str, Any]:
     """Return the report: plain JSON values, docs/fidelity.md has every field.
 
     Args:
         replayed: From `replay_cells`.
         notes: What a reader should know.
+        calibration: From `read_calibration`.
     """
     cells = [_assess(each) for each in replayed]
+    served = compare_latencies(
+        [run.result for each in replayed for run in each.cell.runs], replayed[0].profile, calibration
+    )
     names = (*(f"{name}_err" for name in LATENCIES), "violation_diff_pp", "request_err_median", "execution_err")
     return {
         "cells": cells,
         "median": {name: _median([cell[name] for cell in cells]) for name in names},
         "rankings": [{"load": load, "metrics": compare_policies(rows)} for load, rows in _by_load(replayed).items()],
-        "notes": [*notes, *_strangers(replayed), *_few(replayed)],
+        "served": served,
+        "notes": [*notes, *_strangers(replayed), *_few(replayed), *drift_notes(served)],
     }
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from stratsim.errors import SpecError
 from stratsim.model.parts import Provenance
-from stratsim.stats.intervals import mean_interval
+from stratsim.model.provenance import origin
+from stratsim.stats.intervals import mean_interval, median_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from stratsim.fidelity.record import Recorded
     from stratsim.model.profile import Profile
 
-__all__ = ["Served", "measure_served", "served_alone", "with_served"]
+__all__ = ["Drift", "Served", "measure_drift", "measure_served", "served_alone", "with_served"]
 
 _LEAST = 20
 """Executions from which on a mean counts as measured."""
@@ -34,20 +35,39 @@ _LEAST = 20
 class Served(NamedTuple):
     """Executions of a model at one batch size, those that nobody was beside.
 
-    The mean, as a profile's latencies are means, with Student's 95 % interval; None: too few executions.
+    The mean with Student's 95 % interval, as the simulator's noise has mean 1; and the median with one by order
+    statistics, which few long executions do not move: where the two differ, the device has a tail. None: too few
+    executions.
     """
 
     model: str
     size: int
     profile_s: float
-    """What the profile says."""
-    mean_s: float | None
-    low_s: float | None
-    high_s: float | None
-    cv: float | None
+    """What the profile says, between its batch sizes too."""
+    n: int
+    mean_s: float | None = None
+    low_s: float | None = None
+    high_s: float | None = None
+    median_s: float | None = None
+    median_low_s: float | None = None
+    median_high_s: float | None = None
+    cv: float | None = None
     """Coefficient of variation."""
-    drift: float | None
-    """Mean of the second half of them over that of the first, less 1: how steady the device was."""
+    drift: float | None = None
+    """Mean of the second half of them over that of the first, less 1."""
+
+
+class Drift(NamedTuple):
+    """How steady a device was: the second half of all executions that were alone against the first half.
+
+    Each execution counts as a multiple of the mean of its model and batch size. `change` is the ratio of the means of
+    the halves, less 1, with a 95 % interval (Student's) that takes executions for independent: on a device whose speed
+    wanders it is too narrow.
+    """
+
+    change: float
+    low: float
+    high: float
     n: int
 
 
@@ -64,28 +84,68 @@ def served_alone(batches: BatchTable) -> NDArray[np.bool_]:
     return alone
 
 
-def measure_served(result: Result, profile: Profile) -> list[Served]:
-    """Return a row for every batch size that the profile has of the models that were served."""
+def measure_served(results: Sequence[Result], profile: Profile) -> list[Served]:
+    """Return a row for every batch size of the models that were served: the profile's, and others served often enough.
+
+    Args:
+        results: Live runs, in the order in which they were made.
+        profile: What they are set against.
+    """
+    known = profile.for_scheduler()
+    times_s = _times(results)
+    enough = {key for key, times in times_s.items() if len(times) >= _LEAST}
+    names = dict.fromkeys(model for result in results for model in result.models)
+    kinds = enough.union((name, size) for name in names for size in profile.observable.models[name].latency_s)
+    return [
+        _row(name, size, known.latency_s(name, size), np.array(times_s.get((name, size), ())))
+        for name in names
+        for size in sorted(size for model, size in kinds if model == name)
+    ]
+
+
+def _times(results: Sequence[Result]) -> dict[tuple[str, int], list[float]]:
+    """Return how long executions alone took, seconds, by model and batch size, in order."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for result in results:
+        for key, time_s in _in_order(result):
+            found.setdefault(key, []).append(time_s)
+    return found
+
+
+def _in_order(result: Result) -> list[tuple[tuple[str, int], float]]:
+    """Return model and batch size of each execution alone, and how long it took, by when it began."""
     batches = result.batches
-    time_s = batches.execution_end_s - batches.execution_start_s
-    alone = served_alone(batches)
-    rows = []
-    for code in np.unique(batches.model).tolist():
-        name = result.models[code]
-        for size, profile_s in sorted(profile.observable.models[name].latency_s.items()):
-            chosen = alone & (batches.model == code) & (batches.size == size)
-            rows.append(_row(name, size, profile_s, time_s[chosen]))
-    return rows
+    rows = np.flatnonzero(served_alone(batches))
+    rows = rows[np.argsort(batches.execution_start_s[rows], kind="stable")]
+    time_s = (batches.execution_end_s - batches.execution_start_s)[rows].tolist()
+    keys = [(result.models[batches.model[row]], int(batches.size[row])) for row in rows]
+    return list(zip(keys, time_s, strict=True))
 
 
 def _row(model: str, size: int, profile_s: float, times_s: NDArray[np.float64]) -> Served:
     n = len(times_s)
     if n < _LEAST:
-        return Served(model, size, profile_s, None, None, None, None, None, n)
-    found = mean_interval(times_s)
+        return Served(model, size, profile_s, n)
+    mean, median = mean_interval(times_s), median_interval(times_s)
     first, second = times_s[: n // 2].mean(), times_s[n // 2 :].mean()
-    cv = float(times_s.std(ddof=1)) / found.mean
-    return Served(model, size, profile_s, found.mean, found.low, found.high, cv, float(second / first) - 1.0, n)
+    cv = float(times_s.std(ddof=1)) / mean.mean
+    return Served(model, size, profile_s, n, *mean[:3], *median, cv, float(second / first) - 1.0)
+
+
+def measure_drift(result: Result) -> Drift | None:
+    """Return how steady the device was during a run; None: too few executions alone."""
+    executions = _in_order(result)
+    means = {key: float(np.mean(times)) for key, times in _times([result]).items() if len(times) >= _LEAST}
+    relative = np.array([time_s / means[key] for key, time_s in executions if key in means])
+    if not len(relative):
+        return None
+    from scipy.special import stdtrit
+
+    first, second = np.array_split(relative, 2)
+    ratio = float(second.mean() / first.mean())
+    spread = sqrt(sum(half.var(ddof=1) / len(half) / half.mean() ** 2 for half in (first, second)))
+    reach = ratio * spread * float(stdtrit(len(relative) - 2, 0.975))
+    return Drift(ratio - 1.0, ratio - 1.0 - reach, ratio - 1.0 + reach, len(relative))
 
 
 def with_served(profile: Profile, run: Recorded) -> tuple[Profile, list[Served]]:
@@ -93,7 +153,8 @@ def with_served(profile: Profile, run: Recorded) -> tuple[Profile, list[Served]]
 
     A batch size with too few executions is scaled as the others of its model are (by the mean of their ratios to the
     profile): what makes service slower is the place, and a table of two harnesses would have steps between its sizes.
-    A model of which nothing was measured stays as it is. The provenance says which is which.
+    Such an entry is an estimate, and labelled as one. A size that the profile lacks, served often enough, is added: it
+    would be interpolated else. A model of which nothing was measured stays as it is.
 
     Args:
         profile: The device.
@@ -102,7 +163,7 @@ def with_served(profile: Profile, run: Recorded) -> tuple[Profile, list[Served]]
     Raises:
         SpecError: nothing could be measured.
     """
-    found = measure_served(run.result, profile)
+    found = measure_served([run.result], profile)
     measured = [row for row in found if row.mean_s is not None]
     if not measured:
         raise SpecError(f"{run.directory}: too few batches that executed alone to measure latencies")
@@ -111,9 +172,14 @@ def with_served(profile: Profile, run: Recorded) -> tuple[Profile, list[Served]]
     for name in dict.fromkeys(row.model for row in measured):
         own = [row for row in found if row.model == name]
         models[name] = replace(models[name], latency_s=_latencies(own))
+        path = f"observable.models.{name}.latency_s"
+        provenance = {key: entry for key, entry in provenance.items() if key != path and not key.startswith(f"{path}.")}
         note = "; ".join(_described(row) for row in own)
-        provenance[f"observable.models.{name}.latency_s"] = Provenance("measured", source, note=note)
-    provenance["truth.noise_cv"] = Provenance("measured", source, note="executions alone, all models and batch sizes")
+        provenance[path] = Provenance("measured", source, note=note)
+        for row in own:
+            if row.mean_s is None:
+                provenance[f"{path}.{row.size}"] = _scaled(profile, row, source)
+    provenance["truth.noise_cv"] = Provenance("measured", source, note=_variation_note(measure_drift(run.result)))
     return replace(
         profile,
         observable=replace(profile.observable, models=models),
@@ -127,6 +193,14 @@ def _latencies(rows: Sequence[Served]) -> dict[int, float]:
     return {row.size: row.mean_s if row.mean_s is not None else scale * row.profile_s for row in rows}
 
 
+def _scaled(profile: Profile, row: Served, source: str) -> Provenance:
+    """Return the origin of a latency that is the profile's, scaled: both runs have a part in it."""
+    before = origin(profile, ("observable", "models", row.model, "latency_s", str(row.size)))
+    scaled = f"scaled as other batch sizes in {source}"
+    note = f"{row.n} executions alone, {_LEAST} are needed"
+    return Provenance("synthetic", f"{before.source}, {scaled}" if before else scaled, note=note)
+
+
 def _pooled_cv(rows: Iterable[Served]) -> float:
     squares, degrees = 0.0, 0
     for row in rows:
@@ -135,10 +209,17 @@ def _pooled_cv(rows: Iterable[Served]) -> float:
     return sqrt(squares / degrees)
 
 
+def _variation_note(drift: Drift | None) -> str:
+    note = "executions alone, pooled over all models and batch sizes"
+    if drift is None:
+        return note
+    return f"{note}; drift {drift.change:+.1%} [{drift.low:+.1%}, {drift.high:+.1%}], second half over first"
+
+
 def _described(row: Served) -> str:
-    if row.mean_s is None or row.low_s is None or row.high_s is None or row.drift is None:
+    if row.mean_s is None:
         return f"batch {row.size}: {row.n} executions, scaled as the others"
     return (
-        f"batch {row.size}: mean {row.mean_s:.6g} s [{row.low_s:.6g}, {row.high_s:.6g}], {row.n} executions, "
-        f"{row.mean_s / row.profile_s - 1.0:+.1%} of the profiler's, drift {row.drift:+.1%}"
+        f"batch {row.size}: mean {row.mean_s:.6g} s [{row.low_s:.6g}, {row.high_s:.6g}], median {row.median_s:.6g} s, "
+        f"{row.n} executions, {row.mean_s / row.profile_s - 1.0:+.1%} of the profiler's, drift {row.drift:+.1%}"
     )

@@ -69,6 +69,7 @@ class Grid:
         calibrate: Whether to measure the host's overheads first, in a run of its own.
         served: Executions of each model at each batch size in another run, that measures how long they take where they
             are served; 0 leaves the profile's latencies. With `calibrate` only.
+        served_s: How long that run may take, seconds, by the profile; a grid whose run takes longer is refused.
         calibration_load: Load of that run: some batches must find a slot, and others wait for one.
         seed: Of the arrivals, and of whatever policies draw.
         dtype: Data type of the models; the server's choice by default.
@@ -89,6 +90,7 @@ class Grid:
     saturation_s: float = 10.0
     calibrate: bool = True
     served: int = 30
+    served_s: float = 600.0
     calibration_load: float = 0.5
     seed: int = 1
     dtype: str | None = None
@@ -106,7 +108,7 @@ class Grid:
             raise SpecError(f"repeats must be at least 1, got {self.repeats}")
         if self.served and self.served < _LEAST_SERVED:
             raise SpecError(f"served must be 0 or at least {_LEAST_SERVED}, got {self.served}")
-        named = {"seconds": self.seconds, "saturation_s": self.saturation_s, "calibration_load": self.calibration_load}
+        named = {name: getattr(self, name) for name in ("seconds", "saturation_s", "served_s", "calibration_load")}
         for name, value in (*named.items(), *(("loads", load) for load in self.loads)):
             if not 0 < value < math.inf:
                 raise SpecError(f"{name} must be > 0 and finite, got {value!r}")

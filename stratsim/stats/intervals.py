@@ -12,7 +12,7 @@ from stratsim.errors import SpecError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["Interval", "mean_interval", "paired_interval"]
+__all__ = ["Interval", "MedianInterval", "mean_interval", "median_interval", "paired_interval"]
 
 
 class Interval(NamedTuple):
@@ -33,6 +33,35 @@ class Interval(NamedTuple):
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, (int, float)) and self.low <= value <= self.high
+
+
+class MedianInterval(NamedTuple):
+    """A median and its two-sided 95 % interval, in the unit of the values."""
+
+    median: float
+    low: float
+    high: float
+
+
+def median_interval(values: ArrayLike) -> MedianInterval:
+    """Return the median with a 95 % interval by order statistics: no shape of the distribution is assumed.
+
+    As many values lie below the true median as a fair coin falls heads, so the ends are the values whose ranks are
+    1.96 standard deviations of that count, sqrt(n) / 2 each, from the middle one.
+
+    Args:
+        values: Shape (n,), n >= 1, finite.
+
+    Raises:
+        SpecError: no values.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64).ravel())
+    n = len(ordered)
+    if not n:
+        raise SpecError("a median needs at least 1 value, got 0")
+    reach = 0.98 * math.sqrt(n)
+    low, high = max(int(n / 2 - reach), 0), min(int(np.ceil(n / 2 + reach)), n - 1)
+    return MedianInterval(float(np.median(ordered)), float(ordered[low]), float(ordered[high]))
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:

@@ -38,7 +38,14 @@ def test_json_has_the_fields_and_nothing_differs(served, call):
 def test_the_table_shows_every_cell(served, call):
     ran = call("fidelity", served)
     assert ran.status == 0
-    for text in ("Level 1", "Level 2", "Level 3", "Service bias", "median over 2 cells: p50 0.0 %"):
+    for text in (
+        "Level 1",
+        "Executions alone (ms)",
+        "Level 2",
+        "Level 3",
+        "Service bias",
+        "median over 2 cells: p50 0.0 %",
+    ):
         assert text in ran.out
     assert ran.out.count("priority-edf") >= 8
 
@@ -147,6 +154,8 @@ def test_run_a_grid(call, write, device, here):
     ]  # fmt: skip
     assert all(cell["verdict"] == "pass" for cell in report["cells"])
     assert (here / "grid" / "figures" / "fidelity-cdf.png").is_file()
+    assert report["served"]["calibration"]["run"] == "alone"
+    assert "calibration: drift, second half over first: " in ran.out
     assert call("fidelity", "grid", "--json").document["cells"] == report["cells"]
     again = call("fidelity", "run", "grid.toml", "--out", "grid", "--json", "--quiet")
     assert (again.status, again.err, len(device)) == (0, "", 7)
@@ -157,6 +166,16 @@ def test_quick_is_one_cell_and_options_win(call, write, device):
     ran = call("fidelity", "run", write("grid.toml", GRID), "--out", "q", "--quick", "--device", "cuda:0", "--json")
     assert [cell["policy"] for cell in ran.document["cells"]] == ["fifo"]
     assert device == ["cuda:0"] * 2
+
+
+def test_a_dry_run_says_what_would_be_and_makes_nothing(call, write, device, here):
+    write("grid.toml", GRID)
+    ran = call("fidelity", "run", "grid.toml", "--out", "grid", "--dry-run")
+    assert ran.status == 0
+    assert "runs: 2 loads x 2 policies x 2 repeats of 3 s, 8 of 8 to be made: 24 s" in ran.out
+    assert "latencies as they are served: " in ran.out
+    assert (device, (here / "grid").exists()) == ([], False)
+    assert "1 of 1 to be made" in call("fidelity", "run", "grid.toml", "--out", "q", "--dry-run", "--quick").out
 
 
 def test_runs_only_and_the_comparison_later(call, write, device, here):
@@ -183,6 +202,7 @@ def test_calibrate_takes_latencies_as_they_are_served(served, call, here):
     ran = call("fidelity", "calibrate", "one", "--latencies", "--out", "served.json")
     assert ran.status == 0, ran
     assert "served ms" in ran.out
+    assert "drift, second half over first: " in ran.out
     origins = [entry for name, entry in load_profile(here / "served.json").provenance.items() if "latency_s" in name]
     assert any("live run one of 'fifo'" in entry.source and entry.kind == "measured" for entry in origins)
 

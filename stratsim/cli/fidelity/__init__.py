@@ -16,7 +16,7 @@ __all__ = ["fidelity"]
 _COMMANDS = {
     "report": "Compare live runs with the simulator (what `stratsim fidelity DIR` does).",
     "run": "Make a grid of live runs, or what is missing of it, and compare.",
-    "calibrate": "Measure the host's overheads from a live run, and write a profile with them.",
+    "calibrate": "Measure the host's overheads, or latencies as served, from a live run; write a profile with them.",
 }
 
 

@@ -35,7 +35,7 @@ def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, 
     from stratsim.errors import SpecError
     from stratsim.fidelity.overheads import calibrated
     from stratsim.fidelity.record import read_runs
-    from stratsim.fidelity.served import with_served
+    from stratsim.fidelity.served import measure_drift, with_served
     from stratsim.model.codec import load_profile
     from stratsim.model.write import check_out, write_profile
 
@@ -47,7 +47,7 @@ def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, 
     if latencies:
         made, rows = with_served(known, runs[0])
         write_profile(made, out, overwrite=overwrite)
-        show_served(rows)
+        show_served(rows, measure_drift(runs[0].result))
     else:
         made, found = calibrated(known, runs[0])
         write_profile(made, out, overwrite=overwrite)

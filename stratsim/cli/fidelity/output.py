@@ -12,7 +12,7 @@ from stratsim.fidelity.judge import JUDGED_STAGES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stratsim.fidelity.served import Served
+    from stratsim.fidelity.served import Drift, Served
 
 __all__ = ["show_overheads", "show_report", "show_served"]
 
@@ -24,6 +24,7 @@ def show_report(report: Mapping[str, Any]) -> None:
     """Print a report: every cell at every level, then what they have in common."""
     cells = report["cells"]
     _stages(cells)
+    _latencies(report["served"])
     _end_to_end(cells)
     _classes(cells)
     _device(cells)
@@ -66,21 +67,59 @@ def show_overheads(overheads: Sequence[Mapping[str, Any]]) -> None:
     table(("overhead", "from", "median us", "low", "high", "batches"), rows, left=2)
 
 
-def show_served(rows: Sequence[Served]) -> None:
-    """Print how long executions take where they are served."""
+def show_served(rows: Sequence[Served], drift: Drift | None) -> None:
+    """Print how long executions take where they are served, and how steady the device was."""
     cells = [
         (
             row.model,
             str(row.size),
             str(row.n),
             _milli(row.profile_s),
-            *(_milli(value) for value in (row.mean_s, row.low_s, row.high_s)),
+            *(_milli(value) for value in (row.mean_s, row.low_s, row.high_s, row.median_s)),
             *(_percent(value) for value in (row.cv, row.drift)),
         )
         for row in rows
     ]
-    titles = ("model", "batch", "alone", "profile ms", "served ms", "low", "high", "variation", "drift")
+    titles = ("model", "batch", "alone", "profile ms", "served ms", "low", "high", "median", "variation", "drift")
     table(titles, cells, left=1)
+    if drift is not None:
+        click.echo(_drift(drift._asdict()))
+
+
+def _latencies(served: Mapping[str, Any]) -> None:
+    """Print the latencies by the profile, by the calibration, and in the runs judged."""
+    heading("Executions alone (ms): the profile as it was, the calibration, what judges, and the runs judged; 95 %")
+    rows = [
+        (
+            f"{row['model']} x{row['size']}",
+            _milli(row["profile_s"]),
+            *_alone(row["calibration"], row["profile_s"]),
+            _milli(row["judged_by_s"]),
+            *_alone(row["runs"], row["judged_by_s"]),
+        )
+        for row in served["rows"]
+    ]
+    columns = ("n", "mean", "low", "high", "median", "variation", "off")
+    table(("batch", "profile", *columns, "judged by", *columns), rows, left=1)
+    if served["calibration"] is not None and served["calibration"]["drift"] is not None:
+        click.echo(f"calibration: {_drift(served['calibration']['drift'])}")
+
+
+def _alone(found: Mapping[str, Any] | None, against_s: float) -> tuple[str, ...]:
+    if found is None:
+        return ("0", *["-"] * 6)
+    mean_s = found["mean_s"]
+    return (
+        str(found["n"]),
+        *(_milli(found[name]) for name in ("mean_s", "low_s", "high_s", "median_s")),
+        _percent(found["cv"]),
+        _signed(None if mean_s is None else mean_s / against_s - 1),
+    )
+
+
+def _drift(drift: Mapping[str, Any]) -> str:
+    change, low, high = (_signed(drift[name]) for name in ("change", "low", "high"))
+    return f"drift, second half over first: {change} [{low}, {high}], {drift['n']} executions"
 
 
 def _stages(cells: Sequence[Mapping[str, Any]]) -> None:

@@ -35,12 +35,12 @@ def report(directory: Path, profile: str | None, figures: Path | None, as_json: 
     arrivals (latencies, violations). A run that was interrupted counts as far as it got.
     """
     from stratsim.cli.fidelity.output import show_report
-    from stratsim.fidelity import assess, profile_of, read_cells, replay_cells
+    from stratsim.fidelity import assess, profile_of, read_calibration, read_cells, replay_cells
     from stratsim.fidelity.drawing import draw
 
     cells, notes = read_cells(directory)
     replayed = replay_cells(cells, profile or profile_of(directory))
-    found = assess(replayed, notes)
+    found = assess(replayed, notes, read_calibration(directory))
     if figures is not None:
         found["notes"] += draw(figures, replayed, found)
     if as_json:

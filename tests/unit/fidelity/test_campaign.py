@@ -1,6 +1,7 @@
 """A grid from its file to its report, with a stand-in for the live executor."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from stratsim.experiment.run import prepare, run_policy
 from stratsim.experiment.spec import make_spec
 from stratsim.export import summarize, write_results
 from stratsim.fidelity import assess, profile_of, read_cells, replay_cells
+from stratsim.fidelity.alone import kinds_of, one_by_one, span_s
 from stratsim.fidelity.campaign import run_grid, steady_rate
 from stratsim.fidelity.drawing import draw
 from stratsim.fidelity.record import read_runs
@@ -99,15 +101,60 @@ def test_a_device_slower_than_its_profile_is_calibrated_and_believed_so(standin,
     device.device = standin.slower(1.15)
     assert run_grid(data, out, execute=device) == []
     (alone,) = read_runs(out / "alone")
-    assert dict(zip(*np.unique(alone.result.batches.size, return_counts=True), strict=True)) == {1: 60, 8: 60}
-    known, made = standin.device.observable.models, load_profile(out / "calibrated.json").observable.models
+    assert dict(zip(*np.unique(alone.result.batches.size, return_counts=True), strict=True)) == dict.fromkeys(
+        range(1, 9), 60
+    )
+    known, made = standin.device.for_scheduler(), load_profile(out / "calibrated.json").observable.models
     for name, entry in made.items():
+        assert list(entry.latency_s) == list(range(1, 9))
         for size, latency_s in entry.latency_s.items():
-            assert latency_s == pytest.approx(1.15 * known[name].latency_s[size], rel=1e-9)
+            assert latency_s == pytest.approx(1.15 * known.latency_s(name, size), rel=1e-9)
     cells, _ = read_cells(out)
     assert {run.spec.profile for cell in cells for run in cell.runs} == {str(out / "calibrated.json")}
     report = assess(replay_cells(cells, profile_of(out)), [])
     assert all(cell["execution_err"] < 1e-6 and abs(cell["service"]["bias"]) < 1e-6 for cell in report["cells"])
+
+
+def test_a_device_that_is_not_as_its_interpolation_is_measured_between(standin, data, tmp_path):
+    """Live, 4 of `small` take 6 ms, where the profile goes straight through 7.4: no error is left at any size."""
+    out, device = tmp_path / "grid", Device(standin, noise_cv=0.0)
+    models = dict(standin.device.observable.models)
+    models["small"] = replace(models["small"], latency_s={1: 0.004, 4: 0.006, 8: 0.012})
+    device.device = replace(standin.device, observable=replace(standin.device.observable, models=models))
+    assert run_grid(data, out, execute=device) == []
+    made = load_profile(out / "calibrated.json").observable.models["small"]
+    assert made.latency_s[4] == pytest.approx(0.006)
+    assert made.latency_s[6] == pytest.approx(0.009)
+    cells, _ = read_cells(out)
+    report = assess(replay_cells(cells, profile_of(out)), [])
+    assert all(cell["stages"]["execution"]["error_p90"] < 1e-6 for cell in report["cells"])
+
+
+def test_arrivals_one_by_one(standin, data):
+    """Each of 16 kinds 20 times, in random order, a batch 1.25 times its latency and 2 ms before the next."""
+    grid = make_grid(data | {"served": 20})
+    requests, known = one_by_one(grid, standin.device), standin.device.for_scheduler()
+    at_s, first, sizes = np.unique(requests.arrival_s, return_index=True, return_counts=True)
+    names = [requests.models[code] for code in requests.model[first]]
+    assert Counter(zip(names, sizes.tolist(), strict=True)) == dict.fromkeys(kinds_of(grid, standin.device), 20)
+    spans_s = [1.25 * known.end_to_end_s(name, size) + 0.002 for name, size in zip(names, sizes.tolist(), strict=True)]
+    assert np.diff(at_s) == pytest.approx(spans_s[:-1])
+    assert span_s(grid, standin.device) == pytest.approx(sum(spans_s))
+    assert names[:40] != sorted(names[:40])
+
+
+def test_no_larger_batches_than_policies_form(standin, data):
+    grid = make_grid(data | {"settings": {"max_batch": 2}, "workload": {"models": {"mix": {"small": 1}}}})
+    assert kinds_of(grid, standin.device) == [("small", 1), ("small", 2)]
+
+
+def test_a_grid_that_would_measure_for_too_long_is_refused_before_anything_is_made(standin, data, tmp_path):
+    """All sizes of both: 264 ms and 8.2 ms of copies, a quarter more, and 16 x 2 ms; 30 times that are 11.2 s."""
+    device = Device(standin)
+    with pytest.raises(SpecError, match=r"16 batches.*30 times each takes 11 s .* served_s = 10"):
+        run_grid(data | {"served_s": 10.0}, tmp_path / "grid", execute=device)
+    assert device.orders == []
+    assert not (tmp_path / "grid").exists()
 
 
 def test_latencies_are_left_where_that_is_asked_for(standin, data, tmp_path):
@@ -216,6 +263,8 @@ def test_steady_rate():
         ({"settings": {"load": 1}}, "load is set by the grid itself"),
         ({"settings": {"max_concurency": 1}}, "max_concurrency"),
         ({"policy": "fifo"}, "unknown field 'policy'"),
+        ({"served": 5}, "served must be 0 or at least 20"),
+        ({"served_s": 0.0}, "served_s must be > 0"),
         ({"quick": {"load": 1}}, "quick: unknown field 'load'"),
     ],
 )

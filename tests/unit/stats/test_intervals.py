@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stratsim.errors import SpecError
-from stratsim.stats.intervals import mean_interval, paired_interval
+from stratsim.stats.intervals import mean_interval, median_interval, paired_interval
 
 
 def test_mean_interval_known_answer():
@@ -56,3 +56,17 @@ def test_refuses_what_has_no_interval(values, level, message):
 def test_pairs_must_match():
     with pytest.raises(SpecError, match="as many as their reference, got 2 and 3"):
         paired_interval([1, 2], [1, 2, 3])
+
+
+def test_median_by_order_statistics():
+    """Of 1 to 100: half of 100 is 50, 1.96 standard deviations of the count are 9.8: the ranks 40 and 60, from 0."""
+    assert median_interval(range(100, 0, -1)) == (50.5, 41.0, 61.0)
+
+
+def test_a_median_of_one_is_itself():
+    assert median_interval([3.0]) == (3.0, 3.0, 3.0)
+
+
+def test_no_median_of_nothing():
+    with pytest.raises(SpecError, match="at least 1 value"):
+        median_interval([])
