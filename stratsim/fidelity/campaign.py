@@ -3,7 +3,7 @@
     OUT/profile.json          the profile that the grid names
     OUT/saturation/           the burst that measures load 1
     OUT/alone/                the run that measures how long executions take where they are served
-    OUT/calibration/          the run that measures the overheads; with both in it:
+    OUT/calibration/          one run per load, that measure the overheads and the scatter; with all in it:
     OUT/calibrated.json       the profile that policies, live and simulated, believe in, and the simulator takes
     OUT/traces/               arrivals, one file per load
     OUT/runs/load-0.7/r1/     all policies, one after the other
@@ -25,8 +25,8 @@ from stratsim.errors import OutputError, SpecError, StratsimError
 from stratsim.experiment.saturation import equal_mix
 from stratsim.experiment.store import write_text
 from stratsim.fidelity.alone import check_budget, one_by_one
+from stratsim.fidelity.calibration import calibrated
 from stratsim.fidelity.executor import Order
-from stratsim.fidelity.overheads import calibrated
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import ALONE, CALIBRATED, GRID, UNCALIBRATED
 from stratsim.fidelity.served import measure_drift, with_served
@@ -220,13 +220,17 @@ class Campaign:
 
     def _calibrate(self) -> None:
         profile = self._served(self.profile) if self.grid.served else self.profile
-        folder = self.out / "calibration"
-        if not folder.is_dir():
-            self._say("measuring the overheads of the host")
-            self._trace("calibration", self._arrivals(self.grid.calibration_load, "calibration"))
-            self._live("calibration", "calibration", ("fifo",))
-        (run,) = read_runs(folder)
-        profile, _ = calibrated(profile, run)
+        runs = []
+        for load in self.grid.loads:
+            name, trace = f"calibration/load-{load:g}", f"calibration-{load:g}"
+            if not (self.out / name).is_dir():
+                self._say(f"measuring the overheads of the host and the scatter of executions, load {load:g}")
+                self._trace(trace, self._arrivals(load, trace))
+                self._live(name, trace, ("fifo",))
+            runs += read_runs(self.out / name)
+        profile, _, scatter = calibrated(profile, runs)
+        if scatter is not None:
+            self._say(f"executions scatter by {scatter.cv:.1%} about the device model: noise of {scatter.noise_cv:.1%}")
         write_profile(profile, self.out / CALIBRATED, overwrite=True)
 
     def _served(self, profile: Profile) -> Profile:

@@ -96,15 +96,16 @@ def actions_of(result: Result) -> list[Action]:
     return sorted(actions, key=lambda action: action.at_s)
 
 
-def forced_replay(run: Recorded, profile: Profile) -> Result:
+def forced_replay(run: Recorded, profile: Profile, *, noise_cv: float = 0.0) -> Result:
     """Replay the batches of a run at their own times; batches have the same numbers as in the run.
 
-    Executions take the profile's times, without noise. A batch may be staged however many there are: the live run's
-    own limit is in its dispatch times already.
+    Executions take the profile's times, without noise unless it is asked for. A batch may be staged however many there
+    are: the live run's own limit is in its dispatch times already.
 
     Args:
         run: The run; its batches must be in the order of dispatch.
         profile: The device.
+        noise_cv: Coefficient of variation of solo times.
     """
     cluster = run.spec.cluster()
     return simulate(
@@ -113,6 +114,6 @@ def forced_replay(run: Recorded, profile: Profile) -> Result:
         Forced(actions_of(run.result)),
         cluster=replace(cluster, prefetch=max(len(run.result.batches), 1)),
         max_batch=run.spec.max_batch,
-        noise=LogNormal(0.0),
+        noise=LogNormal(noise_cv),
         name=f"forced: {run.policy}",
     )

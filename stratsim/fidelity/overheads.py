@@ -1,26 +1,20 @@
-"""What the host adds to the device's own times, measured from a live run and written into a copy of the profile."""
+"""What the host adds to the device's own times, measured from live runs."""
 
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from stratsim.errors import SpecError
-from stratsim.model.parts import Provenance
-from stratsim.model.truth import Host
 from stratsim.stats.intervals import median_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stratsim.engine import Result
-    from stratsim.fidelity.record import Recorded
-    from stratsim.model.profile import Profile
 
-__all__ = ["Overhead", "calibrated", "calibrated_by", "measure_overheads"]
+__all__ = ["Overhead", "measure_overheads"]
 
 _LEAST = 20
 """Batches from which on a median counts as measured."""
@@ -41,8 +35,8 @@ class Overhead(NamedTuple):
     """From which columns, over which batches."""
 
 
-def measure_overheads(result: Result) -> list[Overhead]:
-    """Return the overheads of `truth.host`, each from named columns of the batch table.
+def measure_overheads(results: Sequence[Result]) -> list[Overhead]:
+    """Return the overheads of `truth.host`, each from named columns of the batch tables, all runs together.
 
     Slots go to batches in the order of dispatch. A batch found a slot if fewer batches than there are slots were ahead
     of it when it was dispatched, else it waited, for the execution_end_s that freed one.
@@ -53,7 +47,8 @@ def measure_overheads(result: Result) -> list[Overhead]:
       the copy of the inputs where that came only then.
     - `collect_s`: copy_out_start_s - execution_end_s, of batches whose execution ended when no outputs were copied.
     """
-    dispatched, launched, waited = _times(result)
+    runs = [_times(result) for result in results]
+    dispatched, launched, waited = ([time_s for times_s in runs for time_s in times_s[part]] for part in range(3))
     launch = _overhead("launch_s", launched, "execution_start_s - copy_in_end_s, of batches that found a slot")
     launched_s = launch.value_s or 0.0
     return [
@@ -68,7 +63,7 @@ def measure_overheads(result: Result) -> list[Overhead]:
         ),
         _overhead(
             "collect_s",
-            _collected(result),
+            [time_s for result in results for time_s in _collected(result)],
             "copy_out_start_s - execution_end_s, of batches that found no copy of outputs",
         ),
     ]
@@ -124,39 +119,3 @@ def _overhead(name: str, times_s: Sequence[float], source: str) -> Overhead:
         return Overhead(name, None, None, None, n, source)
     found = median_interval(times_s)
     return Overhead(name, found.median, found.low, found.high, n, source)
-
-
-def calibrated(profile: Profile, run: Recorded) -> tuple[Profile, list[Overhead]]:
-    """Return a copy of the profile whose `truth.host` has the overheads of a live run, and these.
-
-    One that is not measured, or whose median is below 0 (the device's own variation), stays 0; the provenance says so.
-
-    Args:
-        profile: The device.
-        run: A live run that is not to be judged with it.
-
-    Raises:
-        SpecError: no overhead could be measured.
-    """
-    found = measure_overheads(run.result)
-    if all(each.value_s is None for each in found):
-        raise SpecError(f"{run.directory}: too few batches to measure any overhead of the host")
-    host = Host(**{each.name: max(each.value_s or 0.0, 0.0) for each in found})
-    source = f"live run {run.directory.name} of {run.policy!r}, batches sha256 {run.digest}"
-    note = "; ".join(_described(each) for each in found)
-    provenance = {key: entry for key, entry in profile.provenance.items() if key.split(".")[:2] != ["truth", "host"]}
-    provenance["truth.host"] = Provenance("measured", source, note=note)
-    return replace(profile, truth=replace(profile.truth, host=host), provenance=provenance), found
-
-
-def calibrated_by(profile: Profile, run: Recorded) -> bool:
-    """Return whether any figure of the profile, overhead or latency, was measured in this very run."""
-    return any(f"sha256 {run.digest}" in entry.source for entry in profile.provenance.values())
-
-
-def _described(overhead: Overhead) -> str:
-    if overhead.value_s is None:
-        return f"{overhead.name}: not measured ({overhead.n} batches), 0"
-    figures: list[Any] = [f"{1e6 * (value or 0.0):.1f}" for value in overhead[1:4]]
-    cut = ", taken as 0" if overhead.value_s < 0 else ""
-    return f"{overhead.name}: median {figures[0]} us [{figures[1]}, {figures[2]}], {overhead.n} batches{cut}"

@@ -66,7 +66,9 @@ def _alone(grid: Grid, profile: Profile, out: Path | None) -> tuple[str, float]:
 
 def _calibration(grid: Grid, out: Path | None) -> tuple[str, float]:
     there = _there(out, "calibration", CALIBRATED)
-    return f"overheads of the host: fifo at load {grid.calibration_load:g}", 0.0 if there else grid.seconds
+    loads = ", ".join(f"{load:g}" for load in grid.loads)
+    said = f"overheads of the host, scatter of executions: fifo at load {loads}, {grid.seconds:g} s each"
+    return said, 0.0 if there else len(grid.loads) * grid.seconds
 
 
 def _runs(grid: Grid, out: Path | None) -> tuple[str, float]:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import SpecError
+from stratsim.fidelity.calibration import calibrated_by
 from stratsim.fidelity.colocation import by_company, slowdowns
 from stratsim.fidelity.end_to_end import LATENCIES, figures, free_replay, request_errors
 from stratsim.fidelity.forced import forced_replay
 from stratsim.fidelity.judge import differences, judge_end_to_end, judge_stages, noise_floor, worst
 from stratsim.fidelity.latencies import Calibration, compare_latencies, drift_notes
-from stratsim.fidelity.overheads import calibrated_by, measure_overheads
+from stratsim.fidelity.overheads import measure_overheads
 from stratsim.fidelity.ranking import Compared, compare_policies
 from stratsim.fidelity.record import Recorded, counted, read_runs
 from stratsim.fidelity.service import service_bias
@@ -213,7 +214,7 @@ def _assess(replayed: Replayed) -> dict[str, Any]:
         "slowdowns": _slowdowns(pairs, replayed.profile),
         "service": service_bias(pairs, cell.load, *means),
         "executor": _executor(cell.runs),
-        "overheads": [each._asdict() for each in measure_overheads(live_runs[0])],
+        "overheads": [each._asdict() for each in measure_overheads(live_runs)],
         "verdicts": {"stages": by_stage, "end_to_end": by_class},
         "verdict": worst([*by_stage.values(), *(verdict for own in by_class.values() for verdict in own.values())]),
     }

@@ -66,11 +66,10 @@ class Grid:
         seconds: During which requests arrive, of one run.
         warmup_s: What arrives before is not counted, seconds.
         saturation_s: Length of the burst that measures load 1, seconds, as the profile would have it.
-        calibrate: Whether to measure the host's overheads first, in a run of its own.
+        calibrate: Whether to measure the host's overheads and the scatter of executions first, in a run per load.
         served: Executions of each model at each batch size in another run, that measures how long they take where they
             are served; 0 leaves the profile's latencies. With `calibrate` only.
         served_s: How long that run may take, seconds, by the profile; a grid whose run takes longer is refused.
-        calibration_load: Load of that run: some batches must find a slot, and others wait for one.
         seed: Of the arrivals, and of whatever policies draw.
         dtype: Data type of the models; the server's choice by default.
         mode: How a GPU is given its kernels; the server's choice by default.
@@ -91,7 +90,6 @@ class Grid:
     calibrate: bool = True
     served: int = 30
     served_s: float = 600.0
-    calibration_load: float = 0.5
     seed: int = 1
     dtype: str | None = None
     mode: str | None = None
@@ -108,7 +106,7 @@ class Grid:
             raise SpecError(f"repeats must be at least 1, got {self.repeats}")
         if self.served and self.served < _LEAST_SERVED:
             raise SpecError(f"served must be 0 or at least {_LEAST_SERVED}, got {self.served}")
-        named = {name: getattr(self, name) for name in ("seconds", "saturation_s", "served_s", "calibration_load")}
+        named = {name: getattr(self, name) for name in ("seconds", "saturation_s", "served_s")}
         for name, value in (*named.items(), *(("loads", load) for load in self.loads)):
             if not 0 < value < math.inf:
                 raise SpecError(f"{name} must be > 0 and finite, got {value!r}")

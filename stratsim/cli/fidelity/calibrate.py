@@ -11,7 +11,7 @@ __all__ = ["calibrate"]
 
 _EXAMPLES = """\b
 Examples:
-  stratsim fidelity calibrate results/calibration --profile my-gpu.json --out my-gpu-calibrated.json
+  stratsim fidelity calibrate results/live-fifo --profile my-gpu.json --out my-gpu-calibrated.json
   stratsim fidelity calibrate results/alone --profile my-gpu.json --latencies --out my-gpu-served.json
   stratsim fidelity results/live --profile my-gpu-calibrated.json
 """
@@ -24,7 +24,9 @@ Examples:
 @click.option("--latencies", is_flag=True, help="Take latencies and their variation, of batches that executed alone.")
 @click.option("--overwrite", is_flag=True, help="Replace an older file.")
 def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, overwrite: bool) -> None:
-    """Measure what the host adds to the device's own times, and write a copy of the profile with it (`truth.host`).
+    """Measure what the host adds, and how executions scatter about the device model; write a copy of the profile.
+
+    These are its `truth.host` and `truth.noise_cv`.
 
     Or, with --latencies, how long executions take where they are served: each model and batch size of which at least
     20 batches executed with no other beside them.
@@ -33,7 +35,7 @@ def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, 
     """
     from stratsim.cli.fidelity.output import show_overheads, show_served
     from stratsim.errors import SpecError
-    from stratsim.fidelity.overheads import calibrated
+    from stratsim.fidelity.calibration import calibrated
     from stratsim.fidelity.record import read_runs
     from stratsim.fidelity.served import measure_drift, with_served
     from stratsim.model.codec import load_profile
@@ -49,7 +51,10 @@ def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, 
         write_profile(made, out, overwrite=overwrite)
         show_served(rows, measure_drift(runs[0].result))
     else:
-        made, found = calibrated(known, runs[0])
+        made, found, scatter = calibrated(known, runs)
         write_profile(made, out, overwrite=overwrite)
         show_overheads([each._asdict() for each in found])
+        if scatter is not None:
+            said = f"executions scatter by {scatter.cv:.1%} about the device model"
+            click.echo(f"{said}: noise of {scatter.noise_cv:.1%}")
     click.echo(f"written to {out}")

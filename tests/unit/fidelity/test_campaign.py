@@ -67,11 +67,11 @@ def test_a_grid_from_file_to_report(standin, data, tmp_path):
     assert run_grid(data, out, execute=device, say=said.append) == []
     names = [str(order.out.relative_to(out)) for order in device.orders]
     assert names == [
-        *("saturation", "alone", "calibration"),
+        *("saturation", "alone", "calibration/load-0.5", "calibration/load-0.8"),
         *("runs/load-0.5/r1", "runs/load-0.8/r1", "runs/load-0.5/r2", "runs/load-0.8/r2"),
         *("runs/load-0.5/r3", "runs/load-0.8/r3"),
     ]
-    assert [order.policies[0] for order in device.orders[3:]] == ["fifo"] * 2 + ["priority-edf"] * 2 + ["fifo"] * 2
+    assert [order.policies[0] for order in device.orders[4:]] == ["fifo"] * 2 + ["priority-edf"] * 2 + ["fifo"] * 2
 
     host = load_profile(profile_of(out)).truth.host
     for name, value_s in overheads.items():
@@ -205,7 +205,7 @@ def test_what_is_there_is_not_made_again(standin, data, tmp_path):
 def test_an_interrupt_ends_the_grid_and_what_was_made_stays(standin, data, tmp_path):
     class Stopped(Device):
         def __call__(self, order):
-            if len(self.orders) == 5:
+            if len(self.orders) == 6:
                 raise KeyboardInterrupt
             super().__call__(order)
 

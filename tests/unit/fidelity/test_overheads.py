@@ -5,7 +5,8 @@ import pytest
 
 from stratsim.engine import BatchTable, RequestTable, Result
 from stratsim.errors import SpecError
-from stratsim.fidelity.overheads import calibrated, calibrated_by, measure_overheads
+from stratsim.fidelity.calibration import calibrated, calibrated_by
+from stratsim.fidelity.overheads import measure_overheads
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import read_cells, replay_cells
 from stratsim.model.codec import load_profile
@@ -27,7 +28,7 @@ def run(standin):
 
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_known_overheads_are_recovered(run, slots):
-    found = {each.name: each for each in measure_overheads(run(max_concurrency=slots).result)}
+    found = {each.name: each for each in measure_overheads([run(max_concurrency=slots).result])}
     for name, value_s in KNOWN.items():
         assert found[name].value_s == pytest.approx(value_s, abs=1e-7), name
         assert found[name].low_s <= found[name].value_s <= found[name].high_s
@@ -53,20 +54,20 @@ def test_where_the_slot_copies():
     )
     none = RequestTable(*[np.empty(0)] * 12)
     result = Result("by hand", none, batches, ("a",), (), (), 1, 0, 0.0, 1.0, 0.0, max_concurrency=1)
-    found = {each.name: each for each in measure_overheads(result)}
+    found = {each.name: each for each in measure_overheads([result])}
     assert found["dispatch_s"].value_s == pytest.approx(0.0002)
     assert found["launch_s"].value_s == pytest.approx(0, abs=1e-12)
     assert found["notice_s"].value_s == pytest.approx(0.0005)
 
 
 def test_no_overheads_are_zero(run):
-    for each in measure_overheads(run(host={}).result):
+    for each in measure_overheads([run(host={}).result]):
         assert each.value_s == pytest.approx(0, abs=1e-9)
 
 
 def test_what_too_few_batches_show_is_not_measured(run):
     """At a tiny load nobody waits for a slot: there is no handover to measure."""
-    found = {each.name: each for each in measure_overheads(run(rate=2).result)}
+    found = {each.name: each for each in measure_overheads([run(rate=2).result])}
     assert found["launch_s"].value_s == pytest.approx(KNOWN["launch_s"])
     assert (found["notice_s"].value_s, found["notice_s"].low_s) == (None, None)
     assert found["notice_s"].n < 20
@@ -74,7 +75,7 @@ def test_what_too_few_batches_show_is_not_measured(run):
 
 def test_the_profile_says_what_was_measured_and_where(run, standin):
     live = run()
-    profile, found = calibrated(load_profile(standin.profile), live)
+    profile, found, _ = calibrated(load_profile(standin.profile), [live])
     for each in found:
         assert getattr(profile.truth.host, each.name) == each.value_s
     entry = profile.provenance["truth.host"]
@@ -82,13 +83,13 @@ def test_the_profile_says_what_was_measured_and_where(run, standin):
     assert live.digest in entry.source
     assert "dispatch_s: median 300.0 us [" in entry.note
     assert "truth.host" not in unused(profile)
-    again, _ = calibrated(profile, live)
+    again, *_ = calibrated(profile, [live])
     assert again == profile
 
 
 def test_a_run_is_not_judged_by_what_it_calibrated(run, standin):
     live = run()
-    profile, _ = calibrated(load_profile(standin.profile), live)
+    profile, *_ = calibrated(load_profile(standin.profile), [live])
     other = read_runs(standin.run(standin.trace(140, seed=7, name="other.csv"), name="other"))[0]
     assert calibrated_by(profile, live)
     assert not calibrated_by(profile, other)
@@ -102,4 +103,25 @@ def test_a_run_is_not_judged_by_what_it_calibrated(run, standin):
 def test_a_run_too_short_to_calibrate(standin):
     live = read_runs(standin.run(standin.trace(100, requests=5)))[0]
     with pytest.raises(SpecError, match="too few batches"):
-        calibrated(load_profile(standin.profile), live)
+        calibrated(load_profile(standin.profile), [live])
+
+
+def test_overheads_of_several_runs_are_those_of_all_their_batches(run):
+    short, long = run().result, run(host={name: 3 * time_s for name, time_s in KNOWN.items()}, name="slow").result
+    for one, both in zip(measure_overheads([short]), measure_overheads([short, short, long]), strict=True):
+        assert both.n > 2 * one.n
+        assert both.value_s == pytest.approx(one.value_s, abs=1e-7)
+
+
+@pytest.mark.parametrize("cv", [0.0, 0.04, 0.12])
+def test_the_scatter_of_executions_is_recovered(standin, cv):
+    """Beside another batch it is larger than the noise; the standard error of a deviation is 2 % of it at 1,000."""
+    device = standin.with_truth(noise_cv=cv, host=Host(**KNOWN))
+    live = read_runs(standin.run(standin.trace(140, requests=3000), device, max_concurrency=2))
+    profile, _, scatter = calibrated(load_profile(standin.profile), live)
+    assert scatter.n == len(live[0].result.batches) > 1000
+    assert scatter.noise_cv == pytest.approx(cv, rel=0.08, abs=1e-9)
+    assert scatter.cv >= scatter.noise_cv
+    assert scatter.mean == pytest.approx(1.0, abs=4 * scatter.cv / scatter.n**0.5 + 1e-9)
+    assert profile.truth.noise_cv == scatter.noise_cv
+    assert "forced replay" in profile.provenance["truth.noise_cv"].note

@@ -31,9 +31,9 @@ def test_every_step_with_its_time(standin, data, tmp_path):
     assert alone == (
         "latencies as they are served: 1 models at 1 batch sizes together, each 30 times alone, in random order: 0 s"
     )
-    assert overheads == "overheads of the host: fifo at load 0.5: 30 s"
+    assert overheads == "overheads of the host, scatter of executions: fifo at load 0.5, 0.8, 30 s each: 60 s"
     assert runs == "runs: 2 loads x 2 policies x 3 repeats of 30 s, 12 of 12 to be made: 6.0 minutes"
-    assert total == "in all 7.5 minutes, and building the models"
+    assert total == "in all 8.0 minutes, and building the models"
     assert not (tmp_path / "grid").exists()
 
 
@@ -44,12 +44,12 @@ def test_what_is_there_takes_no_time(data, tmp_path):
     assert [line.rpartition(": ")[2] for line in before] == ["there already"] * 3
     assert "8 of 12 to be made: 4.0 minutes" in runs
     assert total == "in all 4.0 minutes, and building the models"
-    assert describe_plan(data, None)[-1] == "in all 7.5 minutes, and building the models"
+    assert describe_plan(data, None)[-1] == "in all 8.0 minutes, and building the models"
 
 
 def test_what_is_not_asked_for_is_not_listed(data):
     assert [line.partition(":")[0] for line in describe_plan(data | {"served": 0}, None)] == [
-        "load 1", "overheads of the host", "runs", "in all 7.5 minutes, and building the models"
+        "load 1", "overheads of the host, scatter of executions", "runs", "in all 8.0 minutes, and building the models"
     ]  # fmt: skip
     assert len(describe_plan(data | {"calibrate": False}, None)) == 3
 

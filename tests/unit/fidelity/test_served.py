@@ -7,7 +7,7 @@ import pytest
 
 from stratsim.engine import BatchTable, RequestTable, Result
 from stratsim.errors import SpecError
-from stratsim.fidelity.overheads import calibrated_by
+from stratsim.fidelity.calibration import calibrated_by
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import read_cells, replay_cells
 from stratsim.fidelity.served import measure_drift, measure_served, served_alone, with_served
