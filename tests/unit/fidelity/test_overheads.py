@@ -115,11 +115,11 @@ def test_overheads_of_several_runs_are_those_of_all_their_batches(run):
 
 @pytest.mark.parametrize("cv", [0.0, 0.04, 0.12])
 def test_the_scatter_of_executions_is_recovered(standin, cv):
-    """Beside another batch it is larger than the noise; the standard error of a deviation is 2 % of it at 1,000."""
+    """Beside another batch it is larger than the noise; the standard error of a deviation is 3 % of it at 600."""
     device = standin.with_truth(noise_cv=cv, host=Host(**KNOWN))
-    live = read_runs(standin.run(standin.trace(140, requests=3000), device, max_concurrency=2))
+    live = read_runs(standin.run(standin.trace(140, requests=1500), device, max_concurrency=2))
     profile, _, scatter = calibrated(load_profile(standin.profile), live)
-    assert scatter.n == len(live[0].result.batches) > 1000
+    assert scatter.n == len(live[0].result.batches) > 500
     assert scatter.noise_cv == pytest.approx(cv, rel=0.08, abs=1e-9)
     assert scatter.cv >= scatter.noise_cv
     assert scatter.mean == pytest.approx(1.0, abs=4 * scatter.cv / scatter.n**0.5 + 1e-9)
