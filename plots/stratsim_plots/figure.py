@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import MissingExtraError, OutputError, SpecError, suggest
 from stratsim.export.read import read_results
+from stratsim.model.write import check_folder
 from stratsim_plots.series import Options
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def make_figure(
     Raises:
         SpecError: an unknown kind or suffix, an option of another kind, no result folder, or one that lacks what the
             figure shows.
-        OutputError: a file cannot be written (its folder must exist), or there is a CSV of that name that is not a
+        OutputError: a file cannot be written (its folder is made), or there is a CSV of that name that is not a
             figure's data.
         MissingExtraError: matplotlib is not installed.
     """
@@ -79,8 +80,7 @@ def make_figure(
     _check_options(kind, chosen)
     if find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plots")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: cannot be written: there is no folder {path.parent}")
+    check_folder(path.parent)
     table = path.with_suffix(".csv")
     _keep_foreign(table)
     from stratsim_plots import style
@@ -157,6 +157,7 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a temporary name beside its place and move it there: all of it or nothing."""
     temporary = path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         temporary.replace(path)
     except OSError as error:

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get
 
 from stratsim.errors import OutputError, ProfileError, SchemaVersionError, suggest
 from stratsim.model.codec import plain
+from stratsim.model.write import check_folder
 from stratsim_profiler.samples import RECORD_TYPES, SAMPLES_SCHEMA, Discarded, Done, Header, Note, Record, Telemetry
 
 if TYPE_CHECKING:
@@ -71,10 +72,13 @@ class SampleFile:
         """Start a new file.
 
         Raises:
-            OutputError: the file exists, or cannot be written.
+            OutputError: the file exists, or cannot be written; its folder is made.
         """
-        with _writing(path), path.open("x", encoding="utf-8") as handle:
-            handle.write(encode_line(header) + "\n")
+        check_folder(path.parent)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as handle:
+                handle.write(encode_line(header) + "\n")
         return cls(path, Samples(header, (), str(path)))
 
     @classmethod

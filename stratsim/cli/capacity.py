@@ -116,9 +116,9 @@ def capacity(
             click.echo(f"note: {note}", err=True)
     text = json.dumps(document, indent=None if as_json and out is None else 1, allow_nan=False)
     if out is not None:
-        from stratsim.experiment.store import write_text
+        from stratsim.model.write import write_text
 
-        write_text(Path(out), text + "\n")
+        write_text(text + "\n", Path(out), overwrite=True)
     if as_json:
         click.echo(json.dumps(document, allow_nan=False))
     else:
@@ -149,9 +149,9 @@ def _share(text: str) -> float:
 def _check_out(path: Path) -> None:
     """See before a long search that its result can be written; a file that is none of ours stays."""
     from stratsim.errors import OutputError
+    from stratsim.model.write import check_folder
 
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: cannot be written: there is no folder {path.parent}")
+    check_folder(path.parent)
     if not path.exists():
         return
     try:

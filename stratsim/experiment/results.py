@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stratsim.errors import MissingExtraError, SpecError
 from stratsim.experiment.kinds import find_kind
 from stratsim.experiment.manifest import study_manifest
-from stratsim.experiment.store import KEY, Store, write_text
+from stratsim.experiment.store import KEY, Store
 from stratsim.experiment.study import make_study
+from stratsim.model.write import write_text
 
 if TYPE_CHECKING:
     from stratsim.experiment.kinds import Table
@@ -32,14 +33,14 @@ def write_summary(study: Study, outcome: Outcome, out: Path) -> tuple[dict[str, 
     kind = find_kind(study.kind)
     summary = kind.summarise(study, outcome.rows)
     summary["saturations"] = list(outcome.saturations.values())
-    write_text(out / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", out / "summary.json", overwrite=True)
     folder = out / "figures"
     folder.mkdir(exist_ok=True)
     made = kind.figures(study, summary)
     labels = {point["profile"]: point["origin"] for point in outcome.saturations.values()}
     origin = "; ".join(f"{Path(name).name}: {label}" for name, label in labels.items())
     for name, table in made.items():
-        write_text(folder / f"{name}.csv", _csv(table, origin))
+        write_text(_csv(table, origin), folder / f"{name}.csv", overwrite=True)
     return summary, _draw(folder, list(made))
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import OutputError
+from stratsim.model.write import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["KEY", "Row", "Store", "write_text"]
+__all__ = ["KEY", "Row", "Store"]
 
 KEY = "spec_sha256"
 
@@ -77,26 +77,12 @@ class Store:
 
     def _rewrite(self, rows: list[Row]) -> None:
         head = ",".join(self._columns) + "\n"
-        write_text(self._path, head + self._lines(rows))
+        write_text(head + self._lines(rows), self._path, overwrite=True)
 
     def _lines(self, rows: list[Row]) -> str:
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([row[name] for name in self._columns] for row in rows)
         return out.getvalue()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name and move it to its place: all of it or nothing.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    temporary = path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="")
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _text(value: Any) -> str:

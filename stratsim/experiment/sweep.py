@@ -23,8 +23,9 @@ from stratsim.experiment.manifest import origin_label, study_manifest
 from stratsim.experiment.runs import make_runs
 from stratsim.experiment.saturation import SaturationPoint, saturation
 from stratsim.experiment.spec import make_spec
-from stratsim.experiment.store import KEY, Store, write_text
+from stratsim.experiment.store import KEY, Store
 from stratsim.model.codec import dump_profile, load_profile, profile_sha256
+from stratsim.model.write import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -158,7 +159,7 @@ def context_of(study: Study, out: Path) -> Context:
     for name in dict.fromkeys(cell.base["profile"] for cell in cells(study)):
         made = study.profiles[name].make(name) if name in study.profiles else load_profile(name)
         file = folder / f"{Path(name).name.removesuffix('.json')}.json"
-        write_text(file, dump_profile(made))
+        write_text(dump_profile(made), file, overwrite=True)
         found[name] = {"sha256": profile_sha256(made), "file": str(file)}
     return Context(found)
 
@@ -189,7 +190,7 @@ def saturations(study: Study, context: Context, out: Path, backend: Backend) -> 
         machine = {name: base[name] for name in ("topology", "uplink_bytes_per_s", "memory")}
         where = {"profile": base["profile"], "origin": label, **machine, "mix": mix}
         known[key] = {**where, "asked": asked, **point._asdict()}
-    write_text(path, json.dumps(known, indent=1) + "\n")
+    write_text(json.dumps(known, indent=1) + "\n", path, overwrite=True)
     return {key: known[key] for key in wanted}
 
 
@@ -221,7 +222,7 @@ def _open_folder(out: Path, record: Mapping[str, Any], code: str, *, fresh: bool
         for name in (_RESULT, _TIMINGS, _SATURATION):
             (out / name).unlink(missing_ok=True)
     made = {"stratsim_version": __version__, "code_sha256": code, "study_sha256": sha256(record)}
-    write_text(manifest, json.dumps({**made, "study": record}, indent=1) + "\n")
+    write_text(json.dumps({**made, "study": record}, indent=1) + "\n", manifest, overwrite=True)
 
 
 def _study_manifest(out: Path) -> dict[str, Any]:

@@ -23,7 +23,6 @@ import numpy as np
 
 from stratsim.errors import OutputError, SpecError, StratsimError
 from stratsim.experiment.saturation import equal_mix
-from stratsim.experiment.store import write_text
 from stratsim.fidelity.alone import check_budget, one_by_one
 from stratsim.fidelity.calibration import calibrated
 from stratsim.fidelity.executor import Order
@@ -33,7 +32,7 @@ from stratsim.fidelity.served import measure_drift, with_served
 from stratsim.fidelity.spec import Grid, make_grid
 from stratsim.model.codec import load_profile
 from stratsim.model.request import Priority
-from stratsim.model.write import write_profile
+from stratsim.model.write import write_profile, write_text
 from stratsim.rng import Streams
 from stratsim.trace.generate import Poisson, generate
 from stratsim.trace.rule import complete, saturation_rate
@@ -186,7 +185,7 @@ class Campaign:
         self._write_index({"grid": self._data, "cells": []})
 
     def _write_index(self, content: Mapping[str, Any]) -> None:
-        write_text(self._index, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", self._index, overwrite=True)
 
     def _repeats(self) -> range:
         return range(1, self.grid.repeats + 1)
@@ -287,7 +286,7 @@ class Campaign:
                 str(requests.bytes_out[row]),
             )
             lines.append(",".join(cells))
-        write_text(path, "\n".join(lines) + "\n")
+        write_text("\n".join(lines) + "\n", path, overwrite=True)
 
 
 def _forget(out: Path) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from stratsim.errors import MissingExtraError
 from stratsim.experiment.manifest import origin_label
-from stratsim.experiment.store import write_text
 from stratsim.fidelity.record import counted
+from stratsim.model.write import write_text
 from stratsim.plugins import points
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def draw(folder: Path, replayed: Sequence[Replayed], report: Mapping[str, Any]) 
         out = io.StringIO()
         rows = [[*row, origin] for row in table.rows]
         csv.writer(out, lineterminator="\n").writerows([[*table.columns, "origin"], *rows])
-        write_text(folder / f"{name}.csv", out.getvalue())
+        write_text(out.getvalue(), folder / f"{name}.csv", overwrite=True)
     point = points("stratsim.figures").get("fidelity")
     if point is None:
         return ["no figures: the package that draws them is not installed"]

@@ -1,4 +1,7 @@
-"""Writes a file whole or not at all: by way of a temporary file beside it."""
+"""Writes a file whole or not at all: by way of a temporary file beside it.
+
+Folders on the way are made, as result folders make theirs.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,29 @@ if TYPE_CHECKING:
 
     from stratsim.model.profile import Profile
 
-__all__ = ["check_out", "write_bytes", "write_profile", "write_text"]
+__all__ = ["check_folder", "check_out", "clear_unfinished", "write_bytes", "write_profile", "write_text"]
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that could not be made, before any work is done for it; it need not exist.
+
+    Raises:
+        OutputError: something in its way is no folder.
+    """
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        raise OutputError(f"{folder}: {str(nearest)!r} is not a folder")
 
 
 def check_out(out: Path, *, overwrite: bool = False) -> None:
     """Refuse an output file that cannot be meant, before any work is done for it.
 
     Raises:
-        OutputError: `out` is a directory, lies in none, or exists and `overwrite` is false.
+        OutputError: `out` is a directory, cannot lie in one, or exists and `overwrite` is false.
     """
     if out.is_dir():
         raise OutputError(f"{out}: is a directory")
-    if not out.parent.is_dir():
-        raise OutputError(f"{out}: there is no directory {str(out.parent)!r}")
+    check_folder(out.parent)
     if out.exists() and not overwrite:
         raise OutputError(f"{out}: exists already; --overwrite replaces it")
 
@@ -49,6 +62,7 @@ def write_bytes(content: bytes, out: Path, *, overwrite: bool = False) -> None:
     check_out(out, overwrite=overwrite)
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(content)
         temporary.replace(out)
     except OSError as problem:
@@ -56,6 +70,12 @@ def write_bytes(content: bytes, out: Path, *, overwrite: bool = False) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def clear_unfinished(out: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote `out`; none may be writing it now."""
+    for left in out.parent.glob(f".{out.name}.{'[0-9a-f]' * 8}.tmp"):
+        left.unlink()
 
 
 def write_profile(profile: Profile, out: Path, *, overwrite: bool = False) -> None:

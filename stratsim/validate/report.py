@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim import __version__
 from stratsim.errors import MissingExtraError, OutputError
+from stratsim.model.write import check_folder
 from stratsim.validate.case import Case, Setting, Status, Table
 
 if TYPE_CHECKING:
@@ -39,12 +40,9 @@ def check_report(directory: str | os.PathLike[str]) -> None:
         OutputError: it is no folder, or one that holds something other than an earlier report.
     """
     folder = Path(directory)
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{directory}: exists and is not a folder")
+    check_folder(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CASES).is_file():
         raise OutputError(f"{directory}: holds files but no earlier report ({CASES}); choose another folder")
-    if not folder.parent.is_dir():
-        raise OutputError(f"{directory}: there is no folder {folder.parent}")
 
 
 def write_report(directory: str | os.PathLike[str], found: Validation, setting: Setting) -> list[str]:
@@ -58,7 +56,7 @@ def write_report(directory: str | os.PathLike[str], found: Validation, setting: 
     check_report(directory)
     folder = Path(directory)
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for table in found.tables:
             _replace(folder / f"{table.name}.csv", lambda path, table=table: _write_csv(path, table))  # type: ignore[misc]
         text = json.dumps({"cases": [case.as_dict() for case in found.cases]}, indent=2, ensure_ascii=False)

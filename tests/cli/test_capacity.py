@@ -73,7 +73,7 @@ def test_mistakes_are_one_line(refused, server, here, write):
     assert refused("capacity", "default", *target, "--arrivals", "poisson").startswith("requests come from a trace or")
     assert refused("capacity", *target, "--precision", "0").startswith("precision must be above 0")
     assert "is not a share" in refused("capacity", *target, "--precision", "much")
-    assert "no folder" in refused("capacity", *target, "--out", "absent/c.json")
+    assert "'mine.json' is not a folder" in refused("capacity", *target, "--out", "mine.json/c.json")
     assert "is not the result of `stratsim capacity`" in refused("capacity", *target, "--out", "mine.json")
     assert refused("capacity", *target, "--policy", "edff").startswith("unknown policy 'edff'")
 

@@ -91,7 +91,7 @@ def test_the_folder_is_refused_before_anything_runs(refused, suites, here):
     (here / "taken").mkdir()
     (here / "taken" / "thesis.tex").write_text("mine")
     assert "taken: holds files but no earlier report" in refused("validate", "--out", "taken")
-    assert "there is no folder no" in refused("validate", "--out", "no/report")
+    assert "'taken/thesis.tex' is not a folder" in refused("validate", "--out", "taken/thesis.tex/report")
 
 
 def test_data_reaches_the_checks(call, suites, here, monkeypatch):

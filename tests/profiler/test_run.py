@@ -58,8 +58,9 @@ def test_a_profile_is_not_replaced_unasked(capsys, tmp_path):
     assert "exists already; --overwrite replaces it" in captured.err
 
 
-@pytest.mark.parametrize(("out", "message"), [("", "is a directory"), ("no/p.json", "there is no directory")])
+@pytest.mark.parametrize(("out", "message"), [("", "is a directory"), ("file/p.json", "file' is not a folder")])
 def test_a_profile_that_cannot_be_written_is_refused_before_measuring(capsys, tmp_path, out, message):
+    (tmp_path / "file").write_text("")
     status, captured = stratsim(capsys, "--device", "cpu", "--out", tmp_path / out)
     assert status == 2
     assert message in captured.err

@@ -104,8 +104,15 @@ def test_a_new_file_never_replaces_an_old_one(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(OutputError, match="cannot be written: No such file"):
+def test_a_missing_folder_is_made(tmp_path):
+    path = tmp_path / "some" / "where" / "s.jsonl"
+    SampleFile.create(path, HEADER)
+    assert read_samples(path).header == HEADER
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "no").write_text("")
+    with pytest.raises(OutputError, match=r"'.*no' is not a folder"):
         SampleFile.create(tmp_path / "no" / "s.jsonl", HEADER)
 
 

@@ -52,13 +52,13 @@ def run(
     failed; the others count.
     """
     from stratsim.cli.fidelity.output import show_report
-    from stratsim.experiment.store import write_text
     from stratsim.fidelity import assess, profile_of, read_calibration, read_cells, replay_cells
     from stratsim.fidelity.campaign import run_grid
     from stratsim.fidelity.drawing import draw
     from stratsim.fidelity.executor import LiveExecutor
     from stratsim.fidelity.plan import describe_plan
     from stratsim.fidelity.spec import load_grid
+    from stratsim.model.write import write_text
 
     _, data = load_grid(file, quick=quick)
     data |= {name: value for name, value in (("profile", profile), ("device", device)) if value is not None}
@@ -77,7 +77,7 @@ def run(
     notes += [f"failed: {failure}" for failure in failures]
     found = assess(replayed, notes, read_calibration(out))
     found["notes"] += draw(out / "figures", replayed, found)
-    write_text(out / "report.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
+    write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", out / "report.json", overwrite=True)
     if as_json:
         click.echo(json.dumps(found, allow_nan=False))
     else:

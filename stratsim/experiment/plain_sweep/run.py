@@ -22,8 +22,9 @@ from stratsim.experiment.plain_sweep.plan import make_plan
 from stratsim.experiment.plain_sweep.spec import make_sweep
 from stratsim.experiment.runs import make_runs
 from stratsim.experiment.spec import RunSpec
-from stratsim.experiment.store import KEY, Store, write_text
+from stratsim.experiment.store import KEY, Store
 from stratsim.model.codec import dump_profile
+from stratsim.model.write import clear_unfinished, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -184,14 +185,13 @@ def _opened(out: Path, code: str, *, fresh: bool, trust: bool) -> list[dict[str,
     if manifest and not trust and manifest.get("code_sha256") != code and (out / RESULT).exists():
         raise OutputError(f"{out}: made by other code than this; --fresh starts anew, --trust keeps its rows")
     for name in (RESULT, _TIMINGS, _MANIFEST, _SUMMARY):
-        for left in out.glob(f"{name}.tmp-*"):  # of a process that was killed while it wrote
-            left.unlink()
+        clear_unfinished(out / name)
     return list(manifest.get("sweeps", []))
 
 
 def _write_manifest(out: Path, code: str, sweeps: list[dict[str, Any]]) -> None:
     made = {"stratsim_version": __version__, "code_sha256": code, "sweeps_sha256": sha256(sweeps), "sweeps": sweeps}
-    write_text(out / _MANIFEST, json.dumps(made, indent=1) + "\n")
+    write_text(json.dumps(made, indent=1) + "\n", out / _MANIFEST, overwrite=True)
 
 
 def _write_profiles(plan: Plan, out: Path) -> None:
@@ -201,5 +201,5 @@ def _write_profiles(plan: Plan, out: Path) -> None:
             if cell.settings["names"]["profile"] == name:
                 (out / "profiles").mkdir(exist_ok=True)
                 made = plan.inputs[cell.settings["profile_sha256"]]
-                write_text(out / "profiles" / f"{name}.json", dump_profile(made))
+                write_text(dump_profile(made), out / "profiles" / f"{name}.json", overwrite=True)
                 break

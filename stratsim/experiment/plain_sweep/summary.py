@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from stratsim.experiment.store import write_text
+from stratsim.model.write import write_text
 from stratsim.stats.intervals import mean_interval
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def write_summary(outcome: SweepOutcome, out: Path) -> dict[str, Any]:
     except (OSError, ValueError, LookupError, TypeError):
         known = []  # not there, or not ours any more: it is made from the rows
     by_hash = {each["sweep_sha256"]: each for each in known} | {outcome.sha256: summary}
-    write_text(path, json.dumps({"sweeps": list(by_hash.values())}, indent=1, allow_nan=False) + "\n")
+    write_text(json.dumps({"sweeps": list(by_hash.values())}, indent=1, allow_nan=False) + "\n", path, overwrite=True)
     return summary
 
 

@@ -56,7 +56,7 @@ def test_a_name_wins_over_the_file_s(samples, tmp_path):
         (["{dir}/junk.jsonl"], "junk.jsonl: line 1: not valid JSON"),
         (["{dir}/samples.jsonl", "--out", "{dir}/samples.jsonl"], "exists already; --overwrite replaces it"),
         (["{dir}/samples.jsonl", "--out", "{dir}"], "is a directory"),
-        (["{dir}/samples.jsonl", "--report", "{dir}/no/x.html"], "there is no directory"),
+        (["{dir}/samples.jsonl", "--report", "{dir}/junk.jsonl/x.html"], "junk.jsonl' is not a folder"),
         (["{dir}/samples.jsonl", "--starts", "0"], "0 is not in the range"),
     ],
 )

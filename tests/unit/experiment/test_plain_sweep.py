@@ -203,10 +203,10 @@ def test_a_killed_process_loses_no_run_and_doubles_none(done, tmp_path):
 
 def test_what_a_killed_process_was_writing_is_removed(tmp_path):
     run(TINY, tmp_path)
-    (tmp_path / "results.csv.tmp-0123abcd").write_text("spec_")
-    (tmp_path / "notes.tmp-1").write_text("mine")
+    (tmp_path / ".results.csv.0123abcd.tmp").write_text("spec_")
+    (tmp_path / ".notes.1.tmp").write_text("mine")
     run(TINY, tmp_path)
-    assert [file.name for file in tmp_path.glob("*.tmp-*")] == ["notes.tmp-1"]
+    assert [file.name for file in tmp_path.glob(".*.tmp")] == [".notes.1.tmp"]
 
 
 def test_two_sweeps_share_a_folder(done, tmp_path):

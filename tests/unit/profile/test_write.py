@@ -6,7 +6,7 @@ import pytest
 
 from stratsim.errors import OutputError
 from stratsim.model.codec import dump_profile, load_profile
-from stratsim.model.write import check_out, write_profile, write_text
+from stratsim.model.write import check_out, clear_unfinished, write_profile, write_text
 
 
 def names(folder):
@@ -29,11 +29,27 @@ def test_a_file_is_replaced_only_when_asked_to(tmp_path):
     assert out.read_text() == "new"
 
 
-@pytest.mark.parametrize(("out", "message"), [(".", "is a directory"), ("absent/a.txt", "there is no directory")])
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (".", "is a directory"),
+        ("file/a.txt", "file: '.*file' is not a folder"),
+        ("file/deep/a.txt", "deep: '.*file' is not a folder"),
+    ],
+)
 def test_places_that_cannot_be_meant_are_refused_before_any_work(tmp_path, out, message):
+    (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=message):
         check_out(tmp_path / out, overwrite=True)
+    assert names(tmp_path) == ["file"]
+
+
+def test_folders_are_made_only_with_the_file(tmp_path):
+    out = tmp_path / "some" / "where" / "a.txt"
+    check_out(out)
     assert names(tmp_path) == []
+    write_text("text", out)
+    assert out.read_text() == "text"
 
 
 def test_a_disk_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
@@ -48,6 +64,18 @@ def test_a_disk_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatc
         write_text("new", out, overwrite=True)
     assert out.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
+
+
+def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path, monkeypatch):
+    out = tmp_path / "a.txt"
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "replace", lambda *_: None)
+        killed.setattr(Path, "unlink", lambda *_, **__: None)
+        write_text("half", out)
+    (tmp_path / ".a.txt.mine.tmp").write_text("mine")
+    assert len(names(tmp_path)) == 2
+    clear_unfinished(out)
+    assert names(tmp_path) == [".a.txt.mine.tmp"]
 
 
 def test_a_profile_is_written_as_dump_gives_it(tmp_path):

@@ -219,9 +219,10 @@ def test_refusals(results, tmp_path):
         make_report(results, tmp_path / "a.html", policies=["edff"])
     with pytest.raises(SpecError, match="no such folder"):
         make_report(tmp_path / "none", tmp_path / "a.html")
-    with pytest.raises(OutputError):
-        make_report(results, tmp_path / "none" / "a.html")
-    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="is not a folder"):
+        make_report(results, tmp_path / "file" / "a.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_only_the_chosen_policies(results, tmp_path):
