@@ -18,7 +18,8 @@ Batches of one, so that a request costs a whole batch.
 Deadlines are the project's default ones, except with `queue`: there they are too far for any request to be given up.
 
 Every point is measured in a process of its own, whose peak of memory is counted from before the replay begins. Time is
-the process's own time of a processor: points that are minutes apart must not differ by what else the machine did. The
+the process's own time of a processor. All points of a policy follow each other, round after round, and how much more
+one costs than another is the median of the rounds' ratios: a machine that is slow for a minute is slow for both. The
 rows go to growth-runs.csv as they come; what is there already is not measured again, unless `--fresh`. Rows of other
 code or of another machine are never continued.
 
@@ -79,9 +80,9 @@ POLICIES = {
 }
 AXES: dict[str, tuple[int, ...]] = {
     "requests": (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
+    "queue": (100, 1_000, 10_000, 100_000),
     "gpus": (1, 4, 16, 64, 256, 1024),
     "models": (1, 4, 16, 64, 256),
-    "queue": (100, 1_000, 10_000, 100_000),
     "slots": (1, 2, 4, 8, 16),
 }
 IN_WORDS = {"requests": "requests", "gpus": "GPUs", "models": "models", "queue": "waiting", "slots": "slots"}
@@ -127,13 +128,13 @@ def main() -> None:
 
 
 def points(rounds: int, *, full: bool = False, quick: bool = False) -> list[Point]:
-    """Return everything to measure, a round after the other, so that a busy minute spoils one round only."""
+    """Return everything to measure: what is compared is near in time, and a busy minute spoils one round only."""
     return [
         Point(axis, value, policy, number, requests)
         for number in range(rounds)
+        for policy in POLICIES
         for axis, values in AXES.items()
         for value in values
-        for policy in POLICIES
         if (requests := size(axis, value, policy, full=full, quick=quick))
     ]
 
@@ -326,19 +327,20 @@ def finish(folder: Path, rows: pd.DataFrame, known: dict[str, Any]) -> str:
 
 
 def markdown(table: pd.DataFrame, known: dict[str, Any], rows: pd.DataFrame) -> str:
-    """Return first and last point of every axis, as Markdown."""
+    """Return first and last point of every axis, and the longest queue beside load 0.7, as Markdown."""
     lines = [
         "| | policy | µs/request | times | events/request, most | memory, MB | bytes/request |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
-    for (axis, policy), line in table.groupby(["axis", "policy"], sort=False):
-        first, last = line.iloc[0], line.iloc[-1]
-        lines.append(
-            f"| {first['value']:,} to {last['value']:,} {IN_WORDS[axis]} | {policy} "
-            f"| {_three(first['us_per_request'])} to {_three(last['us_per_request'])} "
-            f"| {last['us_per_request'] / first['us_per_request']:.2f} | {line['events_per_request'].max():.2f} "
-            f"| {first['memory_mb']:,.0f} to {last['memory_mb']:,.0f} | {last['bytes_per_request']:,.0f} |"
-        )
+    for axis in AXES:
+        for policy in POLICIES:
+            line = table[(table["axis"] == axis) & (table["policy"] == policy)]
+            if len(line):
+                lines.append(_line(f"{_value(line.iloc[0])} to {_value(line.iloc[-1])} {IN_WORDS[axis]}", line, rows))
+    for policy in POLICIES:
+        line = overload(table, policy)
+        if len(line):
+            lines.append(_line(f"load {LOAD:g} to {_value(line.iloc[-1])} waiting", line, rows))
     share = rows["cpu_s"] / rows["wall_s"]
     spread = (table["most_us"] / table["least_us"] - 1).median()
     how = (
@@ -346,6 +348,38 @@ def markdown(table: pd.DataFrame, known: dict[str, Any], rows: pd.DataFrame) -> 
         f"of all points; runs had {share.median():.0%} of a core in the median, {share.min():.0%} at worst."
     )
     return "\n".join([*lines, "", how, "", in_words(known)])
+
+
+def overload(table: pd.DataFrame, policy: str) -> pd.DataFrame:
+    """Return a policy's usual point, of load 0.7, and that of its longest queue."""
+    of = table[table["policy"] == policy]
+    usual = of[(of["axis"] == "gpus") & (of["value"] == 1)]
+    return pd.concat([usual, of[of["axis"] == "queue"].tail(1)]) if len(usual) else usual
+
+
+def times(rows: pd.DataFrame, first: pd.Series, last: pd.Series) -> pd.Series:
+    """Return what a request costs at the last point in units of the first, by round."""
+    return _cost(rows, last) / _cost(rows, first)
+
+
+def _cost(rows: pd.DataFrame, point: pd.Series) -> pd.Series:
+    """Return seconds per request, by round."""
+    same = rows[(rows[["axis", "value", "policy"]] == point[["axis", "value", "policy"]]).all(axis="columns")]
+    return same["cpu_s"].div(same["requests"]).set_axis(same["round"])
+
+
+def _line(name: str, line: pd.DataFrame, rows: pd.DataFrame) -> str:
+    first, last = line.iloc[0], line.iloc[-1]
+    ratio = times(rows, first, last)
+    return (
+        f"| {name} | {last['policy']} | {_three(first['us_per_request'])} to {_three(last['us_per_request'])} "
+        f"| {ratio.median():.2f} ({ratio.min():.2f} to {ratio.max():.2f}) | {line['events_per_request'].max():.2f} "
+        f"| {first['memory_mb']:,.0f} to {last['memory_mb']:,.0f} | {last['bytes_per_request']:,.0f} |"
+    )
+
+
+def _value(point: pd.Series) -> str:
+    return f"{point['value']:,}"
 
 
 def _three(value: float) -> str:

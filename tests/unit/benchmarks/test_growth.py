@@ -1,5 +1,8 @@
 """How cost grows: what is measured, what is kept, what counts as broken."""
 
+from itertools import pairwise
+
+import facts
 import growth
 import machines
 import numpy as np
@@ -35,6 +38,11 @@ def test_every_round_repeats_the_same_points():
     points = growth.points(2)
     first, second = points[: len(points) // 2], points[len(points) // 2 :]
     assert [point._replace(round=1) for point in first] == second
+
+
+def test_points_of_a_policy_follow_each_other():
+    policies = [point.policy for point in growth.points(1)]
+    assert sum(one != other for one, other in pairwise(policies)) == 2
 
 
 def test_bursts_by_hand():
@@ -133,3 +141,25 @@ def test_summary_takes_medians_and_memory_from_the_start():
     (row,) = table.to_dict("records")
     assert (row["us_per_request"], row["least_us"], row["most_us"]) == (20.0, 10.0, 30.0)
     assert (row["memory_mb"], row["bytes_per_request"], row["events_per_request"]) == (55.0, 550.0, 2.0)
+
+
+def test_a_ratio_is_taken_within_its_round():
+    """By hand: 10 to 20 us and, on a machine half as fast, 20 to 40: twice, whatever the round; then one of 3."""
+    at = POINT._asdict() | FOUND
+    rows = pd.DataFrame(
+        at | {"round": number, "value": value, "cpu_s": us / 10}
+        for number, pair in enumerate([(10, 20), (20, 40), (10, 30)])
+        for value, us in zip((1, 1024), pair, strict=True)
+    )
+    table = growth.summarize(rows)
+    assert growth.times(rows, table.iloc[0], table.iloc[1]).tolist() == pytest.approx([2.0, 2.0, 3.0])
+    assert "| 1 to 1,024 GPUs | fifo | 10 to 30 | 2.00 (2.00 to 3.00) | 2.00 |" in growth.markdown(
+        table, facts.facts(), rows
+    )
+
+
+def test_the_longest_queue_stands_beside_the_usual_load():
+    points = [("gpus", 1, 1.0), ("gpus", 1024, 5.0), ("queue", 100, 1.0), ("queue", 100_000, 1.5)]
+    rows = pd.DataFrame(POINT._asdict() | FOUND | {"axis": a, "value": v, "cpu_s": s} for a, v, s in points)
+    text = growth.markdown(growth.summarize(rows), facts.facts(), rows)
+    assert "| load 0.7 to 100,000 waiting | fifo | 10 to 15 | 1.50 (1.50 to 1.50) |" in text
