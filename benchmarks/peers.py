@@ -39,9 +39,9 @@ import pandas as pd
 import queues
 from facts import facts, in_words, publish
 
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.policy.base import DropMode
+from stratsim.results.invariants import invariants
 from stratsim.stats.intervals import Interval, mean_interval
 
 if TYPE_CHECKING:

@@ -35,7 +35,6 @@ from machines import make_requests, one_model
 from replay_speed import LOAD, SERVICE_S, plain_loop
 
 from stratsim.engine import Result, simulate
-from stratsim.export.summary import summarize
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.profile import Profile, Sharing
@@ -47,6 +46,7 @@ from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.policy.strait.estimates import Estimates
 from stratsim.predict import make_predictor
 from stratsim.predict.rls import Rls
+from stratsim.results.summary import summarize
 from stratsim.rng import Streams
 from stratsim.testing import make_profile
 from stratsim.trace.spec import HIGH_SHARE, SLO_FACTORS

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from stratsim.compare import METRICS, Asked, compare
 from stratsim.errors import SpecError
-from stratsim.export.comparing import METRICS, Asked, compare
 from stratsim_plots import style
 from stratsim_plots.series import CLASSES, Options, short_names
 from stratsim_plots.sources import origin_of

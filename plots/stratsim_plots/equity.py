@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from stratsim.compare.sweep import axes_of, variant_labels
 from stratsim.errors import SpecError
-from stratsim.export.comparing.sweep import axes_of, variant_labels
-from stratsim.export.read import read_results
+from stratsim.results.read import read_results
 from stratsim_plots import style
 from stratsim_plots.series import Options, check_comparable, select, short_names
 from stratsim_plots.sources import is_study, origin_of, study_rows

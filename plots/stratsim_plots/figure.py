@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import MissingExtraError, OutputError, SpecError, suggest
-from stratsim.export.read import read_results
 from stratsim.model.write import check_folder
+from stratsim.results.read import read_results
 from stratsim_plots.series import Options
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from stratsim.compare.sweep import axes_of
 from stratsim.errors import SpecError, suggest
-from stratsim.export.comparing.sweep import axes_of
 from stratsim_plots import style
 from stratsim_plots.series import Options, short_names
 from stratsim_plots.sources import is_study, origin_of, study_rows

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from stratsim.export.read import StoredResults
+    from stratsim.results.read import StoredResults
 
 __all__ = ["COLUMNS", "data", "draw"]
 

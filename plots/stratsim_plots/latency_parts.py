@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.patches import Patch
 
 from stratsim.errors import SpecError
-from stratsim.export.aggregate import mean_parts, slowest
-from stratsim.export.breakdown import read_run
-from stratsim.export.machine import find_machine
+from stratsim.explain.aggregate import mean_parts, slowest
+from stratsim.explain.parts import read_run
+from stratsim.results.machine import find_machine
 from stratsim_plots import style
 from stratsim_plots.series import CLASSES, Options, origin, select
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from stratsim.export.breakdown import Run
-    from stratsim.export.read import StoredResults
+    from stratsim.explain.parts import Run
+    from stratsim.results.read import StoredResults
 
 __all__ = ["COLUMNS", "data", "draw"]
 

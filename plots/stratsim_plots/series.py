@@ -11,7 +11,7 @@ from stratsim.errors import SpecError, suggest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stratsim.export.read import StoredResults
+    from stratsim.results.read import StoredResults
 
 __all__ = ["CLASSES", "Options", "Series", "check_comparable", "folder_names", "origin", "select", "short_names"]
 

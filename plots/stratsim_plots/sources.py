@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stratsim.compare.sweep import is_sweep, read_sweep
 from stratsim.errors import SpecError, suggest
-from stratsim.export.comparing.sweep import is_sweep, read_sweep
-from stratsim.export.read import read_results
+from stratsim.results.read import read_results
 from stratsim_plots.series import origin
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from stratsim.export.read import StoredResults
+    from stratsim.results.read import StoredResults
 
 __all__ = ["COLUMNS", "DEFAULT_WINDOW_S", "data", "draw"]
 

@@ -17,7 +17,6 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
-from stratsim.experiment.campaign import Campaign, measure_pairs
 from stratsim.model.codec import dump_profile
 from stratsim.model.profile import (
     SCHEMA_VERSION,
@@ -33,6 +32,7 @@ from stratsim.model.profile import (
     Sharing,
     Truth,
 )
+from stratsim.run.pairs import Campaign, measure_pairs
 
 NAME = "asymmetric-six"
 BATCHES = (1, 2, 4, 8)

@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stratsim.experiment.capacity.search import Probe
+    from stratsim.capacity.search import Probe
     from stratsim.experiment.study import Arrivals
 
 __all__ = ["capacity"]
@@ -96,8 +96,8 @@ def capacity(
     until the target lies between two rates, and their distance is then halved until it is below --precision. All
     policies and rates meet the same requests; another rate stretches their time.
     """
+    from stratsim.capacity import CapacitySpec, find_capacities, parse_target
     from stratsim.cli.replay import run_spec
-    from stratsim.experiment.capacity import CapacitySpec, find_capacities, parse_target
 
     if out is not None:
         _check_out(Path(out))

@@ -65,8 +65,8 @@ def compare(paths: tuple[str, ...], as_json: bool, **options: Any) -> None:
     gives intervals too, by a block bootstrap over its time: they cover what this run could have shown at other moments,
     not what another trace would. Runs of different requests are refused.
     """
-    from stratsim.export.comparing import Asked
-    from stratsim.export.comparing import compare as run
+    from stratsim.compare import Asked
+    from stratsim.compare import compare as run
 
     document = run(paths, Asked(**options))
     if as_json:

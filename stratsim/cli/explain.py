@@ -14,8 +14,8 @@ from stratsim.cli.text import heading, number, rounded_ms, table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from stratsim.export.breakdown import Run
-    from stratsim.export.explanation import Explanation
+    from stratsim.explain.explanation import Explanation
+    from stratsim.explain.parts import Run
 
 __all__ = ["explain"]
 
@@ -74,9 +74,9 @@ def explain(
     copies and what other copies cost them, its batch's execution alone, and what each batch beside it added.
     """
     _check(requests, worst, summary, priority, status)
-    from stratsim.export.breakdown import read_run
-    from stratsim.export.machine import find_machine
-    from stratsim.export.read import read_results
+    from stratsim.explain.parts import read_run
+    from stratsim.results.machine import find_machine
+    from stratsim.results.read import read_results
 
     stored = read_results(directory)
     machine = find_machine(stored)
@@ -134,7 +134,7 @@ def _described(priority: str | None, status: str | None) -> str:
 def _explained(
     run: Run, requests: Sequence[int], count: int | None, priority: str | None, status: str | None
 ) -> list[Explanation]:
-    from stratsim.export import verdict
+    from stratsim.results import verdict
 
     chosen = list(dict.fromkeys(requests)) if count is None else verdict.worst(run, count, priority, status)
     batches = run.requests["batch_id"].reindex(chosen).dropna().astype(int).unique()
@@ -171,7 +171,7 @@ def _facts(about: Explanation) -> str:
 
 
 def _show_parts(about: Explanation) -> None:
-    from stratsim.export.breakdown import PARTS
+    from stratsim.explain.parts import PARTS
 
     latency_s = about.latency_s or 0.0
     rows = [
@@ -220,7 +220,7 @@ def _ms(seconds: float) -> str:
 
 
 def _summary(runs: Sequence[Run], as_json: bool) -> None:
-    from stratsim.export.aggregate import aggregate
+    from stratsim.explain.aggregate import aggregate
 
     found = [aggregate(run) for run in runs]
     if as_json:
@@ -250,7 +250,7 @@ _COLUMNS = (("mean_parts_s", "all"), ("late_mean_parts_s", "late"), ("slowest_me
 
 
 def _show_means(classes: Mapping[str, Mapping[str, Any]]) -> None:
-    from stratsim.export.breakdown import PARTS
+    from stratsim.explain.parts import PARTS
 
     columns = [(f"{name} {title}", classes[name][key]) for name in classes for key, title in _COLUMNS]
     columns = [(title, parts) for title, parts in columns if parts is not None]

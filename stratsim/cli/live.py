@@ -13,8 +13,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from stratsim.experiment.run import Inputs
     from stratsim.live import Served
+    from stratsim.run.replay import Inputs
 
 __all__ = ["live"]
 
@@ -94,9 +94,9 @@ def live(
     the models of the profile are run, outputs are copied back. A run takes as long as the trace.
     """
     from stratsim.cli.replay import run_spec
-    from stratsim.experiment.run import prepare
-    from stratsim.export import check_target
     from stratsim.live import Target, serve, terminable
+    from stratsim.results import check_target
+    from stratsim.run.replay import prepare
 
     target = Target(device, dtype, mode, patience_s)
     if out is not None:
@@ -125,7 +125,7 @@ def live(
 
 def _write(served: Served, out: str, *, overwrite: bool, timeline: bool) -> str:
     """Write what was measured; return where."""
-    from stratsim.export import write_results
+    from stratsim.results import write_results
 
     where = out if served.stopped is None else f"{out}.partial"
     write_results(

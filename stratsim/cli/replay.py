@@ -12,8 +12,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from stratsim.experiment.run import Inputs, Outcome
-    from stratsim.experiment.spec import RunSpec
+    from stratsim.run.replay import Inputs, Outcome
+    from stratsim.run.spec import RunSpec
 
 __all__ = ["replay", "run_spec"]
 
@@ -107,9 +107,9 @@ def replay(
     is filled by the workload rule; a note says what.
     """
     from stratsim.cli.run_table import print_summaries
-    from stratsim.experiment.run import check_jobs, prepare
-    from stratsim.experiment.run import replay as run
-    from stratsim.export import check_target, result_writer
+    from stratsim.results import check_target, result_writer
+    from stratsim.run.replay import check_jobs, prepare
+    from stratsim.run.replay import replay as run
 
     if out is not None:
         check_target(out, overwrite)
@@ -143,7 +143,7 @@ def run_spec(
     config: str | None, settings: tuple[str, ...], options: dict[str, Any], *, no_transfers: bool = False
 ) -> RunSpec:
     """Merge the sources of settings: defaults, then the file, then the options, then --set."""
-    from stratsim.experiment.spec import make_spec, parse_settings, read_config
+    from stratsim.run.spec import make_spec, parse_settings, read_config
 
     merged: dict[str, Any] = {}
     if config is not None:

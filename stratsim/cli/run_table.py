@@ -19,7 +19,7 @@ def print_summaries(summaries: Sequence[dict[str, Any]], more: Mapping[str, Sequ
     """Print one row per policy and class.
 
     Args:
-        summaries: `stratsim.export.summarize` of each run.
+        summaries: `stratsim.results.summarize` of each run.
         more: Further columns by name, with a cell per run.
     """
     rows: list[list[str]] = []

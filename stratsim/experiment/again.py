@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
 from stratsim.experiment.kinds import find_kind
-from stratsim.experiment.manifest import make_manifest
 from stratsim.experiment.one_run import simulate_one
 from stratsim.experiment.plain_sweep import one
 from stratsim.experiment.plain_sweep.run import COLUMNS, read_sweeps, sweeps_of
 from stratsim.experiment.results import read_results
 from stratsim.experiment.store import KEY, Store
 from stratsim.experiment.sweep import at_rate, context_of
-from stratsim.export import write_results
+from stratsim.results import write_results
+from stratsim.run.manifest import make_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

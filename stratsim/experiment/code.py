@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["code_sha256"]
 
 _CODE = (
-    *("device", "engine", "export", "model", "policy", "predict", "solve", "trace", "rng.py"),
-    *(f"experiment/{name}.py" for name in ("campaign", "one_run", "oracle", "run", "saturation", "spec", "variants")),
+    *("device", "engine", "model", "policy", "predict", "results", "run", "solve", "trace", "rng.py"),
+    *(f"experiment/{name}.py" for name in ("one_run", "variants")),
     *(f"stats/{name}.py" for name in ("deadlines", "fairness", "latency", "occupancy")),
 )
 """What a run's figures depend on, and what is made of them afterwards does not."""

@@ -9,16 +9,16 @@ import msgspec
 
 from stratsim.errors import SpecError
 from stratsim.experiment.grid import canonical
-from stratsim.experiment.oracle import reveal
-from stratsim.experiment.run import Inputs, run_policy
-from stratsim.experiment.saturation import equal_mix
-from stratsim.experiment.spec import make_spec
 from stratsim.experiment.study import Arrivals
-from stratsim.export import summarize
 from stratsim.model.codec import decode, load_profile
 from stratsim.model.request import Priority
 from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.results import summarize
 from stratsim.rng import Streams
+from stratsim.run.oracle import reveal
+from stratsim.run.replay import Inputs, run_policy
+from stratsim.run.saturation import equal_mix
+from stratsim.run.spec import make_spec
 from stratsim.trace.generate import generate
 from stratsim.trace.rule import complete
 from stratsim.trace.spec import WorkloadRule

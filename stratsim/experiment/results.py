@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim.errors import MissingExtraError, SpecError
 from stratsim.experiment.kinds import find_kind
-from stratsim.experiment.manifest import study_manifest
 from stratsim.experiment.store import KEY, Store
 from stratsim.experiment.study import make_study
 from stratsim.model.write import write_text
+from stratsim.run.manifest import study_manifest
 
 if TYPE_CHECKING:
     from stratsim.experiment.kinds import Table

@@ -38,9 +38,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from stratsim.errors import SpecError, suggest
-from stratsim.experiment.spec import RunSpec, make_spec
 from stratsim.experiment.variants import Variant  # noqa: TC001 (files are decoded by these types)
 from stratsim.model.codec import decode
+from stratsim.run.spec import RunSpec, make_spec
 from stratsim.trace.generate import Gamma, OnOff, Periodic, Poisson
 from stratsim.trace.spec import WorkloadRule
 
@@ -173,7 +173,7 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True)
 class Saturation:
-    """How load 1.0 is found (`stratsim.experiment.saturation`).
+    """How load 1.0 is found (`stratsim.run.saturation`).
 
     Args:
         concurrency: Values of C that the reference server may use.

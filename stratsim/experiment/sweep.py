@@ -19,13 +19,13 @@ from stratsim.experiment.code import code_sha256
 from stratsim.experiment.folder import locked
 from stratsim.experiment.grid import cells, sha256
 from stratsim.experiment.kinds import Context, Kind, find_kind
-from stratsim.experiment.manifest import origin_label, study_manifest
 from stratsim.experiment.runs import make_runs
-from stratsim.experiment.saturation import SaturationPoint, saturation
-from stratsim.experiment.spec import make_spec
 from stratsim.experiment.store import KEY, Store
 from stratsim.model.codec import dump_profile, load_profile, profile_sha256
 from stratsim.model.write import write_text
+from stratsim.run.manifest import origin_label, study_manifest
+from stratsim.run.saturation import SaturationPoint, saturation
+from stratsim.run.spec import make_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stratsim.errors import SpecError
-from stratsim.experiment.campaign import Campaign, measure_pairs
 from stratsim.model.codec import load_profile
 from stratsim.model.parts import Link, Pcie, Provenance
 from stratsim.rng import Streams
+from stratsim.run.pairs import Campaign, measure_pairs
 
 if TYPE_CHECKING:
     from stratsim.model.profile import Profile, Sharing

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratsim.errors import SpecError
-from stratsim.experiment.saturation import equal_mix
-from stratsim.experiment.spec import make_spec
 from stratsim.model.request import Priority
 from stratsim.model.workload import Workload
 from stratsim.rng import Streams
+from stratsim.run.saturation import equal_mix
+from stratsim.run.spec import make_spec
 
 if TYPE_CHECKING:
     from stratsim.fidelity.spec import Grid

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import OutputError, SpecError, StratsimError
-from stratsim.experiment.saturation import equal_mix
 from stratsim.fidelity.alone import check_budget, one_by_one
 from stratsim.fidelity.calibration import calibrated
 from stratsim.fidelity.executor import Order
@@ -34,6 +33,7 @@ from stratsim.model.codec import load_profile
 from stratsim.model.request import Priority
 from stratsim.model.write import write_profile, write_text
 from stratsim.rng import Streams
+from stratsim.run.saturation import equal_mix
 from stratsim.trace.generate import Poisson, generate
 from stratsim.trace.rule import complete, saturation_rate
 

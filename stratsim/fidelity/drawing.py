@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from stratsim.errors import MissingExtraError
-from stratsim.experiment.manifest import origin_label
 from stratsim.fidelity.record import counted
 from stratsim.model.write import write_text
 from stratsim.plugins import points
+from stratsim.run.manifest import origin_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

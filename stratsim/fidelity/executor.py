@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from stratsim.experiment.run import prepare
-from stratsim.experiment.spec import make_spec
-from stratsim.export import write_results
+from stratsim.results import write_results
+from stratsim.run.replay import prepare
+from stratsim.run.spec import make_spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stratsim.experiment.saturation import equal_mix
 from stratsim.fidelity.alone import check_budget, kinds_of, span_s
 from stratsim.fidelity.campaign import burst_size, run_name
 from stratsim.fidelity.report import ALONE, CALIBRATED
 from stratsim.fidelity.spec import make_grid
 from stratsim.model.codec import load_profile
+from stratsim.run.saturation import equal_mix
 from stratsim.trace.rule import saturation_rate
 
 if TYPE_CHECKING:

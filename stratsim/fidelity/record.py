@@ -10,11 +10,11 @@ import numpy as np
 
 from stratsim.engine import BatchTable, RequestTable, Result
 from stratsim.errors import SpecError
-from stratsim.experiment.spec import RunSpec, make_spec
-from stratsim.export import read_results
-from stratsim.export.checks import STAGES
 from stratsim.model.request import Priority, Status
 from stratsim.model.workload import Workload
+from stratsim.results import read_results
+from stratsim.results.invariants import STAGES
+from stratsim.run.spec import RunSpec, make_spec
 from stratsim.stats.deadlines import measuring_window
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from stratsim.export.read import StoredResults
+    from stratsim.results.read import StoredResults
 
 __all__ = ["Recorded", "counted", "read_runs", "workload_of"]
 

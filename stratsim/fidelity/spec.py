@@ -32,9 +32,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
-from stratsim.experiment.spec import make_spec
 from stratsim.model.codec import decode
 from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.run.spec import make_spec
 from stratsim.trace.spec import WorkloadRule
 
 if TYPE_CHECKING:

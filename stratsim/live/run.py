@@ -12,25 +12,25 @@ import numpy as np
 
 from stratsim.engine.machine import client_streams
 from stratsim.errors import ServerError, SpecError
-from stratsim.experiment.run import Outcome
-from stratsim.export import invariants, summarize
 from stratsim.live.executor import Plan, execute
 from stratsim.live.servers import Keeper, Room
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy
+from stratsim.results import invariants, summarize
+from stratsim.run.replay import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
     from stratsim.engine import Result
-    from stratsim.experiment.run import Inputs
     from stratsim.live.executor import LiveRun
     from stratsim.live.servers import Target
     from stratsim.model.profile import SchedulerProfile
     from stratsim.model.server import Server
     from stratsim.policy.base import Policy
     from stratsim.policy.registry import PolicyCall
+    from stratsim.run.replay import Inputs
 
 __all__ = ["Served", "Terminated", "check_supported", "serve", "terminable"]
 
@@ -107,7 +107,7 @@ def serve(
     """Serve the same requests through each policy.
 
     Args:
-        inputs: From `stratsim.experiment.run.prepare`.
+        inputs: From `stratsim.run.replay.prepare`.
         target: Where.
         keeper: Keeps the server for the next call, unless something goes wrong; None: it is closed at the end.
         progress: Called now and then with (policy, requests admitted, requests in all).

@@ -14,11 +14,11 @@ import numpy as np
 
 from stratsim.engine import Result, simulate
 from stratsim.errors import PolicyError
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Status
 from stratsim.policy.base import Policy
+from stratsim.results.invariants import invariants
 from stratsim.rng import Streams
 from stratsim.testing.build import make_profile, make_workload
 

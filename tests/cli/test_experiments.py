@@ -4,8 +4,8 @@ import pytest
 
 from stratsim import bundled
 from stratsim.cli import main
-from stratsim.experiment.spec import make_spec, read_config
 from stratsim.fidelity.spec import load_grid
+from stratsim.run.spec import make_spec, read_config
 
 NAMES = bundled.names("experiments")
 STUDIES = {name: path for name, path in NAMES.items() if "seeds" in read_config(path)}

@@ -7,11 +7,11 @@ import pytest
 
 import stratsim.live
 from stratsim.errors import ServerError
-from stratsim.experiment.run import Outcome, run_policy
-from stratsim.export import read_results, summarize
 from stratsim.live import Served
 from stratsim.model.codec import load_profile
 from stratsim.model.write import write_profile
+from stratsim.results import read_results, summarize
+from stratsim.run.replay import Outcome, run_policy
 
 CELL = {"load", "policy", "p50_err", "p95_err", "p99_err", "violation_diff_pp"}
 

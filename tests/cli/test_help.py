@@ -10,7 +10,7 @@ import pytest
 
 from stratsim import __version__
 from stratsim.cli import cli
-from stratsim.experiment.spec import RunSpec
+from stratsim.run.spec import RunSpec
 
 HEAVY = {"numpy", "pandas", "scipy", "simpy", "matplotlib", "rich", "msgspec", "pyarrow", "torch"}
 

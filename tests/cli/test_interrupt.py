@@ -21,7 +21,7 @@ def test_an_interrupt_while_reading_is_one_line(refused, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stratsim.experiment.run.read_trace", interrupted)
+    monkeypatch.setattr("stratsim.run.replay.read_trace", interrupted)
     assert refused("replay", "--out", "results", status=130) == "interrupted"
 
 
@@ -30,7 +30,7 @@ def test_an_interrupt_while_writing_leaves_nothing(refused, monkeypatch, step):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"stratsim.export.write.{step}", interrupted)
+    monkeypatch.setattr(f"stratsim.results.write.{step}", interrupted)
     assert refused("replay", "--limit", 5, "--quiet", "--out", "deep/results", status=130) == "interrupted"
 
 
@@ -41,7 +41,7 @@ def test_an_interrupt_keeps_the_older_result(refused, call, monkeypatch, here):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stratsim.export.write._write_json", interrupted)
+    monkeypatch.setattr("stratsim.results.write._write_json", interrupted)
     refused("replay", "--limit", 9, "--quiet", "--out", "results", "--overwrite", status=130)
     assert {path.name: path.read_bytes() for path in (here / "results").iterdir()} == before
 

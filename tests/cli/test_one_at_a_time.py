@@ -31,7 +31,7 @@ def overloaded(write):
 
 @pytest.fixture(autouse=True)
 def without_parquet(monkeypatch):
-    monkeypatch.setattr("stratsim.export.write.has_parquet", lambda: False)
+    monkeypatch.setattr("stratsim.results.write.has_parquet", lambda: False)
 
 
 def requests(folder):

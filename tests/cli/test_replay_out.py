@@ -18,7 +18,7 @@ def suffix(request, monkeypatch):
     if request.param == "parquet":
         pytest.importorskip("pyarrow")
     else:
-        monkeypatch.setattr("stratsim.export.write.has_parquet", lambda: False)
+        monkeypatch.setattr("stratsim.results.write.has_parquet", lambda: False)
     return request.param
 
 
@@ -183,7 +183,7 @@ def test_a_failure_while_writing_leaves_nothing(call, here, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("stratsim.export.write.Timeline.close", full)
+    monkeypatch.setattr("stratsim.results.write.Timeline.close", full)
     ran = call("replay", "--limit", 10, "--out", "deep/results", "--quiet")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == "stratsim: deep/results: cannot be written: No space left on device\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stratsim.errors import SpecError
-from stratsim.experiment.spec import RunSpec, make_spec, parse_settings, read_config
+from stratsim.run.spec import RunSpec, make_spec, parse_settings, read_config
 
 OTHER_VALUES = {
     "trace": ("trace.csv", "trace.csv"),

@@ -13,7 +13,7 @@ import pytest
 
 from stratsim import bundled
 from stratsim.cli import main
-from stratsim.experiment.spec import read_config
+from stratsim.run.spec import read_config
 
 EXAMPLE = bundled.find("experiments", "sweep-loads")
 SWEEP = """

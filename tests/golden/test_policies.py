@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Priority, Status
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
+from stratsim.results.invariants import invariants
 from stratsim.testing import make_profile, make_workload
 
 GOLDEN = Path(__file__).with_name("policies.json")

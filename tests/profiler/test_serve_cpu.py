@@ -12,13 +12,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'stratsim[profiler]'")
 
 from stratsim.errors import ServerError, SpecError  # noqa: E402
-from stratsim.export import invariants  # noqa: E402
 from stratsim.live import Plan, execute, open_server  # noqa: E402
 from stratsim.live.servers import Room  # noqa: E402
 from stratsim.model.request import Status  # noqa: E402
 from stratsim.model.server import Stage, Work  # noqa: E402
 from stratsim.policy import DropMode  # noqa: E402
 from stratsim.policy.queueing import Fifo  # noqa: E402
+from stratsim.results import invariants  # noqa: E402
 from stratsim.testing import make_profile, make_workload  # noqa: E402
 from stratsim_profiler.serve.cpu import CpuServer, _layout  # noqa: E402
 from stratsim_profiler.serve.jitter import lateness, measure  # noqa: E402

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratsim import simulate
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
@@ -14,6 +13,7 @@ from stratsim.model.request import Priority, Status
 from stratsim.policy import DropMode
 from stratsim.policy.queueing import Edf, PriorityEdf
 from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.results.invariants import invariants
 from stratsim.testing import make_profile, make_workload
 
 LINK = Link(1e-5, 1e9)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from stratsim import simulate
 from stratsim.device import EXECUTION_MODELS
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.contention import Blocks, GpuletFit, Igniter, KernelBlocks, ResourcePhase
 from stratsim.model.igniter import IgniterGpu, IgniterModel
@@ -23,6 +22,7 @@ from stratsim.model.request import Priority, Status
 from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy import DropMode
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
+from stratsim.results.invariants import invariants
 from stratsim.stats.occupancy import peak_concurrency
 from stratsim.testing import make_profile, make_workload
 

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratsim import simulate
-from stratsim.export import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.preemption import AtBoundary, ContextSwitch, Gated, Reset
@@ -23,6 +22,7 @@ from stratsim.policy.preempt import (
     PreemptReset,
     Shepherd,
 )
+from stratsim.results import invariants
 from stratsim.testing import make_profile, make_workload
 
 TICK_S = 0.0007

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratsim import simulate
-from stratsim.export import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Device, Features, Link
 from stratsim.model.request import Status
 from stratsim.model.topology import Branch, Branches, Topology, Trunk
 from stratsim.model.truth import Transfers
 from stratsim.policy.queueing import Edf, Fifo
+from stratsim.results import invariants
 from stratsim.testing import make_profile, make_workload
 
 MODELS = "abc"

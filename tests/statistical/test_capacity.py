@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from stratsim.experiment.capacity import CapacitySpec, find_capacities
-from stratsim.experiment.spec import make_spec
+from stratsim.capacity import CapacitySpec, find_capacities
 from stratsim.experiment.study import Arrivals
 from stratsim.model.codec import dump_profile
 from stratsim.model.parts import Link
+from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile
 from stratsim.validate.suites.queueing import tail
 

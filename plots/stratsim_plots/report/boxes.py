@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stratsim.export.breakdown import Run
+    from stratsim.explain.parts import Run
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from stratsim.export.checks import STAGES
 from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
+from stratsim.results.invariants import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stratsim.export.breakdown import Run
+    from stratsim.explain.parts import Run
     from stratsim_plots.series import Series
 
 __all__ = ["Check", "check_run"]

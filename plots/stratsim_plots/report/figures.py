@@ -14,7 +14,7 @@ from stratsim_plots.report.html import csv_link, escape, section
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from stratsim.export.read import StoredResults
+    from stratsim.results.read import StoredResults
     from stratsim_plots.series import Options
 
 __all__ = ["Drawn", "draw_figures", "inline_svg"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from stratsim.export.breakdown import read_run
-from stratsim.export.machine import find_machine
-from stratsim.export.read import read_results
+from stratsim.explain.parts import read_run
 from stratsim.model.write import check_out, write_text
+from stratsim.results.machine import find_machine
+from stratsim.results.read import read_results
 from stratsim_plots.report.figures import Drawn, draw_figures
 from stratsim_plots.report.page import Content, page
 from stratsim_plots.report.worst import find_worst

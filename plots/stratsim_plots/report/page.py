@@ -20,8 +20,8 @@ from stratsim_plots.series import origin
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from stratsim.export.breakdown import Run
-    from stratsim.export.read import StoredResults
+    from stratsim.explain.parts import Run
+    from stratsim.results.read import StoredResults
     from stratsim_plots.report.figures import Drawn
     from stratsim_plots.report.timeline import Timeline
     from stratsim_plots.report.worst import Worst

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratsim.export.breakdown import PARTS
+from stratsim.explain.parts import PARTS
 from stratsim_plots.report.html import escape, figure_ms, legend, section, table
 from stratsim_plots.report.meanings import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stratsim.export.explanation import Explanation
+    from stratsim.explain.explanation import Explanation
     from stratsim_plots.report.timeline import Timeline
     from stratsim_plots.report.worst import Worst
     from stratsim_plots.series import Series

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stratsim.export.breakdown import Run
-    from stratsim.export.explanation import Explanation
+    from stratsim.explain.explanation import Explanation
+    from stratsim.explain.parts import Run
     from stratsim_plots.report.boxes import Boxes
     from stratsim_plots.report.worst import Worst
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from stratsim.export import verdict
-from stratsim.export.aggregate import CLASSES, aggregate
+from stratsim.explain.aggregate import CLASSES, aggregate
+from stratsim.results import verdict
 from stratsim_plots.report.html import number
 from stratsim_plots.report.meanings import CAUSES
 from stratsim_plots.report.tables import percent
@@ -14,8 +14,8 @@ from stratsim_plots.report.tables import percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stratsim.export.breakdown import Run
-    from stratsim.export.explanation import Explanation
+    from stratsim.explain.explanation import Explanation
+    from stratsim.explain.parts import Run
     from stratsim_plots.series import Series
 
 __all__ = ["FAILURES", "Worst", "find_worst", "run_verdict"]

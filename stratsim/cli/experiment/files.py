@@ -22,8 +22,8 @@ def load_experiment(path: Path, settings: Sequence[str], *, quick: bool) -> tupl
     """
     from stratsim.errors import SpecError
     from stratsim.experiment.plain_sweep.spec import is_sweep, load_sweep
-    from stratsim.experiment.spec import read_config
     from stratsim.experiment.study import load_study
+    from stratsim.run.spec import read_config
 
     if is_sweep(read_config(path)):
         if quick:

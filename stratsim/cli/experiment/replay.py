@@ -27,7 +27,7 @@ def replay(directory: Path, row: str, out: Path, overwrite: bool) -> None:
     ROW is the row's spec_sha256 in DIR/results.csv, or its beginning.
     """
     from stratsim.experiment.again import replay_row
-    from stratsim.export import check_target
+    from stratsim.results import check_target
 
     check_target(out, overwrite)
     settings = replay_row(directory, row, out, overwrite=overwrite)

@@ -28,10 +28,10 @@ def resume(directory: Path, jobs: int, dask: str | None, trust: bool, quiet: boo
     """
     from stratsim.cli.experiment.execute import execute_study, execute_sweep
     from stratsim.errors import SpecError
-    from stratsim.experiment.manifest import study_manifest
     from stratsim.experiment.plain_sweep.run import sweeps_of
     from stratsim.experiment.plain_sweep.spec import make_sweep
     from stratsim.experiment.study import make_study
+    from stratsim.run.manifest import study_manifest
 
     path = directory / "manifest.json"
     options = {"jobs": jobs, "dask": dask, "trust": trust}

@@ -64,9 +64,9 @@ def pairs(
     """
     from dataclasses import replace
 
-    from stratsim.experiment.campaign import Campaign, measure_pairs
     from stratsim.model.codec import load_profile
     from stratsim.model.write import write_profile
+    from stratsim.run.pairs import Campaign, measure_pairs
 
     campaign = Campaign(batches, noise, held_out, device_model, seed)
     profile = measure_pairs(load_profile(source), campaign)

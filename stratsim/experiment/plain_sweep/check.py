@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stratsim.errors import SpecError, suggest
-from stratsim.experiment.spec import RunSpec, make_spec
 from stratsim.experiment.study import Arrivals, put
 from stratsim.model.codec import decode
 from stratsim.policy.registry import parse_policies
+from stratsim.run.spec import RunSpec, make_spec
 from stratsim.trace.spec import WorkloadRule
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ import msgspec
 
 from stratsim.experiment.grid import canonical
 from stratsim.experiment.one_run import flat_figures
-from stratsim.experiment.run import Inputs, assemble, run_policy
-from stratsim.experiment.saturation import equal_mix
-from stratsim.experiment.spec import make_spec
 from stratsim.experiment.study import Arrivals
-from stratsim.export import summarize
 from stratsim.policy.registry import parse_policies
+from stratsim.results import summarize
 from stratsim.rng import Streams
+from stratsim.run.replay import Inputs, assemble, run_policy
+from stratsim.run.saturation import equal_mix
+from stratsim.run.spec import make_spec
 from stratsim.trace.generate import generate
 from stratsim.trace.read import OWN_FORMATS, parse_trace
 from stratsim.trace.rule import saturation_rate
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stratsim.engine import Result
-    from stratsim.experiment.spec import RunSpec
     from stratsim.model.profile import Profile
+    from stratsim.run.spec import RunSpec
     from stratsim.trace import Trace
 
 __all__ = ["NAMES", "UNHASHED", "install", "run", "simulate_settings"]

@@ -15,9 +15,9 @@ from stratsim.experiment.grid import Task, sha256
 from stratsim.experiment.plain_sweep.check import SETTINGS, filled
 from stratsim.experiment.plain_sweep.one import UNHASHED
 from stratsim.experiment.plain_sweep.resolve import Resolver, files_sha256
-from stratsim.experiment.spec import RunSpec
 from stratsim.experiment.study import put
 from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.run.spec import RunSpec
 from stratsim.stats.intervals import mean_interval
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import msgspec
 
 from stratsim.engine.groups import check_cut
 from stratsim.experiment.plain_sweep.one import NAMES
-from stratsim.experiment.spec import make_spec
 from stratsim.experiment.study import Arrivals
 from stratsim.model.codec import decode, load_profile, profile_sha256
 from stratsim.model.topology import load_topology, topology_sha256
+from stratsim.run.spec import make_spec
 from stratsim.trace.read import parse_trace
 from stratsim.trace.source import DEFAULT, load
 from stratsim.trace.spec import DEFAULT_LOAD, WorkloadRule, load_rule

@@ -21,10 +21,10 @@ from stratsim.experiment.plain_sweep import one
 from stratsim.experiment.plain_sweep.plan import make_plan
 from stratsim.experiment.plain_sweep.spec import make_sweep
 from stratsim.experiment.runs import make_runs
-from stratsim.experiment.spec import RunSpec
 from stratsim.experiment.store import KEY, Store
 from stratsim.model.codec import dump_profile
 from stratsim.model.write import clear_unfinished, write_text
+from stratsim.run.spec import RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

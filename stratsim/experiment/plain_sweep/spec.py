@@ -28,10 +28,10 @@ from typing import TYPE_CHECKING, Any
 from stratsim.errors import SpecError, suggest
 from stratsim.experiment.one_run import FIGURES
 from stratsim.experiment.plain_sweep.check import SETTINGS, check_sweep
-from stratsim.experiment.spec import RunSpec, read_config, toml_value
 from stratsim.experiment.study import put
 from stratsim.experiment.variants import Variant  # noqa: TC001 (files are decoded by these types)
 from stratsim.model.codec import decode
+from stratsim.run.spec import RunSpec, read_config, toml_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stratsim.engine import simulate
 from stratsim.errors import SpecError, suggest
 from stratsim.experiment.behaviour import RandomAdmission
-from stratsim.experiment.campaign import Campaign, measure_pairs
 from stratsim.experiment.log import read_log
-from stratsim.experiment.oracle import reveal
 from stratsim.experiment.prequential import score
 from stratsim.experiment.study_1.arrivals import machine, mixes, workload
 from stratsim.experiment.study_1.errors import tables
@@ -19,6 +17,8 @@ from stratsim.policy.arguments import number, one_of, whole
 from stratsim.policy.queueing import Fifo
 from stratsim.predict import make_predictor
 from stratsim.rng import Streams
+from stratsim.run.oracle import reveal
+from stratsim.run.pairs import Campaign, measure_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,9 +11,9 @@ from __future__ import annotations
 from statistics import mean
 from typing import TYPE_CHECKING, NamedTuple
 
-from stratsim.experiment.run import prepare, replay
-from stratsim.experiment.spec import RunSpec
 from stratsim.model.codec import load_profile
+from stratsim.run.replay import prepare, replay
+from stratsim.run.spec import RunSpec
 from stratsim.validate import disb as source
 from stratsim.validate.case import Check, Claim, Findings, Setting, Table
 

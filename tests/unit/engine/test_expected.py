@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
-from stratsim.export import read_results, summarize, write_results
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.policy.base import Policy, Start
 from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.results import read_results, summarize, write_results
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({"a": {1: 0.010, 4: 0.016}}, h2d=Link(0.001, 1e6), bytes_in=1_000, d2h=Link(0.001, 1e9))

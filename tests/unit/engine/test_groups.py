@@ -9,7 +9,6 @@ import pytest
 from stratsim import simulate
 from stratsim.engine.groups import simulate_groups
 from stratsim.errors import SpecError
-from stratsim.export import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.groups import Groups
 from stratsim.model.parts import Link
@@ -23,6 +22,7 @@ from stratsim.policy.native import Native
 from stratsim.policy.preempt import PreemptReset
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf
 from stratsim.policy.strait import Strait
+from stratsim.results import invariants
 from stratsim.testing import make_profile, make_workload
 
 MS, KB = 1e-3, 1000

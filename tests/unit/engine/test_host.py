@@ -7,7 +7,6 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import ProfileError, SpecError
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.codec import dump_profile, profile_sha256
 from stratsim.model.parts import Link
@@ -18,6 +17,7 @@ from stratsim.policy.base import Wake
 from stratsim.policy.preempt import PreemptKernel
 from stratsim.policy.queueing import Fifo, PriorityEdf
 from stratsim.policy.registry import make_policy, parse_policies, registered
+from stratsim.results.invariants import invariants
 from stratsim.testing import make_profile, make_workload
 
 ONE_BY_ONE = make_profile({"a": 0.010})

@@ -11,12 +11,12 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import ProfileError, SpecError
-from stratsim.export import invariants, summarize
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.truth import Transfers
 from stratsim.policy import Start
 from stratsim.policy.queueing import Fifo
+from stratsim.results import invariants, summarize
 from stratsim.testing import make_profile, make_workload
 
 MS, MB = 1e-3, 10**6

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
-from stratsim.export import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.request import Priority, Status
@@ -15,6 +14,7 @@ from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient
 from stratsim.policy import Drop, Wake
 from stratsim.policy.native import Native
 from stratsim.policy.queueing import Fifo
+from stratsim.results import invariants
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({"a": 3.0, "b": 1.0})

@@ -7,7 +7,6 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import ProfileError
-from stratsim.export import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.contention import ResourcePhase
 from stratsim.model.parts import Device, Link, Pageable
@@ -15,6 +14,7 @@ from stratsim.model.topology import Branch, Branches, Topology, Trunk
 from stratsim.model.truth import Transfers
 from stratsim.policy import Start, Wake
 from stratsim.policy.queueing import Fifo
+from stratsim.results import invariants
 from stratsim.testing import make_profile, make_workload
 
 MS, MB, GB = 1e-3, 10**6, 10**9

@@ -5,8 +5,8 @@ import numpy as np
 from stratsim import simulate
 from stratsim.experiment.behaviour import RandomAdmission
 from stratsim.experiment.log import read_log
-from stratsim.export import invariants
 from stratsim.model.cluster import Cluster
+from stratsim.results import invariants
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({name: {1: 0.010, 2: 0.012, 3: 0.014} for name in "abc"})

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from stratsim.engine import rows
-from stratsim.experiment.run import prepare, replay
-from stratsim.experiment.spec import make_spec
-from stratsim.export import result_writer, tables
+from stratsim.results import result_writer, tables
 from stratsim.rng import Streams
+from stratsim.run.replay import prepare, replay
+from stratsim.run.spec import make_spec
 from stratsim.stats import occupancy, starvation
 from stratsim.trace import Trace
 from stratsim.trace.write import write_trace

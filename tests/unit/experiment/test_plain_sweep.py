@@ -18,9 +18,9 @@ from stratsim.experiment.plain_sweep.plan import make_plan
 from stratsim.experiment.plain_sweep.run import COLUMNS, read_sweeps, run_sweep
 from stratsim.experiment.plain_sweep.spec import load_sweep, make_sweep, overridden
 from stratsim.experiment.plain_sweep.summary import summarise
-from stratsim.experiment.run import prepare, replay
-from stratsim.experiment.spec import RunSpec, make_spec
 from stratsim.model.codec import dump_profile, load_profile
+from stratsim.run.replay import prepare, replay
+from stratsim.run.spec import RunSpec, make_spec
 from stratsim.stats.intervals import mean_interval
 
 TINY = {

@@ -7,7 +7,6 @@ import pytest
 
 from stratsim import simulate
 from stratsim.experiment.log import read_log
-from stratsim.experiment.oracle import reveal
 from stratsim.experiment.prequential import KINDS, score
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
@@ -15,6 +14,7 @@ from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.queueing import Fifo
 from stratsim.policy.strait import margins
 from stratsim.predict import Predictor, make_predictor
+from stratsim.run.oracle import reveal
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({"a": {1: 10.0, 2: 20.0}, "b": {1: 10.0, 2: 20.0}})

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stratsim.experiment.manifest import make_manifest
-from stratsim.experiment.run import Inputs, run_policy
-from stratsim.experiment.spec import make_spec
-from stratsim.export import summarize, write_results
 from stratsim.model.codec import load_profile
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
 from stratsim.model.write import write_profile
 from stratsim.policy.registry import parse_policies
+from stratsim.results import summarize, write_results
+from stratsim.run.manifest import make_manifest
+from stratsim.run.replay import Inputs, run_policy
+from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile
 from stratsim.trace import read_trace
 from stratsim.trace.rule import complete

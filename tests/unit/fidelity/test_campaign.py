@@ -8,10 +8,6 @@ import numpy as np
 import pytest
 
 from stratsim.errors import OutputError, ServerError, SpecError
-from stratsim.experiment.manifest import make_manifest
-from stratsim.experiment.run import prepare, run_policy
-from stratsim.experiment.spec import make_spec
-from stratsim.export import summarize, write_results
 from stratsim.fidelity import assess, profile_of, read_cells, replay_cells
 from stratsim.fidelity.alone import kinds_of, one_by_one, span_s
 from stratsim.fidelity.campaign import run_grid, steady_rate
@@ -20,6 +16,10 @@ from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.spec import make_grid
 from stratsim.model.codec import load_profile
 from stratsim.model.truth import Host
+from stratsim.results import summarize, write_results
+from stratsim.run.manifest import make_manifest
+from stratsim.run.replay import prepare, run_policy
+from stratsim.run.spec import make_spec
 
 
 class Device:

@@ -7,10 +7,10 @@ import pytest
 
 import stratsim.live
 from stratsim.errors import ServerError
-from stratsim.experiment.run import Outcome, run_policy
-from stratsim.export import read_results, summarize
 from stratsim.fidelity.executor import LiveExecutor, Order
 from stratsim.live import Served, Terminated
+from stratsim.results import read_results, summarize
+from stratsim.run.replay import Outcome, run_policy
 
 
 @pytest.fixture

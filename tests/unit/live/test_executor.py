@@ -7,13 +7,13 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import PolicyError, ServerError
-from stratsim.export import invariants, summarize, write_results
 from stratsim.live import Plan, execute
 from stratsim.model.cluster import Cluster
 from stratsim.model.request import Status
 from stratsim.model.server import Seen, Stage
 from stratsim.policy import Drop, DropMode, Resume, SetTimer, Start, Suspend, Wake
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf
+from stratsim.results import invariants, summarize, write_results
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({"a": {1: 0.25, 2: 0.375, 4: 0.5}, "b": {1: 0.125}}, bytes_in=8, bytes_out=4)

@@ -6,10 +6,10 @@ import pytest
 
 from stratsim.cli import main
 from stratsim.errors import MissingExtraError, ServerError, SpecError
-from stratsim.export.read import read_results
 from stratsim.live import Terminated, open_server
 from stratsim.live.servers import Room, check_device
 from stratsim.model.codec import load_profile
+from stratsim.results.read import read_results
 
 PROFILE = "a100-80gb-parvagpu"
 SOLO = load_profile(PROFILE).for_scheduler()

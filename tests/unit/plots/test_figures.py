@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stratsim.errors import SpecError
-from stratsim.export import read_results
+from stratsim.results import read_results
 from stratsim_plots import latency_cdf, load, style, timeline, violations
 from stratsim_plots.series import Options, folder_names, origin, select, short_names
 

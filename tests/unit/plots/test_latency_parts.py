@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 
 from stratsim.errors import SpecError
-from stratsim.experiment.run import prepare, replay
-from stratsim.experiment.spec import make_spec
-from stratsim.export import read_results, write_results
+from stratsim.results import read_results, write_results
+from stratsim.run.replay import prepare, replay
+from stratsim.run.spec import make_spec
 from stratsim_plots import latency_parts, style
 from stratsim_plots.figure import make_figure
 from stratsim_plots.series import Options
@@ -69,7 +69,7 @@ def test_labels_of_several_lines_do_not_overlap(made):
 
 def test_every_part_is_drawn_once():
     drawn = [part for parts in latency_parts._GROUPS.values() for part in parts]
-    from stratsim.export.breakdown import PARTS
+    from stratsim.explain.parts import PARTS
 
     assert sorted(drawn) == sorted(PARTS)
     assert set(latency_parts._LOOKS) == set(latency_parts._GROUPS)

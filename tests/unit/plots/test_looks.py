@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from stratsim.export import read_results
+from stratsim.results import read_results
 from stratsim_plots import latency_cdf, load, style, timeline, violations
 from stratsim_plots.series import Options
 

@@ -3,9 +3,9 @@
 import pytest
 
 from stratsim import simulate
-from stratsim.export import read_results, summarize, write_results
 from stratsim.model.cluster import Cluster
 from stratsim.policy.preempt import PreemptIdeal
+from stratsim.results import read_results, summarize, write_results
 from stratsim.testing import make_profile, make_workload
 from stratsim_plots import timeline
 from stratsim_plots.series import Options

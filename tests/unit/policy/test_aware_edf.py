@@ -5,7 +5,6 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import SpecError
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
@@ -13,6 +12,7 @@ from stratsim.model.request import Priority, Request, Status
 from stratsim.policy import DropMode
 from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.queueing import Edf, PriorityEdf
+from stratsim.results.invariants import invariants
 from stratsim.rng import Streams
 from stratsim.testing import check_policy, make_profile, make_workload
 

@@ -7,12 +7,12 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import SpecError
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Status
 from stratsim.policy.clockwork import Clockwork
 from stratsim.policy.clockwork.state import Durations, Executor, ModelQueues
+from stratsim.results.invariants import invariants
 from stratsim.testing import check_policy, make_profile, make_workload
 
 MS = 1e-3

@@ -3,13 +3,13 @@
 import pytest
 
 from stratsim import simulate
-from stratsim.export import invariants, summarize
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Priority
 from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy.native import Native
+from stratsim.results import invariants, summarize
 from stratsim.testing import make_profile, make_workload
 
 SECOND = Link(alpha_s=0.0, bytes_per_s=8.0)

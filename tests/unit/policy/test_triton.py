@@ -4,12 +4,12 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import SpecError
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.request import Priority, Request, Status
 from stratsim.policy.triton import Triton
 from stratsim.policy.triton.batcher import Batcher, Queueing
+from stratsim.results.invariants import invariants
 from stratsim.testing import check_policy, make_profile, make_workload
 
 MS = 1e-3

@@ -4,7 +4,6 @@ from statistics import mean, stdev
 import pytest
 
 from stratsim.errors import SpecError
-from stratsim.experiment.campaign import Campaign, measure_pairs
 from stratsim.model.codec import load_profile
 from stratsim.model.profile import (
     Device,
@@ -19,6 +18,7 @@ from stratsim.model.profile import (
     Truth,
 )
 from stratsim.model.provenance import uncovered
+from stratsim.run.pairs import Campaign, measure_pairs
 
 EXACT = Campaign(batches=(1,), noise_cv=0.0)
 

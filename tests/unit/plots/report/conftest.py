@@ -18,8 +18,8 @@ import pytest
 
 from stratsim import simulate
 from stratsim.cli import main
-from stratsim.export import summarize, write_results
 from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.results import summarize, write_results
 from stratsim.testing import make_profile, make_workload
 
 if TYPE_CHECKING:

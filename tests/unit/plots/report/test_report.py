@@ -11,8 +11,8 @@ import pytest
 from stratsim.cli import main
 from stratsim.cli.replay import replay, run_spec
 from stratsim.errors import OutputError, SpecError
-from stratsim.export import read_results
-from stratsim.export.breakdown import read_run
+from stratsim.explain.parts import read_run
+from stratsim.results import read_results
 from stratsim_plots.report import figures as figures_module
 from stratsim_plots.report.checks import check_run
 from stratsim_plots.report.html import data_block, number, table

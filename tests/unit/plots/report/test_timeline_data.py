@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
-from stratsim.export import read_results, summarize, write_results
-from stratsim.export.breakdown import read_run
+from stratsim.explain.parts import read_run
 from stratsim.model.cluster import Cluster
 from stratsim.policy.preempt import PreemptIdeal
+from stratsim.results import read_results, summarize, write_results
 from stratsim.testing import make_profile, make_workload
 from stratsim_plots.report import timeline as timeline_module
 from stratsim_plots.report.boxes import boxes_of, waiting_of

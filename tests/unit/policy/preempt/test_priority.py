@@ -5,11 +5,11 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import SpecError
-from stratsim.export.checks import invariants
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.policy.preempt import PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset
 from stratsim.policy.queueing import PriorityEdf
+from stratsim.results.invariants import invariants
 from stratsim.rng import Streams
 from stratsim.testing import make_profile, make_workload
 

@@ -1,0 +1,246 @@
+"""Runs a spec: reads, completes, replays through each policy, checks and sums up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from stratsim.device import execution_model, find_model
+from stratsim.engine import Result, simulate
+from stratsim.engine.groups import check_cut, check_deal, simulate_groups
+from stratsim.errors import SimulationError, SpecError
+from stratsim.model.codec import load_profile
+from stratsim.policy.base import DropMode
+from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
+from stratsim.results import invariants, summarize
+from stratsim.run.manifest import make_manifest
+from stratsim.stats.deadlines import measuring_window
+from stratsim.trace import read_trace
+from stratsim.trace.rule import complete
+from stratsim.trace.spec import DEFAULT_LOAD, load_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stratsim.model.cluster import Cluster
+    from stratsim.model.profile import Profile
+    from stratsim.model.workload import Workload
+    from stratsim.policy.base import Policy
+    from stratsim.run.spec import RunSpec
+    from stratsim.trace import Trace
+    from stratsim.trace.spec import WorkloadRule
+
+__all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "prepare", "replay", "run_policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that a spec names, read and checked; nothing simulated yet."""
+
+    spec: RunSpec
+    cluster: Cluster
+    profile: Profile
+    trace: Trace
+    workload: Workload
+    policies: tuple[PolicyCall, ...]
+    notes: tuple[str, ...]
+
+    def lean(self) -> Inputs:
+        """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
+        return replace(self, trace=self.trace.without_columns())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a spec's runs gave, in the order of its policies; `results` is empty if they were not to be kept."""
+
+    inputs: Inputs
+    results: tuple[Result, ...]
+    summaries: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+
+    def manifest(self) -> dict[str, Any]:
+        """Return what is needed to repeat the runs."""
+        inputs = self.inputs
+        return make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
+
+
+def prepare(spec: RunSpec, made: Trace | None = None) -> Inputs:
+    """Read and check everything that `spec` names.
+
+    Args:
+        spec: What to run.
+        made: The requests, instead of those of the trace that `spec` names.
+
+    Raises:
+        StratsimError: whatever cannot be used.
+    """
+    policies = tuple(parse_policies(spec.policy))
+    for call in policies:
+        make_policy(call)  # no mistake that can be seen at once may wait for the end of a long read or run
+    profile = load_profile(spec.profile)
+    device_model = spec.device_model or profile.default_device_model
+    find_model(device_model)
+    spec = replace(spec, device_model=device_model)
+    cluster = spec.cluster()
+    cluster.solo_links(profile.observable.pcie)  # so that what is missing is said before a long read
+    check_cut(spec.cut(), cluster, profile)
+    spec = replace(spec, gpus=cluster.gpus)
+    rule = load_rule(spec.workload) if spec.workload is not None else None
+    trace = made
+    if trace is None:
+        trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
+    if trace.normalised and spec.load is None:
+        spec = replace(spec, load=DEFAULT_LOAD)  # the manifest holds what was run, not what was left out
+    return assemble(spec, cluster, profile, trace, rule, policies, load=spec.load)
+
+
+def assemble(
+    spec: RunSpec,
+    cluster: Cluster,
+    profile: Profile,
+    trace: Trace,
+    rule: WorkloadRule | None,
+    policies: tuple[PolicyCall, ...] = (),
+    *,
+    load: float | None,
+) -> Inputs:
+    """Complete the workload and see that it can be replayed.
+
+    Args:
+        spec: The resolved spec.
+        cluster: Its machine.
+        profile: What it names.
+        trace: What it names, or what was made instead.
+        rule: What fills the gaps of the trace.
+        policies: What to replay it through.
+        load: What to bring the trace to; None for one that has its rate.
+
+    Raises:
+        StratsimError: whatever does not go together.
+    """
+    device_model = spec.device_model or profile.default_device_model
+    workload = complete(
+        trace,
+        profile.for_scheduler(),  # deadlines count copies even where none are simulated
+        rule,
+        resolve=profile.resolve,
+        gpus=cluster.gpus,
+        seed=spec.seed,
+        load=load,
+        rate_scale=spec.rate_scale,
+    )
+    execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)
+    check_cut(spec.cut(), cluster, profile)
+    check_deal(spec.cut(), workload)
+    if spec.warmup_s is not None and not workload.waits_for_replies:
+        measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
+    notes = (*workload.notes, *_clamped(spec, profile, workload))
+    return Inputs(spec, cluster, profile, trace, workload, policies, notes)
+
+
+def check_jobs(jobs: int, spec: RunSpec) -> None:
+    """Raise SpecError if there is nothing to share out among so many processes."""
+    if jobs > 1 and spec.groups == 1:
+        raise SpecError(
+            f"{jobs} jobs for one group of GPUs: a policy that sees all GPUs has one state, which cannot be divided; "
+            "cut the GPUs into groups (--groups N), or sweep over policies and seeds (stratsim experiment run)"
+        )
+
+
+def replay(
+    inputs: Inputs,
+    progress: Callable[[str, int, int], None] | None = None,
+    *,
+    keep_results: bool = True,
+    jobs: int = 1,
+    each: Callable[[Result, dict[str, Any]], None] | None = None,
+) -> Outcome:
+    """Replay the same requests through each policy.
+
+    Args:
+        inputs: From `prepare`.
+        progress: Called now and then with (policy, requests arrived, requests in all; 0 when not known).
+        keep_results: False keeps the summaries only: a result holds every request of its run.
+        jobs: Processes for the groups of GPUs; with one group there is nothing to share out.
+        each: Called with every result as it comes, and its summary.
+
+    Raises:
+        SpecError: several jobs for one group.
+        PolicyError: a policy failed.
+        SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
+    """
+    check_jobs(jobs, inputs.spec)
+    results: list[Result] = []
+    summaries: list[dict[str, Any]] = []
+    notes = dict.fromkeys(inputs.notes)
+    solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
+    for call in inputs.policies:
+        result = run_policy(inputs, call, progress=progress, jobs=jobs)
+        summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))
+        notes |= dict.fromkeys(result.notes)
+        if each is not None:
+            each(result, summaries[-1])
+        if keep_results:
+            results.append(result)
+        del result  # the next one needs the room
+    return Outcome(inputs, tuple(results), tuple(summaries), tuple(notes))
+
+
+def run_policy(
+    inputs: Inputs,
+    call: PolicyCall,
+    policy: Policy | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    jobs: int = 1,
+) -> Result:
+    """Replay the requests through one policy and check the result.
+
+    Args:
+        inputs: What to replay, and on what.
+        call: The policy; its text is the run's name.
+        policy: The object, if something had to be done to it first; made from `call` by default, one per group.
+        progress: As for `replay`.
+        jobs: As for `replay`.
+
+    Raises:
+        PolicyError: the policy failed.
+        SimulationError: time does not advance, or the result breaks an invariant: a defect of stratsim.
+    """
+    spec, groups = inputs.spec, inputs.spec.cut()
+    options: dict[str, Any] = {
+        "cluster": inputs.cluster,
+        "max_batch": spec.max_batch,
+        "drop": DropMode(spec.drop),
+        "seed": spec.seed,
+        "name": call.text,
+        "progress": None if progress is None else lambda done, total: progress(call.text, done, total),
+    }
+    if groups.count > 1:
+        if policy is not None:
+            raise SpecError(f"one policy object cannot serve {groups.count} groups of GPUs")
+        make = partial(make_policy, call)
+        result = simulate_groups(inputs.workload, inputs.profile, make, groups, jobs=jobs, **options)
+    else:
+        result = simulate(inputs.workload, inputs.profile, make_policy(call) if policy is None else policy, **options)
+    broken = invariants(result, result.max_concurrency)
+    if broken:
+        raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")
+    return result
+
+
+def _clamped(spec: RunSpec, profile: Profile, workload: Workload) -> tuple[str, ...]:
+    """Return a note on the models whose profile does not reach the largest batch."""
+    largest = {name: max(profile.observable.models[name].latency_s) for name in _used(workload)}
+    below = {name: size for name, size in largest.items() if size < spec.max_batch}
+    if not below:
+        return ()
+    sizes = ", ".join(f"{name} {size}" for name, size in sorted(below.items()))
+    return (f"max batch {spec.max_batch} is clamped to the profile's largest: {sizes}",)
+
+
+def _used(workload: Workload) -> set[str]:
+    """Return the models that are asked for."""
+    used = {workload.models[code] for code in set(workload.model.tolist())}
+    return used | {client.model for client in workload.closed_loop}
