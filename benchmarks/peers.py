@@ -41,7 +41,7 @@ from facts import facts, in_words, publish
 
 from stratsim.model.cluster import Cluster
 from stratsim.policy.base import DropMode
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.stats.intervals import Interval, mean_interval
 
 if TYPE_CHECKING:

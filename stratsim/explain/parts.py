@@ -15,7 +15,7 @@ from stratsim.errors import SpecError, StratsimError, suggest
 from stratsim.model.preemption import ContextSwitch, Preemption, Reset
 from stratsim.model.tolerance import TIME_RTOL
 from stratsim.policy.registry import make_policy, parse_policies
-from stratsim.results.invariants import STAGES
+from stratsim.results.checks import STAGES
 from stratsim.results.machine import Machine, find_machine
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from stratsim.errors import SpecError
 from stratsim.model.request import Priority, Status
 from stratsim.model.workload import Workload
 from stratsim.results import read_results
-from stratsim.results.invariants import STAGES
+from stratsim.results.checks import STAGES
 from stratsim.run.spec import RunSpec, make_spec
 from stratsim.stats.deadlines import measuring_window
 

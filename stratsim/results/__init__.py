@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stratsim.results.invariants import invariants
+    from stratsim.results.checks import invariants
     from stratsim.results.read import StoredResults, read_results
     from stratsim.results.summary import summarize
     from stratsim.results.write import check_target, result_writer, write_results
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "StoredResults": "stratsim.results.read",
     "check_target": "stratsim.results.write",
-    "invariants": "stratsim.results.invariants",
+    "invariants": "stratsim.results.checks",
     "read_results": "stratsim.results.read",
     "result_writer": "stratsim.results.write",
     "summarize": "stratsim.results.summary",

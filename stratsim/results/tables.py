@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stratsim.results.invariants import STAGES
+from stratsim.results.checks import STAGES
 from stratsim.model.request import Priority, Status
 
 if TYPE_CHECKING:

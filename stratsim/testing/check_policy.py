@@ -18,7 +18,7 @@ from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Status
 from stratsim.policy.base import Policy
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.rng import Streams
 from stratsim.testing.build import make_profile, make_workload
 

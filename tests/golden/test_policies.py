@@ -21,7 +21,7 @@ from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Priority, Status
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.testing import make_profile, make_workload
 
 GOLDEN = Path(__file__).with_name("policies.json")

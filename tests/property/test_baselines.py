@@ -13,7 +13,7 @@ from stratsim.model.request import Priority, Status
 from stratsim.policy import DropMode
 from stratsim.policy.queueing import Edf, PriorityEdf
 from stratsim.policy.registry import make_policy, parse_policies
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.testing import make_profile, make_workload
 
 LINK = Link(1e-5, 1e9)

@@ -22,7 +22,7 @@ from stratsim.model.request import Priority, Status
 from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy import DropMode
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.stats.occupancy import peak_concurrency
 from stratsim.testing import make_profile, make_workload
 

@@ -17,7 +17,7 @@ from stratsim.policy.base import Wake
 from stratsim.policy.preempt import PreemptKernel
 from stratsim.policy.queueing import Fifo, PriorityEdf
 from stratsim.policy.registry import make_policy, parse_policies, registered
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.testing import make_profile, make_workload
 
 ONE_BY_ONE = make_profile({"a": 0.010})

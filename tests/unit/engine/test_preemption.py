@@ -13,7 +13,7 @@ from stratsim.model.parts import Link
 from stratsim.model.preemption import AtBoundary, ContextSwitch, Gated, Reset
 from stratsim.model.profile import Sharing
 from stratsim.policy import Policy, Resume, SetTimer, Start, Suspend, Wake
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({"a": 10.0, "b": 2.0}, kernels={"a": 10, "b": 2})

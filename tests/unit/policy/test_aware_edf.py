@@ -12,7 +12,7 @@ from stratsim.model.request import Priority, Request, Status
 from stratsim.policy import DropMode
 from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.queueing import Edf, PriorityEdf
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.rng import Streams
 from stratsim.testing import check_policy, make_profile, make_workload
 

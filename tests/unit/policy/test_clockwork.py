@@ -12,7 +12,7 @@ from stratsim.model.profile import Sharing
 from stratsim.model.request import Status
 from stratsim.policy.clockwork import Clockwork
 from stratsim.policy.clockwork.state import Durations, Executor, ModelQueues
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.testing import check_policy, make_profile, make_workload
 
 MS = 1e-3

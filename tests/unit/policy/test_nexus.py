@@ -9,7 +9,7 @@ from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.request import Status
 from stratsim.policy.nexus import Nexus, Session, largest_batch, pack
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.testing import check_policy, make_profile, make_workload
 
 MS = 1e-3

@@ -9,7 +9,7 @@ from stratsim.model.parts import Link
 from stratsim.model.request import Priority, Request, Status
 from stratsim.policy.triton import Triton
 from stratsim.policy.triton.batcher import Batcher, Queueing
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.testing import check_policy, make_profile, make_workload
 
 MS = 1e-3

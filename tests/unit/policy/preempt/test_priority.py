@@ -9,7 +9,7 @@ from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.policy.preempt import PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset
 from stratsim.policy.queueing import PriorityEdf
-from stratsim.results.invariants import invariants
+from stratsim.results.checks import invariants
 from stratsim.rng import Streams
 from stratsim.testing import make_profile, make_workload
 
