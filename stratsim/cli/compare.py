@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["compare"]
 
@@ -68,13 +70,30 @@ def compare(paths: tuple[str, ...], as_json: bool, **options: Any) -> None:
     from stratsim.compare import Asked
     from stratsim.compare import compare as run
 
-    document = run(paths, Asked(**options))
+    with _progress(shown=not as_json) as progress:
+        document = run(paths, Asked(**options), progress)
     if as_json:
         click.echo(json.dumps(document, allow_nan=False))
         return
     for note in document["notes"]:
         click.echo(f"note: {note}", err=True)
     _print(document)
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a callback that draws a bar on a terminal, or None where nobody would look."""
+    from stratsim.cli.text import is_terminal
+
+    if not (shown and is_terminal(sys.stderr)):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("resamples", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 _UNITS: dict[str, tuple[str, float, int]] = {
@@ -110,7 +129,8 @@ def _cells(row: Mapping[str, Any], before: Mapping[str, Any] | None, several: bo
     cells += _estimate(row["value"], scale, digits)
     cells += _estimate(row["quantile"], scale, digits) if several else []
     cells += _estimate(row["difference"], scale, digits, sign="+")
-    return [*cells, "" if row["p_holm"] is None else f"{row['p_holm']:.2g}"]
+    bound = "<= " if row["p_at_most"] else ""
+    return [*cells, "" if row["p_holm"] is None else f"{bound}{row['p_holm']:.2g}"]
 
 
 def _estimate(found: Mapping[str, float | None] | None, scale: float, digits: int, sign: str = "") -> list[str]:

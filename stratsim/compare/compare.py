@@ -23,7 +23,7 @@ from stratsim.results.read import read_results
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
@@ -71,12 +71,17 @@ class Asked:
         return [(name, metric) for name in CLASSES for metric in METRICS if not self.metrics or metric in self.metrics]
 
 
-def compare(paths: Sequence[str | os.PathLike[str]], asked: Asked | None = None) -> dict[str, Any]:
+def compare(
+    paths: Sequence[str | os.PathLike[str]],
+    asked: Asked | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
     """Return how runs of the same requests differ, as plain data: what `stratsim compare --json` prints.
 
     Args:
         paths: Result folders, or one study (its folder, or its results.csv).
         asked: How to compare.
+        progress: Called now and then with (resamples done, resamples in all), where one run is resampled.
 
     Raises:
         SpecError: a folder that cannot be read, runs of different requests, or nothing to compare with.
@@ -86,7 +91,7 @@ def compare(paths: Sequence[str | os.PathLike[str]], asked: Asked | None = None)
         return _of_sweep(paths[0], asked)
     if asked.where:
         raise SpecError("--where chooses among the runs of a study; result folders are chosen by naming them")
-    return _of_folders(paths, asked)
+    return _of_folders(paths, asked, progress)
 
 
 def _of_sweep(path: str | os.PathLike[str], asked: Asked) -> dict[str, Any]:
@@ -112,7 +117,9 @@ def _of_sweep(path: str | os.PathLike[str], asked: Asked) -> dict[str, Any]:
     return _document(asked, with_holm(rows), bases, seeds, None, None, notes)
 
 
-def _of_folders(paths: Sequence[str | os.PathLike[str]], asked: Asked) -> dict[str, Any]:
+def _of_folders(
+    paths: Sequence[str | os.PathLike[str]], asked: Asked, progress: Callable[[int, int], None] | None
+) -> dict[str, Any]:
     variants = find_variants([read_results(path) for path in paths], asked.policies)
     by_label = {variant.label: variant for variant in variants}
     order = [by_label[label] for label in with_baseline_first(list(by_label), asked.baseline)]
@@ -135,7 +142,7 @@ def _of_folders(paths: Sequence[str | os.PathLike[str]], asked: Asked) -> dict[s
         single = {label: each[0] for label, each in runs.items()}
         blocks = block_rule(list(single.values()), asked.resamples)
         notes += _short(blocks)
-        rows = resampled(single, keys, asked.level, blocks)
+        rows = resampled(single, keys, asked.level, blocks, progress)
     return _document(asked, with_holm(rows), {"": order[0].label}, seeds, warmup_s, blocks, notes)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from stratsim.errors import SpecError
 from stratsim.results.machine import find_machine
-from stratsim.stats.bootstrap import counted_quantile
+from stratsim.stats.bootstrap import counted_quantiles
 from stratsim.stats.deadlines import measuring_window
 from stratsim.stats.warmup import mser
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from stratsim.results.machine import Machine
 
     Floats = NDArray[np.float64]
-    Counts = NDArray[np.int64]
-    Figures = dict[tuple[str, str], float]
+    Key = tuple[str, str]
 
 __all__ = ["CLASSES", "METRICS", "Measured", "check_same_requests", "read_run", "settled_s"]
 
@@ -123,20 +122,26 @@ class Measured:
         found = self._classes[name]
         return (found.chosen & ~self.met).astype(np.float64) if found.judged else None
 
-    def figures(self, counts: Counts | None = None) -> Figures:
-        """Return each figure by class and metric; NaN for one that does not exist.
+    def figures(self) -> dict[Key, float]:
+        """Return each figure by class and metric; NaN for one that does not exist."""
+        found = self._figures(np.ones((1, len(self))), np.array([self.span_s]))
+        return {key: float(values[0]) for key, values in found.items()}
+
+    def resampled(self, counts: Floats) -> dict[Key, Floats]:
+        """Return each figure by class and metric in each of R resamples, shape (R,); NaN where one does not exist.
 
         Args:
-            counts: How often each request counts, shape (n,); once by default.
+            counts: How often each request counts in each resample, whole numbers of shape (R, n).
         """
-        each = np.ones(len(self), dtype=np.int64) if counts is None else counts
         arrived_s = float(self._gap_s.sum())
-        stretch = 1.0 if counts is None else (float(each @ self._gap_s) / arrived_s if arrived_s else np.nan)
-        span_s = self.span_s * stretch
+        span_s = self.span_s * (counts @ self._gap_s) / arrived_s if arrived_s else np.full(len(counts), np.nan)
+        return self._figures(counts, span_s)
+
+    def _figures(self, counts: Floats, span_s: Floats) -> dict[Key, Floats]:
         return {
-            (name, metric): value
+            (name, metric): values
             for name, found in self._classes.items()
-            for metric, value in found.figures(each, span_s).items()
+            for metric, values in found.figures(counts, span_s).items()
         }
 
 
@@ -146,24 +151,31 @@ class _Class:
     def __init__(self, frame: pd.DataFrame, met: NDArray[np.bool_], name: str) -> None:
         self.chosen = (frame["priority"] == name).to_numpy()
         self.judged = bool(frame["deadline_s"].notna().to_numpy()[self.chosen].any())
-        self._met = np.flatnonzero(self.chosen & met)
         latency_s = frame["latency_s"].to_numpy(dtype=np.float64)
-        self._answered = np.flatnonzero(self.chosen & ~np.isnan(latency_s))
-        self._by_latency = self._answered[np.argsort(latency_s[self._answered], kind="stable")]
+        answered = self.chosen & ~np.isnan(latency_s)
+        slowdown = np.where(answered, frame["slowdown"].to_numpy(dtype=np.float64), 0.0)
+        self._sums = np.column_stack([self.chosen, self.chosen & met, answered, slowdown]).astype(np.float64)
+        """What is added up over the requests that count: arrived, met, answered, slowdown."""
+        by_latency = np.flatnonzero(answered)
+        self._by_latency = by_latency[np.argsort(latency_s[by_latency], kind="stable")]
         self._latency_s = latency_s[self._by_latency]
-        self._slowdown = frame["slowdown"].to_numpy(dtype=np.float64)[self._answered]
 
-    def figures(self, counts: Counts, span_s: float) -> dict[str, float]:
-        arrived, met = int(counts[self.chosen].sum()), int(counts[self._met].sum())
-        ordered = counts[self._by_latency]
-        weights = counts[self._answered]
-        answered = int(weights.sum())
+    def figures(self, counts: Floats, span_s: Floats) -> dict[str, Floats]:
+        arrived, met, answered, slowdown = (counts @ self._sums).T
+        quantiles = counted_quantiles(self._latency_s, counts[:, self._by_latency], list(_QUANTILES.values()))
         return {
-            "violation": (arrived - met) / arrived if arrived and self.judged else np.nan,
-            **{metric: counted_quantile(self._latency_s, ordered, q) for metric, q in _QUANTILES.items()},
-            "mean_slowdown": float(weights @ self._slowdown) / answered if answered else np.nan,
-            "goodput_per_s": met / span_s if span_s > 0 else np.nan,
+            "violation": _ratio(arrived - met, arrived) if self.judged else np.full(len(counts), np.nan),
+            **dict(zip(_QUANTILES, quantiles, strict=True)),
+            "mean_slowdown": _ratio(slowdown, answered),
+            "goodput_per_s": _ratio(met, span_s),
         }
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    """Return part / whole, NaN where the whole is nothing."""
+    found = np.full(len(part), np.nan)
+    np.divide(part, whole, out=found, where=whole > 0)
+    return found
 
 
 def _run_figures(run: Run) -> dict[str, Any]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stratsim.errors import SpecError
 from stratsim.rng import Streams
-from stratsim.stats.bootstrap import block_counts, block_length, bootstrap_p_value, percentile_interval
+from stratsim.stats.bootstrap import block_counts, block_length, bootstrap_p_value, least_p_value, percentile_interval
 from stratsim.stats.comparison import holm, paired_p_value
 from stratsim.stats.intervals import Interval, mean_interval, paired_interval
 from stratsim.stats.quantiles import quantile_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stratsim.compare.measured import Measured
 
@@ -25,6 +26,8 @@ __all__ = ["Blocks", "Row", "block_rule", "replicated", "resampled", "with_holm"
 
 _STREAM_SEED = 0
 """Of the resamples: fixed, so that the same folders give the same intervals."""
+_AT_ONCE = 2_000_000
+"""Requests times resamples that are worked on together: 16 MB an array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Row:
         quantile: The asked quantile over seeds, with its interval where there are enough; None with one seed.
         difference: Variant minus baseline; None for the baseline itself.
         p_value: That there is no difference, by itself.
+        p_at_most: Whether it is an upper bound only: no resample was on the other side of 0.
         p_holm: The same, accounted for all differences of the comparison.
     """
 
@@ -52,6 +56,7 @@ class Row:
     difference: Interval | None = None
     p_value: float | None = None
     p_holm: float | None = None
+    p_at_most: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
@@ -65,6 +70,7 @@ class Row:
             "difference": _plain(self.difference),
             "p": self.p_value,
             "p_holm": self.p_holm,
+            "p_at_most": self.p_at_most,
         }
 
 
@@ -157,7 +163,13 @@ def block_rule(runs: Sequence[Measured], resamples: int) -> Blocks:
     return Blocks(block_length(series), len(runs[0]), resamples)
 
 
-def resampled(runs: Mapping[str, Measured], keys: Sequence[Key], level: float, blocks: Blocks) -> list[Row]:
+def resampled(
+    runs: Mapping[str, Measured],
+    keys: Sequence[Key],
+    level: float,
+    blocks: Blocks,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Row]:
     """Return the rows of one run per variant: every resample takes the same requests of all; the first is the baseline.
 
     Args:
@@ -165,14 +177,19 @@ def resampled(runs: Mapping[str, Measured], keys: Sequence[Key], level: float, b
         keys: The classes and metrics to report.
         level: Confidence level.
         blocks: From `block_rule`.
+        progress: Called now and then with (resamples done, resamples in all).
     """
     found = {variant: {key: np.empty(blocks.resamples) for key in keys} for variant in runs}
     drawn = block_counts(blocks.requests, blocks.length, blocks.resamples, Streams(_STREAM_SEED).child("compare"))
-    for number, counts in enumerate(drawn):
+    at_once = max(1, _AT_ONCE // blocks.requests)
+    for first in range(0, blocks.resamples, at_once):
+        counts = np.array(list(islice(drawn, at_once)), dtype=np.float64)
         for variant, run in runs.items():
-            figures = run.figures(counts)
+            figures = run.resampled(counts)
             for key in keys:
-                found[variant][key][number] = figures[key]
+                found[variant][key][first : first + len(counts)] = figures[key]
+        if progress is not None:
+            progress(first + len(counts), blocks.resamples)
     whole = {variant: run.figures() for variant, run in runs.items()}
     base = next(iter(runs))
     rows = []
@@ -186,6 +203,9 @@ def resampled(runs: Mapping[str, Measured], keys: Sequence[Key], level: float, b
             if variant != base and not np.isnan(whole[base][key]):
                 apart = found[variant][key] - found[base][key]
                 difference = percentile_interval(value - whole[base][key], apart, level)
-                row = replace(row, difference=difference, p_value=difference and bootstrap_p_value(apart))
+                if difference is not None:
+                    p_value = bootstrap_p_value(apart)
+                    row = replace(row, p_value=p_value, p_at_most=p_value == least_p_value(apart))
+                row = replace(row, difference=difference)
             rows.append(row)
     return rows

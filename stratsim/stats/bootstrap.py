@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Counts = NDArray[np.int64]
 
-__all__ = ["block_counts", "block_length", "bootstrap_p_value", "counted_quantile", "percentile_interval"]
+__all__ = ["block_counts", "block_length", "bootstrap_p_value", "counted_quantiles", "least_p_value"]
+__all__ += ["percentile_interval"]
 
 _SIGNIFICANT = 2.0
 """Autocorrelations below so many sqrt(log10 n / n) count as none (Politis and White's c)."""
@@ -103,22 +104,31 @@ def block_counts(n: int, length: int, resamples: int, streams: Streams) -> Itera
         yield covered[:n] + covered[n:]
 
 
-def counted_quantile(ordered: Floats, counts: Counts, q: float) -> float:
-    """Return the q-quantile (type 7, as in `stratsim.stats.latency`) of values that count several times.
+def counted_quantiles(ordered: Floats, counts: Floats, quantiles: Sequence[float]) -> Floats:
+    """Return quantiles (type 7, as in `stratsim.stats.latency`) of values that count several times, for many resamples.
 
     Args:
         ordered: Values in ascending order, shape (n,).
-        counts: How often each counts, shape (n,); NaN is returned where none does.
-        q: Within [0, 1].
+        counts: How often each counts in each resample, whole numbers of shape (R, n).
+        quantiles: Each within [0, 1].
+
+    Returns:
+        Shape (number of quantiles, R); NaN for a resample in which no value counts.
     """
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    if not total:
-        return math.nan
-    at = (total - 1) * q
-    below = ordered[np.searchsorted(ends, math.floor(at), side="right")]
-    above = ordered[np.searchsorted(ends, math.ceil(at), side="right")]
-    return float(below + (at - math.floor(at)) * (above - below))
+    resamples = len(counts)
+    found = np.full((len(quantiles), resamples), np.nan)
+    if not len(ordered):
+        return found
+    ends = np.cumsum(counts, axis=1)
+    for row in range(resamples):
+        total = ends[row, -1]
+        if not total:
+            continue
+        at = (total - 1) * np.asarray(quantiles)
+        whole = np.floor(at)
+        below, above = ordered[ends[row].searchsorted(np.stack([whole, np.ceil(at)]), side="right")]
+        found[:, row] = below + (at - whole) * (above - below)
+    return found
 
 
 def percentile_interval(estimate: float, resampled: ArrayLike, level: float = 0.95) -> Interval | None:
@@ -131,8 +141,7 @@ def percentile_interval(estimate: float, resampled: ArrayLike, level: float = 0.
 
     Source: Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7, 1979.
     """
-    known = np.asarray(resampled, dtype=np.float64)
-    known = known[~np.isnan(known)]
+    known = _known(resampled)
     if 2 * len(known) < len(np.asarray(resampled)) or not len(known):
         return None
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
@@ -142,12 +151,25 @@ def percentile_interval(estimate: float, resampled: ArrayLike, level: float = 0.
 def bootstrap_p_value(resampled: ArrayLike) -> float:
     """Return the two-sided p-value that a difference is 0: twice the share of resamples on the rarer side of 0.
 
-    A resample of exactly 0 is on both sides. Never 0: with B resamples no less than 2 / (B + 1).
+    A resample of exactly 0 is on both sides. Never 0: no less than `least_p_value`.
 
     Args:
         resampled: The difference in each resample, shape (B,); NaN where it does not exist.
     """
-    known = np.asarray(resampled, dtype=np.float64)
-    known = known[~np.isnan(known)]
+    known = _known(resampled)
     rarer = min(int((known <= 0).sum()), int((known >= 0).sum()))
     return min(2 * (1 + rarer) / (1 + len(known)), 1.0)
+
+
+def least_p_value(resampled: ArrayLike) -> float:
+    """Return the smallest p-value that so many resamples can give, 2 / (B + 1): one that small is an upper bound.
+
+    Args:
+        resampled: As for `bootstrap_p_value`.
+    """
+    return min(2 / (1 + len(_known(resampled))), 1.0)
+
+
+def _known(resampled: ArrayLike) -> Floats:
+    values = np.asarray(resampled, dtype=np.float64)
+    return values[~np.isnan(values)]

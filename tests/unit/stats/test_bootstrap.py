@@ -9,7 +9,8 @@ from stratsim.stats.bootstrap import (
     block_counts,
     block_length,
     bootstrap_p_value,
-    counted_quantile,
+    counted_quantiles,
+    least_p_value,
     percentile_interval,
 )
 
@@ -52,12 +53,15 @@ def test_block_length_of_what_does_not_depend_is_short_and_grows_with_memory():
         block_length([])
 
 
-@pytest.mark.parametrize("q", [0.0, 0.1, 0.5, 0.95, 1.0])
-def test_counted_quantile_is_the_quantile_of_the_repeated_values(q):
-    values, counts = np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.array([2, 0, 1, 3, 1])
-    assert counted_quantile(values, counts, q) == pytest.approx(np.quantile(np.repeat(values, counts), q))
-    assert np.isnan(counted_quantile(values, 0 * counts, q))
-    assert np.isnan(counted_quantile(values[:0], counts[:0], q))
+def test_counted_quantiles_are_those_of_the_repeated_values_in_each_resample():
+    values, quantiles = np.array([1.0, 2.0, 4.0, 8.0, 16.0]), [0.0, 0.1, 0.5, 0.95, 1.0]
+    counts = np.array([[2, 0, 1, 3, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1], [0, 5, 0, 0, 0]])
+    found = counted_quantiles(values, counts.astype(float), quantiles)
+    for row, each in enumerate(counts):
+        repeated = np.repeat(values, each)
+        expected = np.quantile(repeated, quantiles) if len(repeated) else [np.nan] * len(quantiles)
+        assert found[:, row] == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(counted_quantiles(values[:0], np.empty((3, 0)), quantiles)).all()
 
 
 def test_percentile_interval():
@@ -70,6 +74,12 @@ def test_p_value_counts_the_rarer_side():
     assert bootstrap_p_value([1.0] * 97 + [-1.0] * 2) == pytest.approx(2 * 3 / 100)
     assert bootstrap_p_value([0.0] * 9) == 1.0  # no difference at all
     assert bootstrap_p_value([1.0] * 199) == pytest.approx(2 / 200)
+
+
+def test_a_p_value_is_an_upper_bound_where_no_resample_is_on_the_other_side():
+    resampled = np.array([0.1, 0.2, 0.3, np.nan])
+    assert bootstrap_p_value(resampled) == least_p_value(resampled) == 2 / 4
+    assert bootstrap_p_value([-1.0, *[1.0] * 9]) > least_p_value([-1.0, *[1.0] * 9])
 
 
 def test_blocks_cover_the_mean_of_a_series_with_memory_where_single_values_do_not():
