@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from stratsim.cli.text import table
 
 if TYPE_CHECKING:
@@ -11,8 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["print_summaries"]
 
-_CLASS = ("policy", "class", "arrived", "met", "late", "dropped", "unfinished", "viol %", "p50 ms", "p95 ms", "p99 ms")
-_COLUMNS = (*_CLASS, "met/s", "GPU %", "PCIe %")
+_CLASS = ("policy", "class", "arrived", "met", "late", "dropped", "unfinished", "viol %")
+_LATENCY = ("p50 ms", "p95 ms", "p99 ms", "completed p99")
+_COLUMNS = (*_CLASS, *_LATENCY, "met/s", "GPU %", "PCIe %")
+_FEW_DROPPED = 0.01
+"""From this share of a class on, a line says what the percentiles are of."""
 
 
 def print_summaries(summaries: Sequence[dict[str, Any]], more: Mapping[str, Sequence[str]]) -> None:
@@ -32,18 +37,29 @@ def print_summaries(summaries: Sequence[dict[str, Any]], more: Mapping[str, Sequ
         for row in (columns, *rows):
             del row[unfinished]
     table(columns, rows, left=2)
+    lost = [each["dropped"] + each["unfinished"] > _FEW_DROPPED * each["arrived"] for each in _classes(summaries)]
+    if any(lost):
+        click.echo(
+            "p50, p95, p99: of all requests that arrived; one dropped or unfinished counts as infinitely late.\n"
+            "completed p99: without those, so it falls as more are dropped (docs/metrics.md)."
+        )
+
+
+def _classes(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [figures for summary in summaries for figures in summary["classes"].values()]
 
 
 def _rows(summary: dict[str, Any]) -> Iterator[list[str]]:
     for label, figures in summary["classes"].items():
         first = label == "high"
-        latency = figures["latency_s"]
+        latency = figures["latency_arrived_s"]
         yield [
             summary["policy"] if first else "",
             label,
             *(str(figures[key]) for key in ("arrived", "met", "late", "dropped", "unfinished")),
             _figure(figures["violation"], 100.0, 2),
-            *(_figure(latency[key], 1e3, 2) for key in ("p50", "p95", "p99")),
+            *(latency["beyond"] or "-" if latency[key] is None else _ms(latency[key]) for key in ("p50", "p95", "p99")),
+            _ms(figures["latency_s"]["p99"]),
             _figure(figures["goodput_per_s"], 1.0, 1),
             *(_machine(summary) if first else ("", "")),
         ]
@@ -61,6 +77,10 @@ def _machine(summary: dict[str, Any]) -> tuple[str, str]:
 def _mean(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
+
+
+def _ms(value: float | None) -> str:
+    return _figure(value, 1e3, 2)
 
 
 def _figure(value: float | None, scale: float, digits: int) -> str:

@@ -15,7 +15,7 @@ from stratsim.results.equity import class_equity, run_equity
 from stratsim.model.request import Priority, Status
 from stratsim.stats.deadlines import measuring_window, ratio, violation, violation_completed
 from stratsim.stats.fairness import jain_index, slowdown_figures
-from stratsim.stats.latency import latency_figures
+from stratsim.stats.latency import arrived_latency, latency_figures
 from stratsim.stats.occupancy import busy_s, clip, total_s
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _class(result: Result, chosen: Mask, span: tuple[float, float]) -> dict[str,
     arrived, met, late = len(status), count[Status.MET], count[Status.LATE]
     judged = bool(np.isfinite(requests.deadline_s[chosen]).any())
     shares = _model_shares(requests.model[chosen], status == Status.MET)
-    completed = chosen & ((requests.status == Status.MET) | (requests.status == Status.LATE))
+    latency_s = requests.latency_s(chosen)
     return {
         "arrived": arrived,
         "met": met,
@@ -94,7 +94,8 @@ def _class(result: Result, chosen: Mask, span: tuple[float, float]) -> dict[str,
         "unfinished": count[Status.UNFINISHED],
         "violation": violation(met, arrived) if judged else None,
         "violation_completed": violation_completed(met, late) if judged else None,
-        "latency_s": dict(latency_figures(requests.latency_s(completed))),
+        "latency_s": dict(latency_figures(latency_s)),
+        "latency_arrived_s": _arrived_latency(latency_s, count),
         "goodput_per_s": ratio(met, span[1] - span[0]),
         "jain_models": jain_index(shares) if judged else None,
         "drop_reasons": _drop_reasons(requests.reason[chosen & (requests.status == Status.DROPPED)], result.reasons),
@@ -102,6 +103,12 @@ def _class(result: Result, chosen: Mask, span: tuple[float, float]) -> dict[str,
         "dropped_share": ratio(count[Status.DROPPED], arrived),
         "min_model_satisfaction": float(shares.min()) if judged else None,
     }
+
+
+def _arrived_latency(latency_s: Floats, count: dict[Status, int]) -> dict[str, Any]:
+    """Return the quantiles over all requests of a class, and what a quantile that does not exist fell among."""
+    lost = [status.label for status in (Status.DROPPED, Status.UNFINISHED) if count[status]]
+    return {**arrived_latency(latency_s), "beyond": " or ".join(lost) or None}
 
 
 def _model_shares(model: NDArray[np.int32], met: Mask) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ A quantile is the linear interpolation between order statistics that numpy uses 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -13,7 +14,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LatencyFigures", "latency_figures"]
+__all__ = ["ArrivedLatency", "LatencyFigures", "arrived_latency", "latency_figures"]
+
+
+_QUANTILES = (0.50, 0.95, 0.99)
 
 
 class LatencyFigures(TypedDict):
@@ -32,5 +36,33 @@ def latency_figures(latency_s: NDArray[np.float64]) -> LatencyFigures:
         known = latency_s[~missing]
     if not len(known):
         return {"p50": None, "p95": None, "p99": None, "mean": None}
-    p50, p95, p99 = (float(value) for value in np.quantile(known, (0.50, 0.95, 0.99)))
+    p50, p95, p99 = (float(value) for value in np.quantile(known, _QUANTILES))
     return {"p50": p50, "p95": p95, "p99": p99, "mean": float(known.mean())}
+
+
+class ArrivedLatency(TypedDict):
+    """Latency of all requests that arrived, seconds; None for a quantile that falls among those without an answer."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+def arrived_latency(latency_s: NDArray[np.float64]) -> ArrivedLatency:
+    """Return quantiles of the latencies of all requests, where a request without an answer counts as infinitely late.
+
+    Args:
+        latency_s: Of each request that arrived, shape (n,), seconds; NaN for one that was dropped or is unfinished.
+
+    Source: our choice. Quantiles of completed requests fall as more are dropped: they are of the survivors.
+    """
+    count, answered = len(latency_s), int(np.count_nonzero(~np.isnan(latency_s)))
+    if not answered:
+        return {"p50": None, "p95": None, "p99": None}
+    # The order of the others does not matter: a quantile that touches one of them is not used.
+    filled = np.where(np.isnan(latency_s), np.nanmax(latency_s), latency_s) if answered < count else latency_s
+    p50, p95, p99 = (
+        float(value) if math.ceil((count - 1) * q) < answered else None
+        for q, value in zip(_QUANTILES, np.quantile(filled, _QUANTILES), strict=True)
+    )
+    return {"p50": p50, "p95": p95, "p99": p99}

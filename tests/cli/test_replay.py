@@ -318,7 +318,9 @@ def test_a_closed_loop_has_one_request_in_the_system(replay, write, closed_loop)
 
 def test_the_table_shows_the_figures_of_the_json(call, replay, busy):
     header, *rows = call("replay", busy, "--quiet").out.splitlines()
-    names = "policy class arrived met late dropped viol % p50 ms p95 ms p99 ms met/s GPU % PCIe % sim req/s"
+    names = (
+        "policy class arrived met late dropped viol % p50 ms p95 ms p99 ms completed p99 met/s GPU % PCIe % sim req/s"
+    )
     assert " ".join(header.split()) == names
     assert len(rows) == 8
     for index, run in enumerate(replay(busy).document["runs"]):
@@ -327,18 +329,34 @@ def test_the_table_shows_the_figures_of_the_json(call, replay, busy):
             figures = run["classes"][label]
             if label == "high":
                 assert cells.pop(0) == run["policy"]
-                assert cells[10] == f"{100 * run['gpu'][0]['utilization']:.1f}"
+                assert cells[11] == f"{100 * run['gpu'][0]['utilization']:.1f}"
             assert cells[:5] == [label, *(str(figures[key]) for key in ("arrived", "met", "late", "dropped"))]
             assert cells[5] == f"{100 * figures['violation']:.2f}"
-            assert cells[6:9] == [f"{1e3 * figures['latency_s'][key]:.2f}" for key in ("p50", "p95", "p99")]
-            assert cells[9] == f"{figures['goodput_per_s']:.1f}"
+            arrived = [figures["latency_arrived_s"][key] for key in ("p50", "p95", "p99")]
+            assert cells[6:9] == ["dropped" if value is None else f"{1e3 * value:.2f}" for value in arrived]
+            assert cells[9] == f"{1e3 * figures['latency_s']['p99']:.2f}"
+            assert cells[10] == f"{figures['goodput_per_s']:.1f}"
 
 
 def test_the_table_has_a_dash_where_there_is_no_figure(call, write):
     write("free.csv", "arrival_s,model,priority,slo_s\n0.0,vgg19,low,\n")
     high = call("replay", "free.csv", "--quiet", "--policy", "fifo").out.splitlines()[1].split()
-    assert high[:10] == ["fifo", "high", "0", "0", "0", "0", "-", "-", "-", "-"]
+    assert high[:11] == ["fifo", "high", "0", "0", "0", "0", "-", "-", "-", "-", "-"]
     assert "nan" not in high
+
+
+def test_a_percentile_is_not_met_by_dropping(replay, call, write):
+    # One every 10 ms, each takes vgg19 about 5 ms alone; every second one has no time at all and is dropped.
+    rows = "".join(f"{i / 100},vgg19,high,{0.0001 if i % 2 else 1}\n" for i in range(100))
+    write("half.csv", "arrival_s,model,priority,slo_s\n" + rows)
+    (run,) = replay("half.csv", "--policy", "fifo").document["runs"]
+    high = run["classes"]["high"]
+    assert (high["met"], high["dropped"]) == (50, 50)
+    assert high["latency_s"]["p99"] < 0.02
+    assert high["latency_arrived_s"] == {"p50": None, "p95": None, "p99": None, "beyond": "dropped"}
+    _, row, _, of_all, of_completed = call("replay", "half.csv", "--policy", "fifo", "--quiet").out.splitlines()
+    assert row.split()[7:10] == ["dropped"] * 3
+    assert (of_all.split(":")[0], of_completed.split(":")[0]) == ("p50, p95, p99", "completed p99")
 
 
 def test_notes_go_to_stderr_and_not_when_quiet(call):

@@ -9,7 +9,8 @@ import pytest
 
 FOUR = ["fifo", "priority-fifo", "edf", "priority-edf"]
 COUNTS = ("met", "late", "dropped", "unfinished")
-CLASS = {"arrived", *COUNTS, "violation", "violation_completed", "latency_s", "goodput_per_s", "jain_models",
+CLASS = {"arrived", *COUNTS, "violation", "violation_completed", "latency_s", "latency_arrived_s", "goodput_per_s",
+         "jain_models",
          "drop_reasons", "late_share", "dropped_share", "min_model_satisfaction", "dropped_voluntary", "slowdown",
          "execution_slowdown", "starvation_s"}  # fmt: skip
 RUN = {"policy", "classes", "equity", "gpu", "pcie", "window_s", "events", "simulated_s", "wall_s"}
@@ -38,6 +39,7 @@ def test_every_key_is_there(replay):
         for figures in run["classes"].values():
             assert set(figures) == CLASS
             assert list(figures["latency_s"]) == ["p50", "p95", "p99", "mean"]
+            assert list(figures["latency_arrived_s"]) == ["p50", "p95", "p99", "beyond"]
         assert [set(entry) for entry in run["gpu"]] == [GPU, GPU]
         assert [set(entry) for entry in run["pcie"]] == [PCIE, PCIE]
 

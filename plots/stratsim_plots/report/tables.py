@@ -19,7 +19,7 @@ _COUNTS = ("arrived", "met", "late", "dropped", "unfinished")
 
 def class_table(chosen: Sequence[Series]) -> str:
     """Return the figures of each policy and class; that requests are unfinished is shown only where some are."""
-    latency = ("p50 ms", "p95 ms", "p99 ms", "mean ms")
+    latency = ("p50 ms", "p95 ms", "p99 ms", "completed p99 ms", "completed mean ms")
     every = [(series.label, name, figures) for series in chosen for name, figures in series.figures["classes"].items()]
     counts = [name for name in _COUNTS if name != "unfinished" or any(figures.get(name) for _, _, figures in every)]
     columns = ("policy", "class", *counts, "violations %", *latency, "met/s", "worst model %", "slowdown")
@@ -28,10 +28,12 @@ def class_table(chosen: Sequence[Series]) -> str:
 
 
 def _class_cells(figures: Mapping[str, Any], counts: Sequence[str]) -> Iterator[str]:
-    latency = figures.get("latency_s") or {}
+    latency, completed = figures.get("latency_arrived_s") or {}, figures.get("latency_s") or {}
     yield from (str(figures.get(name, "–")) for name in counts)
     yield _fixed(figures.get("violation"), 100)
-    yield from (_fixed(latency.get(name), 1e3) for name in ("p50", "p95", "p99", "mean"))
+    beyond = latency.get("beyond") or "–"
+    yield from (beyond if latency.get(q) is None else _fixed(latency[q], 1e3) for q in ("p50", "p95", "p99"))
+    yield from (_fixed(completed.get(name), 1e3) for name in ("p99", "mean"))
     yield _fixed(figures.get("goodput_per_s"))
     yield _fixed(figures.get("min_model_satisfaction"), 100)
     yield _fixed((figures.get("slowdown") or {}).get("mean"))

@@ -61,6 +61,7 @@ def test_class_figures_known_answer():
         "arrived": 2, "met": 1, "late": 0, "dropped": 0, "unfinished": 1,
         "violation": 0.5, "violation_completed": 0.0,
         "latency_s": {"p50": 0.5, "p95": 0.5, "p99": 0.5, "mean": 0.5},
+        "latency_arrived_s": {"p50": None, "p95": None, "p99": None, "beyond": "unfinished"},  # half are answered
         "goodput_per_s": 1.0, "jain_models": 0.5, "drop_reasons": {},
         "late_share": 0.0, "dropped_share": 0.0, "min_model_satisfaction": 0.0, "dropped_voluntary": None,
         "slowdown": {"mean": None, "max": None, "progress": None},
@@ -72,6 +73,8 @@ def test_class_figures_known_answer():
     assert low["violation"] == pytest.approx(2 / 3)
     assert low["violation_completed"] == 0.5
     assert low["latency_s"]["mean"] == pytest.approx(0.5)  # late ones count, dropped ones do not
+    assert low["latency_arrived_s"]["p50"] == pytest.approx(0.5)  # of 0.5, 0.5 and a drop
+    assert (low["latency_arrived_s"]["p95"], low["latency_arrived_s"]["beyond"]) == (None, "dropped")
     assert low["jain_models"] == pytest.approx(0.5)  # model a met 0 of 1, model b 1 of 2
     assert low["drop_reasons"] == {"infeasible": 1}
 

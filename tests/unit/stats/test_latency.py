@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stratsim.stats.latency import latency_figures
+from stratsim.stats.latency import arrived_latency, latency_figures
 
 
 def test_quantiles_interpolate_linearly_between_order_statistics():
@@ -23,3 +23,27 @@ def test_no_completed_request_has_no_figure(latency):
 
 def test_values_are_plain_floats():
     assert {type(value) for value in latency_figures(np.array([0.5])).values()} == {float}
+
+
+def test_a_request_without_an_answer_is_infinitely_late():
+    # 1 to 100 ms, of which the last 4 were dropped: position 99 q is 49.5, 94.05 and 98.01; the 96 answers end at 95.
+    latency = np.arange(1.0, 101.0)
+    latency[96:] = np.nan
+    figures = arrived_latency(latency[::-1])
+    assert figures["p50"] == pytest.approx(50.5)
+    assert figures["p95"] == pytest.approx(95.05)
+    assert figures["p99"] is None
+    # One more: position 94.05 lies between the last answer and a drop.
+    latency[95] = np.nan
+    assert arrived_latency(latency)["p95"] is None
+
+
+def test_with_all_answered_both_are_the_same_to_the_bit():
+    latency = np.random.default_rng(1).exponential(size=1234)
+    of_completed = latency_figures(latency)
+    assert arrived_latency(latency) == {name: of_completed[name] for name in ("p50", "p95", "p99")}
+
+
+@pytest.mark.parametrize("latency", [[], [np.nan]])
+def test_without_an_answer_there_is_no_quantile(latency):
+    assert set(arrived_latency(np.array(latency, dtype=float)).values()) == {None}
