@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,8 @@ __all__ = ["LazyGroup"]
 class LazyGroup(click.Group):
     """A group whose commands live in modules that are imported on first use.
 
-    Command `some-name` is the attribute `some_name` of module `PACKAGE.some_name`.
+    Command `some-name` is the attribute `some_name` of module `PACKAGE.some_name`; `import`, which Python keeps for
+    itself, is `import_`.
 
     Args:
         package: Where the command modules are.
@@ -56,6 +58,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the command."""
         attribute = cmd_name.replace("-", "_")
+        attribute += "_" * iskeyword(attribute)
         if cmd_name in self._own:
             command = getattr(import_module(f"{self._package}.{attribute}"), attribute)
         elif cmd_name in self._elsewhere:

@@ -14,7 +14,7 @@ __all__ += ["batch_sizes", "fraction", "not_negative", "positive"]
 MAX_BATCH = 4096
 """Largest batch size that a profile may name: tables are dense in it, and a slip must not fill the memory."""
 
-Kind = Literal["measured", "published", "synthetic"]
+Kind = Literal["measured", "imported", "published", "synthetic"]
 
 
 def positive(where: str, **values: float) -> None:
@@ -50,7 +50,8 @@ class Provenance:
     """Where a field's figures come from.
 
     Args:
-        kind: `measured` on the device itself by whoever wrote the file, `published` by others and quoted or derived
+        kind: `measured` on the device itself by whoever wrote the file, `imported` from the file of a tool that
+            measured it (`stratsim profile import`), `published` by others and quoted or derived
             by arithmetic, `synthetic`: estimated, assumed, fitted or simulated.
         source: Who, where, which version; or how it was estimated.
         licence: Licence of the source, where it has one.

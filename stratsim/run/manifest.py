@@ -83,5 +83,5 @@ def _offered_load(workload: Workload, profile: Profile, gpus: int) -> float | No
 def origin_label(profile: Profile) -> str:
     """Return what to write under a figure: the origins of a profile's fields, the most trusted first."""
     kinds = {entry.kind for entry in profile.provenance.values()}
-    order = ("measured", "published", "synthetic")
+    order = ("measured", "imported", "published", "synthetic")
     return " + ".join(kind for kind in order if kind in kinds) or "unlabelled"

@@ -56,7 +56,7 @@ def profiles(draw):
     tables = st.dictionaries(st.integers(1, 64), sharings, min_size=1, max_size=3)
     cells = st.tuples(st.sampled_from(names), st.just(1), st.sampled_from(names), st.just(1))
     chosen = draw(st.lists(cells, unique=True, max_size=4))
-    kinds = st.sampled_from(["measured", "published", "synthetic"])
+    kinds = st.sampled_from(["measured", "imported", "published", "synthetic"])
     return Profile(
         schema_version=1,
         name=draw(texts),

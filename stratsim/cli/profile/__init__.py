@@ -13,6 +13,7 @@ __all__ = ["profile"]
     commands={
         "list": "List the profiles that come with stratsim.",
         "show": "Show a profile: models, latencies, provenance.",
+        "import": "Make a profile from what other tools measured, or add to one.",
         "pairs": "Run a simulated co-location campaign and write its pairs.",
         "compare": "Show where two profiles differ, and by how much.",
     },

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["list"]
 
-_KINDS = ("measured", "published", "synthetic")
+_KINDS = ("measured", "imported", "published", "synthetic")
 
 
 _EXAMPLES = """\b

@@ -1,0 +1,83 @@
+"""`stratsim profile import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["import_"]
+
+_KINDS = ("model-analyzer", "trtexec", "nsys", "nvbandwidth", "pairs")
+
+_EXAMPLES = """\b
+Examples:
+  stratsim profile import model-analyzer metrics-model-inference.csv --out mine.json
+  stratsim profile import trtexec b8.json --model resnet50 --batch 8 --into mine.json --out both.json
+  stratsim profile import nvbandwidth link.json --into both.json --out all.json
+  stratsim profile import nsys trace.csv --model resnet50 --inferences 100 --into all.json --out more.json
+  stratsim profile import pairs colocated.csv --column model_a=job_a --column model_b=job_b --out pairs.json
+"""
+
+
+def _columns(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        field, equals, column = text.partition("=")
+        if not equals or not field.strip() or not column.strip():
+            raise click.BadParameter(f"{text!r} is not FIELD=COLUMN", context, option)
+        found[field.strip()] = column.strip()
+    return found
+
+
+@click.command("import", epilog=_EXAMPLES)
+@click.argument("kind", metavar="KIND", type=click.Choice(_KINDS))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Profile to write (.json).")
+@click.option("--into", metavar="NAME|FILE", help="Add to this profile, instead of beginning a new one.")
+@click.option("--model", metavar="NAME", help="The model that was measured, where the file does not name it.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Its batch size, where the file does not say.")
+@click.option("--inferences", type=click.IntRange(min=1), metavar="N", help="nsys: inferences in the report.")
+@click.option("--device", type=click.IntRange(min=0), default=0, show_default=True, help="nvbandwidth: which device.")
+@click.option(
+    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", callback=_columns, help="pairs: what a column is."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+def import_(
+    kind: str,
+    files: tuple[Path, ...],
+    *,
+    out: Path,
+    into: str | None,
+    overwrite: bool,
+    **ask: object,
+) -> None:
+    r"""Make a profile from what other tools measured, or add to one.
+
+    \b
+    KIND is one of
+      model-analyzer   Triton Model Analyzer, metrics-model-inference.csv: solo times
+      trtexec          TensorRT, --exportTimes: solo times of one engine
+      nsys             Nsight Systems, `stats` CSV or SQLite export: kernels, and points of the link
+      nvbandwidth      nvbandwidth -j: the link
+      pairs            CSV of co-located pairs: slowdowns, or rates alone and together
+
+    Each file gives what it knows, with its name and checksum as provenance; a note says what is missing and what fills
+    it. Figures that are in the profile already are never replaced by others.
+    """
+    from stratsim.imports import Ask, import_measurements
+    from stratsim.model.codec import load_profile
+    from stratsim.model.write import check_out, write_profile
+
+    check_out(out, overwrite=overwrite)
+    base = None if into is None else load_profile(into)
+    name = out.name.removesuffix(".json")
+    profile, notes = import_measurements(kind, files, Ask(**ask), into=base, name=name)  # type: ignore[arg-type]
+    write_profile(profile, out, overwrite=overwrite)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    solo = sum(len(model.latency_s) for model in profile.observable.models.values())
+    click.echo(
+        f"{out}: {len(profile.observable.models)} models, {solo} solo times, {len(profile.pairs)} pairs; "
+        f"`stratsim profile show {out}` says where each figure is from"
+    )

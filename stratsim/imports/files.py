@@ -1,0 +1,138 @@
+"""Reads files of measurements: tables by header, JSON, numbers with the place in every message."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stratsim.errors import SpecError, suggest
+from stratsim.model.codec import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["Line", "Table", "field_of", "listed", "number", "objects", "read_table", "read_text"]
+
+_MOST_BYTES = 1 << 30
+"""A file of measurements is far smaller: what is larger is something else."""
+
+
+class Line(NamedTuple):
+    """One row of a table."""
+
+    number: int
+    """As a text editor counts it; the header is 1."""
+    cells: Mapping[str, str]
+
+
+class Table(NamedTuple):
+    """A table with a header."""
+
+    columns: Sequence[str]
+    lines: Sequence[Line]
+
+
+def read_text(path: Path) -> str:
+    """Return a UTF-8 file, with or without byte-order mark.
+
+    Raises:
+        SpecError: it cannot be read, is not text, or is larger than a gibibyte.
+    """
+    try:
+        if not path.is_file():
+            raise SpecError(f"{path}: is not a file" if path.exists() else f"{path}: cannot be read: no such file")
+        if path.stat().st_size > _MOST_BYTES:
+            raise SpecError(f"{path}: larger than {_MOST_BYTES >> 20} MB; no report of measurements is")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SpecError(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def read_table(path: Path, header: Iterable[str] | None = None) -> Table:
+    """Return a CSV table; quoted cells may hold commas and line breaks.
+
+    Args:
+        path: The file.
+        header: Columns that the header line must have; lines before it are skipped. None: the first line is it.
+
+    Raises:
+        SpecError: it cannot be read, has no such header, or has a row that is shorter or longer than the header.
+    """
+    wanted = set(header or ())
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), skipinitialspace=True)
+    columns: list[str] | None = None
+    lines = []
+    begin = 1
+    try:
+        for row in reader:
+            first, begin = begin, reader.line_num + 1
+            cells = [cell.strip() for cell in row]
+            if columns is None:
+                if len(cells) == 1 and "," in cells[0]:
+                    cells = [cell.strip() for cell in cells[0].split(",")]  # a header that was quoted as a whole
+                if wanted <= set(cells):
+                    columns = cells
+                continue
+            if not any(cells):
+                if header is not None:
+                    break  # reports follow each other, with an empty line between
+                continue
+            if len(cells) != len(columns):
+                raise SpecError(f"{path}, line {first}: {len(cells)} cells under {len(columns)} columns")
+            lines.append(Line(first, dict(zip(columns, cells, strict=True))))
+    except csv.Error as error:
+        raise SpecError(f"{path}, line {reader.line_num}: not a CSV table: {error}") from None
+    if columns is None:
+        raise SpecError(f"{path}: no line has the columns {listed(sorted(wanted))}" if wanted else f"{path}: is empty")
+    return Table(columns, lines)
+
+
+def field_of(table: Table, path: Path, line: Line, name: str) -> str:
+    """Return a cell.
+
+    Raises:
+        SpecError: there is no such column.
+    """
+    if name not in line.cells:
+        raise SpecError(f"{path}: no column {name!r}; {suggest(name, table.columns)}")
+    return line.cells[name]
+
+
+def number(text: Any, where: str) -> float:
+    """Return a finite number.
+
+    Raises:
+        SpecError: it is none; `where` says of what.
+    """
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        raise SpecError(f"{where}: not a number: {text!r}") from None
+    if not math.isfinite(value):
+        raise SpecError(f"{where}: not a finite number: {text!r}")
+    return value
+
+
+def objects(path: Path, what: str) -> list[dict[str, Any]]:
+    """Return a JSON array of objects.
+
+    Raises:
+        SpecError: the file is something else; `what` says what it should be.
+    """
+    data = read_json(path)
+    if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
+        kind = "a JSON object" if isinstance(data, dict) else "no array of JSON objects"
+        raise SpecError(f"{path}: {what} is a JSON array of objects, and this is {kind}")
+    if not data:
+        raise SpecError(f"{path}: the array is empty")
+    return data
+
+
+def listed(names: Iterable[object]) -> str:
+    """Return names in one line."""
+    return ", ".join(str(name) for name in names)

@@ -1,0 +1,182 @@
+"""Puts what files of measurements gave into a profile: a new one, or one that is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stratsim.errors import SpecError
+from stratsim.imports.files import listed
+from stratsim.model.profile import (
+    SCHEMA_VERSION,
+    Device,
+    Link,
+    Observable,
+    ObservableModel,
+    Pair,
+    Pcie,
+    Profile,
+    Provenance,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stratsim.imports.found import Found, Solo
+
+__all__ = ["ASSUMED", "merged"]
+
+ASSUMED = "assumed by stratsim: "
+"""What the source of a default begins with: a later import may replace it."""
+_LINK = Link(10e-6, 16e9)
+"""Our choice: 10 us to begin a copy, and about half of what PCIe 4.0 x16 carries, for both directions."""
+_MODEL = ("bytes_in", "bytes_out")
+
+
+def merged(found: Found, source: str, profile: Profile | None, name: str) -> tuple[Profile, list[str]]:
+    """Return a profile with what was found, and notes on what is missing and what fills it.
+
+    A figure that the profile has already is kept where it is equal and refused where it differs, unless it was only
+    assumed.
+
+    Args:
+        found: What a file gives.
+        source: The file, for the provenance.
+        profile: What it is put into; None makes a new one.
+        name: Of the new profile.
+
+    Raises:
+        SpecError: a figure differs from one that is there, or a model has no time at batch size 1.
+    """
+    known = {} if profile is None else dict(profile.observable.models)
+    provenance = {} if profile is None else dict(profile.provenance)
+    notes = list(found.notes)
+    new = [model for model in found.models if model not in known]
+    for model, solo in found.models.items():
+        known[model] = _model(model, solo, known.get(model), provenance)
+    if new:
+        notes.append(
+            f"bytes_in and bytes_out of {listed(new)} are not in the file and are 0: copies take no time; edit them (a "
+            "float32 image of 224 x 224 has 602112)"
+        )
+    pcie = _pcie(found, profile, provenance, notes)
+    pairs = _pairs(found, profile, known)
+    if not known:
+        raise SpecError(
+            "a profile needs a model with a time at batch size 1, and there is none yet: --into PROFILE adds to one"
+        )
+    for pattern, statistic in found.statistics.items():
+        if pattern != "truth.noise_cv":
+            provenance[pattern] = Provenance("imported", f"{source}: {statistic}, by {found.tool}")
+    base = profile or Profile(
+        SCHEMA_VERSION,
+        name,
+        Device(name),
+        {},
+        Observable(pcie, known),
+        description="Put together from files of measurements by `stratsim profile import`.",
+    )
+    if profile is None:
+        provenance["device.name"] = Provenance("synthetic", f"{ASSUMED}the profile's own name")
+        notes.append("device: no vendor's name in the file; edit device.name")
+    truth, has_noise = base.truth, base.truth.noise_cv > 0
+    if found.noise_cv is not None and not has_noise:
+        truth = replace(truth, noise_cv=found.noise_cv)
+        provenance["truth.noise_cv"] = Provenance(
+            "imported", f"{source}: {found.statistics['truth.noise_cv']}, by {found.tool}"
+        )
+    elif "truth.noise_cv" not in provenance and profile is None:
+        provenance["truth.noise_cv"] = Provenance("synthetic", f"{ASSUMED}durations do not vary")
+    if profile is None and not pairs:
+        notes.append(
+            "contention: not known; batches share the GPU equally (processor sharing) until `profile import pairs`"
+        )
+    made = replace(
+        base,
+        observable=replace(base.observable, pcie=pcie, models=known),
+        provenance=provenance,
+        truth=truth,
+        pairs=pairs,
+    )
+    return made, notes
+
+
+def _model(name: str, solo: Solo, known: ObservableModel | None, provenance: dict[str, Provenance]) -> ObservableModel:
+    latency_s = {} if known is None else dict(known.latency_s)
+    for batch, value in solo.latency_s.items():
+        if batch in latency_s and latency_s[batch] != value:
+            raise SpecError(
+                f"{name!r} at batch size {batch} takes {1e3 * latency_s[batch]:g} ms in the profile and "
+                f"{1e3 * value:g} ms in the file: two measurements of one thing; import one of them"
+            )
+        latency_s[batch] = value
+    if 1 not in latency_s:
+        raise SpecError(
+            f"{name!r} has no time at batch size 1 (the file has {listed(sorted(latency_s)) or 'none'}), and a profile "
+            "needs one: measure it too, and import it first"
+        )
+    kernels = solo.kernels or (known.kernels if known is not None else None)
+    if known is not None:
+        return replace(known, latency_s=dict(sorted(latency_s.items())), kernels=kernels)
+    for field in _MODEL:
+        provenance[f"observable.models.{name}.{field}"] = Provenance("synthetic", f"{ASSUMED}nothing is copied")
+    return ObservableModel(dict(sorted(latency_s.items())), 0, 0, kernels=kernels)
+
+
+def _pcie(found: Found, profile: Profile | None, provenance: dict[str, Provenance], notes: list[str]) -> Pcie:
+    pcie = Pcie(_LINK, _LINK) if profile is None else profile.observable.pcie
+    for direction in ("h2d", "d2h"):
+        link: Link = getattr(pcie, direction)
+        where = f"observable.pcie.{direction}"
+        if profile is None:
+            provenance[where] = Provenance(
+                "synthetic", f"{ASSUMED}{1e6 * _LINK.alpha_s:g} us and {_LINK.bytes_per_s / 1e9:g} GB/s"
+            )
+        if direction not in found.bytes_per_s:
+            if profile is None:
+                notes.append(
+                    f"link {direction}: not in the file, {_LINK.bytes_per_s / 1e9:g} GB/s assumed; "
+                    "`profile import nvbandwidth` gives it"
+                )
+            continue
+        if not _is_assumed(provenance, where) and link.bytes_per_s != found.bytes_per_s[direction]:
+            raise SpecError(
+                f"the link ({direction}) carries {link.bytes_per_s / 1e9:g} GB/s in the profile and "
+                f"{found.bytes_per_s[direction] / 1e9:g} in the file: two measurements of one thing; import one of them"
+            )
+        made = Link(found.alpha_s.get(direction, link.alpha_s), found.bytes_per_s[direction])
+        pcie = replace(pcie, h2d=made) if direction == "h2d" else replace(pcie, d2h=made)
+        if direction not in found.alpha_s:
+            provenance.setdefault(
+                f"{where}.alpha_s", Provenance("synthetic", f"{ASSUMED}{1e6 * made.alpha_s:g} us to begin a copy")
+            )
+    return pcie
+
+
+def _is_assumed(provenance: Mapping[str, Provenance], where: str) -> bool:
+    found = provenance.get(f"{where}.bytes_per_s") or provenance.get(where)
+    return found is not None and found.source.startswith(ASSUMED)
+
+
+def _pairs(found: Found, profile: Profile | None, models: Mapping[str, ObservableModel]) -> tuple[Pair, ...]:
+    """Return the pairs of both; the profile must know every model and batch size that is named."""
+    known = {} if profile is None else {_key(pair): pair for pair in profile.pairs}
+    lacking: dict[str, None] = {}
+    for pair in found.pairs:
+        for model, batch in ((pair.target, pair.target_batch), (pair.other, pair.other_batch)):
+            if model not in models or batch > max(models[model].latency_s):
+                lacking[f"{model} at batch size {batch}"] = None
+        earlier = known.get(_key(pair))
+        if earlier is not None and earlier.slowdown != pair.slowdown:
+            raise SpecError(
+                f"{pair.target!r} beside {pair.other!r} is slowed {earlier.slowdown:g} times in the profile and "
+                f"{pair.slowdown:g} times in the file: two measurements of one thing; import one of them"
+            )
+        known[_key(pair)] = pair
+    if lacking:
+        raise SpecError(f"the pairs name what the profile lacks: {listed(lacking)}; import their solo times first")
+    return tuple(known.values())
+
+
+def _key(pair: Pair) -> tuple[str, int, str, int]:
+    return pair.target, pair.target_batch, pair.other, pair.other_batch
