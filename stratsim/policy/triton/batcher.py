@@ -229,7 +229,11 @@ class Batcher:
         return queues[0].popleft()
 
     def _reject_expired(self, now_s: float) -> None:
-        """While no instance is free, reject every `LOOK_AGAIN_S` what has timed out by then; set `wake_s`."""
+        """While no instance is free, reject every `LOOK_AGAIN_S` what has timed out by then; set `wake_s`.
+
+        Counted from when the last free instance was taken. (Triton passes over the first of these looks if nothing
+        waited then, so that it may answer later still.)
+        """
         if self._waits_since_s is None:
             self._waits_since_s = now_s
         since_s = self._waits_since_s
