@@ -1,4 +1,4 @@
-"""Settings per model, from `config.pbtxt` as it is: what is read, what is ignored, what is refused, and what follows."""
+"""Settings per model, from `config.pbtxt` as it is: what is read, ignored and refused, and what follows."""
 
 import pytest
 
@@ -250,9 +250,9 @@ class TestServing:
 
 class TestRefusals:
     def test_a_folder_that_is_none(self, tmp_path):
-        with pytest.raises(SpecError, match="is not a folder: it is to hold MODEL/config.pbtxt"):
+        with pytest.raises(SpecError, match=r"is not a folder: it is to hold MODEL/config.pbtxt"):
             Triton(repository=str(tmp_path / "nowhere"))
-        with pytest.raises(SpecError, match="holds no MODEL/config.pbtxt"):
+        with pytest.raises(SpecError, match=r"holds no MODEL/config.pbtxt"):
             Triton(repository=str(tmp_path))
 
     def test_a_name_that_is_not_the_folders(self, tmp_path):
@@ -276,7 +276,7 @@ class TestRefusals:
 
     def test_no_model_of_the_profile(self, tmp_path):
         folder = repository(tmp_path, resnet="")
-        with pytest.raises(SpecError, match="no model of .* is in the profile; 'resnet': known: a, b"):
+        with pytest.raises(SpecError, match=r"no model of .* is in the profile; 'resnet': known: a, b"):
             dispatches(Triton(repository=folder), [(0, "a")])
 
     def test_requests_for_a_model_that_the_repository_lacks(self, tmp_path):
