@@ -82,19 +82,26 @@ class Oracle:
         return self.now >= self.free_at
 
     def _thread(self):
+        if self._idle() and self.payloads and self._slot():
+            self._look()  # what comes at the instant at which an instance frees is seen before it takes a payload
         while True:
             if self._idle() and self.payloads:
                 self._dequeue()
-                continue
-            slot = len(self.payloads) < 2 if self.prefetches else self._idle() and not self.payloads
-            if not slot:
+            elif not self._slot():
                 self._wait_for_slot()
                 return
-            self.no_slot_since = None
-            if self.current.saturated or (self.current.requests and self.current not in self.payloads):
-                self.current = Payload()
-            if not self._awake() or not self._get_dynamic_batch():
+            elif not self._look():
                 return
+
+    def _slot(self):
+        return len(self.payloads) < 2 if self.prefetches else self._idle() and not self.payloads
+
+    def _look(self):
+        """Let the thread look at the queue; True if it is to look again at once."""
+        self.no_slot_since = None
+        if self.current.saturated or (self.current.requests and self.current not in self.payloads):
+            self.current = Payload()
+        return self._awake() and self._get_dynamic_batch()
 
     def _awake(self):
         """Whether the thread runs: an empty payload is looked at always, which changes nothing."""
