@@ -14,6 +14,7 @@ __all__ = ["profile"]
         "list": "List the profiles that come with stratsim.",
         "show": "Show a profile: models, latencies, provenance.",
         "pairs": "Run a simulated co-location campaign and write its pairs.",
+        "pad": "Write the profile of a server that pads batches to a few sizes.",
         "compare": "Show where two profiles differ, and by how much.",
     },
     elsewhere={

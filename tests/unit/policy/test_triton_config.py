@@ -4,11 +4,14 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import SpecError
+from stratsim.experiment.plain_sweep.resolve import files_sha256
 from stratsim.model.cluster import Cluster
 from stratsim.model.request import Priority, Status
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.policy.triton import Triton
 from stratsim.policy.triton.config import InstanceGroup, ModelConfig, QueuePolicy, read_config, read_repository
+from stratsim.run.replay import prepare
+from stratsim.run.spec import RunSpec
 from stratsim.testing import check_policy, make_profile, make_workload
 
 MS = 1e-3
@@ -246,6 +249,31 @@ class TestServing:
         text = "max_batch_size: 4 dynamic_batching { max_queue_delay_microseconds: 1000 } instance_group { count: 2 }"
         folder = repository(tmp_path, small=text, large="")
         check_policy(lambda: Triton(repository=folder))
+
+
+class TestNaming:
+    """How a user says it: on the command line and in sweeps."""
+
+    @pytest.mark.parametrize("written", ["{}", "{}/", "'{}'", " {} "])
+    def test_a_path_needs_no_quotes(self, tmp_path, written):
+        folder = repository(tmp_path, a="")
+        (call,) = parse_policies(f"triton(repository={written.format(folder)}, instances=2)")
+        assert make_policy(call)
+        assert call.parameters["instances"] == 2
+
+    def test_a_row_of_a_sweep_is_of_the_files_that_it_was_made_with(self, tmp_path):
+        folder = repository(tmp_path, a="", b="")
+        text = f"triton(repository={folder}/, instances=2)"
+        before = files_sha256(text)
+        assert before == files_sha256(f"triton(repository='{folder}')")
+        assert files_sha256("triton(instances=2)") is None
+        (tmp_path / "b" / "config.pbtxt").write_text("max_batch_size: 0", encoding="utf-8")
+        assert files_sha256(text) != before
+
+    def test_a_replay_names_the_mistake_before_it_reads_anything_long(self, tmp_path):
+        repository(tmp_path, a="sequence_batching { }")
+        with pytest.raises(SpecError, match=r"a/config.pbtxt, line 1: sequence_batching is not simulated"):
+            prepare(RunSpec(trace="nowhere.csv", policy=f"triton(repository={tmp_path})"))
 
 
 class TestRefusals:
