@@ -146,22 +146,43 @@ class ModelConfig:
         )
 
 
-def read_repository(folder: str | Path) -> dict[str, ModelConfig]:
-    """Read a model repository: FOLDER/MODEL/config.pbtxt for each model.
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A model repository.
 
-    Returns:
-        Configurations by model, in the order of their names. Folders without such a file are left out.
+    Args:
+        folder: As it was named.
+        configs: Configurations by model, in the order of their names.
+        refused: Models whose configuration cannot be used, and why: nobody minds unless they are to be served.
+    """
+
+    folder: str
+    configs: Mapping[str, ModelConfig]
+    refused: Mapping[str, SpecError]
+
+    def file(self, model: str) -> str:
+        """Return the name of a model's configuration, for messages."""
+        return str(Path(self.folder) / model / FILE_NAME)
+
+
+def read_repository(folder: str | Path) -> Repository:
+    """Read a model repository: FOLDER/MODEL/config.pbtxt for each model. Other folders are left out.
 
     Raises:
-        SpecError: there is no such folder, it has no configuration, or one cannot be used.
+        SpecError: there is no such folder, or it has no configuration that can be used.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise SpecError(f"model repository {str(folder)!r} is not a folder: it is to hold MODEL/{FILE_NAME}")
-    files = sorted(folder.glob(f"*/{FILE_NAME}"))
-    if not files:
-        raise SpecError(f"model repository {str(folder)!r} holds no MODEL/{FILE_NAME}")
-    return {file.parent.name: _read_file(file) for file in files}
+    configs, refused = {}, {}
+    for file in sorted(folder.glob(f"*/{FILE_NAME}")):
+        try:
+            configs[file.parent.name] = _read_file(file)
+        except SpecError as error:
+            refused[file.parent.name] = error
+    if not configs:
+        raise next(iter(refused.values()), SpecError(f"model repository {str(folder)!r} holds no MODEL/{FILE_NAME}"))
+    return Repository(str(folder), configs, refused)
 
 
 def _read_file(file: Path) -> ModelConfig:

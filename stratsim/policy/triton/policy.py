@@ -10,7 +10,7 @@ from stratsim.errors import SpecError, suggest
 from stratsim.policy.arguments import number, one_of, whole
 from stratsim.policy.base import Decision, Drop, Policy, SetTimer, Setting, Start, Wake
 from stratsim.policy.triton.batcher import Batcher, tick_s
-from stratsim.policy.triton.config import FILE_NAME, InstanceGroup, ModelConfig, read_repository
+from stratsim.policy.triton.config import InstanceGroup, ModelConfig, read_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,8 +96,7 @@ class Triton(Policy):
         self._model = _given(model) | _given({"instances": instances})
         self._prefetch = prefetch
         self._max_batch = max_batch
-        self._repository = repository
-        self._files = None if repository is None else read_repository(repository)
+        self._repository = None if repository is None else read_repository(repository)
 
     def prepare(self, setting: Setting) -> None:
         """Forget everything and take over the run's setting.
@@ -118,8 +117,8 @@ class Triton(Policy):
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request, or reject it where the queue is full."""
-        if request.model not in self._batchers:
-            raise SpecError(f"{self._repository} has no {request.model}/{FILE_NAME}, and requests for it arrive")
+        if self._repository is not None and request.model not in self._batchers:
+            raise SpecError(f"there is no {self._repository.file(request.model)}, but requests for the model")
         if not self._batchers[request.model].push(request):
             self._rejected.append(request)
 
@@ -149,13 +148,16 @@ class Triton(Policy):
 
     def _configs(self, setting: Setting) -> dict[str, ModelConfig]:
         """Return how each model of the profile is served, as far as that is known."""
-        models = setting.profile.models
-        if self._files is None:
+        models, repository = setting.profile.models, self._repository
+        if repository is None:
             return {name: _overridden(ModelConfig(), self._model, self._queue) for name in models}
-        found = {name: config for name, config in self._files.items() if name in models}
+        for name, why in repository.refused.items():
+            if name in models:
+                raise why
+        found = {name: config for name, config in repository.configs.items() if name in models}
         if not found:
-            some = next(iter(self._files))
-            raise SpecError(f"no model of {self._repository} is in the profile; {some!r}: {suggest(some, models)}")
+            some = next(iter(repository.configs))
+            raise SpecError(f"no model of {repository.folder} is in the profile; {some!r}: {suggest(some, models)}")
         return {name: _overridden(config, self._model, self._queue) for name, config in found.items()}
 
     def _batcher(self, name: str, config: ModelConfig, setting: Setting) -> Batcher:
@@ -167,7 +169,7 @@ class Triton(Policy):
         profiled = setting.profile.models[name].max_batch
         stated = config.max_batch
         limit = (self._max_batch or setting.max_batch) if stated is None else min(stated, self._max_batch or stated)
-        where = f"{self._repository}/{name}/{FILE_NAME}"
+        where = self._repository.file(name) if self._repository else name
         if stated is not None and limit > profiled:
             way_out = f"the profile covers {profiled}; max_batch={profiled} makes do with that"
             raise SpecError(f"{where}: batches of up to {limit}, {way_out}")

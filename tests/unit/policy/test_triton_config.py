@@ -125,8 +125,10 @@ class TestReading:
 
     def test_a_repository_is_its_folders_that_have_a_configuration(self, tmp_path):
         (tmp_path / "notes").mkdir()
-        folder = repository(tmp_path, b="", a="max_batch_size: 8 dynamic_batching { }")
-        assert list(read_repository(folder).items()) == [("a", ModelConfig(8)), ("b", read_config(""))]
+        folder = repository(tmp_path, b="", a="max_batch_size: 8 dynamic_batching { }", c="ensemble_scheduling { }")
+        found = read_repository(folder)
+        assert list(found.configs.items()) == [("a", ModelConfig(8)), ("b", read_config(""))]
+        assert list(found.refused) == ["c"]
 
 
 BATCHING = "max_batch_size: 8 dynamic_batching {{ {} }}"
@@ -307,8 +309,15 @@ class TestRefusals:
         with pytest.raises(SpecError, match=r"no model of .* is in the profile; 'resnet': known: a, b"):
             dispatches(Triton(repository=folder), [(0, "a")])
 
+    def test_a_model_that_cannot_be_simulated_matters_only_if_the_profile_has_it(self, tmp_path):
+        folder = repository(tmp_path, a="", ensemble="ensemble_scheduling { }")
+        assert dispatches(Triton(repository=folder), [(0, "a")]) == [("a", 0, 1)]
+        repository(tmp_path, b="instance_group { kind: KIND_CPU }")
+        with pytest.raises(SpecError, match=r"b/config.pbtxt, line 1: instances of KIND_CPU are not simulated"):
+            dispatches(Triton(repository=folder), [(0, "a")])
+
     def test_requests_for_a_model_that_the_repository_lacks(self, tmp_path):
         folder = repository(tmp_path, a="")
         assert dispatches(Triton(repository=folder), [(0, "a")]) == [("a", 0, 1)]
-        with pytest.raises(SpecError, match=r"has no b/config.pbtxt, and requests for it arrive"):
+        with pytest.raises(SpecError, match=r"there is no .*/b/config.pbtxt, but requests for the model"):
             dispatches(Triton(repository=folder), [(0, "b")])
