@@ -75,6 +75,9 @@ class Batcher:
         levels = {number: _Level(config.queue_at(number)) for number in sorted(set(numbers.values()))}
         self._level_of = {priority: levels[number] for priority, number in numbers.items()}
         self._levels = tuple(levels.values())
+        self._rejects = any(
+            level.policy.timeout_s and level.policy.timeout_action == "reject" for level in self._levels
+        )
         self._wakes_always = config.variable_inputs
         self._ahead: deque[_Formed] = deque()
         self._current = _Formed()
@@ -94,12 +97,10 @@ class Batcher:
         Requests are numbered in the order of arrival, so that this order, of models as of requests, is total: it
         depends neither on the names of models nor on their order in the profile.
         """
-        queues = [queue for level in self._levels for queue in (level.fresh, level.delayed) if queue]
-        heads = [(queue[0].arrival_s, queue[0].id) for queue in queues]
+        heads = [queue[0] for level in self._levels for queue in (level.fresh, level.delayed) if queue]
         if self._ahead:
-            first = self._ahead[0].requests[0]
-            heads.append((first.arrival_s, first.id))
-        return min(heads, default=(inf, inf))
+            heads.append(self._ahead[0].requests[0])
+        return min([(head.arrival_s, head.id) for head in heads], default=(inf, inf))
 
     def next_batch(self, now_s: float, *, free: bool) -> tuple[Request, ...]:
         """Return the batch for a free instance, empty if there is none yet; form batches ahead.
@@ -116,7 +117,7 @@ class Batcher:
             self._waits_since_s = None
             while len(self._ahead) < room and self._form(now_s) and not (free and self._ahead):
                 pass
-        else:
+        elif self._rejects:
             self._reject_expired(now_s)
         return self._take(now_s) if free and self._ahead else ()
 
@@ -219,7 +220,7 @@ class Batcher:
         """
         found: list[tuple[Request, float]] = []
         for level in self._levels:
-            if len(found) < count:
+            if level.fresh or level.delayed:
                 found += level.walk(now_s, count - len(found), self.expired)
         return found
 
@@ -263,7 +264,8 @@ class _Level:
         if 0 < self.policy.max_queue_size <= len(self.fresh) + len(self.delayed):
             return False
         self.fresh.append(request)
-        self.closest_s = min(self.closest_s, self.policy.expires_s(request))
+        if self.policy.timeout_s:
+            self.closest_s = min(self.closest_s, self.policy.expires_s(request))
         return True
 
     def walk(self, now_s: float, count: int, expired: list[Request]) -> list[tuple[Request, float]]:
@@ -271,6 +273,8 @@ class _Level:
 
         Those that have expired go behind all others on the way, or are rejected.
         """
+        if not self.policy.timeout_s:
+            return [(request, inf) for request in islice(self.fresh, count)]
         found: list[tuple[Request, float]] = []
         while len(found) < min(len(self.fresh), count):
             request = self.fresh[len(found)]

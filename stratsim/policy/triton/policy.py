@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from heapq import heapify, heappop, heapreplace
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -130,17 +131,20 @@ class Triton(Policy):
         """Give batches to free instances, form further ones ahead, and wait for the rest."""
         now_s, next_s = view.now_s, inf
         yield from _drops(self._rejected, "queue full")
-        waiting = [batcher for batcher in self._batchers.values() if batcher.oldest()[0] < inf]
+        waiting = [(batcher.oldest(), batcher.model) for batcher in self._batchers.values()]
+        waiting = [entry for entry in waiting if entry[0][0] < inf]
+        heapify(waiting)
         while waiting:
-            batcher = min(waiting, key=Batcher.oldest)
+            batcher = self._batchers[waiting[0][1]]
             gpu = self._free_instance(view, batcher.model)
             batch = batcher.next_batch(now_s, free=gpu is not None)
             yield from _drops(batcher.expired, "timeout")
             if gpu is not None and batch:
                 self._busy[batcher.model][gpu.id] += 1
                 yield Start(batch, gpu.id)
+                heapreplace(waiting, (batcher.oldest(), batcher.model))
             else:
-                waiting.remove(batcher)
+                heappop(waiting)
                 next_s = min(next_s, batcher.wake_s)
         if next_s < inf and not now_s + tick_s(now_s) / 2 < self._timer_s <= next_s:
             self._timer_s = next_s
