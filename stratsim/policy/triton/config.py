@@ -246,15 +246,21 @@ def _dynamic(batching: Message, most: int) -> ModelConfig:
     if levels and not 1 <= default <= levels:
         where = "default_priority_level" if default else "priority_levels"
         raise batching.error(f"default_priority_level must be within 1 and {levels}, got {default}", where)
+    queue, level_queues = _queue(batching.message("default_queue_policy")), _level_queues(batching, levels)
+    delays = any(one.timeout_s and one.timeout_action == "delay" for one in (queue, *level_queues.values()))
+    ordered = batching.flag("preserve_ordering")
+    if ordered and (levels > 1 or delays):
+        message = "preserve_ordering goes neither with several levels nor with DELAY, says Triton"
+        raise batching.error(message, "preserve_ordering")
     return ModelConfig(
         max_batch=most,
         preferred=preferred,
         max_queue_delay_s=batching.whole("max_queue_delay_microseconds") / 1e6,
         priority_levels=levels,
         default_priority_level=default if levels else 0,
-        queue=_queue(batching.message("default_queue_policy")),
-        level_queues=_level_queues(batching, levels),
-        preserve_ordering=batching.flag("preserve_ordering"),
+        queue=queue,
+        level_queues=level_queues,
+        preserve_ordering=ordered,
     )
 
 

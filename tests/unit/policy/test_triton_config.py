@@ -159,6 +159,16 @@ BATCHING = "max_batch_size: 8 dynamic_batching {{ {} }}"
             BATCHING.format("default_queue_policy { timeout_action: WAIT }"),
             "timeout_action must be one of REJECT, DELAY",
         ),
+        (
+            BATCHING.format("preserve_ordering: true priority_levels: 2 default_priority_level: 1"),
+            "preserve_ordering goes neither with several levels nor with DELAY",
+        ),
+        (
+            BATCHING.format(
+                "preserve_ordering: true default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 5 }"
+            ),
+            "preserve_ordering goes neither with several levels nor with DELAY",
+        ),
         (BATCHING.format("default_queue_policy: 5"), "default_queue_policy must be a message"),
         ("max_batch_size: 8 max_batch_size: 4", "max_batch_size is stated twice"),
         ("max_batch_size: -8", "max_batch_size must be a whole number, at least 0, got '-8'"),
