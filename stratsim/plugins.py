@@ -3,6 +3,7 @@
 - `fifo`: a registered class
 - `edf(max_batch=4)`: the same with parameters
 - `strait(belief=rls(forgetting=0.98))`: a parameter may itself be such a name; it reaches the class as text
+- `triton(repository=deploy/models)`: a value with a slash is a path, and needs no quotes
 - `my_policy.py:MyPolicy`: a class in a file
 
 Policies, predictors and device models each have one `Registry`. Nothing is evaluated: parameters are literals or words.
@@ -37,6 +38,8 @@ _PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
+_PATH = re.compile(r"""('[^']*'|"[^"]*")|(?<==)\s*([^\s,()\[\]{}='"]*/[^,()\[\]{}='"]*?)(?=\s*[,)])""")
+"""A string in quotes, or a value with a slash."""
 
 
 def points(group: str) -> dict[str, EntryPoint]:
@@ -265,6 +268,7 @@ def _split(text: str) -> list[str] | None:
 
 def _keywords(code: str) -> dict[str, Any]:
     """Read `f(NAME=VALUE, ...)`; anything else is a ValueError or a SyntaxError."""
+    code = _PATH.sub(lambda found: found[1] or repr(found[2]), code)
     tree = ast.parse(code, mode="eval").body
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
         raise ValueError("only NAME=VALUE")

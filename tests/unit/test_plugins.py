@@ -31,6 +31,11 @@ def parameters(text):
         ("None", None),
         ("inf", float("inf")),
         ("true", True),
+        ("deploy/models", "deploy/models"),
+        ("/srv/models/", "/srv/models/"),
+        ("../a b/c-1.5", "../a b/c-1.5"),
+        ("'a/b, c'", "a/b, c"),
+        ("'x=a/b,c'", "x=a/b,c"),
     ],
 )
 def test_a_parameter_may_be_a_name_with_parameters_of_its_own(text, value):

@@ -15,6 +15,7 @@ __all__ = ["profile"]
         "show": "Show a profile: models, latencies, provenance.",
         "import": "Make a profile from what other tools measured, or add to one.",
         "pairs": "Run a simulated co-location campaign and write its pairs.",
+        "pad": "Write the profile of a server that pads batches to a few sizes.",
         "compare": "Show where two profiles differ, and by how much.",
     },
     elsewhere={

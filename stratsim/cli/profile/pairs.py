@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-__all__ = ["pairs"]
+__all__ = ["batch_sizes", "pairs"]
 
 
-def _sizes(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
+def batch_sizes(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
+    """Read an option's list of batch sizes."""
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -31,7 +32,7 @@ Examples:
     "--batches",
     default="1,8",
     show_default=True,
-    callback=_sizes,
+    callback=batch_sizes,
     help="Batch sizes, where a model's profile covers them.",
 )
 @click.option(

@@ -16,6 +16,7 @@ from stratsim.experiment.plain_sweep.one import NAMES
 from stratsim.experiment.study import Arrivals
 from stratsim.model.codec import decode, load_profile, profile_sha256
 from stratsim.model.topology import load_topology, topology_sha256
+from stratsim.policy.triton.config import FILE_NAME
 from stratsim.run.spec import make_spec
 from stratsim.trace.read import parse_trace
 from stratsim.trace.source import DEFAULT, load
@@ -33,6 +34,7 @@ __all__ = ["Resolver", "files_sha256"]
 
 _ELSEWHERE = (*NAMES, "trace_format", "policy", "seed")
 _FILE = re.compile(r"[^\s(),='\"]+\.py(?=:)")
+_REPOSITORY = re.compile(r"\brepository\s*=\s*['\"]?([^(),'\"]+)")
 
 
 class Resolver:
@@ -117,8 +119,13 @@ def _rule(file: str | None, table: Mapping[str, Any] | None) -> dict[str, Any] |
 
 
 def files_sha256(policy: str) -> str | None:
-    """Return the hash of the files that a policy's text names, such as `mine.py:Mine`; None where it names none."""
-    files = [Path(name) for name in _FILE.findall(policy) if Path(name).is_file()]
-    if not files:
-        return None
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    """Return the hash of the files that a policy's text names; None where it names none.
+
+    Those are classes in files, such as `mine.py:Mine`, and the configurations in a model repository, such as
+    `triton(repository=models)`.
+    """
+    parts = [Path(name).read_bytes() for name in _FILE.findall(policy) if Path(name).is_file()]
+    for folder in _REPOSITORY.findall(policy):
+        for file in sorted(Path(folder.strip()).glob(f"*/{FILE_NAME}")):
+            parts += [file.parent.name.encode(), file.read_bytes()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest() if parts else None

@@ -8,7 +8,8 @@ from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.model.request import Priority, Request, Status
 from stratsim.policy.triton import Triton
-from stratsim.policy.triton.batcher import Batcher, Queueing
+from stratsim.policy.triton.batcher import Batcher
+from stratsim.policy.triton.config import ModelConfig, QueuePolicy
 from stratsim.results.checks import invariants
 from stratsim.testing import check_policy, make_profile, make_workload
 
@@ -56,8 +57,21 @@ def test_dispatch_sequences(parameters, arrivals, expected, prefetch):
 
 def test_beyond_the_largest_preferred_size_a_batch_goes_at_once():
     """Three wait when the instance frees, preferred is 2: two go, whatever the delay; the last waits for it."""
-    policy = Triton(preferred=[2], max_queue_delay_s=20 * MS)
+    policy = Triton(preferred=[2], max_queue_delay_s=20 * MS, prefetch="off")
     assert dispatches(policy, [0, 0, 1, 1, 1]) == [(0, 2), (5, 2), (21, 1)]
+
+
+def test_a_batch_formed_ahead_takes_one_beyond_the_largest_preferred_size():
+    """At 1 two are formed ahead; with a delay a preferred size is not final, so the third, there already, joins."""
+    policy = Triton(preferred=[2], max_queue_delay_s=20 * MS)
+    assert dispatches(policy, [0, 0, 1, 1, 1]) == [(0, 2), (5, 3)]
+
+
+def test_an_arrival_that_completes_no_preferred_size_does_not_wake_the_batcher():
+    """At 1.5 two are formed ahead; at 2 one arrives, of two that are wanted: nobody looks until 5, when they go."""
+    policy = Triton(preferred=[2], max_queue_delay_s=20 * MS)
+    assert dispatches(policy, [0, 0, 1, 1.5, 2]) == [(0, 2), (5, 2), (22, 1)]
+    assert dispatches(policy, [0, 0, 1, 1.5, 2, 3]) == [(0, 2), (5, 3), (23, 1)]
 
 
 def test_past_the_delay_all_that_wait_go_even_beyond_a_preferred_size():
@@ -139,7 +153,7 @@ def test_the_timeout_override_is_inert_without_a_default_timeout():
 
 
 def test_an_override_may_only_shorten():
-    queueing = Queueing(1, 0.010, True, True, 0)
+    queueing = QueuePolicy(timeout_s=0.010, allow_timeout_override=True)
     assert queueing.expires_s(Request(0, "a", Priority.LOW, 1.0, 1.004, 0, 0)) == 1.004
     assert queueing.expires_s(Request(0, "a", Priority.LOW, 1.0, 1.040, 0, 0)) == 1.010
     assert queueing.expires_s(Request(0, "a", Priority.LOW, 1.0, INF, 0, 0)) == 1.010
@@ -178,14 +192,27 @@ def test_each_gpu_has_its_instances():
     assert result.batches.dispatch_s.tolist() == pytest.approx([0, 0, 5 * MS])
 
 
-def test_batches_formed_ahead_are_at_most_one_per_instance():
-    batcher = Batcher("a", Queueing(1, 0.0, True, False, 0), 2, (), 0.0)
-    for i in range(7):
+def test_batches_formed_ahead_are_at_most_two_per_instance():
+    """One instance, batches of 2, eleven waiting: two batches are formed ahead of the busy instance, seven queue."""
+    batcher = Batcher("a", ModelConfig(), 2, 1, prefetch=True)
+    for i in range(11):
         assert batcher.push(Request(i, "a", Priority.LOW, i * MS, INF, 0, 0))
-    assert batcher.form_ahead(7 * MS, 2) == INF
-    taken = [[request.id for request in batcher.next_batch(7 * MS)[0]] for _ in range(5)]
-    assert taken == [[0, 1], [2, 3], [4, 5], [6], []]
-    assert batcher.oldest_s() == INF
+    assert batcher.next_batch(11 * MS, free=False) == ()
+    assert [len(formed.requests) for formed in batcher._ahead] == [2, 2]
+    taken = [[request.id for request in batcher.next_batch(11 * MS, free=True)] for _ in range(7)]
+    assert taken == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10], []]
+    assert batcher.oldest() == (INF, INF)
+
+
+def test_two_batches_are_formed_ahead_of_one_instance():
+    """Two commit themselves at 1, two at 2; the two of 3 find no room. With room for one, 2 and 3 would go as four."""
+    assert dispatches(Triton(preferred=[2, 4]), [0, 1, 1, 2, 2, 3, 3]) == [(0, 1), (5, 2), (10, 2), (15, 2)]
+
+
+def test_a_batch_formed_ahead_joins_the_one_before_it_when_it_is_overdue():
+    """Delay 2: five are saturated at 1.5; the one of 2 is overdue at 4 and formed ahead; at 5 both go as one."""
+    policy = Triton(preferred=[4], max_queue_delay_s=2 * MS)
+    assert dispatches(policy, [0, 0, 0, 0, 1, 1, 1, 1, 1, 2]) == [(0, 4), (5, 6)]
 
 
 @pytest.mark.parametrize(
