@@ -59,13 +59,13 @@ def frozen(value: Value) -> Value:
 
 
 class _Call:
-    """A call by its content; the arguments themselves are let go once they have been used."""
+    """A call, known by its content; the arguments themselves are let go once they have been used."""
 
     __slots__ = ("arguments", "content")
 
-    def __init__(self, arguments: tuple[Any, ...]) -> None:
+    def __init__(self, arguments: tuple[Any, ...], content: bytes) -> None:
         self.arguments = arguments
-        self.content = _encoder()(arguments)
+        self.content = content
 
     def __hash__(self) -> int:
         return hash(self.content)
@@ -79,7 +79,7 @@ def by_content(make: Callable[Given, Value]) -> Callable[Given, Value]:
 
     Args:
         make: A pure function of positional arguments that are data (dataclasses, dicts, tuples, numbers, text), which
-            returns an immutable object.
+            returns an immutable object. Its errors are not kept.
     """
     anything = cast("Callable[..., Any]", make)
 
@@ -92,6 +92,10 @@ def by_content(make: Callable[Given, Value]) -> Callable[Given, Value]:
 
     @wraps(make)
     def remembered(*arguments: Any) -> Any:
-        return kept(_Call(arguments))
+        try:
+            content = _encoder()(arguments)
+        except (UnicodeError, OverflowError):  # half a surrogate pair in a name, an integer above 64 bits: made anew
+            return anything(*arguments)
+        return kept(_Call(arguments, content))
 
     return cast("Callable[Given, Value]", remembered)

@@ -69,6 +69,18 @@ def test_a_call_that_fails_is_not_kept():
     assert make(1) == 7
 
 
+@pytest.mark.parametrize("argument", [2**64, "half a pair \ud800"])
+def test_arguments_without_a_content_are_computed_each_time(argument):
+    calls = []
+
+    @by_content
+    def make(value):
+        calls.append(value)
+        return value
+
+    assert [make(argument), make(argument)] == calls == [argument, argument]
+
+
 @pytest.mark.parametrize(
     "change",
     [
