@@ -35,9 +35,8 @@ def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, 
     """
     from stratsim.cli.fidelity.output import show_overheads, show_served
     from stratsim.errors import SpecError
-    from stratsim.fidelity.calibration import calibrated
+    from stratsim.fidelity.calibrate import calibrated, measure_drift, with_served
     from stratsim.fidelity.record import read_runs
-    from stratsim.fidelity.served import measure_drift, with_served
     from stratsim.model.codec import load_profile
     from stratsim.model.write import check_out, write_profile
 

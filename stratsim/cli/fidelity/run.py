@@ -53,9 +53,9 @@ def run(
     """
     from stratsim.cli.fidelity.output import show_report
     from stratsim.fidelity import assess, profile_of, read_calibration, read_cells, replay_cells
-    from stratsim.fidelity.campaign import run_grid
-    from stratsim.fidelity.drawing import draw
     from stratsim.fidelity.executor import LiveExecutor
+    from stratsim.fidelity.figures import draw
+    from stratsim.fidelity.grid import run_grid
     from stratsim.fidelity.plan import describe_plan
     from stratsim.fidelity.spec import load_grid
     from stratsim.model.write import write_text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stratsim.fidelity.forced import forced_replay
-from stratsim.fidelity.stages import durations
+from stratsim.fidelity.levels.stages import durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,12 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import OutputError, SpecError, StratsimError
-from stratsim.fidelity.alone import check_budget, one_by_one
-from stratsim.fidelity.calibration import calibrated
+from stratsim.fidelity.calibrate import calibrated, check_budget, measure_drift, one_by_one, with_served
 from stratsim.fidelity.executor import Order
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import ALONE, CALIBRATED, GRID, UNCALIBRATED
-from stratsim.fidelity.served import measure_drift, with_served
 from stratsim.fidelity.spec import Grid, make_grid
 from stratsim.model.codec import load_profile
 from stratsim.model.request import Priority

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stratsim.fidelity.stages import durations, errors
+from stratsim.fidelity.levels.stages import durations, errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

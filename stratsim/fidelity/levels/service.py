@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.fidelity.stages import durations
+from stratsim.fidelity.levels.stages import durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
