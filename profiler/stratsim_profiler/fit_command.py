@@ -70,7 +70,9 @@ def fit(
         written = write_figures(result, figures, overwrite=overwrite)
         click.echo(f"{figures}: {len(written)} figures", err=True)
     if as_json:
-        click.echo(json.dumps(result.summary.as_dict(), indent=2, allow_nan=False, ensure_ascii=False))
+        from stratsim_profiler.fit.plain import summary_dict
+
+        click.echo(json.dumps(summary_dict(result.summary), indent=2, allow_nan=False, ensure_ascii=False))
         return
     from stratsim_profiler.fit.text import lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stratsim_profiler.fit.batches import complete
 
@@ -172,9 +172,3 @@ class Summary:
     def discarded(self) -> dict[str, int]:
         """How many cells were thrown away while measuring, by reason."""
         return dict(Counter(record.reason for record in self.measured.discarded))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain data for JSON: times in seconds, sizes in bytes, errors as fractions."""
-        from stratsim_profiler.fit.plain import summary_dict
-
-        return summary_dict(self)
