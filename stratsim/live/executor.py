@@ -16,10 +16,10 @@ from __future__ import annotations
 import gc
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import heappop, heappush
 from math import inf, isfinite, isnan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,22 +30,23 @@ from stratsim.engine.result import Result
 from stratsim.engine.tables import make_tables
 from stratsim.errors import PolicyError, ServerError, StratsimError
 from stratsim.live.figures import Figures
+from stratsim.live.plan import LiveRun
 from stratsim.model.server import Stage, Work
-from stratsim.policy.base import Drop, DropMode, Resume, SetTimer, Setting, Start, Suspend, Wake
+from stratsim.policy.base import Drop, Resume, SetTimer, Setting, Start, Suspend, Wake
 from stratsim.policy.view import InFlight, View
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from stratsim.model.profile import SchedulerProfile
+    from stratsim.live.plan import Plan
     from stratsim.model.request import Request
     from stratsim.model.server import Seen, Server
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
-__all__ = ["LiveRun", "Plan", "execute"]
+__all__ = ["execute"]
 
 _LONGEST_WAIT_S = 0.5
 """A turn at least this often: patience is looked after."""
@@ -53,51 +54,6 @@ _PROGRESS_EVERY_S = 0.5
 _PROGRESS_ROOM_S = 0.02
 """Progress is told only if nothing is due for so long, as drawing takes time."""
 _STAGES = tuple(Stage)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is run, and how.
-
-    Args:
-        workload: What arrives; no client waits for replies.
-        profile: What policies may know of the hardware.
-        largest: Largest batch by model that the server has been built for.
-        slots: Batches that execute at once.
-        prefetch: Further batches that may copy in or wait.
-        max_batch: Largest batch that a policy without its own limit forms.
-        drop: When a policy without a rule of its own gives requests up.
-        seed: Of all random streams.
-        patience_s: How long no stage may be seen while batches are in flight.
-        lead_s: From the start of the loop to the first arrival.
-    """
-
-    workload: Workload
-    profile: SchedulerProfile
-    largest: Mapping[str, int]
-    slots: int
-    prefetch: int = 1
-    max_batch: int = 8
-    drop: DropMode = DropMode.INFEASIBLE
-    seed: int = 0
-    patience_s: float = 30.0
-    lead_s: float = 0.05
-
-
-class LiveRun(NamedTuple):
-    """What a policy's run gave.
-
-    Args:
-        result: As a replay has it; of a run that did not come to its end, the requests that were due until then.
-        figures: What the host needed for it.
-        batches: How many batches the server was given.
-        stopped: What ended the run; None: it came to its end.
-    """
-
-    result: Result
-    figures: Figures
-    batches: int
-    stopped: BaseException | None
 
 
 def execute(

@@ -137,6 +137,6 @@ def test_a_folder_that_cannot_be_written_to_is_named(found, tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(report, "_write_csv", fails)
-    with pytest.raises(OutputError, match="cells.csv: cannot be written: No space left on device"):
+    with pytest.raises(OutputError, match=r"cells\.csv: cannot be written: No space left on device"):
         write_report(tmp_path / "report", found, Setting())
     assert list((tmp_path / "report").iterdir()) == []
