@@ -131,8 +131,8 @@ class Measured:
         """
         each = np.ones(len(self), dtype=np.int64) if counts is None else counts
         arrived_s = float(self._gap_s.sum())
-        stretch = 1.0 if counts is None else (float(each @ self._gap_s) / arrived_s if arrived_s else np.nan)
-        span_s = self.span_s * stretch
+        scale = 1.0 if counts is None else (float(each @ self._gap_s) / arrived_s if arrived_s else np.nan)
+        span_s = self.span_s * scale
         return {
             (name, metric): value
             for name, found in self._classes.items()

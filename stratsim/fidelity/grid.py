@@ -4,7 +4,7 @@
     OUT/saturation/           the burst that measures load 1
     OUT/alone/                the run that measures how long executions take where they are served
     OUT/calibration/          one run per load, that measure the overheads and the scatter; with all in it:
-    OUT/calibrated.json       the profile that policies, live and simulated, believe in, and the simulator takes
+    OUT/calibrated.json       the profile of the policies, live and simulated, and of the simulator
     OUT/traces/               arrivals, one file per load
     OUT/runs/load-0.7/r1/     all policies, one after the other
     OUT/fidelity.json         which runs belong to which cell

@@ -51,7 +51,7 @@ class LiveRun(NamedTuple):
     """What a policy's run gave.
 
     Args:
-        result: As a replay has it; of a run that did not come to its end, the requests that were due until then.
+        result: As a replay has it; of a run that ended early, the requests that had arrived by then.
         figures: What the host needed for it.
         batches: How many batches the server was given.
         stopped: What ended the run; None: it came to its end.

@@ -121,14 +121,14 @@ class Observable:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One measured co-location: `target` ran beside a backlogged `other` and took `slowdown` times its solo time.
+    """One measured co-location: `target` ran with a backlogged `other` and took `slowdown` times its solo time.
 
     Args:
         target: Model that was timed.
         target_batch: Its batch size.
-        other: Model that kept the rest of the GPU busy.
+        other: The co-located model, kept busy.
         other_batch: Its batch size.
-        slowdown: Mean execution time beside `other` over solo execution time; noise can bring it below 1.
+        slowdown: Mean execution time with `other` over solo execution time; noise can bring it below 1.
         held_out: True keeps the pair out of fitting, for judging the fit. Both directions and all batch sizes of a pair
             of models share it.
     """

@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all: by way of a temporary file beside it.
+"""Writes a file whole or not at all: by way of a temporary file next to it.
 
 Folders on the way are made, as result folders make theirs.
 """

@@ -1,6 +1,6 @@
 """Writes what a validation found into a folder: report.md, cases.json, the data behind each figure, and the figures.
 
-Figures come from whoever offers to draw them (entry point `validation` of group `stratsim.figures`): stratsim itself
+Figures are drawn by another package (entry point `validation` of group `stratsim.figures`): stratsim itself
 does not need matplotlib.
 """
 

@@ -29,7 +29,7 @@ def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, 
     These are its `truth.host` and `truth.noise_cv`.
 
     Or, with --latencies, how long executions take where they are served: each model and batch size of which at least
-    20 batches executed with no other beside them.
+    20 batches executed alone.
 
     The live run in DIR is then spent: a profile refuses to be judged by the run that it was calibrated with.
     """

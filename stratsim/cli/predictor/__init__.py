@@ -7,12 +7,12 @@ __all__ = ["predictor"]
 predictor = LazyGroup(
     "predictor",
     package=__name__,
-    help="""List the predictors and show what they believe.
+    help="""List the predictors and show what they estimate.
 
-A predictor is what a policy believes of the hardware: how co-located batches slow each other, or when copies end.
+A predictor is a policy's belief about the hardware: how co-located batches slow each other, or when copies end.
 """,
     commands={
         "list": "List the predictors.",
-        "show": "Show what a predictor believes, its parameters and its source.",
+        "show": "Show what a predictor estimates, its parameters and its source.",
     },
 )

@@ -89,22 +89,22 @@ def find_model(text: str) -> DeviceModel:
     return cast("DeviceModel", _MODELS.load(_MODELS.parse_one(text).name))
 
 
-def execution_model(text: str, hardware: HardwareProfile, slots: int = 1) -> ExecutionModel:
+def execution_model(text: str, hardware: HardwareProfile, slots: int = 1, *, shared: bool = True) -> ExecutionModel:
     """Return the execution model that `text` names, with the parameters of `hardware`.
-
-    One of ours is made once per process for equal arguments.
 
     Args:
         text: NAME, NAME(OPTION=VALUE, ...) or FILE.py:CLASS.
         hardware: The profile, with the models that will run.
         slots: Batches that may execute at once; partitions are equal parts for as many where the profile has none.
+        shared: A model of ours is made once per process for equal arguments. False makes another: for an oracle, as a
+            belief shares no object with the device, not even the truth that it is given.
 
     Raises:
         SpecError: there is no such model, option or value; the message names the nearest.
         ProfileError: the profile lacks what the model needs; the message says what, and which models it supports.
     """
     try:
-        return (_make if ".py:" in text else _made_once)(text, hardware, slots)
+        return (_made_once if shared and ".py:" not in text else _make)(text, hardware, slots)
     except ProfileError as error:
         names = ", ".join(name for name, lacking in supported(hardware).items() if lacking is None)
         raise ProfileError(f"{error}; it supports {names}") from None

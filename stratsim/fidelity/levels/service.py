@@ -1,4 +1,4 @@
-"""Service bias: whether the device works slower than the simulator believes, and what queueing makes of it."""
+"""Service bias: whether the device works slower than the simulator, and what queueing makes of it."""
 
 from __future__ import annotations
 
