@@ -55,7 +55,7 @@ def make_figure(
     Args:
         directories: Result folders.
         kind: One of `KINDS`, `READERS` or `STUDIES`; the last take the folder of one study.
-        out: The figure: its suffix, one of `SUFFIXES`, is the format. The data goes beside it, with the suffix .csv.
+        out: The figure: its suffix, one of `SUFFIXES`, is the format. The data goes next to it, with the suffix .csv.
         options: What else was chosen.
 
     Raises:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_JUDGED", "LIMITS", "RULES", "Sharing", "Summary"]
 
 RULES = ("streams", "kernel-queue")
-"""Execution models that are fitted, the one for want of a better first."""
+"""Device models that are fitted, the default first."""
 
 LEAST_JUDGED = 10
 """Fewest slowdowns of held-out pairs that judge a fit: a few say too little."""
@@ -109,7 +109,7 @@ class Summary:
         measured: The samples, sorted and reduced.
         transfers: Copies.
         sharing: Co-location; None when no cell of it could be fitted.
-        responses: Loads beside stressors.
+        responses: Loads with stressors.
         launcher: Error of the launcher's model on launch-bound cells; None without any.
     """
 
