@@ -16,6 +16,7 @@ import inspect
 import re
 import sys
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -54,7 +55,11 @@ def points(group: str) -> dict[str, EntryPoint]:
 
 def _search_path() -> tuple[tuple[str, int], ...]:
     """Return where Python looks for packages, with times that change when one is installed."""
-    return tuple((place, Path(place).stat().st_mtime_ns) for place in sys.path if Path(place).exists())
+    found = []
+    for place in sys.path:
+        with suppress(OSError):  # nothing there, or nothing that may be read
+            found.append((place, Path(place).stat().st_mtime_ns))
+    return tuple(found)
 
 
 @lru_cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache, wraps
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def by_content(make: Callable[Given, Value]) -> Callable[Given, Value]:
     @wraps(make)
     def remembered(*arguments: Any) -> Any:
         try:
-            content = _encoder()(arguments)
+            content = blake2b(_encoder()(arguments), digest_size=32).digest()  # tables are long, and keys are kept
         except (UnicodeError, OverflowError):  # half a surrogate pair in a name, an integer above 64 bits: made anew
             return anything(*arguments)
         return kept(_Call(arguments, content))
