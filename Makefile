@@ -9,6 +9,10 @@ GPU ?= cuda:0
 BUDGET ?= 8m
 OUT ?= results
 
+# Compiled files are kept whatever the environment says: without them every worker rewrites every test file anew, and
+# every process that a test starts compiles all that it imports.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto -q --durations=20
+
 .PHONY: help demo test test-slow test-all check lint types contracts bench bench-growth profile-cpu profile-gpu wheel clean
 
 help:  ## list the tasks
@@ -25,11 +29,11 @@ demo: $(READY)  ## replay the bundled workload through four policies; table, res
 	$(BIN)/stratsim plot results/demo --kind violations --out results/demo-violations.png
 	$(BIN)/stratsim plot results/demo --kind latency-cdf --out results/demo-latency-cdf.png
 
-test: $(READY)  ## all fast tests
-	$(BIN)/pytest -n auto -q -m 'not slow'
+test: $(READY)  ## all fast tests; ends with the slowest twenty
+	$(PYTEST) -m 'not slow'
 
 test-slow: $(READY)  ## the slow tests: they measure this machine, kill processes; those that need torch skip without it
-	$(BIN)/pytest -n auto -q -m slow
+	$(PYTEST) -m slow
 
 test-all: test test-slow  ## all tests
 

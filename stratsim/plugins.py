@@ -17,7 +17,9 @@ import inspect
 import re
 import sys
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from math import inf
@@ -48,10 +50,25 @@ def points(group: str) -> dict[str, EntryPoint]:
     A source tree that runs without being installed (`PYTHONPATH=.:profiler python -m stratsim`) has none of its own:
     then those that its pyproject.toml declares are added.
     """
-    found = {point.name: point for point in entry_points(group=group)}
+    found = dict(_installed(group, _search_path()))
     if not any(point.value.startswith("stratsim") for point in found.values()):
         found = _declared(group) | found
     return dict(sorted(found.items()))
+
+
+def _search_path() -> tuple[tuple[str, int], ...]:
+    """Return where Python looks for packages, with times that change when one is installed."""
+    found = []
+    for place in sys.path:
+        with suppress(OSError):  # nothing there, or nothing that may be read
+            found.append((place, Path(place).stat().st_mtime_ns))
+    return tuple(found)
+
+
+@lru_cache
+def _installed(group: str, _places: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
+    """Return the entry points of all installed packages: read once, as that opens a file per package."""
+    return {point.name: point for point in entry_points(group=group)}
 
 
 def _declared(group: str) -> dict[str, EntryPoint]:

@@ -1,4 +1,4 @@
-"""Draws figures from tables that lie in a folder already, beside those tables: of reports and of studies."""
+"""Draws figures from tables that are in a folder already, into the same folder: of reports and of studies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SUFFIXES = (".png", ".svg")
 def draw_beside(
     directory: str | os.PathLike[str], names: Iterable[str], figures: Mapping[str, Callable[[pd.DataFrame], Figure]]
 ) -> dict[str, list[str]]:
-    """Draw figures, as PNG and SVG, beside their data.
+    """Draw figures, as PNG and SVG, next to their data.
 
     Args:
         directory: The folder.

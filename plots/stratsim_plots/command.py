@@ -84,7 +84,7 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
                  against load, differences to each baseline with intervals,
                  equity against violations, what is left without one part
 
-    The data behind the figure is written beside it, as FILE.csv. An older figure of the same name is replaced.
+    The data behind the figure is written next to it, as FILE.csv. An older figure of the same name is replaced.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Figures of a fidelity report, from the data files that lie beside them: one function per table."""
+"""Figures of a fidelity report, from the data files in the same folder: one function per table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _known(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(directory: str | os.PathLike[str], names: Iterable[str]) -> dict[str, list[str]]:
-    """Draw the figures of a report, as PNG and SVG, beside their data: `draw_beside`."""
+    """Draw the figures of a report, as PNG and SVG, next to their data: `draw_beside`."""
     return draw_beside(directory, names, FIGURES)
 
 
@@ -113,7 +113,7 @@ def errors(frame: pd.DataFrame) -> Figure:
 
 
 def corunners(frame: pd.DataFrame) -> Figure:
-    """Draw the error of execution times by what executed beside, all loads and policies together."""
+    """Draw the error of execution times by the co-located models, all loads and policies together."""
     from stratsim_plots import style
 
     weighted = frame.assign(weighted=frame["n"] * frame["median"], size=frame["n"] * frame["error"])
@@ -130,7 +130,7 @@ def corunners(frame: pd.DataFrame) -> Figure:
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.set_xlabel("Simulated - live (%)")
     style.legend_above(figure, axes.get_legend_handles_labels()[0], 2)
-    note = "Execution times, by what executed beside; in brackets: batches. Medians of the cells, weighted by batches"
+    note = "Execution times, by the co-located models; in brackets: batches. Medians of the cells, weighted by batches"
     style.footer(figure, f"{note}. {_origin(frame)}")
     return figure
 
@@ -158,7 +158,7 @@ def slowdowns(frame: pd.DataFrame) -> Figure:
     axes.set_xlabel("Measured slowdown")
     axes.set_ylabel("Predicted slowdown")
     style.legend_above(figure, axes.get_legend_handles_labels()[0], 3)
-    style.footer(figure, f"Each model and batch size beside each set of models. Grey: within 10 %. {_origin(frame)}")
+    style.footer(figure, f"Each model and batch size with each set of models. Grey: within 10 %. {_origin(frame)}")
     return figure
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
-from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import MissingExtraError, OutputError, SpecError, suggest
-from stratsim.model.write import check_folder
+from stratsim.model.write import check_folder, write_whole
 from stratsim.results.read import read_results
 from stratsim_plots.series import Options
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
     from matplotlib.figure import Figure
@@ -57,7 +55,7 @@ def make_figure(
     Args:
         directories: Result folders.
         kind: One of `KINDS`, `READERS` or `STUDIES`; the last take the folder of one study.
-        out: The figure: its suffix, one of `SUFFIXES`, is the format. The data goes beside it, with the suffix .csv.
+        out: The figure: its suffix, one of `SUFFIXES`, is the format. The data goes next to it, with the suffix .csv.
         options: What else was chosen.
 
     Raises:
@@ -88,8 +86,8 @@ def make_figure(
     with style.styled():
         drawn = _drawn_study if kind in STUDIES else _drawn_by_itself if kind in READERS else _drawn
         frame, figure = drawn(directories, kind, chosen)
-        _write(path, lambda temporary: style.save(figure, temporary, suffix))
-    _write(table, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
+        write_whole(path, lambda temporary: style.save(figure, temporary, suffix))
+    write_whole(table, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
     return path, table
 
 
@@ -151,17 +149,3 @@ def _keep_foreign(table: Path) -> None:
     ours = {import_module(module).COLUMNS for module in (KINDS | READERS).values()} | set(study.COLUMNS.values())
     if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name beside its place and move it there: all of it or nothing."""
-    temporary = path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

@@ -1,6 +1,6 @@
 """A window of one run as a Gantt chart: execution slots and copy engines of each GPU.
 
-A batch that was stopped on the way has a box for each stretch of its execution.
+A batch that was stopped on the way has a box for each part of its execution.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
 
 
 def _stretches(batches: pd.DataFrame, stored: StoredResults) -> pd.DataFrame:
-    """Return the batches with a row for every stretch of their executions."""
+    """Return the batches with a row for every part of their executions."""
     if not stored.has_pauses:
         return batches
     pauses = stored.pauses()

@@ -1,4 +1,4 @@
-"""Figures of a validation report, from the data files that lie beside it.
+"""Figures of a validation report, from the data files in the same folder.
 
 Each figure is a function of one table; `FIGURES` says which. A table without a figure of its own is left alone.
 """
@@ -26,7 +26,7 @@ _OUTLIERS = 3
 
 
 def draw(directory: str | os.PathLike[str], names: Iterable[str]) -> dict[str, list[str]]:
-    """Draw the figures of a report, as PNG and SVG, beside their data: `draw_beside`."""
+    """Draw the figures of a report, as PNG and SVG, next to their data: `draw_beside`."""
     return draw_beside(directory, names, FIGURES)
 
 

@@ -103,9 +103,9 @@ def run_plan(bench: Bench, plan: Plan, file: SampleFile, progress: Progress) -> 
 def measure_cell(bench: Bench, cell: Cell) -> list[Record]:
     """Return the records of a cell, those of attempts that were thrown away included.
 
-    What is only doubtful (the device's speed drifted, other processes were busy) is measured again, and kept with a
-    note on the last attempt, or at once where the cell before had the same trouble. Co-locations beside busy processes
-    are kept only where that is allowed. What is wrong is never kept.
+    A doubtful cell (the device's speed drifted, other processes were busy) is measured again, and kept with a note on
+    the last attempt, or at once where the cell before had the same trouble. Co-locations measured while other processes
+    were busy are kept only where that is allowed. A wrong measurement is never kept.
     """
     kept: list[Record] = []
     attempts = bench.settings.attempts

@@ -1,9 +1,9 @@
 """The cells of a request: the design of the calibration.
 
-Pairs alone do not identify how models share a device: whoever fits beside the other is not slowed at all. So copies of
-each model tell its demand, cells beside two copies of the heaviest its weight, pairs connect the models, and triples
-and overlaps at random offsets are held out to judge the fit. One fifth of the pairs of models is held out as well, all
-batch sizes and both directions of a pair together.
+Pairs alone do not identify how models share a device: two models that fit on the GPU together do not slow each other at
+all. So copies of each model show its demand, cells with two copies of the heaviest its weight, pairs connect the
+models, and triples and overlaps at random offsets are held out to judge the fit. One fifth of the pairs of models is
+held out as well, all batch sizes and both directions of a pair together.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _plain_copies(info: DeviceInfo) -> list[Cell]:
 
 
 def _other_copies(info: DeviceInfo) -> list[Cell]:
-    """Several at once, both directions at once, beside a kernel that reads memory, on several devices."""
+    """Several at once, both directions at once, while a kernel reads memory, on several devices."""
     cases = []
     for direction in _DIRECTIONS:
         plain = Copies(direction, info.pinned)
@@ -164,7 +164,7 @@ def _selves(request: Request) -> list[Cell]:
 
 
 def _anchors(request: Request) -> list[Cell]:
-    """Each load beside two copies of the heaviest, then two of each."""
+    """Each load with two copies of the heaviest, then two of each."""
     heavy = request.heaviest
     light = [load for load in request.loads if load != heavy]
     one = [_colocation("anchor", load, heavy, heavy) for load in light]
@@ -251,7 +251,7 @@ def _stressors(request: Request) -> list[Cell]:
 
 
 def _controls(request: Request, info: DeviceInfo) -> list[Cell]:
-    """Each model beside empty kernels: what it loses there, it loses to the launcher, which a CPU does not have."""
+    """Each model with empty kernels: what it loses there is due to the launcher, which a CPU does not have."""
     return _stressed(request, "control", Stress("empty")) if info.kind == "cuda" else []
 
 

@@ -26,12 +26,12 @@ Examples:
     "--samples",
     type=click.Path(path_type=Path),
     metavar="FILE.jsonl",
-    help="Raw samples; if the file exists, the run goes on where it ended.  [default: beside --out]",
+    help="Raw samples; if the file exists, the run goes on where it ended.  [default: next to --out]",
 )
 @click.option("--budget", metavar="TIME", help="Time for measuring: 90s, 10m, 1h.  [default: 10m; cpu: 200s]")
 @click.option("--models", metavar="NAME,...", help="Zoo models, path.py:factory, transformers:TYPE.")
 @click.option("--batches", metavar="N,...", help="Batch sizes measured alone.  [default: 1,2,4,8,16,32; cpu: 1,2,4]")
-@click.option("--colocated-batches", metavar="N,...", help="Those measured beside others.  [default: 1,8; cpu: 1,2]")
+@click.option("--colocated-batches", metavar="N,...", help="Those measured with co-runners.  [default: 1,8; cpu: 1,2]")
 @click.option("--dtype", type=click.Choice(["fp32", "fp16", "bf16"]), help="Data type.  [default: fp16; cpu: fp32]")
 @click.option(
     "--mode", type=click.Choice(["graph", "eager"]), help="CUDA graphs, or a launch per kernel.  [default: graph]"
@@ -64,9 +64,10 @@ def run(
 ) -> None:
     """Measure a GPU or CPU and fit its profile.
 
-    Every model runs alone, beside itself and beside others; copies run between host and device. From this the profile's
-    contention model is fitted, and judged on pairs that the fit has not seen. Samples are kept as they are measured:
-    Ctrl-C loses nothing, and the same command goes on. The card's settings are never changed.
+    Every model runs alone, and co-located with itself and with others; copies run between host and device. From these
+    measurements the profile's contention model is fitted, and judged on pairs that the fit has not seen. Samples are
+    kept as they are measured: Ctrl-C loses nothing, and the same command goes on. The card's settings are never
+    changed.
     """
     from stratsim_profiler.options import Options, duration_s
     from stratsim_profiler.options import batches as sizes

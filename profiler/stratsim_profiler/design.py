@@ -1,7 +1,7 @@
 """Which pairs to measure first: a greedy D-optimal order.
 
 To first order, a saturated pair (i, j) tells two things: how the weights of i and j compare, log w_i - log w_j, and how
-large their demands are together, s_i + s_j. Cells of several copies of one model tell its demand, cells beside the
+large their demands are together, s_i + s_j. Cells of several copies of one model show its demand, cells with the
 heaviest its demand and its weight against the heaviest's. Greedily, each next pair is the one that adds most to the
 logarithm of the information matrix's determinant.
 """
@@ -28,7 +28,7 @@ def d_optimal_order(count: int, heaviest: int, pairs: Sequence[tuple[int, int]])
 
     Args:
         count: How many loads there are.
-        heaviest: Which of them the others were measured beside; it fixes the scale of the weights.
+        heaviest: Which of them the others were co-located with; it fixes the scale of the weights.
         pairs: Loads that can be paired.
     """
     inverse = np.asarray(np.linalg.inv(_before(count, heaviest)), dtype=np.float64)
@@ -43,7 +43,7 @@ def d_optimal_order(count: int, heaviest: int, pairs: Sequence[tuple[int, int]])
 
 
 def _before(count: int, heaviest: int) -> NDArray[np.float64]:
-    """Return the information of the cells that every plan has: copies of each load, and each beside the heaviest."""
+    """Return the information of the cells that every plan has: copies of each load, and each with the heaviest."""
     information = _PRIOR * np.eye(2 * count)
     for load in range(count):
         information[load, load] += 1.0

@@ -50,8 +50,8 @@ def fit(
 ) -> None:
     """Fit a profile to raw SAMPLES (.jsonl or .jsonl.gz), without measuring.
 
-    Fits the links, and the demand and weight by which co-located models share the device; tells which of them the
-    measurements determine; and judges the fit on pairs of models that it has not seen, beside a constant and a
+    Fits the links, and the demand and weight by which co-located models share the device; says which of them the
+    measurements determine; and judges the fit on pairs of models that it has not seen, compared with a constant and a
     regression on solo features. A bad fit is said to be one, here and in the profile's description.
     """
     from stratsim.model.write import check_out
@@ -70,7 +70,9 @@ def fit(
         written = write_figures(result, figures, overwrite=overwrite)
         click.echo(f"{figures}: {len(written)} figures", err=True)
     if as_json:
-        click.echo(json.dumps(result.summary.as_dict(), indent=2, allow_nan=False, ensure_ascii=False))
+        from stratsim_profiler.fit.plain import summary_dict
+
+        click.echo(json.dumps(summary_dict(result.summary), indent=2, allow_nan=False, ensure_ascii=False))
         return
     from stratsim_profiler.fit.text import lines
 

@@ -45,12 +45,12 @@ class Options:
 
     Args:
         out: The profile that will be written.
-        samples: The samples file; beside `out` by default.
+        samples: The samples file; next to `out` by default.
         device: As for `stratsim_profiler.device.open_device`.
         budget_s: Time for all measurements.
         models: Names.
         solo_batches: Batch sizes that are measured alone.
-        batches: Batch sizes that are measured beside others.
+        batches: Batch sizes that are measured with co-runners.
         dtype: Data type.
         mode: `graph` or `eager`.
         name: Name of the profile.

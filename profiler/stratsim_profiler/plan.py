@@ -100,7 +100,7 @@ class Request:
     Args:
         models: Names of models.
         solo_batches: Batch sizes that are measured alone.
-        batches: Batch sizes that are measured beside others; part of `solo_batches`.
+        batches: Batch sizes that are measured with co-runners; part of `solo_batches`.
         dtype: Data type.
         mode: Execution mode.
         pairs: Most pairs.
@@ -125,7 +125,7 @@ class Request:
 
     @property
     def loads(self) -> tuple[Load, ...]:
-        """The loads that are measured beside others."""
+        """The loads that are measured with co-runners."""
         return tuple(Load(model, batch) for model in self.models for batch in self.batches)
 
 

@@ -181,7 +181,9 @@ def _checked(probe: Probe, options: Options) -> dict[str, Any]:
     if others and not options.allow_shared:
         probe.close()
         pids = ", ".join(str(pid) for pid in others)
-        raise SpecError(f"{options.device}: used by process {pids}; end it, or measure beside it with --allow-shared")
+        raise SpecError(
+            f"{options.device}: used by process {pids}; end it, or share the device with it: --allow-shared"
+        )
     return facts | {"warnings": list(probe.warnings)}
 
 

@@ -219,7 +219,7 @@ class Solo:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of a model's inference.
+    """A part of a model's inference.
 
     Args:
         name: The kernels' or operators' family, such as `convolution`.
@@ -307,8 +307,8 @@ class Colocation:
 
     Args:
         cell: Cell of the plan.
-        role: `self` (copies of one model), `anchor` (a model beside copies of the heaviest), `pair`, `triple`,
-            `stressor` (a model beside a stressor), `control` (a model beside empty kernels: the launcher's part) or
+        role: `self` (copies of one model), `anchor` (a model with copies of the heaviest), `pair`, `triple`,
+            `stressor` (a model with a stressor), `control` (a model with empty kernels: the launcher's part) or
             `priority` (a pair whose first stream has the high priority).
         held_out: Whether the fit must not see it.
         group: Its models, without repeats, sorted, joined by `+`: what is held out together.

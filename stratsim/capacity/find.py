@@ -199,13 +199,13 @@ def _interval(found: Interval) -> dict[str, float]:
 
 
 def _warnings(spec: CapacitySpec, inputs: Inputs, capacities: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield what a reader should know before believing the figures."""
+    """Yield what a reader should know before relying on the figures."""
     priority = inputs.workload.priority
     for name, share in spec.target.items():
         count = sum(name in (ALL, each.label) and int((priority == each).sum()) for each in Priority)
         if share * count * spec.seeds < _FEW:
             yield (
-                f"target {name}={100 * share:g}%: {count} requests and {spec.seeds} seeds are few to tell such a share "
+                f"target {name}={100 * share:g}%: {count} requests and {spec.seeds} seeds are few for this share "
                 f"(it allows {share * count * spec.seeds:.2g} to miss); take more requests"
             )
     for each in capacities:

@@ -1,6 +1,6 @@
 """Simulates one policy at one rate over all seeds, with common random numbers.
 
-A seed's requests are made once; another rate only stretches their time. So two rates, and two policies, meet the same
+A seed's requests are made once; another rate only scales their times. So two rates, and two policies, meet the same
 requests in the same order, and what differs between them is not luck.
 """
 
@@ -92,7 +92,7 @@ def run_job(job: Job) -> dict[str, float]:
         StratsimError: whatever else goes wrong.
     """
     inputs = base_inputs(replace(job.spec, policy="fifo"), job.arrivals)
-    workload = _stretched(inputs.workload, own_rate(inputs, job.arrivals) / job.rate)
+    workload = _rescaled(inputs.workload, own_rate(inputs, job.arrivals) / job.rate)
     (call,) = parse_policies(job.policy)
     result = run_policy(replace(inputs, workload=workload, policies=(call,)), call)
     try:
@@ -110,7 +110,7 @@ def run_job(job: Job) -> dict[str, float]:
     return figures
 
 
-def _stretched(workload: Workload, factor: float) -> Workload:
-    """Return the same requests with their arrivals stretched; each keeps the time that it has."""
+def _rescaled(workload: Workload, factor: float) -> Workload:
+    """Return the same requests with their arrivals rescaled; each keeps its SLO."""
     arrival_s = workload.arrival_s * factor
     return replace(workload, arrival_s=arrival_s, deadline_s=arrival_s + (workload.deadline_s - workload.arrival_s))

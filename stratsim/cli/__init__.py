@@ -35,7 +35,7 @@ __all__ = ["cli", "main"]
         "explain": "Say where requests' time went, and what made them late.",
         "trace": "Inspect, convert, generate and fetch traces.",
         "policy": "List the policies and show what they do.",
-        "predictor": "List the predictors and show what they believe.",
+        "predictor": "List the predictors and show what they estimate.",
         "profile": "List, show and extend device profiles.",
         "device": "List the device models and show how they work.",
         "topology": "List and show the links between GPUs and host.",
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
     except BrokenPipeError:
-        # Whoever read our output has gone (`| head`); stop Python from complaining while it flushes.
+        # The reader of our output has gone (`| head`): keep Python from complaining while it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (StratsimError, OSError) as error:

@@ -94,7 +94,7 @@ def capacity(
     Each rate is replayed with several seeds. It meets the target if the upper 95 % confidence limit of the mean
     violation does, in every class of the target, so what is reported is on the safe side. The rate is doubled or halved
     until the target lies between two rates, and their distance is then halved until it is below --precision. All
-    policies and rates meet the same requests; another rate stretches their time.
+    policies and rates meet the same requests; another rate scales their times.
     """
     from stratsim.capacity import CapacitySpec, find_capacities, parse_target
     from stratsim.cli.replay import run_spec

@@ -53,7 +53,12 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md d
 )
 @click.option("--level", type=float, default=0.95, show_default=True, metavar="X", help="Confidence of the intervals.")
 @click.option(
-    "--quantile", type=float, default=0.5, show_default=True, metavar="Q", help="Quantile over seeds beside the mean."
+    "--quantile",
+    type=float,
+    default=0.5,
+    show_default=True,
+    metavar="Q",
+    help="Quantile over seeds, besides the mean.",
 )
 @click.option(
     "--resamples", type=int, default=1000, show_default=True, metavar="N", help="Of the bootstrap of one run."

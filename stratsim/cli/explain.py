@@ -71,7 +71,7 @@ def explain(
     """Say where the time of requests went, and which decision made a late one late.
 
     DIR is what `stratsim replay --out DIR` wrote. The parts of a request sum to its latency: waiting for dispatch,
-    copies and what other copies cost them, its batch's execution alone, and what each batch beside it added.
+    copies and what other copies cost them, its batch's execution alone, and what each co-located batch added.
     """
     _check(requests, worst, summary, priority, status)
     from stratsim.explain.parts import read_run
@@ -90,7 +90,7 @@ def explain(
         _requests(runs, requests, worst, priority, status, as_json)
 
 
-_INSTEAD = "interference is shared by overlapped time, and no contention is told from copying"
+_INSTEAD = "interference is shared by overlapped time, and contention is not separated from copying"
 
 
 def _check(requests: Sequence[int], worst: int | None, summary: bool, priority: str | None, status: str | None) -> None:
@@ -198,7 +198,7 @@ def _show_others(about: Explanation) -> None:
         rows.append(("copies in the GPU's memory", "-", "-", rounded_ms(about.other_interference_s, _DIGITS)))
     table(("slowed by", "batch", "dispatched", "ms"), rows, left=3)
     if about.by_overlap:
-        click.echo("shared by the time for which each executed beside it")
+        click.echo("shared by the time for which each was co-located with it")
 
 
 def _percent(part: float, whole: float) -> str:

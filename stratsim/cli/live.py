@@ -36,7 +36,7 @@ docs/live.md says what is measured, and what a run on a CPU does not say about G
 @click.command(epilog=_EPILOG)
 @click.argument("trace", required=False)
 @click.option("--device", required=True, metavar="cuda:N|cpu[:CORES]", help="What serves.")
-@click.option("--profile", required=True, metavar="NAME|FILE", help="What policies believe of it; names its models.")
+@click.option("--profile", required=True, metavar="NAME|FILE", help="What policies know of it; names its models.")
 @click.option(
     "--policy", metavar="LIST", help="Policies, by comma, run in turn. [default: the four queueing ones of `replay`]"
 )

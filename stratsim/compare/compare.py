@@ -44,7 +44,7 @@ class Asked:
         warmup_s: Seconds to leave out at the start, or "mser": as many as the rule finds. None: as the runs did.
         where: Conditions of a study's runs to keep, `COLUMN=VALUE`.
         level: Confidence level of all intervals.
-        quantile: Which quantile over seeds is reported beside the mean.
+        quantile: Which quantile over seeds is reported as well as the mean.
         resamples: Of the bootstrap.
     """
 
@@ -155,7 +155,7 @@ def _short(blocks: Blocks) -> list[str]:
     if blocks.count >= _FEW_BLOCKS:
         return []
     few = f"{blocks.requests} requests are only {blocks.count} blocks of {blocks.length}"
-    why = "the run is short beside how long its queue remembers, and these intervals are too narrow"
+    why = "the run is short for the time that its queue remembers, and these intervals are too narrow"
     return [f"{few}: {why}; replay several seeds"]
 
 

@@ -19,7 +19,7 @@ __all__ = ["Run", "Variant", "find_variants", "with_baseline_first"]
 _OF_REQUESTS = frozenset(
     {"seed", "policy", "trace", "trace_format", "strict", "workload", "load", "rate_scale", "limit", "warmup_s"}
 )
-"""Settings that say which requests there are, or what of them is measured: they tell no variants apart."""
+"""Settings that choose the requests, or what is measured of them: variants do not differ by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _by_settings(runs: Sequence[Run]) -> list[Variant] | None:
 
 
 def _label(key: tuple[str, str], settings: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
-    """Return the policy, with the settings that tell it from others of that policy."""
+    """Return the policy, with the settings in which it differs from others of that policy."""
     same = [own for other, own in settings.items() if other[0] == key[0]]
     names = dict.fromkeys(name for own in same for name in own)
     differing = [name for name in names if any(own.get(name) != same[0].get(name) for own in same)]

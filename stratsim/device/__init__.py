@@ -1,6 +1,6 @@
 """The truth: how the simulated GPU and its links behave.
 
-Everything here is a plain state machine that is told the time: no clock, no events, no policies. The parameters come
+Everything here is a plain state machine that is given the time: no clock, no events, no policies. The parameters come
 from a `HardwareProfile`; nothing in `stratsim.policy` or `stratsim.predict` may import this package.
 """
 

@@ -106,7 +106,7 @@ class PrivateLinks:
         starts_s = at_s[copying]
         starts_s[0] = max(starts_s[0], engine._free_s)
         ends_s = starts_s + engine._alpha_s + own_s
-        # Few copies meet another; those, and whoever waits behind them, are worked off one by one.
+        # Few copies meet another; those, and the copies that wait behind them, are computed one by one.
         for row in (np.flatnonzero(ends_s[:-1] > starts_s[1:]) + 1).tolist():
             behind = row
             while behind < len(ends_s) and ends_s[behind - 1] > starts_s[behind]:

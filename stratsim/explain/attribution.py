@@ -1,12 +1,12 @@
 """Who slowed whom: the time that a batch's execution lost to others, taken apart over them.
 
-The execution unit of the run's device model runs again over what executed, which is a pure function of the batch table:
-when each batch started, what it would take alone, what it asks of the GPU. In every stretch of constant company a
-batch progresses at some rate r and loses 1 - r of the time. With one co-runner that is its doing. With several it is
-shared by Shapley's value: what each adds to the loss, on average over all orders in which they could have come. It is
-the only rule that gives all of the loss to somebody, nothing to who does not matter, the same to equals, and adds up
-over stretches of time. Three kernels of demand 0.4 each lose 1/6 together but nothing in pairs: each of two co-runners
-then gets half, where "what would be lost to it alone" would give nobody anything.
+The execution unit of the run's device model runs again over the batches that executed, a pure function of the batch
+table: when each batch started, what it would take alone, what it asks of the GPU. In every interval without a change of
+co-runners a batch progresses at some rate r and loses 1 - r of the time. With one co-runner that is its doing. With
+several the loss is shared by Shapley's value: what each adds to the loss, on average over all orders in which they
+could have come. It is the only rule that shares out all of the loss, gives nothing to a batch that does not matter and
+the same to equals, and adds up over intervals. Three kernels of demand 0.4 each lose 1/6 together but nothing in pairs:
+each of two co-runners then gets half, where "the loss to each of them alone" would be nothing.
 
 Source: Shapley, "A value for n-person games", 1953, for the rule; that it is applied here is our choice.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Value = Callable[[tuple[int, ...]], float]
     Span = tuple[float, float]
     Pause = tuple[float, float, float]
-    Stretch = tuple[float, Sequence[Any], Container[int]]
+    Company = tuple[float, Sequence[Any], Container[int]]
     Known = dict[tuple[Any, ...], list[float]]
 
 __all__ = ["Attribution", "attribute"]
@@ -56,7 +56,7 @@ class Attribution:
     other_s: dict[int, float] = field(default_factory=dict)
     """By victim: seconds that no co-runner accounts for, such as copies that share the GPU's memory."""
     overlap: set[int] = field(default_factory=set)
-    """Victims whose loss is shared by overlapped time, for want of anything better."""
+    """Victims whose loss is shared by overlapped time, as the device model can say nothing better."""
 
 
 class _Row:
@@ -71,8 +71,8 @@ class _Row:
         self.work = work
         self.pauses = pauses
 
-    def stretches(self) -> Iterator[Span]:
-        """Yield from when to when it executed, to effect or, as it was being stopped, without."""
+    def intervals(self) -> Iterator[Span]:
+        """Yield from when to when it executed, the time in which it was being stopped included."""
         from_s = self.start_s
         for _, gone_s, on_s in self.pauses:
             yield from_s, gone_s
@@ -121,11 +121,11 @@ def attribute(
 def _shares(
     rows: Sequence[_Row], targets: Sequence[_Row], model: ExecutionModel | None, known: Known
 ) -> dict[int, dict[int, float]] | None:
-    """Return who slowed each target in a busy period; None if that cannot be told."""
+    """Return which batches slowed each target in a busy period; None if the device model cannot say."""
     stopped = any(row.pauses for row in rows)
     if isinstance(model, FluidModel):
         if not stopped:
-            return _by_rates(_stretches(rows, model), {row.id for row in targets}, model, known)
+            return _by_rates(_intervals(rows, model), {row.id for row in targets}, model, known)
         if all(len(row.work) == 1 for row in rows):  # one phase: the company alone decides
             return _by_rates(_companies(rows), {row.id for row in targets}, model, known)
         return None
@@ -187,18 +187,19 @@ def _balance(found: Attribution, row: _Row, shares: dict[int, float], *, exact: 
 
 
 def _by_rates(
-    stretches: Iterable[Stretch], targets: set[int], model: FluidModel[Any], known: Known
+    intervals: Iterable[Company], targets: set[int], model: FluidModel[Any], known: Known
 ) -> dict[int, dict[int, float]]:
-    """Share what each target loses in every stretch of constant company.
+    """Share what each target loses in every interval without a change of co-runners.
 
     Args:
-        stretches: Of each its length, who executes, and who of them does not progress, as it is being stopped.
+        intervals: Of each its length, the batches that execute, and those of them that are being stopped: they do not
+            progress.
         targets: Ids of the batches to look at.
         model: Says how fast each progresses.
         known: Keeps answers.
     """
     lost: dict[int, dict[int, float]] = {target: defaultdict(float) for target in targets}
-    for lasted_s, running, halting in stretches:
+    for lasted_s, running, halting in intervals:
         for batch in running:
             if batch.key not in targets or batch.key in halting or len(running) < 2:
                 continue
@@ -212,8 +213,8 @@ def _by_rates(
     return {target: dict(shares) for target, shares in lost.items()}
 
 
-def _stretches(rows: Sequence[_Row], model: ExecutionModel) -> Iterator[Stretch]:
-    """Run the period again, and yield each stretch of constant company."""
+def _intervals(rows: Sequence[_Row], model: ExecutionModel) -> Iterator[Company]:
+    """Run the period again, and yield each interval without a change of co-runners."""
     unit = model.unit()
     at_s = rows[0].start_s
     for row in rows:
@@ -237,8 +238,8 @@ class _Member(NamedTuple):
     load: Any
 
 
-def _companies(rows: Sequence[_Row]) -> Iterator[Stretch]:
-    """Do as `_stretches`, by when batches executed: for runs in which some were stopped."""
+def _companies(rows: Sequence[_Row]) -> Iterator[Company]:
+    """Do as `_intervals`, by when batches executed: for runs in which some were stopped."""
     changes = [(at_s, kind, row.id) for row in rows for at_s, kind in _changes(row)]
     changes.sort()
     members = {row.id: _Member(row.id, row.work[0].load) for row in rows}
@@ -264,7 +265,7 @@ _HALTS, _LEAVES, _JOINS = range(3)
 def _changes(row: _Row) -> Iterator[tuple[float, int]]:
     for off_s, _, _ in row.pauses:
         yield off_s, _HALTS
-    for from_s, to_s in row.stretches():
+    for from_s, to_s in row.intervals():
         yield from_s, _JOINS
         yield to_s, _LEAVES
 
@@ -284,10 +285,10 @@ def _rate_shares(model: FluidModel[Any], company: tuple[Any, ...]) -> list[float
 
 
 def _by_replays(row: _Row, rows: Sequence[_Row], model: ExecutionModel) -> dict[int, float]:
-    """Share by when the batch would have ended beside some of its co-runners alone, at the times when they started.
+    """Share by when the batch would have ended with subsets of its co-runners, each starting when it did.
 
-    Whoever was beside a co-runner, but not beside the batch, is there in any case: it decides how far the co-runner has
-    got when it meets the batch.
+    Batches that were co-located with a co-runner, but not with the batch itself, take part in every subset: they decide
+    how far the co-runner has got when it meets the batch.
     """
     others = [other for other in rows if other is not row and _together_s(row, other) > 0]
     beyond = [each for each in rows if any(_together_s(each, other) > 0 for other in others)]
@@ -321,7 +322,7 @@ def _end_s(model: ExecutionModel, rows: Sequence[_Row], batch_id: int) -> float:
 
 
 def _by_overlap(row: _Row, rows: Sequence[_Row]) -> dict[int, float]:
-    """Share the loss by the time for which each of the others executed beside the batch."""
+    """Share the loss by the time for which each of the others was co-located with the batch."""
     together_s = {other.id: _together_s(row, other) for other in rows if other is not row}
     total_s = sum(together_s.values())
     return {other: row.lost_s * share_s / total_s for other, share_s in together_s.items() if share_s > 0}
@@ -330,8 +331,8 @@ def _by_overlap(row: _Row, rows: Sequence[_Row]) -> dict[int, float]:
 def _together_s(one: _Row, other: _Row) -> float:
     return sum(
         max(min(end_s, until_s) - max(start_s, from_s), 0.0)
-        for start_s, end_s in one.stretches()
-        for from_s, until_s in other.stretches()
+        for start_s, end_s in one.intervals()
+        for from_s, until_s in other.intervals()
     )
 
 

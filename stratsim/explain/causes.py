@@ -61,8 +61,8 @@ def cause_kind(
         decided_s: When it was dispatched or dropped; None for never.
         finish_s: When it was answered; None for never.
         latest_s: The last moment at which it could have been in time alone; None if that is not known.
-        expected_s: When it was believed to be back; None if the policy did not say.
-        later_s: How much batches slowed it that were dispatched after it.
+        expected_s: The finish that the policy estimated at dispatch; None if it gave no estimate.
+        later_s: By how much batches that were dispatched after it slowed it.
         stopped_s: What preemption cost it.
     """
     if decided_s is None:

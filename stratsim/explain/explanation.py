@@ -1,4 +1,4 @@
-"""What is known of one request: where its time went, who had to do with it, and what made it late."""
+"""What is known of one request: where its time went, which batches delayed it, and what made it late."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Cause", "Explanation", "Other"]
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A batch that had to do with it."""
+    """A batch that delayed the request, or was on its GPU."""
 
     batch: int
     model: str
@@ -22,7 +22,7 @@ class Other:
     later: bool
     """Whether it was dispatched after the request in question, or, where that was not yet, after it arrived."""
     interference_s: float | None = None
-    """How much it slowed the request's batch; None where that is not the question."""
+    """By how much it slowed the request's batch; None where that was not asked."""
 
     @property
     def name(self) -> str:
@@ -36,11 +36,11 @@ class Cause:
 
     Args:
         kind: `waited`: it was dispatched when it could not have been in time any more, even alone. `given up`: dropped
-            although alone it could have been. `known`: its own dispatch, believed to be late. `later dispatch`:
-            without what was dispatched after it, it would have been in time. `preempted`: had it not been stopped (and
-            not slowed by what was dispatched after it), it would have been in time. `belief`: its own dispatch,
-            believed to be in time. `unknown`: its own dispatch, by a policy that does not say what it believes, or its
-            drop, where it is not known what was possible alone.
+            although alone it could have been. `known`: its own dispatch, estimated to be late. `later dispatch`:
+            without the batches dispatched after it, it would have been in time. `preempted`: had it not been stopped
+            (and not slowed by batches dispatched after it), it would have been in time. `belief`: its own dispatch,
+            estimated to be in time. `unknown`: its own dispatch, by a policy that gives no estimates, or its drop,
+            where it is not known what was possible alone.
         at_s: When: the dispatch or drop itself, or the last moment at which it could still have been in time alone.
         batches: What was on the GPU then, or what slowed it.
         meanwhile: Batches dispatched between its arrival and then, by class, on all GPUs.
@@ -80,9 +80,9 @@ class Explanation:
     """How much longer its batch executes than it would by itself: a part of the part `execution`."""
     dispatch_s: float | None
     expected_s: float | None
-    """When the policy, as it dispatched it, believed it to be back."""
+    """When the outputs would be back, as the policy estimated at dispatch."""
     slot_behind: tuple[Other, ...] = ()
-    """What executed on its GPU while it waited for a slot, in the order in which they ended."""
+    """The batches that executed on its GPU while it waited for a slot, in the order in which they ended."""
     slowed_by: tuple[Other, ...] = ()
     other_interference_s: float = 0.0
     """Interference that no co-runner accounts for."""

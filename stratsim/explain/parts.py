@@ -1,7 +1,7 @@
 """Where the time of a request went: parts that sum to its latency.
 
 Every part is a difference of recorded times, or of a recorded length and what it would have been alone; docs/metrics.md
-defines each. A part that cannot be told from its neighbour (no profile to say what a copy costs alone) is in that.
+defines each. A part that cannot be separated from its neighbour (no profile to say what a copy costs alone) is in that.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def latency_parts(
         requests: The request table of one run, by request id.
         batches: Its batch table, by batch id, with what preemption cost (`stopped_s`).
         links: What a copy that is alone costs, towards the device and back, by GPU; None if that is not known: then no
-            contention is told from copying.
+            contention is separated from copying.
     """
     import pandas as pd
 

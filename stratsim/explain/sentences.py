@@ -20,16 +20,16 @@ _WORTH = 0.05
 def sentences(about: Explanation) -> str:
     """Return what happened to a request, and why; the name of a model keeps its spelling, first word or not."""
     models = tuple(other.name for other in about.slowed_by)
-    return " ".join(f"{text if text.startswith(models) else _capitalised(text)}." for text in _told(about))
+    return " ".join(f"{text if text.startswith(models) else _capitalised(text)}." for text in _phrases(about))
 
 
 def _capitalised(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _told(about: Explanation) -> Iterator[str]:
+def _phrases(about: Explanation) -> Iterator[str]:
     if about.status == "unfinished":
-        yield "left waiting for ever"
+        yield "never dispatched: the policy left it waiting"
     elif about.dropped_s is not None:
         yield from _dropped(about, about.dropped_s)
     else:
@@ -46,8 +46,8 @@ def _dispatched(about: Explanation) -> str:
     if about.expected_s is None or about.deadline_s is None:
         return text + _outcome(about)
     slack_s = about.deadline_s - about.expected_s
-    belief = f"{_ms(slack_s)} before its deadline" if slack_s >= 0 else f"{_ms(-slack_s)} after its deadline"
-    return f"{text}, when it was believed to be back {belief}{_outcome(about)}"
+    estimate = f"{_ms(slack_s)} before its deadline" if slack_s >= 0 else f"{_ms(-slack_s)} after its deadline"
+    return f"{text}, when its estimated finish was {estimate}{_outcome(about)}"
 
 
 def _outcome(about: Explanation) -> str:
@@ -58,7 +58,7 @@ def _outcome(about: Explanation) -> str:
 
 
 def _happened(about: Explanation) -> Iterator[str]:
-    """Tell of what came after the dispatch and took time that it would not have taken alone."""
+    """Yield what delayed the request after its dispatch, compared with a request that is alone."""
     latency_s = about.latency_s or 0.0
     start_s = about.dispatch_s or 0.0
     for name in ("weights", "copy_in_wait", "copy_in_contention", "slot_wait"):
@@ -101,7 +101,7 @@ def _decided(about: Explanation) -> Iterator[str]:
     gpu = "the GPU" if about.gpu is None else f"GPU {about.gpu}"
     since_s = cause.at_s - about.arrival_s
     if cause.kind == "waited" and about.latest_s is not None and about.latest_s < about.arrival_s:
-        yield "its deadline was too short: even alone, from its arrival on, it could not have been in time"
+        yield "its deadline was too short: even alone, from its arrival on, it could not have met it"
         return
     if cause.kind == "waited" and about.latest_s is not None:
         yield f"from {_ms(since_s)} after its arrival on it could not have been in time even alone"
@@ -111,22 +111,22 @@ def _decided(about: Explanation) -> Iterator[str]:
     elif cause.kind == "given up":
         yield f"alone it could still have been in time; {gpu} had {_names(cause.batches)}{_since(cause)}"
     elif cause.kind == "known":
-        yield f"it was dispatched although it was believed to be late; {gpu} had {_names(cause.batches)}{_since(cause)}"
+        yield f"it was dispatched although estimated to be late; {gpu} had {_names(cause.batches)}{_since(cause)}"
     elif cause.kind == "later dispatch":
-        yield f"without what was dispatched after it ({_names(cause.batches)}) it would have been in time"
+        yield f"without the batches dispatched after it ({_names(cause.batches)}) it would have been in time"
     elif cause.kind == "preempted":
         yield f"had it not been stopped, it would have been in time; meanwhile {gpu} had {_names(cause.batches)}"
     elif cause.kind == "belief":
         assert about.finish_s is not None  # noqa: S101 (it was late)
         assert about.expected_s is not None  # noqa: S101 (so it says)
         later_s = sum(other.interference_s or 0.0 for other in about.slowed_by if other.later)
-        part = f", {_ms(later_s)} of that by what was dispatched after it" if later_s else ""
+        part = f", {_ms(later_s)} of that by batches dispatched after it" if later_s else ""
         longer = _ms(about.finish_s - about.expected_s)
-        yield f"its own dispatch made it late: it took {longer} longer than believed{part}"
+        yield f"its own dispatch made it late: it took {longer} longer than estimated{part}"
     elif about.dropped_s is not None:
         yield f"whether it could still have been in time is not known; {gpu} had {_names(cause.batches)}{_since(cause)}"
     else:
-        yield "its own dispatch made it late; this policy does not say what it believes"
+        yield "its own dispatch made it late; this policy gives no estimates"
 
 
 def _since(cause: Cause) -> str:

@@ -1,4 +1,4 @@
-"""Explains requests: where the time went, what the policy believed when it dispatched them, and what then happened."""
+"""Explains requests: where the time went, what the policy estimated at dispatch, and what then happened."""
 
 from __future__ import annotations
 

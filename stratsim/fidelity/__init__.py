@@ -1,7 +1,8 @@
 """Simulated against live: how far the simulator is from a run of the same policy on a real device.
 
-Three levels: stages of the very same batches (`stages`), what requests saw when the simulator is left to itself
-(`end_to_end`), and whether policies compare alike (`ranking`). docs/fidelity.md has the definitions.
+`spec` and `plan` say which live runs a grid makes, `grid` makes them through an `executor`; `record` reads runs, live
+and simulated alike; `forced` replays the very same batches; `levels` compares, `calibrate` corrects a profile by a
+served device, `report` puts it all together. docs/fidelity.md has the definitions.
 """
 
 from stratsim.fidelity.report import Cell, Replayed, assess, profile_of, read_calibration, read_cells, replay_cells

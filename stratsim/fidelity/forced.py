@@ -44,7 +44,7 @@ class Action(NamedTuple):
 
 
 class Forced(Policy):
-    """Do what a run did, when it did it.
+    """Takes the decisions of a recorded run at the times at which that run took them.
 
     Args:
         actions: In the order in which they are to be taken.
@@ -65,7 +65,7 @@ class Forced(Policy):
         self._there[request.id] = request
 
     def decide(self, view: View) -> Iterator[Decision]:
-        """Do what is due, and ask to be woken for what comes next."""
+        """Take the recorded decisions of this instant, and set a timer for the next one."""
         while self._next < len(self._actions):
             action = self._actions[self._next]
             if action.at_s > view.now_s:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stratsim.fidelity.alone import check_budget, kinds_of, span_s
-from stratsim.fidelity.campaign import burst_size, run_name
+from stratsim.fidelity.calibrate import check_budget, kinds_of, span_s
+from stratsim.fidelity.grid import burst_size, run_name
 from stratsim.fidelity.report import ALONE, CALIBRATED
 from stratsim.fidelity.spec import make_grid
 from stratsim.model.codec import load_profile

@@ -42,7 +42,7 @@ class Recorded:
         result: What happened.
         spec: How it was run.
         manifest: Content of manifest.json.
-        digest: SHA-256 of the file of its batch table: tells runs apart, wherever they lie.
+        digest: SHA-256 of the file of its batch table: identifies the run, wherever its folder is.
     """
 
     directory: Path

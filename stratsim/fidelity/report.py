@@ -10,17 +10,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import SpecError
-from stratsim.fidelity.calibration import calibrated_by
-from stratsim.fidelity.colocation import by_company, slowdowns
-from stratsim.fidelity.end_to_end import LATENCIES, figures, free_replay, request_errors
+from stratsim.fidelity.calibrate import (
+    Calibration,
+    calibrated_by,
+    compare_latencies,
+    drift_notes,
+    measure_overheads,
+)
 from stratsim.fidelity.forced import forced_replay
-from stratsim.fidelity.judge import differences, judge_end_to_end, judge_stages, noise_floor, worst
-from stratsim.fidelity.latencies import Calibration, compare_latencies, drift_notes
-from stratsim.fidelity.overheads import measure_overheads
-from stratsim.fidelity.ranking import Compared, compare_policies
+from stratsim.fidelity.levels import (
+    LATENCIES,
+    Compared,
+    by_company,
+    compare_policies,
+    compare_stages,
+    differences,
+    figures,
+    free_replay,
+    judge_end_to_end,
+    judge_stages,
+    noise_floor,
+    request_errors,
+    service_bias,
+    slowdowns,
+    worst,
+)
 from stratsim.fidelity.record import Recorded, counted, read_runs
-from stratsim.fidelity.service import service_bias
-from stratsim.fidelity.stages import compare_stages
 from stratsim.model.codec import load_profile, profile_sha256
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ The same policy objects, views and decisions as in the simulator, and the same r
 takes the place of the simulated machine.
 """
 
-from stratsim.live.executor import LiveRun, Plan, execute
+from stratsim.live.executor import execute
+from stratsim.live.plan import LiveRun, Plan
 from stratsim.live.run import Served, Terminated, serve, terminable
 from stratsim.live.servers import Keeper, Target, open_server
 

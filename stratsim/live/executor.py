@@ -3,9 +3,9 @@
 One thread turns one loop:
 
     poll      enter every stage that the device has reached since the last turn
-    admit     what the trace has until now, however far the server has fallen behind
+    admit     all requests that have arrived by now, however far the server has fallen behind
     decide    ask the policy, if something happened that it wakes for; its batches go to the server as they come
-    wait      until the next arrival or timer is due, or a batch reaches a stage
+    wait      until the next arrival or timer, or until a batch reaches a stage
 
 All times are the trace's: the first request arrives `Plan.lead_s` after the loop begins. Whatever ends the run (the
 server, the policy, a signal) ends the loop; what was seen until then is a result all the same.
@@ -16,10 +16,10 @@ from __future__ import annotations
 import gc
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import heappop, heappush
 from math import inf, isfinite, isnan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,74 +30,30 @@ from stratsim.engine.result import Result
 from stratsim.engine.tables import make_tables
 from stratsim.errors import PolicyError, ServerError, StratsimError
 from stratsim.live.figures import Figures
+from stratsim.live.plan import LiveRun
 from stratsim.model.server import Stage, Work
-from stratsim.policy.base import Drop, DropMode, Resume, SetTimer, Setting, Start, Suspend, Wake
+from stratsim.policy.base import Drop, Resume, SetTimer, Setting, Start, Suspend, Wake
 from stratsim.policy.view import InFlight, View
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from stratsim.model.profile import SchedulerProfile
+    from stratsim.live.plan import Plan
     from stratsim.model.request import Request
     from stratsim.model.server import Seen, Server
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Decision, Policy
 
-__all__ = ["LiveRun", "Plan", "execute"]
+__all__ = ["execute"]
 
 _LONGEST_WAIT_S = 0.5
 """A turn at least this often: patience is looked after."""
 _PROGRESS_EVERY_S = 0.5
 _PROGRESS_ROOM_S = 0.02
-"""Progress is told only if nothing is due for so long, as drawing takes time."""
+"""Progress is shown only if no arrival or timer comes within so long, as drawing takes time."""
 _STAGES = tuple(Stage)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is run, and how.
-
-    Args:
-        workload: What arrives; no client waits for replies.
-        profile: What policies may know of the hardware.
-        largest: Largest batch by model that the server has been built for.
-        slots: Batches that execute at once.
-        prefetch: Further batches that may copy in or wait.
-        max_batch: Largest batch that a policy without its own limit forms.
-        drop: When a policy without a rule of its own gives requests up.
-        seed: Of all random streams.
-        patience_s: How long no stage may be seen while batches are in flight.
-        lead_s: From the start of the loop to the first arrival.
-    """
-
-    workload: Workload
-    profile: SchedulerProfile
-    largest: Mapping[str, int]
-    slots: int
-    prefetch: int = 1
-    max_batch: int = 8
-    drop: DropMode = DropMode.INFEASIBLE
-    seed: int = 0
-    patience_s: float = 30.0
-    lead_s: float = 0.05
-
-
-class LiveRun(NamedTuple):
-    """What a policy's run gave.
-
-    Args:
-        result: As a replay has it; of a run that did not come to its end, the requests that were due until then.
-        figures: What the host needed for it.
-        batches: How many batches the server was given.
-        stopped: What ended the run; None: it came to its end.
-    """
-
-    result: Result
-    figures: Figures
-    batches: int
-    stopped: BaseException | None
 
 
 def execute(
@@ -181,7 +137,7 @@ class _Executor:
     # The loop --------------------------------------------------------------------------------------------------------
 
     def go(self, progress: Callable[[int, int], None] | None) -> None:
-        """Serve until everything is answered, dropped, or left waiting for ever."""
+        """Serve until every request is answered, dropped, or left waiting by the policy."""
         began = time.perf_counter()
         plan = self.plan
         setting = Setting(
@@ -206,7 +162,7 @@ class _Executor:
             self.wall_s = time.perf_counter() - began
 
     def _turn(self) -> bool:
-        """Do what there is to do now; return whether there is, or will be, more."""
+        """Make one turn of the loop; return whether another is needed."""
         self.figures.turns += 1
         seen = self.server.poll()
         self.now_s = self.log.now_s = self._clock_s()
@@ -223,18 +179,18 @@ class _Executor:
         return not self._over()
 
     def _clock_s(self) -> float:
-        """Return the time; what was waited for on the server's clock is due on the trace's, whatever rounding says."""
+        """Return the trace's time; an arrival due by the server's clock is due, whatever rounding says."""
         clock_s, due_s = self.server.now_s(), self._next_s()
         now_s = clock_s + self.shift_s
         return max(now_s, due_s) if due_s - self.shift_s <= clock_s else now_s
 
     def _next_s(self) -> float:
-        """Return when the next arrival or timer is due."""
+        """Return the time of the next arrival or timer."""
         arrival_s = self.requests[self.admitted].arrival_s if self.admitted < len(self.requests) else inf
         return min(arrival_s, self.timers[0]) if self.timers else arrival_s
 
     def _due_s(self) -> float:
-        """Return when the next turn is due, should no batch reach a stage before."""
+        """Return when the next turn begins, should no batch reach a stage before."""
         return min(self._next_s(), self.now_s + _LONGEST_WAIT_S)
 
     def _over(self) -> bool:
@@ -262,7 +218,7 @@ class _Executor:
     # What happens ----------------------------------------------------------------------------------------------------
 
     def _admit(self) -> bool:
-        """Admit what is due; return whether the policy wakes for it."""
+        """Admit the requests that have arrived; return whether the policy wakes for them."""
         before, now_s = self.admitted, self.now_s
         requests = self.requests
         while self.admitted < len(requests) and requests[self.admitted].arrival_s <= now_s:
@@ -412,10 +368,10 @@ class _Executor:
     # The result ------------------------------------------------------------------------------------------------------
 
     def result(self, *, complete: bool) -> Result:
-        """Return what was seen.
+        """Return the tables of what happened.
 
         Args:
-            complete: False leaves out the requests that were not due yet.
+            complete: False leaves out the requests that had not arrived yet.
         """
         workload = self.plan.workload if complete else _head(self.plan.workload, self.admitted)
         recorder = self.recorder

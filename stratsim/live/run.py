@@ -12,7 +12,8 @@ import numpy as np
 
 from stratsim.engine.machine import client_streams
 from stratsim.errors import ServerError, SpecError
-from stratsim.live.executor import Plan, execute
+from stratsim.live.executor import execute
+from stratsim.live.plan import Plan
 from stratsim.live.servers import Keeper, Room
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from stratsim.engine import Result
-    from stratsim.live.executor import LiveRun
+    from stratsim.live.plan import LiveRun
     from stratsim.live.servers import Target
     from stratsim.model.profile import SchedulerProfile
     from stratsim.model.server import Server

@@ -101,7 +101,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self.batches = 0
-        """Given to the open server so far; whoever submits counts them, as batch numbers count up."""
+        """Batches given to the open server so far: batch numbers count up over its life."""
         self._server: Server | None = None
         self._asked: tuple[Target, Room] | None = None
         self._largest: dict[str, int] = {}

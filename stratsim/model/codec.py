@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 
 from stratsim import bundled
 from stratsim.errors import ProfileError, SchemaVersionError, SpecError, StratsimError, suggest
+from stratsim.model.frozen import by_content, frozen
 from stratsim.model.profile import SCHEMA_VERSION, Profile
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
     Raises:
         StratsimError: of class `error`; one line that names the file and, where it helps, line and column.
     """
+    return _parse_json(_read_text(path, error), path, error)
+
+
+def _read_text(path: Path, error: type[StratsimError]) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -73,6 +78,10 @@ def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
         raise error(f"{path}: cannot be read: {problem.strerror or problem}") from None
     if not text.strip():
         raise error(f"{path}: the file is empty")
+    return text
+
+
+def _parse_json(text: str, path: str | Path, error: type[StratsimError]) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique)
     except json.JSONDecodeError as problem:
@@ -83,7 +92,7 @@ def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
 
 
 def load_profile(source: str | Path) -> Profile:
-    """Return a profile.
+    """Return a profile; its tables cannot be changed (`dataclasses.replace` makes another), as it is read only once.
 
     Args:
         source: Name of a bundled profile, or a file. A bundled name wins over a file of the same name in the working
@@ -94,9 +103,14 @@ def load_profile(source: str | Path) -> Profile:
         ProfileError: anything else; one line that names the file and the path inside it.
     """
     path = _profile_path(source)
-    data = read_json(path, ProfileError)
+    return _profile_from(_read_text(path, ProfileError), str(path))
+
+
+@by_content
+def _profile_from(text: str, path: str) -> Profile:
+    data = _parse_json(text, path, ProfileError)
     _check_version(data, path)
-    return decode(data, Profile, path, ProfileError)
+    return frozen(decode(data, Profile, path, ProfileError))
 
 
 def dump_profile(profile: Profile) -> str:
@@ -176,7 +190,7 @@ def _profile_path(source: str | Path) -> Path:
     return path
 
 
-def _check_version(data: object, path: Path) -> None:
+def _check_version(data: object, path: str) -> None:
     if not isinstance(data, dict):
         raise ProfileError(f"{path}: a profile is a JSON object, got {_kind_name(data)} - at $")
     version = data.get("schema_version")

@@ -22,7 +22,7 @@ class KernelQueue:
 
     Args:
         hold: Share of a kernel's duration, within [0, 1], for which it keeps the block scheduler from other streams'
-            kernels; for the rest it executes beside them. For models that `holds` lacks.
+            kernels; for the rest it executes with them. For models that `holds` lacks.
         length_s: Effective mean duration of a kernel, seconds. Only ratios between models, and to `gap_s`, matter. A
             model without an entry has that of its solo runs, `observable.models.M.kernels.mean_s`.
         holds: `hold` of single models: wide kernels hold the scheduler for longer than narrow ones.

@@ -1,7 +1,7 @@
 """How running work is stopped: what a mechanism costs, as a pure function of how far the work has got.
 
 The mechanism is software of the host, so it belongs to a policy (its attribute `preemption`), not to a profile. Work is
-measured in seconds of solo execution. The kernels of a batch are taken as equally long: the profile tells their number,
+measured in seconds of solo execution. The kernels of a batch are taken as equally long: the profile gives their number,
 and their mean is the batch's solo time over that.
 """
 
@@ -48,7 +48,7 @@ class Preemption(ABC):
 
     @property
     def needs_kernels(self) -> bool:
-        """Whether the profile must tell how many kernels a batch has."""
+        """Whether the profile must say how many kernels a batch has."""
         return True
 
     @property
@@ -80,7 +80,7 @@ class Gated(Preemption):
 
     Args:
         k: Kernels in flight at most, >= 1.
-        sync: Whether others wait until those have ended; else they start at once, beside them.
+        sync: Whether others wait until those have ended; else they start at once, co-located with them.
     """
 
     k: int = 16

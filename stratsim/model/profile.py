@@ -1,7 +1,8 @@
 """A device profile: what a scheduler may know of a GPU, and what only the simulated hardware knows.
 
 A `Profile` is the decoded file. Nobody simulates with it: the policy side gets a `SchedulerProfile`, the device side
-a `HardwareProfile`. The two are separate objects, made by copying, so that a policy cannot reach the truth.
+a `HardwareProfile`. The two are separate, immutable objects, so that a policy can neither reach the truth nor change
+what another run is given; each is made once for equal contents (`stratsim.model.frozen`).
 
 Batch sizes between measured ones are interpolated (`stratsim.model.interpolate`); a size above the largest measured
 one, like an unknown model, is an `OutsideProfileError`.
@@ -9,11 +10,11 @@ one, like an unknown model, is an `OutsideProfileError`.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stratsim.errors import OutsideProfileError, ProfileError, suggest
+from stratsim.model.frozen import FrozenDict, by_content, frozen
 from stratsim.model.interpolate import Interpolation, dense
 from stratsim.model.parts import (
     MAX_BATCH,
@@ -120,14 +121,14 @@ class Observable:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One measured co-location: `target` ran beside a backlogged `other` and took `slowdown` times its solo time.
+    """One measured co-location: `target` ran with a backlogged `other` and took `slowdown` times its solo time.
 
     Args:
         target: Model that was timed.
         target_batch: Its batch size.
-        other: Model that kept the rest of the GPU busy.
+        other: The co-located model, kept busy.
         other_batch: Its batch size.
-        slowdown: Mean execution time beside `other` over solo execution time; noise can bring it below 1.
+        slowdown: Mean execution time with `other` over solo execution time; noise can bring it below 1.
         held_out: True keeps the pair out of fitting, for judging the fit. Both directions and all batch sizes of a pair
             of models share it.
     """
@@ -229,60 +230,25 @@ class Profile:
         raise OutsideProfileError(f"profile {self.name!r} has no model {name!r}; {suggest(name, known)}")
 
     def for_scheduler(self, links: tuple[Link, Link] | None = None) -> SchedulerProfile:
-        """Return what a policy may see: a copy of the observable section and the measured pairs.
+        """Return what a policy may see: a frozen copy of the observable section and the measured pairs.
+
+        Equal sections give the same object: it is made once per process.
 
         Args:
             links: What copies cost alone on the machine at hand, towards the device and back, where it is not what the
                 profile says (`Cluster.solo_links`).
         """
-        models = {
-            name: SchedulerModel(
-                name=name,
-                latency_s=dense(model.latency_s, self.observable.interpolation),
-                bytes_in=model.bytes_in,
-                bytes_out=model.bytes_out,
-                weights_bytes=model.weights_bytes,
-                features=dict(model.features),
-                kernels=model.kernels,
-            )
-            for name, model in self.observable.models.items()
-        }
-        h2d, d2h = links or (self.observable.pcie.h2d, self.observable.pcie.d2h)
-        return SchedulerProfile(
-            name=self.name,
-            models=models,
-            h2d=Link(h2d.alpha_s, h2d.bytes_per_s),
-            d2h=Link(d2h.alpha_s, d2h.bytes_per_s),
-            pairs=tuple(self.pairs),
-        )
+        pcie = self.observable.pcie
+        return _scheduler_profile(self.name, self.observable, self.pairs, links or (pcie.h2d, pcie.d2h))
 
     def for_hardware(self, models: Iterable[str] | None = None) -> HardwareProfile:
-        """Return what the simulated device is made of.
+        """Return what the simulated device is made of: frozen, made once per process for equal profiles.
 
         Args:
             models: Those that it is to run: a device model asks for the parameters of these alone. All by default.
         """
         wanted = set(self.observable.models if models is None else models)
-        made = {
-            name: HardwareModel(
-                name=name,
-                latency_s=dense(model.latency_s, self.observable.interpolation),
-                features=dict(model.features),
-                kernels=model.kernels,
-                weights_bytes=model.weights_bytes,
-            )
-            for name, model in self.observable.models.items()
-            if name in wanted
-        }
-        return HardwareProfile(
-            name=self.name,
-            models=made,
-            pcie=self.observable.pcie,
-            noise_cv=self.truth.noise_cv,
-            device=self.device,
-            truth=deepcopy(self.truth),
-            pairs=tuple(self.pairs),
-        )
+        return _hardware_profile(self.name, self.observable, self.device, self.truth, self.pairs, tuple(sorted(wanted)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,3 +338,49 @@ def _at(profile: str, model: str, table: tuple[float, ...], batch: int) -> float
             f"profile {profile!r} covers batch sizes 1 to {len(table) - 1} of model {model!r}, got {batch}"
         )
     return table[batch]
+
+
+@by_content
+def _scheduler_profile(
+    name: str, observable: Observable, pairs: tuple[Pair, ...], links: tuple[Link, Link]
+) -> SchedulerProfile:
+    models = {
+        model: SchedulerModel(
+            name=model,
+            latency_s=dense(entry.latency_s, observable.interpolation),
+            bytes_in=entry.bytes_in,
+            bytes_out=entry.bytes_out,
+            weights_bytes=entry.weights_bytes,
+            features=FrozenDict(entry.features),
+            kernels=entry.kernels,
+        )
+        for model, entry in observable.models.items()
+    }
+    h2d, d2h = (Link(link.alpha_s, link.bytes_per_s) for link in links)
+    return SchedulerProfile(name=name, models=FrozenDict(models), h2d=h2d, d2h=d2h, pairs=tuple(pairs))
+
+
+@by_content
+def _hardware_profile(
+    name: str, observable: Observable, device: Device, truth: Truth, pairs: tuple[Pair, ...], wanted: tuple[str, ...]
+) -> HardwareProfile:
+    models = {
+        model: HardwareModel(
+            name=model,
+            latency_s=dense(entry.latency_s, observable.interpolation),
+            features=FrozenDict(entry.features),
+            kernels=entry.kernels,
+            weights_bytes=entry.weights_bytes,
+        )
+        for model, entry in observable.models.items()
+        if model in wanted
+    }
+    return HardwareProfile(
+        name=name,
+        models=FrozenDict(models),
+        pcie=observable.pcie,
+        noise_cv=truth.noise_cv,
+        device=device,
+        truth=frozen(truth),
+        pairs=tuple(pairs),
+    )

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING
 from stratsim import bundled
 from stratsim.errors import SpecError, suggest
 from stratsim.model.parts import Kind  # noqa: TC001 (decoding resolves it at run time)
+from stratsim.model.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,11 +207,7 @@ def load_topology(source: str | Path) -> Topology:
     from stratsim.model.codec import decode
 
     path = _path(source)
-    try:
-        data = tomllib.loads(_content(path).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not a TOML file: {error}") from None
-    return decode({"name": path.name.removesuffix(".toml"), **data}, Topology, path)
+    return decode({"name": path.name.removesuffix(".toml"), **read_toml(path)}, Topology, path)
 
 
 def topology_sha256(source: str | Path) -> str:

@@ -41,9 +41,9 @@ class ClosedLoopClient:
 
 @dataclass(frozen=True, slots=True)
 class OneAtATimeClient:
-    """An open-loop client with one request outstanding at most; the rows of the workload say when each is due.
+    """An open-loop client with one request outstanding at most; the rows of the workload say when each would be sent.
 
-    What falls due while the last request has no reply is held back, and takes the place of what was held back before:
+    A request whose time comes while the last one has no reply is held back, and replaces one that was held back before:
     that is given up, never sent. When the reply is in, what is held back is sent at once: it arrives then, and its
     deadline moves by as much. A dropped request is a reply too. Nothing is sent at or after `stop_s`.
     """
@@ -76,7 +76,7 @@ class Workload:
     client_names: tuple[str, ...] = ()
     closed_loop: tuple[ClosedLoopClient, ...] = ()
     one_at_a_time: tuple[OneAtATimeClient, ...] = ()
-    """Of the clients of the rows, those that wait for replies; all others send whatever is due."""
+    """Of the clients of the rows, those that wait for replies; all others send every request at its time."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What was filled, sorted or clamped on the way here: one line each, for stderr and the manifest."""
 

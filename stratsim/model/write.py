@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all: by way of a temporary file beside it.
+"""Writes a file whole or not at all: by way of a temporary file next to it.
 
 Folders on the way are made, as result folders make theirs.
 """
@@ -13,11 +13,12 @@ from stratsim.errors import OutputError
 from stratsim.model.codec import dump_profile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from stratsim.model.profile import Profile
 
-__all__ = ["check_folder", "check_out", "clear_unfinished", "write_bytes", "write_profile", "write_text"]
+__all__ = ["check_folder", "check_out", "clear_unfinished", "write_bytes", "write_profile", "write_text", "write_whole"]
 
 
 def check_folder(folder: Path) -> None:
@@ -60,10 +61,19 @@ def write_bytes(content: bytes, out: Path, *, overwrite: bool = False) -> None:
         OutputError: as `write_text`.
     """
     check_out(out, overwrite=overwrite)
+    write_whole(out, lambda temporary: temporary.write_bytes(content))
+
+
+def write_whole(out: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` write a temporary file and move it to `out`; what is there is replaced.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        write(temporary)
         temporary.replace(out)
     except OSError as problem:
         raise OutputError(f"{out}: cannot be written: {problem.strerror or problem}") from None

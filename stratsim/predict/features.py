@@ -7,9 +7,10 @@ constant; a model without them counts as the mean of those that have them, and a
 from __future__ import annotations
 
 from math import log2
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.errors import SpecError, suggest
+from stratsim.model.frozen import FrozenDict, by_content
 from stratsim.model.interpolate import dense
 
 if TYPE_CHECKING:
@@ -78,18 +79,11 @@ class FeatureTable:
                 raise SpecError(f"unknown feature {name!r}; {suggest(name, FEATURES)}")
         self._profile = profile
         self.names = tuple(names)
-        columns = [_column(profile.models, FEATURES[name]) for name in names]
-        self.missing = {
-            name: tuple(model for model, entry in profile.models.items() if not FEATURES[name](entry)) for name in names
-        }
+        rows = _rows(profile, self.names)
+        self._rows = rows.values
+        self.missing = rows.missing
         """By feature: the models for which the profile has none."""
-        self._rows: dict[Member, tuple[float, ...]] = {
-            (model, batch): tuple([column[model][batch] for column in columns])
-            for model, entry in profile.models.items()
-            for batch in range(1, entry.max_batch + 1)
-        }
-        told = [any(column) for column in zip(*self._rows.values(), strict=True)]
-        self.telling = tuple([name for name, tells in zip(names, told, strict=True) if tells])
+        self.telling = rows.telling
         """The features that are not 0 for everything."""
 
     def __getitem__(self, member: Member) -> tuple[float, ...]:
@@ -103,6 +97,29 @@ class FeatureTable:
             self._profile.latency_s(*member)  # says what there is
             raise KeyError(member)
         return found
+
+
+class _Rows(NamedTuple):
+    values: Mapping[Member, tuple[float, ...]]
+    missing: Mapping[str, tuple[str, ...]]
+    telling: tuple[str, ...]
+
+
+@by_content
+def _rows(profile: SchedulerProfile, names: tuple[str, ...]) -> _Rows:
+    """Return the features of every model and batch size, and what is to be said of them."""
+    columns = [_column(profile.models, FEATURES[name]) for name in names]
+    values = {
+        (model, batch): tuple([column[model][batch] for column in columns])
+        for model, entry in profile.models.items()
+        for batch in range(1, entry.max_batch + 1)
+    }
+    missing = {
+        name: tuple(model for model, entry in profile.models.items() if not FEATURES[name](entry)) for name in names
+    }
+    told = [any(column) for column in zip(*values.values(), strict=True)]
+    telling = tuple([name for name, tells in zip(names, told, strict=True) if tells])
+    return _Rows(FrozenDict(values), FrozenDict(missing), telling)
 
 
 def _column(

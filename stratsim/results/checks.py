@@ -85,7 +85,7 @@ def _report(number: int, text: str, wrong: Mask, row: str) -> Iterator[str]:
 
 
 def _scan(number: int, text: str, count: int, row: str, wrong: Callable[[slice], Mask]) -> Iterator[str]:
-    """Do what `_report` does, some rows at a time: what a check makes on its way stays small beside the run."""
+    """Do what `_report` does, some rows at a time: the memory of a check stays small compared with that of the run."""
     first, found = 0, 0
     for rows in blocks(count):
         here = wrong(rows)
@@ -332,7 +332,7 @@ def _pauses(result: Result) -> Iterator[str]:
     yield from _report(10, "before the batch started", _before(start_s, pauses.suspend_s), "pause")
     yield from _report(10, "after the batch ended", _before(pauses.restart_s, end_s), "pause")
     over = ~np.isnan(pauses.stopped_s) & np.isnan(pauses.restart_s)
-    yield from _report(10, "stopped for ever", over, "pause")
+    yield from _report(10, "never resumed", over, "pause")
     for name in ("paused_s", "lost_s"):
         yield from _report(10, f"{name} below 0", getattr(pauses, name) < 0, "pause")
     order = np.lexsort((pauses.suspend_s, pauses.batch))

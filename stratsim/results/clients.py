@@ -1,4 +1,4 @@
-"""Figures per client: what each sender of requests saw, beside what it would have seen alone."""
+"""Figures per client: what each sender of requests saw, compared with being alone on the machine."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ __all__ = ["class_equity", "run_equity"]
 def class_equity(
     result: Result, priority: Priority, counted: Mask, span: tuple[float, float], profile: SchedulerProfile | None
 ) -> dict[str, Any]:
-    """Return how the requests of one class fared beside being alone.
+    """Return how the requests of one class fared, compared with being alone.
 
     Args:
         result: The run.

@@ -1,6 +1,6 @@
 """Writes the results of a replay into a folder: all of it or nothing.
 
-Everything is written into a folder beside the target, DIR.tmp-XXXXXXXX, and renamed when it is complete. An error or
+Everything is written into a folder next to the target, DIR.tmp-XXXXXXXX, and renamed when it is complete. An error or
 an interrupt removes it; a killed process leaves it, under a name that nothing reads.
 """
 
@@ -50,7 +50,7 @@ FILES = (
 def check_target(directory: str | os.PathLike[str], overwrite: bool = False) -> None:
     """Make sure that results can be written to `directory`: to be called before a long run.
 
-    Creates a folder beside the target for a moment, the only sure way to know; leaves nothing behind.
+    Creates a folder next to the target for a moment, the only sure way to know; leaves nothing behind.
 
     Raises:
         OutputError: it exists and `overwrite` is false, it is no result folder, or its parent cannot be written to.

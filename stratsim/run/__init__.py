@@ -1,5 +1,11 @@
-"""One run from its settings: `spec` says what to run, `replay` reads, completes and simulates it.
+"""One run: a trace through one or more policies, from its settings to checked results and a summary.
 
-`manifest` writes down what a run was made from; `saturation` finds the rate that load 1.0 stands for; `oracle` tells a
-belief the truth, which only an experiment may do; `pairs` measures co-located pairs on the simulated device.
+    from stratsim.run.spec import make_spec
+    from stratsim.run.replay import prepare, replay
+
+    outcome = replay(prepare(make_spec({"policy": "fifo,edf"})))
+
+`spec` holds the settings, `replay` reads, completes and simulates, `manifest` records what is needed to repeat it.
+`saturation` measures the rate that load 1 stands for, `pairs` co-locates models on the simulated device, and `oracle`
+gives a predictor the truth, which only an experiment may do.
 """

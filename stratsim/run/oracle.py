@@ -1,7 +1,7 @@
 """Reveals the truth to an oracle belief: what only an experiment may do, and only where it says so.
 
-A policy or predictor cannot reach the device. An experiment holds the profile of the hardware, and can hand the rates
-that its execution model would give to whatever belief is an `Oracle`:
+A policy or predictor cannot reach the device. An experiment holds the profile of the hardware, and can give an `Oracle`
+the rates of its execution model:
 
     policy = make_policy(parse_policies("strait(predictor=oracle)")[0])
     reveal(policy, profile)
@@ -34,7 +34,7 @@ class TrueRates:
     """The rates of co-located batches, as the simulated device has them. Pure, and can be pickled.
 
     Exact where batches have one phase. A scheduler does not see phases, and nor does this: where batches have several,
-    it tells the rate of a target's whole execution beside steady others, each as likely to be met in a phase as that
+    it gives the rate of a target's whole execution with steady co-runners, each as likely to be met in a phase as that
     phase is long alone: 1 / sum_p (share_p / mean rate in phase p).
 
     Args:
@@ -48,9 +48,9 @@ class TrueRates:
 
     def __init__(self, profile: Profile, device_model: str | None = None, slots: int = 2) -> None:
         name = device_model or profile.default_device_model
-        model = execution_model(name, profile.for_hardware(), slots)
+        model = execution_model(name, profile.for_hardware(), slots, shared=False)
         if not isinstance(model, FluidModel):
-            raise SpecError(f"device model {name!r} has no rates that an oracle could be told")
+            raise SpecError(f"device model {name!r} has no rates that an oracle could know")
         self._model: FluidModel[Any] = model
 
     def __call__(self, active: Active) -> Sequence[float]:
@@ -74,7 +74,7 @@ class TrueRates:
 
 
 def reveal(holder: object, profile: Profile, device_model: str | None = None, slots: int = 2) -> bool:
-    """Tell the truth to an oracle; whatever believes otherwise is left alone.
+    """Give an oracle the truth; any other predictor is left as it is.
 
     Args:
         holder: A predictor, or a policy that has one as its `belief`.
@@ -83,7 +83,7 @@ def reveal(holder: object, profile: Profile, device_model: str | None = None, sl
         slots: Batches that may execute at once.
 
     Returns:
-        Whether there was an oracle to tell.
+        Whether `holder` is, or has, an oracle.
     """
     belief = getattr(holder, "belief", holder)
     if not isinstance(belief, Oracle):

@@ -1,7 +1,7 @@
 """A simulated profiling campaign: the co-location slowdowns that a scheduler could have measured on the simulated GPU.
 
-Each model at each batch size runs beside each other one that is kept busy, on a unit of the truth's execution model.
-The target starts at several points of the other's execution, because phases make that matter, and the mean counts;
+Each model at each batch size is co-located with each other one, kept busy, on a unit of the truth's device model. The
+target starts at several points of the other's execution, because phases make that matter, and the mean counts;
 log-normal noise of mean 1 stands for the measurement. A quarter of the pairs of models is marked as held out: both
 directions and all batch sizes of a pair stay together, so that a predictor is judged on pairs of models of which it has
 seen nothing.
@@ -40,8 +40,8 @@ class Campaign:
     Args:
         batches: Batch sizes; a size that a model's profile does not cover is left out for that model.
         noise_cv: Coefficient of variation of a measured slowdown.
-        held_out: Share of the pairs of different models to hold out, rounded to whole pairs. A model beside a copy of
-            itself is measured too, and never held out.
+        held_out: Share of the pairs of different models to hold out, rounded to whole pairs. A model
+            with a copy of itself is measured too, and never held out.
         device_model: Name of the execution model that is the truth.
         seed: Of the noise and of the choice of held-out pairs.
     """
@@ -89,7 +89,7 @@ def measure_pairs(profile: Profile, campaign: Campaign) -> Profile:
 
 
 def _slowdown(truth: ExecutionModel, hardware: HardwareProfile, target: _Cell, other: _Cell) -> float:
-    """Return how much longer the target takes beside the other, on average over where in the other it starts."""
+    """Return how much longer the target takes with the other, on average over where in the other it starts."""
     own_s, other_s = (hardware.models[model].latency_s[batch] for model, batch in (target, other))
     times_s = [_beside(truth, (target, own_s), (other, other_s), other_s * k / _STARTS) for k in range(_STARTS)]
     return sum(times_s) / _STARTS / own_s

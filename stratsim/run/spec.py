@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import tomllib
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
 from stratsim.model.cluster import Cluster
 from stratsim.model.groups import Groups
+from stratsim.model.toml import read_toml
 from stratsim.model.topology import load_topology
 from stratsim.policy.base import DropMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from stratsim.model.topology import Topology
 
@@ -138,12 +139,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     Raises:
         SpecError: the file cannot be read, or is not TOML.
     """
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not a TOML file: {error}") from None
+    return read_toml(path)
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:

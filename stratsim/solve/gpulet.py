@@ -17,7 +17,7 @@ def linear_slowdown(
     own_share: float = 1.0,
     other_share: float = 1.0,
 ) -> float:
-    """Return by which factor a batch takes longer beside one other: at least 1.
+    """Return by which factor a batch takes longer with one other: at least 1.
 
     Args:
         coefficients: Of own L2, other's L2, own DRAM, other's DRAM utilisation, and the constant; shape (5,).

@@ -49,7 +49,7 @@ def execution_ms(gpu: IgniterGpu, residents: Sequence[Resident]) -> list[float]:
     """Return how long each of the co-located batches executes, without copies, ms; shape (n,). Cost O(n).
 
     Kernels of n >= 2 batches queue for the scheduler, others' use of the L2 prolongs the active time, and above the
-    power limit the clock falls for everybody.
+    power limit the clock falls for all.
     """
     count = len(residents)
     delay_ms = gpu.delay_slope_ms * count + gpu.delay_offset_ms if count > 1 else 0.0

@@ -20,7 +20,8 @@ def kernel_queue(
     """Return each stream's rate when the kernels of all wait for the block scheduler, first come, first served.
 
     A stream has one kernel at a time in the hardware. It waits until the blocks of those before it are placed, holds
-    the block scheduler for `hold[i]` until its own are, and executes for the rest of its `length[i]` beside others'.
+    the block scheduler for `hold[i]` until its own are, and executes together with others' for the rest of its
+    `length[i]`.
     This is a closed queueing network with one customer per stream, a station with mean service time `hold` and a delay
     `length - hold`. By mean value analysis a kernel of stream i finds the queue that the others leave:
 

@@ -33,7 +33,7 @@ def violation(met: int, arrived: int) -> float | None:
 def violation_completed(met: int, late: int) -> float | None:
     """Return late / (met + late): what is left of the violations if drops are not counted. None if none completed.
 
-    Reported beside `violation` so that a policy that looks good by dropping is seen to do so.
+    Reported with `violation` so that a policy that looks good by dropping is seen to do so.
     """
     return ratio(late, met + late)
 

@@ -42,7 +42,7 @@ def normalised_progress(solo_s: ArrayLike, shared_s: ArrayLike, *, overwrite: bo
 
     Args:
         solo_s: Time taken alone, shape (n,), > 0 seconds.
-        shared_s: Time taken beside others, shape (n,), > 0 seconds.
+        shared_s: Time taken with others, shape (n,), > 0 seconds.
         overwrite: Put the result in the place of `shared_s`, an array of floats.
     """
     solo, shared = np.asarray(solo_s, dtype=np.float64), np.asarray(shared_s, dtype=np.float64)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["assign_lanes", "busy_s", "clip", "merged", "peak_concurrency", "total_s"]
 
 _BLOCK = 262_144
-"""Intervals looked at in one go: what is made on the way stays small beside them."""
+"""Intervals per step: intermediate arrays stay small."""
 
 
 def clip(start_s: Floats, end_s: Floats, from_s: float, to_s: float) -> tuple[Floats, Floats]:

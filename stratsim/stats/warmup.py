@@ -13,7 +13,7 @@ __all__ = ["mser"]
 
 
 def mser(values: ArrayLike, batch: int = 5) -> int | None:
-    """Return how many values to cut from the start by MSER-5; None if the run is too short to tell.
+    """Return how many values to cut from the start by MSER-5; None if the run is too short.
 
     The means of each 5 values are a series z of m; d of them are cut where what is left says most about its mean:
 

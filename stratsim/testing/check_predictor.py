@@ -112,7 +112,7 @@ def check_order_of_the_set(factory: Factory) -> None:
 
 
 def check_newcomers(factory: Factory) -> None:
-    """A batch that joins others is believed to fare as it does in the whole set."""
+    """A batch that joins others is predicted as it is in the whole set."""
     for predictor in _fitted(factory):
         for observation in _observations()[:20]:
             predictor.observe(observation)
@@ -133,7 +133,7 @@ def check_repeatable(factory: Factory) -> None:
 
 
 def check_pickle(factory: Factory) -> None:
-    """A predictor can be pickled, and its copy believes and learns the same."""
+    """A predictor can be pickled, and its copy predicts and learns the same."""
     for predictor in _fitted(factory):
         for observation in _observations()[:20]:
             predictor.observe(observation)
@@ -141,7 +141,7 @@ def check_pickle(factory: Factory) -> None:
             copy = pickle.loads(pickle.dumps(predictor))  # noqa: S301 (our own bytes)
         except Exception as error:  # noqa: BLE001 (pickling may raise anything)
             raise AssertionError(f"{type(predictor).__name__} cannot be pickled: {error}") from None
-        _expect(_answers(copy) == _answers(predictor), "a pickled copy believes something else")
+        _expect(_answers(copy) == _answers(predictor), "a pickled copy predicts something else")
         for each in (copy, predictor):
             for observation in _observations()[20:]:
                 each.observe(observation)
@@ -240,7 +240,7 @@ def _true_rates(active: Sequence[Member]) -> list[float]:
 
 
 def _observations(count: int = 60) -> list[Observation]:
-    """Return batches that ran beside one or two others for a part of their time, and some alone."""
+    """Return batches that ran with one or two others for a part of their time, and some alone."""
     draws = Streams(11).get("conformance", "predictor")
     names = tuple(_LATENCY_S)
     made = []

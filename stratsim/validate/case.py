@@ -1,7 +1,7 @@
 """Claims, the checks that measure them, and the cases that result.
 
-A claim says what a figure should be and why we believe it; a check measures several claims at once (one simulation has
-many figures). Both are plain data, known before anything runs: every claim ends up as exactly one case.
+A claim says what a figure should be and where it comes from; a check measures several claims at once (one simulation
+has many figures). Both are plain data, known before anything runs: every claim ends up as exactly one case.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _judge_interval(suite: str, claim: Claim, got: Interval, remark: str) -> Cas
     elif narrow:
         reason = _because(f"outside the {level}", remark)
     else:
-        reason = _because(f"the {level} is too wide to tell: more than {claim.tolerance:g}", remark)
+        reason = _because(f"the {level} is too wide to decide: more than {claim.tolerance:g}", remark)
     return _case(suite, claim, got.mean, got.half_width, passed, reason)
 
 

@@ -202,7 +202,7 @@ def steady_slowdowns(
 ) -> dict[str, float]:
     """Return each client's service time over that alone, copies included, in the steady state.
 
-    While it executes, a client progresses at the mean rate over all sets of others that may execute beside it, each
+    While it executes, a client progresses at the mean rate over all sets of others that may execute with it, each
     weighted with the probability of that set if everyone executed independently for the share of time that it does. A
     closed loop pauses for its copies and `THINK_S`; an open loop that cannot keep up becomes a closed one. Copies are
     taken as unhindered. Cost 2^n in the number of clients.
@@ -224,7 +224,7 @@ def steady_slowdowns(
 
 
 def _rate_table(models: Sequence[str], rates: Rates) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the rates for every set of clients, shape (2^n, n), and who is in which set."""
+    """Return the rates for every set of clients, shape (2^n, n), and which clients are in which set."""
     count = len(models)
     present = (np.arange(2**count)[:, None] >> np.arange(count)) & 1 == 1
     table = np.zeros(present.shape)

@@ -1,6 +1,6 @@
 """Writes what a validation found into a folder: report.md, cases.json, the data behind each figure, and the figures.
 
-Figures come from whoever offers to draw them (entry point `validation` of group `stratsim.figures`): stratsim itself
+Figures are drawn by another package (entry point `validation` of group `stratsim.figures`): stratsim itself
 does not need matplotlib.
 """
 
@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import csv
 import json
-import secrets
-from contextlib import suppress
-from importlib.metadata import entry_points
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim import __version__
 from stratsim.errors import MissingExtraError, OutputError
-from stratsim.model.write import check_folder
+from stratsim.model.write import check_folder, write_text, write_whole
+from stratsim.plugins import points
 from stratsim.validate.case import Case, Setting, Status, Table
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from stratsim.validate.run import Validation
 
@@ -58,28 +56,17 @@ def write_report(directory: str | os.PathLike[str], found: Validation, setting: 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for table in found.tables:
-            _replace(folder / f"{table.name}.csv", lambda path, table=table: _write_csv(path, table))  # type: ignore[misc]
+            write_whole(folder / f"{table.name}.csv", lambda path, table=table: _write_csv(path, table))  # type: ignore[misc]
         text = json.dumps({"cases": [case.as_dict() for case in found.cases]}, indent=2, ensure_ascii=False)
-        _replace(folder / CASES, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+        write_text(text + "\n", folder / CASES, overwrite=True)
         drawn, notes = _draw(folder, [table.name for table in found.tables])
         report = "\n".join(_lines(found, setting, drawn, notes))
-        _replace(folder / REPORT, lambda path: path.write_text(report, encoding="utf-8"))
+        write_text(report, folder / REPORT, overwrite=True)
     except OutputError:
         raise
     except OSError as error:
         raise OutputError(f"{directory}: cannot be written: {error.strerror or error}") from error
     return notes
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name beside its place and move it there: all of it or nothing."""
-    temporary = path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def _write_csv(path: Path, table: Table) -> None:
@@ -91,11 +78,11 @@ def _write_csv(path: Path, table: Table) -> None:
 
 def _draw(folder: Path, names: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     """Have the figures drawn; return their file names by table, and what kept them from being drawn."""
-    points = entry_points(group="stratsim.figures", name="validation")
-    if not points:
+    point = points("stratsim.figures").get("validation")
+    if point is None:
         return {}, ["no figures: this copy of stratsim comes without stratsim_plots"]
     try:
-        draw: Any = next(iter(points)).load()
+        draw: Any = point.load()
         return draw(folder, names), []
     except (MissingExtraError, ModuleNotFoundError) as error:
         return {}, [f"no figures: {error}; pip install 'stratsim[plots]' and validate again with --out"]

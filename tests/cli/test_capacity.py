@@ -59,7 +59,7 @@ def test_targets_out_of_reach_are_said(call, server):
                  "--target-violation", "all=0%", "--warmup", 0.1, "--quiet")  # fmt: skip
     assert never.status == 0
     few = call("capacity", *server, *SMALL, "--policy", "fifo", "--target-violation", "high=0.1%")
-    assert "are few to tell such a share" in few.err
+    assert "are few for this share" in few.err
 
 
 def test_mistakes_are_one_line(refused, server, here, write):

@@ -1,11 +1,13 @@
 """`stratsim fidelity` on results of a replay, which stand in for live runs: there is no difference to be found."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
 import stratsim.live
+from stratsim.cli import main
 from stratsim.errors import ServerError
 from stratsim.live import Served
 from stratsim.model.codec import load_profile
@@ -16,10 +18,18 @@ from stratsim.run.replay import Outcome, run_policy
 CELL = {"load", "policy", "p50_err", "p95_err", "p99_err", "violation_diff_pp"}
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    """A replay of the bundled workload; the tests work on copies of its folder."""
+    folder = tmp_path_factory.mktemp("served") / "live"
+    arguments = ["--limit", "1000", "--policy", "fifo,priority-edf", "--out", str(folder), "--quiet"]
+    assert main(["replay", *arguments]) == 0
+    return folder
+
+
 @pytest.fixture
-def served(call):
-    """A replay of the bundled workload; returns its folder."""
-    assert call("replay", "--limit", 1000, "--policy", "fifo,priority-edf", "--out", "live", "--quiet").status == 0
+def served(made_once, here):
+    shutil.copytree(made_once, here / "live")
     return "live"
 
 
@@ -193,7 +203,7 @@ def test_a_failing_device_leaves_what_there_is(call, write, device):
     assert "failed: runs/load-0.5/r1: the device is gone" in ran.err
     assert "none of its runs has been made yet" in call("fidelity", "grid").err
     device.fails = False
-    assert call("fidelity", "run", "grid.toml", "--out", "grid", "--quiet").status == 0
+    assert call("fidelity", "run", "grid.toml", "--out", "grid", "--runs-only", "--quiet").status == 0
 
 
 def test_calibrate_takes_latencies_as_they_are_served(served, call, here):

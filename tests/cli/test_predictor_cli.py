@@ -17,7 +17,7 @@ def test_list_names_every_predictor(call):
     ):
         heading, header, *rows = part.splitlines()
         assert heading == title
-        assert header.split() == ["name", "what", "it", "believes", "source"]
+        assert header.split() == ["name", "what", "it", "estimates", "source"]
         assert [row.split()[0] for row in rows if row[0] != " "] == list(registry.registered())
         assert max(map(len, rows)) <= 120
 

@@ -103,7 +103,7 @@ def test_a_group_without_entry_points_is_empty():
 )
 def test_a_source_tree_that_is_not_installed_knows_its_own(monkeypatch, group, name, value):
     other = EntryPoint("mine", "elsewhere:Mine", group)
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [other])
+    monkeypatch.setattr(plugins, "_installed", lambda group, _: {"mine": other})
     found = plugins.points(group)
     assert found[name].value == value
     assert found["mine"] == other
@@ -112,12 +112,12 @@ def test_a_source_tree_that_is_not_installed_knows_its_own(monkeypatch, group, n
 
 def test_what_is_installed_wins_over_a_source_tree(monkeypatch):
     installed = EntryPoint("fifo", "stratsim.policy.queueing:Fifo", "stratsim.policies")
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [installed])
+    monkeypatch.setattr(plugins, "_installed", lambda group, _: {"fifo": installed})
     assert list(plugins.points("stratsim.policies")) == ["fifo"]
 
 
 def test_without_a_source_tree_nothing_is_added(monkeypatch, tmp_path):
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    monkeypatch.setattr(plugins, "_installed", lambda group, _: {})
     monkeypatch.setattr(plugins, "_PROJECT", tmp_path / "pyproject.toml")
     assert plugins.points("stratsim.policies") == {}
     (tmp_path / "pyproject.toml").write_text(

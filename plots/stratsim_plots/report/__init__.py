@@ -3,5 +3,5 @@
     stratsim report results/demo --out demo.html
 
 `make.make_report` reads the folder and writes the file; `page` puts the sections together, and each section has a
-module. What a browser gets beside them (style, script) lies in `assets`.
+module. Style and script of the page lie in `assets`.
 """

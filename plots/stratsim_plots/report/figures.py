@@ -82,7 +82,7 @@ _IDS = re.compile(r'(\bid="|url\(#|href="#)')
 
 
 def inline_svg(figure: Figure, name: str, title: str) -> str:
-    """Return a figure as an SVG element that can stand in a page beside others.
+    """Return a figure as an SVG element that can stand in a page with others.
 
     Ids get a prefix, so that two figures of a page do not share any; what is about the file (declaration, metadata) is
     left out, and so is the size: the page decides.

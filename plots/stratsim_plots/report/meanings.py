@@ -35,10 +35,10 @@ COLUMNS = {
 CAUSES = {
     "waited": "they were still waiting when it became too late even for a run alone",
     "given up": "the policy dropped them although alone they could still have been in time",
-    "known": "they were dispatched although the policy believed that they would be late",
+    "known": "they were dispatched although the policy estimated them to be late",
     "later dispatch": "batches dispatched after them slowed them too much",
     "preempted": "they were stopped on the way",
-    "belief": "the policy believed them in time when it dispatched them, and was wrong",
+    "belief": "the policy estimated them to be in time when it dispatched them, and was wrong",
     "unknown": "of a reason that the result does not tell",
 }
 """Ends of a sentence: requests failed because ..."""

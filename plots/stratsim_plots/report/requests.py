@@ -114,5 +114,5 @@ def _slowed_by(about: Explanation) -> str:
     ]
     if about.other_interference_s:
         rows.append(("copies in the GPU's memory", "–", "–", figure_ms(about.other_interference_s)))
-    note = "<p class='note'>Shared by the time for which each executed beside it.</p>" if about.by_overlap else ""
+    note = "<p class='note'>Shared by the time for which each was co-located with it.</p>" if about.by_overlap else ""
     return table(("slowed by", "batch", "dispatched", "ms"), rows) + note

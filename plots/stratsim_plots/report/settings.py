@@ -104,7 +104,7 @@ def _served(manifest: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     profile = (manifest.get("profile") or {}).get("name") or spec.get("profile") or "unknown"
     live = manifest.get("live")
     if live:
-        return f"were served live on {live.get('device')}, by policies that believe the profile {profile}"
+        return f"were served live on {live.get('device')}, by policies that use the profile {profile}"
     topology = (manifest.get("topology") or {}).get("name")
     count = spec.get("gpus")
     gpus = "GPUs" if count is None and topology else f"{count or 1} GPU{'' if (count or 1) == 1 else 's'}"

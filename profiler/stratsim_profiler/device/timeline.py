@@ -1,4 +1,4 @@
-"""Arithmetic on spans: what ran wholly beside what."""
+"""Arithmetic on spans: which of them lie wholly within another."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Cell:
 
     Args:
         loads: What each stream ran.
-        slowdowns: Each stream's execution time beside the others over its time alone, > 0; same order as `loads`.
+        slowdowns: Each stream's co-located execution time over its time alone, > 0; same order as `loads`.
         role: Why it was measured: `self`, `anchor`, `pair`, `triple`.
         name: How the samples call it.
         held_out: Whether it is for judging a fit only.

@@ -1,7 +1,7 @@
 """Holds a profile against samples that it was not fitted to: another day's, another card's.
 
 Nothing is fitted here. The profile predicts the slowdown of every co-location in the samples by each execution model
-that it has the parameters of, and its solo times and links stand beside the measured ones.
+that it has the parameters of, and its solo times and links are listed next to the measured ones.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def _cell(record: Colocation, source: str) -> Cell:
 def _slowdown(stream: Stream, cell: str, source: str) -> float:
     sides = [side for side in (stream.solo_before_seconds, stream.solo_after_seconds) if side]
     if not sides:
-        raise ProfileError(f"{source}: cell {cell!r} has no solo samples of {stream.model!r} beside it")
+        raise ProfileError(f"{source}: cell {cell!r} has no solo samples of {stream.model!r} with it")
     alone, loaded = fmean(fmean(side) for side in sides), fmean(stream.loaded_seconds)
     if not (alone > 0 and loaded > 0):
         raise ProfileError(f"{source}: cell {cell!r}: {stream.model!r} took {loaded!r} s loaded, {alone!r} s alone")

@@ -1,4 +1,4 @@
-"""Errors on cells that a model has not seen, beside the baselines.
+"""Errors on cells that a model has not seen, next to those of the baselines.
 
 What is held out together is an unordered pair of *models*: both directions, all batch sizes and all repeats. A random
 split leaks: the same pair at another batch size stays in training. It is reported to show by how much.

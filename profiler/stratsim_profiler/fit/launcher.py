@@ -3,7 +3,7 @@
 One process enqueues the inferences of all its streams, one after the other. When that takes longer than the device
 needs, an inference of each stream takes as long as enqueueing one of every stream:
 
-    time of i beside others = max(time of i alone, sum over all streams of their enqueue times)
+    time of i with others = max(time of i alone, sum over all streams of their enqueue times)
 
 There is nothing to fit; the error on the measured cells says whether the launcher explains them.
 """

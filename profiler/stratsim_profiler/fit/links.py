@@ -111,7 +111,7 @@ def _solve(sizes: Floats, times: Floats) -> Floats:
 
 
 def _keep(sizes: Floats, times: Floats) -> NDArray[np.bool_]:
-    """Return which sizes to fit: outliers are told from the line of least absolute error, which few can tilt."""
+    """Return which sizes to fit: outliers lie off the line of least absolute error, which few can tilt."""
     if len(sizes) < 5:
         return np.ones(len(sizes), dtype=bool)
     design, error = _design(sizes, times), np.ones(len(sizes))

@@ -16,7 +16,7 @@ __all__ = ["summary_dict"]
 
 
 def summary_dict(summary: Summary) -> dict[str, Any]:
-    """Return what `Summary.as_dict` documents."""
+    """Return the figures as plain data for JSON: times in seconds, sizes in bytes, errors as fractions."""
     judged = summary.judged
     return {
         "device": summary.device,

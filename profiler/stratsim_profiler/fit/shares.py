@@ -48,7 +48,7 @@ class _Filling:
     free: Bools
     """Streams below full speed."""
     capped: Bools
-    """Streams at full speed beside slower ones."""
+    """Streams at full speed, co-located with slower ones."""
     pull: Floats
     """Sum of demand * weight over the free streams, 1 where there are none."""
     left: Floats

@@ -23,7 +23,7 @@ _FEATURES = {"compute": "compute", "dram": "memory", "l2": "l2"}
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A load beside a stressor.
+    """A load co-located with a stressor.
 
     Args:
         load: The load.
@@ -59,7 +59,7 @@ def responses(cells: Iterable[Cell]) -> tuple[Response, ...]:
 def features(found: Iterable[Response]) -> Mapping[Load, Features]:
     """Return a profile's features: what each load takes off the strongest stressor of each kind.
 
-    Loads that did not run beside both a compute and a DRAM stressor have none.
+    Loads that did not run with both a compute and a DRAM stressor have none.
     """
     strongest: dict[Load, dict[str, Response]] = defaultdict(dict)
     for response in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stratsim_profiler.fit.batches import complete
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_JUDGED", "LIMITS", "RULES", "Sharing", "Summary"]
 
 RULES = ("streams", "kernel-queue")
-"""Execution models that are fitted, the one for want of a better first."""
+"""Device models that are fitted, the default first."""
 
 LEAST_JUDGED = 10
 """Fewest slowdowns of held-out pairs that judge a fit: a few say too little."""
@@ -109,7 +109,7 @@ class Summary:
         measured: The samples, sorted and reduced.
         transfers: Copies.
         sharing: Co-location; None when no cell of it could be fitted.
-        responses: Loads beside stressors.
+        responses: Loads with stressors.
         launcher: Error of the launcher's model on launch-bound cells; None without any.
     """
 
@@ -172,9 +172,3 @@ class Summary:
     def discarded(self) -> dict[str, int]:
         """How many cells were thrown away while measuring, by reason."""
         return dict(Counter(record.reason for record in self.measured.discarded))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain data for JSON: times in seconds, sizes in bytes, errors as fractions."""
-        from stratsim_profiler.fit.plain import summary_dict
-
-        return summary_dict(self)

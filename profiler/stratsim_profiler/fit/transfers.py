@@ -50,8 +50,8 @@ class Beside:
     Args:
         stressor: The kernel.
         direction: Of the copies.
-        copy_slowdown: Copy beside the kernel over copy alone, median over sizes.
-        kernel_slowdown: Kernel beside copies over kernel alone, median over sizes; None when not measured.
+        copy_slowdown: Copy with the kernel over copy alone, median over sizes.
+        kernel_slowdown: Kernel with copies over kernel alone, median over sizes; None when not measured.
     """
 
     stressor: str
@@ -70,7 +70,7 @@ class TransferFit:
         engines: By direction, where concurrent copies were measured.
         duplex: Kappa: both directions together carry this share of the sum of their rates; None when not measured.
         duplex_by_direction: Each direction's rate while the other is busy, as a share of its own.
-        beside: Copies beside kernels.
+        beside: Copies while kernels run.
     """
 
     pinned: Mapping[Direction, LinkFit]
@@ -213,7 +213,7 @@ def _kappa(links: Mapping[Direction, LinkFit], both: Mapping[Direction, float]) 
 
 
 def _beside(records: Sequence[Transfer]) -> tuple[Beside, ...]:
-    """Compare each copy beside a kernel with the copy of that size alone."""
+    """Compare each copy made while a kernel ran with the copy of that size alone."""
     alone = {
         (r.direction, r.size_bytes): median(r.seconds)
         for r in records

@@ -107,7 +107,7 @@ class Lanes:
 
 @dataclass(slots=True)
 class Watch:
-    """Readings of a stretch of time, once it is over."""
+    """Readings of an interval, once it is over."""
 
     start_s: float
     readings: tuple[Reading, ...] = ()
@@ -183,7 +183,7 @@ class Bench:
     def together(self, lanes: Sequence[Lane], window_s: float, settle_s: float | None = None) -> Window:
         """Backlog lanes and return what each did inside the common window, which begins when they have settled.
 
-        The window is stretched where the lanes' iterations are long.
+        The window is longer where the lanes' iterations are long.
         """
         slowest = max((self.typical_s.get(lane.work, 0.0) for lane in lanes), default=0.0)
         needed = 1.3 * slowest * len(lanes) * (self.settings.least_iterations + 1)
@@ -192,7 +192,7 @@ class Bench:
         return _window(self.device.backlog(lanes, settle + length), settle)
 
     def alone(self, lane: Lane) -> tuple[float, ...]:
-        """Return the iterations of a lane alone, in the same harness and at the same depth as beside others."""
+        """Return the iterations of a lane alone, in the same harness and at the same depth as with co-runners."""
         seconds = self.together([lane], self.settings.solo_window_s, self.settings.solo_settle_s).seconds[0]
         if not seconds:
             raise Rejected(Verdict("iterations", f"{lane.work.name} alone has none inside its window"))

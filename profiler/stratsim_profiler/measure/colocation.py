@@ -68,7 +68,7 @@ def _stream(bench: Bench, lane: Lane, window: Window, index: int, before: Times,
 
 
 def _check(bench: Bench, lanes: Sequence[Lane], window: Window) -> None:
-    """Object to streams that did not run beside each other all the time.
+    """Refuse streams that were not co-located all the time.
 
     Empty kernels load the launcher: that they, and a model that waits for it, pause is what they are there for.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["offsets"]
 
 _AT_ONCE = 1e-6
-"""An offset that is no offset: alone, an inference is started in the same way as beside others."""
+"""An offset that is no offset: alone, an inference is started in the same way as with co-runners."""
 
 _SOLO_REPEATS = 5
 _LATEST = 0.9

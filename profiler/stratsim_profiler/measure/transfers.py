@@ -1,4 +1,4 @@
-"""Copies between host and device: alone, several at once, in both directions, beside a kernel that reads memory."""
+"""Copies between host and device: alone, several at once, in both directions, while a kernel reads memory."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _rounds(bench: Bench, lanes: Sequence[Lane], start_s: float) -> Iterator[tup
 
 
 def _backlogged(bench: Bench, cell: str, case: Copies, size: int) -> Iterator[Record]:
-    """Keep copies going beside copies of the other direction, of other devices, or a stressor."""
+    """Keep copies going while others go in the other direction or on other devices, or while a stressor runs."""
     own = Copy(case.direction, size, case.pinned)
     others = _others(case, size)
     lanes = bench.lanes.take([own, *others])

@@ -111,7 +111,7 @@ def kernel_waits(summary: Summary, sharing: Sharing) -> Figure | None:
     for number, (name, points) in enumerate(sorted(company.items())):
         x, y = np.array(sorted(points)).T
         for axes, values in ((slowdown, y), (added, (y - 1) * x)):
-            axes.plot(x, values, MARKERS[number], color=COLOURS[number], fillstyle="none", label=f"beside {name}")
+            axes.plot(x, values, MARKERS[number], color=COLOURS[number], fillstyle="none", label=f"with {name}")
     for axes, text in ((slowdown, "slowdown"), (added, "time added per kernel, us")):
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -172,7 +172,7 @@ def _size(value: float, _position: int) -> str:
 
 
 def contention_matrix(summary: Summary) -> Figure | None:
-    """Draw the measured slowdown of each load beside each other one; None without cells of two streams."""
+    """Draw the measured slowdown of each load by each other one; None without cells of two streams."""
     fitted = {load for cell in summary.measured.training for load in cell.loads}
     # Batch sizes that only judge the fit have one or two cells each: rows and columns of nothing.
     pairs = [cell for cell in summary.measured.cells if len(cell.loads) == 2 and set(cell.loads) <= fitted]
@@ -209,7 +209,7 @@ def _label_matrix(axes: Axes, table: np.ndarray, loads: Sequence[Load], scale: N
     names = [str(load) for load in loads]
     axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("beside")
+    axes.set_xlabel("co-located with")
     axes.set_ylabel("slowdown of")
     axes.grid(visible=False)
     if len(loads) > 20:

@@ -100,8 +100,8 @@ def _note(text: str) -> str:
 
 def _stressor_note() -> str:
     return _note(
-        "A load beside a stressor that keeps one resource busy to the given level. Sensitivity: slowdown of the load. "
-        "Pressure: share of its speed that the stressor loses."
+        "A load co-located with a stressor that keeps one resource busy to the given level. "
+        "Sensitivity: slowdown of the load. Pressure: share of its speed that the stressor loses."
     )
 
 
@@ -113,8 +113,8 @@ def _transfers(summary: Summary) -> Iterator[str]:
 
 def _contention(summary: Summary) -> Iterator[str]:
     figure = figures.contention_matrix(summary)
-    note = _note("Mean iteration beside the other, which is kept busy, over mean iteration alone in the same harness.")
-    yield from _section("Slowdown in pairs", note, _image(figure, "Slowdown of each load beside each other"))
+    note = _note("Mean iteration with the other, which is kept busy, over mean iteration alone in the same harness.")
+    yield from _section("Slowdown in pairs", note, _image(figure, "Slowdown of each load by each other"))
     if summary.sharing is not None:
         note = _note(
             "Beside the same company, slowdowns differ by how many kernels a load has; waits per kernel hardly."

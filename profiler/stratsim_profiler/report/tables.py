@@ -102,7 +102,7 @@ def _test_row(name: str, test: MeanTest) -> tuple[str, ...]:
 
 
 def stressor_rows(summary: Summary) -> Rows:
-    """Return each load beside each stressor."""
+    """Return each load with each stressor."""
     rows: Rows = [("load", "stressor", "level", "sensitivity", "pressure")]
     rows += [
         (str(r.load), r.kind, f"{r.level:g}", f"{r.sensitivity:.2f}", percent(r.pressure)) for r in summary.responses

@@ -1,1 +1,5 @@
-"""Devices that serve batches: what stands behind `stratsim.model.server.Server`."""
+"""Devices that serve batches by the wall clock: `cpu.CpuServer` and `cuda.CudaServer`.
+
+Each is a `stratsim.model.server.Server`; stratsim finds them by entry point (`stratsim.servers`). Importing one needs
+torch, this package alone does not.
+"""

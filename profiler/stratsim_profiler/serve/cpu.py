@@ -127,7 +127,7 @@ class CpuServer:
             raise ServerError(f"the workers of the CPU server take no batch: {problem}") from problem
 
     def poll(self) -> Sequence[Seen]:
-        """Return what the workers have told since the last call, in the order in which it happened."""
+        """Return the stages that the workers have reported since the last call, in the order in which they happened."""
         for process in self._workers:
             while process.pipe.poll():
                 self._kept += self._heard(process)

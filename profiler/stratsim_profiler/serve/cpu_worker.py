@@ -82,7 +82,7 @@ def work(pipe: Connection, tasks: socket.socket, job: Job) -> None:
             slot.serve(pipe, batch, (slot.names[model], size), *sizes)
     except OSError:  # nobody is there to listen
         return
-    except Exception as problem:  # noqa: BLE001 (told to the parent, who raises it)
+    except Exception as problem:  # noqa: BLE001 (sent to the parent, which raises it)
         with suppress(OSError):
             pipe.send_bytes(FAILED + f"{doing}: {type(problem).__name__}: {problem}".encode())
 

@@ -40,7 +40,7 @@ class _Anchor(NamedTuple):
         event: The event.
         before_s: The host's clock before it was recorded.
         after_s: The host's clock when it was seen.
-        host_s: When it was, as is believed: between the two.
+        host_s: Its estimated time: between the two.
         gpu_s: When it was by the GPU's clock, since the first anchor.
     """
 

@@ -29,15 +29,14 @@ def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, 
     These are its `truth.host` and `truth.noise_cv`.
 
     Or, with --latencies, how long executions take where they are served: each model and batch size of which at least
-    20 batches executed with no other beside them.
+    20 batches executed alone.
 
     The live run in DIR is then spent: a profile refuses to be judged by the run that it was calibrated with.
     """
     from stratsim.cli.fidelity.output import show_overheads, show_served
     from stratsim.errors import SpecError
-    from stratsim.fidelity.calibration import calibrated
+    from stratsim.fidelity.calibrate import calibrated, measure_drift, with_served
     from stratsim.fidelity.record import read_runs
-    from stratsim.fidelity.served import measure_drift, with_served
     from stratsim.model.codec import load_profile
     from stratsim.model.write import check_out, write_profile
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratsim.cli.text import heading, number, table
-from stratsim.fidelity.judge import JUDGED_STAGES
+from stratsim.fidelity.levels.judge import JUDGED_STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stratsim.fidelity.served import Drift, Served
+    from stratsim.fidelity.calibrate.latency import Drift, Served
 
 __all__ = ["show_overheads", "show_report", "show_served"]
 

@@ -36,7 +36,7 @@ def report(directory: Path, profile: str | None, figures: Path | None, as_json: 
     """
     from stratsim.cli.fidelity.output import show_report
     from stratsim.fidelity import assess, profile_of, read_calibration, read_cells, replay_cells
-    from stratsim.fidelity.drawing import draw
+    from stratsim.fidelity.figures import draw
 
     cells, notes = read_cells(directory)
     replayed = replay_cells(cells, profile or profile_of(directory))

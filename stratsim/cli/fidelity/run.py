@@ -47,15 +47,15 @@ def run(
     """Make the live runs that the grid in FILE asks for, and compare them with the simulator.
 
     Load 1 is measured first, then the latencies as they are served (each model at each batch size, one batch at a time
-    and in random order) and the host's overheads; all runs, live and simulated, believe in the profile that has these.
+    and in random order) and the host's overheads; all runs, live and simulated, use the profile corrected by these.
     Runs that are in DIR are not repeated, so a grid that was interrupted goes on where it was. Exit status 1 if a run
     failed; the others count.
     """
     from stratsim.cli.fidelity.output import show_report
     from stratsim.fidelity import assess, profile_of, read_calibration, read_cells, replay_cells
-    from stratsim.fidelity.campaign import run_grid
-    from stratsim.fidelity.drawing import draw
     from stratsim.fidelity.executor import LiveExecutor
+    from stratsim.fidelity.figures import draw
+    from stratsim.fidelity.grid import run_grid
     from stratsim.fidelity.plan import describe_plan
     from stratsim.fidelity.spec import load_grid
     from stratsim.model.write import write_text

@@ -1,22 +1,18 @@
 """`stratsim predictor`: one module per command."""
 
-import click
-
 from stratsim.cli.lazy import LazyGroup
 
 __all__ = ["predictor"]
 
+predictor = LazyGroup(
+    "predictor",
+    package=__name__,
+    help="""List the predictors and show what they estimate.
 
-@click.group(
-    cls=LazyGroup,
-    package="stratsim.cli.predictor",
+A predictor is a policy's belief about the hardware: how co-located batches slow each other, or when copies end.
+""",
     commands={
         "list": "List the predictors.",
-        "show": "Show what a predictor believes, its parameters and its source.",
+        "show": "Show what a predictor estimates, its parameters and its source.",
     },
 )
-def predictor() -> None:
-    """List the predictors and show what they believe.
-
-    A predictor is what a policy believes of the hardware: how co-located batches slow each other, or when copies end.
-    """

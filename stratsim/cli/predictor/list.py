@@ -31,4 +31,4 @@ def _table(registry: Registry[Any]) -> None:
     for name in registry.registered():
         about = registry.describe(name)
         rows.append([name, about.summary, about.source])
-    table(("name", "what it believes", "source"), rows, left=3, width=LINE)
+    table(("name", "what it estimates", "source"), rows, left=3, width=LINE)

@@ -22,7 +22,7 @@ Examples:
 )
 @click.argument("name")
 def show(name: str) -> None:
-    """Show what predictor NAME believes, its parameters with their defaults, and its source.
+    """Show what predictor NAME estimates, its parameters with their defaults, and its source.
 
     NAME is a registered predictor or FILE.py:CLASS.
     """

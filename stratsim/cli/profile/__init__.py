@@ -1,15 +1,13 @@
 """`stratsim profile`: one module per command."""
 
-import click
-
 from stratsim.cli.lazy import LazyGroup
 
 __all__ = ["profile"]
 
-
-@click.group(
-    cls=LazyGroup,
-    package="stratsim.cli.profile",
+profile = LazyGroup(
+    "profile",
+    package=__name__,
+    help="List, show, compare, measure and fit device profiles.",
     commands={
         "list": "List the profiles that come with stratsim.",
         "show": "Show a profile: models, latencies, provenance.",
@@ -25,5 +23,3 @@ __all__ = ["profile"]
     },
     group="stratsim.profile_commands",
 )
-def profile() -> None:
-    """List, show, compare, measure and fit device profiles."""

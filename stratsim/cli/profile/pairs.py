@@ -59,9 +59,9 @@ def pairs(
 ) -> None:
     """Run a simulated co-location campaign and write a profile with its pairs.
 
-    Each model at each batch size runs beside each other one that is kept busy, on the profile's simulated GPU; what
-    comes out, with noise, is what a scheduler could have measured. Both directions and all batch sizes of a held-out
-    pair of models stay together. The pairs are labelled synthetic.
+    Each model at each batch size is co-located with each other one, kept busy, on the profile's simulated GPU; the
+    slowdowns, with noise, are those that a scheduler could have measured. Both directions and all batch sizes of a
+    held-out pair of models stay together. The pairs are labelled synthetic.
     """
     from dataclasses import replace
 

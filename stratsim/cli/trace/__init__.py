@@ -1,15 +1,13 @@
 """`stratsim trace`: one module per command."""
 
-import click
-
 from stratsim.cli.lazy import LazyGroup
 
 __all__ = ["trace"]
 
-
-@click.group(
-    cls=LazyGroup,
-    package="stratsim.cli.trace",
+trace = LazyGroup(
+    "trace",
+    package=__name__,
+    help="Inspect, convert, generate and fetch traces.",
     commands={
         "inspect": "Show what a trace holds: rate, burstiness, models, deadlines.",
         "convert": "Rewrite a trace in stratsim's own format.",
@@ -17,5 +15,3 @@ __all__ = ["trace"]
         "fetch": "Download a public trace and check its sha256.",
     },
 )
-def trace() -> None:
-    """Inspect, convert, generate and fetch traces."""

@@ -23,7 +23,7 @@ class Execution(Protocol[Key_co]):
 
 
 class ExecutionUnit(Protocol[Key]):
-    """The batches that execute on one GPU: a state machine that is told the time.
+    """The batches that execute on one GPU: a state machine that is given the time.
 
     The owner sees to it that `complete` is called at `next_s`.
     """
@@ -90,7 +90,7 @@ class PreemptableUnit(ExecutionUnit[Key], Protocol[Key]):
         ...
 
     def hold(self, now_s: float, key: Key) -> None:
-        """Let an executing batch go on as it is for ever, until `rework`: it slows others, and comes to no end."""
+        """Let an executing batch go on as it is until `rework`: it slows others, and does not end."""
         ...
 
     def rework(self, now_s: float, key: Key, work: Any) -> None:

@@ -26,7 +26,7 @@ _CACHE_LIMIT = 65_536
 
 
 class Phase(NamedTuple, Generic[Load]):
-    """A stretch of a batch's solo execution with one load."""
+    """A part of a batch's solo execution with one load."""
 
     share: float
     """Share of the solo time; the shares of a batch sum to 1."""

@@ -35,7 +35,7 @@ class KernelQueue(FluidModel[KernelLoad]):
     """Kernels of all streams take turns at the block scheduler: the longer a stream's kernels, the larger its share.
 
     Unpartitioned CUDA streams of one process. Each has one kernel at a time in the hardware; it waits for those before
-    it to be placed, then executes partly beside them (`stratsim.solve.kernel_queue`). A batch of short kernels waits
+    it to be placed, then executes partly together (`stratsim.solve.kernel_queue`). A batch of short kernels waits
     as long per kernel as one of long kernels, so it is slowed far more: no symmetric model can say that.
 
     Source: our choice of rule, from what is known of the hardware's queue; its parameters come from the profile.

@@ -42,8 +42,8 @@ class PairModel(FluidModel[Load]):
 
     @abstractmethod
     def _slowdown(self, own: Load, other: Load) -> float:
-        """Return by which factor `own` takes longer beside one `other`; taken as 1 if below."""
+        """Return by which factor `own` takes longer with one co-located `other`; taken as 1 if below."""
 
     @abstractmethod
     def _combine(self, slowdowns: Sequence[tuple[float, int]]) -> float:
-        """Return one slowdown from those beside each kind of co-runner, with their numbers; 1 without any."""
+        """Return one slowdown from those with each kind of co-runner, with their numbers; 1 without any."""

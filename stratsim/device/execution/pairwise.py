@@ -30,7 +30,7 @@ class Cell:
 
 
 class Pairwise(PairModel[Cell]):
-    """The profile's measured pairs: each co-runner slows a batch by the factor that was measured beside it.
+    """The profile's measured pairs: each co-runner slows a batch by the factor that was measured with it.
 
     Where a batch size was not measured, the pair of sizes nearest in the sum of the distances of their logarithms
     counts, the smaller target size if two are equally near, then the smaller other size. Below 1 counts as 1.

@@ -15,6 +15,7 @@ from stratsim.device.execution.roofline import Roofline
 from stratsim.device.execution.simple import Exclusive, ProcessorSharing
 from stratsim.device.execution.streams import Streams
 from stratsim.errors import ProfileError, SpecError, suggest
+from stratsim.model.frozen import by_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,23 +89,33 @@ def find_model(text: str) -> DeviceModel:
     return cast("DeviceModel", _MODELS.load(_MODELS.parse_one(text).name))
 
 
-def execution_model(text: str, hardware: HardwareProfile, slots: int = 1) -> ExecutionModel:
+def execution_model(text: str, hardware: HardwareProfile, slots: int = 1, *, shared: bool = True) -> ExecutionModel:
     """Return the execution model that `text` names, with the parameters of `hardware`.
 
     Args:
         text: NAME, NAME(OPTION=VALUE, ...) or FILE.py:CLASS.
         hardware: The profile, with the models that will run.
         slots: Batches that may execute at once; partitions are equal parts for as many where the profile has none.
+        shared: A model of ours is made once per process for equal arguments. False makes another: for an oracle, as a
+            belief shares no object with the device, not even the truth that it is given.
 
     Raises:
         SpecError: there is no such model, option or value; the message names the nearest.
         ProfileError: the profile lacks what the model needs; the message says what, and which models it supports.
     """
     try:
-        return cast("ExecutionModel", _MODELS.make(_MODELS.parse_one(text), hardware=hardware, slots=slots))
+        return (_made_once if shared and ".py:" not in text else _make)(text, hardware, slots)
     except ProfileError as error:
         names = ", ".join(name for name, lacking in supported(hardware).items() if lacking is None)
         raise ProfileError(f"{error}; it supports {names}") from None
+
+
+def _make(text: str, hardware: HardwareProfile, slots: int) -> ExecutionModel:
+    return cast("ExecutionModel", _MODELS.make(_MODELS.parse_one(text), hardware=hardware, slots=slots))
+
+
+_made_once = by_content(_make)
+"""Ours are pure functions of their parameters and keep nothing but their own answers; a user's may not be."""
 
 
 def supported(hardware: HardwareProfile) -> dict[str, str | None]:

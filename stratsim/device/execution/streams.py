@@ -12,7 +12,12 @@ from stratsim.solve import capped_weighted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stratsim.model.profile import HardwareProfile
+
 __all__ = ["Streams", "StreamsLoad"]
+
+_PROCESSOR_SHARING = {1: Sharing(1.0)}
+"""Of a model without an entry."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +43,16 @@ class Streams(FluidModel[StreamsLoad]):
     name = "streams"
     needs = "truth.sharing (demand 1, weight 1 for models without it)"
 
+    def __init__(self, hardware: HardwareProfile, slots: int = 1) -> None:
+        super().__init__(hardware, slots)
+        sharing = hardware.truth.sharing
+        self._tables = {
+            model: {size: entry.as_phases() for size, entry in (sharing.get(model) or _PROCESSOR_SHARING).items()}
+            for model in hardware.models
+        }
+
     def _phases(self, model: str, batch: int) -> tuple[Phase[StreamsLoad], ...]:
-        table = self._hardware.truth.sharing.get(model) or {1: Sharing(1.0)}
-        found = phases_at({size: entry.as_phases() for size, entry in table.items()}, batch)
+        found = phases_at(self._tables[model], batch)
         return phases((phase.share, StreamsLoad(phase.demand, phase.weight)) for phase in found)
 
     def rates(self, active: Sequence[StreamsLoad]) -> Sequence[float]:

@@ -70,7 +70,7 @@ def test_a_slowdown_is_the_mean_loaded_over_the_mean_of_both_sides(of):
 def test_one_side_of_solo_samples_is_enough_none_is_not(of):
     found = of(colocation(stream("a", (0.02,), (), (0.01,)), stream("b", (0.01,)))).cells
     assert found[0].slowdowns == (2.0, 1.0)
-    with pytest.raises(ProfileError, match="cell 'cell' has no solo samples of 'a' beside it"):
+    with pytest.raises(ProfileError, match="cell 'cell' has no solo samples of 'a' with it"):
         of(colocation(stream("a", (0.02,), (), ()), stream("b", (0.01,))))
     with pytest.raises(ProfileError, match=r"took 0\.0 s loaded"):
         of(colocation(stream("a", (0.0,)), stream("b", (0.01,))))

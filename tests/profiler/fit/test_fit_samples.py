@@ -13,6 +13,7 @@ from stratsim.model.profile import Profile
 from stratsim.model.provenance import origin, uncovered, unused
 from stratsim_profiler.fit import fit_samples
 from stratsim_profiler.fit.cells import Load
+from stratsim_profiler.fit.plain import summary_dict
 from stratsim_profiler.fit.text import lines
 from stratsim_profiler.samples import Done, Transfer
 from stratsim_profiler.store import encode_line
@@ -98,7 +99,7 @@ def test_held_out_pairs_judge_the_fit_where_there_are_enough(make_bench):
 
 
 def test_the_summary_is_plain_data(full_fit):
-    data = json.loads(json.dumps(full_fit.summary.as_dict(), allow_nan=False))
+    data = json.loads(json.dumps(summary_dict(full_fit.summary), allow_nan=False))
     assert data["good"] is True
     assert data["sharing"]["demand"]["m0 x1"] == full_fit.summary.sharing.fit.shares.demand[Load("m0", 1)]
     assert {row["split"] for row in data["sharing"]["errors"]} >= {"in-sample", "random", "leave-one-pair-out"}

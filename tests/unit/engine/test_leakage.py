@@ -2,6 +2,8 @@
 
 import gc
 import types
+from dataclasses import is_dataclass
+from enum import Enum
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from stratsim import simulate
 from stratsim.device import LogNormal
 from stratsim.model.cluster import Cluster
+from stratsim.model.frozen import FrozenDict
 from stratsim.model.parts import Link
 from stratsim.model.profile import HardwareModel, HardwareProfile, Profile, Sharing, Truth
 from stratsim.model.request import Priority
@@ -173,3 +176,21 @@ def test_without_transfers_a_policy_believes_in_free_copies():
         seen.append(policy.seen)
     assert seen[0][0] == pytest.approx(0.01202)
     assert seen[1] == (0.010, 0.010)
+
+
+def changeable(value):
+    """Whether somebody could change the object in place; a frozen dict and a frozen dataclass refuse."""
+    frozen = isinstance(value, FrozenDict) or (
+        is_dataclass(value) and value.__dataclass_params__.frozen and not hasattr(value, "__dict__")
+    )
+    harmless = isinstance(value, int | float | str | bytes | tuple | frozenset | Enum | types.NoneType)
+    return not frozen and not harmless
+
+
+def test_belief_and_truth_share_no_object_that_can_be_changed():
+    """Both are kept between runs: whoever could change a shared object would speak to the other side."""
+    profile = make_profile({"a": {1: 0.010, 4: 0.02}}, sharing={"a": Sharing(0.8, 3.0)}, kernels=10)
+    belief = {id(value) for value in reachable(profile.for_scheduler())}
+    shared = [value for value in reachable(profile.for_hardware()) if id(value) in belief]
+    assert shared  # kernel statistics, for one
+    assert not [value for value in shared if changeable(value)]

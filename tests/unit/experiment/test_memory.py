@@ -37,6 +37,7 @@ def _small_pieces(monkeypatch):
     monkeypatch.setattr(tables, "CHUNK_ROWS", 500)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small_pieces")
 def test_a_replay_takes_what_its_columns_take(trace, tmp_path):
     inputs = prepare(make_spec({"trace": str(trace), "policy": "fifo,edf", "max_batch": 1, "load": 0.7})).lean()

@@ -61,9 +61,9 @@ def test_a_later_dispatch_made_it_late(tmp_path):
     assert found.parts["execution"] == pytest.approx(0.010)
     assert found.parts["interference"] == pytest.approx(0.004)
     assert found.verdict == (
-        "Dispatched as it arrived, when it was believed to be back 2 ms before its deadline; it was 2 ms late. "
+        "Dispatched as it arrived, when its estimated finish was 2 ms before its deadline; it was 2 ms late. "
         "b x1 (low), started 2 ms later, slowed it by 4 ms. "
-        "Without what was dispatched after it (b x1 (low)) it would have been in time."
+        "Without the batches dispatched after it (b x1 (low)) it would have been in time."
     )
 
 
@@ -74,14 +74,14 @@ def test_its_own_dispatch_by_a_wrong_belief(tmp_path):
     assert found.cause.kind == "belief"
     assert [(other.name, other.later) for other in found.slowed_by] == [("b x1 (low)", False)]
     assert " b x1 (low), already executing, slowed it by 3 ms." in found.verdict
-    assert "it took 3 ms longer than believed" in found.verdict
+    assert "it took 3 ms longer than estimated" in found.verdict
 
 
 def test_a_dispatch_believed_to_be_late(tmp_path):
     rows = [(0.0, "b"), (0.001, "a", "high", 0.012)]
     found = explain(run(tmp_path, rows, Script(r0=(0, nan), r1=(0, 0.014))), 1)
     assert found.cause.kind == "known"
-    assert "believed to be back 2 ms after its deadline" in found.verdict
+    assert "estimated finish was 2 ms after its deadline" in found.verdict
 
 
 def test_a_policy_that_does_not_say(tmp_path):
@@ -128,14 +128,14 @@ def test_a_deadline_that_nobody_could_meet(tmp_path):
 def test_left_waiting(tmp_path):
     found = explain(run(tmp_path, [(0.0, "b"), (0.0, "a", "high", 0.1)], Script(r0=(0, nan))), 1)
     assert (found.status, found.cause.kind) == ("unfinished", "waited")
-    assert found.verdict.startswith("Left waiting for ever.")
+    assert found.verdict.startswith("Never dispatched: the policy left it waiting.")
 
 
 def test_in_time_has_no_cause(tmp_path):
     found = explain(run(tmp_path, [(0.0, "a", "high", 0.020)], Script(r0=(0, 0.010))), 0)
     assert found.cause is None
     assert found.verdict == (
-        "Dispatched as it arrived, when it was believed to be back 10 ms before its deadline; "
+        "Dispatched as it arrived, when its estimated finish was 10 ms before its deadline; "
         "it was back 10 ms before it."
     )
 

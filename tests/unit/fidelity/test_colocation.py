@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stratsim.engine import BatchTable, RequestTable, Result
-from stratsim.fidelity.colocation import ALONE, company, slowdowns, solo_times
-from stratsim.fidelity.stages import compare_stages, errors
+from stratsim.fidelity.levels.colocation import ALONE, company, slowdowns, solo_times
+from stratsim.fidelity.levels.stages import compare_stages, errors
 from stratsim.testing import make_profile
 
 PROFILE = make_profile({"a": {1: 1.0, 2: 1.5}, "b": 2.0}).for_scheduler()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stratsim.fidelity.judge import (
+from stratsim.fidelity.levels.judge import (
     FAILS,
     NOT_JUDGED,
     NOT_MEASURABLE,

@@ -7,8 +7,8 @@ import pytest
 
 from stratsim.errors import SpecError
 from stratsim.fidelity import assess, read_cells
+from stratsim.fidelity.levels.service import elasticity
 from stratsim.fidelity.report import replay_cells
-from stratsim.fidelity.service import elasticity
 from stratsim.model.request import Status
 from stratsim.model.truth import Host
 from stratsim.model.write import write_profile

@@ -5,8 +5,8 @@ import pytest
 
 from stratsim.engine import BatchTable, RequestTable, Result
 from stratsim.errors import SpecError
-from stratsim.fidelity.calibration import calibrated, calibrated_by
-from stratsim.fidelity.overheads import measure_overheads
+from stratsim.fidelity.calibrate.correct import calibrated, calibrated_by
+from stratsim.fidelity.calibrate.overheads import measure_overheads
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import read_cells, replay_cells
 from stratsim.model.codec import load_profile

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stratsim.engine import BatchTable, RequestTable, Result
-from stratsim.fidelity.ranking import Compared, compare_policies, paired_difference
+from stratsim.fidelity.levels.ranking import Compared, compare_policies, paired_difference
 from stratsim.model.request import Status
 
 

@@ -187,7 +187,7 @@ BROKEN = {
     FirstIsFast: "NotFittedError is expected",
     NeverForgets: "`fit` must forget everything",
     Unpicklable: "Unpicklable cannot be pickled",
-    PicksWrong: "a pickled copy believes something else",
+    PicksWrong: "a pickled copy predicts something else",
     TakesAnyOrder: "NotFittedError is expected|went back in time",
     LearnsFromAlone: "a batch that overlapped nobody changed the belief",
     KnowsEverybody: "KnowsEverybody answers before `fit`",

@@ -43,7 +43,7 @@ def test_the_run_is_as_worked_out(result):
     [
         ("suspend_s", 1, 0.010, "I10: freed_s before suspend_s"),
         ("stopped_s", 1, 0.0095, "I10: restart_s before stopped_s"),
-        ("restart_s", 0, np.nan, "I10: stopped for ever"),
+        ("restart_s", 0, np.nan, "I10: never resumed"),
         ("restart_s", 0, 0.008, "I10: begins before the batch's pause before it has ended"),
         ("restart_s", 1, 1.0, "I10: after the batch ended"),
         ("lost_s", 0, -0.1, "I10: lost_s below 0"),

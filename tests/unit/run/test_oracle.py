@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from stratsim import simulate
+from stratsim.device import execution_model
 from stratsim.errors import SpecError
 from stratsim.model.cluster import Cluster
 from stratsim.model.contention import Blocks, KernelBlocks, SharingPhase
@@ -61,3 +62,9 @@ def test_a_policy_with_an_oracle_runs_once_it_has_been_told(text):
 def test_others_are_left_alone():
     assert not reveal(make_policy(parse_policies("fifo")[0]), PROFILE)
     assert not reveal(make_predictor("rls"), PROFILE)
+
+
+def test_an_oracle_shares_no_object_with_the_device():
+    hardware = PROFILE.for_hardware()
+    assert TrueRates(PROFILE)._model is not execution_model(PROFILE.default_device_model, hardware, 2)
+    assert execution_model("streams", hardware, 2) is execution_model("streams", hardware, 2)

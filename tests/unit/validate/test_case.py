@@ -52,8 +52,8 @@ def test_what_is_no_number_fails_and_is_no_json_number(got):
         (9.8, 10.2, Status.PASSED, "99% interval of 8 replications"),
         (10.0, 10.4, Status.PASSED, "99% interval of 8 replications"),
         (10.01, 10.4, Status.FAILED, "outside the 99% interval of 8 replications"),
-        (9.0, 11.0, Status.FAILED, "the 99% interval of 8 replications is too wide to tell: more than 0.5"),
-        (14.0, 19.0, Status.FAILED, "the 99% interval of 8 replications is too wide to tell: more than 0.5"),
+        (9.0, 11.0, Status.FAILED, "the 99% interval of 8 replications is too wide to decide: more than 0.5"),
+        (14.0, 19.0, Status.FAILED, "the 99% interval of 8 replications is too wide to decide: more than 0.5"),
     ],
 )
 def test_an_interval_must_contain_what_is_expected_and_be_narrow(low, high, status, reason):

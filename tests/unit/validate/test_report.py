@@ -19,8 +19,8 @@ def drawing(monkeypatch, draw):
     class Point:
         load = staticmethod(lambda: draw)
 
-    found = [] if draw is None else [Point]
-    monkeypatch.setattr(report, "entry_points", lambda group, name: found)
+    found = {} if draw is None else {"validation": Point}
+    monkeypatch.setattr(report, "points", lambda group: found)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_without_matplotlib_the_report_says_what_to_install(found, tmp_path, mon
 def test_the_entry_point_is_ours():
     point = EntryPoint("validation", "stratsim_plots.validation:draw", "stratsim.figures")
     assert point.load() is sys.modules["stratsim_plots.validation"].draw
-    assert [found.value for found in report.entry_points(group="stratsim.figures", name="validation")] == [point.value]
+    assert report.points("stratsim.figures")["validation"].value == point.value
 
 
 def test_an_earlier_report_is_replaced_and_other_files_stay(written, found):
@@ -137,6 +137,6 @@ def test_a_folder_that_cannot_be_written_to_is_named(found, tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(report, "_write_csv", fails)
-    with pytest.raises(OutputError, match="report: cannot be written: No space left on device"):
+    with pytest.raises(OutputError, match=r"cells\.csv: cannot be written: No space left on device"):
         write_report(tmp_path / "report", found, Setting())
     assert list((tmp_path / "report").iterdir()) == []

@@ -63,7 +63,7 @@ def errors(live: Floats, simulated: Floats) -> dict[str, Any]:
     Returns:
         `n`; `live_s` and `simulated_s`, medians; `error`, the median of |simulated / live - 1|, and `error_p90`;
         `median`, the median of simulated / live - 1; `bias`, the sum of the simulated over that of the live less 1.
-        None where there is nothing to tell.
+        None without any batch.
     """
     if not len(live):
         names = ("live_s", "simulated_s", "error", "error_p90", "median", "bias")

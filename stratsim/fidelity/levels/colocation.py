@@ -1,4 +1,4 @@
-"""Who executed beside whom, and how much slower that made them."""
+"""Which batches were co-located, and how much slower that made them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stratsim.fidelity.stages import durations, errors
+from stratsim.fidelity.levels.stages import durations, errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ _LEAST_ALONE = 5
 
 
 class Slowdown(NamedTuple):
-    """One co-location: a model at a batch size beside a set of models."""
+    """One co-location: a model at a batch size with a set of models."""
 
     model: str
     size: int
@@ -43,7 +43,7 @@ class Slowdown(NamedTuple):
 
 
 def company(result: Result) -> list[str]:
-    """Return whom each batch executed beside: the names of the models, in order, joined by `+`; `alone` for nobody.
+    """Return the models that each batch was co-located with: names in order, joined by `+`; `alone` for none.
 
     Only what overlaps at least 5 % of the execution counts.
     """
@@ -66,7 +66,7 @@ def company(result: Result) -> list[str]:
 
 
 def by_company(pairs: Sequence[tuple[Result, Result]]) -> list[dict[str, Any]]:
-    """Return how far execution times are off, by the models that executed beside: `errors`, the most frequent first.
+    """Return how far execution times are off, by the co-located models: `errors`, the most frequent first.
 
     Args:
         pairs: Live run and forced replay, one pair per repeat.
@@ -125,8 +125,8 @@ def slowdowns(live: Result, simulated: Result, profile: SchedulerProfile) -> lis
     for (model, size, names), members in rows.items():
         alone_s, source = solo[model, size]
         measured, predicted = (_mean(times, members) for times in times_s)
-        believed_s = profile.latency_s(model, size)
-        found.append(Slowdown(model, size, names, len(members), measured / alone_s, predicted / believed_s, source))
+        profile_s = profile.latency_s(model, size)
+        found.append(Slowdown(model, size, names, len(members), measured / alone_s, predicted / profile_s, source))
     return sorted(found, key=lambda each: (-each.n, each.model, each.size, each.company))
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
-from stratsim.fidelity.overheads import Overhead, measure_overheads
-from stratsim.fidelity.scatter import Scatter, measure_scatter
+from stratsim.fidelity.calibrate.overheads import Overhead, measure_overheads
+from stratsim.fidelity.calibrate.scatter import Scatter, measure_scatter
 from stratsim.model.parts import Provenance
 from stratsim.model.truth import Host
 

@@ -1,7 +1,7 @@
 """How long executions take where they are served, measured from a live run and written into a copy of the profile.
 
-A profiler runs a model again and again, in a loop of its own. A server comes to it after another one, whose data are in
-the caches, and beside whatever else the host does. The difference is the device's as it is used, and measured as such.
+A profiler runs a model again and again, in a loop of its own. A server runs it after another one, whose data are in
+the caches, and while the host does other work. The difference belongs to the device in service, and is measured there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LEAST = 20
 
 
 class Served(NamedTuple):
-    """Executions of a model at one batch size, those that nobody was beside.
+    """Executions alone of a model at one batch size.
 
     The mean with Student's 95 % interval, as the simulator's noise has mean 1; and the median with one by order
     statistics, which few long executions do not move: where the two differ, the device has a tail. None: too few

@@ -7,10 +7,10 @@ import pytest
 
 from stratsim.engine import BatchTable, RequestTable, Result
 from stratsim.errors import SpecError
-from stratsim.fidelity.calibration import calibrated_by
+from stratsim.fidelity.calibrate.correct import calibrated_by
+from stratsim.fidelity.calibrate.latency import measure_drift, measure_served, served_alone, with_served
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import read_cells, replay_cells
-from stratsim.fidelity.served import measure_drift, measure_served, served_alone, with_served
 from stratsim.model.provenance import unused
 from stratsim.model.write import write_profile
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.fidelity.end_to_end import CLASSES, LATENCIES
+from stratsim.fidelity.levels.end_to_end import CLASSES, LATENCIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

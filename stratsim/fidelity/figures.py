@@ -70,7 +70,7 @@ def tables(replayed: Sequence[Replayed], report: Mapping[str, Any]) -> dict[str,
 
 
 def draw(folder: Path, replayed: Sequence[Replayed], report: Mapping[str, Any]) -> list[str]:
-    """Write the tables as CSV, and the figures beside them if they can be drawn.
+    """Write the tables as CSV, and the figures next to them if they can be drawn.
 
     Returns:
         Notes on what was left out.

@@ -1,4 +1,4 @@
-"""Service bias: whether the device works slower than the simulator believes, and what queueing makes of it."""
+"""Service bias: whether the device works slower than the simulator, and what queueing makes of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.fidelity.stages import durations
+from stratsim.fidelity.levels.stages import durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""By how much executions vary about what the device model says, beside others and alone: what it leaves unexplained."""
+"""By how much executions vary about what the device model says, co-located and alone: what it leaves unexplained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stratsim.fidelity.forced import forced_replay
-from stratsim.fidelity.stages import durations
+from stratsim.fidelity.levels.stages import durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +45,9 @@ class Scatter(NamedTuple):
 def measure_scatter(runs: Sequence[Recorded], profile: Profile) -> Scatter | None:
     """Return how live executions scatter about those of a forced replay; None: there are too few.
 
-    A policy that keeps a margin for what it cannot foresee goes by this scatter. Executions alone show only the part of
-    it that has nothing to do with others. Noise scatters executions by more than itself, as who is beside whom changes
-    with it, so the noise is looked for that makes the simulator scatter as the device does (the method is our choice).
+    A policy that keeps a margin for errors of its estimates goes by this scatter. Executions alone show only the part
+    of it that co-location does not cause. Noise scatters executions by more than itself, as it changes which batches
+    are co-located, so we search for the noise with which the simulator scatters as the device does (our choice).
 
     Args:
         runs: Live runs.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stratsim.fidelity.served import measure_drift, measure_served
+from stratsim.fidelity.calibrate.latency import measure_drift, measure_served
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stratsim.engine import Result
+    from stratsim.fidelity.calibrate.latency import Served
     from stratsim.fidelity.record import Recorded
-    from stratsim.fidelity.served import Served
     from stratsim.model.profile import Profile
 
 __all__ = ["Calibration", "compare_latencies", "drift_notes"]

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from stratsim.fidelity import assess, read_cells, replay_cells
-from stratsim.fidelity.drawing import draw
-from stratsim.fidelity.latencies import Calibration, compare_latencies, drift_notes
+from stratsim.fidelity.calibrate.compare import Calibration, compare_latencies, drift_notes
+from stratsim.fidelity.calibrate.latency import with_served
+from stratsim.fidelity.figures import draw
 from stratsim.fidelity.record import read_runs
-from stratsim.fidelity.served import with_served
 
 
 @pytest.fixture

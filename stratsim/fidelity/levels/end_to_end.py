@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.engine import simulate
+from stratsim.fidelity.levels.stages import relative_errors
 from stratsim.fidelity.record import workload_of
-from stratsim.fidelity.stages import relative_errors
 from stratsim.model.request import Priority, Status
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy, parse_policies

@@ -9,9 +9,9 @@ import pytest
 
 from stratsim.errors import OutputError, ServerError, SpecError
 from stratsim.fidelity import assess, profile_of, read_cells, replay_cells
-from stratsim.fidelity.alone import kinds_of, one_by_one, span_s
-from stratsim.fidelity.campaign import run_grid, steady_rate
-from stratsim.fidelity.drawing import draw
+from stratsim.fidelity.calibrate.arrivals import kinds_of, one_by_one, span_s
+from stratsim.fidelity.figures import draw
+from stratsim.fidelity.grid import run_grid, steady_rate
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.spec import make_grid
 from stratsim.model.codec import load_profile

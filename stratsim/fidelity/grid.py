@@ -4,7 +4,7 @@
     OUT/saturation/           the burst that measures load 1
     OUT/alone/                the run that measures how long executions take where they are served
     OUT/calibration/          one run per load, that measure the overheads and the scatter; with all in it:
-    OUT/calibrated.json       the profile that policies, live and simulated, believe in, and the simulator takes
+    OUT/calibrated.json       the profile of the policies, live and simulated, and of the simulator
     OUT/traces/               arrivals, one file per load
     OUT/runs/load-0.7/r1/     all policies, one after the other
     OUT/fidelity.json         which runs belong to which cell
@@ -22,12 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import OutputError, SpecError, StratsimError
-from stratsim.fidelity.alone import check_budget, one_by_one
-from stratsim.fidelity.calibration import calibrated
+from stratsim.fidelity.calibrate import calibrated, check_budget, measure_drift, one_by_one, with_served
 from stratsim.fidelity.executor import Order
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import ALONE, CALIBRATED, GRID, UNCALIBRATED
-from stratsim.fidelity.served import measure_drift, with_served
 from stratsim.fidelity.spec import Grid, make_grid
 from stratsim.model.codec import load_profile
 from stratsim.model.request import Priority

@@ -1,0 +1,37 @@
+"""Calibration: a device is measured while it serves, and a copy of its profile is corrected by what was measured.
+
+    from stratsim.fidelity.calibrate import calibrated, with_served
+
+`arrivals` makes requests whose batches execute alone; `latency` measures how long executions take alone as they are
+served, `overheads` what the host adds, `scatter` how far executions vary beyond what the device model explains.
+`correct` writes overheads and scatter into a copy of the profile, `latency` its latencies. `compare` shows latencies
+of the profile, of the calibration and of the runs that are judged. No run is judged by what was measured in it.
+"""
+
+from stratsim.fidelity.calibrate.arrivals import check_budget, kinds_of, one_by_one, span_s
+from stratsim.fidelity.calibrate.compare import Calibration, compare_latencies, drift_notes
+from stratsim.fidelity.calibrate.correct import calibrated, calibrated_by
+from stratsim.fidelity.calibrate.latency import Drift, Served, measure_drift, measure_served, with_served
+from stratsim.fidelity.calibrate.overheads import Overhead, measure_overheads
+from stratsim.fidelity.calibrate.scatter import Scatter, measure_scatter
+
+__all__ = [
+    "Calibration",
+    "Drift",
+    "Overhead",
+    "Scatter",
+    "Served",
+    "calibrated",
+    "calibrated_by",
+    "check_budget",
+    "compare_latencies",
+    "drift_notes",
+    "kinds_of",
+    "measure_drift",
+    "measure_overheads",
+    "measure_scatter",
+    "measure_served",
+    "one_by_one",
+    "span_s",
+    "with_served",
+]
