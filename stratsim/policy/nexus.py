@@ -116,7 +116,7 @@ class Nexus(Policy):
             size = min(size, len(batch) + queues.waiting(model))
 
     def _by_head(self, model: str, now_s: float, batch: list[Request]) -> Iterator[Drop]:
-        """Fill `batch` as far as the deadline of the first one allows, up to the planned size; drop what is too late."""
+        """Fill `batch` up to the planned size, as the deadline of the first one allows; drop heads that are late."""
         span_s, queues = self._span_s[model], self._queues
         while queues.waiting(model):
             head = queues.head(model)
