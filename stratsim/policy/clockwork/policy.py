@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
+from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.arguments import batch_limits, number, whole
 from stratsim.policy.base import Decision, Drop, Policy, SetTimer, Setting, Start, Wake
 from stratsim.policy.clockwork.state import Durations, Executor, ModelQueues
@@ -179,6 +180,7 @@ class Clockwork(Policy):
         for gpu, executor in zip(view.gpus, self._executors, strict=True):
             if gpu.free_places and executor.strategies:
                 next_s = min(next_s, self._free_s(executor, now_s) - self._ahead_s + POLL_S)
+        next_s = latest_finish_s(next_s)  # within rounding not before what else happens at that instant
         if now_s < next_s < inf and not now_s < self._timer_s <= next_s:
             self._timer_s = next_s
             yield SetTimer(next_s)
@@ -192,7 +194,7 @@ class Clockwork(Policy):
                 self._bid(executor, model, inf)
         executor.activated.clear()
         free_s = self._free_s(executor, now_s)
-        if free_s >= now_s + self._ahead_s:
+        if latest_finish_s(free_s) >= now_s + self._ahead_s:
             return None
         strategies = executor.strategies
         while strategies:

@@ -120,7 +120,8 @@ class Executor:
     """What is known of one GPU: strategies for it, and when its outstanding work should end."""
 
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self._freed_s = [-inf] * slots
+        """When the slots were last known to be free: a heap."""
         self._outstanding: list[tuple[InFlight, float]] = []
         self.strategies: dict[str, list[tuple[float, int]]] = {}
         self.activated: dict[str, None] = {}
@@ -137,14 +138,20 @@ class Executor:
         done = [batch for batch, _ in self._outstanding if not isnan(batch.execution_end_s)]
         if done:
             self._outstanding = [each for each in self._outstanding if isnan(each[0].execution_end_s)]
+            for batch in done:
+                heapreplace(self._freed_s, batch.execution_end_s)
         return done
 
     def available_s(self, now_s: float, lag_s: float, future_s: float = 0.0) -> float:
-        """Return when a slot should be free, `future_s` from now at the earliest."""
-        free_s = [-inf] * self._slots
-        for batch, duration_s in self._outstanding:
+        """Return when a slot should be free, `future_s` from now at the earliest.
+
+        What waits behind others is expected to take its time after theirs, even where it was sent when they were
+        overdue, as in the source.
+        """
+        free_s = self._freed_s.copy()
+        for ahead, (batch, duration_s) in enumerate(self._outstanding):
             start_s = batch.execution_start_s
             if isnan(start_s):
-                start_s = max(free_s[0], batch.dispatch_s)
+                start_s = free_s[0] if ahead >= len(free_s) else max(free_s[0], batch.dispatch_s)
             heapreplace(free_s, max(start_s + duration_s, now_s - lag_s))
         return max(free_s[0], now_s + future_s)
