@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView, InFlight, View
 
-__all__ = ["PreemptiveEdf", "due_s", "executing_soon"]
+__all__ = ["PreemptiveEdf", "due_s", "executing_soon", "low_in_flight"]
 
 
 class PreemptiveEdf(PriorityEdf):
@@ -118,7 +118,7 @@ class PreemptiveEdf(PriorityEdf):
         if self._urgent and self._whole_request:
             yield from self._suspend(gpu)  # before it could start in a slot that happens to be free
         if not gpu.free_places:
-            yield Suspend(_rest(gpu)[-1])
+            yield Suspend(low_in_flight(gpu)[-1])
         yield Start(tuple(batch), gpu.id, self._expected_s)
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
@@ -147,7 +147,7 @@ class PreemptiveEdf(PriorityEdf):
     def _has_room(self, gpu: GpuView) -> bool:
         """Whether one more low-priority batch may be in flight, if there is a place."""
         holding = self._holding(gpu)
-        return not holding or len(_rest(gpu)) < self._room(holding)
+        return not holding or len(low_in_flight(gpu)) < self._room(holding)
 
     def _joins(self, model: str, size: int, gpu: GpuView) -> bool:  # noqa: ARG002 (for those who choose)
         """Whether a low-priority batch may run beside those that hold a GPU, if there is room."""
@@ -157,7 +157,7 @@ class PreemptiveEdf(PriorityEdf):
         holding = self._holding(gpu)
         if not holding:
             return
-        rest = _rest(gpu)
+        rest = low_in_flight(gpu)
         stay = [batch for batch in rest if self._joins(batch.model, batch.size, gpu)][: self._room(holding)]
         # From the end: what has not started must not get a slot that others leave.
         for batch in reversed(rest):
@@ -185,7 +185,7 @@ def _urgent(gpu: GpuView) -> list[InFlight]:
     return [batch for batch in (*gpu.executing, *gpu.staged) if batch.priority is Priority.HIGH]
 
 
-def _rest(gpu: GpuView) -> list[InFlight]:
+def low_in_flight(gpu: GpuView) -> list[InFlight]:
     """Return the low-priority batches in flight: those that execute, then those that are staged, each by deadline."""
     batches = [sorted(stage, key=due_s) for stage in (gpu.executing, gpu.staged)]
     return [batch for stage in batches for batch in stage if batch.priority is not Priority.HIGH]
