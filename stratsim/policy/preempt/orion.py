@@ -94,10 +94,12 @@ class Orion(PreemptiveEdf):
 
     def _start_rest(self, view: View) -> Iterator[Decision]:
         """Start low-priority batches in order; one that may not run beside high priority holds nobody up."""
-        for _, _, request in sorted(queue[0] for queue in self._queues.values() if queue):
-            queue, started = self._queues[request.model], True
-            while started and queue and queue[0][2].priority is not Priority.HIGH:
-                started = yield from self._start_first(queue, view)
+        refused: set[str] = set()
+        while heads := [queue[0] for model, queue in self._queues.items() if queue and model not in refused]:
+            request = min(heads)[2]
+            queue = self._queues[request.model]
+            if request.priority is Priority.HIGH or not (yield from self._start_first(queue, view)):
+                refused.add(request.model)
             if queue:
                 heappush(self._heads, queue[0])
 
