@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.model.request import Priority
-from stratsim.policy.arguments import one_of
+from stratsim.policy.arguments import one_of, whole
 from stratsim.policy.base import Decision, Resume, Start, Suspend, Wake
 from stratsim.policy.queueing import PriorityEdf
 
@@ -42,18 +42,23 @@ class PreemptiveEdf(PriorityEdf):
         stop: str,
         max_batch: int | None,
         drop: str | None,
+        high_at_once: int | None = None,
     ) -> None:
         super().__init__(max_batch=max_batch, drop=drop)
         one_of("stop", stop, ("all", "needed"))
+        if high_at_once is not None:
+            whole("high_at_once", high_at_once, 1)
         self.preemption = mechanism
         self._whole_request = whole_request
         self._stops_all = stop == "all"
+        self._high_at_once = high_at_once
 
     def prepare(self, setting: Setting) -> None:
         """Forget everything and take over the run's setting."""
         super().prepare(setting)
         self._unanswered: dict[int, int] = dict.fromkeys(range(setting.gpus), 0)
         """Number of high-priority batches whose outputs are not on the host yet, by GPU."""
+        self._places = setting.max_concurrency + setting.prefetch
         self._urgent = False
         """Whether the batch that is being formed is of high priority."""
 
@@ -86,8 +91,8 @@ class PreemptiveEdf(PriorityEdf):
             yield from self._start(gpu, view)
 
     def _pick_urgent(self, view: View) -> GpuView | None:
-        """Return the GPU for a high-priority batch, which needs no free place; None if high priority has all places."""
-        places = self.setting.max_concurrency + self.setting.prefetch
+        """Return the GPU for a high-priority batch, which needs no free place; None if high priority has all it may."""
+        places = min(self._high_at_once or self._places, self._places)
         able = [gpu for gpu in view.gpus if len(_urgent(gpu)) < places]
         return self._least(able, lambda gpu: len(_urgent(gpu)), view.now_s)
 
