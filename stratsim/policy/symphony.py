@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
+from itertools import accumulate
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
@@ -42,9 +43,12 @@ class Symphony(Policy):
 
     Not work-conserving: GPUs idle while batches grow, which keeps GPUs out of step with each other and batches large.
     Made for one execution at a time (C = 1): a GPU counts as free while it has a free slot, nothing is placed ahead,
-    and interference is not expected. l(b) is the solo latency with the copies of b of the model's usual requests.
-    Classes are ignored, and so is the run's drop rule. Ours: a batch that is full starts at once, a request without a
-    deadline is not held back, and what would be late even alone is dropped at once (there with the next arrival).
+    and interference is not expected. l(b) is the solo latency with the copies of b of the model's usual requests, and
+    no less than that of a smaller batch. Classes are ignored, and so is the run's drop rule. Ours: a batch that is full
+    starts at once, a request without a deadline is not held back, and what would be late even alone is dropped at once
+    (there with the next arrival).
+
+    Approximated: Symphony plans with mean plus standard deviation, times 1.15 by default; profiles hold means.
 
     Source: arXiv 2308.07470 (abstract); rules: Symphony's own code, abcdabcd987/nexuslb, src/nexus/dispatcher:
     batch_policy.cpp, batch_size_estimator.cpp, rankmt/model_thread.cpp and rank_thread.cpp.
@@ -87,19 +91,15 @@ class Symphony(Policy):
     def prepare(self, setting: Setting) -> None:
         """Forget everything and take over the run's setting."""
         self._slots = setting.max_concurrency
-        limits = batch_limits(setting, self._max_batch)
         spans_s = batch_spans_s(setting.profile)
-        # From the decision to the end of an execution, by model and batch size.
-        self._takes_s = {
-            model: [self._control_s + size * self._data_s + span_s for size, span_s in enumerate(spans_s[model])][
-                : limit + 1
-            ]
-            for model, limit in limits.items()
-        }
-        self._targets = {
-            model: _Target(spans_s[model][: limit + 1], self._control_s + self._response_s, self._data_s, self._target)
-            for model, limit in limits.items()
-        }
+        self._takes_s: dict[str, list[float]] = {}
+        """From the decision to the end of an execution, by model and batch size."""
+        self._targets: dict[str, _Target] = {}
+        for model, limit in batch_limits(setting, self._max_batch).items():
+            # A larger batch takes no less, as in the source.
+            span_s = list(accumulate(spans_s[model][: limit + 1], max))
+            self._takes_s[model] = [self._control_s + size * self._data_s + each for size, each in enumerate(span_s)]
+            self._targets[model] = _Target(span_s, self._control_s + self._response_s, self._data_s, self._target)
         self._windows: dict[str, _Window] = {}
         """Of the models seen."""
         self._free_s = [0.0] * setting.gpus
@@ -156,9 +156,7 @@ class Symphony(Policy):
             return inf
         if window.size == len(takes_s) - 1 or window.due_s == inf:
             return -inf
-        # One more request, and the control message and the inputs of those that are there already.
-        grown_s = takes_s[window.size + 1]
-        return window.due_s - self._jitter_s - max(grown_s, takes_s[window.size])
+        return window.due_s - self._jitter_s - takes_s[window.size + 1]
 
     def _latest_s(self, model: str) -> float:
         """Return the latest start at which the first request of a model's candidate is in time."""

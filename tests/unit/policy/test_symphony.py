@@ -61,6 +61,12 @@ def test_one_that_makes_the_first_tighter_defers_less():
     assert serve([(0, "a", 30), (1, "a", 12)])[0] == [(4, [0, 1])]
 
 
+def test_a_larger_batch_that_was_measured_faster_counts_as_slow_as_the_smaller():
+    """l(1) = 6, l(2) = 4: one request waits until 30 - 6, from when on it is late, not until 30 - 4."""
+    profile = make_profile({"a": {1: 6 * MS, 2: 4 * MS}})
+    assert serve([(0, "a", 30)], profile=profile) == ([(24, [0])], [M])
+
+
 def test_two_models_may_defer_into_each_other():
     """c cannot grow and starts at once. b may start from 10 on, a from 11 to 13: b runs until 14, and a is dropped."""
     rows = [(0, "c", 5), (0, "a", 17), (0, "b", 16)]
