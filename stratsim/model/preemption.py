@@ -139,8 +139,8 @@ class Throttled(Preemption):
 class AtBoundary(Preemption):
     """The running kernel ends, or the running blocks of it: nothing is lost.
 
-    Source: REEF (OSDI 2022), its baseline that waits; XSched (OSDI 2025), level 2; FLEP (ASPLOS 2017) and EffiSha
-    (PPoPP 2017) for blocks.
+    Source: XSched (OSDI 2025), level 2; FLEP (ASPLOS 2017) and EffiSha (PPoPP 2017) for blocks. REEF's baseline that
+    waits does the kernel that it leaves again.
 
     Args:
         share: Share of a kernel between two points at which it can be left, within (0, 1]; 1: it cannot be left.

@@ -26,7 +26,7 @@ class Nexus(Policy):
     `window`: a batch of the planned size is expected to end at now + l(b). Requests are taken by deadline; one that
     would be late in such a batch is dropped, although a smaller one might have served it; where too few remain to fill
     the batch, it shrinks to what remains. `head`: first requests that would be late even alone are dropped, and the
-    first one's deadline decides how many go with it.
+    first one's deadline decides how many go with it, up to the planned size.
 
     The planned size is the largest with 2 l(b) <= the model's shortest deadline seen so far, less `network_s`, or
     `batch`. l(b) is the solo latency with the copies of b of the model's usual requests.
@@ -36,7 +36,9 @@ class Nexus(Policy):
     hold means. Made for one execution at a time (C = 1): with more slots, batches start while one is free. Classes are
     ignored, and so is the run's drop rule. Queries of several models are out of scope.
 
-    Source: Nexus (SOSP 2019), backend_delegate.cpp and model_exec.cpp, backend_batch_policy 0 and 1.
+    Source: Nexus (SOSP 2019), uwsampl/nexus, backend_delegate.cpp and model_exec.cpp: `head` is backend_batch_policy 1.
+    `window` is the form that shrinks, of earlier commits (02ec95b, 19e82b6); with backend_batch_policy 0 of the last
+    one the window keeps the planned size however few wait.
 
     Args:
         batching: `window` (Nexus' default) or `head`.
@@ -114,11 +116,11 @@ class Nexus(Policy):
             size = min(size, len(batch) + queues.waiting(model))
 
     def _by_head(self, model: str, now_s: float, batch: list[Request]) -> Iterator[Drop]:
-        """Fill `batch` with as many as the deadline of the first one allows, dropping first ones that are too late."""
+        """Fill `batch` up to the planned size, as the deadline of the first one allows; drop heads that are late."""
         span_s, queues = self._span_s[model], self._queues
         while queues.waiting(model):
             head = queues.head(model)
-            most = min(queues.waiting(model), self._limit[model])
+            most = min(queues.waiting(model), self._planned[model])
             size = largest_batch(span_s[: most + 1], latest_finish_s(head.deadline_s) - now_s)
             if size:
                 batch += queues.take(model, size)
@@ -161,12 +163,12 @@ class Session(NamedTuple):
 def pack(sessions: Sequence[Session]) -> list[dict[str, int]]:
     """Return the batch size of each session on each GPU: Nexus' squishy bin packing.
 
-    A session takes whole GPUs for what saturates them. The rest of its load goes, the highest occupancy first, to the
-    GPU that is fullest with it, or to a new one: all sessions of a GPU are served once per cycle, as long as the
-    shortest among them allows, and their executions must fit into it.
+    A session takes whole GPUs for what saturates them. The rest of its load goes, the session with the highest request
+    rate first, to the GPU that is fullest with it, or to a new one: all sessions of a GPU are served once per cycle, as
+    long as the shortest among them allows, and their executions must fit into it.
 
-    Source: Nexus (SOSP 2019), backend_delegate.cpp; the order of sessions is from memory, and loads that fit on no GPU
-    in use are not split over several.
+    Source: Nexus (SOSP 2019), uwsampl/nexus, backend_delegate.cpp, and for the order AllocateUnassignedWorkloads in
+    scheduler.cpp; equal rates stay in the order given (ours), and loads that fit on no GPU in use are not split.
 
     Raises:
         SpecError: a session whose deadline is too short for any batch.
@@ -184,7 +186,8 @@ def pack(sessions: Sequence[Session]) -> list[dict[str, int]]:
         if rate_per_s > _EPSILON * session.rate_per_s:
             rest.append(session._replace(rate_per_s=rate_per_s))
     shared: list[list[Session]] = []
-    for session in sorted(rest, key=lambda session: -_occupancy([session])):
+    rates_per_s = {session.name: session.rate_per_s for session in sessions}
+    for session in sorted(rest, key=lambda session: -rates_per_s[session.name]):
         fullest = max(shared, key=lambda gpu: _occupancy([*gpu, session]), default=[])
         if fullest and _occupancy([*fullest, session]) > 0:
             fullest.append(session)

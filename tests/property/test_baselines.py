@@ -41,6 +41,8 @@ POLICIES = (
     "triton(priority_levels=2, timeout_s=0.02, timeout_action=delay, prefetch=on)",
     "triton(timeout_s=0.03, allow_timeout_override=true, max_queue_size=3)",
     "symphony",
+    "symphony(drop=timeout)",
+    "symphony(target=3, response_s=0.002, control_s=0.0001, data_s=0.00005, jitter_s=0.0001)",
     "nexus",
     "nexus(batching=head, network_s=0.0)",
 )
@@ -83,7 +85,7 @@ def test_every_run_is_sound_and_repeatable(text, rows, cluster, drop, max_batch)
     np.testing.assert_array_equal(first.requests.status, second.requests.status)
 
 
-@pytest.mark.parametrize("text", [text for text in POLICIES if "timeout" not in text and "queue_size" not in text])
+@pytest.mark.parametrize("text", [text for text in POLICIES if "timeout_" not in text and "queue_size" not in text])
 @settings(max_examples=10, deadline=None)
 @given(rows=requests, cluster=clusters)
 def test_without_deadlines_everything_is_answered(text, rows, cluster):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from heapq import heapreplace
-from math import ceil, inf, isnan
+from math import floor, inf, isnan
 from typing import TYPE_CHECKING
 
 from stratsim.model.tolerance import latest_finish_s
@@ -26,77 +25,103 @@ class Durations:
     """What executions of one model at one batch size lately took.
 
     Args:
-        solo_s: What is expected before anything is measured; the first entry of the window.
-        percentile: Which is expected, by nearest rank.
+        solo_s: What is expected before anything is measured.
+        percentile: Which is expected, by linear interpolation between the measurements.
         window: How many are remembered.
     """
 
     def __init__(self, solo_s: float, percentile: float, window: int) -> None:
         self._percentile = percentile
-        self._last_s = deque([solo_s], window)
+        self._last_s: deque[float] = deque(maxlen=window)
         self.expected_s = solo_s
 
     def add(self, duration_s: float) -> None:
         """Take a measurement in; the oldest beyond the window is forgotten."""
         self._last_s.append(duration_s)
         ordered = sorted(self._last_s)
-        self.expected_s = ordered[ceil(self._percentile * len(ordered)) - 1]
+        position = self._percentile * (len(ordered) - 1)
+        below = floor(position)
+        above = ordered[min(below + 1, len(ordered) - 1)]
+        self.expected_s = ordered[below] + (above - ordered[below]) * (position - below)
 
 
 class ModelQueues:
-    """One model's requests, in a queue per batch size: each holds them all, until it skips or serves them."""
+    """One model's requests, in a queue per batch size: each holds them all, until it skips or serves them.
+
+    As nothing leaves a queue but from its front, each is a suffix of the requests in the order of arrival.
+    """
 
     def __init__(self, sizes: list[int]) -> None:
         self.sizes = sizes
-        self._queues: dict[int, deque[Entry]] = {size: deque() for size in sizes}
+        self._entries: deque[Entry] = deque()
+        """What is in any queue."""
+        self._skipped = dict.fromkeys(sizes, 0)
+        """How many of them have left the queue of a batch size."""
+        self._hopeless = 0
+        """How many of the first are known to be skipped by all queues."""
 
     def push(self, entry: Entry) -> None:
         """Queue a request under every batch size."""
-        for queue in self._queues.values():
-            queue.append(entry)
+        self._entries.append(entry)
 
     def heads(self) -> Iterator[tuple[int, float]]:
         """Yield (batch size, internal deadline of the first request) of every queue that has one."""
-        for size, queue in self._queues.items():
-            if queue:
-                yield size, queue[0][0]
+        for size, skipped in self._skipped.items():
+            if skipped < len(self._entries):
+                yield size, self._entries[skipped][0]
 
     def skip(self, size: int, finish_s: float) -> None:
         """Forget the first requests under a batch size as long as they would be late."""
-        queue = self._queues[size]
-        while queue and latest_finish_s(queue[0][0]) < finish_s:
-            queue.popleft()
+        skipped = self._skipped[size]
+        while skipped < len(self._entries) and latest_finish_s(self._entries[skipped][0]) < finish_s:
+            skipped += 1
+        self._skipped[size] = skipped
 
     def largest(self) -> int:
-        """Return the largest batch size that can be filled, scanning upward; 0 if none can."""
-        found = 0
-        for size, queue in self._queues.items():
-            if len(queue) < size:
+        """Return the largest batch size that can be filled, scanning upward; 0 if there is none.
+
+        Whether the smallest can be filled itself counts only if no larger one can, as in the source.
+        """
+        found = self.sizes[0]
+        for size in self.sizes[1:]:
+            if not self._fills(size):
                 break
             found = size
-        return found
+        return found if self._fills(found) else 0
+
+    def _fills(self, size: int) -> bool:
+        return len(self._entries) - self._skipped[size] >= size
 
     def take(self, size: int) -> tuple[Request, ...]:
         """Return the first requests under a batch size; all up to the last of them leave all queues."""
-        queue = self._queues[size]
-        batch = tuple([queue.popleft()[1] for _ in range(size)])
-        for other in self._queues.values():
-            while other and other[0][1].id <= batch[-1].id:
-                other.popleft()
+        first = self._skipped[size]
+        batch = tuple([self._entries[i][1] for i in range(first, first + size)])
+        for other, skipped in self._skipped.items():
+            self._skipped[other] = max(skipped, first + size)
         return batch
 
-    def remove(self, entry: Entry) -> None:
-        """Forget a request that was cancelled."""
-        for queue in self._queues.values():
-            with suppress(ValueError):  # skipped before
-                queue.remove(entry)
+    def hopeless(self, now_s: float) -> list[Request]:
+        """Return, each once, the first requests whose deadline has come: no queue will serve them."""
+        first = self._hopeless
+        while self._hopeless < len(self._entries) and self._entries[self._hopeless][0] <= now_s:
+            self._hopeless += 1
+        return [self._entries[i][1] for i in range(first, self._hopeless)]
+
+    def drain(self) -> list[Request]:
+        """Forget, and return, what has left all queues, served or not."""
+        gone = min(self._skipped.values())
+        for size in self._skipped:
+            self._skipped[size] -= gone
+        self._hopeless = max(self._hopeless - gone, 0)
+        return [self._entries.popleft()[1] for _ in range(gone)]
 
 
 class Executor:
     """What is known of one GPU: strategies for it, and when its outstanding work should end."""
 
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self._freed_s = [-inf] * slots
+        """When the slots were last known to be free: a heap."""
         self._outstanding: list[tuple[InFlight, float]] = []
         self.strategies: dict[str, list[tuple[float, int]]] = {}
         self.activated: dict[str, None] = {}
@@ -113,14 +138,20 @@ class Executor:
         done = [batch for batch, _ in self._outstanding if not isnan(batch.execution_end_s)]
         if done:
             self._outstanding = [each for each in self._outstanding if isnan(each[0].execution_end_s)]
+            for batch in done:
+                heapreplace(self._freed_s, batch.execution_end_s)
         return done
 
-    def available_s(self, now_s: float, lag_s: float) -> float:
-        """Return when a slot should be free, now at the earliest."""
-        free_s = [-inf] * self._slots
-        for batch, duration_s in self._outstanding:
+    def available_s(self, now_s: float, lag_s: float, future_s: float = 0.0) -> float:
+        """Return when a slot should be free, `future_s` from now at the earliest.
+
+        What waits behind others is expected to take its time after theirs, even where it was sent when they were
+        overdue, as in the source.
+        """
+        free_s = self._freed_s.copy()
+        for ahead, (batch, duration_s) in enumerate(self._outstanding):
             start_s = batch.execution_start_s
             if isnan(start_s):
-                start_s = max(free_s[0], batch.dispatch_s)
+                start_s = free_s[0] if ahead >= len(free_s) else max(free_s[0], batch.dispatch_s)
             heapreplace(free_s, max(start_s + duration_s, now_s - lag_s))
-        return max(free_s[0], now_s)
+        return max(free_s[0], now_s + future_s)

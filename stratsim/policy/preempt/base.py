@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.model.request import Priority
-from stratsim.policy.arguments import one_of
+from stratsim.policy.arguments import one_of, whole
 from stratsim.policy.base import Decision, Resume, Start, Suspend, Wake
 from stratsim.policy.queueing import PriorityEdf
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView, InFlight, View
 
-__all__ = ["PreemptiveEdf", "due_s", "executing_soon"]
+__all__ = ["PreemptiveEdf", "due_s", "executing_soon", "low_in_flight"]
 
 
 class PreemptiveEdf(PriorityEdf):
@@ -42,18 +42,23 @@ class PreemptiveEdf(PriorityEdf):
         stop: str,
         max_batch: int | None,
         drop: str | None,
+        high_at_once: int | None = None,
     ) -> None:
         super().__init__(max_batch=max_batch, drop=drop)
         one_of("stop", stop, ("all", "needed"))
+        if high_at_once is not None:
+            whole("high_at_once", high_at_once, 1)
         self.preemption = mechanism
         self._whole_request = whole_request
         self._stops_all = stop == "all"
+        self._high_at_once = high_at_once
 
     def prepare(self, setting: Setting) -> None:
         """Forget everything and take over the run's setting."""
         super().prepare(setting)
         self._unanswered: dict[int, int] = dict.fromkeys(range(setting.gpus), 0)
         """Number of high-priority batches whose outputs are not on the host yet, by GPU."""
+        self._places = setting.max_concurrency + setting.prefetch
         self._urgent = False
         """Whether the batch that is being formed is of high priority."""
 
@@ -86,8 +91,8 @@ class PreemptiveEdf(PriorityEdf):
             yield from self._start(gpu, view)
 
     def _pick_urgent(self, view: View) -> GpuView | None:
-        """Return the GPU for a high-priority batch, which needs no free place; None if high priority has all places."""
-        places = self.setting.max_concurrency + self.setting.prefetch
+        """Return the GPU for a high-priority batch, which needs no free place; None if high priority has all it may."""
+        places = min(self._high_at_once or self._places, self._places)
         able = [gpu for gpu in view.gpus if len(_urgent(gpu)) < places]
         return self._least(able, lambda gpu: len(_urgent(gpu)), view.now_s)
 
@@ -118,7 +123,7 @@ class PreemptiveEdf(PriorityEdf):
         if self._urgent and self._whole_request:
             yield from self._suspend(gpu)  # before it could start in a slot that happens to be free
         if not gpu.free_places:
-            yield Suspend(_rest(gpu)[-1])
+            yield Suspend(low_in_flight(gpu)[-1])
         yield Start(tuple(batch), gpu.id, self._expected_s)
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
@@ -147,7 +152,7 @@ class PreemptiveEdf(PriorityEdf):
     def _has_room(self, gpu: GpuView) -> bool:
         """Whether one more low-priority batch may be in flight, if there is a place."""
         holding = self._holding(gpu)
-        return not holding or len(_rest(gpu)) < self._room(holding)
+        return not holding or len(low_in_flight(gpu)) < self._room(holding)
 
     def _joins(self, model: str, size: int, gpu: GpuView) -> bool:  # noqa: ARG002 (for those who choose)
         """Whether a low-priority batch may run beside those that hold a GPU, if there is room."""
@@ -157,7 +162,7 @@ class PreemptiveEdf(PriorityEdf):
         holding = self._holding(gpu)
         if not holding:
             return
-        rest = _rest(gpu)
+        rest = low_in_flight(gpu)
         stay = [batch for batch in rest if self._joins(batch.model, batch.size, gpu)][: self._room(holding)]
         # From the end: what has not started must not get a slot that others leave.
         for batch in reversed(rest):
@@ -185,7 +190,7 @@ def _urgent(gpu: GpuView) -> list[InFlight]:
     return [batch for batch in (*gpu.executing, *gpu.staged) if batch.priority is Priority.HIGH]
 
 
-def _rest(gpu: GpuView) -> list[InFlight]:
+def low_in_flight(gpu: GpuView) -> list[InFlight]:
     """Return the low-priority batches in flight: those that execute, then those that are staged, each by deadline."""
     batches = [sorted(stage, key=due_s) for stage in (gpu.executing, gpu.staged)]
     return [batch for stage in batches for batch in stage if batch.priority is not Priority.HIGH]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.model.request import Priority
 from stratsim.model.tolerance import latest_finish_s
+from stratsim.policy.arguments import one_of
 from stratsim.policy.base import Decision, Resume, SetTimer, Start, Suspend, Wake
 from stratsim.policy.least_slack import Lax
 from stratsim.policy.preempt.base import due_s
@@ -28,12 +29,14 @@ class PreemptLax(Lax):
     (`critical=above`) or 0 (`equal`). Of the batches on a GPU only those of the highest rank run, all others are
     stopped, so that a promoted low-priority request stops high priority. A batch has the rank of its highest request.
 
-    Source: XSched's LAX (OSDI 2025), XpuOS/xsched sched/src/policy/lax.cpp; there the time of promotion is a constant
-    of each queue, deriving it from the deadline is our choice, and so are batches and drops, those of `priority-edf`.
+    Source: XSched's LAX (OSDI 2025), XpuOS/xsched sched/src/policy/lax.cpp. There the time of promotion is a constant
+    of each process, and the highest rank is that of all devices together (`ranking=system`); deriving the time from the
+    deadline is our choice, and so are a ranking of each GPU, the default, batches and drops, those of `priority-edf`.
 
     Args:
         reserve: Time kept for a low-priority request, as a multiple of its latency alone with copies.
         critical: Rank of a promoted request against high priority: `above` or `equal`.
+        ranking: `gpu`: the highest rank of each GPU runs there; `system`: only the highest of all GPUs runs anywhere.
         mechanism: How a batch is stopped: `gated`, `kernel`, `reset`, `context` (40 us) or `ideal` (at no cost).
         gate: Kernels in flight at most, where launches are gated.
         sync: Whether others wait for those.
@@ -48,6 +51,7 @@ class PreemptLax(Lax):
         *,
         reserve: float = 2.0,
         critical: str = "above",
+        ranking: str = "gpu",
         mechanism: str = "gated",
         gate: int = 16,
         sync: bool = False,
@@ -55,7 +59,9 @@ class PreemptLax(Lax):
         drop: str | None = None,
     ) -> None:
         super().__init__(reserve=reserve, critical=critical, max_batch=max_batch, drop=drop)
+        one_of("ranking", ranking, ("gpu", "system"))
         self.preemption = make_mechanism(mechanism, gate, sync)
+        self._by_system = ranking == "system"
 
     def prepare(self, setting: Setting) -> None:
         """Forget everything and take over the run's setting."""
@@ -79,7 +85,7 @@ class PreemptLax(Lax):
         self._points.clear()
         self._promote_due(view.now_s)
         for gpu in view.gpus:
-            yield from self._sort_out(gpu, view.now_s)
+            yield from self._sort_out(gpu, view)
         while self._first() is not None:
             self._rank_now = int(self._heads[0][0][0])
             place = self._place(view)
@@ -88,7 +94,8 @@ class PreemptLax(Lax):
             batch: list[Request] = []
             yield from self._take(place, view.now_s, batch)
             if batch:
-                yield from self._stop(place, self._rank_now, view.now_s)
+                for gpu in self._ranked_with(place, view):
+                    yield from self._stop(gpu, self._rank_now, view.now_s)
                 yield Start(tuple(batch), place.id, self._expected_s)
 
     def rank(self, requests: Sequence[Request], now_s: float) -> int:
@@ -110,30 +117,35 @@ class PreemptLax(Lax):
             if own > rank:
                 yield Suspend(batch)
 
-    def _top(self, gpu: GpuView, now_s: float) -> int | None:
-        """Return the highest rank on a GPU, of what runs and what was stopped; None if there is nothing."""
-        batches = (*gpu.executing, *gpu.staged, *gpu.suspended)
-        return min([self.rank(batch.requests, now_s) for batch in batches], default=None)
+    def _ranked_with(self, gpu: GpuView, view: View) -> Sequence[GpuView]:
+        """Return the GPUs whose batches are ranked together with those of one."""
+        return view.gpus if self._by_system else (gpu,)
 
-    def _sort_out(self, gpu: GpuView, now_s: float) -> Iterator[Decision]:
-        top = self._top(gpu, now_s)
+    def _top(self, gpu: GpuView, view: View) -> int | None:
+        """Return the highest rank of what runs and what was stopped beside a GPU's batches; None for nothing."""
+        gpus = self._ranked_with(gpu, view)
+        batches = [batch for each in gpus for batch in (*each.executing, *each.staged, *each.suspended)]
+        return min([self.rank(batch.requests, view.now_s) for batch in batches], default=None)
+
+    def _sort_out(self, gpu: GpuView, view: View) -> Iterator[Decision]:
+        top = self._top(gpu, view)
         if top is None:
             return
-        yield from self._stop(gpu, top, now_s)
+        yield from self._stop(gpu, top, view.now_s)
         for batch in sorted(gpu.suspended, key=due_s):
-            if gpu.free_places and self.rank(batch.requests, now_s) == top:
+            if gpu.free_places and self.rank(batch.requests, view.now_s) == top:
                 yield Resume(batch)
 
     def _place(self, view: View) -> GpuView | None:
         """Return the GPU with the fewest batches of the present rank, among those where nothing ranks before it."""
-        able = [gpu for gpu in view.gpus if self._may_start(gpu, view.now_s)]
+        able = [gpu for gpu in view.gpus if self._may_start(gpu, view)]
         return min(able, key=lambda gpu: (self._ahead(gpu, view.now_s), gpu.in_flight, gpu.id), default=None)
 
-    def _may_start(self, gpu: GpuView, now_s: float) -> bool:
-        top = self._top(gpu, now_s)
+    def _may_start(self, gpu: GpuView, view: View) -> bool:
+        top = self._top(gpu, view)
         if top is None or top > self._rank_now:
             return True
-        waits = any(self.rank(batch.requests, now_s) == top for batch in gpu.suspended)
+        waits = any(self.rank(batch.requests, view.now_s) == top for batch in gpu.suspended)
         return top == self._rank_now and not waits and gpu.free_places > 0
 
     def _ahead(self, gpu: GpuView, now_s: float) -> int:

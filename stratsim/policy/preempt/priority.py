@@ -55,14 +55,16 @@ class PreemptGated(PreemptiveEdf):
 class PreemptKernel(PreemptiveEdf):
     """Preemption at the next kernel boundary: the running kernel ends, no other starts, nothing is lost.
 
-    What software can do that keeps one kernel in flight, or throws away those that were launched: the baseline of REEF
-    that waits, REEF-N, XSched level 2. With `share` below 1 a kernel can be left in between, as with EffiSha and FLEP.
+    What software can do that keeps one kernel in flight, or throws away those that were launched: REEF-N, XSched level
+    2. With `share` below 1 a kernel can be left in between, as with EffiSha and FLEP.
 
     Approximated: all kernels of a batch are equally long. Synchronous launches cost 8 to 151 % (XSched, section 5.2),
-    level 2 2 to 4 %: set `overhead`; it is 0 by default.
+    level 2 2 to 4 %: set `overhead`; it is 0 by default. REEF's own baseline that waits is another one: it leaves a
+    kernel at the end of the blocks that run and does all of that kernel again, for which `preempt-reset` with that time
+    as its `latency_s` is nearest.
 
-    Source: REEF (OSDI 2022), SJTU-IPADS/reef, src/reef/server/scheduler.cpp; XSched (OSDI 2025); order, batching and
-    drops are those of `priority-edf`, our choice.
+    Source: XSched (OSDI 2025); REEF (OSDI 2022), SJTU-IPADS/reef, src/reef/server/scheduler.cpp, `preempt_wait`; order,
+    batching and drops are those of `priority-edf`, our choice.
 
     Args:
         share: Share of a kernel between two points where it can be left; 1: at its end only.
@@ -95,15 +97,21 @@ class PreemptKernel(PreemptiveEdf):
 class PreemptReset(PreemptiveEdf):
     """Preemption by reset: the running kernel is killed in constant time and starts anew later.
 
-    Approximated: all kernels of a batch are equally long; kernels can be killed at any time and restarted safely. REEF
-    runs low-priority blocks beside high-priority kernels besides (dynamic kernel padding): not here.
+    By default XSched's level 3, which loses the running kernel alone. REEF starts again two kernels before the last one
+    in its device queue of two, so that one finished kernel is done again (`cap=1`), and serves high priority one at a
+    time (`high_at_once=1`; with one slot it is always so).
 
-    Source: REEF (OSDI 2022), SJTU-IPADS/reef, src/reef/executor/hip/hip_impl.cpp; latency: XSched (OSDI 2025), level 3;
-    order, batching and drops are those of `priority-edf`, our choice.
+    Approximated: all kernels of a batch are equally long; kernels can be killed at any time and restarted safely. In
+    REEF no restart goes back behind the last one, and high priority is served first in, first out. It runs low-priority
+    blocks beside high-priority kernels besides (dynamic kernel padding): not here.
+
+    Source: REEF (OSDI 2022), SJTU-IPADS/reef, src/reef/server/scheduler.cpp, `preempt_reset` and `loop_body`; latency:
+    XSched (OSDI 2025), level 3; order, batching and drops are those of `priority-edf`, our choice.
 
     Args:
         latency_s: From the decision until the GPU is free.
-        cap: Kernels before the running one that are redone, too (REEF keeps 2 in its device queue).
+        cap: Kernels before the running one that are redone, too; 1 in REEF, if the launches are two ahead.
+        high_at_once: High-priority batches on a GPU at most; 1 in REEF. By default as many as it has places.
         whole_request: Whether a high-priority request holds its GPU during its copies, too.
         stop: `all` low-priority batches of the GPU; or only as many as are `needed` for high priority to have slots.
         overhead: Share by which every execution takes longer.
@@ -116,6 +124,7 @@ class PreemptReset(PreemptiveEdf):
         *,
         latency_s: float = 32e-6,
         cap: int = 0,
+        high_at_once: int | None = None,
         whole_request: bool = False,
         stop: str = "all",
         overhead: float = 0.0,
@@ -128,6 +137,7 @@ class PreemptReset(PreemptiveEdf):
             stop=stop,
             max_batch=max_batch,
             drop=drop,
+            high_at_once=high_at_once,
         )
 
 

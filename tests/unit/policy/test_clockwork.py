@@ -121,12 +121,62 @@ def test_measured_durations_beyond_the_window_are_forgotten():
     assert seen == [0.010, 0.030, 0.030, 0.012]
 
 
-@pytest.mark.parametrize(("percentile", "rank"), [(0.99, 10), (0.91, 10), (0.9, 9), (0.5, 5), (0.01, 1), (1.0, 10)])
-def test_percentile_by_nearest_rank(percentile, rank):
+@pytest.mark.parametrize(
+    ("percentile", "value"), [(0.99, 9.91), (0.91, 9.19), (0.9, 9.1), (0.5, 5.5), (0.01, 1.09), (1.0, 10)]
+)
+def test_the_percentile_interpolates(percentile, value):
+    """Of 1 to 10: the value at 1 + 9 x percentile."""
     durations = Durations(99.0, percentile, window=10)
-    for value in (3, 1, 2, 10, 9, 8, 7, 6, 5, 4):
-        durations.add(value)
-    assert durations.expected_s == rank
+    for measured in (3, 1, 2, 10, 9, 8, 7, 6, 5, 4):
+        durations.add(measured)
+    assert durations.expected_s == pytest.approx(value)
+
+
+def test_the_window_starts_empty():
+    """The profile says 10: it is forgotten once 8 was measured; nine of 8 and one of 12: 8 + 4 x 0.91 = 11.64."""
+    durations = Durations(10.0, 0.99, window=10)
+    durations.add(8.0)
+    assert durations.expected_s == 8.0
+    for measured in [8.0] * 8 + [12.0]:
+        durations.add(measured)
+    assert durations.expected_s == pytest.approx(11.64)
+
+
+def test_a_cancelled_request_counts_for_the_batch_size():
+    """B until 30. A2 is given up at 2 + 15 = 17, but is behind A1 in the queue: both are sent just after 20, 30 to 44.
+
+    There its client was told at 17; here it is answered late.
+    """
+    profile = make_profile({"a": {1: 10 * MS, 2: 14 * MS, 4: 22 * MS}, "b": 30 * MS})
+    batches, result = serve([(0, "b", 100), (1, "a", 100), (2, "a", 16)], profile)
+    assert batches == [(0, 0, 30, [0]), (20.01, 30, 44, [1, 2])]
+    assert result.requests.status.tolist() == [M, M, L]
+
+
+def test_a_cancelled_request_that_nobody_precedes_is_dropped_at_once():
+    """As before, the short one first: given up at 1 + 15 = 16, skipped just after 20; the other runs alone."""
+    profile = make_profile({"a": {1: 10 * MS, 2: 14 * MS, 4: 22 * MS}, "b": 30 * MS})
+    batches, result = serve([(0, "b", 100), (1, "a", 16), (2, "a", 100)], profile)
+    assert batches == [(0, 0, 30, [0]), (20.01, 30, 40, [2])]
+    assert result.requests.status.tolist() == [M, D, M]
+    assert result.requests.dropped_s[1] == pytest.approx(16 * MS)
+
+
+def test_a_free_gpu_counts_as_free_a_millisecond_from_now():
+    """20 alone, SLO 25.5, internal 20.5: 1 + 20 is too late; skipped at once, and given up at 20.5."""
+    profile = make_profile({"a": 20 * MS})
+    batches, result = serve([(0, "a", 25.5)], profile)
+    assert batches == []
+    assert result.requests.dropped_s[0] == pytest.approx(20.5 * MS)
+    assert [start for _, start, *_ in serve([(0, "a", 26)], profile)[0]] == [0]
+    assert [start for _, start, *_ in serve([(0, "a", 25.5)], profile, Clockwork(future_s=0.0))[0]] == [0]
+
+
+def test_planning_less_than_that_ahead_plans_all_the_same():
+    """Half of what is planned ahead at most: 0.2 here."""
+    profile = make_profile({"a": 20 * MS})
+    policy = Clockwork(schedule_ahead_s=0.4 * MS)
+    assert [start for _, start, *_ in serve([(0, "a", 25.5)], profile, policy)[0]] == [0]
 
 
 def test_several_gpus_take_turns():
@@ -157,9 +207,31 @@ def test_queues_alias_each_other_until_they_skip():
     assert queues.largest() == 4
     queues.skip(4, 0.0515)  # the first two leave the queue of 4 only
     assert queues.largest() == 2
-    queues.remove(requests[2])
+    assert dict(queues.heads()) == {1: requests[0][0], 2: requests[0][0], 4: requests[2][0]}
     assert [request.id for request in queues.take(2)] == [0, 1]
-    assert dict(queues.heads()) == dict.fromkeys((1, 2, 4), requests[3][0])
+    assert dict(queues.heads()) == dict.fromkeys((1, 2, 4), requests[2][0])
+    assert [request.id for request in queues.drain()] == [0, 1]
+    assert dict(queues.heads()) == dict.fromkeys((1, 2, 4), requests[2][0])
+
+
+def test_what_was_skipped_is_lost_when_a_later_one_is_served():
+    queues = ModelQueues([1, 2])
+    for i in range(3):
+        queues.push((0.050 + i * MS, _Request(i)))
+    queues.skip(2, 0.0505)
+    assert [request.id for request in queues.take(2)] == [1, 2]
+    assert [request.id for request in queues.drain()] == [0, 1, 2]
+
+
+def test_a_queue_of_one_need_not_fill_where_a_larger_does():
+    """The source looks at the smallest size only if no larger one fills."""
+    queues = ModelQueues([1, 2])
+    for i in range(2):
+        queues.push((0.050 + i * MS, _Request(i)))
+    queues.skip(1, 0.060)
+    assert queues.largest() == 2
+    queues.skip(2, 0.0505)
+    assert queues.largest() == 0
 
 
 class _Request:
@@ -169,6 +241,7 @@ class _Request:
 
 def test_an_overdue_execution_is_expected_to_have_ended_the_lag_ago():
     executor = Executor(1)
+    assert executor.available_s(0.005, 0.010, 0.001) == pytest.approx(0.006)
     executor.follow(_Gpu(_Batch(0.0)), 0.010)
     executor.follow(_Gpu(_Batch(math.nan)), 0.008)
     assert executor.available_s(0.005, 0.010) == pytest.approx(0.018)
@@ -201,6 +274,7 @@ class _Gpu:
         ({"window": 0}, "window"),
         ({"max_batch": 0}, "max_batch"),
         ({"buffer_s": -1}, "buffer_s"),
+        ({"future_s": -1}, "future_s"),
         ({"lag_s": "long"}, "lag_s"),
     ],
 )

@@ -60,8 +60,16 @@ def test_all_may_be_dropped():
 
 def test_by_head_the_first_deadline_decides():
     """Due at 6: two fit. Then, at 6, 14 leaves room for three, of which two are left."""
-    batches, status = serve(at_once(6, 12, 13, 14), Nexus(batching="head"))
+    batches, status = serve(at_once(6, 12, 13, 14), Nexus(batching="head", batch=4))
     assert batches == [(0, [0, 1]), (6, [2, 3])]
+    assert status == [M] * 4
+
+
+def test_by_head_no_more_than_the_planned_size():
+    """l = 10, 14, 18, 22, all due at 40: 2 l(3) = 36 <= 38, so three are planned, though four would end at 22."""
+    profile = make_profile({"a": {1: 10 * MS, 2: 14 * MS, 3: 18 * MS, 4: 22 * MS}})
+    batches, status = serve(at_once(40, 40, 40, 40), Nexus(batching="head"), profile)
+    assert batches == [(0, [0, 1, 2]), (18, [3])]
     assert status == [M] * 4
 
 
@@ -143,6 +151,16 @@ def test_the_papers_packing():
 
 def test_the_packing_does_not_depend_on_the_order_of_sessions():
     assert sorted(map(sorted, pack([C, B, A]))) == sorted(map(sorted, pack([A, B, C])))
+
+
+def test_sessions_are_packed_by_request_rate_not_by_what_they_take():
+    """Cycles of 100, in which the sessions of 40, 30, 20, 10 per second take 30, 30, 60, 70.
+
+    By rate: 30 + 30, then 60 and 70 alone. By what they take two GPUs would do: 70 + 30 and 60 + 30.
+    """
+    taken = {40: 30, 30: 30, 20: 60, 10: 70}
+    sessions = [session(f"{rate}/s", rate, 1000, [(rate // 10, ms)]) for rate, ms in taken.items()]
+    assert pack(sessions) == pack(sessions[::-1]) == [{"40/s": 4, "30/s": 3}, {"20/s": 2}, {"10/s": 1}]
 
 
 def test_a_load_beyond_a_gpu_takes_whole_gpus_first():

@@ -39,6 +39,21 @@ def test_two_run_at_once():
     assert serve(KEdf(k=1, **IDEAL), jobs, **shared).finish == pytest.approx([10, 6, 4])
 
 
+def test_the_system_runs_one_at_a_time():
+    """Two GPUs, two jobs of 10: 10 and 20 as in XSched, where k = 1 queue of all runs; by GPU both end at 10."""
+    jobs = [(0, 10, "low", 90), (0, 10, "low", 91)]
+    assert serve(KEdf(ranking="system", **IDEAL), jobs, gpus=2).finish == pytest.approx([10, 20])
+    assert serve(KEdf(ranking="system", k=2, **IDEAL), jobs, gpus=2).finish == pytest.approx([10, 10])
+    assert serve(KEdf(**IDEAL), jobs, gpus=2).finish == pytest.approx([10, 10])
+
+
+def test_the_system_stops_what_is_due_later_wherever_it_runs():
+    """Due at 90 from 0; due at 20 from 3 to 6, on the other GPU; then the first goes on until 13."""
+    jobs = [(0, 10, "low", 90), (3, 3, "low", 20)]
+    found = serve(KEdf(ranking="system", **IDEAL), jobs, gpus=2)
+    assert found.finish == pytest.approx([13, 6])
+
+
 def test_without_later_arrivals_it_is_edf():
     draws = np.random.default_rng(3)
     jobs = [(0, float(draws.uniform(1, 9)), "low", float(draws.uniform(1, 90))) for _ in range(12)]
@@ -48,5 +63,7 @@ def test_without_later_arrivals_it_is_edf():
 def test_parameters_are_checked():
     with pytest.raises(SpecError, match="k must be a whole number"):
         KEdf(k=0)
+    with pytest.raises(SpecError, match="ranking must be one of gpu, system"):
+        KEdf(ranking="all")
     with pytest.raises(SpecError, match="mechanism must be one of gated, kernel, reset, context, ideal"):
         KEdf(mechanism="magic")

@@ -30,6 +30,18 @@ def test_until_then_high_priority_stops_low_priority():
     assert serve(PreemptLax(**IDEAL), jobs).finish == pytest.approx([13, 5])
 
 
+def test_the_system_runs_only_the_highest_rank():
+    """Two GPUs: low from 0 is stopped at 2 by high on the other GPU, until 12; it ends at 20. By GPU both run."""
+    jobs = [(0, 10, "low", 99), (2, 10, "high", 99)]
+    assert serve(PreemptLax(ranking="system", **IDEAL), jobs, gpus=2).finish == pytest.approx([20, 12])
+    assert serve(PreemptLax(**IDEAL), jobs, gpus=2).finish == pytest.approx([10, 12])
+
+
+def test_the_system_runs_all_of_the_highest_rank():
+    jobs = [(0, 10, "high", 99), (0, 10, "high", 99), (0, 10, "low", 99)]
+    assert serve(PreemptLax(ranking="system", **IDEAL), jobs, gpus=2).finish == pytest.approx([10, 10, 20])
+
+
 def test_a_stopped_request_is_promoted_too():
     """Low (10, due 20, promoted at 10) has done 2 when high (30) stops it; from 10 it runs its other 8, until 18."""
     jobs = [(0, 10, "low", 20), (2, 30, "high", 99)]

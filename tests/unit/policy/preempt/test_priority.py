@@ -47,6 +47,30 @@ def test_a_reset_is_quicker_and_costs_the_kernel():
     assert result.pauses.lost_s.tolist() == [pytest.approx(0.0005)]
 
 
+def test_reef_does_a_finished_kernel_again():
+    """100 kernels of 0.1; at 3.05 the 31st runs, the 32nd is queued: it starts again at the 30th, 2.9 done.
+
+    The high one (10) runs from 3.082 to 13.082; 7.1 are left: 20.182. Without `cap` the 30th would not be lost: 20.082.
+    """
+    profile = make_profile({"h": 0.010, "l": 0.010}, kernels=100)
+    rows = [(0, "l", "low", 99), (3.05, "h", "high", 99)]
+    assert serve(PreemptReset(cap=1, **PARAMETERS), rows, profile)[0] == [(0, 20.182), (3.082, 13.082)]
+    assert serve(PreemptReset(**PARAMETERS), rows, profile)[0] == [(0, 20.082), (3.082, 13.082)]
+
+
+def test_reef_serves_high_priority_one_at_a_time():
+    """Two of 10: 10 and 20 with one slot, or with two and `high_at_once=1`; else they share the GPU until 20."""
+    profile = make_profile({"h": 0.010}, kernels=100)
+    rows = [(0, "h", "high", 99), (0, "h", "high", 99)]
+    one = PreemptReset(high_at_once=1, **PARAMETERS)
+    assert serve(PreemptReset(**PARAMETERS), rows, profile)[0] == [(0, 10), (10, 20)]
+    assert serve(one, rows, profile, max_concurrency=2)[0] == [(0, 10), (10, 20)]
+    assert serve(one, rows, profile, max_concurrency=2, prefetch=1)[0] == [(0, 10), (10, 20)]
+    assert serve(PreemptReset(**PARAMETERS), rows, profile, max_concurrency=2)[0] == [(0, 20), (0, 20)]
+    with pytest.raises(SpecError, match="high_at_once must be a whole number, at least 1"):
+        PreemptReset(high_at_once=0)
+
+
 def test_what_was_stopped_goes_on_before_what_is_new_the_earliest_deadline_first():
     """Two slots: both low batches stop at 1. From 3 to 22 both places are theirs; then the third starts."""
     rows = [(0, "l", "low", 99), (0, "m", "low", 50), (1, "h", "high", 99), (1, "l", "low", 30)]
