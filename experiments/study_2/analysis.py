@@ -15,21 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stratsim.experiment.grid import axis_columns
-from stratsim.experiment.selection import BEST, FIXED, PILOT, best_of, choose, figure, for_seeds
-from stratsim.experiment.store import KEY
-from stratsim.experiment.study import CONCURRENCY
-from stratsim.stats.comparison import compare_paired, low_price_interval, ratio_interval
+from stratsim.stats.comparison import compare_paired, low_price_interval, ratio_interval, simultaneous_level
 from stratsim.stats.intervals import Interval, mean_interval, paired_interval
+from stratsim.sweep.select import Choice, best_of, choose, figure, for_seeds
+from stratsim.sweep.spec import BEST, FIXED, PILOT
+from stratsim.sweep.store import KEY
+from study_2.roles import CONCURRENCY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from stratsim.experiment.selection import Choice
-    from stratsim.experiment.store import Row
-    from stratsim.experiment.study import Study
+    from stratsim.sweep.store import Row
+    from study_2.roles import Study
 
     Floats = NDArray[np.float64]
 
@@ -54,15 +53,15 @@ class _Place:
     """
 
     def __init__(
-        self, study: Study, rows: Mapping[tuple[str, str, int], list[Row]], choices: Mapping[str, Choice]
+        self, study: Study, rows: Mapping[tuple[str, Choice], list[Row]], choices: Mapping[str, Choice]
     ) -> None:
         self.choices: dict[str, Choice] = {}
         self.rows: dict[str, list[Row]] = {}
         for name, choice in choices.items():
-            found = {int(row["seed"]): row for row in rows.get((name, *choice), ())}
-            if all(seed in found for seed in study.seeds.results):
+            found = {int(row["seed"]): row for row in rows.get((name, choice), ())}
+            if all(seed in found for seed in study.results):
                 self.choices[name] = choice
-                self.rows[name] = [found[seed] for seed in study.seeds.results]
+                self.rows[name] = [found[seed] for seed in study.results]
 
     def figures(self, policy: str, name: str) -> Floats:
         """Return a figure of a policy by seed."""
@@ -80,11 +79,10 @@ def summarise(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
         study: The study.
         rows: Of all its runs; those of the pilot choose, the others count.
     """
-    columns = list(axis_columns(study).values())
-    pilot = [row for row in rows if row["phase"] == PILOT]
-    chosen = choose(pilot, columns, study.seeds.pilot, study.analysis.fixed_concurrency)
+    columns = list(study.axes)
     by_cell = _by_trial((row for row in rows if row["phase"] != PILOT), columns)
-    piloted = _by_trial(pilot, columns)
+    piloted = _by_trial((row for row in rows if row["phase"] == PILOT), columns)
+    chosen = {cell: _choices(study, trials) for cell, trials in piloted.items()}
     blind = {cell: _best_blind(study, piloted[cell], policies) for cell, policies in chosen.items()}
     places = {
         (cell, at): place
@@ -100,15 +98,14 @@ def summarise(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
     verdicts = _hypotheses(study, columns, places, blind)
     return {
         "title": study.title,
-        "kind": study.kind,
         "axes": columns,
         "usual": _usual(columns, [cell for cell, at in places if at == BEST]),
-        "strait_policy": _strait(study),
+        "strait_policy": study.strait(),
         "reference": study.analysis.reference,
-        "seeds": {"pilot": list(study.seeds.pilot), "results": list(study.seeds.results)},
-        "trials": {name: len(policy.trials()) for name, policy in study.policies.items()},
+        "seeds": {"pilot": list(study.select.seeds), "results": list(study.results)},
+        "trials": dict(study.trials),
         "cells": entries,
-        "strait": _headline(_strait(study), entries, verdicts),
+        "strait": _headline(study.strait(), entries, verdicts),
         "hypotheses": verdicts,
     }
 
@@ -121,9 +118,13 @@ def _usual(columns: Sequence[str], cells: Sequence[tuple[str, ...]]) -> dict[str
     return {axis: found.most_common(1)[0][0] for axis, found in counts.items() if axis not in ("profile", "load")}
 
 
-def _strait(study: Study) -> str | None:
-    """Return the name of the policy that is compared with all others: the first of the role."""
-    return next((name for name, policy in study.policies.items() if policy.role == "strait"), None)
+def _choices(study: Study, trials: Mapping[tuple[str, Choice], list[Row]]) -> dict[str, dict[str, Choice]]:
+    """Return what each policy of a cell runs with, by `best` and `fixed`, from the pilot's rows there."""
+    found: dict[str, dict[Choice, list[Row]]] = {}
+    for (name, choice), rows in trials.items():
+        found.setdefault(name, {})[choice] = rows
+    chosen = {name: choose(tried, study.select) for name, tried in found.items()}
+    return {name: choices for name, choices in chosen.items() if choices}
 
 
 class _Blind(NamedTuple):
@@ -135,22 +136,22 @@ class _Blind(NamedTuple):
 
 
 def _best_blind(
-    study: Study, trials: Mapping[tuple[str, str, int], list[Row]], chosen: Mapping[str, Mapping[str, Choice]]
+    study: Study, trials: Mapping[tuple[str, Choice], list[Row]], chosen: Mapping[str, Mapping[str, Choice]]
 ) -> dict[str, _Blind]:
     """Return the best blind rival of a cell, at the best concurrency and at the fixed one.
 
     Args:
         study: The study.
-        trials: The pilot's rows in the cell, by policy, setting and C.
+        trials: The pilot's rows in the cell, by policy and what was tried.
         chosen: What each policy runs with.
     """
     found = {}
     for at in (BEST, FIXED):
         violations: dict[str, tuple[list[float], list[float]]] = {}
         for name, choices in chosen.items():
-            if study.policies[name].role == "rival-blind" and at in choices:
-                rows = trials[(name, *choices[at])]
-                high, low = (for_seeds(rows, f"{label}_violation", study.seeds.pilot) for label in ("high", "low"))
+            if study.role(name) == "rival-blind" and at in choices:
+                rows = trials[name, choices[at]]
+                high, low = (for_seeds(rows, f"{label}_violation", study.select.seeds) for label in ("high", "low"))
                 violations[name] = (high or [], low or [])
         if violations:
             best = best_of(violations)
@@ -160,13 +161,13 @@ def _best_blind(
 
 def _by_trial(
     rows: Iterable[Row], columns: Sequence[str]
-) -> dict[tuple[str, ...], dict[tuple[str, str, int], list[Row]]]:
-    """Return rows by cell, and by policy, setting and C."""
-    found: dict[tuple[str, ...], dict[tuple[str, str, int], list[Row]]] = {}
+) -> dict[tuple[str, ...], dict[tuple[str, Choice], list[Row]]]:
+    """Return rows by cell, and by policy and what it ran with."""
+    found: dict[tuple[str, ...], dict[tuple[str, Choice], list[Row]]] = {}
     for row in rows:
         cell = tuple(row[column] for column in columns)
-        trial = (row["policy"], row["setting"], int(row[CONCURRENCY]))
-        found.setdefault(cell, {}).setdefault(trial, []).append(row)
+        choice = Choice(row["setting"], ((CONCURRENCY, int(row[CONCURRENCY])),))
+        found.setdefault(cell, {}).setdefault((row["policy"], choice), []).append(row)
     return found
 
 
@@ -178,8 +179,8 @@ def _entries(
 ) -> list[dict[str, Any]]:
     """Return what is said of every policy in one cell; `row` is its run with the first result seed, as an example."""
     blind = blinds[at].name if at in blinds else None
-    strait, level = _strait(study), study.analysis.level
-    others = [n for n in place.rows if strait in place.rows and n != strait and study.policies[n].role != "ablation"]
+    strait, level = study.strait(), study.analysis.level
+    others = [n for n in place.rows if strait in place.rows and n != strait and study.role(n) != "ablation"]
     family = compare_paired(
         {n: (place.violation(str(strait), "high"), place.violation(n, "high")) for n in others}, level
     )
@@ -194,10 +195,10 @@ def _entries(
                 "at": at,
                 "intense": _is_intense(study, blinds),
                 "policy": name,
-                "role": study.policies[name].role,
+                "role": study.role(name),
                 "setting": choice.setting,
-                CONCURRENCY: choice.concurrency,
-                "seeds": len(study.seeds.results),
+                **dict(choice.values),
+                "seeds": len(study.results),
                 "row": place.rows[name][0][KEY],
                 **_violations(place, name, level),
                 "against": rival if name == strait else None,
@@ -291,7 +292,7 @@ def _hypotheses(
     blind: Mapping[tuple[str, ...], Mapping[str, _Blind]],
 ) -> list[dict[str, Any]]:
     """Return the verdict on each hypothesis in each cell, at the best concurrency."""
-    strait = _strait(study)
+    strait = study.strait()
     found = {c: place for (c, at), place in places.items() if at == BEST and strait in place.rows}
     if strait is None or not found:
         return []
@@ -342,7 +343,7 @@ def _h2(study: Study, strait: str, labels: Mapping[Any, Any], found: Mapping[Any
     """Lower low-priority cost than every preemptive rival: supported if lower than each, rejected if not than one."""
     pairs = [
         (cell, name) for cell, place in found.items() for name in place.rows
-        if study.policies[name].role == "rival-preemptive"
+        if study.role(name) == "rival-preemptive"
     ]  # fmt: skip
     family = compare_paired(
         {str(i): (found[cell].violation(strait, "low"), found[cell].violation(name, "low"))
@@ -370,11 +371,11 @@ def _h3(
     better than the rival, by its interval, there is no way to go: undecided.
     """
     share = study.analysis.least_gap_closed
-    oracle = next((name for name, policy in study.policies.items() if policy.role == "oracle"), None)
+    oracle = next((name for name in study.trials if study.role(name) == "oracle"), None)
     cells = [cell for cell in rivals if oracle in found[cell].rows]
     if oracle is None or not cells:
         return []
-    level = 1 - (1 - study.analysis.level) / len(cells)
+    level = simultaneous_level(study.analysis.level, len(cells))
     verdicts = []
     for cell in cells:
         place = found[cell]

@@ -1,17 +1,17 @@
-"""Tables of a study of policies, for people and for figures: everything is read off the summary."""
+"""Tables of study 2, for people and for figures: everything is read off the summary."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stratsim.experiment.kinds import Table
-from stratsim.experiment.selection import BEST, FIXED
-from stratsim.experiment.study import CONCURRENCY
+from paper import Table
+from stratsim.sweep.spec import BEST, FIXED
+from study_2.roles import CONCURRENCY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stratsim.experiment.study import Study
+    from study_2.roles import Study
 
 __all__ = ["figures", "tables"]
 
@@ -29,7 +29,7 @@ _COLUMNS = (
     "row",
 )
 _DIGITS = 8
-"""Of a row's hash: enough for `stratsim experiment replay`."""
+"""Of a row's hash: enough for `stratsim sweep replay`."""
 
 
 def tables(study: Study, summary: Mapping[str, Any]) -> list[Table]:
@@ -89,7 +89,7 @@ def _fixed_table(study: Study, summary: Mapping[str, Any], places: Any) -> Table
                 against = entry["against"] or "-"
                 own = (_percent(entry["violation_high"]), _percent(entry["violation_low"]))
                 rows.append((name, against, *own, *_difference(entry["diff_high_pp"])))
-    title = f"{strait} against the best blind rival, all at C = {study.analysis.fixed_concurrency}"
+    title = f"{strait} against the best blind rival, all at C = {study.select.fixed[CONCURRENCY]}"
     return Table(title, ("cell", "rival", "high %", "low %", "diff pp", "95 % interval", "p Holm"), rows, left=2)
 
 
@@ -140,7 +140,7 @@ def _difference(found: Mapping[str, Any] | None) -> tuple[str, str, str]:
 # The data behind the figures -----------------------------------------------------------------------------------------
 
 
-def figures(study: Study, summary: Mapping[str, Any]) -> dict[str, Table]:  # noqa: ARG001 (one signature for all kinds)
+def figures(summary: Mapping[str, Any]) -> dict[str, Table]:
     """Return the data of each figure, by name; figures that there is nothing to show in are left out."""
     entries = [entry for entry in summary["cells"] if entry["at"] == BEST]
     found = {

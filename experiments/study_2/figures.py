@@ -1,27 +1,19 @@
-"""Figures of a study, from the data that lies in its folder: `figures/NAME.csv`, one function per table.
-
-`stratsim experiment run` draws them all; `stratsim plot DIR --kind study-...` draws one of them again.
-"""
+"""Figures of study 2, from the tables in its folder: `figures/NAME.csv`, one function for each."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-
-from stratsim.errors import SpecError
-from stratsim_plots.beside import draw_beside
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLUMNS", "FIGURES", "draw", "read_table"]
+__all__ = ["COLUMNS", "FIGURES", "ablations", "differences", "equity", "violations"]
 
 COLUMNS = {
     "study-violations": (
@@ -49,30 +41,6 @@ _TOLD_APART = ("strait", "oracle", "rival-preemptive")
 """Roles whose policies keep looks of their own among many; of the blind, only the best of each cell is told apart."""
 _BEST_BLIND, _OTHERS = "best blind rival", "other policies"
 _OTHERS_LOOK: dict[str, Any] = {"color": "#b8b8b8", "linewidth": 0.5, "marker": ".", "markersize": 2.0, "zorder": 1}
-
-
-def draw(directory: str | os.PathLike[str], names: Iterable[str]) -> dict[str, list[str]]:
-    """Draw the figures of a study, as PNG and SVG, beside their data: `draw_beside`."""
-    from stratsim_plots import prediction
-
-    return draw_beside(directory, names, FIGURES | prediction.FIGURES)
-
-
-def read_table(directory: str | os.PathLike[str], kind: str) -> pd.DataFrame:
-    """Return the data behind a figure of a study.
-
-    Raises:
-        SpecError: the folder holds no study, or nothing that this figure could show.
-    """
-    path = Path(directory) / "figures" / f"{kind}.csv"
-    if not path.exists():
-        raise SpecError(
-            f"{directory}: holds no {kind} (`stratsim experiment run` makes it, where there is what to show)"
-        )
-    frame = pd.read_csv(path)
-    if tuple(frame.columns) != COLUMNS[kind]:
-        raise SpecError(f"{path}: does not hold the data of {kind}")
-    return frame
 
 
 def violations(frame: pd.DataFrame) -> Figure:
