@@ -1,6 +1,4 @@
-"""Study 1: how well beliefs about interference predict, on the same logs (see docs/study-1.md)."""
+"""Study 1: how well beliefs about interference predict, all on the same logs.
 
-from stratsim.experiment.study_1.cell import run_cell
-from stratsim.experiment.study_1.summary import summarise
-
-__all__ = ["run_cell", "summarise"]
+docs/study-1.md has the hypotheses and what came out; `study.py` runs it.
+"""

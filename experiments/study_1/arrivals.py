@@ -16,7 +16,7 @@ from stratsim.trace.generate import Poisson, superpose
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stratsim.experiment.study_1.sets import ModelSet
+    from study_1.sets import ModelSet
     from stratsim.rng import Streams
 
 __all__ = ["Mix", "mixes", "saturation_per_s", "workload"]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.engine import simulate
 from stratsim.errors import SpecError, suggest
-from stratsim.experiment.behaviour import RandomAdmission
-from stratsim.experiment.log import read_log
-from stratsim.experiment.prequential import score
-from stratsim.experiment.study_1.arrivals import machine, mixes, workload
-from stratsim.experiment.study_1.errors import tables
-from stratsim.experiment.study_1.sets import SETS, model_set
+from study_1.behaviour import RandomAdmission
+from stratsim.compare.log import read_log
+from stratsim.compare.prequential import score
+from study_1.arrivals import machine, mixes, workload
+from study_1.errors import tables
+from study_1.sets import SETS, model_set
 from stratsim.policy.arguments import number, one_of, whole
 from stratsim.policy.queueing import Fifo
 from stratsim.predict import make_predictor
@@ -23,8 +23,8 @@ from stratsim.run.pairs import Campaign, measure_pairs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from stratsim.experiment.study_1.errors import Row
-    from stratsim.experiment.study_1.sets import ModelSet
+    from study_1.errors import Row
+    from study_1.sets import ModelSet
     from stratsim.model.profile import Profile
     from stratsim.policy.base import Policy
     from stratsim.predict import Predictor

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.experiment.prequential import KINDS
+from stratsim.compare.prequential import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stratsim.experiment.prequential import Prediction, Scores
+    from stratsim.compare.prequential import Prediction, Scores
 
     Row = dict[str, Any]
 

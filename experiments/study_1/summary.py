@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stratsim.experiment.study_1.errors import LARGE, QUANTILES
+from study_1.errors import LARGE, QUANTILES
+from stratsim.stats.comparison import simultaneous_level
 from stratsim.stats.intervals import mean_interval
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stratsim.experiment.study_1.errors import Row
+    from study_1.errors import Row
 
     Values = NDArray[np.float64]
 
@@ -141,7 +142,7 @@ def _verdicts(
     hypothesis: Hypothesis, cells: Mapping[tuple[Any, ...], _Cell], kinds: Sequence[str], level: float
 ) -> list[dict[str, Any]]:
     concerned = {key: cell for key, cell in cells.items() if key[CELL.index("mix")] == hypothesis.mix}
-    each_level = 1 - (1 - level) / max(len(concerned), 1)
+    each_level = simultaneous_level(level, len(concerned))
     found = []
     for key, cell in concerned.items():
         for kind in kinds:

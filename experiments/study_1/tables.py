@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stratsim.experiment.kinds import Table
-from stratsim.experiment.study_1.errors import QUANTILES
-from stratsim.experiment.study_1.summary import CELL
+from paper import Table
+from study_1.errors import QUANTILES
+from study_1.summary import CELL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from stratsim.experiment.study import Study
 
     Entry = Mapping[str, Any]
 
@@ -24,7 +22,7 @@ _PARTS = ("before", "at once", "recovering", "settled")
 _DRAWN = ("constant-1.5", "gpulet", "ewma-features", "ewma-pairs", "static-pairs", "nlms", "rls", "oracle")
 
 
-def tables(study: Study, summary: Entry) -> list[Table]:  # noqa: ARG001 (the summary says it all)
+def tables(summary: Entry) -> list[Table]:
     """Return the errors in each set's base cell, the verdicts, and the pairs that are predicted worst."""
     found = [_error_table(summary, *place) for place in _base_cells(summary)]
     return [*found, _verdict_table(summary), _pair_table(summary)]
@@ -92,7 +90,7 @@ def _percent(value: float | None) -> str:
 # The data of figures ------------------------------------------------------------------------------------------------
 
 
-def figures(study: Study, summary: Entry) -> dict[str, Table]:  # noqa: ARG001 (the summary says it all)
+def figures(summary: Entry) -> dict[str, Table]:
     """Return the data of the figures, by name."""
     return {
         "prediction-errors": _distributions(summary),
