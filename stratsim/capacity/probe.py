@@ -20,7 +20,7 @@ from stratsim.stats.deadlines import violation
 from stratsim.trace.generate import generate
 
 if TYPE_CHECKING:
-    from stratsim.experiment.study import Arrivals
+    from stratsim.run.arrivals import Arrivals
     from stratsim.model.workload import Workload
     from stratsim.run.spec import RunSpec
 

@@ -3,7 +3,7 @@
     batch-1       the batch-1 exclusive saturation: one request at a time on each GPU, nothing beside it, no copies. The
                   default everywhere; computed from solo latencies (`stratsim.trace.rule.saturation_rate`).
     saturation    the highest rate that a server without deadlines sustains, with its best batches and concurrency;
-                  measured in simulation (`stratsim.run.saturation`). Live grids measure it on the served device instead.
+                  measured in simulation (`stratsim.run.saturation`). Live grids measure it on the device instead.
 
 Both are for one mix of models on one machine. Where batches gain much, load 1 in `saturation` is several in `batch-1`.
 """
@@ -57,9 +57,7 @@ def offered(
     return Offered(spec.load * point.rate_per_s, spec.load * point.solo_load)
 
 
-def batch_1_load(
-    spec: RunSpec, profile: Profile, mix: Mapping[str, float], limits: Saturation | None = None
-) -> float:
+def batch_1_load(spec: RunSpec, profile: Profile, mix: Mapping[str, float], limits: Saturation | None = None) -> float:
     """Return a run's load, given in the unit `saturation`, in the unit `batch-1`; measures the saturation.
 
     Args:
@@ -69,7 +67,10 @@ def batch_1_load(
         limits: How closely it is measured.
     """
     assert spec.load is not None  # noqa: S101 (resolved)
-    return spec.load * _measured(_Profile(profile), spec.for_saturation(), tuple(mix.items()), limits or Saturation()).solo_load
+    return (
+        spec.load
+        * _measured(_Profile(profile), spec.for_saturation(), tuple(mix.items()), limits or Saturation()).solo_load
+    )
 
 
 class _Profile:

@@ -135,7 +135,8 @@ class RunSpec:
     def for_saturation(self) -> RunSpec:
         """Return the machine alone, with defaults for all that the saturation does not depend on."""
         names = ("policy", "load", "load_unit", "max_concurrency", "warmup_s", "drop", "seed", "profile", *OF_REQUESTS)
-        return replace(self, **{each.name: each.default for each in fields(self) if each.name in names})
+        plain: dict[str, Any] = {each.name: each.default for each in fields(self) if each.name in names}
+        return replace(self, **plain)
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields, for the manifest."""

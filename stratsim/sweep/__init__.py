@@ -5,8 +5,8 @@ wrong), `plan` makes the `Settings` of every run (`resolve` reads what they name
 `worker` makes the row. `table` is the folder, `runs` the loop over runs, `backends` where they are made, `store` the
 CSV; `summary` says what came out, `estimate` how long it will take, `again` repeats a row.
 
-For others: the names below, `stratsim.sweep.backends` (anything that makes calls elsewhere) and `stratsim.sweep.table` (a table
-of runs that are no replays).
+For others: the names below, `stratsim.sweep.backends` (anything that makes calls elsewhere) and `stratsim.sweep.table`
+(a table of runs that are no replays).
 """
 
 from stratsim.sweep.again import replay_row

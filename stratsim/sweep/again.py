@@ -40,7 +40,7 @@ def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) ->
     outcomes = read_sweeps(folder)
     row = _row(folder, Store(folder / TABLE, worker.COLUMNS), key)
     for outcome in outcomes:
-        settings = next((task.settings for task in outcome.plan.order() if task.sha256 == row), None)
+        settings: Settings | None = next((task.settings for task in outcome.plan.order() if task.sha256 == row), None)
         if settings is not None:
             worker.install(outcome.plan.inputs)
             inputs, result, summary = worker.simulate(settings)

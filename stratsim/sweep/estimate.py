@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stratsim.sweep.plan import Plan
     from stratsim.sweep.settings import Settings
 
-__all__ = ["PolicyTime", "total_s", "times"]
+__all__ = ["PolicyTime", "times", "total_s"]
 
 _REQUESTS = 1500
 """Length of the run that is timed; the time of a longer one is taken as proportional."""

@@ -1,4 +1,4 @@
-"""What a sweep is, as its file says it: a base run, axes over its settings, policies, seeds, and what follows from rows.
+"""What a sweep is, as its file says it: a base run, axes over its settings, policies and seeds.
 
 `stratsim.sweep.file` reads files and has an example; docs/how-to/run-an-experiment.md has every field.
 """

@@ -90,9 +90,7 @@ def labelled_rows(outcome: Outcome) -> list[Row]:
     found = []
     for cell in outcome.plan.cells:
         labels = {axis: label(value) for axis, value in cell.labels.items()}
-        found += [
-            {**outcome.rows[task.sha256], **labels} for task in cell.tasks() if task.sha256 in outcome.rows
-        ]
+        found += [{**outcome.rows[task.sha256], **labels} for task in cell.tasks() if task.sha256 in outcome.rows]
     return found
 
 
@@ -137,9 +135,7 @@ def _differences(
     ]
 
 
-def _family(
-    cell: Cell, outcome: Outcome, subject: str, at: str, figure: str, level: float
-) -> Mapping[str, Comparison]:
+def _family(cell: Cell, outcome: Outcome, subject: str, at: str, figure: str, level: float) -> Mapping[str, Comparison]:
     """Compare the subject with every other policy over the seeds that both have."""
     samples = {
         name: {row["seed"]: float(row[figure]) for row in _rows(cell, outcome, (name, choices[at])) if row[figure]}

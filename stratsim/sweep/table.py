@@ -100,9 +100,7 @@ class Table:
         tasks = list(tasks)
         self.entry["rows"] = self.entry.get("rows") or [task.sha256 for task in tasks]
         self._describe()
-        made = make_runs(
-            tasks, run, self.backend, self.store, self.timings, follow=follow, progress=self.how.progress
-        )
+        made = make_runs(tasks, run, self.backend, self.store, self.timings, follow=follow, progress=self.how.progress)
         self.entry["rows"] = list(dict.fromkeys(task.sha256 for task in (tasks if order is None else order())))
         self._describe()
         keys = dict.fromkeys([*(key for each in self.entries for key in each["rows"]), *self.store.rows])

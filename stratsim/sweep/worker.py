@@ -140,7 +140,9 @@ def _assembled(requests: _Requests) -> Inputs:
         trace = generate(shape.at, shape.requests, Streams(spec.seed), rate=rate_per_s, models=mix)
         return assemble(spec, cluster, profile, trace, rule, has_rate=True)
     assert settings.trace_sha256 is not None  # noqa: S101 (resolved in the plan)
-    by_seed = 0 if spec.trace_format in OWN_FORMATS else spec.seed  # others may place requests inside coarse time stamps
+    by_seed = (
+        0 if spec.trace_format in OWN_FORMATS else spec.seed
+    )  # others may place requests inside coarse time stamps
     trace = _read(settings.trace_sha256, spec.trace_format, spec.strict, spec.limit, by_seed)
     return assemble(spec, cluster, profile, trace, rule, limits=settings.saturation)
 

@@ -7,12 +7,9 @@ from collections import Counter
 import pytest
 
 from stratsim.errors import SimulationError, SpecError
-from stratsim.experiment.backends import Setup, make_backend
-from stratsim.experiment.plain_sweep.run import run_sweep
-from stratsim.experiment.plain_sweep.spec import make_sweep
-from stratsim.experiment.study import make_study
-from stratsim.experiment.sweep import run_study
 from stratsim.model.codec import load_profile
+from stratsim.sweep import How, make_sweep, run_sweep
+from stratsim.sweep.backends import Setup, make_backend
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'stratsim[dask]'")
 pytestmark = pytest.mark.slow
@@ -27,7 +24,7 @@ SWEEP = {
 
 
 def run(out, **options):
-    outcome = run_sweep(make_sweep(SWEEP), SWEEP, out, **options)
+    outcome = run_sweep(make_sweep(SWEEP), SWEEP, out, How(**options))
     assert outcome.failures == []
     return outcome
 
@@ -70,7 +67,7 @@ def test_a_killed_worker_loses_no_run_and_doubles_none(expected, tmp_path, clust
     assert len(pids) == 2
     killed = []
 
-    def kill(stage, done, total):
+    def kill(done, total):
         if done == 4:
             os.kill(pids[0], signal.SIGKILL)
             killed.append(total - done)
@@ -83,17 +80,18 @@ def test_a_killed_worker_loses_no_run_and_doubles_none(expected, tmp_path, clust
     assert set(counts.values()) == {1}
 
 
-def test_a_study_runs_there_too(tmp_path, cluster):
+def test_a_pilot_and_a_measured_load_run_there_too(tmp_path, cluster):
     data = {
         "title": "tiny",
+        "sweep": {"seeds": [11, 12], "select": {"seeds": [1], "axes": ["max_concurrency"]}},
         "arrivals": {"requests": 60},
-        "axes": {"profile": ["asymmetric-six"], "load": [0.8]},
-        "policies": {"strait": {"policy": "strait(predictor=constant(slowdown=2))", "role": "strait"}},
-        "seeds": {"pilot": [1], "results": [11, 12]},
+        "base": {"profile": "asymmetric-six", "load_unit": "saturation"},
+        "axes": {"load": [0.8], "max_concurrency": [1, 2]},
+        "policies": {"strait": {"policy": "strait(predictor=constant(slowdown={f}))", "settings": {"f": [1, 2]}}},
         "saturation": {"requests": 200, "width": 0.2, "concurrency": [1]},
     }
-    run_study(make_study(data), data, tmp_path / "here")
-    run_study(make_study(data), data, tmp_path / "there", dask=cluster.scheduler_address)
+    run_sweep(make_sweep(data), data, tmp_path / "here")
+    run_sweep(make_sweep(data), data, tmp_path / "there", How(dask=cluster.scheduler_address))
     assert table(tmp_path / "here") == table(tmp_path / "there")
 
 
@@ -103,14 +101,14 @@ def test_a_worker_that_cannot_be_set_up_is_told(cluster):
 
 
 def test_a_worker_that_was_not_prepared_makes_no_run():
-    from stratsim.experiment.backends.cluster import _prepared_call
+    from stratsim.sweep.backends.cluster import _prepared_call
 
     with pytest.raises(SimulationError, match="could not be prepared"):
         _prepared_call("session", abs, -1)
 
 
 def test_workers_with_other_code_are_refused(cluster, monkeypatch):
-    from stratsim.experiment.backends import cluster as module
+    from stratsim.sweep.backends import cluster as module
 
     monkeypatch.setattr(module, "code_sha256", lambda code: "other")
     with pytest.raises(SpecError, match="has another version of stratsim: install the same everywhere"):

@@ -10,18 +10,16 @@ from dataclasses import fields, replace
 import pytest
 
 from stratsim.errors import OutputError, SpecError
-from stratsim.experiment.one_run import FIGURES
-from stratsim.experiment.plain_sweep import one
-from stratsim.experiment.plain_sweep import run as sweep_run
-from stratsim.experiment.plain_sweep.estimate import seconds_of
-from stratsim.experiment.plain_sweep.plan import make_plan
-from stratsim.experiment.plain_sweep.run import COLUMNS, read_sweeps, run_sweep
-from stratsim.experiment.plain_sweep.spec import load_sweep, make_sweep, overridden
-from stratsim.experiment.plain_sweep.summary import summarise
 from stratsim.model.codec import dump_profile, load_profile
 from stratsim.run.replay import prepare, replay
 from stratsim.run.spec import RunSpec, make_spec
 from stratsim.stats.intervals import mean_interval
+from stratsim.sweep import How, load_sweep, make_plan, make_sweep, read_sweeps, run_sweep, summarise, worker
+from stratsim.sweep import table as table_module
+from stratsim.sweep.estimate import times, total_s
+from stratsim.sweep.figures import FIGURES, flat_figures
+from stratsim.sweep.file import overridden
+from stratsim.sweep.worker import COLUMNS
 
 TINY = {
     "title": "tiny",
@@ -33,7 +31,7 @@ TINY = {
 
 
 def run(data, out, **options):
-    return run_sweep(make_sweep(data), data, out, **options)
+    return run_sweep(make_sweep(data), data, out, How(**options))
 
 
 def rows_of(out):
@@ -77,7 +75,7 @@ def test_a_row_says_every_setting_of_its_run(done):
         "2",
     )
     assert json.loads(row["arrivals"])["requests"] == 60
-    assert row["profile_sha256"] == make_plan(make_sweep(TINY)).cells[0].settings["profile_sha256"]
+    assert row["profile_sha256"] == make_plan(make_sweep(TINY)).first()[0].settings.profile_sha256
 
 
 def test_a_run_gives_what_replay_gives(tmp_path):
@@ -89,7 +87,7 @@ def test_a_run_gives_what_replay_gives(tmp_path):
     for row in rows:
         inputs = prepare(make_spec({**settings, "policy": row["policy"], "seed": 7}))
         (summary,) = replay(inputs).summaries
-        found = {name: "" if value is None else str(value) for name, value in one.flat_figures(summary).items()}
+        found = {name: "" if value is None else str(value) for name, value in flat_figures(summary).items()}
         assert {name: row[name] for name in FIGURES} == found
         assert row["trace_sha256"] == inputs.trace.sha256
     assert len(rows) == 2
@@ -125,7 +123,7 @@ def test_a_policy_of_a_file_is_named_by_its_content(tmp_path):
     first = make_plan(make_sweep(data)).first()[0]
     file.write_text(text + "# changed\n")
     assert make_plan(make_sweep(data)).first()[0].sha256 != first.sha256
-    assert first.settings["policy_sha256"] is not None
+    assert first.settings.policy_sha256 is not None
 
 
 def test_the_same_run_by_two_ways_is_made_once(tmp_path):
@@ -178,7 +176,7 @@ def test_what_is_there_is_not_made_again(done):
 def test_an_interrupted_sweep_loses_the_run_in_flight_alone(done, tmp_path):
     out, _ = done
 
-    def stop(stage, finished, total):
+    def stop(finished, total):
         if finished == 5:
             raise KeyboardInterrupt
 
@@ -193,7 +191,7 @@ def test_an_interrupted_sweep_loses_the_run_in_flight_alone(done, tmp_path):
 def test_a_killed_process_loses_no_run_and_doubles_none(done, tmp_path):
     out, _ = done
 
-    def kill(stage, finished, total):
+    def kill(finished, total):
         if finished == 3:
             multiprocessing.active_children()[0].kill()
 
@@ -223,7 +221,7 @@ def test_two_sweeps_share_a_folder(done, tmp_path):
 def test_the_order_does_not_depend_on_which_of_two_sweeps_was_interrupted(tmp_path):
     wider = {**TINY, "axes": {**TINY["axes"], "load": [1.1, 1.3]}}
 
-    def stop(stage, finished, total):
+    def stop(finished, total):
         if finished == 2:
             raise KeyboardInterrupt
 
@@ -238,14 +236,14 @@ def test_the_order_does_not_depend_on_which_of_two_sweeps_was_interrupted(tmp_pa
 
 def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
     run(TINY, tmp_path)
-    monkeypatch.setattr(sweep_run, "code_sha256", lambda code: "other")
+    monkeypatch.setattr(table_module, "code_sha256", lambda code: "other")
     with pytest.raises(OutputError, match="made by other code than this; --fresh starts anew"):
         run(TINY, tmp_path)
     assert run(TINY, tmp_path, trust=True).made == 0
     assert run(TINY, tmp_path, fresh=True).made == 12
 
 
-@pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": {}}', "[]", "not JSON"])
+@pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": 1}', "[]", "not JSON"])
 def test_a_folder_of_something_else_is_left_alone(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(OutputError, match="exists already and is not a sweep's folder"):
@@ -253,11 +251,39 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, content):
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("manifest.json", content)]
 
 
+@pytest.mark.parametrize(
+    ("manifest", "number"),
+    [
+        ({"sweep_format": 2, "stratsim_version": "9.9", "sweeps": []}, "2, made by stratsim 9.9"),
+        ({"study": {}, "stratsim_version": "0.1"}, "none, made by stratsim 0.1"),
+        ({"sweeps": []}, "none, made by stratsim of another version"),
+    ],
+)
+def test_a_folder_of_another_format_is_refused_by_name_and_left_alone(tmp_path, manifest, number):
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    for use in (lambda: run(TINY, tmp_path, fresh=True), lambda: read_sweeps(tmp_path)):
+        with pytest.raises(OutputError, match=f"is a sweep's folder of format {re.escape(number)}; .* another folder"):
+            use()
+    assert json.loads((tmp_path / "manifest.json").read_text()) == manifest
+
+
+def test_the_folder_says_what_its_columns_are(done):
+    """Every column of the table is said to be something, or names the run."""
+    out, _ = done
+    found = json.loads((out / "manifest.json").read_text())
+    about = found["table"]
+    assert (found["sweep_format"], about["axes"], about["choices"]) == (1, ["load"], ["setting"])
+    others = {"spec_sha256", "policy", "phase", "seed", "rate_per_s", "solo_load"}
+    hashes = {f"{name}_sha256" for name in ("profile", "trace", "topology", "policy")}
+    said = {*about["axes"], *about["conditions"], *about["choices"], *about["figures"]}
+    assert {*rows_of(out)[0]} == said | others | hashes
+
+
 def test_one_process_at_a_time_writes_to_a_folder(tmp_path):
     pytest.importorskip("fcntl", reason="needs POSIX locks")
 
-    def again(stage, finished, total):
-        with pytest.raises(OutputError, match="another process is running this experiment"):
+    def again(finished, total):
+        with pytest.raises(OutputError, match="another process is running this sweep"):
             run(TINY, tmp_path)
 
     assert run(TINY, tmp_path, progress=again).made == 12
@@ -290,11 +316,12 @@ def test_seeds_are_added_until_every_policy_is_narrow_or_the_cap_is_reached(tmp_
     outcome = run(UNTIL, tmp_path)
     counts = {}
     for cell in outcome.plan.cells:
-        seeds = [int(tasks[0].settings["seed"]) for tasks in cell.tasks]
+        runs = [[task.sha256 for task in tasks.values()] for tasks in cell.runs]
+        seeds = [next(iter(tasks.values())).settings.spec.seed for tasks in cell.runs]
         assert seeds == [5, 3, 6, 7, 8, 9, 10][: len(seeds)]
         widths = [
             [
-                mean_interval([float(outcome.rows[t[k].sha256]["high_violation"]) for t in cell.tasks[:n]]).half_width
+                mean_interval([float(outcome.rows[t[k]]["high_violation"]) for t in runs[:n]]).half_width
                 for k in range(3)
             ]
             for n in range(2, len(seeds) + 1)
@@ -310,7 +337,7 @@ def test_seeds_are_added_until_every_policy_is_narrow_or_the_cap_is_reached(tmp_
 def test_bytes_do_not_depend_on_the_order_in_which_runs_end(tmp_path, monkeypatch, step):
     data = {**UNTIL, "sweep": {**UNTIL["sweep"], "until": {**UNTIL["sweep"]["until"], "step": step}}}
     run(data, tmp_path / "in-order")
-    real = sweep_run.make_backend
+    real = table_module.make_backend
 
     class Backwards:
         """Makes the newest call first."""
@@ -329,7 +356,7 @@ def test_bytes_do_not_depend_on_the_order_in_which_runs_end(tmp_path, monkeypatc
         def close(self):
             self._real.close()
 
-    monkeypatch.setattr(sweep_run, "make_backend", Backwards)
+    monkeypatch.setattr(table_module, "make_backend", Backwards)
     run(data, tmp_path / "backwards")
     first, second = ((tmp_path / name / "results.csv").read_bytes() for name in ("in-order", "backwards"))
     assert first == second
@@ -340,7 +367,7 @@ def test_an_interrupted_sweep_adds_the_same_seeds(tmp_path):
     total = len(rows_of(tmp_path / "whole"))
     for after in (3, 9, total - 13):
 
-        def stop(stage, finished, whole, after=after):
+        def stop(finished, whole, after=after):
             if finished == after:
                 raise KeyboardInterrupt
 
@@ -371,13 +398,13 @@ def test_the_summary_has_means_over_the_seeds(done):
 def test_the_plan_counts_runs_and_estimates_time():
     plan = make_plan(make_sweep(UNTIL))
     assert plan.counts() == (3 * 3 * 2, 3 * 3 * 7)
-    least, most = seconds_of(plan)
+    least, most = total_s(plan, times(plan))
     assert 0 < least < most
     assert most == pytest.approx(least * 7 / 2)
 
 
 def test_each_input_is_read_once(monkeypatch):
-    from stratsim.experiment.plain_sweep import resolve
+    from stratsim.sweep import resolve
 
     reads = Counter()
     for name in ("load_profile", "load", "load_topology"):
@@ -390,10 +417,10 @@ def test_each_input_is_read_once(monkeypatch):
 
 def test_a_worker_parses_a_trace_once(monkeypatch, tmp_path):
     count = Counter()
-    real = one.parse_trace
-    one._read.cache_clear()
-    one._assembled.cache_clear()
-    monkeypatch.setattr(one, "parse_trace", lambda *args, **more: (count.update("n"), real(*args, **more))[1])
+    real = worker.parse_trace
+    worker._read.cache_clear()
+    worker._assembled.cache_clear()
+    monkeypatch.setattr(worker, "parse_trace", lambda *args, **more: (count.update("n"), real(*args, **more))[1])
     axes = {"load": [0.5, 0.6, 0.7], "policy": ["fifo", "edf"]}
     outcome = run({"title": "t", "sweep": {"seeds": [1, 2]}, "base": {"limit": 40}, "axes": axes}, tmp_path)
     assert (outcome.made, count["n"]) == (12, 1)

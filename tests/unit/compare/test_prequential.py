@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
-from stratsim.experiment.log import read_log
-from stratsim.experiment.prequential import KINDS, score
+from stratsim.compare.log import read_log
+from stratsim.compare.prequential import KINDS, score
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
 from stratsim.policy.aware_edf import AwareEdf

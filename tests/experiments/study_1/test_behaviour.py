@@ -3,11 +3,11 @@
 import numpy as np
 
 from stratsim import simulate
-from stratsim.experiment.behaviour import RandomAdmission
-from stratsim.experiment.log import read_log
+from stratsim.compare.log import read_log
 from stratsim.model.cluster import Cluster
 from stratsim.results import invariants
 from stratsim.testing import make_profile, make_workload
+from study_1.behaviour import RandomAdmission
 
 PROFILE = make_profile({name: {1: 0.010, 2: 0.012, 3: 0.014} for name in "abc"})
 WORKLOAD = make_workload([(0.0, "abc"[i % 3]) for i in range(300)], profile=PROFILE)

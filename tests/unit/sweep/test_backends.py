@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from stratsim.errors import MissingExtraError, SpecError
-from stratsim.experiment.backends import Futures, Serial, Setup, make_backend
-from stratsim.experiment.backends.processes import Processes
+from stratsim.sweep.backends import Futures, Serial, Setup, make_backend
+from stratsim.sweep.backends.processes import Processes
 
 HERE = Path(__file__).parent
 
@@ -124,7 +124,7 @@ def test_closing_ends_what_is_under_way(tmp_path, calls):
 _DRIVER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from stratsim.experiment.backends.processes import Processes
+from stratsim.sweep.backends.processes import Processes
 from backend_calls import work_for_ever
 if __name__ == "__main__":
     backend = Processes(1)
@@ -164,7 +164,7 @@ def test_without_a_job_there_is_no_backend():
 
 def test_without_dask_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "stratsim.experiment.backends.cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "stratsim.sweep.backends.cluster", raising=False)
     with pytest.raises(
         MissingExtraError, match=r"distributed is not installed; it needs: pip install 'stratsim\[dask\]'"
     ):
@@ -173,7 +173,7 @@ def test_without_dask_the_error_says_what_to_install(monkeypatch):
 
 def test_an_address_without_a_scheduler_is_one_line(monkeypatch):
     pytest.importorskip("distributed", reason="needs Dask: pip install 'stratsim[dask]'")
-    cluster = importlib.import_module("stratsim.experiment.backends.cluster")
+    cluster = importlib.import_module("stratsim.sweep.backends.cluster")
     monkeypatch.setattr(cluster, "_CONNECT_S", 0.3)
     with pytest.raises(SpecError, match=r"no Dask scheduler at 'tcp://127\.0\.0\.1:9'"):
         make_backend(1, "tcp://127.0.0.1:9")
