@@ -5,15 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from stratsim.cli import main
+from stratsim.compare.prequential import Prediction, Scores
 from stratsim.errors import SpecError
-from stratsim.experiment.prequential import Prediction, Scores
-from stratsim.experiment.study import make_study
-from stratsim.experiment.study_1 import run_cell, summarise
-from stratsim.experiment.study_1.arrivals import mixes, saturation_per_s, workload
-from stratsim.experiment.study_1.errors import tables
-from stratsim.experiment.study_1.sets import SETS, model_set
 from stratsim.rng import Streams
+from study_1 import study as script
+from study_1.arrivals import mixes, saturation_per_s, workload
+from study_1.cell import run_cell
+from study_1.errors import tables
+from study_1.runs import load_study, make_study
+from study_1.sets import SETS, model_set
+from study_1.summary import summarise
 
 # Figures ------------------------------------------------------------------------------------------------------------
 
@@ -159,46 +160,46 @@ def test_a_cell_is_a_pure_function():
     assert all(each["error"] < 0.01 for each in oracle if each["part"] in ("before", "after")), "noise alone"
 
 
-STUDY = {
-    "title": "small",
-    "kind": "predictors",
-    "seeds": {"pilot": [7], "results": [1, 2]},
-    "axes": {"set": ["disb"], "mix": ["stationary", "shifting"], "length": [0.4]},
-}
+STUDY = {"title": "small", "seeds": [1, 2], "axes": [{"set": ["disb"], "mix": ["stationary", "shifting"]}]}
 
 
 @pytest.mark.slow
-def test_a_study_of_predictors_runs_by_the_command(tmp_path, capsys):
-    file, out = tmp_path / "study.toml", tmp_path / "out"
-    file.write_text(
-        'title = "small"\nkind = "predictors"\n[seeds]\npilot = [7]\nresults = [1, 2]\n'
-        '[axes]\nset = ["disb"]\nmix = ["stationary", "shifting"]\nlength = [0.25]\n'
+def test_the_script_runs_and_goes_on(tmp_path, capsys, monkeypatch):
+    (tmp_path / "study.toml").write_text(
+        'title = "small"\nseeds = [1, 2]\n[[axes]]\nset = ["disb"]\nmix = ["stationary", "shifting"]\nlength = [0.25]\n'
     )
-    assert main(["experiment", "plan", str(file)]) == 0
-    assert "cells 2, results runs 4" in capsys.readouterr().out
-    assert main(["experiment", "run", str(file), "--out", str(out), "--quiet"]) == 0
+    monkeypatch.setattr(script, "HERE", tmp_path)
+    out = tmp_path / "out"
+    assert script.main(["--out", str(out)]) == 0
     assert "4 runs made, 0 failed" in capsys.readouterr().out
-    summary = json.loads((out / "summary.json").read_text())
+    summary = json.loads((out / "study.json").read_text())
     assert {each["hypothesis"] for each in summary["verdicts"]} == {"H1", "H2a", "H2b", "H3", "H4"}
     assert summary["provenance"].startswith("synthetic")
     for name in ("prediction-errors", "prediction-shift", "prediction-cells"):
         assert (out / "figures" / f"{name}.csv").exists()
     table = (out / "results.csv").read_bytes()
-    assert main(["experiment", "run", str(file), "--out", str(out), "--quiet"]) == 0
+    assert script.main(["--out", str(out)]) == 0
     assert "0 runs made" in capsys.readouterr().out
     assert (out / "results.csv").read_bytes() == table
-    assert main(["experiment", "show", str(out)]) == 0
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"axes": {"sets": ["disb"]}}, r"no setting 'sets'; did you mean 'set'\? - at \$\.axes"),
-        ({"axes": {"set": ["disc"]}}, r"set must be one of .*, got 'disc' - at \$\.axes"),
-        ({"axes": {"load": [0.0]}}, r"load must be a number within .* - at \$\.axes"),
-        ({"base": {"max_batch": 4}}, r"a study of predictors has none - at \$\.base"),
+        ({"axes": [{"sets": ["disb"]}]}, r"no setting 'sets'; did you mean 'set'\? - at \$\.axes"),
+        ({"axes": [{"set": ["disc"]}]}, r"set must be one of .*, got 'disc' - at \$\.axes"),
+        ({"axes": [{"load": [0.0]}]}, r"load must be a number within .* - at \$\.axes"),
+        ({"base": {"max_batch": 4}}, r"unknown field 'base'"),
     ],
 )
 def test_mistakes_are_named(change, message):
     with pytest.raises(SpecError, match=message):
         make_study({**STUDY, **change}, "study.toml")
+
+
+def test_the_short_version_keeps_four_of_48_cells():
+    """Two mixes of four sets: three loads, two more numbers of slots, one more behaviour; ten seeds."""
+    full, _ = load_study(script.HERE / "study.toml")
+    quick, _ = load_study(script.HERE / "study.toml", quick=True)
+    assert (len(full.cells()), len(full.seeds)) == (4 * 2 * (3 + 2 + 1), 10)
+    assert (len(quick.cells()), quick.seeds) == (4, [1, 2, 3])

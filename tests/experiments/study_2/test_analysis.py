@@ -6,27 +6,33 @@ import random
 
 import pytest
 
-from stratsim.experiment.analysis import summarise
-from stratsim.experiment.policy_study import columns
-from stratsim.experiment.report import figures, tables
-from stratsim.experiment.study import make_study
+from stratsim.sweep import load_sweep
+from stratsim.sweep.spec import Select
+from stratsim.sweep.worker import COLUMNS
+from study_2 import roles
+from study_2.analysis import summarise
+from study_2.roles import Analysis, Study
+from study_2.study import HERE
+from study_2.tables import figures, tables
 
-STUDY = make_study(
-    {
-        "title": "by hand",
-        "axes": {"load": [1.1], "max_concurrency": [1, 2]},
-        "policies": {
-            "strait": {"policy": "strait", "role": "strait"},
-            "oracle": {"policy": "strait(predictor=oracle)", "role": "oracle"},
-            "edf": {"policy": "priority-edf", "role": "rival-blind"},
-            "fifo": {"policy": "fifo", "role": "rival-blind"},
-            "ref": {"policy": "priority-fifo", "role": "reference"},
-            "gated": {"policy": "lax", "role": "rival-preemptive"},
-            "half": {"policy": "strait(guard=off)", "role": "ablation"},
-        },
-        "seeds": {"pilot": [1], "results": [11, 12, 13]},
-        "analysis": {"reference": "ref"},
-    }
+ROLES = {
+    "strait": "strait",
+    "oracle": "oracle",
+    "edf": "rival-blind",
+    "fifo": "rival-blind",
+    "ref": "reference",
+    "gated": "rival-preemptive",
+    "half": "ablation",
+}
+SELECT = Select(seeds=[1], axes=["max_concurrency"], fixed={"max_concurrency": 2})
+STUDY = Study(
+    title="by hand",
+    axes=("load",),
+    trials=dict.fromkeys(ROLES, 1),
+    results=(11, 12, 13),
+    select=SELECT,
+    roles=ROLES,
+    analysis=Analysis(reference="ref"),
 )
 
 # Violations of high and low priority by policy: the pilot's seed, then the result seeds 11, 12 and 13.
@@ -47,17 +53,16 @@ LOW = dict.fromkeys(HIGH, (0.3, 0.3, 0.3, 0.3)) | {
 
 
 def made(policy, phase, seed, slots, high, low):
-    row = dict.fromkeys(["spec_sha256", *columns(STUDY)], "1.0")
-    entry = STUDY.policies[policy]
+    row = dict.fromkeys(COLUMNS, "1.0")
     return row | {
-        "phase": phase, "load": "1.1", "policy": policy, "role": entry.role, "setting": entry.policy,
+        "phase": phase, "load": "1.1", "policy": policy, "setting": policy,
         "max_concurrency": str(slots), "seed": str(seed), "high_violation": repr(high), "low_violation": repr(low),
     }  # fmt: skip
 
 
 def rows(high=HIGH, low=LOW):
     found = []
-    for name in STUDY.policies:
+    for name in STUDY.trials:
         found.append(made(name, "pilot", 1, 1, high[name][0] + 0.2, low[name][0]))  # C = 1 is worse for all
         found.append(made(name, "pilot", 1, 2, high[name][0], low[name][0]))
         found += [made(name, "results", 10 + i, 2, high[name][i], low[name][i]) for i in (1, 2, 3)]
@@ -191,10 +196,10 @@ def test_without_results_nothing_is_said():
 def test_tables_and_figures_show_what_the_summary_says(summary):
     first = tables(STUDY, summary)[0]
     found = {row[0]: row for row in first.rows}
-    assert set(found) == {*STUDY.policies, "edf (best blind)"} - {"edf"}
+    assert set(found) == {*STUDY.trials, "edf (best blind)"} - {"edf"}
     assert found["strait"][1:7] == ("2", "", "3.00", "22.00", "-", "-")
     assert found["edf (best blind)"][3:7] == ("8.00", "30.00", "-5.00", "[-9.30, -0.70]")
-    made = figures(STUDY, summary)
+    made = figures(summary)
     assert set(made) == {"study-violations", "study-differences", "study-equity", "study-ablations"}
     assert {row[1] for row in made["study-ablations"].rows} == {"strait", "oracle", "half"}
     assert all(len(row) == len(table.columns) for table in made.values() for row in table.rows)
@@ -233,29 +238,42 @@ def test_nothing_is_closed_where_the_oracle_is_not_better_with_certainty():
 
 
 def test_the_figures_have_the_columns_that_are_drawn(summary):
-    from stratsim_plots.study import COLUMNS
+    from study_2.figures import COLUMNS
 
-    made = {name: (*table.columns, "origin") for name, table in figures(STUDY, summary).items()}
+    made = {name: (*table.columns, "origin") for name, table in figures(summary).items()}
     assert made == COLUMNS
 
 
 def test_cells_are_named_by_what_is_not_usual():
-    axes = [{"load": [0.5, 1.1]}, {"load": [1.1], "workload.priority.high_share": [0.6]}]
-    policies = {"strait": {"policy": "strait", "role": "strait"}, "edf": {"policy": "edf", "role": "rival-blind"}}
-    study = make_study(
-        {
-            "title": "t", "axes": axes, "policies": policies, "seeds": {"pilot": [1], "results": [2, 3]},
-            "workload": {"priority": {"high_share": 0.3}},
-        }
-    )  # fmt: skip
+    study = Study(
+        title="t",
+        axes=("load", "high_share"),
+        trials={"strait": 1, "edf": 1},
+        results=(2, 3),
+        select=SELECT,
+        roles={"strait": "strait", "edf": "rival-blind"},
+    )
     cells = (("0.5", "0.3"), ("1.1", "0.3"), ("1.1", "0.6"))
-    blank = dict.fromkeys(["spec_sha256", *columns(study)], "0.5")
+    blank = dict.fromkeys(COLUMNS, "0.5")
     found = [
         blank | {"load": load, "high_share": share, "policy": name, "setting": name, "max_concurrency": "2",
                  "seed": str(seed), "phase": "pilot" if seed == 1 else "results"}
-        for load, share in cells for name in policies for seed in (1, 2, 3)
+        for load, share in cells for name in study.trials for seed in (1, 2, 3)
     ]  # fmt: skip
     summary = summarise(study, found)
     assert summary["usual"] == {"high_share": "0.3"}
     titles = [table.title.split(":")[0] for table in tables(study, summary)[:3]]
     assert titles == ["load 0.5, intense", "load 1.1, intense", "load 1.1, high_share 0.6, intense"]
+
+
+def test_every_policy_of_the_file_has_a_role():
+    for quick in (False, True):
+        sweep, _ = load_sweep(HERE / "study.toml", quick=quick)
+        study = roles.make_study(sweep, ("profile", "load"))
+        assert study.strait() == sweep.sweep.subject == "strait"
+        assert {study.role(name) for name in study.trials} >= {"strait", "oracle", "rival-blind", "rival-preemptive"}
+        assert study.analysis.reference in study.trials
+        assert study.select.fixed == {roles.CONCURRENCY: 2}
+        oracles = [name for name, entry in sweep.policies.items() if "oracle" in entry.policy]
+        assert all(sweep.policies[name].reveal for name in oracles)
+    assert set(roles.ROLES) == set(load_sweep(HERE / "study.toml")[0].policies)

@@ -1,14 +1,13 @@
-"""Figures of a study: what the data says is drawn, and the data is what the analysis writes."""
-
-import re
+"""Figures of study 2: what the data says is drawn, and the data is what the analysis writes."""
 
 import pandas as pd
 import pytest
 
 pytest.importorskip("matplotlib")
 
-from stratsim.cli import main
-from stratsim_plots import study, style
+from stratsim_plots import style
+from stratsim_plots.beside import draw_beside
+from study_2 import figures as study
 
 ORIGIN = "asymmetric-six: synthetic"
 ROWS = {
@@ -117,20 +116,6 @@ def test_ablations_have_a_bar_per_policy_and_class():
 def test_all_are_written_beside_their_data(tmp_path):
     for kind in ROWS:
         frame(kind).to_csv(tmp_path / f"{kind}.csv", index=False)
-    drawn = study.draw(tmp_path, [*ROWS, "other"])
+    drawn = draw_beside(tmp_path, [*ROWS, "other"], study.FIGURES)
     assert set(drawn) == set(ROWS)
     assert all((tmp_path / name).stat().st_size > 1000 for names in drawn.values() for name in names)
-
-
-def test_the_command_draws_one_again(tmp_path, capsys):
-    (tmp_path / "figures").mkdir()
-    frame("study-equity").to_csv(tmp_path / "figures" / "study-equity.csv", index=False)
-    out = tmp_path / "again.svg"
-    assert main(["plot", str(tmp_path), "--kind", "study-equity", "--out", str(out)]) == 0
-    assert re.search("Jain", out.read_text())
-    assert pd.read_csv(out.with_suffix(".csv")).equals(frame("study-equity"))
-    assert main(["plot", str(tmp_path), "--kind", "study-ablations", "--out", str(out)]) == 2
-    assert "holds no study-ablations" in capsys.readouterr().err
-    (tmp_path / "figures" / "study-ablations.csv").write_text("a,b\n1,2\n")
-    assert main(["plot", str(tmp_path), "--kind", "study-ablations", "--out", str(out)]) == 2
-    assert "does not hold the data of study-ablations" in capsys.readouterr().err

@@ -2,14 +2,19 @@
 
 import pytest
 
-from stratsim.experiment.selection import Choice, best_of, choose
+from stratsim.sweep.select import Choice, best_of, choose
+from stratsim.sweep.spec import Select
+
+AT_2 = Select(seeds=[1], axes=["max_concurrency"], fixed={"max_concurrency": 2})
 
 
-def row(setting, slots, seed, high, low=0.5, *, policy="p", phase="pilot", cell="a"):
-    return {
-        "phase": phase, "cell": cell, "policy": policy, "setting": setting, "max_concurrency": str(slots),
-        "seed": str(seed), "high_violation": repr(high), "low_violation": repr(low),
-    }  # fmt: skip
+def row(seed, high, low=0.5, goodput=1.0):
+    figures = {"high_violation": repr(high), "low_violation": repr(low), "high_goodput_per_s": repr(goodput)}
+    return {"seed": str(seed), **figures}
+
+
+def at(setting, slots):
+    return Choice(setting, (("max_concurrency", slots),))
 
 
 def test_least_high_priority_violation():
@@ -33,22 +38,33 @@ def test_equals_go_to_the_first():
 
 
 def test_best_and_fixed_concurrency():
-    rows = [row("s", 1, 1, 0.1), row("t", 1, 1, 0.2), row("s", 2, 1, 0.4), row("t", 2, 1, 0.3)]
-    assert choose(rows, ["cell"], [1], 2) == {("a",): {"p": {"best": Choice("s", 1), "fixed": Choice("t", 2)}}}
+    violations = {at("s", 1): 0.1, at("t", 1): 0.2, at("s", 2): 0.4, at("t", 2): 0.3}
+    rows = {choice: [row(1, value)] for choice, value in violations.items()}
+    assert choose(rows, AT_2) == {"best": at("s", 1), "fixed": at("t", 2)}
 
 
-def test_cells_and_policies_choose_apart():
-    rows = [row("s", 1, 1, 0.1), row("t", 1, 1, 0.2), row("s", 1, 1, 0.3, cell="b"), row("t", 1, 1, 0.2, cell="b")]
-    found = choose(rows, ["cell"], [1], 1)
-    assert (found["a",]["p"]["best"].setting, found["b",]["p"]["best"].setting) == ("s", "t")
+def test_without_fixed_values_there_is_one_choice():
+    assert choose({Choice("s"): [row(1, 0.1)]}, Select(seeds=[1])) == {"best": Choice("s")}
 
 
-def test_a_trial_that_lacks_a_seed_is_no_candidate():
-    rows = [row("s", 1, 1, 0.0), row("t", 1, 1, 0.2), row("t", 1, 2, 0.2)]
-    assert choose(rows, ["cell"], [1, 2], 1)["a",]["p"]["best"] == Choice("t", 1)
-    assert choose(rows[:1], ["cell"], [1, 2], 1) == {("a",): {}}
+def test_a_figure_of_which_more_is_better():
+    rows = {Choice("s"): [row(1, 0.0, goodput=3.0)], Choice("t"): [row(1, 0.9, goodput=4.0)]}
+    assert choose(rows, Select(seeds=[1], metric="high_goodput_per_s", most=True))["best"] == Choice("t")
 
 
-def test_a_row_of_the_results_is_refused():
-    with pytest.raises(ValueError, match="cannot take part in a choice"):
-        choose([row("s", 1, 9, 0.0, phase="results")], ["cell"], [1], 1)
+def test_without_a_second_figure_the_first_in_order_wins_among_ties():
+    rows = {Choice("s"): [row(1, 0.1, 0.9)], Choice("t"): [row(1, 0.1, 0.1)]}
+    assert choose(rows, Select(seeds=[1], then=None))["best"] == Choice("s")
+    assert choose(rows, Select(seeds=[1]))["best"] == Choice("t")
+
+
+@pytest.mark.parametrize("seeds", [[1, 2], [2]])
+def test_a_trial_that_lacks_a_seed_is_no_candidate(seeds):
+    rows = {at("s", 1): [row(1, 0.0)], at("t", 1): [row(1, 0.2), row(2, 0.2)]}
+    assert choose(rows, Select(seeds=seeds))["best"] == at("t", 1)
+    assert choose({at("s", 1): [row(1, 0.0)]}, Select(seeds=seeds)) == {}
+
+
+def test_rows_of_other_seeds_choose_nothing():
+    rows = {Choice("s"): [row(1, 0.2), row(9, 0.0)], Choice("t"): [row(1, 0.1), row(9, 1.0)]}
+    assert choose(rows, Select(seeds=[1]))["best"] == Choice("t")

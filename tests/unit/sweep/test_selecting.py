@@ -1,37 +1,40 @@
-"""Runs of a study: what is there is not made again, the table is the same bytes whoever made it, failures are told."""
+"""Sweeps that choose settings on pilot seeds first: which runs follow, in which unit loads are, what is reported."""
 
 import csv
 import json
-import re
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from stratsim import bundled
 from stratsim.cli import main
-from stratsim.errors import OutputError, SpecError
-from stratsim.experiment import one_run
-from stratsim.experiment.planning import make_plan
-from stratsim.experiment.study import make_study
-from stratsim.experiment.sweep import run_study
+from stratsim.stats.intervals import paired_interval
+from stratsim.sweep import How, labelled_rows, make_plan, make_sweep, run_sweep, summarise, worker
+from stratsim.sweep.estimate import times
 
 TINY = {
     "title": "tiny",
+    "sweep": {
+        "seeds": [11, 12],
+        "subject": "strait",
+        "select": {"seeds": [1], "axes": ["max_concurrency"], "fixed": {"max_concurrency": 2}},
+    },
     "arrivals": {"requests": 60},
-    "base": {"max_batch": 2},
+    "base": {"max_batch": 2, "load_unit": "saturation"},
     "axes": {"profile": ["small"], "load": [0.8], "max_concurrency": [1, 2]},
     "profiles": {"small": {"base": "asymmetric-six", "models": ["wide-8", "narrow-4"]}},
     "policies": {
-        "strait": {"policy": "strait(predictor=constant(slowdown=2))", "role": "strait"},
-        "blind": {"policy": "priority-edf(max_batch={b})", "settings": {"b": [1, 2]}, "role": "rival-blind"},
-        "oracle": {"policy": "strait(predictor=oracle)", "role": "oracle"},
-        "fifo": {"policy": "fifo", "role": "reference"},
+        "strait": {"policy": "strait(predictor=constant(slowdown=2))"},
+        "blind": {"policy": "priority-edf(max_batch={b})", "settings": {"b": [1, 2]}},
+        "oracle": {"policy": "strait(predictor=oracle)", "reveal": True},
+        "fifo": {"policy": "fifo"},
     },
-    "seeds": {"pilot": [1], "results": [11, 12]},
     "saturation": {"requests": 200, "width": 0.2, "concurrency": [1]},
-    "analysis": {"reference": "fifo"},
 }
+
+
+def run(data, out, **options):
+    return run_sweep(make_sweep(data), data, out, How(**options))
 
 
 def rows_of(out):
@@ -41,8 +44,8 @@ def rows_of(out):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    out = tmp_path_factory.mktemp("study")
-    return out, run_study(make_study(TINY), TINY, out)
+    out = tmp_path_factory.mktemp("sweep")
+    return out, run(TINY, out)
 
 
 def test_every_run_has_a_row(done):
@@ -59,43 +62,56 @@ def test_every_run_has_a_row(done):
     assert all(int(row["high_arrived"]) + int(row["low_arrived"]) == 60 for row in rows)
 
 
-def test_load_is_in_units_of_the_saturation(done):
+def test_a_policy_runs_with_what_its_own_pilot_rows_say(done):
+    """Once more from the table: the least violation of high priority, then of low; of all C, and of C = 2."""
     out, _ = done
+    rows = rows_of(out)
+    for name in TINY["policies"]:
+        pilot = [row for row in rows if (row["policy"], row["phase"]) == (name, "pilot")]
+        key = {
+            (row["setting"], row["max_concurrency"]): (float(row["high_violation"]), float(row["low_violation"]))
+            for row in pilot
+        }
+        best = min(key, key=key.__getitem__)
+        fixed = min((each for each in key if each[1] == "2"), key=key.__getitem__)
+        ran = {
+            (row["setting"], row["max_concurrency"])
+            for row in rows
+            if (row["policy"], row["phase"]) == (name, "results")
+        }
+        assert ran == {best, fixed}
+
+
+def test_load_is_in_the_unit_that_is_named(done):
+    out, outcome = done
     (point,) = json.loads((out / "saturation.json").read_text()).values()
+    assert outcome.saturations == [point]
     assert {float(row["rate_per_s"]) for row in rows_of(out)} == {0.8 * point["rate_per_s"]}
+    assert {float(row["solo_load"]) for row in rows_of(out)} == {0.8 * point["solo_load"]}
+    assert {row["load_unit"] for row in rows_of(out)} == {"saturation"}
 
 
-def test_what_is_there_is_not_made_again(done):
+def test_what_is_there_is_not_made_again(done, monkeypatch):
     out, first = done
     before = (out / "results.csv").read_bytes()
-    again = run_study(make_study(TINY), TINY, out)
+    monkeypatch.setattr("stratsim.sweep.run.saturation", None)  # nor measured
+    again = run(TINY, out)
     assert (again.made, again.rows) == (0, first.rows)
     assert (out / "results.csv").read_bytes() == before
 
 
-def test_an_interrupted_study_goes_on(done, tmp_path):
-    """Cut off in the middle of a line, as a process that was killed leaves it."""
+def test_an_interrupted_sweep_goes_on_in_the_midst_of_the_pilot(done, tmp_path):
     out, first = done
-    text = (out / "results.csv").read_text()
-    lines = text.splitlines(keepends=True)
-    run_study(make_study(TINY), TINY, tmp_path)
-    (tmp_path / "results.csv").write_text("".join(lines[:6]) + lines[6][:40])
-    again = run_study(make_study(TINY), TINY, tmp_path)
-    assert again.made == len(first.rows) - 5
-    assert (tmp_path / "results.csv").read_text() == text
 
-
-def test_what_was_done_before_an_interruption_is_kept(done, tmp_path):
-    _, first = done
-
-    def stop(stage, done, total):
-        if done == 3:
+    def stop(finished, total):
+        if finished == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_study(make_study(TINY), TINY, tmp_path, progress=stop)
+        run(TINY, tmp_path, progress=stop)
     assert len(rows_of(tmp_path)) == 3
-    assert run_study(make_study(TINY), TINY, tmp_path).made == len(first.rows) - 3
+    assert run(TINY, tmp_path).made == len(first.rows) - 3
+    assert (tmp_path / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
 
 
 class Backwards(ThreadPoolExecutor):
@@ -118,50 +134,129 @@ class Backwards(ThreadPoolExecutor):
 
 def test_the_table_is_the_same_bytes_in_whatever_order_runs_end(done, tmp_path):
     out, _ = done
-    run_study(make_study(TINY), TINY, tmp_path, executor=Backwards())
+    with Backwards() as executor:
+        run(TINY, tmp_path, executor=executor)
     assert (tmp_path / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
 
 
 @pytest.mark.slow
 def test_the_table_is_the_same_bytes_for_two_processes(done, tmp_path):
     out, _ = done
-    run_study(make_study(TINY), TINY, tmp_path, jobs=2)
+    run(TINY, tmp_path, jobs=2)
     assert (tmp_path / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
 
 
-def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
-    run_study(make_study(TINY), TINY, tmp_path)
-    monkeypatch.setattr("stratsim.experiment.sweep.code_sha256", lambda code: "other")
-    with pytest.raises(OutputError, match="made by other code than this; --fresh starts anew"):
-        run_study(make_study(TINY), TINY, tmp_path)
-    assert run_study(make_study(TINY), TINY, tmp_path, trust=True).made == 0
-    assert run_study(make_study(TINY), TINY, tmp_path, fresh=True).made > 0
+def test_seeds_are_added_after_a_choice_too(tmp_path):
+    until = {"metric": "high_violation", "half_width": 1e-9, "most": 4}
+    data = {**TINY, "sweep": {**TINY["sweep"], "until": until}}
+    run(data, tmp_path)
+    seeds = Counter(row["seed"] for row in rows_of(tmp_path) if row["phase"] == "results")
+    assert list(seeds) == ["11", "12", "13", "14"]
+    assert len(set(seeds.values())) == 1
 
 
-@pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": "s"}', "[]", "not JSON", ""])
-@pytest.mark.parametrize("fresh", [False, True])
-def test_a_folder_that_is_not_a_studys_is_left_alone(tmp_path, content, fresh):
-    """A result of `stratsim replay` has a manifest.json and a summary.json too."""
-    for name in ("manifest.json", "summary.json"):
-        (tmp_path / name).write_text(content)
-    with pytest.raises(OutputError, match="exists already and is not a study's folder"):
-        run_study(make_study(TINY), TINY, tmp_path, fresh=fresh)
-    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
-        "manifest.json": content,
-        "summary.json": content,
+def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch):
+    real = worker.run_policy
+
+    def failing(inputs, call, policy=None):
+        if "max_batch=1" in call.text:
+            raise RuntimeError("broken")
+        return real(inputs, call, policy)
+
+    monkeypatch.setattr(worker, "run_policy", failing)
+    outcome = run(TINY, tmp_path)
+    assert len(outcome.failures) == 2  # at C = 1 and C = 2, in the pilot; the other setting is chosen
+    message = str(outcome.failures[0])
+    assert "RuntimeError: broken" in message
+    assert "load=0.8 max_concurrency=1, blind: priority-edf(max_batch=1), seed 1" in message
+    assert {row["setting"] for row in outcome.rows.values() if row["policy"] == "blind"} == {
+        "priority-edf(max_batch=2)"
     }
 
 
-@pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": "s"}', "[]"])
-def test_a_result_of_replay_is_no_study_to_show(tmp_path, capsys, content):
-    (tmp_path / "manifest.json").write_text(content)
-    for command in (["show", str(tmp_path)], ["replay", str(tmp_path), "3f", "--out", str(tmp_path / "why")]):
-        assert main(["experiment", *command]) == 2
-        assert f"{tmp_path}: there is no study" in capsys.readouterr().err
+def test_a_policy_that_fails_in_the_pilot_is_left_out(tmp_path, monkeypatch):
+    real = worker.run_policy
+
+    def failing(inputs, call, policy=None):
+        if call.text == "fifo":
+            raise RuntimeError("broken")
+        return real(inputs, call, policy)
+
+    monkeypatch.setattr(worker, "run_policy", failing)
+    outcome = run(TINY, tmp_path)
+    assert {entry["policy"] for entry in summarise(outcome)["cells"]} == {"strait", "blind", "oracle"}
 
 
-@pytest.mark.parametrize(("kept", "message"), [(None, "no rows"), (0, "no rows"), (1, "no rows"), (4, "3 rows so far")])
-def test_a_study_without_results_says_so(done, tmp_path, capsys, kept, message):
+def test_only_an_oracle_that_is_to_be_told_is_told_the_truth(tmp_path):
+    data = {**TINY, "policies": {"strait": {"policy": "strait(predictor=oracle)"}}}
+    outcome = run(data, tmp_path)
+    assert outcome.rows == {}
+    assert {failure.message for failure in outcome.failures} == {
+        "the oracle belief is the simulated device's truth: only an experiment can reveal it"
+    }
+
+
+def test_a_policy_without_an_oracle_has_nothing_to_reveal_to(tmp_path):
+    outcome = run({**TINY, "policies": {"strait": {"policy": "fifo", "reveal": True}}}, tmp_path)
+    assert {failure.message for failure in outcome.failures} == {
+        "policy 'fifo' has no belief `oracle` to reveal the truth to"
+    }
+
+
+def test_a_choice_that_changes_the_rate_is_refused(tmp_path):
+    """With larger batches load 1 is another rate, so the policies of a cell would not meet the same requests."""
+    axes = {"profile": ["small"], "load": [0.8], "max_batch": [1, 8]}
+    data = {**TINY, "axes": axes, "sweep": {"seeds": [11], "select": {"seeds": [1], "axes": ["max_batch"]}}}
+    with pytest.raises(ValueError, match="select cannot choose max_batch: load 1 in the unit `saturation` depends"):
+        run(data, tmp_path)
+
+
+# What is reported ----------------------------------------------------------------------------------------------------
+
+
+def test_the_subject_is_compared_with_every_other_policy(done):
+    _, outcome = done
+    summary = summarise(outcome)
+    found = [each for each in summary["differences"] if (each["at"], each["figure"]) == ("best", "low_violation")]
+    assert [each["policy"] for each in found] == ["blind", "oracle", "fifo"]
+    best = {each["policy"]: each for each in summary["cells"] if each["at"] == "best"}
+
+    def values(name):
+        chosen = best[name]
+        return [
+            float(row["low_violation"])
+            for row in outcome.rows.values()
+            if (row["policy"], row["phase"]) == (name, "results")
+            and (row["setting"], row["max_concurrency"]) == (chosen["setting"], str(chosen["max_concurrency"]))
+        ]
+
+    expected = paired_interval(values("strait"), values("fifo"))
+    (fifo,) = [each for each in found if each["policy"] == "fifo"]
+    assert (fifo["mean"], fifo["low"], fifo["high"]) == (expected.mean, expected.low, expected.high)
+    assert fifo["p_holm"] >= fifo["p"]
+    assert fifo["low_simultaneous"] <= fifo["low"]
+
+
+def test_any_policy_can_be_the_subject(done, capsys):
+    out, _ = done
+    assert main(["sweep", "show", str(out), "--subject", "fifo"]) == 0
+    shown = capsys.readouterr().out
+    assert "fifo minus each other policy" in shown
+    assert "None" not in shown
+    assert main(["sweep", "show", str(out), "--subject", "fifi"]) == 2
+    assert "no policy 'fifi'; did you mean 'fifo'?" in capsys.readouterr().err
+
+
+def test_rows_can_be_had_with_the_labels_of_their_cells(done):
+    _, outcome = done
+    rows = labelled_rows(outcome)
+    assert len(rows) == len(outcome.rows)
+    assert {(row["profile"], row["load"]) for row in rows} == {("small", "0.8")}
+    assert [row["phase"] for row in rows] == sorted((row["phase"] for row in rows), key=["pilot", "results"].index)
+
+
+@pytest.mark.parametrize(("kept", "message"), [(None, "no cell is complete"), (1, "no cell"), (4, "no cell")])
+def test_a_sweep_without_results_says_so(done, tmp_path, capsys, kept, message):
     """`kept` lines of results.csv, of which the first has the names; None: there is no file."""
     out, _ = done
     for name in ("manifest.json", "saturation.json"):
@@ -169,123 +264,50 @@ def test_a_study_without_results_says_so(done, tmp_path, capsys, kept, message):
     if kept is not None:
         lines = (out / "results.csv").read_text().splitlines(keepends=True)
         (tmp_path / "results.csv").write_text("".join(lines[:kept]))
-    assert main(["experiment", "show", str(tmp_path)]) == 0
-    assert message in capsys.readouterr().out.splitlines()[-1]
+    assert main(["sweep", "show", str(tmp_path)]) == 0
+    assert message in capsys.readouterr().out
 
 
-def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch, capsys):
-    real = one_run.make_policy
-
-    def failing(call):
-        if "max_batch=1" in call.text:
-            raise RuntimeError("broken")
-        return real(call)
-
-    monkeypatch.setattr(one_run, "make_policy", failing)
-    outcome = run_study(make_study(TINY), TINY, tmp_path)
-    assert len(outcome.failures) == 2  # at C = 1 and C = 2, in the pilot; the other setting is chosen
-    message = str(outcome.failures[0])
-    assert "RuntimeError: broken" in message
-    assert "load=0.8, priority-edf(max_batch=1), C=1, seed 1" in message
-    assert {row["setting"] for row in outcome.rows if row["policy"] == "blind"} == {"priority-edf(max_batch=2)"}
+def test_the_plan_counts_the_pilot_and_the_results():
+    plan = make_plan(make_sweep(TINY))
+    pilot = 2 * (1 + 2 + 1 + 1)
+    assert plan.counts() == (pilot + 4 * 2, pilot + 2 * 4 * 2)
 
 
-FAILING = """
-from stratsim.policy.queueing import Fifo
+def test_a_policy_that_fails_does_not_lose_the_plan(tmp_path, monkeypatch):
+    from stratsim.errors import SpecError
+    from stratsim.sweep.backends import Serial
+    from stratsim.sweep.run import measure
 
-class Failing(Fifo):
-    \"\"\"Fails at once. Source: a test.\"\"\"
+    real = worker.run_policy
 
-    def decide(self, view):
-        raise RuntimeError("broken")
-"""
-
-
-@pytest.mark.slow
-def test_a_failure_in_another_process_is_reported_and_loses_nothing_else(tmp_path):
-    (tmp_path / "failing.py").write_text(FAILING)
-    policies = {**TINY["policies"], "bad": {"policy": f"{tmp_path}/failing.py:Failing", "role": "rival-blind"}}
-    outcome = run_study(make_study({**TINY, "policies": policies}), TINY, tmp_path / "out", jobs=2)
-    assert [each.settings["policy"] for each in outcome.failures] == ["bad", "bad"]
-    assert all("RuntimeError: broken" in each.message for each in outcome.failures)
-    assert {row["policy"] for row in outcome.rows if row["phase"] == "results"} == set(TINY["policies"])
-
-
-def test_only_an_oracle_is_told_the_truth(tmp_path):
-    policies = {"x": {"policy": "strait(predictor=oracle)", "role": "strait"}}
-    outcome = run_study(make_study({**TINY, "policies": policies, "analysis": {}}), TINY, tmp_path)
-    assert outcome.rows == []
-    assert {failure.message for failure in outcome.failures} == {
-        "the oracle belief is the simulated device's truth: only an experiment can reveal it"
-    }
-
-
-def test_the_command_line_runs_and_shows(tmp_path, capsys):
-    path, out = tmp_path / "s.toml", tmp_path / "out"
-    path.write_text(
-        """
-title = "t"
-arrivals = { requests = 60 }
-axes = { profile = ["asymmetric-six"], load = [0.8], max_concurrency = [1] }
-seeds = { pilot = [1], results = [11, 12] }
-saturation = { requests = 200, width = 0.2, concurrency = [1] }
-[policies.strait]
-policy = "strait"
-role = "strait"
-[policies.edf]
-policy = "priority-edf"
-role = "rival-blind"
-"""
-    )
-    assert main(["experiment", "run", str(path), "--out", str(out)]) == 0
-    shown = capsys.readouterr().out
-    assert "edf (best blind)" in shown
-    assert "6 runs made, 0 failed, 6 rows" in shown
-    summary = json.loads((out / "summary.json").read_text())
-    assert {entry["policy"] for entry in summary["cells"]} == {"strait", "edf"}
-    assert main(["experiment", "show", str(out)]) == 0
-    assert capsys.readouterr().out.splitlines()[:-2] == shown.splitlines()[:-3]
-    assert main(["experiment", "show", str(tmp_path)]) == 2
-    assert main(["experiment", "plan", str(path)]) == 0
-    planned = capsys.readouterr().out
-    assert "pilot runs 2, results runs 4" in planned
-    assert re.fullmatch(r"about \d+(\.\d)? (s|minutes|hours) with 1 job", planned.splitlines()[-1])
-
-
-def test_a_policy_that_fails_does_not_lose_the_plan(monkeypatch):
-    real = one_run.make_policy
-
-    def failing(call):
+    def failing(inputs, call, policy=None):
         if call.name == "fifo":
             raise SpecError("broken")
-        return real(call)
+        return real(inputs, call, policy)
 
-    monkeypatch.setattr(one_run, "make_policy", failing)
-    plan = make_plan(make_study(TINY))
-    assert {each.name: each.failure for each in plan.policies if each.failure} == {"fifo": "broken"}
-    assert plan.runs == {"pilot": 10, "results": 16}
-    assert all(each.seconds > 0 for each in plan.policies if not each.failure)
+    monkeypatch.setattr(worker, "run_policy", failing)
+    plan = make_plan(make_sweep(TINY))
+    measure(plan, Serial())
+    found = times(plan)
+    assert {each.name: each.failure for each in found if each.failure} == {"fifo": "broken"}
+    assert {each.name: each.trials for each in found} == {"strait": 2, "blind": 4, "oracle": 2, "fifo": 2}
+    assert all(each.seconds > 0 for each in found if not each.failure)
 
 
-def test_a_plan_without_policies_has_no_time(capsys):
-    """Study 1 is of the kind `predictors`."""
-    assert main(["experiment", "plan", str(bundled.names("experiments")["study-1"]), "--quick"]) == 0
-    shown = capsys.readouterr().out
-    assert "no time is estimated" in shown
-    assert "policy" not in shown
-    assert "about" not in shown
+# One row again --------------------------------------------------------------------------------------------------------
 
 
 def test_a_row_can_be_run_again_and_explained(done, tmp_path, capsys):
     out, _ = done
     row = next(row for row in rows_of(out) if row["phase"] == "results" and row["policy"] == "oracle")
-    assert main(["experiment", "replay", str(out), row["spec_sha256"][:12], "--out", str(tmp_path / "why")]) == 0
+    assert main(["sweep", "replay", str(out), row["spec_sha256"][:12], "--out", str(tmp_path / "why")]) == 0
     assert "strait(predictor=oracle)" in capsys.readouterr().out
     summary = json.loads((tmp_path / "why" / "summary.json").read_text())
-    for label in ("high", "low"):
-        figures = summary["runs"][0]["classes"][label]
-        assert [figures["arrived"], figures["dropped"]] == [int(row[f"{label}_{n}"]) for n in ("arrived", "dropped")]
-        assert figures["violation"] == float(row[f"{label}_violation"])
+    for name in ("high", "low"):
+        figures = summary["runs"][0]["classes"][name]
+        assert [figures["arrived"], figures["dropped"]] == [int(row[f"{name}_{n}"]) for n in ("arrived", "dropped")]
+        assert figures["violation"] == float(row[f"{name}_violation"])
     assert main(["explain", str(tmp_path / "why"), "--summary"]) == 0
     assert "changed" not in capsys.readouterr().out
 
@@ -299,7 +321,7 @@ def test_a_row_can_be_run_again_and_explained(done, tmp_path, capsys):
 )
 def test_a_row_that_is_not_there_is_refused(done, tmp_path, capsys, row, message):
     out, _ = done
-    assert main(["experiment", "replay", str(out), row, "--out", str(tmp_path / "why")]) == 2
+    assert main(["sweep", "replay", str(out), row, "--out", str(tmp_path / "why")]) == 2
     assert f"{out}{message}" in capsys.readouterr().err
     assert not (tmp_path / "why").exists()
 
@@ -307,18 +329,14 @@ def test_a_row_that_is_not_there_is_refused(done, tmp_path, capsys, row, message
 def test_a_beginning_that_several_rows_have_is_refused(done, tmp_path, capsys):
     """More rows than hexadecimal digits: two begin alike."""
     out, _ = done
-    firsts = [row["spec_sha256"][0] for row in rows_of(out)]
-    digit, count = Counter(firsts).most_common(1)[0]
-    assert main(["experiment", "replay", str(out), digit, "--out", str(tmp_path / "why")]) == 2
+    digit, count = Counter(row["spec_sha256"][0] for row in rows_of(out)).most_common(1)[0]
+    assert main(["sweep", "replay", str(out), digit, "--out", str(tmp_path / "why")]) == 2
     assert f"{count} rows whose spec_sha256 begins with '{digit}': give more of it" in capsys.readouterr().err
 
 
-def test_the_row_that_a_table_names_can_be_run_again(done, tmp_path, capsys):
-    """The last column, of the policy's run with the first result seed."""
-    out, _ = done
-    assert main(["experiment", "show", str(out)]) == 0
-    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("oracle"))
-    assert main(["experiment", "replay", str(out), line.split()[-1], "--out", str(tmp_path / "why")]) == 0
-    shown = capsys.readouterr().out
-    assert shown.startswith("strait(predictor=oracle) at C = ")
-    assert "seed 11;" in shown
+@pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": "s"}', "[]"])
+def test_a_result_of_replay_is_no_sweep_to_show(tmp_path, capsys, content):
+    (tmp_path / "manifest.json").write_text(content)
+    for command in (["show", str(tmp_path)], ["replay", str(tmp_path), "3f", "--out", str(tmp_path / "why")]):
+        assert main(["sweep", *command]) == 2
+        assert f"{tmp_path}: there is no sweep" in capsys.readouterr().err
