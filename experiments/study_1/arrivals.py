@@ -16,8 +16,8 @@ from stratsim.trace.generate import Poisson, superpose
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from study_1.sets import ModelSet
     from stratsim.rng import Streams
+    from study_1.sets import ModelSet
 
 __all__ = ["Mix", "mixes", "saturation_per_s", "workload"]
 

@@ -5,29 +5,29 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from stratsim.engine import simulate
-from stratsim.errors import SpecError, suggest
-from study_1.behaviour import RandomAdmission
 from stratsim.compare.log import read_log
 from stratsim.compare.prequential import score
-from study_1.arrivals import machine, mixes, workload
-from study_1.errors import tables
-from study_1.sets import SETS, model_set
+from stratsim.engine import simulate
+from stratsim.errors import SpecError, suggest
 from stratsim.policy.arguments import number, one_of, whole
 from stratsim.policy.queueing import Fifo
 from stratsim.predict import make_predictor
 from stratsim.rng import Streams
 from stratsim.run.oracle import reveal
 from stratsim.run.pairs import Campaign, measure_pairs
+from study_1.arrivals import machine, mixes, workload
+from study_1.behaviour import RandomAdmission
+from study_1.errors import tables
+from study_1.sets import SETS, model_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from study_1.errors import Row
-    from study_1.sets import ModelSet
     from stratsim.model.profile import Profile
     from stratsim.policy.base import Policy
     from stratsim.predict import Predictor
+    from study_1.errors import Row
+    from study_1.sets import ModelSet
 
 __all__ = ["LADDER", "SETTINGS", "check_settings", "run_cell"]
 

@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paper import how, options, publish, show
 from stratsim.sweep.table import open_table
@@ -23,7 +22,9 @@ from study_1.tables import figures, tables
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["HERE", "main"]
+
+HERE = Path(__file__).resolve().parent
 
 CODE = tuple(str(HERE / f"{name}.py") for name in ("arrivals", "behaviour", "cell", "errors", "sets"))
 """What rows depend on besides stratsim."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from study_1.errors import LARGE, QUANTILES
 from stratsim.stats.comparison import simultaneous_level
 from stratsim.stats.intervals import mean_interval
+from study_1.errors import LARGE, QUANTILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paper import how, options, publish, show
 from stratsim.cli.sweep.output import show_saturations
@@ -25,14 +24,17 @@ from study_2.tables import figures, tables
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["main"]
+__all__ = ["HERE", "main"]
+
+HERE = Path(__file__).resolve().parent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the study and return the exit status: 1 if a run failed."""
     asked = options("Study 2: Strait against blind, aware and preemptive rivals.", argv)
-    sweep, record = load_sweep(HERE / "study.toml", quick=asked.quick)
-    outcome = run_sweep(sweep, record, asked.out, how(asked))
+    file = HERE / "study.toml"
+    sweep, record = load_sweep(file, quick=asked.quick)
+    outcome = run_sweep(sweep, record, asked.out, how(asked), file)
     write_summary(outcome, asked.out)
     study = make_study(sweep, tuple(axis_columns(sweep).values()))
     summary = {**summarise(study, labelled_rows(outcome)), "saturations": outcome.saturations}

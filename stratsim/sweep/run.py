@@ -73,7 +73,9 @@ class Outcome:
     saturations: list[dict[str, Any]] = field(default_factory=list)
 
 
-def run_sweep(sweep: Sweep, record: Mapping[str, Any], out: Path, how: How | None = None) -> Outcome:
+def run_sweep(
+    sweep: Sweep, record: Mapping[str, Any], out: Path, how: How | None = None, source: object = "sweep"
+) -> Outcome:
     """Make the runs that have no row in `out` yet, and write the table of all.
 
     Args:
@@ -81,12 +83,13 @@ def run_sweep(sweep: Sweep, record: Mapping[str, Any], out: Path, how: How | Non
         record: The plain data it was made from; kept beside the results.
         out: Folder; made if it is not there. May have rows of other sweeps.
         how: In how many processes, and more.
+        source: What to call the sweep in messages: its file.
 
     Raises:
         OutputError: as for `stratsim.sweep.table.open_table`.
         StratsimError: the sweep names what cannot be used.
     """
-    plan = make_plan(sweep, sweep.title)
+    plan = make_plan(sweep, source)
     described = worker.description(tuple(axis_columns(sweep)), sweep.choice_axes())
     setup = Setup(worker.install, (plan.inputs,))
     with open_table(out, record, worker.COLUMNS, described, how or How(), setup=setup) as table:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["execute", "show_saturations", "show_summary"]
 
 
-def execute(sweep: Sweep, record: Mapping[str, Any], out: Path, how: How, *, quiet: bool) -> int:
+def execute(sweep: Sweep, record: Mapping[str, Any], out: Path, how: How, source: object, *, quiet: bool) -> int:
     """Run a sweep, draw the progress, print what came out, and return the exit status."""
     from stratsim.sweep import run_sweep, write_summary
 
     with _progress(shown=not quiet) as progress:
-        outcome = run_sweep(sweep, record, out, replace(how, progress=progress))
+        outcome = run_sweep(sweep, record, out, replace(how, progress=progress), source)
     show_summary(write_summary(outcome, out))
     for failure in outcome.failures:
         click.echo(f"failed: {failure}", err=True)

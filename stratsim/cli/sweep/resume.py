@@ -31,6 +31,6 @@ def resume(directory: Path, jobs: int, dask: str | None, trust: bool, quiet: boo
     from stratsim.sweep import How, make_sweep
 
     records = [entry["sweep"] for entry in read_manifest(directory)["sweeps"]]
-    found = [(make_sweep(record, directory / "manifest.json"), record) for record in records]
-    how = How(jobs, dask, trust=trust)
-    return max((execute(sweep, record, directory, how, quiet=quiet) for sweep, record in found), default=0)
+    source, how = directory / "manifest.json", How(jobs, dask, trust=trust)
+    found = [(make_sweep(record, source), record) for record in records]
+    return max((execute(sweep, record, directory, how, source, quiet=quiet) for sweep, record in found), default=0)

@@ -48,4 +48,4 @@ def run(
     from stratsim.sweep import How, load_sweep
 
     found, record = load_sweep(file, settings, quick=quick)
-    return execute(found, record, out, How(jobs, dask, fresh=fresh, trust=trust), quiet=quiet)
+    return execute(found, record, out, How(jobs, dask, fresh=fresh, trust=trust), file, quiet=quiet)

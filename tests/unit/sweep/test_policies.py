@@ -90,9 +90,7 @@ def sweep_of(**options):
         ),
         (
             data(
-                sweep=sweep_of(
-                    select={"seeds": [5]}, until={"metric": "high_violation", "half_width": 1.0, "most": 4}
-                )
+                sweep=sweep_of(select={"seeds": [5]}, until={"metric": "high_violation", "half_width": 1.0, "most": 4})
             ),
             "f: seeds of the pilot must not be seeds of the results: [5] - at $.sweep",
         ),
@@ -294,9 +292,7 @@ def test_variants_are_what_they_say():
     assert made.observable.pcie.h2d.bytes_per_s == 5e9
     assert len(made.pairs) == 4
     assert "assumed" in made.provenance["truth.sharing.*.*.weight"].source
-    assert made == profile_of(
-        models=models, weights={"seed": 3, "low": 2, "high": 8}, bytes_per_s=5e9, pairs=[1]
-    )
+    assert made == profile_of(models=models, weights={"seed": 3, "low": 2, "high": 8}, bytes_per_s=5e9, pairs=[1])
 
 
 def test_a_variant_may_leave_out_large_batches():
