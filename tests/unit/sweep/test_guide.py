@@ -18,12 +18,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "run-an-experiment.md"
 @pytest.mark.slow
 def test_the_example_runs(tmp_path):
     (example,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    path = tmp_path / "study.toml"
+    path = tmp_path / "sweep.toml"
     path.write_text(example)
-    assert main(["experiment", "run", str(path), "--out", str(tmp_path / "out"), "--quiet"]) == 0
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert main(["sweep", "run", str(path), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    (summary,) = json.loads((tmp_path / "out" / "summary.json").read_text())["sweeps"]
     assert {entry["policy"] for entry in summary["cells"]} == {"strait", "constant", "priority-fifo"}
-    assert summary["strait"]["best_cell"]["against"] == "constant"
+    assert {entry["policy"] for entry in summary["differences"]} == {"constant", "priority-fifo"}
 
 
 def test_the_sweep_on_the_page_is_the_one_that_comes_along():
@@ -34,7 +34,7 @@ def test_the_sweep_on_the_page_is_the_one_that_comes_along():
 
 
 def test_every_command_on_the_page_parses():
-    lines = re.findall(r"^ {4}stratsim (experiment .+?)(?:\s+#.*)?$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    lines = re.findall(r"^ {4}stratsim (sweep .+?)(?:\s+#.*)?$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(lines) > 8
     for line in lines:
         group, name, *args = line.split()
