@@ -1,6 +1,6 @@
 """What the folder of a sweep says about itself: its format, and what the columns of its table are.
 
-`stratsim.sweep` writes it; whoever reads `results.csv` asks it here, so that no column's place or prefix means anything.
+`stratsim.sweep` writes it, and all that read `results.csv` ask here: no column's place or prefix means anything.
 """
 
 from __future__ import annotations
