@@ -92,8 +92,14 @@ def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = ()) -> Sweep
     frame = frame.assign(**{axis: _inside(frame, axis) for axis in about.axes if axis not in names})
     held = {axis.partition(".")[0] for axis in about.axes}
     others = [name for name in about.conditions if name not in held and name not in about.choices]
-    axes = [*about.axes, *(name for name in others if name in names and frame[name].nunique() > 1)]
+    axes = [*about.axes, *(name for name in others if name in names and _varies(frame, name, about.axes))]
     return SweepTable(_kept(frame, where, table, axes), tuple(axes), about.choices, about.figures)
+
+
+def _varies(frame: pd.DataFrame, name: str, axes: Sequence[str]) -> bool:
+    """Whether a condition differs where the axes do not: a device model that comes with the profile says nothing."""
+    found = frame.groupby(list(axes))[name].nunique().max() if axes else frame[name].nunique()
+    return bool(found > 1)
 
 
 def _inside(frame: pd.DataFrame, axis: str) -> list[str]:

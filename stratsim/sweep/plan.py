@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, StratsimError
 from stratsim.policy.registry import make_policy, parse_policies
@@ -31,14 +31,7 @@ if TYPE_CHECKING:
     from stratsim.sweep.spec import Sweep
     from stratsim.sweep.store import Row
 
-__all__ = ["Cell", "Plan", "Wanted", "axis_columns", "label", "make_plan"]
-
-
-class Wanted(NamedTuple):
-    """A saturation that the plan needs."""
-
-    key: str
-    settings: Settings
+__all__ = ["Cell", "Plan", "axis_columns", "label", "make_plan"]
 
 
 @dataclass(slots=True)
@@ -88,11 +81,10 @@ class Plan:
         self._waiting: dict[str, list[Cell]] = {}
         self._rows: dict[str, Sequence[Row] | None] = {}
 
-    def saturations(self) -> list[Wanted]:
-        """Return the saturations in whose units loads are: one for each profile, mix and machine."""
+    def saturations(self) -> dict[str, Settings]:
+        """Return what to measure the saturation of, in whose unit loads are, by what it depends on."""
         every = [each for cell in self.cells for trials in cell.trials.values() for each in trials.values()]
-        found = [Wanted(_saturation_key(each), each) for each in every if each.saturation and each.arrivals]
-        return list({each.key: each for each in found}.values())
+        return {_saturation_key(each): each for each in every if each.saturation and each.arrivals}
 
     def measured(self, points: Mapping[str, SaturationPoint]) -> None:
         """Take what load 1 is, before the first run."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stratsim.run.saturation import Saturation
     from stratsim.run.spec import RunSpec
     from stratsim.sweep.backends import Backend
-    from stratsim.sweep.plan import Plan, Wanted
+    from stratsim.sweep.plan import Plan
     from stratsim.sweep.settings import Settings
     from stratsim.sweep.spec import Sweep
     from stratsim.sweep.store import Row
@@ -116,8 +116,8 @@ def read_sweeps(out: Path) -> list[Outcome]:
     found = []
     for entry in manifest["sweeps"]:
         plan = make_plan(make_sweep(entry["sweep"], out / MANIFEST), out / MANIFEST)
-        wanted = [each.key for each in plan.saturations()]
-        if all(key in known for key in wanted):
+        wanted = plan.saturations()
+        if wanted.keys() <= known.keys():
             plan.measured({key: _point(known[key]) for key in wanted})
         queue = plan.first()
         while queue:
@@ -145,7 +145,7 @@ def measure(plan: Plan, backend: Backend, known: Mapping[str, dict[str, Any]] | 
         known: Points that were measured before.
     """
     found = dict(known or {})
-    wanted = {each.key: each for each in plan.saturations()}
+    wanted = plan.saturations()
     asked = [key for key in wanted if key not in found]
     for key in asked:
         backend.submit(key, _saturate, *_arguments(plan, wanted[key]))
@@ -159,10 +159,9 @@ def measure(plan: Plan, backend: Backend, known: Mapping[str, dict[str, Any]] | 
     return found
 
 
-def _arguments(plan: Plan, wanted: Wanted) -> tuple[Any, ...]:
-    rule = wanted.settings.workload
-    mix = None if rule is None else rule.models.mix
-    return plan.inputs[wanted.settings.profile_sha256], wanted.settings.spec, mix, wanted.settings.saturation
+def _arguments(plan: Plan, wanted: Settings) -> tuple[Any, ...]:
+    mix = None if wanted.workload is None else wanted.workload.models.mix
+    return plan.inputs[wanted.profile_sha256], wanted.spec, mix, wanted.saturation
 
 
 def _saturate(
@@ -171,7 +170,7 @@ def _saturate(
     return tuple(saturation(profile, spec, mix, limits))
 
 
-def _place(plan: Plan, wanted: Wanted) -> dict[str, Any]:
+def _place(plan: Plan, wanted: Settings) -> dict[str, Any]:
     profile, spec, mix, _ = _arguments(plan, wanted)
     machine = {name: getattr(spec, name) for name in ("topology", "uplink_bytes_per_s", "memory")}
     return {"profile": spec.profile, "origin": origin_label(profile), **machine, "mix": mix}
@@ -191,7 +190,7 @@ def _known_points(out: Path) -> dict[str, Any]:
 
 def _saturations(plan: Plan, out: Path, backend: Backend, *, fresh: bool) -> list[dict[str, Any]]:
     """Measure load 1 where it is needed; what the folder knows is not measured again."""
-    wanted = [each.key for each in plan.saturations()]
+    wanted = plan.saturations()
     if not wanted:
         return []
     known = measure(plan, backend, {} if fresh else _known_points(out))

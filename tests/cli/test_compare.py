@@ -249,6 +249,22 @@ def test_an_axis_inside_the_workload_is_a_condition(call, here):
     assert [row["value"]["mean"] for row in one["rows"]] == pytest.approx([0.65, 0.65])
 
 
+def test_a_condition_counts_where_the_axes_do_not_tell_it(call, here):
+    """The device model comes with the profile; the warm-up is another in the second half of the table."""
+    head = "spec_sha256,phase,load,device_model,warmup_s,policy,setting,max_concurrency,seed,high_arrived,"
+    head += "high_violation,low_p99_s\n"
+    rows = [
+        (f"{policy}{load}{model}{warmup}{seed}", "results", load, model, warmup, policy, policy, 2, seed, 100, 0.1, 0.1)
+        for load, model in (("0.5", "streams"), ("0.9", "roofline")) for warmup in ("1.0", "2.0")
+        for policy in ("fifo", "edf") for seed in (1, 2)
+    ]  # fmt: skip
+    table = {**TABLE, "conditions": ["load", "device_model", "warmup_s"]}
+    document = call("compare", sweep(here, rows, head, table), "--metric", "violation", "--json").document
+    assert list(document["baselines"]) == [
+        "load 0.5, warmup_s 1.0", "load 0.5, warmup_s 2.0", "load 0.9, warmup_s 1.0", "load 0.9, warmup_s 2.0",
+    ]  # fmt: skip
+
+
 def test_policies_that_met_other_requests_are_refused(refused, here):
     uneven = runs("fifo", [0.1, 0.2]) + [(*row[:7], 99, *row[8:]) for row in runs("edf", [0.1, 0.2])]
     name = sweep(here, uneven)

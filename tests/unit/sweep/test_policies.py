@@ -228,7 +228,8 @@ def test_a_derived_rate_is_no_part_of_the_hash():
     plan = plan_of(base={"load_unit": "saturation", "max_batch": 2})
     (before, *_) = plan.first()
     assert before.settings.offered is None
-    assert plan.saturations()[0].settings.saturation is not None
+    (wanted,) = plan.saturations().values()
+    assert wanted.saturation is not None
 
 
 QUICK = """
