@@ -56,7 +56,7 @@ class Dask:
         try:
             if address == LOCAL:
                 quiet = logging.CRITICAL
-                self._cluster = LocalCluster(jobs, threads_per_worker=1, dashboard_address=None, silence_logs=quiet)
+                self._cluster = LocalCluster(jobs, threads_per_worker=1, dashboard_address=":0", silence_logs=quiet)
             self._client = Client(self._cluster or address, timeout=_CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise SpecError(f"no Dask scheduler at {address!r}: {error}") from None

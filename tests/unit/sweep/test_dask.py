@@ -42,7 +42,7 @@ def expected(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster():
-    made = distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None)
+    made = distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=":0")
     with made:
         yield made
 
