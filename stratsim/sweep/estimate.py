@@ -43,25 +43,15 @@ def times(plan: Plan) -> list[PolicyTime]:
 
 
 def total_s(plan: Plan, policies: list[PolicyTime]) -> tuple[float, float]:
-    """Return the time of the least and of the largest number of runs, one after the other, seconds."""
+    """Return the time of the least and of the largest number of runs, one after the other, seconds.
+
+    Every run counts as a mean one of the plan: what `select` will choose is not known yet.
+    """
     per_request = {each.name: each.seconds or 0.0 for each in policies}
-    select = plan.sweep.sweep.select
-    trial_s = [
-        (per_request[name] * plan.requests(next(iter(trials.values()))), len(trials))
-        for cell in plan.cells
-        for name, trials in cell.trials.items()
-    ]
-    trials = sum(count for _, count in trial_s)
+    every = [(name, each) for cell in plan.cells for name, trials in cell.trials.items() for each in trials.values()]
+    mean_s = sum(per_request[name] * plan.requests(each) for name, each in every) / len(every)
     least, most = plan.counts()
-    if not trials:
-        return 0.0, 0.0
-    if select is None:
-        per_seed_s = sum(seconds * count for seconds, count in trial_s)
-        return per_seed_s * least / trials, per_seed_s * most / trials
-    pilot_s = sum(seconds * count for seconds, count in trial_s) * len(select.seeds)
-    chosen_s = sum(seconds for seconds, _ in trial_s) / len(trial_s)
-    pilot = trials * len(select.seeds)
-    return pilot_s + chosen_s * (least - pilot), pilot_s + chosen_s * (most - pilot)
+    return mean_s * least, mean_s * most
 
 
 def _timed(name: str, settings: Settings, plan: Plan) -> PolicyTime:

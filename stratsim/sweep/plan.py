@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from stratsim.errors import SpecError, StratsimError
+from stratsim.errors import SpecError, StratsimError, suggest
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.run.arrivals import Arrivals
 from stratsim.run.load import offered
@@ -225,10 +225,12 @@ def make_plan(sweep: Sweep, source: object = "sweep") -> Plan:
             for name, entry in entries.items():
                 if _applies(entry, parts):
                     cell.trials.setdefault(name, {}).update(_trials(name, entry, settings, values))
-    every = {name for cell in cells.values() for name in cell.trials}
+    every = dict.fromkeys(name for cell in cells.values() for name in cell.trials)
+    if not every:
+        raise SpecError(f"{source}: `only` leaves no policy in any cell - at $.policies")
     subject = sweep.sweep.subject
     if subject is not None and subject not in every:
-        raise SpecError(f"{source}: no policy {subject!r}: {', '.join(every)} - at $.sweep.subject")
+        raise SpecError(f"{source}: no policy {subject!r}; {suggest(subject, every)} - at $.sweep.subject")
     return Plan(sweep, [cell for cell in cells.values() if cell.trials], resolver)
 
 

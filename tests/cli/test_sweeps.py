@@ -139,7 +139,7 @@ def test_a_row_can_be_repeated_with_all_of_its_requests(call, write):
         (("run", "no.toml", "--out", "out"), "no.toml: Object missing required field `sweep` - at $"),
         (
             ("run", "sweep.toml", "--out", "out", "--set", "sweep.subject=edff"),
-            "sweep.toml: no policy 'edff': fifo, edf, priority-edf - at $.sweep.subject",
+            "sweep.toml: no policy 'edff'; did you mean 'edf'? - at $.sweep.subject",
         ),
         (("run", "sweep.toml", "--out", "out", "--set", "lod=1"), "sweep.toml: unknown field 'lod'"),
         (("run", "sweep.toml", "--out", "out", "--set", "load=0"), "load must be > 0"),

@@ -107,7 +107,7 @@ def test_what_is_wrong_is_one_line_with_a_place(wrong, message):
 
 def test_a_subject_that_no_axis_names_is_refused_with_the_plan():
     wrong = {"title": "t", "sweep": {"subject": "edff"}, "axes": {"policy": ["edf", "fifo"]}, "arrivals": {}}
-    with pytest.raises(SpecError, match=r"f: no policy 'edff': edf, fifo - at \$\.sweep\.subject"):
+    with pytest.raises(SpecError, match=r"f: no policy 'edff'; did you mean 'edf'\? - at \$\.sweep\.subject"):
         make_plan(make_sweep(wrong, "f"), "f")
 
 
@@ -184,10 +184,10 @@ def test_each_makes_policies():
     assert found["x[false]"].trials() == ("strait(fill=false,margin=0)", "strait(fill=false,margin=0.9)")
 
 
-def places(only, **changes):
-    entry = {"policy": "fifo", "only": only}
-    plan = plan_of(policies={"p": entry}, sweep={"seeds": [2], "select": {"seeds": [1], "axes": ["max_concurrency"]}})
-    return [(cell.labels["load"], each) for cell in plan.cells for each in slots(cell, "p")]
+def places(only, **others):
+    policies = {"p": {"policy": "fifo", "only": only}, **others}
+    plan = plan_of(policies=policies, sweep={"seeds": [2], "select": {"seeds": [1], "axes": ["max_concurrency"]}})
+    return [(cell.labels["load"], each) for cell in plan.cells if "p" in cell.trials for each in slots(cell, "p")]
 
 
 def test_only_restricts_a_policy_to_some_cells():
@@ -198,9 +198,10 @@ def test_only_may_name_a_setting_that_is_no_axis_here():
     """As in a short version, whose grid is smaller."""
     everywhere = [(0.8, 1), (0.8, 2), (1.1, 1), (1.1, 2)]
     assert places({"memory": ["-"]}) == everywhere
-    assert places({"memory": [1e9]}) == []
+    with pytest.raises(SpecError, match=r"sweep: `only` leaves no policy in any cell - at \$\.policies"):
+        places({"memory": [1e9]})
     assert places({"workload.priority.high_share": ["-"], "arrivals.process": ["poisson"]}) == everywhere
-    assert places({"workload.priority.high_share": [0.3]}) == []
+    assert places({"workload.priority.high_share": [0.3], "load": [0.8]}, fifo={"policy": "fifo"}) == []
 
 
 def test_the_hash_names_what_a_run_depends_on_and_nothing_else():
