@@ -128,12 +128,12 @@ def _without_rate(notes: Iterable[str]) -> Iterator[str]:
 
 def _made(todo: list[Job], backend: Backend) -> list[dict[str, float]]:
     """Return the figures of jobs, in their order."""
-    for number, job in enumerate(todo):
-        backend.submit(str(number), run_job, job)
+    for job in todo:
+        backend.submit(repr(job), run_job, job)  # named by its content: no other call of the search has that
     ended = {each.key: each for each in (backend.next_completed() for _ in todo)}
     rows: list[dict[str, float]] = []
-    for number in range(len(todo)):
-        each = ended[str(number)]
+    for job in todo:
+        each = ended[repr(job)]
         if each.error is not None:
             raise each.error
         rows.append(each.value)
