@@ -66,9 +66,13 @@ class Table:
     Args:
         out: The folder.
         backend: Where runs are made.
+        how: How.
+        code: Hash of the code that makes them.
+        description: What the columns are, of all sweeps in the folder.
+        store: The rows.
+        timings: How long each run took.
         entries: What was asked for so far: records, with the hashes of their runs in order.
         entry: The one of `entries` that is being made.
-        store: The rows.
     """
 
     out: Path
