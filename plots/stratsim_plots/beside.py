@@ -1,4 +1,4 @@
-"""Draws figures from tables that are in a folder already, into the same folder: of reports and of studies."""
+"""Draws figures from tables that are in a folder already, into the same folder: of reports and of papers."""
 
 from __future__ import annotations
 

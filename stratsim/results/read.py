@@ -80,7 +80,7 @@ def read_results(directory: str | os.PathLike[str]) -> StoredResults:
     """Read a folder that `stratsim replay --out` wrote.
 
     Raises:
-        SpecError: it is no result folder but, say, a study, or a file in it is broken.
+        SpecError: it is no result folder but, say, a sweep, or a file in it is broken.
     """
     folder = Path(directory)
     if not folder.is_dir():
@@ -88,9 +88,9 @@ def read_results(directory: str | os.PathLike[str]) -> StoredResults:
     if not (folder / "manifest.json").is_file():
         raise SpecError(f"{directory}: is not a result folder (it has no manifest.json); make one with --out")
     manifest = _read_json(folder / "manifest.json")
-    if "study" in manifest:
-        command = f"stratsim experiment replay {directory} ROW --out RESULT"
-        raise SpecError(f"{directory}: is a study; `{command}` makes a result folder of one of its runs")
+    if "sweeps" in manifest:
+        command = f"stratsim sweep replay {directory} ROW --out RESULT"
+        raise SpecError(f"{directory}: is a sweep; `{command}` makes a result folder of one of its runs")
     summary = _read_json(folder / "summary.json")
     runs = summary.get("runs")
     if not isinstance(runs, list) or not all(isinstance(run, dict) and "policy" in run for run in runs):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stratsim.results.checks import STAGES
 from stratsim.model.request import Priority, Status
+from stratsim.results.checks import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import OutputError, SpecError
-from stratsim.results.timeline import Timeline
 from stratsim.results.formats import TableWriter, has_parquet
 from stratsim.results.tables import (
     BATCH_KINDS,
@@ -24,6 +23,7 @@ from stratsim.results.tables import (
     pause_chunks,
     request_chunks,
 )
+from stratsim.results.timeline import Timeline
 
 if TYPE_CHECKING:
     import os

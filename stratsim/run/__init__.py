@@ -6,6 +6,7 @@
     outcome = replay(prepare(make_spec({"policy": "fifo,edf"})))
 
 `spec` holds the settings, `replay` reads, completes and simulates, `manifest` records what is needed to repeat it.
-`saturation` measures the rate that load 1 stands for, `pairs` co-locates models on the simulated device, and `oracle`
-gives a predictor the truth, which only an experiment may do.
+`arrivals` are open-loop processes by name; `load` says what a load means, in its named units, and `saturation` measures
+one of these; `pairs` co-locates models on the simulated device, and `oracle` gives a predictor the truth, which only an
+experiment may do. For others: the public names of all of these.
 """

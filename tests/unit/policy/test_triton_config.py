@@ -1,10 +1,10 @@
 """Settings per model, from `config.pbtxt` as it is: what is read, ignored and refused, and what follows."""
 
 import pytest
+from stratsim.sweep.resolve import files_sha256
 
 from stratsim import simulate
 from stratsim.errors import SpecError
-from stratsim.experiment.plain_sweep.resolve import files_sha256
 from stratsim.model.cluster import Cluster
 from stratsim.model.request import Priority, Status
 from stratsim.policy.registry import make_policy, parse_policies
