@@ -1,7 +1,6 @@
 """Settings per model, from `config.pbtxt` as it is: what is read, ignored and refused, and what follows."""
 
 import pytest
-from stratsim.sweep.resolve import files_sha256
 
 from stratsim import simulate
 from stratsim.errors import SpecError
@@ -12,6 +11,7 @@ from stratsim.policy.triton import Triton
 from stratsim.policy.triton.config import InstanceGroup, ModelConfig, QueuePolicy, read_config, read_repository
 from stratsim.run.replay import prepare
 from stratsim.run.spec import RunSpec
+from stratsim.sweep.resolve import files_sha256
 from stratsim.testing import check_policy, make_profile, make_workload
 
 MS = 1e-3
