@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,23 +11,23 @@ from stratsim.model.tolerance import TIME_RTOL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stratsim.model.profile import SchedulerProfile
     from stratsim.model.request import Request
     from stratsim.policy.forecast import Planned
-    from stratsim.policy.strait.estimates import Behind, Estimates
+    from stratsim.policy.strait.estimates import Estimates
+    from stratsim.policy.strait.newcomers import Behind
     from stratsim.predict import Active
 
 _Table = tuple[list[float], list[float]]
 
 _BEYOND_ROUNDING = 1.0 + 1e-9
 
-__all__ = ["GUARDS", "Guard", "Hypothetical", "Off", "SlackQuantile"]
+__all__ = ["GUARDS", "Guard", "Hypothetical", "Off"]
 
 
 class Guard(Protocol):
     """Decides for those who cannot speak yet."""
 
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None: ...
+    def __init__(self, estimates: Estimates, confidence: float) -> None: ...
 
     def note(self, request: Request) -> None:
         """A high-priority request has arrived."""
@@ -42,7 +41,7 @@ class Guard(Protocol):
 class Off:
     """No guard: only requests that are there count."""
 
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None: ...
+    def __init__(self, estimates: Estimates, confidence: float) -> None: ...
 
     def note(self, request: Request) -> None:
         """Nothing to note."""
@@ -72,11 +71,11 @@ class Hypothetical:
 
     How late the start of a model's request may be if those beside it stayed all the way through depends on who they are
     and on nothing else, so these allowances are kept, in order of size, until the belief or the traffic has changed.
-    Where they do not suffice, each model's request is walked through to its end (`Estimates.lasts_s`). Inputs are taken
+    Where they do not suffice, each model's request is walked through to its end (`Newcomers.lasts_s`). Inputs are taken
     to copy as long as the largest seen.
     """
 
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:  # noqa: ARG002
+    def __init__(self, estimates: Estimates, confidence: float) -> None:
         self._estimates = estimates
         self._confidence = confidence
         self._seen: dict[str, _Traffic] = {}
@@ -132,14 +131,14 @@ class Hypothetical:
         """
         estimates, start_s = self._estimates, behind.start_s(self._copy_s)
         wait_s, beside, stretch = start_s - now_s, behind.beside, estimates.stretch
-        stays_s, alone_s = estimates.execute_s(beside), estimates.execute_s(())
+        stays_s, alone_s = estimates.newcomers.execute_s(beside), estimates.newcomers.execute_s(())
         met = 0
         for model, traffic in self._seen.items():
             longest_s = (traffic.slo_s - traffic.out_s) / stretch[model] * (1.0 + TIME_RTOL) - wait_s
             if stays_s[model] > longest_s:
                 if not beside or alone_s[model] > longest_s * _BEYOND_ROUNDING:  # no walk can help
                     continue
-                if estimates.lasts_s(behind, model, start_s) > longest_s:
+                if estimates.newcomers.lasts_s(behind, model, start_s) > longest_s:
                     continue
             met += traffic.count
             if self._confidence * (met / self._arrived) > more_than:
@@ -162,7 +161,7 @@ class Hypothetical:
     def _table(self, beside: Active) -> _Table:
         """Return by how much a start may be delayed, ascending, and the share of requests that may be delayed more."""
         rows = []
-        execute_s = self._estimates.execute_s(beside)
+        execute_s = self._estimates.newcomers.execute_s(beside)
         for model, traffic in self._seen.items():
             rows.append((self._longest_s(model, traffic) - execute_s[model], traffic.count))
         rows.sort()
@@ -173,28 +172,4 @@ class Hypothetical:
         return [allowance_s for allowance_s, _ in rows], shares
 
 
-class SlackQuantile:
-    """A newcomer would not wait for a slot longer than high-priority requests lately could afford.
-
-    The slack is deadline less arrival less the latency alone; of the last 200, a share of `confidence` had more.
-    """
-
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:  # noqa: ARG002
-        self._estimates = estimates
-        self._confidence = confidence
-        self._slack_s: deque[float] = deque(maxlen=200)
-
-    def note(self, request: Request) -> None:
-        """Remember the request's slack."""
-        self._slack_s.append(request.deadline_s - request.arrival_s - self._estimates.alone_s(request))
-
-    def admits(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
-        """Compare the wait with the usual slack."""
-        if not self._slack_s:
-            return True
-        ordered = sorted(self._slack_s)
-        usual_s = ordered[int((1.0 - self._confidence) * (len(ordered) - 1))]
-        return self._estimates.behind(gpu, batches, now_s).slot_s - now_s <= usual_s
-
-
-GUARDS: dict[str, type[Guard]] = {"hypothetical": Hypothetical, "slack-quantile": SlackQuantile, "off": Off}
+GUARDS: dict[str, type[Guard]] = {"hypothetical": Hypothetical, "off": Off}

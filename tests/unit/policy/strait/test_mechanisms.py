@@ -114,10 +114,9 @@ def test_what_is_hopeless_is_dropped_or_served_last():
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"guard": "on"}, "guard must be one of hypothetical, slack-quantile, off, got 'on'"),
+        ({"guard": "on"}, "guard must be one of hypothetical, off, got 'on'"),
         ({"margin": 2.0}, r"margin must be a number within \[0, 1\], got 2.0"),
         ({"refresh": 0}, "refresh must be a whole number, at least 1, got 0"),
-        ({"lp_placement": "any"}, "lp_placement must be one of pack, spread, got 'any'"),
         ({"predictor": "rsl"}, "did you mean 'rls'"),
     ],
 )
