@@ -69,7 +69,7 @@ class Estimates:
         """How often the belief has changed."""
         self.rates = belief.predict
         self._to_learn: list[Observation] = []
-        self.newcomers = Newcomers(belief, self.latency_s)
+        self.newcomers = Newcomers(belief, self.latency_s, self._slots)
         self._instants: list[float] = []
         """When there was an update, with several GPUs: those where nothing has happened catch up when asked."""
         self.forecasts = [Forecast(self._slots, self.rates, floor, self._instants) for _ in range(setting.gpus)]

@@ -56,6 +56,8 @@ class LowPriority:
         """Models that were refused since a batch last ended: when to look again although none has."""
         self._refused_after = 0
         """How many had ended then."""
+        self.again_s = inf
+        """When the guard may admit what was refused last, though no batch ends until then."""
 
     def forget_refusals(self) -> None:
         """Look at everything again if a batch has ended since it was refused."""
@@ -82,9 +84,17 @@ class LowPriority:
         return None
 
     def _retry_s(self, now_s: float) -> float:
-        """Return when to look at a refusal again if nothing happens: half-way to the next end that is expected."""
+        """Return when to look at a refusal again if nothing happens.
+
+        Half-way to the next end that is expected, or as soon as the guard may think otherwise.
+        """
         ends_s = [planned.expected_s for forecast in self._estimates.forecasts for planned in forecast.executing]
-        return now_s + 0.5 * max(min(ends_s, default=inf) - now_s, 0.0)
+        half_way_s = now_s + 0.5 * max(min(ends_s, default=inf) - now_s, 0.0)
+        return min(half_way_s, self.again_s)
+
+    def look_again_s(self) -> float:
+        """Return when to look at the first of the refusals again if nothing happens; inf if there is none."""
+        return min(self._refused.values(), default=inf)
 
     def _best(self, gpus: Sequence[GpuView], model: str, now_s: float) -> Option | None:
         """Return where to start how many of a model's requests, on the first GPU that admits one of them.
@@ -93,6 +103,7 @@ class LowPriority:
         """
         size = self._harm.largest_in_time(model, self._low.waiting(model), self._low.head(model), now_s)
         requests = self._low.first(model, size)
+        self.again_s = inf
         for gpu in gpus:
             admitted, low, high = None, 1, len(requests)
             size = 1
@@ -105,7 +116,26 @@ class LowPriority:
                 size = high if size == 1 else (low + high + 1) // 2
             if admitted is not None:
                 return gpu, admitted
+        return self._but_for_the_margin(gpus, model, now_s)
+
+    def _but_for_the_margin(self, gpus: Sequence[GpuView], model: str, now_s: float) -> Option | None:
+        """Return a model's first request on an idle GPU, if it is in time there: it will be no surer later."""
+        for gpu in gpus:
+            if self._estimates.in_flight[gpu.id]:
+                continue
+            candidate = self._estimates.plan(gpu.id, [self._low.head(model)], now_s)
+            batches = self._estimates.forecasts[gpu.id].walk(now_s, candidate)
+            in_time = candidate.end_s + candidate.out_s <= candidate.due_s
+            late = self._estimates.is_late(candidate, now_s)
+            if in_time and late and self._is_harmless(gpu.id, batches, now_s) and self._passes(gpu.id, batches, now_s):
+                return gpu, candidate
         return None
+
+    def _passes(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
+        """Whether the guard admits the last of `batches`; if not, note when it may."""
+        admitted = self._guard.admits(gpu, batches, now_s)
+        self.again_s = min(self.again_s, self._guard.look_again_s)
+        return admitted
 
     def admits(self, gpu: int, candidate: Planned, now_s: float) -> bool:
         """Whether a low-priority candidate is in time, and costs nobody more than it is worth."""
@@ -114,7 +144,7 @@ class LowPriority:
         if self._estimates.is_late(candidate, now_s):
             return False
         if self._is_harmless(gpu, batches, now_s):
-            return self._guard.admits(gpu, batches, now_s)
+            return self._passes(gpu, batches, now_s)
         if not self._explore or self._random.random() >= self._explore:
             return False
         batches = forecast.walk(now_s, candidate, self._optimistic)

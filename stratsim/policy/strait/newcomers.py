@@ -39,10 +39,12 @@ class Newcomers:
     Args:
         belief: About interference, fitted.
         latency_s: By model, seconds by batch size.
+        slots: Batches that may execute at once on a GPU.
     """
 
-    def __init__(self, belief: Predictor, latency_s: Mapping[str, Sequence[float]]) -> None:
+    def __init__(self, belief: Predictor, latency_s: Mapping[str, Sequence[float]], slots: int) -> None:
         self._belief = belief
+        self._slots = slots
         self._latency_s = latency_s
         self.expected: tuple[str, ...] = ()
         """Models of which requests may come."""
@@ -111,6 +113,30 @@ class Newcomers:
                 for (key, work_s), rate in zip(active, rates, strict=True)
                 if work_s > step_s * rate * (1.0 + TIME_RTOL)
             ]
+
+    def late_for_s(self, other: Member, left_s: float, model: str, longest_s: float) -> float:
+        """Return for how long a request that comes to one other batch would be late: none is that comes later.
+
+        Args:
+            other: The batch, alone on its GPU.
+            left_s: How long it still takes if nobody joins it.
+            model: The newcomer's, a batch of one.
+            longest_s: How long it may take from its arrival, its copies aside.
+
+        Returns:
+            A time from now, within [0, `left_s`]; 0 for a request that would be late on an idle GPU as well.
+        """
+        solo_s = self._latency_s[model][1]
+        spare_s = longest_s - solo_s
+        if spare_s < 0.0:
+            return 0.0
+        if self._slots == 1:  # it waits for the other's end
+            return min(max(left_s - spare_s, 0.0), left_s)
+        other_rate, rate = self._pair(other, model)
+        if solo_s <= longest_s * rate:  # beside it from beginning to end
+            return 0.0
+        beside_s = spare_s / (1.0 - rate)
+        return min(max(left_s - beside_s * other_rate, 0.0), left_s)
 
     def _pair(self, other: Member, model: str) -> Sequence[float]:
         """Return the estimated rates of a batch and, beside it, of one request."""

@@ -58,7 +58,7 @@ class Strait(Policy):
         guard: Protects high-priority requests that have not come yet from whatever low priority starts:
             `hypothetical` or `off`.
         guard_confidence: Share of those requests that must stay in time.
-        reserve_slots: Places on every GPU that low priority leaves free.
+        reserve_slots: Places on every GPU that low priority leaves free, all but one at most.
         explore: Probability of admitting a low-priority batch that is refused for predicted harm alone, if it passes at
             the belief's lower quartile of slowdown: what is never tried is never learned. 0 for never.
         refresh: The belief learns from so many ended batches at a time; 1 is exact, and slower.
@@ -113,8 +113,8 @@ class Strait(Policy):
         belief, transfers = self.belief.fit(setting.profile), self._transfers.fit(setting.profile)
         self._estimates = estimates = Estimates(setting, belief, transfers, self._margin, _FLOOR, self._refresh)
         self._places = setting.max_concurrency + setting.prefetch
-        self._reserve = max(self._reserve_slots, setting.prefetch)
-        """Places on every GPU that low priority leaves free."""
+        self._reserve = min(max(self._reserve_slots, setting.prefetch), self._places - 1)
+        """Places on every GPU that low priority leaves free; an idle GPU is open to it all the same."""
         self._guard = self._guard_kind(estimates, self._confidence)
         self._high = DeadlineQueues()
         self._low = DeadlineQueues()
@@ -129,7 +129,9 @@ class Strait(Policy):
         self._expires_s = inf
         """No waiting request is hopeless before."""
         self._timer_s = -inf
-        self._expiry_timer_s = -inf
+        self._low_timer_s = -inf
+        self._hopeless_again_s = inf
+        """When to look at what is hopeless again, though nothing has happened."""
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request."""
@@ -149,7 +151,7 @@ class Strait(Policy):
         """Expire, then high priority, then low priority."""
         if view.now_s > self._expires_s:
             return self._expire_and_serve(view)
-        return self._wake_to_expire(view) if self._is_settled(view) else self._serve(view)
+        return self._wake_for_low(view) if self._is_settled(view) else self._serve(view)
 
     def _is_settled(self, view: View) -> bool:
         """Whether nothing can start, for want of places, or as all that waits was refused and nothing has changed."""
@@ -166,7 +168,7 @@ class Strait(Policy):
 
     def _expire_and_serve(self, view: View) -> Iterator[Decision]:
         yield from self._expire(view.now_s)
-        yield from self._wake_to_expire(view) if self._is_settled(view) else self._serve(view)
+        yield from self._wake_for_low(view) if self._is_settled(view) else self._serve(view)
 
     def _serve(self, view: View) -> Iterator[Decision]:
         self._estimates.update(view)
@@ -176,8 +178,8 @@ class Strait(Policy):
             yield from self._serve_low(view)
         if self._hopeless:
             yield from self._serve_hopeless(view)
-        if self._low.count:
-            yield from self._wake_to_expire(view)
+        if self._low.count or self._hopeless:
+            yield from self._wake_for_low(view)
 
     def _serve_high(self, view: View) -> Iterator[Decision]:
         """Start high-priority batches, and what is rescued from them, as long as one is acceptable."""
@@ -201,7 +203,7 @@ class Strait(Policy):
 
     def _serve_hopeless(self, view: View) -> Iterator[Decision]:
         """Serve what is too late already, one by one, where it makes nobody else late."""
-        now_s = view.now_s
+        now_s, self._low_choice.again_s = view.now_s, inf
         for gpu in self._open(view):
             while self._hopeless and gpu.free_places > self._reserve:
                 candidate = self._estimates.plan(gpu.id, [self._hopeless[0]], now_s)
@@ -209,6 +211,7 @@ class Strait(Policy):
                 if not self._low_choice.admits(gpu.id, candidate, now_s):
                     break
                 yield from self._start((gpu, candidate, [self._hopeless.popleft()]), now_s)
+        self._hopeless_again_s = self._low_choice.again_s
 
     def _start(self, taken: Taken, now_s: float) -> Iterator[Decision]:
         gpu, planned, requests = taken
@@ -253,15 +256,19 @@ class Strait(Policy):
             self._timer_s = next_s
             yield SetTimer(next_s)
 
-    def _wake_to_expire(self, view: View) -> Sequence[SetTimer]:
-        """Ask to be woken at a deadline where low priority is refused and no batch is there whose end would do so."""
-        if not self._low.count:
+    def _wake_for_low(self, view: View) -> Sequence[SetTimer]:
+        """Ask to be woken where low priority is refused and no batch is there whose end would do so.
+
+        That is when it is to be looked at again, and at its deadline, to give it up. What is hopeless counts as low.
+        """
+        if not (self._low.count or self._hopeless) or any(gpu.in_flight for gpu in view.gpus):
             return ()
-        for gpu in view.gpus:
-            if gpu.in_flight:
-                return ()
-        now_s, next_s = view.now_s, min([head.deadline_s for head in self._low.heads()])
-        if now_s < self._expiry_timer_s <= next_s or not now_s < next_s < inf:
+        now_s, next_s = view.now_s, self._low_choice.look_again_s()
+        if self._low.count:
+            next_s = min(next_s, *[head.deadline_s for head in self._low.heads()])
+        if self._hopeless:
+            next_s = min(next_s, self._hopeless_again_s)
+        if now_s < self._low_timer_s <= next_s or not now_s < next_s < inf:
             return ()
-        self._expiry_timer_s = next_s
+        self._low_timer_s = next_s
         return (SetTimer(next_s),)

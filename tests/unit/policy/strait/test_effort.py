@@ -154,8 +154,9 @@ def test_work_does_not_grow_with_the_gpus(calls):
     assert per_request[32]["forecast updates"] <= 1.1 * per_request[4]["forecast updates"] < 3.0
 
 
-def test_what_is_refused_for_good_is_given_up_at_its_deadline():
-    # The guard thinks of the narrow high request that has been served: its like would be late beside a wide batch.
+def test_what_is_refused_until_then_is_given_up_at_its_deadline():
+    # The guard thinks of the narrow high request that has been served: its like would be late beside a wide batch if it
+    # came in the first 7.5, and that is likely until 146.
     rows = [(0, "narrow", "high", 15), (20, "wide", "low", 90), (25, "wide", "low", 80), (30, "wide", "low", 120)]
     result = serve(rows, predictor="constant(slowdown=3)")
     assert result.requests.dropped_s[1:].tolist() == pytest.approx([0.09, 0.08, 0.12])

@@ -52,6 +52,25 @@ def test_a_newcomer_lasts(ends, start, lasts):
     assert not estimates().newcomers.fits(behind, "n", start, lasts * (1 - 1e-9))
 
 
+@pytest.mark.parametrize(
+    ("slots", "longest", "late_for"),
+    [
+        # Alone it takes 4; the other goes on for 10. Behind it, in one slot, it can wait for 2: until 8 it is late.
+        (1, 6.0, 8.0),
+        (1, 14.0, 0.0),
+        (1, 3.0, 0.0),  # late even alone: nothing to do with the other
+        # Beside it, both at half speed: with 6 it can bear 4 of that, when the other does 2; so until 8 it is late.
+        (2, 6.0, 8.0),
+        (2, 7.0, 7.0),
+        (2, 8.0, 0.0),  # as long as it takes beside the other from beginning to end
+        (2, 3.0, 0.0),
+    ],
+)
+def test_for_how_long_a_request_that_comes_would_be_late(slots, longest, late_for):
+    newcomers = estimates(slots=slots).newcomers
+    assert newcomers.late_for_s(("a", 1), 10.0, "n", longest) == pytest.approx(late_for)
+
+
 def test_its_start_waits_for_a_slot_and_for_its_input():
     behind = Behind(dispatch_s=5.0, slot_s=7.0, copy_free_s=3.0, beside=())
     assert [behind.start_s(copy) for copy in (0.0, 1.0, 4.0)] == [7.0, 7.0, 9.0]
