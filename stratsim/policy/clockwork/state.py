@@ -55,11 +55,11 @@ class ModelQueues:
         for queue in self._queues.values():
             queue.append(entry)
 
-    def heads(self) -> Iterator[tuple[int, float]]:
-        """Yield (batch size, internal deadline of the first request) of every queue that has one."""
+    def heads(self) -> Iterator[tuple[int, float, int]]:
+        """Yield (batch size, internal deadline and number of the first request) of every queue that has one."""
         for size, queue in self._queues.items():
             if queue:
-                yield size, queue[0][0]
+                yield size, queue[0][0], queue[0][1].id
 
     def skip(self, size: int, finish_s: float) -> None:
         """Forget the first requests under a batch size as long as they would be late."""
@@ -98,7 +98,7 @@ class Executor:
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._outstanding: list[tuple[InFlight, float]] = []
-        self.strategies: dict[str, list[tuple[float, int]]] = {}
+        self.strategies: dict[str, list[tuple[float, int, float, int]]] = {}
         self.activated: dict[str, None] = {}
         """Models that have had arrivals since the last decision."""
 

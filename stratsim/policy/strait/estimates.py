@@ -8,6 +8,7 @@ from stratsim.model.request import Priority
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.copy_times import CopyTimes
 from stratsim.policy.forecast import Forecast, Planned
+from stratsim.policy.strait.caution import CautiousRates
 from stratsim.policy.strait.margins import Margins
 from stratsim.policy.strait.newcomers import Behind, Newcomers
 from stratsim.policy.strait.pending_copies import PendingCopies
@@ -38,7 +39,7 @@ class Estimates:
         setting: The run's.
         belief: About interference, fitted.
         transfers: About copies, fitted.
-        margin: Quantile of recent relative errors by which estimates are stretched; 0 for none.
+        margin: Quantile of recent errors that estimates allow for; 0 for none.
         floor: See `Forecast`.
         refresh: The belief learns from so many ended batches at a time. In between it stays as it is, whatever it is
             asked and when, so that answers can be kept.
@@ -67,9 +68,11 @@ class Estimates:
         """What a copy takes alone, by its size."""
         self.refreshes = 0
         """How often the belief has changed."""
-        self.rates = belief.predict
+        self._caution = CautiousRates(belief, margin)
+        self._has_margin = margin > 0
+        self.rates = self._caution.predict
         self._to_learn: list[Observation] = []
-        self.newcomers = Newcomers(belief, self.latency_s, self._slots)
+        self.newcomers = Newcomers(self._caution, self.latency_s, self._slots)
         self._instants: list[float] = []
         """When there was an update, with several GPUs: those where nothing has happened catch up when asked."""
         self.forecasts = [Forecast(self._slots, self.rates, floor, self._instants) for _ in range(setting.gpus)]
@@ -147,10 +150,11 @@ class Estimates:
 
     def _note(self, planned: Planned, forecast: Forecast, end_s: float) -> None:
         """Take over how a batch turned out: for the margins at once, for the belief later."""
-        self._margins.learn(planned.key[0], planned.expected_s - planned.asked_s, end_s - planned.asked_s)
-        if self._belief.adapts:
+        if self._belief.adapts or self._has_margin:
             duration_s = end_s - planned.batch.execution_start_s  # type: ignore[union-attr]
             intervals = forecast.intervals(planned)
+            if not any(others for _, others in intervals):
+                self._margins.learn(planned.key[0], planned.solo_s, duration_s)
             self._to_learn.append(Observation(planned.key, planned.solo_s, duration_s, intervals, end_s))
 
     def _learn(self) -> None:
@@ -158,6 +162,7 @@ class Estimates:
         for forecast in self.forecasts:  # what was done until now was done at the rates believed until now
             if len(forecast.executing) > 1:
                 forecast.catch_up()
+        self._caution.learn_from(self._to_learn)
         for observation in self._to_learn:
             self._belief.observe(observation)
         self._to_learn.clear()

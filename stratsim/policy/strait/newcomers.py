@@ -9,7 +9,8 @@ from stratsim.model.tolerance import TIME_RTOL
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stratsim.predict import Active, Member, Predictor
+    from stratsim.policy.strait.caution import CautiousRates
+    from stratsim.predict import Active, Member
 
 __all__ = ["Behind", "Newcomers"]
 
@@ -37,12 +38,12 @@ class Newcomers:
     """Execution times of requests beside batches that are there, by a belief that is asked as seldom as can be.
 
     Args:
-        belief: About interference, fitted.
+        belief: About interference, with the margin.
         latency_s: By model, seconds by batch size.
         slots: Batches that may execute at once on a GPU.
     """
 
-    def __init__(self, belief: Predictor, latency_s: Mapping[str, Sequence[float]], slots: int) -> None:
+    def __init__(self, belief: CautiousRates, latency_s: Mapping[str, Sequence[float]], slots: int) -> None:
         self._belief = belief
         self._slots = slots
         self._latency_s = latency_s

@@ -159,7 +159,7 @@ def test_queues_alias_each_other_until_they_skip():
     assert queues.largest() == 2
     queues.remove(requests[2])
     assert [request.id for request in queues.take(2)] == [0, 1]
-    assert dict(queues.heads()) == dict.fromkeys((1, 2, 4), requests[3][0])
+    assert list(queues.heads()) == [(size, requests[3][0], 3) for size in (1, 2, 4)]
 
 
 class _Request:
