@@ -101,7 +101,7 @@ def check_prefix(factory: Factory) -> None:
     rows = []
     at_s = 0.0
     for _ in range(60):
-        at_s += float(draw.exponential(0.006))
+        at_s += float(draw.exponential(0.003))
         model, level = ("small", "large")[int(draw.integers(2))], ("high", "low")[int(draw.random() < 0.6)]
         rows.append((at_s, model, level, at_s + float(draw.uniform(0.01, 0.2))))
     cluster = Cluster(gpus=2)
