@@ -39,15 +39,16 @@ class Strait(Policy):
     High priority first, by deadline: the largest batch that meets its own deadline and makes no other high-priority
     request late, on the GPU where it ends first. Then low priority, by deadline: the largest batch that meets its own,
     makes no high-priority request late, costs fewer low-priority deadlines than it keeps, and passes the guard: a
-    high-priority request that arrived now would still be in time. It is not started while all slots are taken, unless
-    to rescue it: the next slot is then still to be had for a high-priority request. All of it is judged by a forecast
-    that walks through who executes beside whom (`stratsim.policy.forecast`), at rates that the predictor learns from
-    the batches that have ended, with a margin for how far forecasts have lately been off.
+    high-priority request that arrived now would still be in time, or, on an idle GPU, is unlikely to come. It is not
+    started while all slots are taken, unless to rescue it: the next slot is then still to be had for a high-priority
+    request. All of it is judged by a forecast that walks through who executes beside whom (`stratsim.policy.forecast`),
+    at rates that the predictor learns from the batches that have ended, with a margin for how far forecasts have lately
+    been off.
 
     Args:
         predictor: The belief about interference (`stratsim predictor list`).
         transfers: The belief about copies: `contended`, `alone` or `no-transfers`.
-        margin: Quantile of recent relative errors by which forecasts are stretched; 0 for none.
+        margin: Quantile of recent errors that forecasts allow for, by company of models; 0 for none.
         max_batch: Largest batch size; the run's setting by default.
         infeasible: What becomes of high-priority requests that could not be in time even alone: `drop`, or
             `best-effort` (served after all others).
