@@ -34,7 +34,6 @@ BELIEFS = (
     "nlms",
     "rls",
     "rls(half_life_s=10)",
-    "rls(joseph=true)",
     "rls(pair_variance=0)",
 )
 CALLS = 2_000

@@ -33,7 +33,7 @@ class AwareEdf(PriorityEdf):
     Args:
         predictor: The belief about interference (`stratsim predictor list`).
         transfers: The belief about copies: `contended`, `alone` or `no-transfers`.
-        margin: Quantile of recent relative errors by which estimates are stretched; 0 for none.
+        margin: Quantile of recent errors that estimates allow for, by company of models; 0 for none.
         infeasible: A request is late `here`, if started now beside those that execute, and given up for it; or only if
             it would be late even `alone` on an idle GPU, as in `strait`: until then it is started, without company in
             its batch that would make it later.

@@ -36,7 +36,7 @@ class LeastSlack(AwareEdf):
     Args:
         predictor: The belief about interference (`stratsim predictor list`).
         transfers: The belief about copies: `contended`, `alone` or `no-transfers`.
-        margin: Quantile of recent relative errors by which estimates are stretched; 0 for none.
+        margin: Quantile of recent errors that estimates allow for, by company of models; 0 for none.
         order: `slack` knows no classes; `priority` serves the classes one after the other, each by slack.
         floor: Least share of its solo work that an overdue batch is believed to have left.
         refresh: The belief learns from so many ended batches at a time; 1 is exact, and slower.

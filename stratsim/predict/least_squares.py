@@ -51,8 +51,6 @@ class RecursiveLeastSquares:
         trace_cap: Largest trace of P. Forgetting inflates P in directions that no sample excites (wind-up), for ever if
             nothing stops it; P is scaled down to this trace.
         excitation: While x.P.x is below this, nothing is forgotten: the sample tells nothing new.
-        joseph: Use the Joseph form, (I - k x')P(I - k x')'/lambda + k k', which keeps P positive definite against
-            rounding, at about twice the cost.
 
     Source: textbook (Haykin, Adaptive Filter Theory, chapter on RLS); directional forgetting as Hägglund and Kulhavý
     (from memory).
@@ -69,7 +67,6 @@ class RecursiveLeastSquares:
         "directional",
         "excitation",
         "forgetting",
-        "joseph",
         "noise",
         "trace_cap",
         "weights",
@@ -84,7 +81,6 @@ class RecursiveLeastSquares:
         directional: bool = False,
         trace_cap: float = inf,
         excitation: float = 0.0,
-        joseph: bool = False,
     ) -> None:
         self.weights: Vector = np.array(weights, dtype=np.float64)
         self._prior: Vector = np.broadcast_to(np.asarray(variance, dtype=np.float64), self.weights.shape)
@@ -94,7 +90,6 @@ class RecursiveLeastSquares:
         """Variance of a sample's noise, in the units of P: textbooks forget while they update, or after it."""
         self.trace_cap = trace_cap
         self.excitation = excitation
-        self.joseph = joseph
         self._outer: Vector = np.empty((len(self.weights), len(self.weights)))
         """Room for products, as below: an update allocates nothing that is large."""
         self._half: Vector = np.empty((1, len(self.weights)))
@@ -163,11 +158,7 @@ class RecursiveLeastSquares:
         if self.directional:
             grow = (1.0 / forget - 1.0) * (1.0 - inner / innovation) / inner if inner > 0.0 else 0.0
             forget = 1.0
-        if self.joseph:
-            self._joseph(image, inner, innovation)
-            self._deflate(image, -grow)
-        else:
-            self._deflate(image, 1.0 / innovation - grow)
+        self._deflate(image, 1.0 / innovation - grow)
         if forget != 1.0:
             self.covariance *= 1.0 / forget
         self._trace_bound /= self.forgetting
@@ -187,14 +178,6 @@ class RecursiveLeastSquares:
             np.subtract(self.covariance, outer, self.covariance)
         else:
             np.add(self.covariance, outer, self.covariance)
-
-    def _joseph(self, image: Vector, inner: float, innovation: float) -> None:
-        """P <- (I - k x')P(I - k x')' + noise k k'."""
-        gain = image / innovation
-        left = self.covariance - np.multiply.outer(gain, image)
-        full = left - np.multiply.outer(image - gain * inner, gain)
-        full += np.multiply.outer(gain, gain) * (innovation - inner)
-        self.covariance = 0.5 * (full + full.T)
 
     def _cap(self) -> None:
         trace = float(self.covariance.trace())

@@ -38,10 +38,8 @@ class Rls(OnlineLinear):
         variance: delta > 0: prior variance of each weight in units of the noise variance.
         trace_cap: Largest trace of the covariance, in units of its trace at the start; inf for none.
         excitation: Below this x.P.x a batch tells nothing new, and nothing is forgotten; 0 for never.
-        joseph: Update the covariance in the Joseph form, at twice the cost, which cannot lose definiteness.
         noise: Standard deviation of the loss of rate of one batch, > 0, before any is known; then it is estimated, and
             never believed to be less than a tenth of this.
-        dead_zone: Errors smaller than this (in units of the rate) teach nothing; 0 for none.
         outlier_gate: Errors are clipped to this many standard deviations; inf for none.
         nonnegative: Keep the weights of the co-runners' features at 0 or above: who is beside cannot speed up.
         change_threshold: Size of a CUSUM of the standardised errors, in standard deviations, at which the covariance
@@ -57,9 +55,7 @@ class Rls(OnlineLinear):
     variance: float = 100.0
     trace_cap: float = 10.0
     excitation: float = 0.0
-    joseph: bool = False
     noise: float = 0.05
-    dead_zone: float = 0.0
     outlier_gate: float = 4.0
     nonnegative: bool = False
     change_threshold: float = 20.0
@@ -71,8 +67,7 @@ class Rls(OnlineLinear):
             parameter(name, getattr(self, name), 0, inf, closed="neither")
         for name in ("trace_cap", "outlier_gate", "change_threshold"):
             parameter(name, getattr(self, name), 0, inf, closed="high")
-        for name in ("excitation", "dead_zone"):
-            parameter(name, getattr(self, name), 0, inf, closed="low")
+        parameter("excitation", self.excitation, 0, inf, closed="low")
 
     def start(self) -> None:
         """Fit to the profile's measured pairs."""
@@ -96,7 +91,6 @@ class Rls(OnlineLinear):
         fit.directional = self.directional
         fit.noise = 1.0 if self.directional else self.forgetting
         fit.excitation = self.excitation
-        fit.joseph = self.joseph
         fit.trace_cap = self.trace_cap * fit.prior_trace
 
     def fade(self, keep: float) -> None:
@@ -108,8 +102,6 @@ class Rls(OnlineLinear):
         """One guarded update."""
         filter_ = self.filter_
         error = self.error(sample)
-        if abs(error) < self.dead_zone:
-            return
         image, inner = filter_.excite(sample.values, sample.terms)
         innovation = filter_.noise + inner
         filter_.correct(image, inner, innovation, self._standardised(error, sqrt(innovation)))

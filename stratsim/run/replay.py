@@ -13,6 +13,8 @@ from stratsim.engine import Result, simulate
 from stratsim.engine.groups import check_cut, check_deal, simulate_groups
 from stratsim.errors import SimulationError, SpecError
 from stratsim.model.codec import load_profile
+from stratsim.model.request import Status
+from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
 from stratsim.results import invariants, summarize
@@ -246,7 +248,21 @@ def run_policy(
     broken = invariants(result, result.max_concurrency)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")
+    own = _own_drops(result, DropMode(spec.drop))
+    if own:
+        why = f"by its own rule: the run's, {spec.drop}, does not reach it"
+        note = f"policy {call.text!r} dropped {own:,} requests {why}"
+        result = replace(result, notes=(*result.notes, note))
     return result
+
+
+def _own_drops(result: Result, rule: DropMode) -> int:
+    """Return how many requests were dropped although the run's rule keeps them: all, or those not due yet."""
+    requests = result.requests
+    dropped = requests.status == Status.DROPPED
+    if rule is DropMode.EXPIRED:
+        dropped &= latest_finish_s(np.asarray(requests.dropped_s)) < requests.deadline_s
+    return 0 if rule is DropMode.INFEASIBLE else int(dropped.sum())
 
 
 def _clamped(spec: RunSpec, profile: Profile, workload: Workload) -> tuple[str, ...]:

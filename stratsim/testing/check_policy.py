@@ -3,7 +3,8 @@
     from stratsim.testing import check_policy
     check_policy(lambda: MyPolicy())
 
-Each check is a function of its own, so that a test runner can parametrise over `POLICY_CHECKS`.
+Each check is a function of its own, so that a test runner can parametrise over `POLICY_CHECKS`. Those that are about
+what a policy must not leave undone are in `stratsim.testing.liveness`.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.engine import Result, simulate
-from stratsim.errors import PolicyError
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
 from stratsim.model.request import Status
 from stratsim.policy.base import Policy
-from stratsim.results.checks import invariants
 from stratsim.rng import Streams
 from stratsim.testing.build import make_profile, make_workload
+from stratsim.testing.expect import expect, run
+from stratsim.testing.liveness import LIVENESS_CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stratsim.engine import Result
     from stratsim.model.workload import Workload
 
     Factory = Callable[[], Policy]
@@ -56,30 +57,30 @@ def check_policy(factory: Callable[[], Policy]) -> None:
 def check_protocol(factory: Factory) -> None:
     """The policy has the attributes of the Protocol, and `wakes` is a frozen set."""
     policy = factory()
-    _expect(isinstance(policy, Policy), f"{type(policy).__name__} lacks a member of stratsim.policy.Policy")
-    _expect(isinstance(policy.wakes, frozenset), "`wakes` must be a frozenset of Wake")
-    _expect(factory() is not policy, "the factory must return a new policy on every call")
+    expect(isinstance(policy, Policy), f"{type(policy).__name__} lacks a member of stratsim.policy.Policy")
+    expect(isinstance(policy.wakes, frozenset), "`wakes` must be a frozenset of Wake")
+    expect(factory() is not policy, "the factory must return a new policy on every call")
 
 
 def check_light_load(factory: Factory) -> None:
     """At light load every request with an easy deadline is served in time: nothing is lost, forgotten or stuck."""
     result = _simulate(factory(), _workload(40, gap_s=0.2, slo_s=1.0))
     met = int((result.requests.status == Status.MET).sum())
-    _expect(met == 40, f"at light load {met} of 40 requests met an easy deadline")
+    expect(met == 40, f"at light load {met} of 40 requests met an easy deadline")
 
 
 def check_overload(factory: Factory) -> None:
     """Under overload every request still ends in exactly one status, and no invariant breaks."""
     result = _simulate(factory(), _workload(400, gap_s=0.0005, slo_s=0.05))
     unfinished = int((result.requests.status == Status.UNFINISHED).sum())
-    _expect(unfinished == 0, f"{unfinished} of 400 requests were never dispatched or dropped")
+    expect(unfinished == 0, f"{unfinished} of 400 requests were never dispatched or dropped")
 
 
 def check_burst(factory: Factory) -> None:
     """A burst at one instant is worked off."""
     result = _simulate(factory(), _workload(50, gap_s=0.0, slo_s=float("inf")))
     done = int((result.requests.status == Status.MET).sum())
-    _expect(done == 50, f"{done} of 50 requests without deadlines were served")
+    expect(done == 50, f"{done} of 50 requests without deadlines were served")
 
 
 def check_repeatable(factory: Factory) -> None:
@@ -89,14 +90,14 @@ def check_repeatable(factory: Factory) -> None:
     first, second, third = (_simulate(each, workload) for each in (policy, policy, factory()))
     for other, what in ((second, "prepared a second time"), (third, "made anew")):
         same = np.array_equal(first.requests.finish_s, other.requests.finish_s, equal_nan=True)
-        _expect(same, f"the policy behaves differently when {what}: `prepare` must forget everything")
+        expect(same, f"the policy behaves differently when {what}: `prepare` must forget everything")
 
 
 def check_decisions_are_legal(factory: Factory) -> None:
     """One GPU, one slot, no prefetch: the tightest machine is never overcommitted."""
     tight = Cluster(gpus=1, max_concurrency=1, prefetch=0)
     result = _simulate(factory(), _workload(100, gap_s=0.003, slo_s=0.1), tight)
-    _expect(len(result.requests) == 100, "requests were lost")
+    expect(len(result.requests) == 100, "requests were lost")
 
 
 POLICY_CHECKS: tuple[Callable[[Factory], None], ...] = (
@@ -106,6 +107,7 @@ POLICY_CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_burst,
     check_repeatable,
     check_decisions_are_legal,
+    *LIVENESS_CHECKS,
 )
 """All checks, each a function of a policy factory."""
 
@@ -121,15 +123,4 @@ def _workload(count: int, gap_s: float, slo_s: float) -> Workload:
 
 
 def _simulate(policy: Policy, workload: Workload, cluster: Cluster = _CLUSTER) -> Result:
-    try:
-        result = simulate(workload, _PROFILE, policy, cluster=cluster, seed=3)
-    except PolicyError as error:
-        raise AssertionError(str(error)) from error
-    broken = invariants(result, result.max_concurrency)
-    _expect(not broken, "; ".join(broken))
-    return result
-
-
-def _expect(condition: bool, message: str) -> None:
-    if not condition:
-        raise AssertionError(message)
+    return run(policy, workload, _PROFILE, cluster)

@@ -2,10 +2,19 @@
 
 import pytest
 
+from stratsim.model.request import Priority
 from stratsim.policy import Drop, Policy, SetTimer, Start, Wake
 from stratsim.policy.registry import policy_class, registered
 from stratsim.testing import POLICY_CHECKS, check_policy
 from stratsim.testing.check_policy import check_decisions_are_legal, check_overload, check_protocol, check_repeatable
+from stratsim.testing.liveness import (
+    check_after_overload,
+    check_alone,
+    check_idle_gpu,
+    check_prefix,
+    check_rare_high_priority,
+    check_steady_high_priority,
+)
 
 
 @pytest.mark.parametrize("check", POLICY_CHECKS, ids=lambda check: check.__name__)
@@ -254,3 +263,56 @@ def test_a_factory_must_make_new_policies():
     policy = InOrder()
     with pytest.raises(AssertionError, match="the factory must return a new policy on every call"):
         check_policy(lambda: policy)
+
+
+class BearsAGrudge(InOrder):
+    """Serves no low priority once it has seen high priority."""
+
+    def prepare(self, setting):
+        super().prepare(setting)
+        self.urgent = False
+
+    def on_arrival(self, request, view):
+        self.urgent |= request.priority is Priority.HIGH
+        if not self.urgent or request.priority is Priority.HIGH:
+            self.waiting.append(request)
+
+
+class WaitsForCompany(InOrder):
+    """Serves a request when another one has come."""
+
+    def decide(self, view):
+        while len(self.waiting) > 1 and (gpu := view.least_loaded()):
+            yield Start((self.waiting.pop(0),), gpu.id)
+
+
+@pytest.mark.parametrize(
+    ("policy", "check", "message"),
+    [
+        (WaitsForCompany, check_alone, "a lone high-priority small request without a deadline: 0 of 1 were served"),
+        (WaitsForCompany, check_idle_gpu, "requests that come to an idle GPU, a second apart: 0 of 40"),
+        (BearsAGrudge, check_rare_high_priority, "long after one tight high-priority request: 0 of 40"),
+        (BearsAGrudge, check_after_overload, "a minute after an overload 0 were met"),
+        (BearsAGrudge, check_steady_high_priority, "a tenth of the GPU low priority waited nan s"),
+    ],
+)
+def test_what_is_left_undone_is_found(policy, check, message):
+    with pytest.raises(AssertionError, match=message):
+        check(policy)
+
+
+def test_decisions_that_know_the_future_are_found():
+    made = []
+
+    class LastFirst(InOrder):
+        """Serves the newest request first where it is the first of its kind to be made, as if it knew the rest."""
+
+        def on_arrival(self, request, view):
+            self.waiting.insert(0 if made.index(self) == 0 else len(self.waiting), request)
+
+    def factory():
+        made.append(LastFirst())
+        return made[-1]
+
+    with pytest.raises(AssertionError, match=r"decisions before .* s depend on what arrives from then on"):
+        check_prefix(factory)

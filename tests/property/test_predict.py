@@ -15,7 +15,7 @@ from stratsim.predict.least_squares import RecursiveLeastSquares
 
 NAMES = ("a", "b", "c")
 LEARNERS = ["ewma-features", "ewma-pairs(half_life_s=1)", "sgd", "nlms(half_life_s=1)", "rls", "rls(half_life_s=1)"]
-LEARNERS += ["rls(form=slowdown)", "rls(directional=false, joseph=true)"]
+LEARNERS += ["rls(form=slowdown)", "rls(directional=false, nonnegative=true)"]
 FRACTIONS = st.floats(0, 1)
 MEMBERS = st.tuples(st.sampled_from(NAMES), st.integers(1, 4))
 

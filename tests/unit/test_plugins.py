@@ -21,7 +21,7 @@ def parameters(text):
         ("rls", "rls"),
         ("rls()", "rls()"),
         ("rls(forgetting=0.98)", "rls(forgetting=0.98)"),
-        ("rls( forgetting = 0.98, joseph=true )", "rls( forgetting = 0.98, joseph=true )"),
+        ("rls( forgetting = 0.98, nonnegative=true )", "rls( forgetting = 0.98, nonnegative=true )"),
         ("ewma-pairs", "ewma-pairs"),
         ("ewma-pairs(alpha=0.3)", "ewma-pairs(alpha=0.3)"),
         ("outer(inner=rls(forgetting=1))", "outer(inner=rls(forgetting=1))"),

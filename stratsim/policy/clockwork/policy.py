@@ -27,13 +27,13 @@ class Clockwork(Policy):
     """Clockwork's controller INFER5: the batch that must start first, while its GPU is free within `schedule_ahead_s`.
 
     Each model has one queue per batch size (powers of two), all holding the same requests. Every non-empty queue bids
-    with the latest start of its first request; the lowest bid is served with the largest batch size whose queue, and
-    all smaller ones, are long enough. Only the first request of a queue is checked against its deadline. Estimates are
-    a percentile of the last measured durations of the same model and batch size, the solo latency before there are any.
-    A GPU is expected to be free `future_s` from now at the earliest. A request is given up at its internal deadline,
-    which is `buffer_s` earlier than its own, but never less than `schedule_ahead_s + buffer_s` after its arrival: with
-    deadlines shorter than that it is later than the real one. One that is given up stays in the queues until it is
-    skipped, and counts for the batch size.
+    with the latest start of its first request, equal ones by batch size, internal deadline and arrival (our choice);
+    the lowest bid is served with the largest batch size whose queue, and all smaller ones, are long enough. Only the
+    first request of a queue is checked against its deadline. Estimates are a percentile of the last measured durations
+    of the same model and batch size, the solo latency before there are any. A GPU is expected to be free `future_s`
+    from now at the earliest. A request is given up at its internal deadline, which is `buffer_s` earlier than its own,
+    but never less than `schedule_ahead_s + buffer_s` after its arrival: with deadlines shorter than that it is later
+    than the real one. One that is given up stays in the queues until it is skipped, and counts for the batch size.
 
     Made for one execution at a time (C = 1). With more slots each GPU counts as C executors that do not interfere;
     interference then shows in the measured durations alone. Classes are ignored.
@@ -198,7 +198,7 @@ class Clockwork(Policy):
             return None
         strategies = executor.strategies
         while strategies:
-            _, size, model = min((*bid, model) for model, bids in strategies.items() for bid in bids)
+            (_, size, *_), model = min((bid, model) for model, bids in strategies.items() for bid in bids)
             del strategies[model]
             self._looked_at[model] = None
             queues = self._queues[model]
@@ -215,10 +215,14 @@ class Clockwork(Policy):
         return None
 
     def _bid(self, executor: Executor, model: str, largest: float) -> None:
-        """Enter a model's strategies up to a batch size: (latest start of the first request, batch size)."""
+        """Enter a model's strategies up to a batch size, each with what ranks it.
+
+        That is the latest start of the first request, the batch size, and where they are equal the request's internal
+        deadline and its place in the order of arrival.
+        """
         bids = [
-            (head_s - self._estimate_s(model, size), size)
-            for size, head_s in self._queues[model].heads()
+            (head_s - self._estimate_s(model, size), size, head_s, number)
+            for size, head_s, number in self._queues[model].heads()
             if size <= largest
         ]
         if bids:

@@ -64,11 +64,12 @@ class ModelQueues:
         """Queue a request under every batch size."""
         self._entries.append(entry)
 
-    def heads(self) -> Iterator[tuple[int, float]]:
-        """Yield (batch size, internal deadline of the first request) of every queue that has one."""
+    def heads(self) -> Iterator[tuple[int, float, int]]:
+        """Yield (batch size, internal deadline and number of the first request) of every queue that has one."""
         for size, skipped in self._skipped.items():
             if skipped < len(self._entries):
-                yield size, self._entries[skipped][0]
+                deadline_s, request = self._entries[skipped]
+                yield size, deadline_s, request.id
 
     def skip(self, size: int, finish_s: float) -> None:
         """Forget the first requests under a batch size as long as they would be late."""
@@ -123,7 +124,7 @@ class Executor:
         self._freed_s = [-inf] * slots
         """When the slots were last known to be free: a heap."""
         self._outstanding: list[tuple[InFlight, float]] = []
-        self.strategies: dict[str, list[tuple[float, int]]] = {}
+        self.strategies: dict[str, list[tuple[float, int, float, int]]] = {}
         self.activated: dict[str, None] = {}
         """Models that have had arrivals since the last decision."""
 

@@ -28,7 +28,8 @@ class Shepherd(Edf):
     On a GPU with a free slot the largest of the models' batches starts, each the longest feasible prefix by deadline.
     Else, if it has `preempt` times as many requests as the smallest running batch or more, that one is stopped and its
     work is lost. A stopped batch starts again from nothing when it is the largest; it counts only requests that it
-    could still answer in time. Goodput is all that counts: there are no classes.
+    could still answer in time. Goodput is all that counts: there are no classes. Of batches of one size the one with
+    the earliest deadline goes first, then the one whose most urgent request arrived first (our choice).
 
     Approximated: Shepherd gives the requests of a stopped batch back to the queue; here they stay together, and those
     that are hopeless wait until nothing else does. It stops at the exits of groups of layers; here at once. The planner
@@ -91,7 +92,7 @@ class Shepherd(Edf):
             found: list[Request] = []
             while queue and not found:
                 yield from self._form(queue, gpu, now_s, found)
-            if len(found) > len(batch):
+            if found and (not batch or _rank(found) < _rank(batch)):
                 batch[:], found = found, batch.copy()
             self._put_back(found)
 
@@ -102,6 +103,12 @@ class Shepherd(Edf):
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:  # noqa: ARG002
         """Return 0: a batch is formed as if it ran at once."""
         return 0.0
+
+
+def _rank(batch: list[Request]) -> tuple[float, ...]:
+    """Return the place of a batch among others, the smallest first: by size, deadline and arrival."""
+    first = batch[0]
+    return (-len(batch), first.deadline_s, first.arrival_s, first.id)
 
 
 def _smallest(gpu: GpuView) -> InFlight:

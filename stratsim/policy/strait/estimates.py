@@ -1,26 +1,28 @@
-"""What Strait believes: when batches in flight, candidates and requests that are still to come would be done."""
+"""When batches in flight, candidates and requests that wait are expected to be done, as Strait estimates it."""
 
 from __future__ import annotations
 
-from math import inf, isnan
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from stratsim.model.request import Priority
-from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
+from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.copy_times import CopyTimes
 from stratsim.policy.forecast import Forecast, Planned
+from stratsim.policy.strait.caution import CautiousRates
 from stratsim.policy.strait.margins import Margins
-from stratsim.predict import Copy, Observation
+from stratsim.policy.strait.newcomers import Behind, Newcomers
+from stratsim.policy.strait.pending_copies import PendingCopies
+from stratsim.predict import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Sequence
 
     from stratsim.model.request import Request
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView, View
-    from stratsim.predict import Active, Member, Predictor, TransferPredictor
+    from stratsim.predict import Active, Predictor, TransferPredictor
 
-__all__ = ["Behind", "Estimates"]
+__all__ = ["Estimates"]
 
 _CLEARLY = 1e-9
 """Share of a time by which one is later than another beyond all rounding."""
@@ -30,25 +32,6 @@ _MOST_INSTANTS = 1024
 """That are kept before all forecasts catch up."""
 
 
-class Behind(NamedTuple):
-    """The situation of a request that would follow batches in flight."""
-
-    dispatch_s: float
-    """When there is a place for it."""
-    slot_s: float
-    """When there is an execution slot for it."""
-    copy_free_s: float
-    """When the copy engine is through with those ahead."""
-    beside: Active
-    """Who still executes when it gets its slot."""
-    ends_s: tuple[float, ...] = ()
-    """When each of those is believed to end if nobody joins them, ascending."""
-
-    def start_s(self, in_s: float) -> float:
-        """Return when its execution could start if its copy-in takes `in_s` alone."""
-        return max(self.slot_s, max(self.copy_free_s, self.dispatch_s) + in_s) if in_s else self.slot_s
-
-
 class Estimates:
     """Forecasts of all GPUs, with what makes them: beliefs, margins, and the log of what was started.
 
@@ -56,7 +39,7 @@ class Estimates:
         setting: The run's.
         belief: About interference, fitted.
         transfers: About copies, fitted.
-        margin: Quantile of recent relative errors by which estimates are stretched; 0 for none.
+        margin: Quantile of recent errors that estimates allow for; 0 for none.
         floor: See `Forecast`.
         refresh: The belief learns from so many ended batches at a time. In between it stays as it is, whatever it is
             asked and when, so that answers can be kept.
@@ -75,7 +58,7 @@ class Estimates:
         self._slots = setting.max_concurrency
         self._places = setting.max_concurrency + setting.prefetch
         self._belief = belief
-        self._transfers = transfers
+        self._copies = PendingCopies(setting, transfers)
         self.latency_s = {name: model.latency_s for name, model in profile.models.items()}
         self._margins = Margins(profile.models, margin)
         self.stretch = self._margins.stretch
@@ -85,14 +68,11 @@ class Estimates:
         """What a copy takes alone, by its size."""
         self.refreshes = 0
         """How often the belief has changed."""
-        self.rates = belief.predict
+        self._caution = CautiousRates(belief, margin)
+        self._has_margin = margin > 0
+        self.rates = self._caution.predict
         self._to_learn: list[Observation] = []
-        self.expected: tuple[str, ...] = ()
-        """Models of which requests may come."""
-        self._singles: Active = ()
-        self._beside: dict[Active, dict[str, float]] = {}
-        self._pairs: dict[Member, dict[str, Sequence[float]]] = {}
-        """What the belief has answered about a batch and one request beside it; until it learns."""
+        self.newcomers = Newcomers(self._caution, self.latency_s, self._slots)
         self._instants: list[float] = []
         """When there was an update, with several GPUs: those where nothing has happened catch up when asked."""
         self.forecasts = [Forecast(self._slots, self.rates, floor, self._instants) for _ in range(setting.gpus)]
@@ -102,29 +82,10 @@ class Estimates:
         """Who executes on each of several GPUs; None where others are staged as well."""
         self._staging: set[int] = set()
         """GPUs that have staged batches: only there can any start."""
-        self._copies: list[list[tuple[Planned, float]]] = [[] for _ in range(setting.gpus)]
-        """Copy-ins whose end is not known yet, by GPU: each with when it was asked for."""
-        self._copying = 0
-        """How many those are on all GPUs."""
-        self._copied = (-inf, 0, 0.0)
-        """The last answer for a GPU to which nothing is copied, though to others: the time, the size, the end."""
-        self._copies_share = getattr(transfers, "shares", True)
-        """Whether those of other GPUs have to be told of."""
-        self.copy_free_s = [0.0] * setting.gpus
-        """When each GPU's copy engine is believed to be through with what was started."""
-        loads = setting.memory_bytes is not None
-        self._weights_bytes = (
-            {name: model.weights_bytes or 0 for name, model in profile.models.items()} if loads else {}
-        )
-        """By model, where weights are loaded on demand; else empty."""
-        self._resident: list[Collection[str]] = [()] * setting.gpus
-        """Models whose weights are there, by GPU, as the view tells; none before anything was started."""
         self.ended = 0
         """Batches ended so far: what was refused may be admitted once this has changed."""
         self._forget_at = 0
         """How many shall have ended when forecasts forget what nobody needs."""
-        self._lone_s: dict[tuple[int, int], float] = {}
-        """What a copy-in takes that nothing precedes, by GPU and size."""
 
     # What has happened ----------------------------------------------------------------------------------------------
 
@@ -136,8 +97,7 @@ class Estimates:
         ended: list[Ended] = []
         for gpu in changed:
             forecast = self.forecasts[gpu]
-            if self._copies[gpu]:
-                self._note_copies(gpu)
+            self._copies.update(gpu)
             ended += [
                 (planned.batch.execution_end_s, planned.batch.id, planned, forecast)  # type: ignore[union-attr]
                 for planned in forecast.update(now_s)
@@ -188,25 +148,13 @@ class Estimates:
         if len(self._to_learn) >= self._refresh:
             self._learn()
 
-    def _note_copies(self, gpu: int) -> None:
-        """Take over which copies have ended."""
-        pending = []
-        for copy in self._copies[gpu]:
-            planned = copy[0]
-            end_s = planned.batch.copy_in_end_s  # type: ignore[union-attr]
-            if isnan(end_s):
-                pending.append(copy)
-            else:
-                planned.ready_s = end_s
-        self._copying += len(pending) - len(self._copies[gpu])
-        self._copies[gpu] = pending
-
     def _note(self, planned: Planned, forecast: Forecast, end_s: float) -> None:
         """Take over how a batch turned out: for the margins at once, for the belief later."""
-        self._margins.learn(planned.key[0], planned.expected_s - planned.asked_s, end_s - planned.asked_s)
-        if self._belief.adapts:
+        if self._belief.adapts or self._has_margin:
             duration_s = end_s - planned.batch.execution_start_s  # type: ignore[union-attr]
             intervals = forecast.intervals(planned)
+            if not any(others for _, others in intervals):
+                self._margins.learn(planned.key[0], planned.solo_s, duration_s)
             self._to_learn.append(Observation(planned.key, planned.solo_s, duration_s, intervals, end_s))
 
     def _learn(self) -> None:
@@ -214,11 +162,11 @@ class Estimates:
         for forecast in self.forecasts:  # what was done until now was done at the rates believed until now
             if len(forecast.executing) > 1:
                 forecast.catch_up()
+        self._caution.learn_from(self._to_learn)
         for observation in self._to_learn:
             self._belief.observe(observation)
         self._to_learn.clear()
-        self._beside.clear()
-        self._pairs.clear()
+        self.newcomers.forget()
         self.refreshes += 1
 
     def started(self, gpu: GpuView, planned: Planned, now_s: float) -> None:
@@ -226,12 +174,7 @@ class Estimates:
         batch = gpu.newest
         assert batch is not None  # noqa: S101 (it has just been started)
         number = gpu.id
-        if planned.bytes_in:
-            self._copies[number].append((planned, now_s))
-            self._copying += 1
-            self.copy_free_s[number] = planned.ready_s
-        if self._weights_bytes:
-            self._resident[number] = gpu.resident
+        self._copies.started(gpu, planned, now_s)
         forecast = self.forecasts[number]
         if forecast.walked is not planned:
             forecast.walk(now_s, planned)
@@ -242,22 +185,6 @@ class Estimates:
         forecast.commit(now_s)
 
     # What may happen ------------------------------------------------------------------------------------------------
-
-    def expect(self, model: str) -> None:
-        """Count with requests of a model: one has come."""
-        self.expected += (model,)
-        self._singles += ((model, 1),)
-        self._beside.clear()
-
-    def execute_s(self, beside: Active) -> dict[str, float]:
-        """Return, by expected model, what a batch of one takes beside these batches, if they stay."""
-        found = self._beside.get(beside)
-        if found is None:
-            rates = self._belief.predict_newcomers(self._singles, beside)
-            found = self._beside[beside] = {
-                model: self.latency_s[model][1] / rate for (model, _), rate in zip(self._singles, rates, strict=True)
-            }
-        return found
 
     def alone_s(self, request: Request) -> float:
         """Return the latency of a request that is alone on an idle GPU."""
@@ -275,12 +202,12 @@ class Estimates:
         if size > 1:
             bytes_in = sum([request.bytes_in for request in requests])
             bytes_out = sum([request.bytes_out for request in requests])
-        if self._weights_bytes:
-            bytes_in += self._load_bytes(gpu, model)
+        if self._copies.loads:
+            bytes_in += self._copies.load_bytes(gpu, model)
         return Planned(
             (model, size),
             self.latency_s[model][size],
-            self._copied_s(gpu, bytes_in, now_s) if bytes_in else now_s,
+            self._copies.ready_s(gpu, bytes_in, now_s) if bytes_in else now_s,
             self.out_s[bytes_out],
             latest_finish_s(first.deadline_s),
             bytes_in,
@@ -295,7 +222,7 @@ class Estimates:
             planned: The batch, as a walked candidate there.
             now_s: The time.
         """
-        if self._copies_share or self._weights_bytes:  # its copy may take longer there than elsewhere
+        if self._copies.share or self._copies.loads:  # its copy may take longer there than elsewhere
             return gpus
         members = [self._members[gpu.id] for gpu in gpus]
         later = {beside for beside in set(members) if beside and self._surely_later(beside, planned, now_s)}
@@ -312,42 +239,6 @@ class Estimates:
         rate = self.rates((*beside, planned.key))[-1] if len(beside) < self._slots else 0.0
         return (1.0 - rate) * min(overlap_s, planned.solo_s) > _CLEARLY * planned.end_s
 
-    def _load_bytes(self, gpu: int, model: str) -> int:
-        """Return the weights that a batch has to copy first: all, unless they are there or on their way.
-
-        Inputs follow weights on the same engine, so both are believed to be one copy. Waits for room are not foreseen.
-        """
-        if model in self._resident[gpu] or any(planned.key[0] == model for planned, _ in self._copies[gpu]):
-            return 0
-        return self._weights_bytes[model]
-
-    def _copied_s(self, gpu: int, size_bytes: int, now_s: float) -> float:
-        """Return when a copy-in asked for now would be done."""
-        if self._copying:
-            own = self._copies[gpu]
-            if own or self._copies_share:
-                return self._copied_behind_s(self._copies if self._copies_share else (own,), gpu, size_bytes, now_s)
-            if self._copied[:2] != (now_s, size_bytes):  # the same to all GPUs to which nothing is copied
-                self._copied = (now_s, size_bytes, self._copied_behind_s((), gpu, size_bytes, now_s))
-            return self._copied[2]
-        lasts_s = self._lone_s.get((gpu, size_bytes))
-        if lasts_s is None:
-            lasts_s = self._transfers.predict([Copy(gpu, "h2d", size_bytes, 0.0)])[0]
-            self._lone_s[gpu, size_bytes] = lasts_s
-        return now_s + lasts_s
-
-    def _copied_behind_s(
-        self, ahead: Iterable[Sequence[tuple[Planned, float]]], gpu: int, size_bytes: int, now_s: float
-    ) -> float:
-        """Return when it would be done behind others."""
-        copies = [
-            Copy(planned.batch.gpu, "h2d", planned.bytes_in, at_s)  # type: ignore[union-attr]
-            for own in ahead
-            for planned, at_s in own
-        ]
-        copies.append(Copy(gpu, "h2d", size_bytes, now_s))
-        return self._transfers.predict(copies)[-1]
-
     def finish_s(self, planned: Planned, now_s: float) -> float:
         """Return when a walked batch's outputs are back, with the margin."""
         return now_s + (planned.end_s - now_s) * self.stretch[planned.key[0]] + planned.out_s
@@ -363,7 +254,7 @@ class Estimates:
 
     def behind(self, gpu: int, batches: Sequence[Planned], now_s: float) -> Behind:
         """Return the situation behind walked batches: those in flight, or those and a candidate, which comes last."""
-        copy_free_s, count = self.copy_free_s[gpu], len(batches)
+        copy_free_s, count = self._copies.free_s[gpu], len(batches)
         if count and batches[-1].batch is None and batches[-1].bytes_in:
             copy_free_s = batches[-1].ready_s
         if count < self._slots:
@@ -386,68 +277,7 @@ class Estimates:
         in_s, out_s = self.in_s[request.bytes_in], self.out_s[request.bytes_out]
         longest_s = (latest_finish_s(request.deadline_s) - now_s - out_s) / self.stretch[request.model]
         start_s = behind.start_s(in_s)
-        return self.fits(behind, request.model, start_s, now_s + longest_s - start_s)
-
-    def fits(self, behind: Behind, model: str, start_s: float, longest_s: float) -> bool:
-        """Whether a batch of one, started then in this situation, lasts no longer than this.
-
-        First as if those beside it stayed all the way through, which is quick and pessimistic; if that is too long,
-        by `lasts_s`.
-        """
-        if self.execute_s(behind.beside)[model] <= longest_s:
-            return True
-        return len(behind.beside) > 0 and self.lasts_s(behind, model, start_s) <= longest_s
-
-    def lasts_s(self, behind: Behind, model: str, start_s: float) -> float:
-        """Return what a batch of one takes that starts at `start_s` in this situation, by a walk of its own.
-
-        Those beside it go on until they have done what they have left, and then it has their share as well. What they
-        have left is what they would have done until their ends, had nobody joined them.
-        """
-        solo_s = self.latency_s[model][1]
-        if len(behind.beside) == 1:  # the usual case, written out
-            (other,), (end_s,) = behind.beside, behind.ends_s
-            if end_s <= start_s:
-                return solo_s
-            other_rate, rate = self._pair(other, model)
-            beside_s = (end_s - start_s) / other_rate
-            if solo_s <= beside_s * rate * (1.0 + TIME_RTOL):
-                return min(solo_s / rate, beside_s)
-            return beside_s + (solo_s - beside_s * rate)
-        active = [*self._left(behind, start_s), ((model, 1), solo_s)]
-        lasted_s = 0.0
-        while True:
-            rates = self.rates(tuple([key for key, _ in active]))
-            step_s = min([work_s / rate for (_, work_s), rate in zip(active, rates, strict=True)])
-            lasted_s += step_s
-            if active[-1][1] <= step_s * rates[-1] * (1.0 + TIME_RTOL):
-                return lasted_s
-            active = [
-                (key, work_s - step_s * rate)
-                for (key, work_s), rate in zip(active, rates, strict=True)
-                if work_s > step_s * rate * (1.0 + TIME_RTOL)
-            ]
-
-    def _pair(self, other: Member, model: str) -> Sequence[float]:
-        """Return the believed rates of a batch and, beside it, of one request."""
-        pairs = self._pairs.get(other)
-        if pairs is None:
-            pairs = self._pairs[other] = {}
-        found = pairs.get(model)
-        if found is None:
-            found = pairs[model] = self.rates((other, (model, 1)))
-        return found
-
-    def _left(self, behind: Behind, at_s: float) -> list[tuple[Member, float]]:
-        """Return those beside a newcomer that are still there at that time, and the solo work that each has left."""
-        keys = behind.beside
-        left_s = [0.0] * len(keys)
-        for first, end_s in enumerate(behind.ends_s):  # from one end to the next the rest run together
-            if end_s > at_s:
-                for index, rate in enumerate(self.rates(keys[first:]), first):
-                    left_s[index] += (end_s - at_s) * rate
-                at_s = end_s
-        return [(key, work_s) for key, work_s in zip(keys, left_s, strict=True) if work_s > 0.0]
+        return self.newcomers.fits(behind, request.model, start_s, now_s + longest_s - start_s)
 
 
 Ended = tuple[float, int, Planned, Forecast]

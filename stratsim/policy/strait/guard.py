@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
-from math import inf
+from math import inf, log
 from typing import TYPE_CHECKING, Protocol
 
 from stratsim.model.tolerance import TIME_RTOL
+from stratsim.policy.strait.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stratsim.model.profile import SchedulerProfile
     from stratsim.model.request import Request
     from stratsim.policy.forecast import Planned
-    from stratsim.policy.strait.estimates import Behind, Estimates
+    from stratsim.policy.strait.estimates import Estimates
+    from stratsim.policy.strait.newcomers import Behind
+    from stratsim.policy.strait.traffic import Usual
     from stratsim.predict import Active
 
 _Table = tuple[list[float], list[float]]
 
 _BEYOND_ROUNDING = 1.0 + 1e-9
+_AT_RISK = 0.002
+"""Share of high-priority requests that may be put at risk for the sake of low priority that would starve otherwise."""
 
-__all__ = ["GUARDS", "Guard", "Hypothetical", "Off", "SlackQuantile"]
+_LEAST = 1e-12
+"""In place of no request at all, which would take for ever."""
+
+__all__ = ["GUARDS", "Guard", "Hypothetical", "Off"]
 
 
 class Guard(Protocol):
-    """Decides for those who cannot speak yet."""
+    """Decides for requests that have not come yet."""
 
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None: ...
+    look_again_s: float
+    """When what was refused last may be admitted although nothing has happened; inf where only an event can help."""
+
+    def __init__(self, estimates: Estimates, confidence: float) -> None: ...
 
     def note(self, request: Request) -> None:
         """A high-priority request has arrived."""
@@ -42,7 +51,9 @@ class Guard(Protocol):
 class Off:
     """No guard: only requests that are there count."""
 
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None: ...
+    look_again_s = inf
+
+    def __init__(self, estimates: Estimates, confidence: float) -> None: ...
 
     def note(self, request: Request) -> None:
         """Nothing to note."""
@@ -52,67 +63,61 @@ class Off:
         return True
 
 
-class _Traffic:
-    """What was seen of one model's high-priority requests."""
-
-    __slots__ = ("count", "out_s", "slo_s")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.slo_s = inf
-        self.out_s = 0.0
-
-
 class Hypothetical:
-    """A high-priority request that arrived now, of any model seen so far, would still be in time.
+    """High-priority requests that come while the batch is there would still be in time.
 
-    Models count by how many of their requests have come; deadline and bytes are those of their last one. Requests that
-    would be late without the candidate as well do not count. Among the others, a share of at least `confidence` must
-    stay in time: in a free slot, or after the first believed end.
+    A batch is admitted on any of three grounds.
+
+    A high-priority request that arrived now would be in time: in a free slot, or after the first expected end. Models
+    count by their shares of the traffic, deadline and bytes are those of their last request. Requests that would be
+    late without the candidate as well do not count. Among the others, a share of at least `confidence` must stay in
+    time.
+
+    On an otherwise idle GPU: hardly any will come while it matters. There is nothing to wait for, as a later moment is
+    no better than this one, so the batch is weighed against how likely it makes a request late: the rate at which those
+    of each model come, times for how long one that comes would be late. The probability must not exceed 1 -
+    `confidence`.
+
+    Failing that, on an otherwise idle GPU: it is some time since a batch was started against the guard, so long that
+    requests put at risk are no more than 0.2 % of all. So low priority is held back, but never for good.
 
     How late the start of a model's request may be if those beside it stayed all the way through depends on who they are
     and on nothing else, so these allowances are kept, in order of size, until the belief or the traffic has changed.
-    Where they do not suffice, each model's request is walked through to its end (`Estimates.lasts_s`). Inputs are taken
+    Where they do not suffice, each model's request is walked through to its end (`Newcomers.lasts_s`). Inputs are taken
     to copy as long as the largest seen.
     """
 
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:  # noqa: ARG002
+    def __init__(self, estimates: Estimates, confidence: float) -> None:
         self._estimates = estimates
         self._confidence = confidence
-        self._seen: dict[str, _Traffic] = {}
+        self._traffic = Traffic()
         self._copy_s = 0.0
         self._tables: dict[Active, _Table] = {}
-        self._tables_of = -1
-        """The refresh of the estimates that the tables were made after."""
-        self._arrived = 0
-        self._renew_at = 0
-        """Number of arrivals at which the shares of the models are counted anew."""
+        self._tables_of = (-1, -1)
+        """The refresh of the estimates, and the change of the traffic, that the tables were made after."""
+        self._most_late = max(-log(confidence), _LEAST) if confidence > 0.0 else inf
+        """Requests that a batch may be expected to make late, so that it makes none late with this probability."""
+        self._saved_since_s = inf
+        """Since when no batch was started against the guard; since the first refusal, if none was."""
+        self.look_again_s = inf
 
     def note(self, request: Request) -> None:
         """Remember what the model's requests look like."""
-        self._arrived += 1
-        traffic = self._seen.get(request.model)
-        if traffic is None:
-            traffic = self._seen[request.model] = _Traffic()
-            self._tables.clear()
-        traffic.count += 1
-        slo_s = request.deadline_s - request.arrival_s
-        if abs(slo_s - traffic.slo_s) > TIME_RTOL * request.deadline_s:
-            traffic.slo_s = slo_s
-            self._tables.clear()
-        traffic.out_s = self._estimates.out_s[request.bytes_out]
+        self._traffic.note(request, self._estimates.out_s[request.bytes_out])
         copy_s = self._estimates.in_s[request.bytes_in]
         if copy_s > self._copy_s:
             self._copy_s = copy_s
 
     def admits(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
-        """Compare the share in time with and without the candidate."""
-        if not self._seen:
+        """Compare the share in time with and without the candidate; on an idle GPU weigh how likely the others are."""
+        traffic = self._traffic
+        self.look_again_s = inf
+        if not traffic.seen:
             return True
-        if self._tables_of != self._estimates.refreshes or self._arrived >= self._renew_at:
+        made_after = (self._estimates.refreshes, traffic.renewals)
+        if self._tables_of != made_after:
             self._tables.clear()
-            self._tables_of = self._estimates.refreshes
-            self._renew_at = self._arrived + self._arrived // 4 + 1
+            self._tables_of = made_after
         behind = self._estimates.behind(gpu, batches, now_s)
         if self._surely_in_time(behind, now_s) >= self._confidence:
             return True
@@ -120,7 +125,42 @@ class Hypothetical:
         if kept >= self._confidence:
             return True
         without = self._estimates.behind(gpu, batches[:-1], now_s)
-        return kept >= self._confidence * self._in_time(without, now_s, more_than=kept)
+        if kept >= self._confidence * self._in_time(without, now_s, more_than=kept):
+            return True
+        return len(batches) == 1 and self._is_worth_the_risk(batches[0], now_s)
+
+    # On an idle GPU -------------------------------------------------------------------------------------------------
+
+    def _is_worth_the_risk(self, candidate: Planned, now_s: float) -> bool:
+        """Whether a candidate on an idle GPU makes hardly anybody late, or is the exception that may."""
+        late_s = self._late_for_s(candidate, now_s)
+        self._saved_since_s = min(self._saved_since_s, now_s)
+        # Requests come at the rate count / span, and the span grows while nobody comes.
+        unlikely_s = self._traffic.since_s + self._traffic.count * late_s / self._most_late
+        exception_s = self._saved_since_s + late_s / _AT_RISK
+        if now_s >= unlikely_s:
+            return True
+        if now_s >= exception_s:
+            self._saved_since_s = now_s
+            return True
+        self.look_again_s = min(unlikely_s, exception_s) * _BEYOND_ROUNDING
+        return False
+
+    def _late_for_s(self, candidate: Planned, now_s: float) -> float:
+        """Return for how long a high-priority request that came would be late behind a candidate on an idle GPU.
+
+        A mean over the models, by their shares.
+        """
+        newcomers, left_s = self._estimates.newcomers, candidate.end_s - now_s
+        return sum(
+            [
+                usual.share
+                * newcomers.late_for_s(candidate.key, left_s, model, self._longest_s(model, usual) - self._copy_s)
+                for model, usual in self._traffic.seen.items()
+            ]
+        )
+
+    # A request that arrived now -------------------------------------------------------------------------------------
 
     def _in_time(self, behind: Behind, now_s: float, more_than: float = inf) -> float:
         """Return the share of hypothetical requests that would be in time in this situation.
@@ -128,27 +168,27 @@ class Hypothetical:
         Args:
             behind: The situation.
             now_s: The time.
-            more_than: Counting stops where `confidence` times the share exceeds this.
+            more_than: Adding up stops where `confidence` times the share exceeds this.
         """
-        estimates, start_s = self._estimates, behind.start_s(self._copy_s)
-        wait_s, beside, stretch = start_s - now_s, behind.beside, estimates.stretch
-        stays_s, alone_s = estimates.execute_s(beside), estimates.execute_s(())
-        met = 0
-        for model, traffic in self._seen.items():
-            longest_s = (traffic.slo_s - traffic.out_s) / stretch[model] * (1.0 + TIME_RTOL) - wait_s
+        newcomers, start_s = self._estimates.newcomers, behind.start_s(self._copy_s)
+        wait_s, beside = start_s - now_s, behind.beside
+        stays_s, alone_s = newcomers.execute_s(beside), newcomers.execute_s(())
+        met = 0.0
+        for model, usual in self._traffic.seen.items():
+            longest_s = self._longest_s(model, usual) * (1.0 + TIME_RTOL) - wait_s
             if stays_s[model] > longest_s:
                 if not beside or alone_s[model] > longest_s * _BEYOND_ROUNDING:  # no walk can help
                     continue
-                if estimates.lasts_s(behind, model, start_s) > longest_s:
+                if newcomers.lasts_s(behind, model, start_s) > longest_s:
                     continue
-            met += traffic.count
-            if self._confidence * (met / self._arrived) > more_than:
+            met += usual.share
+            if self._confidence * met > more_than:
                 break
-        return met / self._arrived
+        return met
 
-    def _longest_s(self, model: str, traffic: _Traffic) -> float:
+    def _longest_s(self, model: str, usual: Usual) -> float:
         """Return how long a request may wait for its start and execute, by the forecast, so that it is in time."""
-        return (traffic.slo_s - traffic.out_s) / self._estimates.stretch[model]
+        return (usual.slo_s - usual.out_s) / self._estimates.stretch[model]
 
     def _surely_in_time(self, behind: Behind, now_s: float) -> float:
         """Return the share that would be in time even if those beside them stayed all the way through."""
@@ -162,39 +202,14 @@ class Hypothetical:
     def _table(self, beside: Active) -> _Table:
         """Return by how much a start may be delayed, ascending, and the share of requests that may be delayed more."""
         rows = []
-        execute_s = self._estimates.execute_s(beside)
-        for model, traffic in self._seen.items():
-            rows.append((self._longest_s(model, traffic) - execute_s[model], traffic.count))
+        execute_s = self._estimates.newcomers.execute_s(beside)
+        for model, usual in self._traffic.seen.items():
+            rows.append((self._longest_s(model, usual) - execute_s[model], usual.share))
         rows.sort()
-        total = sum([count for _, count in rows])
         shares = [1.0]
-        for _, count in rows:
-            shares.append(shares[-1] - count / total)
+        for _, share in rows:
+            shares.append(shares[-1] - share)
         return [allowance_s for allowance_s, _ in rows], shares
 
 
-class SlackQuantile:
-    """A newcomer would not wait for a slot longer than high-priority requests lately could afford.
-
-    The slack is deadline less arrival less the latency alone; of the last 200, a share of `confidence` had more.
-    """
-
-    def __init__(self, profile: SchedulerProfile, estimates: Estimates, confidence: float) -> None:  # noqa: ARG002
-        self._estimates = estimates
-        self._confidence = confidence
-        self._slack_s: deque[float] = deque(maxlen=200)
-
-    def note(self, request: Request) -> None:
-        """Remember the request's slack."""
-        self._slack_s.append(request.deadline_s - request.arrival_s - self._estimates.alone_s(request))
-
-    def admits(self, gpu: int, batches: Sequence[Planned], now_s: float) -> bool:
-        """Compare the wait with the usual slack."""
-        if not self._slack_s:
-            return True
-        ordered = sorted(self._slack_s)
-        usual_s = ordered[int((1.0 - self._confidence) * (len(ordered) - 1))]
-        return self._estimates.behind(gpu, batches, now_s).slot_s - now_s <= usual_s
-
-
-GUARDS: dict[str, type[Guard]] = {"hypothetical": Hypothetical, "slack-quantile": SlackQuantile, "off": Off}
+GUARDS: dict[str, type[Guard]] = {"hypothetical": Hypothetical, "off": Off}

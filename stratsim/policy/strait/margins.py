@@ -1,4 +1,4 @@
-"""Safety margins: how far estimates have lately been off."""
+"""Safety margins for batches that nobody is beside: how far their solo latencies have lately been off."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Margins"]
+__all__ = ["Margins", "Recent"]
 
 
 class Margins:
-    """A quantile of the recent relative errors of estimates, per model.
+    """A quantile of the recent relative errors of solo latencies, per model.
 
-    An error is actual / expected of the time from the last estimate to the end of the execution, less 1. The margin is
-    a quantile of the last `window` of them, never below zero. Until a model has `least` errors of its own, those of all
+    An error is actual / expected of a batch's execution, less 1, where nobody was beside it: run-to-run variation and
+    latencies that are not what was profiled. (Those of co-located batches make `CautiousRates`.) The margin is a
+    quantile of the last `window` of them, never below zero. Until a model has `least` errors of its own, those of all
     models count; until there are that many of all, there is no margin.
 
     Args:
@@ -29,15 +30,15 @@ class Margins:
     def __init__(self, models: Iterable[str], quantile: float, window: int = 100, least: int = 20) -> None:
         self._quantile = quantile
         self._least = least
-        self._errors = {model: _Recent(window) for model in models}
-        self._all = _Recent(window)
+        self._errors = {model: Recent(window) for model in models}
+        self._all = Recent(window)
         self._lacking = set(self._errors)
         """Models that have not enough errors of their own yet."""
         self.stretch = dict.fromkeys(self._errors, 1.0)
         """By model: 1 + margin, the factor that an estimate is multiplied by."""
 
     def learn(self, model: str, expected_s: float, actual_s: float) -> None:
-        """Remember how an estimate turned out: durations from the estimate to the believed and to the actual end."""
+        """Remember what a batch took that ran alone, and what it was expected to take, seconds."""
         if not self._quantile or expected_s <= 0.0:
             return
         error = actual_s / expected_s - 1.0
@@ -59,7 +60,7 @@ class Margins:
                 self.stretch[model] = overall
 
 
-class _Recent:
+class Recent:
     """The last values of a sequence, kept in order of size as well."""
 
     __slots__ = ("_arrived", "_window", "ordered")
@@ -70,6 +71,7 @@ class _Recent:
         self.ordered: list[float] = []
 
     def add(self, value: float) -> None:
+        """Take in a value; the oldest beyond the window is forgotten."""
         arrived, ordered = self._arrived, self.ordered
         if len(arrived) == self._window:
             del ordered[bisect_left(ordered, arrived.popleft())]

@@ -207,11 +207,11 @@ def test_queues_alias_each_other_until_they_skip():
     assert queues.largest() == 4
     queues.skip(4, 0.0515)  # the first two leave the queue of 4 only
     assert queues.largest() == 2
-    assert dict(queues.heads()) == {1: requests[0][0], 2: requests[0][0], 4: requests[2][0]}
+    assert list(queues.heads()) == [(1, requests[0][0], 0), (2, requests[0][0], 0), (4, requests[2][0], 2)]
     assert [request.id for request in queues.take(2)] == [0, 1]
-    assert dict(queues.heads()) == dict.fromkeys((1, 2, 4), requests[2][0])
+    assert list(queues.heads()) == [(size, requests[2][0], 2) for size in (1, 2, 4)]
     assert [request.id for request in queues.drain()] == [0, 1]
-    assert dict(queues.heads()) == dict.fromkeys((1, 2, 4), requests[2][0])
+    assert list(queues.heads()) == [(size, requests[2][0], 2) for size in (1, 2, 4)]
 
 
 def test_what_was_skipped_is_lost_when_a_later_one_is_served():

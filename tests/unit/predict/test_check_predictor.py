@@ -15,8 +15,8 @@ VARIANTS = [
     "ewma-pairs(use_prior=false, tau_s=0.5)",
     "nlms(pair_variance=0)",
     "rls(form=slowdown)",
-    "rls(half_life_s=0.5, joseph=true)",
-    "rls(directional=false, excitation=0.01, dead_zone=0.001)",
+    "rls(half_life_s=0.5)",
+    "rls(directional=false, excitation=0.01)",
     "rls(nonnegative=true, change_threshold=3, outlier_gate=inf)",
 ]
 

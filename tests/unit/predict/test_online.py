@@ -301,7 +301,7 @@ def test_an_unknown_co_runner_is_named(knowledge, batch, name):
         ("rls(features=['flops'])", r"features must be a list .* got \['flops'\]"),
         ("rls(half_life_s=0)", r"half_life_s must be a number within \(0, inf\], got 0"),
         ("rls(min_rate=0)", r"min_rate must be a number within \(0, 1\], got 0"),
-        ("rls(joseph=1, noise=0)", r"noise must be a number within \(0, inf\), got 0"),
+        ("rls(nonnegative=1, noise=0)", r"noise must be a number within \(0, inf\), got 0"),
         ("rls(trace_cap=none)", r"trace_cap must be a number within \(0, inf\], got 'none'"),
         ("rls(excitation=-1)", r"excitation must be a number within \[0, inf\), got -1"),
         ("sgd(step_size=0)", r"step_size must be a number within \(0, inf\), got 0"),

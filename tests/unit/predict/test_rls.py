@@ -32,15 +32,6 @@ def test_an_outlier_is_clipped_to_the_gate(knowledge, batch):
     assert 0 < moved[4.0] < moved[inf] / 3
 
 
-def test_the_dead_zone_ignores_small_errors(knowledge, batch):
-    belief = settled(knowledge, batch, count=1, noise=0.0, dead_zone=0.05, prior_slowdown=1.25)
-    before = list(belief.weights_)
-    belief.observe(batch("a", (1.0, "b", 1 / (1 - 0.24)), end_s=2.0))
-    assert belief.weights_ == before
-    belief.observe(batch("a", (1.0, "b", 1 / (1 - 0.26)), end_s=3.0))
-    assert belief.weights_[0] > before[0]
-
-
 def test_the_noise_is_estimated_and_has_a_floor(knowledge, batch):
     noisy = settled(knowledge, batch, count=400, noise=0.03)
     assert noisy.noise_ == pytest.approx(0.03 * 0.8, rel=0.25), "1 - 1/s has 1/s of the relative noise of s"
@@ -106,9 +97,3 @@ def test_one_pair_of_models_alone_leaves_what_is_known_of_the_others(knowledge, 
         assert 1 / belief.predict((("c", 1), ("a", 1)))[0] == pytest.approx(1.5, rel=0.1)
     assert doubt[True] < 0.05
     assert doubt[False] > 3 * doubt[True]
-
-
-def test_the_joseph_form_gives_the_same_belief(knowledge, batch):
-    plain, joseph = (settled(knowledge, batch, joseph=joseph, pair_variance=10.0) for joseph in (False, True))
-    assert joseph.weights_ == pytest.approx(plain.weights_, abs=1e-9)
-    assert joseph.filter_.covariance == pytest.approx(plain.filter_.covariance, abs=1e-6)

@@ -1,4 +1,4 @@
-"""How long a newcomer lasts behind batches in flight, worked out by hand. Times in ms, as they are for `Estimates`."""
+"""How long a newcomer lasts behind batches in flight, worked out by hand. Times in ms, as they are for `Newcomers`."""
 
 from math import inf
 
@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from stratsim.policy.base import DropMode, Setting
 from stratsim.policy.forecast import Forecast, Planned
-from stratsim.policy.strait.estimates import Behind, Estimates
+from stratsim.policy.strait.estimates import Estimates
+from stratsim.policy.strait.newcomers import Behind
 from stratsim.predict import Predictor, make_transfer_predictor
 from stratsim.rng import Streams
 from stratsim.testing import make_profile
@@ -26,7 +27,7 @@ def estimates(floor=0.0, slots=3):
     setting = Setting(profile, 1, slots, 1, 8, DropMode.INFEASIBLE, Streams(0))
     belief, transfers = Shares().fit(profile), make_transfer_predictor("no-transfers").fit(profile)
     made = Estimates(setting, belief, transfers, margin=0.0, floor=floor, refresh=1)
-    made.expect("n")
+    made.newcomers.expect("n")
     return made
 
 
@@ -46,9 +47,28 @@ def estimates(floor=0.0, slots=3):
 def test_a_newcomer_lasts(ends, start, lasts):
     beside = (("a", 1), ("b", 1))[: len(ends)]
     behind = Behind(0.0, 0.0, 0.0, beside, ends)
-    assert estimates().lasts_s(behind, "n", start) == pytest.approx(lasts, rel=1e-12)
-    assert estimates().fits(behind, "n", start, lasts * (1 + 1e-9))
-    assert not estimates().fits(behind, "n", start, lasts * (1 - 1e-9))
+    assert estimates().newcomers.lasts_s(behind, "n", start) == pytest.approx(lasts, rel=1e-12)
+    assert estimates().newcomers.fits(behind, "n", start, lasts * (1 + 1e-9))
+    assert not estimates().newcomers.fits(behind, "n", start, lasts * (1 - 1e-9))
+
+
+@pytest.mark.parametrize(
+    ("slots", "longest", "late_for"),
+    [
+        # Alone it takes 4; the other goes on for 10. Behind it, in one slot, it can wait for 2: until 8 it is late.
+        (1, 6.0, 8.0),
+        (1, 14.0, 0.0),
+        (1, 3.0, 0.0),  # late even alone: nothing to do with the other
+        # Beside it, both at half speed: with 6 it can bear 4 of that, when the other does 2; so until 8 it is late.
+        (2, 6.0, 8.0),
+        (2, 7.0, 7.0),
+        (2, 8.0, 0.0),  # as long as it takes beside the other from beginning to end
+        (2, 3.0, 0.0),
+    ],
+)
+def test_for_how_long_a_request_that_comes_would_be_late(slots, longest, late_for):
+    newcomers = estimates(slots=slots).newcomers
+    assert newcomers.late_for_s(("a", 1), 10.0, "n", longest) == pytest.approx(late_for)
 
 
 def test_its_start_waits_for_a_slot_and_for_its_input():
