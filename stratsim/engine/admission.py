@@ -50,7 +50,7 @@ class Admission:
         self._workload = workload
         self._on_arrival = policy.on_arrival
         self._view = machine.view
-        self._waiting = machine.view._waiting
+        self._waiting = machine.state.waiting
         self._log = machine.recorder.log
         self._requests: Iterator[tuple[float, Request]]
         self._upcoming: Request

@@ -23,9 +23,10 @@ from stratsim.errors import ProfileError, SpecError
 from stratsim.model.tolerance import TIME_RTOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stratsim.device import DeviceMemory, Execution, ExecutionModel, PreemptableUnit
+    from stratsim.engine.batch import Batch
     from stratsim.engine.recorder import Recorder
     from stratsim.model.preemption import Preemption
     from stratsim.model.profile import HardwareProfile
@@ -76,28 +77,17 @@ class _State(Enum):
 
 
 class _Job:
-    """A batch in flight, as the device knows it."""
+    """How far a batch in flight has come on the GPU."""
 
-    __slots__ = (
-        "done_s",
-        "kernel_s",
-        "level",
-        "pause",
-        "queued",
-        "slot",
-        "solo_s",
-        "state",
-        "stops",
-        "until_s",
-        "work",
-    )
+    __slots__ = ("batch", "done_s", "kernel_s", "pause", "queued", "slot", "solo_s", "state", "stops", "until_s")
 
     def __init__(self) -> None:
         self.state = _State.COPYING
+        self.batch: Batch | None = None
+        """None while its input is not there."""
         self.solo_s = 0.0
+        """Its execution time alone, with what it takes to be preemptable."""
         self.kernel_s = 0.0
-        self.work: Any = None
-        self.level = 0
         self.done_s = 0.0
         """Solo work done, while it does not execute."""
         self.until_s = 0.0
@@ -121,8 +111,8 @@ class PreemptableGpu(Gpu):
         *args: As for `Gpu`.
         model: The execution model again, by what it can besides.
         mechanism: How batches are stopped.
-        kernels: Number of kernels of a batch, given its id.
-        draw: A uniform number for the n-th stop of a batch, given its id and n.
+        kernels: Number of kernels of a batch, by model; what is stopped without regard to kernels needs none.
+        draw: A uniform number for the n-th stop of a batch, given the id of its first request and n.
         recorder: Takes note of pauses.
     """
 
@@ -144,7 +134,7 @@ class PreemptableGpu(Gpu):
         *args: Any,
         model: PreemptableModel,
         mechanism: Preemption,
-        kernels: Callable[[int], int],
+        kernels: Mapping[str, int],
         draw: Callable[[int, int], float],
         recorder: Recorder,
     ) -> None:
@@ -166,17 +156,16 @@ class PreemptableGpu(Gpu):
 
     # From the engine -------------------------------------------------------------------------------------------------
 
-    def ready(self, at_s: float, batch_id: int, solo_s: float, work: Any, level: int = 0) -> None:
+    def ready(self, at_s: float, batch: Batch) -> None:
         """Take a batch whose input is there now."""
-        job = self._job(batch_id)
+        job = self._job(batch.id)
         job.state = _State.READY
-        job.solo_s = job.until_s = solo_s * (1.0 + self._mechanism.overhead)
-        job.kernel_s = job.solo_s / self._kernels(batch_id) if self._mechanism.needs_kernels else 0.0
-        job.work, job.level = work, level
-        if batch_id in self.view._suspended:
-            return
-        self.queue.append((at_s, batch_id, job.solo_s, work, level))
-        self._settle(at_s)
+        job.batch = batch
+        job.solo_s = job.until_s = batch.solo_s * (1.0 + self._mechanism.overhead)
+        job.kernel_s = job.solo_s / self._kernels[batch.model] if self._mechanism.needs_kernels else 0.0
+        if batch.id not in self.state.suspended:
+            self.queue.append((at_s, batch))
+            self._settle(at_s)
 
     def copying(self, now_s: float, bytes_per_s: float) -> None:
         """Copies to and from the GPU's memory move that many bytes per second in all, from now on."""
@@ -204,13 +193,13 @@ class PreemptableGpu(Gpu):
     def suspend(self, batch_id: int, now_s: float) -> None:
         """Begin to stop a batch that is in flight."""
         job = self._job(batch_id)
-        self.view._set_aside(batch_id)
+        self.state.set_aside(batch_id)
         if job.queued:  # a slot had not come yet: back to where it was
             job.queued = False
             self._returning.remove(batch_id)
-            self.view._returning.discard(batch_id)
+            self.state.returning.discard(batch_id)
         elif job.state is _State.READY:
-            self.queue = deque(waiting for waiting in self.queue if waiting[1] != batch_id)
+            self.queue = deque(waiting for waiting in self.queue if waiting[1].id != batch_id)
         elif job.state is _State.EXECUTING:
             self._begin_stop(batch_id, job, now_s)
             self.announce = False  # whoever decides sees what stops at once
@@ -219,14 +208,14 @@ class PreemptableGpu(Gpu):
     def resume(self, batch_id: int, now_s: float) -> None:
         """Let a suspended batch go on as soon as there is a slot for it."""
         job = self._job(batch_id)
-        self.view._take_back(batch_id)
+        self.state.take_back(batch_id)
         if job.state is _State.DRAINING and job.slot:
             self._call_back(batch_id, job, now_s)
         elif job.state is not _State.COPYING:
             job.queued = True
             self._returning.append(batch_id)
             if job.pause is not None:
-                self.view._returning.add(batch_id)
+                self.state.returning.add(batch_id)
         self._settle(now_s)
 
     # Stopping --------------------------------------------------------------------------------------------------------
@@ -239,13 +228,13 @@ class PreemptableGpu(Gpu):
 
     def _begin_stop(self, batch_id: int, job: _Job, now_s: float) -> None:
         done_s = self._done_s(batch_id, job, now_s)
-        drain_s, latency_s, lost_s = self._mechanism.stop(
-            done_s, job.solo_s, job.kernel_s, self._draw(batch_id, job.stops)
-        )
+        lead = min([request.id for request in self.state.requests(batch_id)])
+        draw = self._draw(lead, job.stops)
+        drain_s, latency_s, lost_s = self._mechanism.stop(done_s, job.solo_s, job.kernel_s, draw)
         job.stops += 1
         job.pause = Pause(batch_id, now_s)
         job.pause.lost_s = lost_s
-        self.view._stopping.add(batch_id)
+        self.state.stopping.add(batch_id)
         if not self._mechanism.holds_slot:
             self._free(job, now_s)
         if drain_s > 0:
@@ -270,7 +259,7 @@ class PreemptableGpu(Gpu):
         job.state = _State.EXECUTING
         job.until_s = job.solo_s
         self._execute(batch_id, job, now_s, done_s, again=True)
-        self.view._stopping.discard(batch_id)
+        self.state.stopping.discard(batch_id)
         job.pause = None
 
     def _stopped(self, batch_id: int, now_s: float) -> None:
@@ -283,7 +272,7 @@ class PreemptableGpu(Gpu):
         job.pause.stopped_s = now_s
         if job.slot:
             self._free(job, now_s)
-        self.view._stopping.discard(batch_id)
+        self.state.stopping.discard(batch_id)
         self.announce = True
 
     def _free(self, job: _Job, now_s: float) -> None:
@@ -298,10 +287,10 @@ class PreemptableGpu(Gpu):
         self.free_slots += job.slot
         if job.queued:
             self._returning.remove(batch_id)
-            self.view._returning.discard(batch_id)
-        if batch_id in self.view._suspended:  # it ended before it had stopped
-            self.view._take_back(batch_id)
-            self.view._stopping.discard(batch_id)
+            self.state.returning.discard(batch_id)
+        if batch_id in self.state.suspended:  # it ended before it had stopped
+            self.state.take_back(batch_id)
+            self.state.stopping.discard(batch_id)
         del self._jobs[batch_id]
 
     # Slots -----------------------------------------------------------------------------------------------------------
@@ -311,7 +300,7 @@ class PreemptableGpu(Gpu):
 
         Where others wait for what stops, nothing starts before all of it has stopped, even in a slot that is free.
         """
-        if self.view._stopping and self._mechanism.holds_slot:
+        if self.state.stopping and self._mechanism.holds_slot:
             self._arm(now_s)
             return
         if self._returning:
@@ -321,7 +310,7 @@ class PreemptableGpu(Gpu):
                     self._returning.remove(batch_id)
                     self._go_on(batch_id, now_s)
         while self.free_slots and self.queue:
-            self._start(self.queue.popleft()[1], now_s)
+            self._start(self.queue.popleft()[1].id, now_s)
         self._arm(now_s)
 
     def _start(self, batch_id: int, now_s: float) -> None:
@@ -333,7 +322,7 @@ class PreemptableGpu(Gpu):
     def _go_on(self, batch_id: int, now_s: float) -> None:
         job = self._jobs[batch_id]
         job.queued = False
-        self.view._returning.discard(batch_id)
+        self.state.returning.discard(batch_id)
         if job.state is _State.READY:
             self._start(batch_id, now_s)
             return
@@ -345,7 +334,7 @@ class PreemptableGpu(Gpu):
         if draining:
             self._call_back(batch_id, job, now_s)
             return
-        paused = self.view._log.paused_s
+        paused = self.state.log.paused_s
         paused[batch_id] = paused.get(batch_id, 0.0) + now_s - pause.stopped_s
         job.pause = None
         job.until_s = job.solo_s
@@ -362,14 +351,16 @@ class PreemptableGpu(Gpu):
 
     def _execute(self, batch_id: int, job: _Job, now_s: float, done_s: float, *, again: bool = False) -> None:
         """Let the unit execute a batch from the work done so far up to `until_s`."""
+        batch = job.batch
+        assert batch is not None  # noqa: S101 (its input is there)
         if not again and not done_s:  # the usual case: all of it
-            self.unit.add(now_s, batch_id, job.solo_s, job.work, job.level)
+            self.unit.add(now_s, batch_id, job.solo_s, batch.work, batch.level)
             return
-        work = self._model.part(job.work, done_s / job.solo_s, job.until_s / job.solo_s)
+        work = self._model.part(batch.work, done_s / job.solo_s, job.until_s / job.solo_s)
         if again:
             self._unit.rework(now_s, batch_id, work)
         else:
-            self.unit.add(now_s, batch_id, job.solo_s, work, job.level)
+            self.unit.add(now_s, batch_id, job.solo_s, work, batch.level)
 
     def _done_s(self, batch_id: int, job: _Job, now_s: float) -> float:
         return min(max(job.until_s - self._unit.left_s(now_s, batch_id), 0.0), job.until_s)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stratsim.engine.layout import models_of
 from stratsim.engine.loop import Run
-from stratsim.engine.machine import models_of
 from stratsim.engine.options import Options
 from stratsim.errors import OutsideProfileError, SpecError, suggest
 from stratsim.model.cluster import Cluster
