@@ -1,4 +1,4 @@
-"""Requests enter: each goes into the queue when it arrives, and the policy is told of it."""
+"""Admission: each request goes into the queue when it arrives, and the policy is notified."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["NONE_LEFT", "Admission"]
 
 NONE_LEFT: tuple[float, Any] = (inf, None)
-"""When the next request is due, and which it is, where there is none."""
+"""The arrival time of the next request, and the request, where there is none."""
 
 
 class Admission:
-    """Admits the requests of a workload in which nobody waits for replies.
+    """Admits the requests of a workload in which no client waits for replies.
 
     Args:
         name: What to call the policy.
         workload: What arrives.
-        policy: Is told.
+        policy: Is notified.
         machine: Has the queue, and the view of it.
     """
 
@@ -89,4 +89,4 @@ class Admission:
         return at_s
 
     def reply(self, request: Request) -> None:
-        """Tell the client that waits for the reply to `request`; nobody does here."""
+        """Notify the client that waits for the reply to `request`; here no client waits."""

@@ -24,14 +24,14 @@ __all__ = ["ClientAdmission"]
 
 
 class ClientAdmission(Admission):
-    """Admits what clients send besides what the trace has, and not all of that: some is held back.
+    """Admits the requests of clients that wait for replies, and those of the trace that are not held back.
 
     Requests are not known before the run: ids follow the order of arrival.
 
     Args:
         name: What to call the policy.
         workload: What arrives, and who the clients are.
-        policy: Is told.
+        policy: Is notified.
         machine: Has the queue, the view of it, the clock and the recorder.
         noise: Draws for each request as it arrives.
     """
@@ -62,12 +62,12 @@ class ClientAdmission(Admission):
         """Clients whose next request is scheduled."""
         self._arrivals = 0
         self._wakes = self.announces
-        # What is held back must not be heard of, so that arrivals beside it announce themselves.
+        # A request that is held back wakes no policy, so those admitted at the same instant announce themselves.
         self.announces = self._wakes and not self._one_at_a_time
 
     @property
     def over(self) -> bool:
-        """Whether no request is to come any more: the trace has none, nobody thinks or waits for a reply."""
+        """Whether no request is to come any more: the trace has none, and no client thinks or waits for a reply."""
         return super().over and not self._asked_by and not self._thinking
 
     @property
@@ -98,7 +98,7 @@ class ClientAdmission(Admission):
         return at_s
 
     def reply(self, request: Request) -> None:
-        """Tell the client that waits for the reply to `request`, if one does."""
+        """Notify the client that waits for the reply to `request`, if one does."""
         client = self._asked_by.pop(request.id, None)
         if client is not None:
             self._schedule(client, client.replied(self._clock._now))

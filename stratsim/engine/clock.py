@@ -140,7 +140,7 @@ class Alarm:
         if event.callbacks is not None:  # armed
             if at_s == self._at_s:
                 return
-            event.callbacks = []
+            event.callbacks = None
             event = self._event = Fired(self._clock, event.owner)
         if at_s != inf:
             self._at_s = at_s

@@ -1,8 +1,8 @@
 """Moves inputs, outputs and weights between the host and the GPUs, where the end of a copy is an event.
 
 An event is scheduled only if something depends on it. On links that nobody shares the end of a copy is known when it is
-submitted: there inputs come this way only if some requests have none, or wait for weights, and outputs only if somebody
-waits for them. On links that copies share everything does.
+submitted: there inputs come this way only if some requests have none, or wait for weights, and outputs only if a client
+or the policy waits for them. On links that copies share every copy does.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Decisions:
         name: What to call the policy.
         policy: Is asked.
         machine: Where batches are started.
-        admission: Is told of requests that are dropped, and knows whether more are to come.
+        admission: Is notified of requests that are dropped, and knows whether more are to come.
         factors: Run-to-run variation: what the solo time of a batch is multiplied by, by the id of its first request.
 
     Attributes:

@@ -98,10 +98,13 @@ class Gpu:
 
     def _fill(self, now_s: float) -> None:
         """Give free slots to the batches in the queue that can start now, or before the next execution ends."""
-        while self.queue and self.free_slots:
-            at_s, batch = self.queue[0]
-            if at_s > now_s and at_s >= self.unit.next_s:
+        queue = self.queue
+        while queue and self.free_slots:
+            at_s, batch = queue[0]
+            if at_s <= now_s:
+                at_s = now_s
+            elif at_s >= self.unit.next_s:
                 return
-            self.queue.popleft()
+            queue.popleft()
             self.free_slots -= 1
-            self.launch(max(at_s, now_s), batch)
+            self.launch(at_s, batch)

@@ -160,7 +160,7 @@ def _preemption(
 def _copies_out(
     workload: Workload, policy: Policy, links: PrivateLinks | Fabric[Any] | None, host: Host | None
 ) -> bool:
-    """Whether the ends of copy-outs must happen in time."""
+    """Whether the ends of copy-outs must be events."""
     awaited = Wake.COPY_OUT_END in policy.wakes or workload.waits_for_replies
     shared = links is not None and not isinstance(links, PrivateLinks)
     return awaited or shared or (host is not None and host.collect_s > 0)

@@ -9,7 +9,7 @@ Which event makes which next:
     ARRIVAL              admit every request of this instant, arm the next arrival
     DEVICE (execution)   free the slot for the first batch that waits, submit the copy-out
     DEVICE (copy-in)     give the batch a free slot, or let it wait with its input on the GPU
-    REPLY                tell clients that wait for it, and policies that ask for it
+    REPLY                notify clients that wait for it, and policies that ask for it
     TIMER                a policy's own wake-up
 
 An event for the end of a copy is scheduled only if something depends on it (`stratsim.engine.copies`).
@@ -190,11 +190,19 @@ class Run:
         ended = gpu.complete(now_s)
         if not ended:  # a phase: nothing that anybody could see
             return False
+        state = gpu.state
         for execution in ended:
+            batch_id = execution.key
+            self.log.execution_end_s[batch_id] = now_s
             if self.copies_out:
-                self.copies.copy_out(gpu, gpu.state.batch(execution.key), now_s)
-            self._leave(gpu, execution.key, now_s)
-        return self._asks_after_execution()
+                self.copies.copy_out(gpu, state.batch(batch_id), now_s)
+            if self.loaders is not None:
+                self.loaders.executed(gpu, state.batches[batch_id][0].model, now_s)
+            state.leave(batch_id)
+            if self.several_gpus:
+                self.state.changed(state)
+        # Requests that arrive at this very instant announce themselves, if the policy wakes on arrivals.
+        return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
 
     def _on_preemptable(self, event: Fired) -> bool:
         """Do what `_on_execution` does on a GPU whose batches can be stopped."""
@@ -214,22 +222,14 @@ class Run:
 
     def _on_notified(self, gpu: HostedGpu, ended: Sequence[tuple[int, float]]) -> bool:
         """Do the rest of it: the host is notified that these batches, each with its time, have ended."""
-        for batch_id, end_s in ended:
-            self._leave(gpu, batch_id, end_s)
-        return self._asks_after_execution()
-
-    def _leave(self, gpu: Gpu, batch_id: int, end_s: float) -> None:
-        """The server knows that a batch has executed, at `end_s`."""
         state = gpu.state
-        self.log.execution_end_s[batch_id] = end_s
-        if self.loaders is not None:
-            self.loaders.executed(gpu, state.batches[batch_id][0].model, self.clock._now)
-        state.leave(batch_id)
-        if self.several_gpus:
-            self.state.changed(state)
-
-    def _asks_after_execution(self) -> bool:
-        # Requests that arrive at this very instant announce themselves, if the policy wakes on arrivals.
+        for batch_id, end_s in ended:
+            self.log.execution_end_s[batch_id] = end_s
+            if self.loaders is not None:
+                self.loaders.executed(gpu, state.batches[batch_id][0].model, self.clock._now)
+            state.leave(batch_id)
+            if self.several_gpus:
+                self.state.changed(state)
         return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
 
     def _on_reply(self, batch: InFlight, start_s: float, now_s: float) -> None:

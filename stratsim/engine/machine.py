@@ -1,4 +1,4 @@
-"""The simulated server of one run: GPUs, copies and columns at work; what happens on them is the loop's to handle."""
+"""The simulated server of one run: GPUs, copies and columns at work; the loop handles their events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is told besides its workload, its profile and its policy."""
+"""The options of a run: everything but its workload, its profile and its policy."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class PreemptableGpu(Gpu):
 
     Args:
         *args: As for `Gpu`.
-        model: The execution model again, by what it can besides.
+        model: The execution model again, as one whose batches can be stopped.
         mechanism: How batches are stopped.
         kernels: Number of kernels of a batch, by model; what is stopped without regard to kernels needs none.
         draw: A uniform number for the n-th stop of a batch, given the id of its first request and n.
@@ -202,7 +202,7 @@ class PreemptableGpu(Gpu):
             self.queue = deque(waiting for waiting in self.queue if waiting[1].id != batch_id)
         elif job.state is _State.EXECUTING:
             self._begin_stop(batch_id, job, now_s)
-            self.announce = False  # whoever decides sees what stops at once
+            self.announce = False  # the policy that decides sees in its view what stops at once
         self._settle(now_s)
 
     def resume(self, batch_id: int, now_s: float) -> None:

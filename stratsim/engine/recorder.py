@@ -1,4 +1,4 @@
-"""Collects what happens during a run, in typed buffers."""
+"""The record of a run, in typed buffers."""
 
 from __future__ import annotations
 

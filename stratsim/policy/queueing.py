@@ -99,15 +99,14 @@ class QueuePolicy(Policy):
         if gpu is None:
             return ()
         # One request waits, or one place is free: there is one decision, and it is taken without a generator.
-        last_place = self._one_gpu and gpu.free_places == 1
         if not self._estimates:
-            if len(heads) == 1 or (last_place and heads):
+            if len(heads) == 1 or (heads and self._one_gpu and gpu.free_places == 1):
                 return (Start((heappop(heads)[2],), gpu.id),)
             return self._start_singles(view)
         if heads:
             head, request = heads[0], heads[0][2]
             queue = self._queues[request.model]
-            single = len(heads) == len(queue) == 1 or (last_place and self._one_by_one)
+            single = len(heads) == len(queue) == 1 or (self._one_by_one and self._one_gpu and gpu.free_places == 1)
             if single and queue and queue[0] is head:
                 if gpu.in_flight >= self._slots and not self._one_gpu:
                     gpu = self._soonest(view)
