@@ -198,7 +198,7 @@ class Run:
                 self.copies.copy_out(gpu, state.batch(batch_id), now_s)
             if self.loaders is not None:
                 self.loaders.executed(gpu, state.batches[batch_id][0].model, now_s)
-            state.leave(batch_id)
+            del state.batches[batch_id]
             if self.several_gpus:
                 self.state.changed(state)
         # Requests that arrive at this very instant announce themselves, if the policy wakes on arrivals.
@@ -227,7 +227,7 @@ class Run:
             self.log.execution_end_s[batch_id] = end_s
             if self.loaders is not None:
                 self.loaders.executed(gpu, state.batches[batch_id][0].model, self.clock._now)
-            state.leave(batch_id)
+            del state.batches[batch_id]
             if self.several_gpus:
                 self.state.changed(state)
         return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)

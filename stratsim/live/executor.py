@@ -304,7 +304,7 @@ class _Executor:
         if stage is Stage.COPY_IN_END:
             return Wake.COPY_IN_END in wakes
         if stage is Stage.EXECUTION_END:
-            self.gpu.leave(batch.id)
+            del self.gpu.batches[batch.id]
             return Wake.EXECUTION_END in wakes
         if stage is Stage.COPY_OUT_END:
             del self.out[batch.id]

@@ -21,6 +21,8 @@ NAN = float("nan")
 
 _ALWAYS = ("dispatch_s", "copy_in_start_s", "copy_in_end_s", "execution_start_s", "execution_end_s")
 _OUTPUTS = ("copy_out_start_s", "copy_out_end_s")
+_FEW = 16
+"""Batches that have left a GPU and may be kept for a while."""
 
 
 class Log:
@@ -146,7 +148,8 @@ class GpuState:
         self.places = places
         self.log = log
         self.batches: dict[int, tuple[Request, ...]] = {}
-        """The requests of each batch that executes or is staged, by id in the order of dispatch."""
+        """The requests of each batch that executes or is staged, by id in the order of dispatch; deleted when it has
+        executed."""
         self.suspended: dict[int, tuple[Request, ...]] = {}
         """The same of those suspended, in the order in which they were."""
         self.stopping: set[int] = set()
@@ -158,24 +161,17 @@ class GpuState:
         self._made: dict[int, InFlight] = {}
 
     def batch(self, batch_id: int) -> InFlight:
-        """Return what a policy sees of a batch on this GPU: the same object on every call.
-
-        It is made when it is first asked for, and kept as long as the batch is on the GPU.
-        """
+        """Return what a policy sees of a batch on this GPU: the same object on every call, made on the first."""
         made = self._made.get(batch_id)
         if made is None:
+            if len(self._made) > 2 * (len(self.batches) + len(self.suspended)) + _FEW:
+                self._made = {i: kept for i, kept in self._made.items() if i in self.batches or i in self.suspended}
             made = self._made[batch_id] = InFlight(self.log, batch_id, self.requests(batch_id), self.id)
         return made
 
     def requests(self, batch_id: int) -> tuple[Request, ...]:
         """Return the requests of a batch in flight or suspended."""
         return self.batches.get(batch_id) or self.suspended[batch_id]
-
-    def leave(self, batch_id: int) -> None:
-        """Let a batch that has executed go: its place is free."""
-        del self.batches[batch_id]
-        if self._made:
-            self._made.pop(batch_id, None)
 
     def set_aside(self, batch_id: int) -> None:
         """Take a batch out of its place: it is suspended."""
