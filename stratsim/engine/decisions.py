@@ -49,12 +49,12 @@ class Decisions:
         "_batch_of",
         "_clock",
         "_decide",
-        "_decided_s",
         "_expected_s",
         "_factors",
         "_gpu_by_id",
         "_gpus",
         "_in_order",
+        "_instant_s",
         "_largest",
         "_log",
         "_name",
@@ -101,7 +101,8 @@ class Decisions:
         self.batches = 0
         self._timer_went_off = False
         self._rounds = 0
-        self._decided_s = -inf
+        self._instant_s = -inf
+        """The end of the instant of the latest decisions."""
 
     def ask(self, now_s: float) -> None:
         """Something changed: ask for decisions. If nothing waits there is nothing to decide, but on what runs."""
@@ -109,11 +110,12 @@ class Decisions:
             self._timer_went_off = False
         elif not self._waiting and not self._preempts:
             return
-        self._log.now_s = now_s
-        if self._decided_s == now_s:
+        until_s = self._clock.until_s
+        self._log.now_s, self._log.resolution_s = now_s, until_s - now_s
+        if self._instant_s == until_s:
             self._count_round(now_s)
         else:
-            self._decided_s = now_s
+            self._instant_s = until_s
             self._rounds = 0
         try:
             decisions = self._decide(self._view)

@@ -29,17 +29,19 @@ class Log:
     """When each dispatched batch reaches which stage: columns by batch id. NaN: not known yet.
 
     The engine may enter the end of a copy-in and the start of an execution ahead of time, as soon as it knows them.
-    `InFlight` and `GpuView` tell of them only once `now_s` is there, or `notice_s` after them.
+    `InFlight` and `GpuView` tell of them only once the present instant is there, or `notice_s` after them.
 
     Args:
         outputs: Keep the copies of outputs too.
     """
 
-    __slots__ = (*_ALWAYS, *_OUTPUTS, "_kept", "notice_s", "now_s", "paused_s")
+    __slots__ = (*_ALWAYS, *_OUTPUTS, "_kept", "notice_s", "now_s", "paused_s", "resolution_s")
 
     def __init__(self, *, outputs: bool = True) -> None:
         self.now_s = 0.0
         """The server's clock."""
+        self.resolution_s = 0.0
+        """How much later than `now_s` a stage may be and still be of the present instant."""
         self.notice_s = 0.0
         """How long it takes until the server knows of what the device has done."""
         self.dispatch_s = array("d")
@@ -52,6 +54,10 @@ class Log:
         self.paused_s: dict[int, float] = {}
         """For how long a batch has been stopped in all, if it was."""
         self._kept: list[array[float]] = [getattr(self, name) for name in (_ALWAYS + _OUTPUTS if outputs else _ALWAYS)]
+
+    def has_come(self, at_s: float) -> bool:
+        """Whether the server knows that a stage was reached at that time."""
+        return at_s + self.notice_s <= self.now_s + self.resolution_s
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` more batches."""
@@ -89,21 +95,21 @@ class InFlight:
     def copy_in_start_s(self) -> float:
         """When the copy engine took its inputs up; known once they are on the GPU."""
         log = self._log
-        return log.copy_in_start_s[self.id] if log.copy_in_end_s[self.id] + log.notice_s <= log.now_s else NAN
+        return log.copy_in_start_s[self.id] if log.has_come(log.copy_in_end_s[self.id]) else NAN
 
     @property
     def copy_in_end_s(self) -> float:
         """When its inputs were on the GPU."""
         log = self._log
         end_s = log.copy_in_end_s[self.id]
-        return end_s if end_s + log.notice_s <= log.now_s else NAN
+        return end_s if log.has_come(end_s) else NAN
 
     @property
     def execution_start_s(self) -> float:
         """When it got an execution slot."""
         log = self._log
         start_s = log.execution_start_s[self.id]
-        return start_s if start_s + log.notice_s <= log.now_s else NAN
+        return start_s if log.has_come(start_s) else NAN
 
     @property
     def execution_end_s(self) -> float:

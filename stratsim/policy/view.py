@@ -30,8 +30,9 @@ class GpuView:
     @property
     def executing(self) -> Sequence[InFlight]:
         """Batches in an execution slot, in the order in which they got it."""
-        start_s, now_s, notice_s = self._log.execution_start_s, self._log.now_s, self._log.notice_s
-        found = [batch_id for batch_id in self._batches if start_s[batch_id] + notice_s <= now_s]
+        log, start_s = self._log, self._log.execution_start_s
+        seen_s, notice_s = log.now_s + log.resolution_s, log.notice_s
+        found = [batch_id for batch_id in self._batches if start_s[batch_id] + notice_s <= seen_s]
         if self._returning:
             found = [batch_id for batch_id in found if batch_id not in self._returning]
         if len(found) > 1:
@@ -44,11 +45,12 @@ class GpuView:
         Args:
             latency_s: By model, seconds by batch size.
         """
-        start_s, now_s, notice_s = self._log.execution_start_s, self._log.now_s, self._log.notice_s
+        log, start_s = self._log, self._log.execution_start_s
+        seen_s, notice_s = log.now_s + log.resolution_s, log.notice_s
         return [
             start_s[i] + latency_s[requests[0].model][len(requests)]
             for i, requests in self._batches.items()
-            if start_s[i] + notice_s <= now_s and i not in self._returning
+            if start_s[i] + notice_s <= seen_s and i not in self._returning
         ]
 
     @property
@@ -57,11 +59,12 @@ class GpuView:
 
         Among them are those that were resumed and have no slot yet.
         """
-        start_s, now_s, notice_s = self._log.execution_start_s, self._log.now_s, self._log.notice_s
+        log, start_s = self._log, self._log.execution_start_s
+        seen_s, notice_s = log.now_s + log.resolution_s, log.notice_s
         returning = self._returning
         # "not <=" rather than ">": a start that is not known yet is NaN.
         return tuple(
-            [self._state.batch(i) for i in self._batches if not start_s[i] + notice_s <= now_s or i in returning]
+            [self._state.batch(i) for i in self._batches if not start_s[i] + notice_s <= seen_s or i in returning]
         )
 
     @property
