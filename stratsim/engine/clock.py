@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from simpy import Environment, Event
 
-from stratsim.model.tolerance import CLOCK_RTOL, TIME_RTOL
+from stratsim.model.tolerance import CLOCK_RTOL, TIME_RTOL, resolution_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +105,10 @@ class Clock(Environment):
             if pending and until_s < next_arrival_s and until_s < queue[0][0]:
                 pending = False
                 at_end(now_s)
+
+    def resolution_s(self, at_s: float) -> float:
+        """Return by how much two times about `at_s` may differ and still be the same."""
+        return resolution_s(at_s, self.start_s)
 
     @property
     def scheduled(self) -> int:

@@ -168,6 +168,7 @@ class Machine:
             kernels={name: m.kernels.count for name, m in layout.hardware.models.items() if m.kernels is not None},
             draw=self._draw,
             recorder=self.recorder,
+            clock=self.clock,
         )
 
     def _draw(self, lead: int, stops: int) -> float:

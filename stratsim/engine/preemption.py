@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from stratsim.device import DeviceMemory, Execution, ExecutionModel, PreemptableUnit
     from stratsim.engine.batch import Batch
+    from stratsim.engine.clock import Clock
     from stratsim.engine.recorder import Recorder
     from stratsim.model.preemption import Preemption
     from stratsim.model.profile import HardwareProfile
@@ -114,9 +115,11 @@ class PreemptableGpu(Gpu):
         kernels: Number of kernels of a batch, by model; what is stopped without regard to kernels needs none.
         draw: A uniform number for the n-th stop of a batch, given the id of its first request and n.
         recorder: Takes note of pauses.
+        clock: The clock.
     """
 
     __slots__ = (
+        "_clock",
         "_draw",
         "_halting",
         "_jobs",
@@ -137,8 +140,10 @@ class PreemptableGpu(Gpu):
         kernels: Mapping[str, int],
         draw: Callable[[int, int], float],
         recorder: Recorder,
+        clock: Clock,
     ) -> None:
         super().__init__(*args)
+        self._clock = clock
         self._model = model
         self._mechanism = mechanism
         self._kernels = kernels
@@ -227,7 +232,8 @@ class PreemptableGpu(Gpu):
         return job
 
     def _begin_stop(self, batch_id: int, job: _Job, now_s: float) -> None:
-        done_s = self._done_s(batch_id, job, now_s)
+        resolution_s = self._clock.resolution_s(now_s)
+        done_s = self._whole_steps_s(self._done_s(batch_id, job, now_s), job, resolution_s)
         lead = min([request.id for request in self.state.requests(batch_id)])
         draw = self._draw(lead, job.stops)
         drain_s, latency_s, lost_s = self._mechanism.stop(done_s, job.solo_s, job.kernel_s, draw)
@@ -237,11 +243,11 @@ class PreemptableGpu(Gpu):
         self.state.stopping.add(batch_id)
         if not self._mechanism.holds_slot:
             self._free(job, now_s)
-        if drain_s > 0:
+        if drain_s > 0 or job.solo_s - done_s <= resolution_s:
             job.state = _State.DRAINING
-            # What it has left may be less: then it ends before it stops, and was never stopped.
+            # What it has left may be less, or nothing but rounding: then it ends before it stops, and was never stopped.
             until_s = done_s + drain_s
-            if until_s < job.solo_s * (1.0 - TIME_RTOL):
+            if until_s < job.solo_s * (1.0 - TIME_RTOL) - resolution_s:
                 job.until_s = until_s
                 self._execute(batch_id, job, now_s, done_s, again=True)
             return
@@ -364,6 +370,17 @@ class PreemptableGpu(Gpu):
 
     def _done_s(self, batch_id: int, job: _Job, now_s: float) -> float:
         return min(max(job.until_s - self._unit.left_s(now_s, batch_id), 0.0), job.until_s)
+
+    def _whole_steps_s(self, done_s: float, job: _Job, resolution_s: float) -> float:
+        """Return the work done, a whole number of the mechanism's steps where the clock cannot tell it from one.
+
+        It is a difference of times of day, whose rounding grows with them.
+        """
+        step_s = self._mechanism.step_s(job.kernel_s)
+        if not step_s:
+            return done_s
+        whole_s = round(done_s / step_s) * step_s
+        return whole_s if abs(done_s - whole_s) <= resolution_s and whole_s < job.solo_s else done_s
 
     def _arm(self, now_s: float) -> None:
         next_s = self.unit.next_s

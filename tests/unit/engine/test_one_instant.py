@@ -57,7 +57,7 @@ PROFILE = make_profile({"a": {1: 0.1, 8: 0.1}})
 
 @pytest.mark.parametrize("offset_s", [0.0, 16_384.0, 86_400.0, 1e7, 1.7e9])
 def test_ties_far_from_zero(offset_s):
-    """The clock's own rounding grows with the time of day, whenever the run began: 100 ms more is a tie all the same."""
+    """The clock's own rounding grows with the time of day, whenever the run began: 100 ms more is a tie even so."""
     rows = [(offset_s + at_s, "a") for at_s in (0.7, 0.75, 0.8)]
     result = simulate(make_workload(rows, profile=PROFILE), PROFILE, Fifo(drop="never"), cluster=Cluster(1, None, 1, 0))
     assert result.batches.size.tolist() == [1, 2]
