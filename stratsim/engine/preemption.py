@@ -245,7 +245,7 @@ class PreemptableGpu(Gpu):
             self._free(job, now_s)
         if drain_s > 0 or job.solo_s - done_s <= resolution_s:
             job.state = _State.DRAINING
-            # What it has left may be less, or nothing but rounding: then it ends before it stops, and was never stopped.
+            # What it has left may be less, or rounding alone: then it ends before it stops, and was never stopped.
             until_s = done_s + drain_s
             if until_s < job.solo_s * (1.0 - TIME_RTOL) - resolution_s:
                 job.until_s = until_s
