@@ -75,9 +75,12 @@ def _objects(items: Iterable[object]) -> NDArray[np.object_]:
 class ClosedLoopState:
     """A closed-loop client at run time."""
 
-    __slots__ = ("_sent", "_spec")
+    __slots__ = ("_sent", "_spec", "id", "stop_s")
 
     def __init__(self, spec: ClosedLoopClient) -> None:
+        self.id = spec.id
+        self.stop_s = spec.stop_s
+        """When it ends: it sends nothing from then on."""
         self._spec = spec
         self._sent = 0
 
@@ -106,11 +109,11 @@ class ClosedLoopState:
 class OneAtATimeState:
     """A client that sends one request at a time, at run time."""
 
-    __slots__ = ("_held", "_overtaken", "_stop_s", "_waits", "id")
+    __slots__ = ("_held", "_overtaken", "_waits", "id", "stop_s")
 
     def __init__(self, spec: OneAtATimeClient) -> None:
         self.id = spec.id
-        self._stop_s = spec.stop_s
+        self.stop_s = spec.stop_s
         self._waits = False
         """Whether a request of its has no reply yet, or one held back is about to be sent."""
         self._held: Request | None = None
@@ -123,7 +126,7 @@ class OneAtATimeState:
 
     def due(self, request: Request) -> bool:
         """Return whether it sends a request that falls due now; if not, hold that back, or give it up."""
-        if request.arrival_s >= self._stop_s:
+        if request.arrival_s >= self.stop_s:
             self._overtaken += 1
             return False
         if self._waits:
@@ -135,7 +138,7 @@ class OneAtATimeState:
 
     def replied(self, now_s: float) -> float:
         """Return when it sends what is held back, with the reply to its last request in: now, or never (`inf`)."""
-        if self._held is not None and now_s < self._stop_s:
+        if self._held is not None and now_s < self.stop_s:
             return now_s
         self._waits = False
         self._overtaken += self._held is not None

@@ -132,7 +132,8 @@ class Decisions:
     def _count_round(self, now_s: float) -> None:
         self._rounds += 1
         if self._rounds > _STUCK:
-            raise SimulationError(f"no progress at t={now_s:.9g} s: policy {self._name!r} was asked again and again")
+            spinning = self._admission.busiest or f"policy {self._name!r} was asked again and again"
+            raise SimulationError(f"no progress at t={now_s:.9g} s: {spinning}")
 
     def _apply(self, decision: Decision, now_s: float) -> None:
         match decision:
@@ -243,8 +244,8 @@ class Decisions:
         request = decision.request
         if self._waiting.pop(request.id, None) is not request:
             raise self._illegal(legality.not_waiting(request), decision)
-        self._recorder.drop(request, now_s, decision.reason)
-        self._admission.reply(request)
+        if not self._admission.rejected(request, now_s):
+            self._recorder.drop(request, now_s, decision.reason)
 
     def _on_timer(self, _event: Fired) -> bool:
         self._timer_went_off = True

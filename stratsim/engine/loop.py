@@ -34,7 +34,7 @@ from stratsim.engine.decisions import Decisions
 from stratsim.engine.layout import lay_out
 from stratsim.engine.machine import Handlers, Machine
 from stratsim.engine.result import Result
-from stratsim.engine.tables import load_table, make_tables, pause_table
+from stratsim.engine.tables import attempts_column, load_table, make_tables, pause_table
 from stratsim.errors import PolicyError
 from stratsim.policy.base import Setting, Wake
 from stratsim.rng import Streams
@@ -105,9 +105,9 @@ class Run:
         variation = options.noise or LogNormal(layout.hardware.noise_cv)
         noise = NoiseFactors(workload, variation, streams, options.factors)
         self.admission = (
-            ClientAdmission(name, workload, policy, machine, noise)
+            ClientAdmission(name, workload, policy, machine, options.rejection, noise)
             if workload.waits_for_replies
-            else Admission(name, workload, policy, machine)
+            else Admission(name, workload, policy, machine, options.rejection)
         )
         self.clients_wait = workload.waits_for_replies
         self.decisions = Decisions(name, policy, machine, self.admission, noise.factors)
@@ -138,14 +138,14 @@ class Run:
         if left:
             message = f"left {left} batches suspended for ever"
             raise PolicyError(message, policy=self.name, time_s=float(self.clock._now))
-        notes, batches = self._notes(), self.decisions.batches
+        notes, batches, attempts = self._notes(), self.decisions.batches, self.admission.attempts
         del self.admission, self.decisions  # and with them the factors: room for the tables
-        result = self._result(batches, notes, began)
+        result = self._result(batches, attempts, notes, began)
         self.machine.detach()
         self.loaders = None
         return result
 
-    def _result(self, batches: int, notes: tuple[str, ...], began: float) -> Result:
+    def _result(self, batches: int, attempts: dict[int, int] | None, notes: tuple[str, ...], began: float) -> Result:
         layout, events = self.machine.layout, self.clock.scheduled + len(self.workload)
         requests, table, clients = make_tables(self.recorder, self.workload, batches, layout.private_links)
         memory = layout.memories[0] if layout.memories else None
@@ -162,6 +162,7 @@ class Run:
             copy_engines=layout.copy_engines,
             loads=None if memory is None else load_table(self.recorder, table, memory, self.workload.models),
             pauses=pause_table(self.recorder) if layout.preemption is not None else None,
+            attempts=None if attempts is None else attempts_column(attempts, len(requests)),
             events=events,
             start_s=float(requests.arrival_s[0]) if len(requests) else 0.0,
             end_s=max(last_s),
@@ -173,12 +174,7 @@ class Run:
         notes = []
         if self.waiting:
             notes.append(f"policy {self.name!r} left {len(self.waiting)} requests waiting for ever: unfinished")
-        given_up = self.admission.given_up
-        if given_up:
-            notes.append(
-                f"policy {self.name!r}: clients gave up requests that their next, or their end, overtook: "
-                + ", ".join(given_up)
-            )
+        notes += [f"policy {self.name!r}: {note}" for note in self.admission.notes]
         return tuple(notes)
 
     # What has ended on the machine ------------------------------------------------------------------------------------
