@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stratsim.errors import SpecError, StratsimError
 from stratsim.model.request import Priority, Request
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient, Workload
     from stratsim.rng import Streams
 
-__all__ = ["ClosedLoopState", "NoiseFactors", "OneAtATimeState", "Sender", "open_loop"]
+__all__ = ["ClosedLoopState", "NoiseFactors", "OneAtATimeState", "Sender", "check_factors", "open_loop"]
 
 _CHUNK = 512
 
@@ -181,6 +182,7 @@ class NoiseFactors:
         self.factors = array("d")
         """By request id."""
         if drawn is not None:
+            check_factors(drawn, "factors")
             self.factors.frombytes(drawn.tobytes())
         elif not workload.waits_for_replies:
             self.factors.frombytes(self._columns(workload).tobytes())
@@ -189,7 +191,7 @@ class NoiseFactors:
         """Draw for a request of a run whose order of arrival depends on replies."""
         generator, drawn = self._pending.get(request.model) or self._open(request.model)
         if not drawn:
-            drawn.extend(reversed(self._noise.factors(generator, 256).tolist()))
+            drawn.extend(reversed(self._draw(generator, 256, request.model).tolist()))
         self.factors.append(drawn.pop())
 
     def _open(self, model: str) -> tuple[np.random.Generator, list[float]]:
@@ -201,5 +203,27 @@ class NoiseFactors:
         factors = np.ones(len(workload))
         for code, name in enumerate(workload.models):
             rows = np.flatnonzero(workload.model == code)
-            factors[rows] = self._noise.factors(self._streams.get("noise", name), len(rows))
+            factors[rows] = self._draw(self._streams.get("noise", name), len(rows), name)
         return factors
+
+    def _draw(self, generator: np.random.Generator, count: int, model: str) -> NDArray[np.float64]:
+        """Return factors, checked: they enter here, and a batch of NaN seconds would be lost without a word."""
+        what = f"noise {type(self._noise).__name__}, model {model!r}"
+        try:
+            factors = np.asarray(self._noise.factors(generator, count), dtype=np.float64)
+        except StratsimError:
+            raise
+        except Exception as error:
+            raise SpecError(f"{what}: {type(error).__name__}: {error}") from error
+        if factors.shape != (count,):
+            raise SpecError(f"{what}: {count} factors are needed, in an array of that shape, got shape {factors.shape}")
+        check_factors(factors, what)
+        return factors
+
+
+def check_factors(factors: NDArray[np.float64], what: str) -> None:
+    """Raise SpecError, which says what they are, unless all factors are > 0 and finite."""
+    wrong = ~((factors > 0) & np.isfinite(factors))
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise SpecError(f"{what}: factors must be > 0 and finite, got {factors[first]} as number {first}")

@@ -11,6 +11,8 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
+from stratsim.device.execution.registry import checked_unit
+
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Sequence
@@ -53,7 +55,7 @@ class Gpu:
         copy_out: CopyEngine,
     ) -> None:
         self.state = state
-        self.unit: ExecutionUnit[int] = model.unit()
+        self.unit: ExecutionUnit[int] = checked_unit(model)
         self.free_slots = slots
         self.alarm = alarm(self)
         self.start_s = start_s

@@ -105,7 +105,10 @@ def lay_out(workload: Workload, profile: Profile, policy: Policy, cluster: Clust
     if per_client:
         asked = client_streams(workload)
     model = execution_model(cluster.device_model or profile.default_device_model, hardware, asked)
-    slots = min(asked, model.max_concurrency or asked)
+    most = model.max_concurrency
+    if most is not None and (type(most) is not int or most < 1):
+        raise SpecError(f"device model {model.name!r}: max_concurrency must be None or at least 1, got {most!r}")
+    slots = asked if most is None else min(asked, most)
     memories = _memories(cluster, hardware, models)
     host = hardware.truth.host if hardware.truth.host is not None and hardware.truth.host.adds else None
     preemption = _preemption(policy, model, hardware, memories, host)

@@ -35,7 +35,7 @@ from stratsim.engine.layout import lay_out
 from stratsim.engine.machine import Handlers, Machine
 from stratsim.engine.result import Result
 from stratsim.engine.tables import attempts_column, load_table, make_tables, pause_table
-from stratsim.errors import PolicyError
+from stratsim.errors import PolicyError, SimulationError
 from stratsim.policy.base import Setting, Wake
 from stratsim.rng import Streams
 
@@ -138,6 +138,9 @@ class Run:
         if left:
             message = f"left {left} batches suspended for ever"
             raise PolicyError(message, policy=self.name, time_s=float(self.clock._now))
+        executing = sum([len(gpu.batches) for gpu in self.state.gpus])
+        if executing:
+            raise SimulationError(f"device model {self.machine.layout.model.name!r}: {executing} batches never end")
         notes, batches, attempts = self._notes(), self.decisions.batches, self.admission.attempts
         del self.admission, self.decisions  # and with them the factors: room for the tables
         result = self._result(batches, attempts, notes, began)

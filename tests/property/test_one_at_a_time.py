@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from stratsim import simulate
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
+from stratsim.model.rejection import Rejection
 from stratsim.model.request import Priority
 from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient
 from stratsim.policy.native import Native
@@ -54,7 +55,7 @@ def go(rows, stop_s, policy, gpus, loops, drop, clients=CLIENTS):
         one_at_a_time=[OneAtATimeClient(name, stop_s) for name in clients],
     )
     made = policy() if policy is Native else policy(max_batch=1, drop=drop)
-    return simulate(workload, PROFILE, made, cluster=Cluster(gpus=gpus))
+    return simulate(workload, PROFILE, made, cluster=Cluster(gpus=gpus), rejection=Rejection(reject_s=0.0))
 
 
 def of(result, client):

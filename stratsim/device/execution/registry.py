@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from stratsim import plugins
 from stratsim.device.execution.block_priority import BlockPriority
+from stratsim.device.execution.checked import CheckedUnit
 from stratsim.device.execution.gpulet import Gpulet
 from stratsim.device.execution.igniter import Igniter
 from stratsim.device.execution.kernel_queue import KernelQueue
@@ -19,10 +20,11 @@ from stratsim.errors import ProfileError, SpecError, suggest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stratsim.device.execution.base import ExecutionModel
+    from stratsim.device.execution.base import ExecutionModel, ExecutionUnit
     from stratsim.model.profile import HardwareProfile
 
-__all__ = ["EXECUTION_MODELS", "Description", "DeviceModel", "describe_model", "execution_model", "find_model"]
+__all__ = ["EXECUTION_MODELS", "Description", "DeviceModel", "checked_unit", "describe_model", "execution_model"]
+__all__ += ["find_model"]
 __all__ += ["preemptable", "supported"]
 
 
@@ -105,6 +107,12 @@ def execution_model(text: str, hardware: HardwareProfile, slots: int = 1) -> Exe
     except ProfileError as error:
         names = ", ".join(name for name, lacking in supported(hardware).items() if lacking is None)
         raise ProfileError(f"{error}; it supports {names}") from None
+
+
+def checked_unit(model: ExecutionModel) -> ExecutionUnit[Any]:
+    """Return a new, idle unit; one of a user's model is watched, and errors name the model."""
+    unit = model.unit()
+    return unit if type(model) in _CLASSES else cast("ExecutionUnit[Any]", CheckedUnit(unit, model.name))
 
 
 def supported(hardware: HardwareProfile) -> dict[str, str | None]:

@@ -62,7 +62,7 @@ def closed(name="c", **options):
 
 class TestRejections:
     def test_a_client_hears_of_a_drop_after_a_while(self):
-        """The GPU is busy until 10. Sent at 1, dropped, known at 4; after 2 of thought the next at 6; so again at 11."""
+        """The GPU is busy until 10. Sent at 1, dropped, known at 4; after 2 of thought the next at 6, and at 11."""
         result = run([(0.0, "a")], Rejection(3 * MS), closed_loop=[closed(start_s=MS, think_s=2 * MS, limit=3)])
         assert ms(result.requests.arrival_s) == [0, 1, 6, 11]
         assert [Status(code).label for code in result.requests.status] == ["met", "dropped", "dropped", "met"]
