@@ -17,8 +17,6 @@ from stratsim.model.truth import Transfers
 from stratsim.policy.base import Wake
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from stratsim.device import DeviceMemory, ExecutionModel, Fabric
     from stratsim.model.cluster import Cluster
     from stratsim.model.preemption import Preemption
@@ -111,7 +109,9 @@ def lay_out(workload: Workload, profile: Profile, policy: Policy, cluster: Clust
     slots = asked if most is None else min(asked, most)
     memories = _memories(cluster, hardware, models)
     host = hardware.truth.host if hardware.truth.host is not None and hardware.truth.host.adds else None
-    preemption = _preemption(policy, model, hardware, memories, host)
+    preemption: Preemption | None = getattr(policy, "preemption", None)
+    if preemption is not None:
+        check_preemption(preemption, model, hardware, memories[0] if memories else None)
     transfers = hardware.truth.transfers or Transfers()
     links = None
     if cluster.transfers:
@@ -140,24 +140,6 @@ def _memories(cluster: Cluster, hardware: HardwareProfile, models: set[str]) -> 
     memories = [device_memory(cluster, hardware, models) for _ in range(cluster.gpus)]
     limited = [memory for memory in memories if memory is not None]
     return tuple(limited) or None
-
-
-def _preemption(
-    policy: Policy,
-    model: ExecutionModel,
-    hardware: HardwareProfile,
-    memories: Sequence[DeviceMemory] | None,
-    host: Host | None,
-) -> Preemption | None:
-    """Return how the policy stops what runs, after a check that it can here."""
-    preemption: Preemption | None = getattr(policy, "preemption", None)
-    if preemption is not None:
-        check_preemption(preemption, model, hardware, memories[0] if memories else None)
-        if host is not None:
-            raise SpecError(
-                f"profile {hardware.name!r} has overheads of the host (truth.host): with them no policy can preempt"
-            )
-    return preemption
 
 
 def _copies_out(

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     from stratsim.engine.clock import Fired
     from stratsim.engine.gpu import Gpu
-    from stratsim.engine.host import HostedGpu
     from stratsim.engine.layout import Layout
     from stratsim.engine.options import Options
     from stratsim.engine.preemption import PreemptableGpu
@@ -98,7 +97,12 @@ class Run:
         self.policy = policy
         streams = Streams(options.seed)
         handlers = Handlers(
-            self._on_execution, self._on_preemptable, self._on_hosted, self._on_notified, self._on_reply
+            self._on_execution,
+            self._on_preemptable,
+            self._on_hosted,
+            self._on_notified,
+            self._on_notified_preemptable,
+            self._on_reply,
         )
         layout = lay_out(workload, profile, policy, options.cluster)
         self.machine = machine = Machine(layout, workload, options.cluster.gpus, policy, streams, handlers)
@@ -212,14 +216,20 @@ class Run:
 
     def _on_hosted(self, event: Fired) -> bool:
         """Do the device's part of `_on_execution`: the host is not notified yet."""
-        gpu: HostedGpu = event.owner
+        gpu: Gpu = event.owner
         now_s = self.clock._now
         for execution in gpu.complete(now_s):
             if self.copies_out:
                 self.copies.copy_out(gpu, gpu.state.batch(execution.key), now_s)
         return False
 
-    def _on_notified(self, gpu: HostedGpu, ended: Sequence[tuple[int, float]]) -> bool:
+    def _on_notified_preemptable(self, gpu: PreemptableGpu, ended: Sequence[tuple[int, float]]) -> bool:
+        """Do what `_on_notified` does on a GPU whose batches can be stopped."""
+        self._on_notified(gpu, ended)
+        stopped, gpu.announce = gpu.announce, False
+        return (self.wakes_on_execution and len(ended) > 0) or (self.wakes_on_stop and stopped)
+
+    def _on_notified(self, gpu: Gpu, ended: Sequence[tuple[int, float]]) -> bool:
         """Do the rest of it: the host is notified that these batches, each with its time, have ended."""
         state = gpu.state
         for batch_id, end_s in ended:

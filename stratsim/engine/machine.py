@@ -42,8 +42,10 @@ class Handlers(NamedTuple):
     """The same on a GPU whose batches can be stopped."""
     executed_hosted: Callable[[Fired], bool]
     """The same on a GPU whose host is not notified yet."""
-    notified: Callable[[HostedGpu, Sequence[tuple[int, float]]], bool]
+    notified: Callable[[Gpu, Sequence[tuple[int, float]]], bool]
     """Such a host is notified that these batches, each with its time, have ended."""
+    notified_preemptable: Callable[[PreemptableGpu, Sequence[tuple[int, float]]], bool]
+    """The same on a GPU whose batches can be stopped; some may have stopped."""
     replied: Callable[[InFlight, float, float], None]
     """The outputs of a batch are on the host; the start and the end of their copy."""
 
@@ -147,7 +149,7 @@ class Machine:
         else:  # no link, or one that all share: nothing, or what has no bytes, is copied at once
             engines = [CopyEngine(0.0, inf) for _ in Direction]
         executed = handlers.executed if layout.preemption is None else handlers.executed_preemptable
-        if layout.host is not None:
+        if layout.host is not None and (layout.preemption is None or layout.host.notice_s):
             executed = handlers.executed_hosted
         parts: tuple[Any, ...] = (
             state,
@@ -157,10 +159,10 @@ class Machine:
             self.recorder.log.execution_start_s,
             *engines,
         )
-        if layout.host is not None:
-            return HostedGpu(*parts, host=layout.host, clock=self.clock, notify=handlers.notified)
         if layout.preemption is None:
-            return Gpu(*parts)
+            if layout.host is None:
+                return Gpu(*parts)
+            return HostedGpu(*parts, host=layout.host, clock=self.clock, notify=handlers.notified)
         return PreemptableGpu(
             *parts,
             model=cast("PreemptableModel", layout.model),
@@ -169,6 +171,8 @@ class Machine:
             draw=self._draw,
             recorder=self.recorder,
             clock=self.clock,
+            host=layout.host,
+            notify=handlers.notified_preemptable,
         )
 
     def _draw(self, lead: int, stops: int) -> float:

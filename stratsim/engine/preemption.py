@@ -2,22 +2,28 @@
 
 The life of an execution between its start and its end:
 
-    EXECUTING -> DRAINING -> STOPPED -> (a slot) -> EXECUTING
+    EXECUTING -> DRAINING -> STOPPED -> (a slot) -> LAUNCHING -> EXECUTING
     EXECUTING -> HALTING  -> STOPPED ...
 
 A batch that drains still progresses, up to a point where it stops; it may also end before. One that halts keeps the GPU
 busy until its latency is over, and slows others, but what it does then does not count.
+
+Where the host's software takes time (`truth.host`), a batch that is given a slot executes `launch_s` later, at its
+start as well as when it goes on; and the host is notified of an end or a stop `notice_s` after the device had it: until
+then the slot is taken, and the policy knows nothing. A suspension needs no notice: it is the host that holds the next
+kernels back. A batch that is being launched has no kernel on the device yet, and is taken back at once.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum, auto
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
 from stratsim.device import PreemptableModel, preemptable
+from stratsim.engine.clock import Alarm, Order
 from stratsim.engine.gpu import Gpu
+from stratsim.engine.job import Job, State
 from stratsim.engine.recorder import Pause
 from stratsim.errors import ProfileError, SpecError
 from stratsim.model.tolerance import TIME_RTOL
@@ -27,10 +33,11 @@ if TYPE_CHECKING:
 
     from stratsim.device import DeviceMemory, Execution, ExecutionModel, PreemptableUnit
     from stratsim.engine.batch import Batch
-    from stratsim.engine.clock import Clock
+    from stratsim.engine.clock import Clock, Fired
     from stratsim.engine.recorder import Recorder
     from stratsim.model.preemption import Preemption
     from stratsim.model.profile import HardwareProfile
+    from stratsim.model.truth import Host
 
 __all__ = ["PreemptableGpu", "check_preemption"]
 
@@ -66,43 +73,6 @@ def check_preemption(
         )
 
 
-class _State(Enum):
-    COPYING = auto()
-    """Its input is not there yet."""
-    READY = auto()
-    """Its input is there; it has not started."""
-    EXECUTING = auto()
-    DRAINING = auto()
-    HALTING = auto()
-    STOPPED = auto()
-
-
-class _Job:
-    """How far a batch in flight has come on the GPU."""
-
-    __slots__ = ("batch", "done_s", "kernel_s", "pause", "queued", "slot", "solo_s", "state", "stops", "until_s")
-
-    def __init__(self) -> None:
-        self.state = _State.COPYING
-        self.batch: Batch | None = None
-        """None while its input is not there."""
-        self.solo_s = 0.0
-        """Its execution time alone, with what it takes to be preemptable."""
-        self.kernel_s = 0.0
-        self.done_s = 0.0
-        """Solo work done, while it does not execute."""
-        self.until_s = 0.0
-        """Solo work at which the unit lets it end: all of it, or where it stops."""
-        self.slot = False
-        """Whether it holds an execution slot."""
-        self.queued = False
-        """Whether it was resumed and waits for a slot."""
-        self.stops = 0
-        """How often it was stopped, or was to be."""
-        self.pause: Pause | None = None
-        """The present one."""
-
-
 class PreemptableGpu(Gpu):
     """The engine's side of one GPU, with `suspend` and `resume`.
 
@@ -116,6 +86,9 @@ class PreemptableGpu(Gpu):
         draw: A uniform number for the n-th stop of a batch, given the id of its first request and n.
         recorder: Takes note of pauses.
         clock: The clock.
+        host: What the host's software adds; None: nothing.
+        notify: Called with this GPU and the batches whose end the host is notified of, each with its time, where that
+            takes time; returns whether policies are asked.
     """
 
     __slots__ = (
@@ -124,8 +97,11 @@ class PreemptableGpu(Gpu):
         "_halting",
         "_jobs",
         "_kernels",
+        "_launch_s",
         "_mechanism",
         "_model",
+        "_notice_s",
+        "_notify",
         "_pauses",
         "_returning",
         "announce",
@@ -141,15 +117,20 @@ class PreemptableGpu(Gpu):
         draw: Callable[[int, int], float],
         recorder: Recorder,
         clock: Clock,
+        host: Host | None,
+        notify: Callable[[PreemptableGpu, Sequence[tuple[int, float]]], bool],
     ) -> None:
         super().__init__(*args)
         self._clock = clock
+        self._launch_s = 0.0 if host is None else host.launch_s
+        self._notice_s = 0.0 if host is None else host.notice_s
+        self._notify = notify
         self._model = model
         self._mechanism = mechanism
         self._kernels = kernels
         self._draw = draw
         self._pauses = recorder.pauses
-        self._jobs: dict[int, _Job] = {}
+        self._jobs: dict[int, Job] = {}
         self._returning: deque[int] = deque()
         """Resumed batches that wait for a slot."""
         self._halting: list[tuple[float, int]] = []
@@ -164,7 +145,7 @@ class PreemptableGpu(Gpu):
     def ready(self, at_s: float, batch: Batch) -> None:
         """Take a batch whose input is there now."""
         job = self._job(batch.id)
-        job.state = _State.READY
+        job.state = State.READY
         job.batch = batch
         job.solo_s = job.until_s = batch.solo_s * (1.0 + self._mechanism.overhead)
         job.kernel_s = job.solo_s / self._kernels[batch.model] if self._mechanism.needs_kernels else 0.0
@@ -179,21 +160,29 @@ class PreemptableGpu(Gpu):
 
     def complete(self, now_s: float) -> Sequence[Execution[int]]:
         """Return the executions that end now; let those stop that are to, and give free slots to the next."""
+        stopped = []
         while self._halting and self._halting[0][0] <= now_s:
-            self._stopped(self._halting.pop(0)[1], now_s)
+            stopped.append(self._halting.pop(0)[1])
+            self._stop(stopped[-1], now_s)
         ended: list[Execution[int]] = []
         if self.unit.next_s <= now_s:
             for execution in self.unit.complete(now_s):
                 job = self._jobs[execution.key]
-                if job.state is _State.DRAINING and job.until_s < job.solo_s:
+                if job.state is State.DRAINING and job.until_s < job.solo_s:
                     job.done_s = job.until_s
-                    self._stopped(execution.key, now_s)
+                    self._stop(execution.key, now_s)
+                    stopped.append(execution.key)
                 else:
-                    self._end(execution.key, job)
+                    job.state = State.ENDED
                     ended.append(execution)
-        self._settle(now_s)
+        self._report([execution.key for execution in ended], stopped, now_s)
         self.ended = bool(ended)
         return ended
+
+    def detach(self) -> None:
+        """Forget everything that refers back to the run."""
+        super().detach()
+        del self._notify
 
     def suspend(self, batch_id: int, now_s: float) -> None:
         """Begin to stop a batch that is in flight."""
@@ -203,9 +192,11 @@ class PreemptableGpu(Gpu):
             job.queued = False
             self._returning.remove(batch_id)
             self.state.returning.discard(batch_id)
-        elif job.state is _State.READY:
+        elif job.state is State.READY:
             self.queue = deque(waiting for waiting in self.queue if waiting[1].id != batch_id)
-        elif job.state is _State.EXECUTING:
+        elif job.state is State.LAUNCHING:
+            self._call_off(job)
+        elif job.state is State.EXECUTING:
             self._begin_stop(batch_id, job, now_s)
             self.announce = False  # the policy that decides sees in its view what stops at once
         self._settle(now_s)
@@ -214,9 +205,9 @@ class PreemptableGpu(Gpu):
         """Let a suspended batch go on as soon as there is a slot for it."""
         job = self._job(batch_id)
         self.state.take_back(batch_id)
-        if job.state is _State.DRAINING and job.slot:
+        if job.state is State.DRAINING and job.slot:
             self._call_back(batch_id, job, now_s)
-        elif job.state is not _State.COPYING:
+        elif job.state not in (State.COPYING, State.ENDED):
             job.queued = True
             self._returning.append(batch_id)
             if job.pause is not None:
@@ -225,13 +216,13 @@ class PreemptableGpu(Gpu):
 
     # Stopping --------------------------------------------------------------------------------------------------------
 
-    def _job(self, batch_id: int) -> _Job:
+    def _job(self, batch_id: int) -> Job:
         job = self._jobs.get(batch_id)
         if job is None:
-            job = self._jobs[batch_id] = _Job()
+            job = self._jobs[batch_id] = Job()
         return job
 
-    def _begin_stop(self, batch_id: int, job: _Job, now_s: float) -> None:
+    def _begin_stop(self, batch_id: int, job: Job, now_s: float) -> None:
         resolution_s = self._clock.resolution_s(now_s)
         done_s = self._whole_steps_s(self._done_s(batch_id, job, now_s), job, resolution_s)
         lead = min([request.id for request in self.state.requests(batch_id)])
@@ -244,7 +235,7 @@ class PreemptableGpu(Gpu):
         if not self._mechanism.holds_slot:
             self._free(job, now_s)
         if drain_s > 0 or job.solo_s - done_s <= resolution_s:
-            job.state = _State.DRAINING
+            job.state = State.DRAINING
             # What it has left may be less, or rounding alone: then it ends before it stops, and was never stopped.
             until_s = done_s + drain_s
             if until_s < job.solo_s * (1.0 - TIME_RTOL) - resolution_s:
@@ -252,43 +243,74 @@ class PreemptableGpu(Gpu):
                 self._execute(batch_id, job, now_s, done_s, again=True)
             return
         job.done_s = max(done_s - lost_s, 0.0)
-        job.state = _State.HALTING
+        job.state = State.HALTING
         if latency_s > 0:
             self._unit.hold(now_s, batch_id)
             self._halting.append((now_s + latency_s, batch_id))
         else:
-            self._stopped(batch_id, now_s)
+            self._stop(batch_id, now_s)
+            self._report([], [batch_id], now_s)
 
-    def _call_back(self, batch_id: int, job: _Job, now_s: float) -> None:
+    def _call_back(self, batch_id: int, job: Job, now_s: float) -> None:
         """Let a batch that drains go on; unless it has been without a slot, nothing has happened to it."""
         done_s = self._done_s(batch_id, job, now_s)
-        job.state = _State.EXECUTING
+        job.state = State.EXECUTING
         job.until_s = job.solo_s
         self._execute(batch_id, job, now_s, done_s, again=True)
         self.state.stopping.discard(batch_id)
         job.pause = None
 
-    def _stopped(self, batch_id: int, now_s: float) -> None:
+    def _stop(self, batch_id: int, now_s: float) -> None:
         """The GPU is free of a batch."""
         job = self._jobs[batch_id]
-        if job.state is _State.HALTING:
+        if job.state is State.HALTING:
             self._unit.rework(now_s, batch_id, None)
-        job.state = _State.STOPPED
+        job.state = State.STOPPED
         assert job.pause is not None  # noqa: S101 (made when it began to stop)
         job.pause.stopped_s = now_s
-        if job.slot:
-            self._free(job, now_s)
-        self.state.stopping.discard(batch_id)
-        self.announce = True
 
-    def _free(self, job: _Job, now_s: float) -> None:
+    # Notices to the host ---------------------------------------------------------------------------------------------
+
+    def _report(self, ended: Sequence[int], stopped: Sequence[int], now_s: float) -> None:
+        """Batches have ended or stopped: the host is notified, now or later."""
+        if not self._notice_s:
+            self._take_note(ended, stopped, now_s)
+            return
+        if ended or stopped:
+            seen = ([(batch_id, now_s) for batch_id in ended], [(i, self._jobs[i].pause) for i in stopped])
+            Alarm(self._clock, Order.DEVICE, self._on_notified, seen).arm(now_s + self._notice_s)
+        self._arm(now_s)
+
+    def _on_notified(self, event: Fired) -> bool:
+        ended, stopped = event.owner
+        # One that was called back, or launched again, meanwhile has not stopped as far as the host is concerned.
+        still = [i for i, pause in stopped if (job := self._jobs.get(i)) is not None and self._has_stopped(job, pause)]
+        self._take_note([batch_id for batch_id, _ in ended], still, self._clock._now)
+        return self._notify(self, ended)
+
+    def _has_stopped(self, job: Job, pause: Pause) -> bool:
+        return job.state is State.STOPPED and job.pause is pause
+
+    def _take_note(self, ended: Sequence[int], stopped: Sequence[int], now_s: float) -> None:
+        """The host knows that batches have ended, or stopped: their slots are free."""
+        for batch_id in stopped:
+            job = self._jobs[batch_id]
+            if job.slot:
+                self._free(job, now_s)
+            self.state.stopping.discard(batch_id)
+            self.announce = True
+        for batch_id in ended:
+            self._end(batch_id, self._jobs[batch_id])
+        self._settle(now_s)
+
+    def _free(self, job: Job, now_s: float) -> None:
         job.slot = False
         self.free_slots += 1
         assert job.pause is not None  # noqa: S101 (made when it began to stop)
         job.pause.freed_s = now_s
         self._pauses.append(job.pause)
 
-    def _end(self, batch_id: int, job: _Job) -> None:
+    def _end(self, batch_id: int, job: Job) -> None:
         """A batch has executed to its end."""
         self.free_slots += job.slot
         if job.queued:
@@ -311,7 +333,7 @@ class PreemptableGpu(Gpu):
             return
         if self._returning:
             # One that halts cannot be called back: it goes on once it has stopped, in its own slot.
-            for batch_id in [i for i in self._returning if self._jobs[i].state is not _State.HALTING]:
+            for batch_id in [i for i in self._returning if self._jobs[i].state is not State.HALTING]:
                 if self.free_slots:
                     self._returning.remove(batch_id)
                     self._go_on(batch_id, now_s)
@@ -321,41 +343,72 @@ class PreemptableGpu(Gpu):
 
     def _start(self, batch_id: int, now_s: float) -> None:
         job = self._jobs[batch_id]
-        self.start_s[batch_id] = now_s
         self._take_slot(job)
-        self._execute(batch_id, job, now_s, 0.0)
+        self._launch(batch_id, job, now_s)
 
     def _go_on(self, batch_id: int, now_s: float) -> None:
         job = self._jobs[batch_id]
         job.queued = False
-        self.state.returning.discard(batch_id)
-        if job.state is _State.READY:
-            self._start(batch_id, now_s)
-            return
-        pause = job.pause
-        assert pause is not None  # noqa: S101 (it was executing, and gave its slot up)
-        pause.restart_s = now_s
-        draining = job.state is _State.DRAINING
+        draining = job.state is State.DRAINING
         self._take_slot(job)
         if draining:
+            assert job.pause is not None  # noqa: S101 (it was executing, and gave its slot up)
+            job.pause.restart_s = now_s
+            self.state.returning.discard(batch_id)
             self._call_back(batch_id, job, now_s)
+        else:
+            self._launch(batch_id, job, now_s)
+
+    def _take_slot(self, job: Job) -> None:
+        self.free_slots -= 1
+        job.slot = True
+
+    def _launch(self, batch_id: int, job: Job, now_s: float) -> None:
+        """Have the host launch a batch that has a slot."""
+        if not self._launch_s:
+            self._run(batch_id, job, now_s)
             return
+        job.state = State.LAUNCHING
+        job.launch = Alarm(self._clock, Order.DEVICE, self._on_launched, batch_id)
+        job.launch.arm(now_s + self._launch_s)
+
+    def _on_launched(self, event: Fired) -> bool:
+        batch_id: int = event.owner
+        now_s = self._clock._now
+        self._run(batch_id, self._jobs[batch_id], now_s)
+        self._arm(now_s)
+        return False
+
+    def _call_off(self, job: Job) -> None:
+        """Take a batch back that is being launched: no kernel of it is on the device yet."""
+        assert job.launch is not None  # noqa: S101 (it is being launched)
+        job.launch.arm(inf)
+        job.launch = None
+        job.slot = False
+        self.free_slots += 1
+        job.state = State.READY if job.pause is None else State.STOPPED
+
+    def _run(self, batch_id: int, job: Job, now_s: float) -> None:
+        """Let a batch execute from here on, for the first time or again."""
+        pause, job.launch, job.state = job.pause, None, State.EXECUTING
+        self.state.returning.discard(batch_id)
+        if pause is None:
+            self.start_s[batch_id] = now_s
+            self._execute(batch_id, job, now_s, 0.0)
+            return
+        pause.restart_s = now_s
+        self.state.stopping.discard(batch_id)
         paused = self.state.log.paused_s
         paused[batch_id] = paused.get(batch_id, 0.0) + now_s - pause.stopped_s
         job.pause = None
         job.until_s = job.solo_s
         self._execute(batch_id, job, now_s, job.done_s)
 
-    def _take_slot(self, job: _Job) -> None:
-        self.free_slots -= 1
-        job.slot = True
-        job.state = _State.EXECUTING
-
     @property
     def _unit(self) -> PreemptableUnit[int]:
         return cast("PreemptableUnit[int]", self.unit)
 
-    def _execute(self, batch_id: int, job: _Job, now_s: float, done_s: float, *, again: bool = False) -> None:
+    def _execute(self, batch_id: int, job: Job, now_s: float, done_s: float, *, again: bool = False) -> None:
         """Let the unit execute a batch from the work done so far up to `until_s`."""
         batch = job.batch
         assert batch is not None  # noqa: S101 (its input is there)
@@ -368,10 +421,10 @@ class PreemptableGpu(Gpu):
         else:
             self.unit.add(now_s, batch_id, job.solo_s, work, batch.level)
 
-    def _done_s(self, batch_id: int, job: _Job, now_s: float) -> float:
+    def _done_s(self, batch_id: int, job: Job, now_s: float) -> float:
         return min(max(job.until_s - self._unit.left_s(now_s, batch_id), 0.0), job.until_s)
 
-    def _whole_steps_s(self, done_s: float, job: _Job, resolution_s: float) -> float:
+    def _whole_steps_s(self, done_s: float, job: Job, resolution_s: float) -> float:
         """Return the work done, a whole number of the mechanism's steps where the clock cannot tell it from one.
 
         It is a difference of times of day, whose rounding grows with them.
