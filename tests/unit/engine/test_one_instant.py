@@ -14,8 +14,11 @@ from stratsim import simulate
 from stratsim.engine.clock import Alarm, Clock, Order
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
+from stratsim.model.request import Priority
 from stratsim.model.tolerance import resolution_s
-from stratsim.policy import SetTimer, Wake
+from stratsim.model.workload import ClosedLoopClient
+from stratsim.policy import SetTimer, Start, Wake
+from stratsim.policy.preempt import KEdf, PreemptIdeal, PreemptKernel
 from stratsim.policy.queueing import Fifo
 from stratsim.run.replay import prepare, replay
 from stratsim.run.spec import RunSpec
@@ -94,6 +97,76 @@ def test_decimal_grids_with_copies(copy_ms, start_ms, service_ms):
     times_s = [at_ms / 1000 for at_ms in (start_ms, end_ms - 0.5, end_ms)]
     workload = make_workload([(at_s, "a") for at_s in times_s], profile=profile)
     result = simulate(workload, profile, Fifo(drop="never"), cluster=Cluster(1, None, 1, 0))
+    assert result.batches.size.tolist() == [1, 2]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    start_ms=st.integers(0, 1_000),
+    service_ms=st.integers(1, 500),
+    policy=st.sampled_from([PreemptIdeal, PreemptKernel, KEdf]),
+)
+def test_decimal_grids_with_preemption(start_ms, service_ms, policy):
+    """High arrives in the millisecond in which low ends: nothing is stopped, and both take their own time."""
+    profile = make_profile({"lo": service_ms / 1000, "hi": 0.05}, kernels=10)
+    end_s = (start_ms + service_ms) / 1000
+    rows = [(start_ms / 1000, "lo", "low", 10.0), (end_s, "hi", "high", end_s + 1.0)]
+    workload = make_workload(rows, profile=profile)
+    result = simulate(workload, profile, policy(drop="never"), cluster=Cluster(1, None, 1, 0))
+    assert len(result.pauses) == 0
+    assert milliseconds(result.requests.finish_s - result.requests.arrival_s) == [service_ms, 50]
+
+
+@settings(deadline=None, max_examples=60)
+@given(start_ms=st.integers(0, 1_000), service_ms=st.integers(1, 200), batches=st.integers(2, 3))
+def test_decimal_grids_with_co_location(start_ms, service_ms, batches):
+    """So many that start together share the GPU, and end together after as many times their own time: a tie."""
+    profile = make_profile({"a": {1: service_ms / 1000, 8: service_ms / 1000}})
+    end_ms = start_ms + batches * service_ms
+    times_s = [at_ms / 1000 for at_ms in [start_ms] * batches + [end_ms - 0.5, end_ms]]
+    machine = Cluster(1, "processor-sharing", batches, 0)
+    rows = [(at_s, "a") for at_s in times_s]
+    policy = AsTheyCome(batches)
+    result = simulate(make_workload(rows, profile=profile), profile, policy, cluster=machine)
+    assert result.batches.size.tolist() == [1] * batches + [2]
+
+
+class AsTheyCome(Fifo):
+    """Starts the first so many requests alone, and what waits later together."""
+
+    def __init__(self, alone):
+        super().__init__(drop="never")
+        self.alone = alone
+
+    def on_arrival(self, request, view):
+        self.requests.append(request)
+
+    def prepare(self, setting):
+        super().prepare(setting)
+        self.requests = []
+
+    def decide(self, view):
+        while self.requests and view.gpus[0].free_places:
+            size = 1 if self.alone else len(self.requests)
+            self.alone -= self.alone > 0
+            batch, self.requests = self.requests[:size], self.requests[size:]
+            yield Start(tuple(batch))
+
+
+def test_a_copy_over_a_shared_link_and_an_arrival():
+    """1 MB at 10 MB/s over an uplink, then 0.1 of execution: it ends at 0.1 + 0.1 + 0.1, when another arrives."""
+    profile = make_profile({"a": {1: 0.1, 8: 0.1}}, bytes_in=1_000_000, h2d=Link(0.0, 1e7))
+    rows = [(0.1, "a"), (0.25, "a"), (0.3, "a")]
+    machine = Cluster(1, None, 1, 0, uplink_bytes_per_s=1e7)
+    result = simulate(make_workload(rows, profile=profile), profile, Fifo(drop="never"), cluster=machine)
+    assert result.batches.size.tolist() == [1, 2]
+
+
+def test_a_client_and_an_arrival():
+    """Served from 0 to 0.1, it thinks until 0.1 + 0.2, and the trace has a request at 0.3: one batch of two."""
+    client = ClosedLoopClient("c", "a", Priority.LOW, 0, 0, think_s=0.2, limit=2)
+    workload = make_workload([(0.3, "a")], profile=PROFILE, closed_loop=[client])
+    result = simulate(workload, PROFILE, Fifo(drop="never"), cluster=Cluster(1, None, 1, 0))
     assert result.batches.size.tolist() == [1, 2]
 
 
