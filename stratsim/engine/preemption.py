@@ -283,13 +283,10 @@ class PreemptableGpu(Gpu):
 
     def _on_notified(self, event: Fired) -> bool:
         ended, stopped = event.owner
-        # One that was called back, or launched again, meanwhile has not stopped as far as the host is concerned.
-        still = [i for i, pause in stopped if (job := self._jobs.get(i)) is not None and self._has_stopped(job, pause)]
+        # A batch that has been launched again meanwhile has not stopped as far as the host is concerned.
+        still = [i for i, pause in stopped if self._jobs[i].state is State.STOPPED and self._jobs[i].pause is pause]
         self._take_note([batch_id for batch_id, _ in ended], still, self._clock._now)
         return self._notify(self, ended)
-
-    def _has_stopped(self, job: Job, pause: Pause) -> bool:
-        return job.state is State.STOPPED and job.pause is pause
 
     def _take_note(self, ended: Sequence[int], stopped: Sequence[int], now_s: float) -> None:
         """The host knows that batches have ended, or stopped: their slots are free."""
