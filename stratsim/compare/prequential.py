@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.model.request import Priority, Request
 from stratsim.policy.forecast import Forecast, Planned
-from stratsim.policy.view import InFlight, Log
+from stratsim.policy.state import InFlight, Log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stratsim.errors import SpecError, StratsimError
 from stratsim.model.request import Priority, Request
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient, Workload
     from stratsim.rng import Streams
 
-__all__ = ["ClosedLoopState", "NoiseFactors", "OneAtATimeState", "Sender", "open_loop"]
+__all__ = ["ClosedLoopState", "NoiseFactors", "OneAtATimeState", "Sender", "check_factors", "open_loop"]
 
 _CHUNK = 512
 
@@ -75,9 +76,12 @@ def _objects(items: Iterable[object]) -> NDArray[np.object_]:
 class ClosedLoopState:
     """A closed-loop client at run time."""
 
-    __slots__ = ("_sent", "_spec")
+    __slots__ = ("_sent", "_spec", "id", "stop_s")
 
     def __init__(self, spec: ClosedLoopClient) -> None:
+        self.id = spec.id
+        self.stop_s = spec.stop_s
+        """When it ends: it sends nothing from then on."""
         self._spec = spec
         self._sent = 0
 
@@ -106,11 +110,11 @@ class ClosedLoopState:
 class OneAtATimeState:
     """A client that sends one request at a time, at run time."""
 
-    __slots__ = ("_held", "_overtaken", "_stop_s", "_waits", "id")
+    __slots__ = ("_held", "_overtaken", "_waits", "id", "stop_s")
 
     def __init__(self, spec: OneAtATimeClient) -> None:
         self.id = spec.id
-        self._stop_s = spec.stop_s
+        self.stop_s = spec.stop_s
         self._waits = False
         """Whether a request of its has no reply yet, or one held back is about to be sent."""
         self._held: Request | None = None
@@ -123,7 +127,7 @@ class OneAtATimeState:
 
     def due(self, request: Request) -> bool:
         """Return whether it sends a request that falls due now; if not, hold that back, or give it up."""
-        if request.arrival_s >= self._stop_s:
+        if request.arrival_s >= self.stop_s:
             self._overtaken += 1
             return False
         if self._waits:
@@ -135,7 +139,7 @@ class OneAtATimeState:
 
     def replied(self, now_s: float) -> float:
         """Return when it sends what is held back, with the reply to its last request in: now, or never (`inf`)."""
-        if self._held is not None and now_s < self._stop_s:
+        if self._held is not None and now_s < self.stop_s:
             return now_s
         self._waits = False
         self._overtaken += self._held is not None
@@ -178,6 +182,7 @@ class NoiseFactors:
         self.factors = array("d")
         """By request id."""
         if drawn is not None:
+            check_factors(drawn, "factors")
             self.factors.frombytes(drawn.tobytes())
         elif not workload.waits_for_replies:
             self.factors.frombytes(self._columns(workload).tobytes())
@@ -186,7 +191,7 @@ class NoiseFactors:
         """Draw for a request of a run whose order of arrival depends on replies."""
         generator, drawn = self._pending.get(request.model) or self._open(request.model)
         if not drawn:
-            drawn.extend(reversed(self._noise.factors(generator, 256).tolist()))
+            drawn.extend(reversed(self._draw(generator, 256, request.model).tolist()))
         self.factors.append(drawn.pop())
 
     def _open(self, model: str) -> tuple[np.random.Generator, list[float]]:
@@ -198,5 +203,27 @@ class NoiseFactors:
         factors = np.ones(len(workload))
         for code, name in enumerate(workload.models):
             rows = np.flatnonzero(workload.model == code)
-            factors[rows] = self._noise.factors(self._streams.get("noise", name), len(rows))
+            factors[rows] = self._draw(self._streams.get("noise", name), len(rows), name)
         return factors
+
+    def _draw(self, generator: np.random.Generator, count: int, model: str) -> NDArray[np.float64]:
+        """Return factors, checked: they enter here, and a batch of NaN seconds would be lost without a word."""
+        what = f"noise {type(self._noise).__name__}, model {model!r}"
+        try:
+            factors = np.asarray(self._noise.factors(generator, count), dtype=np.float64)
+        except StratsimError:
+            raise
+        except Exception as error:
+            raise SpecError(f"{what}: {type(error).__name__}: {error}") from error
+        if factors.shape != (count,):
+            raise SpecError(f"{what}: {count} factors are needed, in an array of that shape, got shape {factors.shape}")
+        check_factors(factors, what)
+        return factors
+
+
+def check_factors(factors: NDArray[np.float64], what: str) -> None:
+    """Raise SpecError, which says what they are, unless all factors are > 0 and finite."""
+    wrong = ~((factors > 0) & np.isfinite(factors))
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise SpecError(f"{what}: factors must be > 0 and finite, got {factors[first]} as number {first}")

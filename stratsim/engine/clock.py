@@ -4,6 +4,10 @@
 they are scheduled. After the last event of an instant come the arrivals that the trace has for it; after them policies
 are asked for decisions, once.
 
+**Instants.** An instant begins with its first event, and all events belong to it that rounding alone may have set apart
+(`stratsim.model.tolerance.resolution_s`). It does not reach further, whatever comes then: instants do not chain. Each
+event keeps its own time; the clock never goes back.
+
 SimPy schedules by delay, and `now + (t - now)` need not be `t` in floating point; arrivals and computed ends must
 happen exactly when the trace and the device models say. So `Clock` pushes onto SimPy's queue itself. Callbacks, not a
 process per request: measured at seven times the events per second.
@@ -17,6 +21,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from simpy import Environment, Event
+
+from stratsim.model.tolerance import CLOCK_RTOL, TIME_RTOL, resolution_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +45,11 @@ class Order(IntEnum):
 
 class Clock(Environment):
     """A SimPy environment that merges sorted arrivals with its events and knows when an instant ends."""
+
+    start_s = 0.0
+    """When the run started: its first event."""
+    until_s = -inf
+    """The end of the present instant."""
 
     def run_merged(
         self,
@@ -64,25 +75,40 @@ class Clock(Environment):
         queue: list[Any] = self._queue
         # With an event that never comes the queue is never empty, and nothing below need ask whether it is.
         heappush(queue, (inf, len(Order), -1, None))
+        self.start_s = start_s = min(next_arrival_s, queue[0][0])
+        now_s = until_s = -inf
         pending = False
         while True:
-            if queue[0][0] <= next_arrival_s:
-                now_s, _, _, event = heappop(queue)
-                if event is None:
-                    return
-                self._now = now_s
+            at_s = queue[0][0]
+            is_arrival = at_s > next_arrival_s and at_s > until_s
+            if is_arrival:
+                at_s = next_arrival_s
+            elif at_s == inf:
+                return
+            if at_s > until_s:
+                # `resolution_s` written out, as it is needed once per instant.
+                self.until_s = until_s = at_s + (TIME_RTOL * (at_s - start_s) + CLOCK_RTOL * at_s)
+                if is_arrival and queue[0][0] <= until_s:
+                    continue  # an event of this instant, an ulp later, comes first
+            if at_s > now_s:
+                self._now = now_s = at_s
+            if is_arrival:
+                next_arrival_s = admit(now_s)
+                if announce_arrivals:
+                    pending = True
+            else:
+                event = heappop(queue)[3]
                 callbacks = event.callbacks
                 event.callbacks = None
                 if callbacks and callbacks[0](event):
                     pending = True
-            else:
-                self._now = now_s = next_arrival_s
-                next_arrival_s = admit(now_s)
-                if announce_arrivals:
-                    pending = True
-            if pending and now_s < next_arrival_s and now_s < queue[0][0]:
+            if pending and until_s < next_arrival_s and until_s < queue[0][0]:
                 pending = False
                 at_end(now_s)
+
+    def resolution_s(self, at_s: float) -> float:
+        """Return by how much two times about `at_s` may differ and still be the same."""
+        return resolution_s(at_s, self.start_s)
 
     @property
     def scheduled(self) -> int:
@@ -140,7 +166,7 @@ class Alarm:
         if event.callbacks is not None:  # armed
             if at_s == self._at_s:
                 return
-            event.callbacks = []
+            event.callbacks = None
             event = self._event = Fired(self._clock, event.owner)
         if at_s != inf:
             self._at_s = at_s

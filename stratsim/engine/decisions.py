@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stratsim.engine import legality
+from stratsim.engine.batch import Batch
 from stratsim.engine.clock import Alarm, Order, announce
 from stratsim.engine.preemption import PreemptableGpu
 from stratsim.errors import PolicyError, SimulationError
@@ -18,15 +19,13 @@ if TYPE_CHECKING:
     from stratsim.engine.admission import Admission
     from stratsim.engine.clock import Fired
     from stratsim.engine.machine import Machine
-    from stratsim.model.request import Priority, Request
+    from stratsim.model.request import Request
     from stratsim.policy.base import Decision, Policy
 
 __all__ = ["Decisions"]
 
 _STUCK = 100_000
 """Decision rounds at one instant after which a run is declared stuck."""
-_SILENT: float = Start._field_defaults["expected_s"]
-"""What a policy that does not say what it expects has put into its decision: known by identity, the cheapest way."""
 
 
 class Decisions:
@@ -36,7 +35,7 @@ class Decisions:
         name: What to call the policy.
         policy: Is asked.
         machine: Where batches are started.
-        admission: Is told of requests that are dropped, and knows whether more are to come.
+        admission: Is notified of requests that are dropped, and knows whether more are to come.
         factors: Run-to-run variation: what the solo time of a batch is multiplied by, by the id of its first request.
 
     Attributes:
@@ -50,12 +49,12 @@ class Decisions:
         "_batch_of",
         "_clock",
         "_decide",
-        "_decided_s",
         "_expected_s",
         "_factors",
         "_gpu_by_id",
         "_gpus",
         "_in_order",
+        "_instant_s",
         "_largest",
         "_log",
         "_name",
@@ -67,6 +66,7 @@ class Decisions:
         "_service",
         "_several_gpus",
         "_solo_s",
+        "_state",
         "_timer_went_off",
         "_view",
         "_waiting",
@@ -83,35 +83,39 @@ class Decisions:
         self._admission = admission
         self._factors = factors
         # What a start needs of the machine is here as well: one step less to it, each time.
+        layout = machine.layout
         self._clock, self._view, self._recorder = machine.clock, machine.view, machine.recorder
-        self._gpus, self._send_in, self._in_order = machine.gpus, machine.send_in, machine.in_order
-        self._gpu_by_id = {gpu.view.id: gpu for gpu in self._gpus}
+        self._state, self._gpus = machine.state, machine.gpus
+        self._send_in, self._in_order = machine.send_in, layout.in_order
+        self._gpu_by_id = {gpu.state.id: gpu for gpu in self._gpus}
         self._several_gpus = len(self._gpus) > 1
-        self._preempts = machine.preemption is not None
-        self._places = machine.slots + machine.prefetch
+        self._preempts = layout.preemption is not None
+        self._places = layout.places
         self._service = machine.service
         self._largest = {model: len(sizes) - 1 for model, sizes in self._service.items()}
         self._alone = {model: sizes[1] for model, sizes in self._service.items()}
-        self._waiting = self._view._waiting
+        self._waiting = self._state.waiting
         self._log = self._recorder.log
         self._batch_of = self._recorder.batch_of
         self._solo_s, self._expected_s = self._recorder.solo_s, self._recorder.expected_s
         self.batches = 0
         self._timer_went_off = False
         self._rounds = 0
-        self._decided_s = -inf
+        self._instant_s = -inf
+        """The end of the instant of the latest decisions."""
 
-    def at_instant_end(self, now_s: float) -> None:
+    def ask(self, now_s: float) -> None:
         """Something changed: ask for decisions. If nothing waits there is nothing to decide, but on what runs."""
         if self._timer_went_off:
             self._timer_went_off = False
         elif not self._waiting and not self._preempts:
             return
-        self._log.now_s = now_s
-        if self._decided_s == now_s:
+        until_s = self._clock.until_s
+        self._log.now_s, self._log.resolution_s = now_s, until_s - now_s
+        if self._instant_s == until_s:
             self._count_round(now_s)
         else:
-            self._decided_s = now_s
+            self._instant_s = until_s
             self._rounds = 0
         try:
             decisions = self._decide(self._view)
@@ -128,7 +132,8 @@ class Decisions:
     def _count_round(self, now_s: float) -> None:
         self._rounds += 1
         if self._rounds > _STUCK:
-            raise SimulationError(f"no progress at t={now_s:.9g} s: policy {self._name!r} was asked again and again")
+            spinning = self._admission.busiest or f"policy {self._name!r} was asked again and again"
+            raise SimulationError(f"no progress at t={now_s:.9g} s: {spinning}")
 
     def _apply(self, decision: Decision, now_s: float) -> None:
         match decision:
@@ -148,21 +153,21 @@ class Decisions:
 
     def _suspend(self, decision: Suspend, now_s: float) -> None:
         gpu = self._preemptable(decision)
-        if decision.batch.id not in gpu.view._batches:
+        if decision.batch.id not in gpu.state.batches:
             raise self._illegal(f"batch {decision.batch.id} is not executing or staged", decision)
         gpu.suspend(decision.batch.id, now_s)
         if self._several_gpus:
-            self._view._changed(gpu.view)
+            self._state.changed(gpu.state)
 
     def _resume(self, decision: Resume, now_s: float) -> None:
         gpu = self._preemptable(decision)
-        if decision.batch.id not in gpu.view._suspended:
+        if decision.batch.id not in gpu.state.suspended:
             raise self._illegal(f"batch {decision.batch.id} is not suspended", decision)
-        if gpu.view.free_places < 1:
-            raise self._illegal(f"GPU {gpu.view.id} has no free place", decision)
+        if len(gpu.state.batches) >= self._places:
+            raise self._illegal(f"GPU {gpu.state.id} has no free place", decision)
         gpu.resume(decision.batch.id, now_s)
         if self._several_gpus:
-            self._view._changed(gpu.view)
+            self._state.changed(gpu.state)
 
     def _preemptable(self, decision: Suspend | Resume) -> PreemptableGpu:
         if not isinstance(decision.batch, InFlight):
@@ -176,52 +181,50 @@ class Decisions:
         """Whether nothing is left that a policy could decide on: its timers alone must not keep the run alive."""
         if self._waiting or not self._admission.over:
             return False
-        return not any(gpu.view._batches or gpu.view._suspended for gpu in self._gpus)
+        return not any(gpu.state.batches or gpu.state.suspended for gpu in self._gpus)
 
     def _start(self, decision: Start, now_s: float) -> None:
         requests, gpu_id, expected_s = decision
         gpu = self._gpu_by_id.get(gpu_id)
-        if gpu is None or not requests or len(batches := gpu.view._batches) >= self._places:
+        if gpu is None or not requests or len(batches := gpu.state.batches) >= self._places:
             raise self._illegal_start(decision)
         batch_id = self.batches
         self.batches = batch_id + 1
         if len(requests) == 1:  # the usual case at low load
             request = requests[0]
-            lead, model, level, _, _, size_bytes, _, _ = request
+            lead, model, level, _, _, bytes_in, _, _ = request
             if self._waiting.pop(lead, None) is not request:
                 raise self._illegal_member(request, decision)
             self._batch_of[lead] = batch_id
             latency_s, work = self._alone[model]
+            batch = Batch(batch_id, model, latency_s * self._factors[lead], work, level, bytes_in)
         else:
-            lead, latency_s, work, size_bytes, level = self._gather(decision, batch_id)
-        solo_s = latency_s * self._factors[lead]
+            batch = self._gather(decision, batch_id)
         batches[batch_id] = requests
-        log = self._log
-        try:
-            log.dispatch_s[batch_id] = now_s
-        except IndexError:
+        if batch_id >= self._recorder.rows:
             self._recorder.grow()
-            log.dispatch_s[batch_id] = now_s
-        self._solo_s[batch_id] = solo_s
-        if expected_s is not _SILENT:
+        log = self._log
+        log.dispatch_s[batch_id] = now_s
+        self._solo_s[batch_id] = batch.solo_s
+        if expected_s is not None:
             if not self._expected_s:
                 self._recorder.expect()
             self._expected_s[batch_id] = expected_s
         if self._several_gpus:
             self._recorder.gpu[batch_id] = gpu_id
-            self._view._changed(gpu.view)
+            self._state.changed(gpu.state)
         if self._in_order:
-            start_s, end_s = gpu.copy_in.submit(now_s, size_bytes)
+            start_s, end_s = gpu.copy_in.submit(now_s, batch.bytes_in)
             log.copy_in_start_s[batch_id] = start_s
             log.copy_in_end_s[batch_id] = end_s
-            gpu.ready(end_s, batch_id, solo_s, work, level)
+            gpu.ready(end_s, batch)
             if self._wakes_on_copy_in:
                 Alarm(self._clock, Order.DEVICE, announce).arm(end_s)
         else:
-            self._send_in(gpu, (batch_id, solo_s, work, level), requests[0].model, size_bytes, now_s)
+            self._send_in(gpu, batch, now_s)
 
-    def _gather(self, decision: Start, batch_id: int) -> tuple[int, float, Any, int, Priority]:
-        """Take several requests out of the queue; return the first one's id, their latency, work, bytes and level."""
+    def _gather(self, decision: Start, batch_id: int) -> Batch:
+        """Take several requests out of the queue, as one batch."""
         requests = decision.requests
         if not legality.are_requests(requests):
             raise self._illegal(legality.BARE_REQUEST, decision)
@@ -233,16 +236,16 @@ class Decisions:
                 raise self._illegal_member(request, decision)
             self._batch_of[request.id] = batch_id
         latency_s, work = self._service[model][len(requests)]
-        lead = min([request.id for request in requests])
+        solo_s = latency_s * self._factors[min([request.id for request in requests])]
         level = min([request.priority for request in requests])
-        return lead, latency_s, work, sum([request.bytes_in for request in requests]), level
+        return Batch(batch_id, model, solo_s, work, level, sum([request.bytes_in for request in requests]))
 
     def _drop(self, decision: Drop, now_s: float) -> None:
         request = decision.request
         if self._waiting.pop(request.id, None) is not request:
             raise self._illegal(legality.not_waiting(request), decision)
-        self._recorder.drop(request, now_s, decision.reason)
-        self._admission.reply(request)
+        if not self._admission.rejected(request, now_s):
+            self._recorder.drop(request, now_s, decision.reason)
 
     def _on_timer(self, _event: Fired) -> bool:
         self._timer_went_off = True

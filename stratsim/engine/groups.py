@@ -27,6 +27,7 @@ from stratsim.engine.options import Options
 from stratsim.engine.simulation import simulate_with
 from stratsim.engine.worker import begin
 from stratsim.errors import SimulationError, SpecError
+from stratsim.model.rejection import Rejection
 from stratsim.model.truth import Transfers
 from stratsim.rng import Streams
 
@@ -82,6 +83,7 @@ def simulate_groups(
     max_batch: int,
     drop: DropMode,
     seed: int = 0,
+    rejection: Rejection | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
@@ -97,6 +99,7 @@ def simulate_groups(
         name: What to call the policy.
         max_batch: As for `simulate`; so are the others.
         drop: As for `simulate`.
+        rejection: As for `simulate`.
         seed: As for `simulate`; every group's policy draws from streams of its own.
         jobs: Number of processes; 1 stays in this one. The result is the same but for its `wall_s`. Processes import
             the main script anew, so a script that asks for several needs its `if __name__ == "__main__":`.
@@ -110,7 +113,9 @@ def simulate_groups(
     check_cut(groups, cluster, profile)
     check_deal(groups, workload)
     began = time.perf_counter()
-    options = Options(name=name, cluster=cluster, max_batch=max_batch, drop=drop, seed=seed)
+    options = Options(
+        name=name, cluster=cluster, max_batch=max_batch, drop=drop, seed=seed, rejection=rejection or Rejection()
+    )
     parts = _Parts(workload, profile, make_policy, groups, options)
     done: dict[int, Result] = {}
     for group, result in _here(parts) if jobs == 1 else _apart(parts, min(jobs, groups.count)):

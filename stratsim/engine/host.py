@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stratsim.engine.clock import Alarm, Order
+from stratsim.engine.clock import Alarm, Order, announce
 from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stratsim.device import Execution
+    from stratsim.engine.batch import Batch
     from stratsim.engine.clock import Clock, Fired
-    from stratsim.engine.copies import Work
+    from stratsim.engine.copies import CopyIn
     from stratsim.model.truth import Host
     from stratsim.policy.view import InFlight
 
@@ -28,38 +29,38 @@ __all__ = ["Dispatcher", "HostedCopies", "HostedGpu"]
 
 
 class Dispatcher:
-    """The host's thread: takes dispatched batches one at a time, and gives their inputs to the copy engines.
+    """The host's thread: takes dispatched batches one at a time, and passes them on to have their inputs copied.
 
     Args:
         host: What it takes.
         clock: The clock.
-        copies: Moves the bytes.
+        copy_in: Where batches go on to.
     """
 
-    __slots__ = ("_clock", "_copies", "_dispatch_s", "_free_s")
+    __slots__ = ("_clock", "_copy_in", "_dispatch_s", "_free_s")
 
-    def __init__(self, host: Host, clock: Clock, copies: Copies) -> None:
+    def __init__(self, host: Host, clock: Clock, copy_in: CopyIn) -> None:
         self._dispatch_s = host.dispatch_s
         self._clock = clock
-        self._copies = copies
+        self._copy_in = copy_in
         self._free_s = 0.0
 
-    def copy_in(self, gpu: Gpu, work: Work, model: str, size_bytes: int, now_s: float) -> None:
+    def copy_in(self, gpu: Gpu, batch: Batch, now_s: float) -> None:
         """Take a dispatched batch, as `Copies.copy_in` does."""
         if not self._dispatch_s:
-            self._copies.copy_in(gpu, work, model, size_bytes, now_s)
+            self._copy_in(gpu, batch, now_s)
             return
         self._free_s = max(self._free_s, now_s) + self._dispatch_s
-        Alarm(self._clock, Order.DEVICE, self._on_dispatched, (gpu, work, model, size_bytes)).arm(self._free_s)
+        Alarm(self._clock, Order.DEVICE, self._on_dispatched, (gpu, batch)).arm(self._free_s)
 
     def _on_dispatched(self, event: Fired) -> bool:
-        gpu, work, model, size_bytes = event.owner
-        self._copies.copy_in(gpu, work, model, size_bytes, self._clock._now)
+        gpu, batch = event.owner
+        self._copy_in(gpu, batch, self._clock._now)
         return False
 
 
 class HostedCopies(Copies):
-    """The copies of a run in which the host knows of their ends only after a while.
+    """The copies of a run in which the host is notified of their ends only after a while.
 
     Args:
         host: What it takes.
@@ -69,7 +70,7 @@ class HostedCopies(Copies):
         others: As for `Copies`.
     """
 
-    __slots__ = ("_collect_s", "_notice_s", "_tells_input", "_tells_reply")
+    __slots__ = ("_collect_s", "_notice_s", "_notifies_of_input", "_notifies_of_reply")
 
     def __init__(
         self, host: Host, clock: Clock, *others: Any, wakes_on_input: bool = False, wakes_on_reply: bool = False
@@ -77,8 +78,8 @@ class HostedCopies(Copies):
         super().__init__(clock, *others, wakes_on_input=False, wakes_on_reply=False)
         self._collect_s = host.collect_s
         self._notice_s = host.notice_s
-        self._tells_input = wakes_on_input
-        self._tells_reply = wakes_on_reply
+        self._notifies_of_input = wakes_on_input
+        self._notifies_of_reply = wakes_on_reply
 
     def copy_out(self, gpu: Gpu, batch: InFlight, now_s: float) -> None:
         """Copy an executed batch's outputs out, once the host has come to it."""
@@ -92,10 +93,10 @@ class HostedCopies(Copies):
         super().copy_out(gpu, batch, self._clock._now)
         return False
 
-    def _input_there(self, gpu: Gpu, item: tuple[Work, str], start_s: float, now_s: float) -> bool:
-        super()._input_there(gpu, item, start_s, now_s)
-        if self._tells_input:
-            Alarm(self._clock, Order.DEVICE, lambda _: True).arm(now_s + self._notice_s)
+    def _input_there(self, gpu: Gpu, batch: Batch, start_s: float, now_s: float) -> bool:
+        super()._input_there(gpu, batch, start_s, now_s)
+        if self._notifies_of_input:
+            Alarm(self._clock, Order.DEVICE, announce).arm(now_s + self._notice_s)
         return False
 
     def _output_there(self, _gpu: Gpu, batch: InFlight, start_s: float, now_s: float) -> bool:
@@ -104,70 +105,67 @@ class HostedCopies(Copies):
 
     def _on_reply(self, event: Fired) -> bool:
         self._finish(*event.owner)
-        return self._tells_reply
+        return self._notifies_of_reply
 
 
 class HostedGpu(Gpu):
-    """A GPU whose executions are launched by a host, and whose slots are free when that host has noticed it.
+    """A GPU whose executions are launched by a host, and whose slots are free when that host is notified.
 
     Args:
         parts: As for `Gpu`.
         host: What it takes.
         clock: The clock.
-        told: Called with this GPU and the batches whose end the host has noticed; returns whether policies are asked.
+        notify: Called with this GPU and the batches whose end the host is notified of, each with its time; returns
+            whether policies are asked.
     """
 
-    __slots__ = ("_clock", "_launch_s", "_notice_s", "_told")
+    __slots__ = ("_clock", "_launch_s", "_notice_s", "_notify")
 
     def __init__(
-        self, *parts: Any, host: Host, clock: Clock, told: Callable[[HostedGpu, Sequence[tuple[int, float]]], bool]
+        self, *parts: Any, host: Host, clock: Clock, notify: Callable[[HostedGpu, Sequence[tuple[int, float]]], bool]
     ) -> None:
         super().__init__(*parts)
         self._launch_s = host.launch_s
         self._notice_s = host.notice_s
         self._clock = clock
-        self._told = told
+        self._notify = notify
 
-    def ready(self, at_s: float, batch_id: int, solo_s: float, work: Any, level: int = 0) -> None:
+    def ready(self, at_s: float, batch: Batch) -> None:
         """Take a batch whose input is there now: launch it if a slot is free."""
-        if self.free_slots and not self.queue:
-            self._launch(at_s, (batch_id, solo_s, work, level))
+        self.queue.append((at_s, batch))
+        self._fill(at_s)
+
+    def launch(self, at_s: float, batch: Batch) -> None:
+        """Launch a batch, which has a slot: it executes a while later."""
+        if self._launch_s:
+            Alarm(self._clock, Order.DEVICE, self._on_launched, batch).arm(at_s + self._launch_s)
         else:
-            self.queue.append((at_s, batch_id, solo_s, work, level))
+            self._execute(at_s, batch)
 
     def complete(self, now_s: float) -> Sequence[Execution[int]]:
-        """Return the executions that end now; their slots are free once the host knows of it."""
+        """Return the executions that end now; their slots are free once the host is notified."""
         ended = self.unit.complete(now_s)
         self.alarm.arm(self.unit.next_s)
         if ended:
             batches = [(execution.key, now_s) for execution in ended]
-            Alarm(self._clock, Order.DEVICE, self._on_noticed, batches).arm(now_s + self._notice_s)
+            Alarm(self._clock, Order.DEVICE, self._on_notified, batches).arm(now_s + self._notice_s)
         return ended
 
     def detach(self) -> None:
         """Forget everything that refers back to the run."""
         super().detach()
-        del self._told
-
-    def _launch(self, now_s: float, batch: Work) -> None:
-        self.free_slots -= 1
-        if self._launch_s:
-            Alarm(self._clock, Order.DEVICE, self._on_launched, batch).arm(now_s + self._launch_s)
-        else:
-            self._execute(now_s, batch)
+        del self._notify
 
     def _on_launched(self, event: Fired) -> bool:
         self._execute(self._clock._now, event.owner)
         return False
 
-    def _execute(self, now_s: float, batch: Work) -> None:
-        self.start_s[batch[0]] = now_s
-        self.unit.add(now_s, *batch)
+    def _execute(self, now_s: float, batch: Batch) -> None:
+        super().launch(now_s, batch)
         self.alarm.arm(self.unit.next_s)
 
-    def _on_noticed(self, event: Fired) -> bool:
+    def _on_notified(self, event: Fired) -> bool:
         batches: Sequence[tuple[int, float]] = event.owner
         self.free_slots += len(batches)
-        while self.queue and self.free_slots:
-            self._launch(self._clock._now, self.queue.popleft()[1:])
-        return self._told(self, batches)
+        self._fill(self._clock._now)
+        return self._notify(self, batches)

@@ -9,13 +9,13 @@ Which event makes which next:
     ARRIVAL              admit every request of this instant, arm the next arrival
     DEVICE (execution)   free the slot for the first batch that waits, submit the copy-out
     DEVICE (copy-in)     give the batch a free slot, or let it wait with its input on the GPU
-    REPLY                tell clients that wait for it, and policies that ask for it
+    REPLY                notify clients that wait for it, and policies that ask for it
     TIMER                a policy's own wake-up
 
 An event for the end of a copy is scheduled only if something depends on it (`stratsim.engine.copies`).
 
-Who handles them: `Admission` lets requests in, `Decisions` asks the policy and starts batches, `Run` does what follows
-when the `Machine` tells that something has ended.
+Who handles them: `Admission` lets requests in, `Decisions` asks the policy and dispatches batches, `Run` does what
+follows when something has ended on the `Machine`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from stratsim.engine.admission import Admission
 from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.clients import ClientAdmission
 from stratsim.engine.decisions import Decisions
-from stratsim.engine.machine import Happenings, Machine
+from stratsim.engine.layout import lay_out
+from stratsim.engine.machine import Handlers, Machine
 from stratsim.engine.result import Result
-from stratsim.engine.tables import load_table, make_tables, pause_table
-from stratsim.errors import PolicyError
+from stratsim.engine.tables import attempts_column, load_table, make_tables, pause_table
+from stratsim.errors import PolicyError, SimulationError
 from stratsim.policy.base import Setting, Wake
 from stratsim.rng import Streams
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from stratsim.engine.clock import Fired
     from stratsim.engine.gpu import Gpu
-    from stratsim.engine.host import HostedGpu
+    from stratsim.engine.layout import Layout
     from stratsim.engine.options import Options
     from stratsim.engine.preemption import PreemptableGpu
     from stratsim.model.profile import Profile
@@ -80,6 +81,7 @@ class Run:
         "policy",
         "recorder",
         "several_gpus",
+        "state",
         "view",
         "waiting",
         "wakes_on_arrival",
@@ -94,14 +96,22 @@ class Run:
         self.workload = workload
         self.policy = policy
         streams = Streams(options.seed)
-        told = Happenings(self._on_execution, self._on_preemptable, self._on_hosted, self._told, self._finish)
-        self.machine = machine = Machine(workload, profile, policy, options.cluster, streams, told)
-        variation = options.noise or LogNormal(machine.hardware.noise_cv)
+        handlers = Handlers(
+            self._on_execution,
+            self._on_preemptable,
+            self._on_hosted,
+            self._on_notified,
+            self._on_notified_preemptable,
+            self._on_reply,
+        )
+        layout = lay_out(workload, profile, policy, options.cluster)
+        self.machine = machine = Machine(layout, workload, options.cluster.gpus, policy, streams, handlers)
+        variation = options.noise or LogNormal(layout.hardware.noise_cv)
         noise = NoiseFactors(workload, variation, streams, options.factors)
         self.admission = (
-            ClientAdmission(name, workload, policy, machine, noise)
+            ClientAdmission(name, workload, policy, machine, options.rejection, noise)
             if workload.waits_for_replies
-            else Admission(name, workload, policy, machine)
+            else Admission(name, workload, policy, machine, options.rejection)
         )
         self.clients_wait = workload.waits_for_replies
         self.decisions = Decisions(name, policy, machine, self.admission, noise.factors)
@@ -111,22 +121,11 @@ class Run:
         self.wakes_on_stop = Wake.STOP in policy.wakes
         # What events need is here as well: one step less to it, each time.
         self.clock, self.view, self.recorder = machine.clock, machine.view, machine.recorder
-        self.loaders, self.copies, self.copies_out = machine.loaders, machine.copies, machine.copies_out
+        self.loaders, self.copies, self.copies_out = machine.loaders, machine.copies, layout.copies_out
+        self.state, self.waiting, self.log = machine.state, machine.state.waiting, machine.recorder.log
         self.several_gpus = len(machine.gpus) > 1
-        self.log = self.recorder.log
-        self.waiting = self.view._waiting
-        setting = Setting(
-            profile=profile.for_scheduler(options.cluster.solo_links(profile.observable.pcie)),
-            gpus=options.cluster.gpus,
-            max_concurrency=machine.slots,
-            prefetch=machine.prefetch,
-            max_batch=options.max_batch,
-            drop=options.drop,
-            streams=streams.child("policy"),
-            memory_bytes=machine.memory.capacity_bytes if machine.memory else None,
-        )
         try:
-            policy.prepare(setting)
+            policy.prepare(_setting(profile, options, layout, streams))
         except Exception as error:
             raise legality.blame(error, name, self.clock._now) from error
 
@@ -136,23 +135,27 @@ class Run:
         self.clock.run_merged(
             self.admission.begin(progress),
             self.admission.admit,
-            self.decisions.at_instant_end,
+            self.decisions.ask,
             announce_arrivals=self.admission.announces,
         )
-        left = sum([len(gpu.view._suspended) for gpu in self.machine.gpus])
+        left = sum([len(gpu.suspended) for gpu in self.state.gpus])
         if left:
             message = f"left {left} batches suspended for ever"
             raise PolicyError(message, policy=self.name, time_s=float(self.clock._now))
-        notes, batches = self._notes(), self.decisions.batches
+        executing = sum([len(gpu.batches) for gpu in self.state.gpus])
+        if executing:
+            raise SimulationError(f"device model {self.machine.layout.model.name!r}: {executing} batches never end")
+        notes, batches, attempts = self._notes(), self.decisions.batches, self.admission.attempts
         del self.admission, self.decisions  # and with them the factors: room for the tables
-        result = self._result(batches, notes, began)
+        result = self._result(batches, attempts, notes, began)
         self.machine.detach()
-        self.loaders = []
+        self.loaders = None
         return result
 
-    def _result(self, batches: int, notes: tuple[str, ...], began: float) -> Result:
-        machine, events = self.machine, self.clock.scheduled + len(self.workload)
-        requests, table, clients = make_tables(self.recorder, self.workload, batches, machine.links)
+    def _result(self, batches: int, attempts: dict[int, int] | None, notes: tuple[str, ...], began: float) -> Result:
+        layout, events = self.machine.layout, self.clock.scheduled + len(self.workload)
+        requests, table, clients = make_tables(self.recorder, self.workload, batches, layout.private_links)
+        memory = layout.memories[0] if layout.memories else None
         last_s = [_latest(times) for times in (requests.arrival_s, requests.finish_s, requests.dropped_s)]
         return Result(
             policy=self.name,
@@ -161,11 +164,12 @@ class Run:
             models=self.workload.models,
             clients=clients,
             reasons=tuple(self.recorder.reasons),
-            gpus=len(machine.gpus),
-            max_concurrency=machine.slots,
-            copy_engines=machine.copy_engines,
-            loads=load_table(self.recorder, table, machine.memory, self.workload.models) if machine.memory else None,
-            pauses=pause_table(self.recorder) if machine.preemption is not None else None,
+            gpus=len(self.machine.gpus),
+            max_concurrency=layout.slots,
+            copy_engines=layout.copy_engines,
+            loads=None if memory is None else load_table(self.recorder, table, memory, self.workload.models),
+            pauses=pause_table(self.recorder) if layout.preemption is not None else None,
+            attempts=None if attempts is None else attempts_column(attempts, len(requests)),
             events=events,
             start_s=float(requests.arrival_s[0]) if len(requests) else 0.0,
             end_s=max(last_s),
@@ -177,72 +181,30 @@ class Run:
         notes = []
         if self.waiting:
             notes.append(f"policy {self.name!r} left {len(self.waiting)} requests waiting for ever: unfinished")
-        given_up = self.admission.given_up
-        if given_up:
-            notes.append(
-                f"policy {self.name!r}: clients gave up requests that their next, or their end, overtook: "
-                + ", ".join(given_up)
-            )
+        notes += [f"policy {self.name!r}: {note}" for note in self.admission.notes]
         return tuple(notes)
 
-    # What the machine tells -------------------------------------------------------------------------------------------
-
-    def _finish(self, batch: InFlight, start_s: float, now_s: float) -> None:
-        """A batch's outputs are on the host since `now_s`, and the host knows it now."""
-        self.log.copy_out_start_s[batch.id] = start_s
-        self.log.copy_out_end_s[batch.id] = now_s
-        if self.clients_wait:  # else a call for nothing per request
-            for request in batch.requests:
-                self.admission.reply(request)
-        if self.wakes_on_reply:
-            self.log.now_s = self.clock._now  # later than the copy's end where the host takes its time to notice
-            try:
-                self.policy.on_done(batch, self.view)
-            except Exception as error:
-                raise legality.blame(error, self.name, self.clock._now) from error
+    # What has ended on the machine ------------------------------------------------------------------------------------
 
     def _on_execution(self, event: Fired) -> bool:
+        """Executions have ended on a GPU: their outputs are copied out, their places are free."""
         gpu: Gpu = event.owner
-        view = gpu.view
         now_s = self.clock._now
         ended = gpu.complete(now_s)
         if not ended:  # a phase: nothing that anybody could see
             return False
+        state = gpu.state
         for execution in ended:
             batch_id = execution.key
             self.log.execution_end_s[batch_id] = now_s
             if self.copies_out:
-                self.copies.copy_out(gpu, view._batch(batch_id), now_s)
-            if self.loaders:
-                self.loaders[view.id].executed(view._batches[batch_id][0].model, now_s)
-            del view._batches[batch_id]
-            if view._made:
-                view._made.pop(batch_id, None)
+                self.copies.copy_out(gpu, state.batch(batch_id), now_s)
+            if self.loaders is not None:
+                self.loaders.executed(gpu, state.batches[batch_id][0].model, now_s)
+            del state.batches[batch_id]
             if self.several_gpus:
-                self.view._changed(view)
+                self.state.changed(state)
         # Requests that arrive at this very instant announce themselves, if the policy wakes on arrivals.
-        return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
-
-    def _on_hosted(self, event: Fired) -> bool:
-        """Do the device's part of `_on_execution`: the host does not know yet that something has ended."""
-        gpu: HostedGpu = event.owner
-        now_s = self.clock._now
-        for execution in gpu.complete(now_s):
-            if self.copies_out:
-                self.copies.copy_out(gpu, gpu.view._batch(execution.key), now_s)
-        return False
-
-    def _told(self, gpu: HostedGpu, ended: Sequence[tuple[int, float]]) -> bool:
-        """Do the rest of it: the host has noticed that these batches, each with its time, have ended."""
-        view = gpu.view
-        for batch_id, end_s in ended:
-            self.log.execution_end_s[batch_id] = end_s
-            if self.loaders:
-                self.loaders[view.id].executed(view._batches[batch_id][0].model, self.clock._now)
-            del view._batches[batch_id]
-            view._made.pop(batch_id, None)
-            if self.several_gpus:
-                self.view._changed(view)
         return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
 
     def _on_preemptable(self, event: Fired) -> bool:
@@ -251,6 +213,61 @@ class Run:
         self._on_execution(event)
         stopped, gpu.announce = gpu.announce, False
         return (self.wakes_on_execution and gpu.ended) or (self.wakes_on_stop and stopped)
+
+    def _on_hosted(self, event: Fired) -> bool:
+        """Do the device's part of `_on_execution`: the host is not notified yet."""
+        gpu: Gpu = event.owner
+        now_s = self.clock._now
+        for execution in gpu.complete(now_s):
+            if self.copies_out:
+                self.copies.copy_out(gpu, gpu.state.batch(execution.key), now_s)
+        return False
+
+    def _on_notified_preemptable(self, gpu: PreemptableGpu, ended: Sequence[tuple[int, float]]) -> bool:
+        """Do what `_on_notified` does on a GPU whose batches can be stopped."""
+        self._on_notified(gpu, ended)
+        stopped, gpu.announce = gpu.announce, False
+        return (self.wakes_on_execution and len(ended) > 0) or (self.wakes_on_stop and stopped)
+
+    def _on_notified(self, gpu: Gpu, ended: Sequence[tuple[int, float]]) -> bool:
+        """Do the rest of it: the host is notified that these batches, each with its time, have ended."""
+        state = gpu.state
+        for batch_id, end_s in ended:
+            self.log.execution_end_s[batch_id] = end_s
+            if self.loaders is not None:
+                self.loaders.executed(gpu, state.batches[batch_id][0].model, self.clock._now)
+            del state.batches[batch_id]
+            if self.several_gpus:
+                self.state.changed(state)
+        return self.wakes_on_execution and (len(self.waiting) > 0 or not self.wakes_on_arrival)
+
+    def _on_reply(self, batch: InFlight, start_s: float, now_s: float) -> None:
+        """A batch's outputs are on the host since `now_s`, and the host knows it now."""
+        self.log.copy_out_start_s[batch.id] = start_s
+        self.log.copy_out_end_s[batch.id] = now_s
+        if self.clients_wait:  # else a call for nothing per request
+            for request in batch.requests:
+                self.admission.reply(request)
+        if self.wakes_on_reply:
+            self.log.now_s = self.clock._now  # later than the copy's end where the host is notified of it later
+            try:
+                self.policy.on_done(batch, self.view)
+            except Exception as error:
+                raise legality.blame(error, self.name, self.clock._now) from error
+
+
+def _setting(profile: Profile, options: Options, layout: Layout, streams: Streams) -> Setting:
+    """Return what the policy is told before the run."""
+    return Setting(
+        profile=profile.for_scheduler(options.cluster.solo_links(profile.observable.pcie)),
+        gpus=options.cluster.gpus,
+        max_concurrency=layout.slots,
+        prefetch=layout.prefetch,
+        max_batch=options.max_batch,
+        drop=options.drop,
+        streams=streams.child("policy"),
+        memory_bytes=layout.memories[0].capacity_bytes if layout.memories else None,
+    )
 
 
 def _latest(times_s: ArrayLike) -> float:

@@ -64,6 +64,7 @@ def merged(
         wall_s=sum([result.wall_s for result in results]),
         notes=tuple([f"group {number}: {note}" for number, result in enumerate(results) for note in result.notes]),
     )
+    attempts = [result.attempts for result in results if result.attempts is not None]
     requests, batches = (_columns([getattr(result, name) for result in results]) for name in ("requests", "batches"))
     del first
     results.clear()
@@ -73,9 +74,11 @@ def merged(
     requests["reason"] = _coded(requests["reason"], reason)
     known = requests["arrival_s"] if rows is None else rows
     own = {} if workload is None else {name: getattr(workload, name) for name in _OWN}
+    order = np.argsort(np.concatenate(known), kind="stable")
     return replace(
         whole,
-        requests=RequestTable(**_joined(requests, np.argsort(np.concatenate(known), kind="stable"), own)),
+        attempts=np.concatenate(attempts)[order] if attempts else None,
+        requests=RequestTable(**_joined(requests, order, own)),
         batches=BatchTable(**_joined(batches, np.argsort(np.concatenate(place)))),
     )
 

@@ -1,11 +1,12 @@
-"""What a run is told besides its workload, its profile and its policy."""
+"""The options of a run: everything but its workload, its profile and its policy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stratsim.errors import SpecError
+from stratsim.model.rejection import Rejection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,7 @@ class Options:
         seed: Of all random streams.
         noise: Run-to-run variation of execution times; None: the profile's.
         factors: By request, what such noise comes to, where that has been drawn already: shape (n,).
+        rejection: How clients take it that a request is dropped.
 
     Raises:
         SpecError: `max_batch` is below 1.
@@ -42,6 +44,7 @@ class Options:
     seed: int
     noise: Noise | None = None
     factors: NDArray[np.float64] | None = None
+    rejection: Rejection = field(default_factory=Rejection)
 
     def __post_init__(self) -> None:
         if self.max_batch < 1:

@@ -1,4 +1,4 @@
-"""Collects what happens during a run, in typed buffers."""
+"""The record of a run, in typed buffers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from array import array
 from math import nan
 from typing import TYPE_CHECKING
 
-from stratsim.policy.view import Log
+from stratsim.policy.state import Log
 
 if TYPE_CHECKING:
     from stratsim.model.request import Request
@@ -74,6 +74,7 @@ class Recorder:
         "pauses",
         "reason",
         "reasons",
+        "rows",
         "solo_s",
     )
 
@@ -102,6 +103,8 @@ class Recorder:
         self.expected_s = array("d")
         """When the policy believed that the outputs would be on the host, by batch id; NaN: it did not say. Empty as
         long as it has not said so of any batch."""
+        self.rows = 0
+        """Number of batches for which there is room; `grow` makes more."""
         self._several_gpus = gpus > 1
 
     def arrive(self, request: Request) -> None:
@@ -127,6 +130,7 @@ class Recorder:
 
     def grow(self) -> None:
         """Make room for more batches."""
+        self.rows += _GROW
         self.log.grow(_GROW)
         self.solo_s.extend(_UNKNOWN)
         if self._several_gpus:

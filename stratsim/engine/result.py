@@ -182,6 +182,8 @@ class Result:
     """Copies of weights; None if the weights of all models were always there."""
     pauses: PauseTable | None = None
     """What was stopped and when; None if the policy cannot preempt."""
+    attempts: NDArray[np.int16] | RareColumn | None = None
+    """How often each request was sent, shape (n,); None if no client sends a dropped request again."""
     notes: tuple[str, ...] = ()
     """Anything the user should know about this run: one line each."""
 

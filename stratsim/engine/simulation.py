@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stratsim.engine.layout import models_of
 from stratsim.engine.loop import Run
-from stratsim.engine.machine import models_of
 from stratsim.engine.options import Options
 from stratsim.errors import OutsideProfileError, SpecError, suggest
 from stratsim.model.cluster import Cluster
+from stratsim.model.rejection import Rejection
 from stratsim.policy.base import DropMode
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def simulate(
     seed: int = 0,
     noise: Noise | None = None,
     factors: NDArray[np.float64] | None = None,
+    rejection: Rejection | None = None,
     name: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
@@ -55,6 +57,8 @@ def simulate(
         seed: Of all random streams.
         noise: Run-to-run variation of execution times; by default log-normal with the profile's `noise_cv`.
         factors: By request, what such noise comes to, where that has been drawn already: shape (n,).
+        rejection: How clients take it that a request is dropped; by default they hear of it after 1 ms, and do not send
+            it again.
         name: What to call the policy in results; its class's name by default.
         progress: Called now and then with (requests arrived, requests in all; 0 when not known).
 
@@ -72,6 +76,7 @@ def simulate(
         seed=seed,
         noise=noise,
         factors=factors,
+        rejection=rejection or Rejection(),
     )
     return simulate_with(workload, profile, policy, options, progress)
 

@@ -19,7 +19,7 @@ from stratsim.model.workload import Workload
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stratsim.engine.recorder import Recorder
     from stratsim.model.request import Request
 
-__all__ = ["load_table", "make_tables", "pause_table"]
+__all__ = ["attempts_column", "load_table", "make_tables", "pause_table"]
 
 _UNKNOWN = np.float64(nan)
 
@@ -84,6 +84,11 @@ def pause_table(recorder: Recorder) -> PauseTable:
         for name in ("suspend_s", "freed_s", "stopped_s", "restart_s", "lost_s")
     }
     return PauseTable(batch=np.array([pause.batch for pause in pauses], dtype=np.int64), **times)
+
+
+def attempts_column(attempts: Mapping[int, int], requests: int) -> RareColumn:
+    """Return how often each request was sent, of those in `attempts` more than once."""
+    return RareColumn(requests, list(attempts), np.array(list(attempts.values()), dtype=np.int16), 1)
 
 
 def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int32], batches: int) -> BatchTable:

@@ -33,6 +33,7 @@ from stratsim.live.figures import Figures
 from stratsim.live.plan import LiveRun
 from stratsim.model.server import Stage, Work
 from stratsim.policy.base import Drop, Resume, SetTimer, Setting, Start, Suspend, Wake
+from stratsim.policy.state import ServerState
 from stratsim.policy.view import InFlight, View
 from stratsim.rng import Streams
 
@@ -117,9 +118,10 @@ class _Executor:
         self.figures = Figures()
         self.recorder = Recorder(len(plan.workload), waits_for_replies=False)
         self.log = self.recorder.log
-        self.view = View(1, plan.slots + plan.prefetch, self.log, plan.profile.models)
-        self.gpu = self.view.gpus[0]
-        self.waiting = self.view._waiting
+        state = ServerState(1, plan.slots + plan.prefetch, self.log, plan.profile.models)
+        self.view = View(state)
+        self.gpu = state.gpus[0]
+        self.waiting = state.waiting
         self.requests = [request for _, request in open_loop(plan.workload)]
         self.admitted = 0
         self.timers: list[float] = []
@@ -258,8 +260,7 @@ class _Executor:
         if stage is Stage.COPY_IN_END:
             return Wake.COPY_IN_END in wakes
         if stage is Stage.EXECUTION_END:
-            del self.gpu._batches[batch.id]
-            self.gpu._made.pop(batch.id, None)
+            del self.gpu.batches[batch.id]
             return Wake.EXECUTION_END in wakes
         if stage is Stage.COPY_OUT_END:
             del self.out[batch.id]
@@ -306,7 +307,7 @@ class _Executor:
 
     def _start(self, decision: Start) -> None:
         requests, gpu_id, expected_s = decision
-        if gpu_id != 0 or not requests or self.gpu.free_places < 1:
+        if gpu_id != 0 or not requests or self.view.gpus[0].free_places < 1:
             raise self._illegal(legality.start_fault(decision, self.view.gpus, self.plan.largest), decision)
         if not legality.are_requests(requests):
             raise self._illegal(legality.BARE_REQUEST, decision)
@@ -320,16 +321,16 @@ class _Executor:
         for request in requests:
             self.recorder.batch_of[request.id] = batch_id
         self.batches = batch_id + 1
-        if batch_id >= len(self.log.dispatch_s):
+        if batch_id >= self.recorder.rows:
             self.recorder.grow()
         self.log.dispatch_s[batch_id] = self.progressed_s = self.now_s
         self.recorder.solo_s[batch_id] = self.plan.profile.models[model].latency_s[len(requests)]
-        if not isnan(expected_s):
+        if expected_s is not None and not isnan(expected_s):
             if not self.recorder.expected_s:
                 self.recorder.expect()
             self.recorder.expected_s[batch_id] = expected_s
-        self.gpu._batches[batch_id] = requests
-        self.out[batch_id] = self.gpu._batch(batch_id)
+        self.gpu.batches[batch_id] = requests
+        self.out[batch_id] = self.gpu.batch(batch_id)
         self._submit(batch_id, requests)
 
     def _submit(self, batch_id: int, requests: tuple[Request, ...]) -> None:

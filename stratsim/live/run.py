@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.engine.machine import client_streams
+from stratsim.engine.layout import client_streams
 from stratsim.errors import ServerError, SpecError
 from stratsim.live.executor import execute
 from stratsim.live.plan import Plan

@@ -56,6 +56,16 @@ class Preemption(ABC):
         """Whether a batch keeps its execution slot until it has stopped."""
         return True
 
+    def step_s(self, kernel_s: float) -> float:  # noqa: ARG002 (for mechanisms that count kernels)
+        """Return the solo work between two points that `stop` counts from; 0 if it does not count work done.
+
+        The work done is told to `stop` as a whole number of steps wherever the clock cannot tell it from one.
+
+        Args:
+            kernel_s: Solo time of one kernel of the batch.
+        """
+        return 0.0
+
     @abstractmethod
     def stop(self, done_s: float, solo_s: float, kernel_s: float, draw: float) -> Stop:
         """Return what it takes to stop a batch.
@@ -153,9 +163,13 @@ class AtBoundary(Preemption):
         if not 0 < self.share <= 1:
             raise SpecError(f"share must lie in (0, 1], got {self.share!r}")
 
+    def step_s(self, kernel_s: float) -> float:
+        """Return the length of a block."""
+        return kernel_s * self.share
+
     def stop(self, done_s: float, solo_s: float, kernel_s: float, draw: float) -> Stop:  # noqa: ARG002
         """Return a drain up to the next boundary; none if one is just there."""
-        step_s = kernel_s * self.share
+        step_s = self.step_s(kernel_s)
         begun_s = _into(done_s, step_s, solo_s)
         return Stop(step_s - begun_s if begun_s else 0.0, 0.0, 0.0)
 
@@ -184,6 +198,10 @@ class Reset(Preemption):
     def needs_kernels(self) -> bool:
         """Not if everything is lost."""
         return self.cap is not None
+
+    def step_s(self, kernel_s: float) -> float:
+        """Return the length of a kernel, unless everything is lost."""
+        return kernel_s if self.needs_kernels else 0.0
 
     def stop(self, done_s: float, solo_s: float, kernel_s: float, draw: float) -> Stop:  # noqa: ARG002
         """Return the latency, and the work that is lost."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from math import nan
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -35,13 +34,13 @@ class Start(NamedTuple):
     Legal while the GPU has a free place (`GpuView.free_places`), for waiting requests of one model, up to the
     profile's largest batch size.
 
-    `expected_s` is for the record only: when the policy believes that the outputs will be back on the host. NaN: it
+    `expected_s` is for the record only: when the policy expects the outputs to be back on the host. None or NaN: it
     does not say. `stratsim explain` sets it beside what happened.
     """
 
     requests: tuple[Request, ...]
     gpu: int = 0
-    expected_s: float = nan
+    expected_s: float | None = None
 
 
 class Drop(NamedTuple):

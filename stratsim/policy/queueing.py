@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
-from math import inf, nan
+from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.errors import SpecError
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from stratsim.policy.view import GpuView, InFlight, View
 
 __all__ = ["Edf", "Fifo", "PriorityEdf", "PriorityFifo", "QueuePolicy"]
-
-_make_start = partial(tuple.__new__, Start)
-"""What `Start(...)` does, without a Python frame."""
 
 Key = tuple[float, ...]
 Entry = tuple[Key, int, "Request"]
@@ -77,8 +74,8 @@ class QueuePolicy(Policy):
         self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
         self._copy_in_s, self._copy_out_s = CopyTimes(profile.h2d), CopyTimes(profile.d2h)
         self._slots, self._one_gpu = setting.max_concurrency, setting.gpus == 1
-        self._expected_s = nan
-        """When the batch formed last is believed to be done."""
+        self._expected_s: float | None = None
+        """When the batch formed last is expected to be done; None as long as nothing is estimated."""
         # Lazily cleaned heap over the queues' heads: an entry counts if it still is the head of its queue.
         self._heads: list[Entry] = []
         self._queues: dict[str, list[Entry]] = {name: [] for name in profile.models}
@@ -102,15 +99,14 @@ class QueuePolicy(Policy):
         if gpu is None:
             return ()
         # One request waits, or one place is free: there is one decision, and it is taken without a generator.
-        last_place = self._one_gpu and gpu.free_places == 1
         if not self._estimates:
-            if len(heads) == 1 or (last_place and heads):
-                return (_make_start(((heappop(heads)[2],), gpu.id, nan)),)
+            if len(heads) == 1 or (heads and self._one_gpu and gpu.free_places == 1):
+                return (Start((heappop(heads)[2],), gpu.id),)
             return self._start_singles(view)
         if heads:
             head, request = heads[0], heads[0][2]
             queue = self._queues[request.model]
-            single = len(heads) == len(queue) == 1 or (last_place and self._one_by_one)
+            single = len(heads) == len(queue) == 1 or (self._one_by_one and self._one_gpu and gpu.free_places == 1)
             if single and queue and queue[0] is head:
                 if gpu.in_flight >= self._slots and not self._one_gpu:
                     gpu = self._soonest(view)
@@ -118,13 +114,13 @@ class QueuePolicy(Policy):
                 if alone_s <= latest_finish_s(request.deadline_s):
                     heappop(queue)
                     self._advance(queue)
-                    return (_make_start(((request,), gpu.id, alone_s)),)
+                    return (Start((request,), gpu.id, alone_s),)
         return self._start_batches(view)
 
     def _start_singles(self, view: View) -> Iterator[Decision]:
         heads = self._heads
         while heads and (gpu := view.least_loaded()) is not None:
-            yield _make_start(((heappop(heads)[2],), gpu.id, nan))
+            yield Start((heappop(heads)[2],), gpu.id)
 
     def _start_batches(self, view: View) -> Iterator[Decision]:
         heads = self._heads

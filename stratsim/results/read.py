@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredResults", "read_results"]
 
 _LABELS = frozenset({"policy", "model", "priority", "client", "status", "reason"})
-_IDS = frozenset({"request_id", "batch_id", "gpu", "batch_size", "bytes_in", "bytes_out", "pauses"})
+_IDS = frozenset({"request_id", "batch_id", "gpu", "batch_size", "bytes_in", "bytes_out", "pauses", "attempts"})
 
 
 @dataclass(frozen=True, slots=True)

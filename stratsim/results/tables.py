@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stratsim.engine.result import Result
 
-__all__ = ["BATCH_KINDS", "CHUNK_ROWS", "PAUSE_KINDS", "REQUEST_KINDS", "Chunk", "Labels"]
+__all__ = ["BATCH_KINDS", "CHUNK_ROWS", "PAUSE_KINDS", "REQUEST_KINDS", "RETRY_KINDS", "Chunk", "Labels"]
 __all__ += ["batch_chunks", "pause_chunks", "request_chunks"]
 
 CHUNK_ROWS = 131_072
@@ -49,6 +49,9 @@ REQUEST_KINDS: dict[str, str] = {
 }
 """Kind of each column of the request table: `label` (text from a short list, may be missing), `float` (NaN: missing),
 `int`, or `id` (integer, -1: missing)."""
+
+RETRY_KINDS = {**REQUEST_KINDS, "attempts": "int"}
+"""The same of runs in which clients send dropped requests again."""
 
 BATCH_KINDS: dict[str, str] = {
     **_COMMON,
@@ -144,6 +147,7 @@ def _requests(result: Result, rows: slice, policy: Labels) -> Chunk:
         "batch_size": _ids(batches.size, batch),
         **{name: _times(getattr(batches, name), batch) for name in STAGES},
         "latency_s": table.finish_s[rows] - table.arrival_s[rows],
+        **({} if result.attempts is None else {"attempts": result.attempts[rows].astype(np.int64)}),
     }
 
 

@@ -19,6 +19,7 @@ from stratsim.results.tables import (
     BATCH_KINDS,
     PAUSE_KINDS,
     REQUEST_KINDS,
+    RETRY_KINDS,
     batch_chunks,
     pause_chunks,
     request_chunks,
@@ -83,7 +84,8 @@ class ResultWriter:
         self._policies = tuple(policies)
         self._parquet = parquet
         self._stack = ExitStack()
-        self._requests, self._batches = self._table("requests", REQUEST_KINDS), self._table("batches", BATCH_KINDS)
+        self._requests: TableWriter | None = None
+        self._batches = self._table("batches", BATCH_KINDS)
         self._pauses: TableWriter | None = None
         self._timeline = None
         if timeline_cap is not None:
@@ -108,6 +110,8 @@ class ResultWriter:
             self._add(result)
 
     def _add(self, result: Result) -> None:
+        if self._requests is None:
+            self._requests = self._table("requests", REQUEST_KINDS if result.attempts is None else RETRY_KINDS)
         self._requests.write(request_chunks(result, self._policies))
         self._batches.write(batch_chunks(result, self._policies))
         if result.pauses is not None:

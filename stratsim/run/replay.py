@@ -235,6 +235,7 @@ def run_policy(
         "max_batch": spec.max_batch,
         "drop": DropMode(spec.drop),
         "seed": spec.seed,
+        "rejection": spec.rejection(),
         "name": call.text,
         "progress": None if progress is None else lambda done, total: progress(call.text, done, total),
     }

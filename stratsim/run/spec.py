@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from stratsim.errors import SpecError, suggest
 from stratsim.model.cluster import Cluster
 from stratsim.model.groups import Groups
+from stratsim.model.rejection import Rejection
 from stratsim.model.toml import read_toml
 from stratsim.model.topology import load_topology
 from stratsim.policy.base import DropMode
@@ -61,6 +62,10 @@ class RunSpec:
             they are needed. None: they are always there.
         groups: Equal groups that the GPUs are cut into, each with a policy of its own (`stratsim.model.groups`).
         deal: How requests are dealt to groups: round-robin, model or client.
+        reject_s: From a drop until a client that waits for replies knows of it (`stratsim.model.rejection`).
+        retries: How often a client sends a dropped request again; 0: never.
+        backoff_s: Pause before the first of these attempts, doubled before each further one.
+        retry_by: Who sends again: "waiting", the clients that wait for replies, or "all".
     """
 
     trace: str | None = None
@@ -88,6 +93,10 @@ class RunSpec:
     memory: float | str | None = None
     groups: int = 1
     deal: str = "round-robin"
+    reject_s: float = 0.001
+    retries: int = 0
+    backoff_s: float = 0.01
+    retry_by: str = "waiting"
 
     def __post_init__(self) -> None:
         self.cut()
@@ -104,7 +113,12 @@ class RunSpec:
         modes = [mode.value for mode in DropMode]
         if self.drop not in modes:
             raise SpecError(f"unknown drop mode {self.drop!r}; {suggest(self.drop, modes)}")
+        self.rejection()
         self.cluster_on(None)
+
+    def rejection(self) -> Rejection:
+        """Return how clients take it that a request is dropped."""
+        return Rejection(self.reject_s, self.retries, self.backoff_s, self.retry_by)
 
     def cut(self) -> Groups:
         """Return how the GPUs are cut into groups."""

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from stratsim.errors import SimulationError
 from stratsim.model.tolerance import TIME_RTOL
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ Key = TypeVar("Key")
 Load = TypeVar("Load")
 
 _CACHE_LIMIT = 65_536
+_RATE_RTOL = 1e-9
+"""By how much a rate may exceed 1, which rounding does."""
 
 
 class Phase(NamedTuple, Generic[Load]):
@@ -65,6 +68,12 @@ class FluidModel(ABC, Generic[Load]):
         found = self._work.get((model, batch))
         if found is None:
             found = self._work[model, batch] = self._phases(model, batch)
+            total = sum([phase.share for phase in found])
+            if not all(phase.share > 0 for phase in found) or not abs(total - 1) <= _RATE_RTOL:
+                raise SimulationError(
+                    f"device model {self.name!r}: the phases of {model!r} at batch size {batch} have the shares "
+                    f"{[phase.share for phase in found]!r}, which must be > 0 and sum to 1"
+                )
         return found
 
     def part(self, work: Sequence[Phase[Load]], start: float, end: float) -> tuple[Phase[Load], ...]:
@@ -93,7 +102,17 @@ class FluidModel(ABC, Generic[Load]):
 
     def unit(self) -> FluidUnit[Any]:
         """Return a new, idle GPU."""
-        return FluidUnit(self.rates)
+        return FluidUnit(self._sound_rates)
+
+    def _sound_rates(self, active: Sequence[Load]) -> Sequence[float]:
+        """Return the rates, checked: asked for once per set of loads."""
+        rates = self.rates(active)
+        if len(rates) != len(active) or not all(0 < rate <= 1 + _RATE_RTOL for rate in rates):
+            raise SimulationError(
+                f"device model {self.name!r} gives {len(active)} batches the rates {list(rates)!r}: "
+                "one each is needed, within (0, 1]"
+            )
+        return rates
 
 
 class FluidExecution(Generic[Key]):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from stratsim import plugins
 from stratsim.device.execution.block_priority import BlockPriority
+from stratsim.device.execution.checked import CheckedUnit
 from stratsim.device.execution.gpulet import Gpulet
 from stratsim.device.execution.igniter import Igniter
 from stratsim.device.execution.kernel_queue import KernelQueue
@@ -20,10 +21,11 @@ from stratsim.model.frozen import by_content
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stratsim.device.execution.base import ExecutionModel
+    from stratsim.device.execution.base import ExecutionModel, ExecutionUnit
     from stratsim.model.profile import HardwareProfile
 
-__all__ = ["EXECUTION_MODELS", "Description", "DeviceModel", "describe_model", "execution_model", "find_model"]
+__all__ = ["EXECUTION_MODELS", "Description", "DeviceModel", "checked_unit", "describe_model", "execution_model"]
+__all__ += ["find_model"]
 __all__ += ["preemptable", "supported"]
 
 
@@ -116,6 +118,12 @@ def _make(text: str, hardware: HardwareProfile, slots: int) -> ExecutionModel:
 
 _made_once = by_content(_make)
 """Ours are pure functions of their parameters and keep nothing but their own answers; a user's may not be."""
+
+
+def checked_unit(model: ExecutionModel) -> ExecutionUnit[Any]:
+    """Return a new, idle unit; one of a user's model is watched, and errors name the model."""
+    unit = model.unit()
+    return unit if type(model) in _CLASSES else cast("ExecutionUnit[Any]", CheckedUnit(unit, model.name))
 
 
 def supported(hardware: HardwareProfile) -> dict[str, str | None]:

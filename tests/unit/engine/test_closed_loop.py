@@ -11,6 +11,7 @@ from stratsim.engine import decisions
 from stratsim.errors import SimulationError
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
+from stratsim.model.rejection import Rejection
 from stratsim.model.request import Priority, Status
 from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy import Drop
@@ -28,10 +29,11 @@ def two(**rest):
     return [client("x", **rest), client("y", "b", Priority.LOW, **rest)]
 
 
-def run(clients, rows=(), policy=None, profile=PROFILE, **cluster):
+def run(clients, rows=(), policy=None, profile=PROFILE, rejection=None, **cluster):
     workload = make_workload(rows, profile=profile, closed_loop=clients)
     policy = policy or Fifo(max_batch=1, drop="never")
-    return simulate(workload, profile, policy, cluster=Cluster(**{"max_concurrency": 1} | cluster))
+    machine = Cluster(**{"max_concurrency": 1} | cluster)
+    return simulate(workload, profile, policy, cluster=machine, rejection=rejection)
 
 
 def arrivals(*args, **options):
@@ -74,11 +76,13 @@ def test_the_same_behind_a_shared_uplink():
 
 
 def test_a_drop_is_a_reply():
-    """No request can meet its deadline, so each is dropped on arrival."""
-    result = run([client(slo_s=0.125, think_s=1.0, limit=3)], policy=Fifo(drop="infeasible"))
-    assert result.requests.arrival_s.tolist() == result.requests.dropped_s.tolist() == [0.0, 1.0, 2.0]
+    """No request can meet its deadline, so each is dropped on arrival; the client hears of it 1/64 later."""
+    result = run(
+        [client(slo_s=0.125, think_s=1.0, limit=3)], policy=Fifo(drop="infeasible"), rejection=Rejection(1 / 64)
+    )
+    assert result.requests.arrival_s.tolist() == result.requests.dropped_s.tolist() == [0.0, 1 + 1 / 64, 2 + 1 / 32]
     assert set(result.requests.status.tolist()) == {Status.DROPPED}
-    assert result.end_s == 2.0
+    assert result.end_s == 2 + 1 / 32
 
 
 def test_deadlines_count_from_each_arrival():
@@ -120,17 +124,18 @@ class EveryOther(Fifo):
 
 
 def test_a_client_without_think_time_asks_again_within_the_instant():
-    result = run([client(limit=4)], policy=EveryOther(max_batch=1, drop="never"))
+    policy = EveryOther(max_batch=1, drop="never")
+    result = run([client(limit=4)], policy=policy, rejection=Rejection(reject_s=0.0))
     assert result.requests.arrival_s.tolist() == [0.0, 0.25, 0.25, 0.5]
     assert result.requests.status.tolist() == [Status.MET, Status.DROPPED, Status.MET, Status.DROPPED]
     assert [result.reasons[code] for code in result.requests.reason.tolist() if code >= 0] == ["odd", "odd"]
 
 
 def test_no_progress_is_an_error_not_a_hang(monkeypatch):
-    """Neither think time nor service: without end at t = 0."""
+    """Neither think time, nor service, nor a time to be rejected: without end at t = 0."""
     monkeypatch.setattr(decisions, "_STUCK", 100)
-    with pytest.raises(SimulationError, match=r"no progress at t=0 s: policy 'Fifo'"):
-        run([client(slo_s=0.125)], policy=Fifo(drop="infeasible"))
+    with pytest.raises(SimulationError, match=r"no progress at t=0 s: client 'c' sent"):
+        run([client(slo_s=0.125)], policy=Fifo(drop="infeasible"), rejection=Rejection(reject_s=0.0))
 
 
 def test_many_rounds_at_different_instants_are_no_hang(monkeypatch):

@@ -5,8 +5,9 @@ import math
 import pytest
 
 from stratsim.device import CopyEngine, execution_model
+from stratsim.engine.batch import Batch
 from stratsim.engine.gpu import Gpu
-from stratsim.policy.view import GpuView, Log
+from stratsim.policy.state import GpuState, Log
 from stratsim.testing import make_profile
 
 HARDWARE = make_profile({"a": 10.0}).for_hardware()
@@ -27,7 +28,7 @@ def make_gpu(slots):
     log = Log()
     log.grow(8)
     gpu = Gpu(
-        GpuView(0, 8, log),
+        GpuState(0, 8, log),
         MODEL,
         slots,
         lambda _gpu: Alarm(),
@@ -39,7 +40,7 @@ def make_gpu(slots):
 
 
 def ready(gpu, at_s, batch_id, solo_s=10.0):
-    gpu.ready(at_s, batch_id, solo_s, MODEL.work("a", 1))
+    gpu.ready(at_s, Batch(batch_id, "a", solo_s, MODEL.work("a", 1)))
 
 
 def test_a_free_slot_is_taken_when_the_input_is_there():

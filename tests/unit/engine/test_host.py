@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
-from stratsim.errors import ProfileError, SpecError
+from stratsim.errors import ProfileError
 from stratsim.model.cluster import Cluster
 from stratsim.model.codec import dump_profile, profile_sha256
 from stratsim.model.parts import Link
@@ -14,7 +14,7 @@ from stratsim.model.profile import Sharing
 from stratsim.model.request import Status
 from stratsim.model.truth import Host
 from stratsim.policy.base import Wake
-from stratsim.policy.preempt import PreemptKernel
+from stratsim.policy.preempt import KEdf, PreemptGated, PreemptKernel
 from stratsim.policy.queueing import Fifo, PriorityEdf
 from stratsim.policy.registry import make_policy, parse_policies, registered
 from stratsim.results.checks import invariants
@@ -140,7 +140,7 @@ def test_nobody_sees_an_end_before_it_is_noticed():
     assert np.isnan(policy.peeked).tolist() == [True]
 
 
-@pytest.mark.parametrize("policy", [Fifo, PriorityEdf, Watching])
+@pytest.mark.parametrize("policy", [Fifo, PriorityEdf, Watching, PreemptKernel, PreemptGated, KEdf])
 @pytest.mark.parametrize(("slots", "gpus"), [(1, 1), (2, 1), (2, 2)])
 def test_overheads_of_nothing_change_nothing(policy, slots, gpus):
     """Overheads too small to move any time take the whole detour, and every time stays the same to the bit."""
@@ -160,10 +160,9 @@ def test_overheads_of_nothing_change_nothing(policy, slots, gpus):
 
 @pytest.mark.parametrize("name", registered())
 @pytest.mark.parametrize("slots", [1, 3])
-def test_every_policy_that_does_not_preempt(name, slots):
+def test_every_policy(name, slots):
+    """Those that preempt, too: whatever they stop, every stage of a batch takes its overhead."""
     policy = make_policy(parse_policies(name)[0])
-    if getattr(policy, "preemption", None) is not None:
-        pytest.skip("it preempts")
     profile = with_host(COPYING, dispatch_s=0.0004, launch_s=0.0007, notice_s=0.0003, collect_s=0.0002)
     result = run(profile, [(0.004 * n, "ab"[n % 2], "high", 0.004 * n + 0.1) for n in range(200)], policy, slots=slots)
     batches = result.batches
@@ -189,11 +188,6 @@ def test_memory_and_overheads():
     assert invariants(result, 2) == []
     assert result.loads.start_s[0] == pytest.approx(0.001)
     assert result.loads.start_s[1] == pytest.approx(result.batches.execution_end_s[0] + 0.001)
-
-
-def test_preemption_is_refused():
-    with pytest.raises(SpecError, match=r"truth\.host"):
-        run(with_host(COPYING, launch_s=0.001), ARRIVALS, PreemptKernel())
 
 
 @pytest.mark.parametrize("name", ["dispatch_s", "launch_s", "notice_s", "collect_s"])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim.policy.forecast import Forecast, Planned
-from stratsim.policy.view import InFlight, Log
+from stratsim.policy.state import InFlight, Log
 from stratsim.solve import capped_weighted
 from stratsim.testing import make_profile, make_workload
 

@@ -8,7 +8,7 @@ from stratsim.model.parts import Link
 from stratsim.model.request import Priority, Request
 from stratsim.policy import DropMode, GpuView, InFlight, Policy, Setting, View, Wake
 from stratsim.policy.queueing import Edf, Fifo
-from stratsim.policy.view import Log
+from stratsim.policy.state import GpuState, Log, ServerState
 from stratsim.rng import Streams
 from stratsim.testing import make_profile
 
@@ -26,16 +26,20 @@ def requests_of(number, model="a"):
 
 
 def gpu_with(*batches, places=9, now=0):
-    """A GPU with these batches in flight, their numbers from 0."""
+    """What a policy sees of a GPU with these batches in flight, their numbers from 0."""
+    return GpuView(state_with(*batches, places=places, now=now))
+
+
+def state_with(*batches, places=9, now=0):
     log = Log()
     log.grow(len(batches))
     log.now_s = now * MS
-    gpu = GpuView(0, places, log)
+    gpu = GpuState(0, places, log)
     for number, (model, dispatch, started) in enumerate(batches):
         log.dispatch_s[number] = dispatch * MS
         if started is not None:
             log.execution_start_s[number] = started * MS
-        gpu._batches[number] = requests_of(number, model)
+        gpu.batches[number] = requests_of(number, model)
     return gpu
 
 
@@ -71,10 +75,11 @@ class TestExpectedWait:
 class TestGpuView:
     def test_when_what_executes_would_end(self):
         """Each from its own start, by model; not what is staged, starts later than now, or waits to go on."""
-        gpu = gpu_with(batch(started=1), batch("b", started=3), batch(), batch(started=6), now=5)
+        state = state_with(batch(started=1), batch("b", started=3), batch(), batch(started=6), now=5)
+        gpu = GpuView(state)
         latency_s = {"a": (0.0, 10 * MS), "b": (0.0, 4 * MS)}
         assert gpu.executing_until(latency_s) == pytest.approx([11 * MS, 7 * MS])
-        gpu._returning.add(0)
+        state.returning.add(0)
         assert gpu.executing_until(latency_s) == pytest.approx([7 * MS])
 
     def test_what_is_on_it_in_order(self):
@@ -89,26 +94,29 @@ class TestGpuView:
         assert [made.id for made in gpu.executing] == [1, 0, 2]
 
     def test_a_start_that_has_not_come_is_not_seen(self):
-        gpu = gpu_with(batch(started=3), now=2)
+        state = state_with(batch(started=3), now=2)
+        gpu = GpuView(state)
         (made,) = gpu.staged
         assert gpu.executing == ()
         assert math.isnan(made.execution_start_s)
-        gpu._log.now_s = 3 * MS
+        state.log.now_s = 3 * MS
         assert gpu.staged == ()
         assert gpu.executing == (made,)
         assert made.execution_start_s == 3 * MS
 
     def test_a_batch_is_the_same_object_whenever_it_is_asked_for(self):
-        gpu = gpu_with(batch(started=1))
+        state = state_with(batch(started=1))
+        gpu = GpuView(state)
         (staged,) = gpu.staged
         assert gpu.staged[0] is staged
-        gpu._log.now_s = 1 * MS
+        state.log.now_s = 1 * MS
         assert gpu.executing[0] is staged
 
     def test_lists_are_copies(self):
-        gpu = gpu_with(batch(started=0))
+        state = state_with(batch(started=0))
+        gpu = GpuView(state)
         before = gpu.executing
-        gpu._batches.clear()
+        state.batches.clear()
         assert len(before) == 1
         assert gpu.executing == ()
 
@@ -158,41 +166,44 @@ class TestInFlight:
 
 
 class TestLeastLoaded:
-    def load(self, view, gpu_id, change):
-        batches = view.gpus[gpu_id]._batches
+    def load(self, state, gpu_id, change):
+        batches = state.gpus[gpu_id].batches
         if change > 0:
             batches[len(batches)] = requests_of(0)
         else:
             batches.popitem()
-        view._changed(view.gpus[gpu_id])
+        state.changed(state.gpus[gpu_id])
 
     def test_the_lowest_id_among_equals(self):
-        assert View(3, 2, Log()).least_loaded().id == 0
+        assert View(ServerState(3, 2, Log())).least_loaded().id == 0
 
     def test_the_fewest_in_flight(self):
-        view = View(3, 2, Log())
+        state = ServerState(3, 2, Log())
+        view = View(state)
         for gpu_id, expected in ((0, 1), (1, 2), (2, 0), (0, 1)):
-            self.load(view, gpu_id, 1)
+            self.load(state, gpu_id, 1)
             assert view.least_loaded().id == expected
-        self.load(view, 2, -1)
+        self.load(state, 2, -1)
         assert view.least_loaded().id == 2
 
     def test_none_if_all_are_full(self):
         for gpus in (1, 2):
-            view = View(gpus, 1, Log())
+            state = ServerState(gpus, 1, Log())
+            view = View(state)
             for gpu_id in range(gpus):
-                self.load(view, gpu_id, 1)
+                self.load(state, gpu_id, 1)
             assert view.least_loaded() is None
-            self.load(view, gpus - 1, -1)
+            self.load(state, gpus - 1, -1)
             assert view.least_loaded().id == gpus - 1
 
     def test_it_stays_small_where_nobody_asks(self):
-        view = View(2, 10, Log())
+        state = ServerState(2, 10, Log())
+        view = View(state)
         for _ in range(1000):
-            self.load(view, 0, 1)
-            self.load(view, 0, -1)
-        assert len(view._least_loaded) <= 8 * 2 + 1
-        self.load(view, 0, 1)
+            self.load(state, 0, 1)
+            self.load(state, 0, -1)
+        assert len(state.least_loaded) <= 8 * 2 + 1
+        self.load(state, 0, 1)
         assert view.least_loaded().id == 1
 
 
