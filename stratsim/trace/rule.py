@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["complete", "saturation_rate"]
 
+_MAPPED = 3
+"""Names that a ready line for a workload file shows."""
+
 
 def saturation_rate(profile: SchedulerProfile, shares: dict[str, float], gpus: int = 1) -> float:
     """Return the batch-1 exclusive saturation: `gpus` / mean solo latency of the mix, requests per second.
@@ -181,7 +184,7 @@ class _Filling:
 
     def _models(self) -> NDArray[np.int32]:
         trace, rule = self.trace, self.rule.models
-        if trace.model is not None:
+        if trace.model is not None and rule.column != "model":
             return self._named_models(trace.model)
         if not len(trace):
             return np.empty(0, dtype=np.int32)
@@ -199,8 +202,21 @@ class _Filling:
                 codes[code] = self.models.index(self.resolve(name))
             except OutsideProfileError as error:
                 first = int(np.argmax(column.codes == code))
-                raise self.trace.error(str(error), first, "model") from None
+                raise self.trace.error(f"{error}; {self._mapping(column)}", first, "model") from None
         return codes[column.codes]
+
+    def _mapping(self, column: Names) -> str:
+        """Return a line for a workload file that maps names of the trace to models of the profile."""
+        names = [name for name in column.names if not self._knows(name)][:_MAPPED]
+        pairs = ", ".join(f'"{name}" = "{self.models[n % len(self.models)]}"' for n, name in enumerate(names))
+        return f'a workload file maps names: [models] column = "model", values = {{ {pairs} }}'
+
+    def _knows(self, name: str) -> bool:
+        try:
+            self.resolve(name)
+        except OutsideProfileError:
+            return False
+        return True
 
     def _priorities(self, model: NDArray[np.int32]) -> NDArray[np.int8]:
         trace, rule = self.trace, self.rule.priority

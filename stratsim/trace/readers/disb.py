@@ -21,7 +21,8 @@ import numpy as np
 
 from stratsim.model.request import Priority
 from stratsim.rng import Streams
-from stratsim.trace.columns import in_order
+from stratsim.trace.flat import in_order
+from stratsim.trace.reader import reader
 from stratsim.trace.readers.clients import waiting_notes
 from stratsim.trace.schema import ClientSpec, Names, OneAtATimeSpec, Trace
 
@@ -87,6 +88,14 @@ class _Workload(msgspec.Struct, frozen=True):
                 raise ValueError(f"id {name!r} occurs twice")
 
 
+def _has_tasks(source: Source) -> bool:
+    tasks = bytes((source.document or {}).get("tasks", b""))
+    return tasks[:1] == b"[" and b'"load"' in tasks
+
+
+@reader("DISB workloads", keys=("time", "tasks"), check=_has_tasks, recognised="`time` and `tasks`, a list with `load`",
+        unit="seconds, listed traces milliseconds",
+        left_out="requests listed at or after `time`, counted")  # fmt: skip
 def read(source: Source) -> Trace:
     """Read a DISB workload. Each Poisson client has a random stream of its own."""
     try:
