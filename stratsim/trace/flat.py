@@ -17,7 +17,7 @@ from stratsim.model.request import Priority
 from stratsim.trace.column import Names, narrow, take
 from stratsim.trace.epoch import EPOCH_S
 from stratsim.trace.fields import FIELDS, ISO, TIMES, WORDS, Named, Times, unit_of
-from stratsim.trace.headers import ARRIVALS, check_exclusive, check_header, is_result
+from stratsim.trace.headers import ARRIVALS, check_exclusive, check_header, is_result, lookalikes
 from stratsim.trace.schema import Trace
 from stratsim.trace.tables.base import Kind, Unread
 from stratsim.trace.ticks import settle
@@ -94,6 +94,7 @@ def flat(
     spare = _spare(table, named, known.left_out)
     if fields is None:
         check_header(table.file, [*own, *spare])
+    alike = lookalikes(own, spare) if fields is not None and not is_result(table.names) else []
     rows, policy_notes = _one_policy(table, columns, known.rows)
     reading = _Reading(table, named, rows, columns)
     arrival, origin, normalised = reading.arrivals(known.arrival_s)
@@ -111,7 +112,7 @@ def flat(
         extra=Unread(table, spare, rows) if known.extra is None else known.extra,
         deadline_free=free,
         source=table.file,
-        notes=(*_notes(source, table, named, origin), *policy_notes, *known.notes),
+        notes=(*_notes(source, table, named, origin), *policy_notes, *known.notes, *alike),
         first_row=table.first_row,
         rows=_lines(table, rows),
     )

@@ -16,7 +16,8 @@ from stratsim.trace.source import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["ARRIVALS", "NUMBERS", "TEXTS", "check_exclusive", "check_header", "is_result", "missing_arrival"]
+__all__ = ["ARRIVALS", "NUMBERS", "TEXTS", "check_exclusive", "check_header", "is_result", "lookalikes",
+           "missing_arrival"]  # fmt: skip
 
 ARRIVALS = ("arrival_s", "arrival_norm")
 """Names of the arrival column: seconds, or a normalised shape."""
@@ -29,8 +30,24 @@ _SCHEMA = (*NUMBERS, "model", "priority", "client")
 _DEADLINES = ("slo_s", "deadline_s")
 _EXCLUSIVE = (ARRIVALS, _DEADLINES, ("arrival_norm", "deadline_s"))
 _ALIASES = {
-    **dict.fromkeys(("arrival", "arrivals", "arrivaltime", "arrivaltimestamp", "arrivedat", "starttime", "starttimes",
-                     "time", "timestamp", "ts", "at", "submit", "start"), "arrival_s"),
+    **dict.fromkeys(
+        (
+            "arrival",
+            "arrivals",
+            "arrivaltime",
+            "arrivaltimestamp",
+            "arrivedat",
+            "starttime",
+            "starttimes",
+            "time",
+            "timestamp",
+            "ts",
+            "at",
+            "submit",
+            "start",
+        ),
+        "arrival_s",
+    ),
     **dict.fromkeys(("slo", "slos"), "slo_s"),
     **dict.fromkeys(("deadline", "deadlines"), "deadline_s"),
     **dict.fromkeys(("modelname",), "model"),
@@ -110,8 +127,30 @@ def _refuse_misnamed(file: str, names: Sequence[str]) -> None:
             continue
         group = next((group for group in (ARRIVALS, _DEADLINES) if right in group), (right,))
         if not set(group) & set(names):
-            message = f"looks like {right!r}: {_remedy(name, right, unit)}, or to a name unlike it if it is something else"
+            message = (
+                f"looks like {right!r}: {_remedy(name, right, unit)}, or to a name unlike it if it is something else"
+            )
             raise TraceError(message, file=file, column=name)
+
+
+def lookalikes(own: Iterable[str], spare: Iterable[str]) -> list[str]:
+    """Return notes about columns of another format that look like one of the schema's which is absent.
+
+    Args:
+        own: The columns of the schema that there are.
+        spare: The others.
+    """
+    there = {*own, *(_DEADLINES if {*own} & {*_DEADLINES} else ())}
+    meant = [(name, *_meant(name)) for name in spare]
+    return [
+        f"column {name!r} is kept, not read as {right!r}: --column {right.removesuffix('_s')}={name}{_unit(unit)} reads it"
+        for name, right, unit in meant
+        if right and right not in there and right not in ARRIVALS and name != right
+    ]
+
+
+def _unit(unit: str) -> str:
+    return f":{unit}" if unit else ""
 
 
 def _meant(name: str) -> tuple[str, str]:

@@ -218,9 +218,7 @@ def table_source(found: Any, **options: Any) -> Source:
     return Source("table", frame=arrow_table(found), **_options(**options))
 
 
-def _options(
-    strict: bool, seed: int, columns: Iterable[str] | Mapping[str, str], ticks: str | None
-) -> dict[str, Any]:
+def _options(strict: bool, seed: int, columns: Iterable[str] | Mapping[str, str], ticks: str | None) -> dict[str, Any]:
     from stratsim.trace.fields import parse_columns
 
     if ticks not in (None, "spread", "leave"):

@@ -87,7 +87,11 @@ def _steady_step(gaps: NDArray[np.float64]) -> float:
         return 0.0
     for digits in (0, 1, 2, 3):  # a recorder's tick is a round number, unless it drifts away from it
         nice = round(base, digits)
-        if nice and abs(nice - base) <= 1e-4 * base and (np.abs(gaps - np.round(gaps / nice) * nice) <= _JITTER * nice).all():
+        if (
+            nice
+            and abs(nice - base) <= 1e-4 * base
+            and (np.abs(gaps - np.round(gaps / nice) * nice) <= _JITTER * nice).all()
+        ):
             return nice
     return base
 
@@ -114,7 +118,9 @@ def settle(trace: Trace, source: Source, *, tick_s: float | None, stream: str) -
         return replace(trace, notes=(*trace.notes, note))
     said = f"time stamps are quantised to {width:.6g} s"
     if source.ticks == "leave" or (source.ticks is None and not known):
-        way = "left as they are" if source.ticks == "leave" else "--ticks spread spreads them, --ticks leave says no more"
+        way = (
+            "left as they are" if source.ticks == "leave" else "--ticks spread spreads them, --ticks leave says no more"
+        )
         share = f"{found.simultaneous} of {len(trace)} requests arrive at the same instant as another"
         note = f"{said}: {share}; {way}"
         return replace(trace, notes=(*trace.notes, note)) if source.ticks is None or known else trace

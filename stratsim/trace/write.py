@@ -117,7 +117,9 @@ def _write_csv(columns: dict[str, Column], file: Any) -> None:
     cells = {name: _csv_cells(name, column) for name, column in columns.items()}
     for name in columns:
         if name != name.strip() or _CONTROL.search(name):
-            raise SpecError(f"column {name!r} has spaces or control characters that CSV loses; write JSON lines or Parquet")
+            raise SpecError(
+                f"column {name!r} has spaces or control characters that CSV loses; write JSON lines or Parquet"
+            )
     file.write((",".join(map(_quoted, columns)) + "\n").encode())
     length = len(next(iter(columns.values())))
     for start in range(0, length, _BLOCK):

@@ -50,9 +50,7 @@ def inspect(
     from stratsim.trace import read_trace
     from stratsim.trace.summary import summarise
 
-    content = read_trace(
-        trace, format=format_name, strict=strict, limit=limit, seed=seed, columns=columns, ticks=ticks
-    )
+    content = read_trace(trace, format=format_name, strict=strict, limit=limit, seed=seed, columns=columns, ticks=ticks)
     figures = summarise(content)
     if as_json:
         click.echo(json.dumps(figures, indent=2, allow_nan=False))

@@ -72,12 +72,16 @@ def read(source: Source) -> Trace:
     sessions = as_names(columns["session_id"])
     looped = np.isin(sessions.codes, np.unique(sessions.codes[~np.isnan(delays)])) & (sessions.codes >= 0)
     for name, column in ((stamp, stamps), ("delay", delays)):
-        table.refuse(~np.isnan(column) & (~np.isfinite(column) | (column < 0)), name, column, "must be finite, 0 or more")
+        table.refuse(
+            ~np.isnan(column) & (~np.isfinite(column) | (column < 0)), name, column, "must be finite, 0 or more"
+        )
     clients = tuple(
         _session(sessions.names[code], stamps[sessions.codes == code] / 1e3, delays[sessions.codes == code] / 1e3)
         for code in np.unique(sessions.codes[looped]).tolist()
     )
-    note = f"{int(looped.sum())} requests of {len(clients)} sessions with a delay: each a closed-loop client that pauses "
+    note = (
+        f"{int(looped.sum())} requests of {len(clients)} sessions with a delay: each a closed-loop client that pauses "
+    )
     notes = (note + "for its mean delay (milliseconds)", *waiting_notes(bool(clients), False))
     rows = np.flatnonzero(~looped)
     trace = _open_loop(source, table, stamp, rows) if len(rows) else _nobody(source)

@@ -134,7 +134,9 @@ class CsvTable(Table):
 
     def _checked(self, frame: pd.DataFrame) -> pd.DataFrame:
         if len(frame) != self._layout.total:  # pandas and we must see the same records
-            raise self._source.error(f"is not valid CSV: {len(frame)} or {self._layout.total} records, by how one reads")
+            raise self._source.error(
+                f"is not valid CSV: {len(frame)} or {self._layout.total} records, by how one reads"
+            )
         return frame
 
     def _rows_of(self, column: Column) -> Column:
