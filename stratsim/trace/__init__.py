@@ -8,7 +8,7 @@ docs/how-to/add-a-trace-reader.md).
 """
 
 from stratsim.trace.read import read_trace
-from stratsim.trace.reader import reader, readers
+from stratsim.trace.reader import formats, reader
 from stratsim.trace.schema import ClientSpec, Names, OneAtATimeSpec, Trace
 
-__all__ = ["ClientSpec", "Names", "OneAtATimeSpec", "Trace", "read_trace", "reader", "readers"]
+__all__ = ["ClientSpec", "Names", "OneAtATimeSpec", "Trace", "read_trace", "formats", "reader"]

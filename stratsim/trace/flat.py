@@ -117,6 +117,8 @@ def flat(
         rows=_lines(table, rows),
     )
     trace = in_order(trace, strict=source.strict and known.ordered, quiet=not known.ordered)
+    if is_result(table.names) and source.ticks is None:  # our own figures: what coincides there does coincide
+        return trace
     return settle(trace, source, tick_s=known.tick_s, stream=stream)
 
 
@@ -153,10 +155,10 @@ def _named(source: Source, table: Table, fields: Mapping[str, Named], given: Giv
 
 
 def _own(table: Table, named: Mapping[str, Named]) -> list[str]:
-    """Return the columns of the schema that the file has, under whatever name, and those of result files."""
+    """Return the columns of the schema that the file has, under whatever name, and a result file's policy."""
     found = [FIELDS[field] for field, known in named.items() if known.column in table.names]
     shape = (ARRIVALS[1],) if named.get("arrival", _OWN_ARRIVAL) == _OWN_ARRIVAL else ()
-    return found + [name for name in (*shape, "policy", "status") if name in table.names]
+    return found + [name for name in shape if name in table.names] + ["policy"] * is_result(table.names)
 
 
 def _spare(table: Table, named: Mapping[str, Named], left_out: tuple[str, ...]) -> tuple[str, ...]:

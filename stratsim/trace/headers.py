@@ -55,7 +55,7 @@ _ALIASES = {
 }
 """What people call a column whose name is not near it."""
 _UNITS = {"ms": "ms", "milli": "ms", "us": "us", "micro": "us", "ns": "ns", "nano": "ns"}
-_WORDS = {"s": "seconds since 1970", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_WORDS = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _WITH_UNIT = re.compile(rf"(.+?)_?(?:in_)?({'|'.join(_UNITS)})[a-z]*")
 _NEAR = 0.82
 """Least similarity (`difflib`) of a name that is refused: one letter wrong or missing in six. Our choice."""
@@ -117,7 +117,7 @@ def missing_arrival(header: Iterable[str], unit: Callable[[str], str] | None = N
 
 
 def _seen(unit: str) -> str:
-    return "" if not unit else ", a date and time (ISO 8601)" if unit == "iso" else f", {_WORDS[unit]}"
+    return "" if unit in ("", "s") else ", a date and time (ISO 8601)" if unit == "iso" else f", {_WORDS[unit]}"
 
 
 def _refuse_misnamed(file: str, names: Sequence[str]) -> None:
@@ -180,5 +180,6 @@ def _remedy(name: str, right: str, unit: str) -> str:
         )
     if right in {"arrival_s", "slo_s"}:
         units = "s, ms, us, ns and iso" if right == "arrival_s" else "s, ms, us and ns"
-        return f"rename it to {right!r} if it is in seconds; --column {field}={name}:UNIT reads {units}"
+        reads = "s reads it" if unit == "s" else f"UNIT reads {units}"
+        return f"rename it to {right!r} if it is in seconds; --column {field}={name}:{reads}"
     return f"rename it to {right!r}" + ("" if right == "arrival_norm" else f", say --column {field}={name}")

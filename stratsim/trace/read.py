@@ -13,7 +13,7 @@ from stratsim.errors import SpecError, TraceError
 from stratsim.trace.epoch import rebased
 from stratsim.trace.fields import likely_unit
 from stratsim.trace.headers import ARRIVALS, missing_arrival
-from stratsim.trace.reader import Chosen, find_reader, read_with, readers
+from stratsim.trace.reader import Chosen, find_reader, formats, read_with
 from stratsim.trace.source import load, shown, table_source
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def recognise(source: Source) -> tuple[str, tuple[str, ...]]:
     Raises:
         TraceError: it is in none of the known formats, or in two that ask for as many columns.
     """
-    known = readers()
+    known = formats()
     fits = [name for name, reader in known.items() if reader.fits(source)]
     own = [name for name in fits if known[name].own]
     if own:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from stratsim.trace.source import Source
 
-__all__ = ["GROUP", "Reader", "find_reader", "reader", "readers"]
+__all__ = ["GROUP", "Reader", "find_reader", "formats", "reader"]
 
 GROUP = "stratsim.readers"
 """Entry point group of readers."""
@@ -109,7 +109,7 @@ class Chosen:
 
 
 @lru_cache(maxsize=1)
-def readers() -> dict[str, Reader]:
+def formats() -> dict[str, Reader]:
     """Return the registered readers by name; one that cannot be imported is left out."""
     found = {}
     for name, point in points(GROUP).items():
@@ -130,7 +130,7 @@ def find_reader(text: str) -> Chosen:
     if ".py:" in name:
         found = _checked(function_in_file("trace format", name), name)
     else:
-        known = readers()
+        known = formats()
         if name not in known:
             broken = points(GROUP).get(name)
             if broken is not None:

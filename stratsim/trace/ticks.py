@@ -29,6 +29,8 @@ COARSE_SHARE = 0.1
 """Share of requests that arrive with an earlier one, from which stamps on a common step count as coarse (our choice)."""
 LEAST_REQUESTS = 8
 """Fewer requests say nothing about ticks (our choice)."""
+_LEAST_S = 1e-6
+"""Finer steps are no ticks, seconds (our choice)."""
 _JITTER = 0.01
 """How far a gap may be from a multiple of the tick, as a share of the tick."""
 _FAR = 20
@@ -56,44 +58,51 @@ class Resolution:
 
 def resolution(arrival_s: NDArray[np.float64]) -> Resolution:
     """Return how fine sorted arrivals are; memory and time follow their number."""
-    instants, counts = np.unique(arrival_s, return_counts=True)
-    simultaneous = len(arrival_s) - len(instants)
-    tick_s = _step(np.diff(instants)) if len(instants) > 1 else 0.0
-    many = len(arrival_s) >= LEAST_REQUESTS and simultaneous >= COARSE_SHARE * len(arrival_s) and len(instants) > 2
-    return Resolution(simultaneous, int(counts.max(initial=0)), tick_s, bool(many and tick_s > 0))
+    simultaneous, many = _coincide(arrival_s)
+    gaps = np.diff(arrival_s)
+    starts = np.concatenate(([0], np.flatnonzero(gaps > 0) + 1, [len(arrival_s)]))
+    tick_s = _step(gaps[gaps > 0])
+    return Resolution(simultaneous, int(np.diff(starts).max()), tick_s, many and tick_s > 0)
+
+
+def _coincide(arrival_s: NDArray[np.float64]) -> tuple[int, bool]:
+    """Return how many requests arrive with an earlier one, and whether that is often, at more than two instants."""
+    simultaneous = int((np.diff(arrival_s) == 0).sum())
+    often = len(arrival_s) >= LEAST_REQUESTS and simultaneous >= COARSE_SHARE * len(arrival_s)
+    return simultaneous, often and len(arrival_s) - simultaneous > 2
 
 
 def _step(gaps: NDArray[np.float64]) -> float:
-    """Return the common step of gaps, all above 0; 0 if there is none."""
+    """Return the common step of gaps, all above 0; 0 if there is none of a microsecond or more."""
+    if not len(gaps) or gaps.min() < _LEAST_S:
+        return 0.0
     steady = _steady_step(gaps)
     if steady:
         return steady
     whole = np.round(gaps * 1e9)
-    if (whole < 1).any() or (whole > 2**62).any() or (np.abs(gaps * 1e9 - whole) > np.maximum(1e-3 * whole, 0.5)).any():
+    if (whole > 2**62).any() or (np.abs(gaps * 1e9 - whole) > np.maximum(1e-4 * whole, 0.5)).any():
         return 0.0
     step = float(np.gcd.reduce(whole.astype(np.int64))) / 1e9
-    return step if step >= 1e-6 else 0.0
+    return step if step >= _LEAST_S else 0.0
 
 
 def _steady_step(gaps: NDArray[np.float64]) -> float:
     """Return the step that gaps are multiples of, but for a jitter; 0 if there is none."""
-    least = float(gaps.min())
-    base = float(np.median(gaps[gaps <= 1.5 * least]))
+    base = float(np.median(gaps[gaps <= 1.5 * gaps.min()]))
     multiples = np.round(gaps / base)
     near = multiples <= _FAR
     base = float(gaps[near].sum() / multiples[near].sum())
-    off = np.abs(gaps[near] - multiples[near] * base)
-    if (off > _JITTER * base).any() or (~near).mean() > 0.5:
+    if (np.abs(gaps[near] - multiples[near] * base) > _JITTER * base).any() or (~near).mean() > 0.5:
         return 0.0
     for digits in (0, 1, 2, 3):  # a recorder's tick is a round number, unless it drifts away from it
-        nice = round(base, digits)
-        if (
-            nice
-            and abs(nice - base) <= 1e-4 * base
-            and (np.abs(gaps - np.round(gaps / nice) * nice) <= _JITTER * nice).all()
-        ):
-            return nice
+        tick = round(base, digits)
+        if tick and abs(tick - base) <= 1e-4 * base and _multiples(gaps, tick):
+            return tick
     return base
+
+
+def _multiples(gaps: NDArray[np.float64], tick: float) -> bool:
+    return bool((np.abs(gaps - np.round(gaps / tick) * tick) <= _JITTER * tick).all())
 
 
 def settle(trace: Trace, source: Source, *, tick_s: float | None, stream: str) -> Trace:
@@ -108,22 +117,21 @@ def settle(trace: Trace, source: Source, *, tick_s: float | None, stream: str) -
     """
     from stratsim.trace.flat import in_order
 
+    simultaneous, often = _coincide(trace.arrival_s)
+    if trace.normalised or not (often or tick_s or source.ticks == "spread"):
+        return trace
     found = resolution(trace.arrival_s)
     known = tick_s is not None and (tick_s > 0 or found.coarse)
     width = tick_s or found.tick_s
-    if trace.normalised or not (known or found.coarse or source.ticks == "spread"):
+    if source.ticks == "spread" and not (width and (known or simultaneous)):
+        return replace(trace, notes=(*trace.notes, "no requests coincide on a common tick: none are spread"))
+    if not (known or found.coarse or source.ticks == "spread"):
         return trace
-    if source.ticks == "spread" and not known and not found.coarse:
-        note = "time stamps have no common tick that requests coincide on: none are spread"
-        return replace(trace, notes=(*trace.notes, note))
     said = f"time stamps are quantised to {width:.6g} s"
-    if source.ticks == "leave" or (source.ticks is None and not known):
-        way = (
-            "left as they are" if source.ticks == "leave" else "--ticks spread spreads them, --ticks leave says no more"
-        )
-        share = f"{found.simultaneous} of {len(trace)} requests arrive at the same instant as another"
-        note = f"{said}: {share}; {way}"
-        return replace(trace, notes=(*trace.notes, note)) if source.ticks is None or known else trace
+    if source.ticks == "leave" or not (known or source.ticks == "spread"):
+        way = "left as they are" if source.ticks == "leave" else "left as they are; --ticks spread spreads them"
+        same = f"{found.simultaneous} of {len(trace)} requests arrive at the same instant as another"
+        return replace(trace, notes=(*trace.notes, f"{said}: {same}; {way}"))
     note = f"{said}: requests spread uniformly inside their tick (seeded)"
     placed = _placed(trace.arrival_s, width, Streams(source.seed).get(stream).random(len(trace)))
     moved = {} if trace.deadline_s is None else {"deadline_s": trace.deadline_s + (placed - trace.arrival_s)}
@@ -133,7 +141,7 @@ def settle(trace: Trace, source: Source, *, tick_s: float | None, stream: str) -
 def _placed(arrival_s: NDArray[np.float64], tick_s: float, share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return arrivals inside their ticks: numbered ones where they are multiples, else from the stamp to the next."""
     numbers = np.floor(arrival_s / tick_s + 0.5)
-    if (np.abs(arrival_s - numbers * tick_s) <= _OFF_GRID_S).all():
+    if (np.abs(arrival_s - numbers * tick_s) <= min(_OFF_GRID_S, 0.1 * tick_s)).all():
         return (numbers + share) * tick_s
     instants = np.unique(arrival_s)
     ends = np.minimum(instants + tick_s, np.append(instants[1:], np.inf))

@@ -36,7 +36,13 @@ MINUTE = re.compile(r"(?:minute_)?(\d+)")
 _KEYS = ("HashOwner", "HashApp", "HashFunction")
 
 
-@reader("Azure LLM inference traces", columns=("TIMESTAMP", "ContextTokens"), unit="date and time, to 100 ns")
+def _has_tokens(source: Source) -> bool:
+    table = source.table
+    return "TIMESTAMP" in table.names or table.has("ContextTokens") or table.has("GeneratedTokens")
+
+
+@reader("Azure LLM inference traces", columns=("TIMESTAMP",), check=_has_tokens, unit="date and time, to 100 ns",
+        recognised="`TIMESTAMP` and `ContextTokens` or `GeneratedTokens`, or `TIMESTAMP` exactly")  # fmt: skip
 def read_llm(source: Source) -> Trace:
     """Read an Azure LLM inference trace. Time stamps keep their 100 ns digits; the first arrival is at 0."""
     table = source.table

@@ -81,7 +81,7 @@ class ClientsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     clients: list[_Client] = []
     one_at_a_time: list[_OneAtATime] = []
     deadlines: bool = True
-    requests: dict[str, list[msgspec.Raw]] = {}
+    requests: dict[str, list[Any]] = {}
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
@@ -94,7 +94,7 @@ class ClientsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
             raise ValueError("columns of requests differ in length")
         if not self.clients and not self.requests:
             raise ValueError("has neither clients nor requests")
-        senders = [msgspec.json.decode(each) for each in self.requests.get("client", ())]
+        senders = list(self.requests.get("client", ()))
         for client in self.one_at_a_time:
             if client.id not in senders:
                 raise ValueError(f"one_at_a_time: no request is of client {client.id!r}")
@@ -102,7 +102,7 @@ class ClientsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 def _is_ours(source: Source) -> bool:
     document = source.document or {}
-    return bytes(document.get("format", b"")) == msgspec.json.encode(FORMAT)
+    return bytes(document.get("format", b"")) == msgspec.json.encode(FORMAT) or "clients" in document
 
 
 @reader("stratsim's clients that wait for replies, JSON", own=True, keys=("format", "version"), unit="seconds",
@@ -138,7 +138,7 @@ def waiting_notes(closed_loop: bool, one_at_a_time: bool) -> tuple[str, ...]:
 
 
 def _requests(source: Source, content: ClientsFile) -> Trace:
-    return flat(source, ColumnsTable(source, content.requests))
+    return flat(source, ColumnsTable.of_values(source, content.requests))
 
 
 def _spec(client: _Client) -> ClientSpec:

@@ -90,10 +90,10 @@ class _Workload(msgspec.Struct, frozen=True):
 
 def _has_tasks(source: Source) -> bool:
     tasks = bytes((source.document or {}).get("tasks", b""))
-    return tasks[:1] == b"[" and b'"load"' in tasks
+    return tasks[:1] == b"[" and tasks[1:].lstrip()[:1] in (b"{", b"]")
 
 
-@reader("DISB workloads", keys=("time", "tasks"), check=_has_tasks, recognised="`time` and `tasks`, a list with `load`",
+@reader("DISB workloads", keys=("tasks",), check=_has_tasks, recognised="`tasks`, a list of objects",
         unit="seconds, listed traces milliseconds",
         left_out="requests listed at or after `time`, counted")  # fmt: skip
 def read(source: Source) -> Trace:

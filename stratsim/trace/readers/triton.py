@@ -18,8 +18,6 @@ from stratsim.trace.tables.base import Kind
 from stratsim.trace.tables.json import ColumnsTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from stratsim.trace.schema import Trace
     from stratsim.trace.source import Source
 
@@ -57,13 +55,6 @@ class _Traced(msgspec.Struct):
     model_name: str | None = None
     parent_id: int | str | None = None
     timestamps: list[_Stamp] = []
-
-
-def _table(source: Source, columns: Mapping[str, Sequence[Any]]) -> ColumnsTable:
-    """Return columns of values as a table; those without any value are left out."""
-    encode = msgspec.json.encode
-    filled = {name: cells for name, cells in columns.items() if any(cell is not None for cell in cells)}
-    return ColumnsTable(source, {name: [msgspec.Raw(encode(cell)) for cell in cells] for name, cells in filled.items()})
 
 
 def _decode(source: Source, data: bytes, kind: Any, what: str) -> Any:
@@ -108,7 +99,7 @@ def read_perf_analyzer(source: Source, experiment: int | None = None) -> Trace:
     notes = (f"{silent} requests have no response: kept",) if silent else ()
     if not requests:
         raise source.error("has no requests")
-    return flat(source, _table(source, columns), {"arrival": Named("timestamp", "ns")}, Given(notes=notes))
+    return flat(source, ColumnsTable.of_values(source, columns), {"arrival": Named("timestamp", "ns")}, Given(notes=notes))
 
 
 def _named(experiment: _Experiment) -> str:
@@ -142,7 +133,7 @@ def read_aiperf(source: Source) -> Trace:
         "were cancelled: kept": sum(found[index].was_cancelled for index in kept),
     }
     names = ("request_start_ns", "conversation_id", "session_num", "turn_index", "x_request_id")
-    table = _table(source, {name: [getattr(found[index], name) for index in kept] for name in names})
+    table = ColumnsTable.of_values(source, {name: [getattr(found[index], name) for index in kept] for name in names})
     notes = tuple(f"{count} requests {what}" for what, count in counts.items() if count)
     return flat(source, table, {"arrival": Named("request_start_ns", "ns")}, Given(notes=notes, ordered=False))
 
@@ -188,4 +179,4 @@ def read_triton(source: Source) -> Trace:
     notes = tuple(f"{count} requests {what} left out" for what, count in counts.items() if count)
     sampled = ("times count from the first arrival; Triton traces every N-th request, by its trace rate",)
     given = Given(notes=(*notes, *sampled), ordered=False)
-    return flat(source, _table(source, columns), {"arrival": Named("request_start_ns", "ns")}, given)
+    return flat(source, ColumnsTable.of_values(source, columns), {"arrival": Named("request_start_ns", "ns")}, given)

@@ -95,6 +95,13 @@ class ColumnsTable(Table):
         self._cells = {name: cells for name, cells in arrays.items() if len(cells) == self._length}
         super().__init__(source.file, tuple(self._cells))
 
+    @classmethod
+    def of_values(cls, source: Source, columns: Mapping[str, Sequence[Any]]) -> ColumnsTable:
+        """Return columns of values that were decoded, or made, as a table; those without any value are left out."""
+        encode = msgspec.json.encode
+        filled = {name: cells for name, cells in columns.items() if any(cell is not None for cell in cells)}
+        return cls(source, {name: [msgspec.Raw(encode(cell)) for cell in cells] for name, cells in filled.items()})
+
     def __len__(self) -> int:
         return self._length
 

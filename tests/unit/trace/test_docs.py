@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stratsim.trace import FORMATS, read_trace
+from stratsim.trace import formats, read_trace
 from stratsim.trace.headers import NUMBERS, TEXTS
 from stratsim.trace.spec import load_rule
 
@@ -34,7 +34,7 @@ def test_the_client_files_load(write):
 
 
 def test_every_format_and_column_is_described():
-    for name in [*FORMATS, *NUMBERS, *(name for name in TEXTS if name != "policy")]:
+    for name in [*formats(), *NUMBERS, *(name for name in TEXTS if name != "policy")]:
         assert f"`{name}`" in TEXT
 
 
