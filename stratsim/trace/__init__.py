@@ -11,4 +11,4 @@ from stratsim.trace.read import read_trace
 from stratsim.trace.reader import formats, reader
 from stratsim.trace.schema import ClientSpec, Names, OneAtATimeSpec, Trace
 
-__all__ = ["ClientSpec", "Names", "OneAtATimeSpec", "Trace", "read_trace", "formats", "reader"]
+__all__ = ["ClientSpec", "Names", "OneAtATimeSpec", "Trace", "formats", "read_trace", "reader"]

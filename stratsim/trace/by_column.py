@@ -73,7 +73,7 @@ def _rank(values: Names) -> NDArray[np.int64]:
 
 
 def _column(trace: Trace, name: str) -> Column:
-    own = {each: column for each in _OWN if (column := getattr(trace, each)) is not None}
+    own: dict[str, Column] = {each: column for each in _OWN if (column := getattr(trace, each)) is not None}
     if name in own:
         return own[name]
     if name not in trace.extra:

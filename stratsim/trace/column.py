@@ -179,8 +179,8 @@ def as_numbers(column: Column) -> tuple[NDArray[np.float64], int | None]:
         parsed = [_number(name) for name in column.names]
         lookup = np.asarray([*(np.nan if each is None else each for each in parsed), np.nan])
         bad = [code for code, each in enumerate(parsed) if each is None]
-        rows = np.flatnonzero(np.isin(column.codes, bad)) if bad else ()
-        return lookup[column.codes], int(rows[0]) if len(rows) else None
+        wrong = np.isin(column.codes, bad)
+        return lookup[column.codes], int(np.argmax(wrong)) if wrong.any() else None
     numbers, first = np.full(len(column), np.nan), None
     for row, value in enumerate(as_values(column)):
         number = _number(value)
@@ -216,7 +216,7 @@ def from_values(values: Sequence[Any]) -> Column:
         except OverflowError:
             pass
     found = np.empty(len(values), dtype=object)
-    found[:] = values
+    found[:] = list(values)
     return found
 
 

@@ -174,7 +174,7 @@ class Times:
     @property
     def empty(self) -> NDArray[np.bool_]:
         """Which cells are empty."""
-        return np.isnan(self.values) if self.values.dtype.kind == "f" else self.values == MISSING
+        return np.asarray(np.isnan(self.values) if self.values.dtype.kind == "f" else self.values == MISSING)
 
     def _refuse(self, bad: NDArray[np.bool_], message: str) -> None:
         self._table.refuse(bad, self.named.column, self._column, message)

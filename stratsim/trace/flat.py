@@ -1,12 +1,12 @@
 """From a table to a validated `Trace`: every flat table is read here, our own and others', whatever holds it.
 
-A reader says which columns hold which field. What it does not say comes from our own columns, by their exact names; what
-the user says with `--column` wins over both. Every error names file, row, column and value.
+A reader says which columns hold which field. What it does not say comes from our own columns, by their exact names;
+what the user says with `--column` wins over both. Every error names file, row, column and value.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ import numpy as np
 from stratsim.errors import TraceError
 from stratsim.model.request import Priority
 from stratsim.trace.column import Names, narrow, take
-from stratsim.trace.epoch import EPOCH_S
 from stratsim.trace.fields import FIELDS, ISO, TIMES, WORDS, Named, Times, unit_of
 from stratsim.trace.headers import ARRIVALS, check_exclusive, check_header, is_result, lookalikes
 from stratsim.trace.schema import Trace
@@ -23,7 +22,7 @@ from stratsim.trace.tables.base import Kind, Unread
 from stratsim.trace.ticks import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -37,6 +36,8 @@ MAX_BYTES = 2**53
 """Byte counts up to here are exact as floats, which is how tables are read."""
 _SCHEMA = (*FIELDS.values(), ARRIVALS[1])
 _DEADLINES = ("slo", "deadline")
+_LOOKED_AT = 100
+"""Further columns that are looked at for names like those of the schema."""
 _OWN_ARRIVAL = Named(ARRIVALS[0], "s")
 
 
@@ -50,18 +51,19 @@ class Given:
         columns: Columns by name, in place of those of the table: strings or numbers, one per row of the table.
         extra: Further columns, in place of all others of the table.
         left_out: Columns of the table that are of no use to anybody.
-        tick_s: Width of the ticks that the time stamps of this format sit on, seconds; 0: to be found out, and such
-            stamps are spread; None: stamps are not expected to be coarse.
+        tick_s: Width of the ticks that the time stamps of this format sit on, seconds, or a function of the sorted
+            arrivals that returns it; 0: to be found out, and such stamps are spread; None: stamps are not expected to
+            be coarse.
         notes: What the user should know.
         ordered: Whether the format is ordered by arrival, so that sorting is worth a note.
     """
 
     arrival_s: NDArray[np.float64] | None = None
-    rows: NDArray[np.int64] | None = None
-    columns: Mapping[str, Column] = field(default_factory=dict)
+    rows: NDArray[np.integer[Any]] | None = None
+    columns: Mapping[str, Column] | None = None
     extra: Mapping[str, Column] | None = None
     left_out: tuple[str, ...] = ()
-    tick_s: float | None = None
+    tick_s: float | Callable[[NDArray[np.float64]], float | None] | None = None
     notes: tuple[str, ...] = ()
     ordered: bool = True
 
@@ -94,7 +96,8 @@ def flat(
     spare = _spare(table, named, known.left_out)
     if fields is None:
         check_header(table.file, [*own, *spare])
-    alike = lookalikes(own, spare) if fields is not None and not is_result(table.names) else []
+    foreign = fields is not None and known.extra is None
+    alike = lookalikes(own, spare[:_LOOKED_AT]) if foreign and not is_result(table.names) else []
     rows, policy_notes = _one_policy(table, columns, known.rows)
     reading = _Reading(table, named, rows, columns)
     arrival, origin, normalised = reading.arrivals(known.arrival_s)
@@ -112,14 +115,15 @@ def flat(
         extra=Unread(table, spare, rows) if known.extra is None else known.extra,
         deadline_free=free,
         source=table.file,
-        notes=(*_notes(source, table, named, origin), *policy_notes, *known.notes, *alike),
+        notes=(*_notes(table, named, origin), *policy_notes, *known.notes, *alike),
         first_row=table.first_row,
         rows=_lines(table, rows),
     )
     trace = in_order(trace, strict=source.strict and known.ordered, quiet=not known.ordered)
     if is_result(table.names) and source.ticks is None:  # our own figures: what coincides there does coincide
         return trace
-    return settle(trace, source, tick_s=known.tick_s, stream=stream)
+    tick_s = known.tick_s(trace.arrival_s) if callable(known.tick_s) else known.tick_s
+    return settle(trace, source, tick_s=tick_s, stream=stream)
 
 
 def in_order(trace: Trace, *, strict: bool = False, quiet: bool = False) -> Trace:
@@ -185,20 +189,22 @@ def _read(source: Source, table: Table, named: Mapping[str, Named], given: Given
             kinds[known.column] = Kind.LABEL if field in source.columns else Kind.TEXT
     kinds |= {ARRIVALS[1]: Kind.NUMBER} if named.get("arrival") == _OWN_ARRIVAL else {}
     kinds |= {"policy": Kind.TEXT} if is_result(table.names) else {}
-    wanted = {name: kind for name, kind in kinds.items() if name not in given.columns}
-    return table.read(wanted) | dict(given.columns)
+    ready = dict(given.columns or {})
+    return table.read({name: kind for name, kind in kinds.items() if name not in ready}) | ready
 
 
-def _lines(table: Table, rows: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+def _lines(table: Table, rows: NDArray[np.integer[Any]] | None) -> NDArray[np.int64] | None:
     """Return the line of each request; None where they follow each other from the first."""
     if rows is None:
         return table.rows
-    return rows + table.first_row if table.rows is None else table.rows[rows]
+    if table.rows is None:
+        return np.add(rows, table.first_row, dtype=np.int64)
+    return np.asarray(table.rows[rows], dtype=np.int64)
 
 
 def _one_policy(
-    table: Table, columns: dict[str, Column], rows: NDArray[np.int64] | None
-) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    table: Table, columns: dict[str, Column], rows: NDArray[np.integer[Any]] | None
+) -> tuple[NDArray[np.integer[Any]] | None, tuple[str, ...]]:
     """Return the first policy's rows of a result file, which holds every request once per policy."""
     policies = columns.get("policy")
     if not is_result(table.names) or not isinstance(policies, Names) or len(policies.names) < 2:
@@ -208,8 +214,8 @@ def _one_policy(
     return np.flatnonzero(policies.codes == policies.codes[0]), (note,)
 
 
-def _notes(source: Source, table: Table, named: Mapping[str, Named], origin: Fraction) -> list[str]:
-    """Return the unit of each column of times, unless its own name says it, where times count from, and what gave way."""
+def _notes(table: Table, named: Mapping[str, Named], origin: Fraction) -> list[str]:
+    """Return the unit of each column of times that does not say it, where times count from, and what gave way."""
     notes = []
     for field in TIMES:
         known = named.get(field, Named(""))
@@ -230,18 +236,16 @@ class _Reading:
 
     table: Table
     named: Mapping[str, Named]
-    rows: NDArray[np.int64] | None
+    rows: NDArray[np.integer[Any]] | None
     columns: Mapping[str, Column]
 
-    def refuse(self, bad: NDArray[np.bool_], field: str, column: Column, message: str) -> None:
+    def refuse(self, bad: NDArray[np.bool_], field: str, message: str) -> None:
         """Raise an error about the first request where `bad` holds."""
         if bad.any():
-            index = int(np.argmax(bad))
-            one = np.zeros(len(self.table), dtype=bool)
-            one[index if self.rows is None else self.rows[index]] = True
-            whole = self.columns[self.named[field].column]
-            self.table.refuse(one, self.named[field].column, whole, message)
-            raise self.table.error(message, self.named[field].column)
+            request = int(np.argmax(bad))
+            row = request if self.rows is None else int(self.rows[request])
+            name = self.named[field].column
+            self.table.refuse_row(row, name, self.columns[name], message)
 
     def column(self, field: str) -> Column | None:
         """Return the column of a field, a row per request; None if it is absent."""
@@ -301,14 +305,13 @@ class _Reading:
         if field is None or times is None:
             return None, None, False
         values = times.since(origin if field == "deadline" else Fraction(0))
-        column = self.columns[self.named[field].column]
         if np.isnan(values).all():
             return None, None, True
         if not is_result(self.table.names):
-            self.refuse(np.isinf(values), field, column, "must be finite; leave the cell empty for no deadline")
-        self.refuse(values < (-float(origin) if field == "deadline" else 0), field, column, "must not be negative")
+            self.refuse(np.isinf(values), field, "must be finite; leave the cell empty for no deadline")
+        self.refuse(values < (-float(origin) if field == "deadline" else 0), field, "must not be negative")
         if field == "deadline":
-            self.refuse(values < arrival, field, column, "deadline lies before the arrival")
+            self.refuse(values < arrival, field, "deadline lies before the arrival")
         values = np.where(np.isnan(values), np.inf, values)
         if np.isinf(values).all():
             return None, None, True
@@ -318,7 +321,7 @@ class _Reading:
         """Return the models."""
         models = self.texts("model")
         if models is not None:
-            self.refuse(models.codes < 0, "model", models, "is empty")
+            self.refuse(models.codes < 0, "model", "is empty")
         return models
 
     def priorities(self) -> NDArray[np.int8] | None:
@@ -327,12 +330,12 @@ class _Reading:
         if labels is None:
             return None
         values = {priority.label: int(priority) for priority in Priority}
-        self.refuse(labels.codes < 0, "priority", labels, "is empty; must be high or low")
+        self.refuse(labels.codes < 0, "priority", "is empty; must be high or low")
         lookup = np.asarray([values.get(name.strip().lower(), -1) for name in labels.names], dtype=np.int8)
         priority = lookup[labels.codes]
         column = self.named["priority"].column
         rule = f'[priority] column = "{column}" with high_values = [...] in a workload file maps other names'
-        self.refuse(priority < 0, "priority", labels, f"unknown priority, must be high or low; {rule}")
+        self.refuse(priority < 0, "priority", f"unknown priority, must be high or low; {rule}")
         return priority
 
     def sizes(self, field: str) -> NDArray[np.integer[Any]] | None:
@@ -340,9 +343,9 @@ class _Reading:
         values = self.numbers(field)
         if values is None:
             return None
-        self.refuse(np.isnan(values), field, values, "is empty")
-        self.refuse(~np.isfinite(values), field, values, "must be finite")
-        self.refuse(values < 0, field, values, "must not be negative")
+        self.refuse(np.isnan(values), field, "is empty")
+        self.refuse(~np.isfinite(values), field, "must be finite")
+        self.refuse(values < 0, field, "must not be negative")
         bad = (values % 1 != 0) | (values > MAX_BYTES)
-        self.refuse(bad, field, values, f"must be a whole number up to {MAX_BYTES}")
+        self.refuse(bad, field, f"must be a whole number up to {MAX_BYTES}")
         return narrow(values.astype(np.int64))

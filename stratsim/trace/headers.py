@@ -143,7 +143,7 @@ def lookalikes(own: Iterable[str], spare: Iterable[str]) -> list[str]:
     there = {*own, *(_DEADLINES if {*own} & {*_DEADLINES} else ())}
     meant = [(name, *_meant(name)) for name in spare]
     return [
-        f"column {name!r} is kept, not read as {right!r}: --column {right.removesuffix('_s')}={name}{_unit(unit)} reads it"
+        f"column {name!r} is not read as {right!r}: --column {right.removesuffix('_s')}={name}{_unit(unit)} does so"
         for name, right, unit in meant
         if right and right not in there and right not in ARRIVALS and name != right
     ]

@@ -144,8 +144,8 @@ def _unknown(source: Source) -> TraceError:
     what = "columns" if source.container in ("csv", "parquet", "table") else "keys"
     if not hint:
         hint = (
-            f"and the file is in no known format: it has the {what} {shown(sorted(table.names))}; name the one with the "
-            "arrivals: --column arrival=COLUMN:UNIT (s, ms, us, ns or iso), or force a format with --trace-format"
+            f"and the file is in no known format: it has the {what} {shown(sorted(table.names))}; name the one with "
+            "the arrivals: --column arrival=COLUMN:UNIT (s, ms, us, ns or iso), or force a format with --trace-format"
         )
         return source.error(f"column is missing, {hint}", max(table.first_row - 1, 1), ARRIVALS[0])
     return source.error(f"column is missing; {hint}", max(table.first_row - 1, 1), ARRIVALS[0])

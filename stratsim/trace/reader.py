@@ -1,8 +1,8 @@
 """The door for readers: how a format is added, found, recognised and read. The shipped ones come through it, too.
 
-A reader is a function from a `Source` to a `Trace`. `@reader(...)` says what it is and what it is recognised by; a plain
-function in a file is read with `--trace-format FILE.py:function`, one in the entry point group `stratsim.readers` by its
-name, and recognised if it says by what.
+A reader is a function from a `Source` to a `Trace`. `@reader(...)` says what it is and what it is recognised by; a
+plain function in a file is read with `--trace-format FILE.py:function`, one in the entry point group `stratsim.readers`
+by its name, and recognised if it says by what.
 
     @reader("Example server logs", columns=("t_us", "net"), unit="microseconds from the start")
     def read(source: Source) -> Trace:
@@ -12,7 +12,6 @@ name, and recognised if it says by what.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from stratsim.plugins import function_in_file, keywords_of, points
 from stratsim.trace.schema import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from stratsim.trace.source import Source
 
@@ -115,7 +114,7 @@ def formats() -> dict[str, Reader]:
     for name, point in points(GROUP).items():
         try:
             found[name] = _checked(point.load(), name)
-        except Exception:  # noqa: BLE001, PERF203 (a package of somebody else's must not stop every reading)
+        except Exception:  # noqa: BLE001, S112 (a package of somebody else's must not stop every reading)
             continue
     return found
 

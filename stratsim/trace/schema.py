@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
-
     from numpy.typing import NDArray
 
 
@@ -182,7 +181,7 @@ class Trace:
         return replace(trimmed, closed_loop=clients)
 
     def columns(self) -> dict[str, Column]:
-        """Return the columns as our own formats have them, the extra ones last; deadlines of `inf` are NaN, empty cells.
+        """Return the columns as our own formats have them, the extra ones last; no deadline is NaN, an empty cell.
 
         Raises:
             SpecError: an extra column has the name of a column of the schema.

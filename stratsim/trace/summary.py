@@ -28,7 +28,7 @@ def gap_cv(arrival: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Windows:
-    """Arrivals per full window after the first arrival: how many windows, and mean, variance and most arrivals of them."""
+    """Arrivals per full window after the first arrival: number of windows; mean, variance and most arrivals of one."""
 
     number: int
     mean: float

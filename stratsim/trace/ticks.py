@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Resolution", "resolution", "settle"]
 
 COARSE_SHARE = 0.1
-"""Share of requests that arrive with an earlier one, from which stamps on a common step count as coarse (our choice)."""
+"""Share of requests that arrive with an earlier one from which stamps on a common step are coarse (our choice)."""
 LEAST_REQUESTS = 8
 """Fewer requests say nothing about ticks (our choice)."""
 _LEAST_S = 1e-6
@@ -111,8 +111,8 @@ def settle(trace: Trace, source: Source, *, tick_s: float | None, stream: str) -
     Args:
         trace: A trace, sorted by arrival.
         source: Has the seed and the user's wish.
-        tick_s: The format's tick, seconds; 0: its stamps may be coarse, by what tick they say themselves; None: they are
-            not expected to be.
+        tick_s: The format's tick, seconds; 0: its stamps may be coarse, by the tick that they say themselves; None: they
+            are not expected to be.
         stream: Name of the random stream.
     """
     from stratsim.trace.flat import in_order
@@ -134,16 +134,16 @@ def settle(trace: Trace, source: Source, *, tick_s: float | None, stream: str) -
         return replace(trace, notes=(*trace.notes, f"{said}: {same}; {way}"))
     note = f"{said}: requests spread uniformly inside their tick (seeded)"
     placed = _placed(trace.arrival_s, width, Streams(source.seed).get(stream).random(len(trace)))
-    moved = {} if trace.deadline_s is None else {"deadline_s": trace.deadline_s + (placed - trace.arrival_s)}
-    return in_order(replace(trace, arrival_s=placed, notes=(*trace.notes, note), **moved), quiet=True)
+    deadline_s = None if trace.deadline_s is None else trace.deadline_s + (placed - trace.arrival_s)
+    return in_order(replace(trace, arrival_s=placed, deadline_s=deadline_s, notes=(*trace.notes, note)), quiet=True)
 
 
 def _placed(arrival_s: NDArray[np.float64], tick_s: float, share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return arrivals inside their ticks: numbered ones where they are multiples, else from the stamp to the next."""
     numbers = np.floor(arrival_s / tick_s + 0.5)
     if (np.abs(arrival_s - numbers * tick_s) <= min(_OFF_GRID_S, 0.1 * tick_s)).all():
-        return (numbers + share) * tick_s
+        return np.asarray((numbers + share) * tick_s)
     instants = np.unique(arrival_s)
     ends = np.minimum(instants + tick_s, np.append(instants[1:], np.inf))
     width = (ends - instants)[np.searchsorted(instants, arrival_s)]
-    return np.minimum(arrival_s + share * width, np.nextafter(arrival_s + width, 0.0))
+    return np.asarray(np.minimum(arrival_s + share * width, np.nextafter(arrival_s + width, 0.0)))

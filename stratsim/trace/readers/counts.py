@@ -2,10 +2,10 @@
 
 How many requests an interval holds is kept exactly; inside it they are placed uniformly, seeded.
 
-- One number a line, no header: `--trace-format 'counts(interval_s=1)'`. Such a file may as well hold times or gaps, so it
-  is read when it is said what it is.
-- Huawei's `day,time,0,1,...` tables, one column per function: per minute in the public files; the private ones count per
-  second (`huawei-counts(interval_s=1)`). Source: Joosen et al., "How Does It Function?", SoCC 2023.
+- One number a line, no header: `--trace-format 'counts(interval_s=1)'`. Such a file may as well hold times or gaps, so
+  it is read when it is said what it is.
+- Huawei's `day,time,0,1,...` tables, one column per function: per minute in the public files; the private ones count
+  per second (`huawei-counts(interval_s=1)`). Source: Joosen et al., "How Does It Function?", SoCC 2023.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ def counts_of(
         names: Which of them are counts.
         empty: What an empty cell means; None: it is an error.
     """
-    found = []
-    for name in names:
-        column = np.asarray(columns[name])
-        if empty is None:
-            table.refuse(np.isnan(column), name, column, "is empty")
-        column = np.where(np.isnan(column), np.nan if empty is None else empty, column)
-        table.refuse(~np.isfinite(column) | (column < 0) | (column % 1 != 0), name, column, "must be a count")
-        found.append(column)
-    return np.stack(found, axis=1).astype(np.int64)
+    found = np.stack([np.asarray(columns[name]) for name in names], axis=1)
+    if empty is not None:
+        found[np.isnan(found)] = empty
+    bad = ~np.isfinite(found) | (found < 0) | (found % 1 != 0)
+    for place_ in np.flatnonzero(bad.any(axis=0)).tolist():
+        column = found[:, place_]
+        table.refuse(np.isnan(column), names[place_], column, "is empty")
+        table.refuse(bad[:, place_], names[place_], column, "must be a count")
+    return found.astype(np.int64)
 
 
 def place(
@@ -113,13 +113,13 @@ def read_gaps(source: Source, repeat: int = 1) -> Trace:
         source: One whole number of microseconds a line.
         repeat: How often the gaps are gone through.
     """
-    if not isinstance(repeat, int) or repeat < 1:
+    if repeat < 1 or repeat % 1:
         raise SpecError(f"repeat must be a whole number of at least 1, got {repeat!r}")
     table, gaps = _numbers(source, "gaps in microseconds")
     name = table.names[0]
     table.refuse(~np.isfinite(gaps) | (gaps < 0), name, gaps, "must be a gap, 0 or more")
-    arrival = np.cumsum(np.tile(gaps, repeat)) / 1e6
-    rows = np.tile(np.arange(len(gaps)), repeat)
+    arrival = np.cumsum(np.tile(gaps, int(repeat))) / 1e6
+    rows = np.tile(np.arange(len(gaps)), int(repeat))
     notes = ("microseconds between requests; the first comes after the first gap",)
     return flat(source, table, {}, Given(arrival_s=arrival, rows=rows, extra={}, notes=notes, ordered=False))
 

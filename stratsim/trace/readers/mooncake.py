@@ -1,8 +1,8 @@
 """LLM request traces with `timestamp` and `input_length`: Mooncake's family, and Qwen-Bailian.
 
 Mooncake (kvcache-ai/Mooncake, Apache-2.0) has milliseconds; so have the files of aiperf, GenAI-Perf and dynamo in its
-shape, where `output_length` is optional and `delay` after the turn before makes a closed loop. The published time stamps
-sit on ticks of 3 s (FAST'25) or about 3.053 s (the file of the first paper): they are spread inside their tick.
+shape, where `output_length` is optional and `delay` after the turn before makes a closed loop. The published time
+stamps sit on ticks of 3 s (FAST'25) or about 3.053 s (the first paper's file): they are spread inside their tick.
 
 Qwen-Bailian (alibaba-edu/qwen-bailian-usagetraces-anon, Apache-2.0) has the same keys and *seconds*; its `chat_id`,
 `parent_chat_id` and `turn` tell it apart.
@@ -11,7 +11,7 @@ Qwen-Bailian (alibaba-edu/qwen-bailian-usagetraces-anon, Apache-2.0) has the sam
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,7 +34,7 @@ __all__ = ["TICK_S", "read", "read_bailian"]
 TICK_S = 3.0
 """Width of a tick, seconds. Source: the time stamps themselves, all within a few ms of a multiple of it."""
 
-_OFF_TICK_MS = 5.0
+_OFF_TICK_S = 0.005
 _HASHES = "hash_ids"
 
 
@@ -64,6 +64,8 @@ def read(source: Source) -> Trace:
     """
     table = source.table
     stamp = table.find("timestamp") or "timestamp"
+    if not table.has("delay") and b'"delay"' not in source.data:
+        return _open_loop(source, table, stamp, None)
     columns = table.read({stamp: Kind.NUMBER, "delay": Kind.NUMBER, "session_id": Kind.LABEL})
     delays = columns.get("delay")
     if "session_id" not in columns or not isinstance(delays, np.ndarray) or np.isnan(delays).all():
@@ -101,15 +103,8 @@ def _session(name: str, stamps_s: NDArray[np.float64], delays_s: NDArray[np.floa
 
 def _open_loop(source: Source, table: Table, stamp: str, rows: NDArray[np.int64] | None) -> Trace:
     """Return the requests that come at their time stamps."""
-    fields = {"arrival": Named(stamp, "ms")}
-    tick_s: float = 0.0
-    if "arrival" not in source.columns:
-        stamps: Any = table.read({stamp: Kind.NUMBER}).get(stamp)
-        if stamps is None:
-            raise table.error("column is missing", stamp)
-        chosen = stamps if rows is None else stamps[rows]
-        tick_s = TICK_S if _on_ticks(np.asarray(chosen)) else 0.0
-    return flat(source, table, fields, Given(rows=rows, tick_s=tick_s, left_out=_hashes(table)), stream="mooncake")
+    given = Given(rows=rows, tick_s=_tick_s, left_out=_hashes(table))
+    return flat(source, table, {"arrival": Named(stamp, "ms")}, given, stream="mooncake")
 
 
 def _hashes(table: Table) -> tuple[str, ...]:
@@ -117,7 +112,7 @@ def _hashes(table: Table) -> tuple[str, ...]:
     return () if found is None else (found,)
 
 
-def _on_ticks(stamps_ms: NDArray[np.float64]) -> bool:
-    """Whether all time stamps lie on ticks of 3 s; a tick's number times 3 s is off by a few ms in the published file."""
-    off = np.abs(stamps_ms - np.round(stamps_ms / (1e3 * TICK_S)) * 1e3 * TICK_S)
-    return bool((off <= _OFF_TICK_MS).all())
+def _tick_s(arrival_s: NDArray[np.float64]) -> float:
+    """Return 3 s if all time stamps lie on such ticks; a tick's number times 3 s is off by a few ms in the file."""
+    off = np.abs(arrival_s - np.round(arrival_s / TICK_S) * TICK_S)
+    return TICK_S if (off <= _OFF_TICK_S).all() else 0.0

@@ -1,7 +1,7 @@
 """Proteus' traces (UMass-LIDS/Proteus, ASPLOS 2024): real DNN serving with deadlines, a file per model.
 
-A file has no header; its rows are arrival (milliseconds from the start), the accuracy that is asked for (1: any) and the
-deadline (milliseconds after the arrival). Its name is the model's; a folder of such files is one workload.
+A file has no header; its rows are arrival (milliseconds from the start), the accuracy that is asked for (1: any) and
+the deadline (milliseconds after the arrival). Its name is the model's; a folder of such files is one workload.
 """
 
 from __future__ import annotations

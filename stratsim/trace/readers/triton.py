@@ -84,13 +84,13 @@ def read_perf_analyzer(source: Source, experiment: int | None = None) -> Trace:
     if experiment is None and len(found) > 1:
         way = "--trace-format 'perf-analyzer(experiment=1)'"
         raise source.error(f"holds {len(found)} experiments: {shown}; say which, {way}")
-    if not found or not isinstance(experiment, int | None) or not 1 <= (experiment or 1) <= len(found):
+    if not 1 <= (experiment or 1) <= len(found):
         raise source.error(f"has no experiment {experiment or 1}; it holds {shown or 'none'}")
     requests = found[(experiment or 1) - 1].requests
     lengths = [
         max(each.response_timestamps) - each.timestamp if each.response_timestamps else None for each in requests
     ]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "timestamp": [each.timestamp for each in requests],
         "sequence_id": [each.sequence_id for each in requests],
         "latency_ns": lengths,
@@ -99,7 +99,9 @@ def read_perf_analyzer(source: Source, experiment: int | None = None) -> Trace:
     notes = (f"{silent} requests have no response: kept",) if silent else ()
     if not requests:
         raise source.error("has no requests")
-    return flat(source, ColumnsTable.of_values(source, columns), {"arrival": Named("timestamp", "ns")}, Given(notes=notes))
+    return flat(
+        source, ColumnsTable.of_values(source, columns), {"arrival": Named("timestamp", "ns")}, Given(notes=notes)
+    )
 
 
 def _named(experiment: _Experiment) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import TraceError
-from stratsim.trace.column import Column, Names, take
+from stratsim.trace.column import Column, as_values, take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,10 +94,12 @@ class Table(ABC):
     def refuse(self, bad: NDArray[np.bool_], name: str, column: Column, message: str) -> None:
         """Raise an error about the first row where `bad` holds."""
         if bad.any():
-            index = int(np.argmax(bad))
-            value = column.at(index) if isinstance(column, Names) else take(column, slice(index, index + 1))
-            value = value.item() if isinstance(value, np.ndarray) else value
-            raise self.error(message, name, index, None if value != value or value == MISSING else value)
+            self.refuse_row(int(np.argmax(bad)), name, column, message)
+
+    def refuse_row(self, index: int, name: str, column: Column, message: str) -> None:
+        """Raise an error about one cell."""
+        value = as_values(take(column, slice(index, index + 1)))[0]
+        raise self.error(message, name, index, None if value == MISSING else value)
 
 
 class Unread(Mapping[str, Column]):
@@ -109,7 +111,7 @@ class Unread(Mapping[str, Column]):
         rows: Rows of the table, in the order that is wanted; None for all.
     """
 
-    def __init__(self, table: Table, names: tuple[str, ...], rows: NDArray[np.int64] | None = None) -> None:
+    def __init__(self, table: Table, names: tuple[str, ...], rows: NDArray[np.integer[Any]] | None = None) -> None:
         self._table = table
         self._names = names
         self._rows = rows

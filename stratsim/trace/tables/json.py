@@ -66,11 +66,16 @@ class RecordsTable(Table):
         names = dict.fromkeys(self.names)
         lines: list[NDArray[np.int64]] = []
         collected = {name: _Cells(self._source, name, kind) for name, kind in kinds.items()}
+        count = 0
         for rows, block in self._all():
-            names |= dict.fromkeys(name for record in block for name in record)
-            for name, cells in collected.items():
-                cells.add([record.get(name) for record in block], rows)
+            found = set().union(*block)
+            if not found <= names.keys():
+                names |= dict.fromkeys(name for record in block for name in record)
+            for name in collected.keys() & names.keys():
+                collected[name].pad(count)
+                collected[name].add([record.get(name) for record in block], rows)
             lines.append(np.asarray(rows, dtype=np.int64))
+            count += len(rows)
         self.names = tuple(names)
         self.rows = np.concatenate(lines) if lines else np.empty(0, dtype=np.int64)
         self._count = len(self.rows)
@@ -129,6 +134,11 @@ class _Cells:
         self._kind = kind
         self._index: dict[str, int] = {}
         self._blocks: list[Any] = []
+
+    def pad(self, count: int) -> None:
+        """Append empty cells up to `count`: the key was not there before."""
+        if not self._blocks and count:
+            self.add_values([None] * count, range(count))
 
     def add(self, raw: Sequence[msgspec.Raw | None], rows: Sequence[int]) -> None:
         """Append a block of values; `rows` are their rows in the file."""
@@ -265,7 +275,7 @@ def _decoded_flat(texts: list[bytes]) -> list[Any]:
     return found
 
 
-def _float(value: int | float | None) -> float:
+def _float(value: float | None) -> float:
     try:
         return np.nan if value is None else float(value)
     except OverflowError:

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["Layout", "Misfit", "layout"]
 
 _BLOCK = 1 << 23
+_NO_MARKS = bytes(byte for byte in range(256) if byte not in b",\n")
 _QUOTE, _COMMA, _LINE_FEED, _RETURN, _SPACE = b'",\n\r '
 _BEFORE_A_QUOTE = np.frombuffer(b',\n\r"', dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit(Exception):
+class Misfit(Exception):  # noqa: N818 (what it is called in the table that catches it)
     """A record with another number of fields than the header, or an open quote.
 
     Args:
@@ -67,13 +68,32 @@ def layout(data: bytes, start: int, fields: int) -> Layout:
     Raises:
         Misfit: one has not.
     """
-    blocks = _quoted(data, start) if data.find(b'"', start) >= 0 else _plain(data, start)
-    if blocks is None:
-        return _slowly(data, start, fields)
     found = _Records(fields)
-    for block in blocks:
+    if data.find(b'"', start) >= 0:
+        block = _quoted(data, start)
+        if block is None:
+            return _slowly(data, start, fields)
         found.add(*block)
+        return found.layout()
+    for text in _plain(data, start):
+        number = _regular(text, fields)
+        if number:
+            found.add_regular(number)
+            continue
+        cells = np.frombuffer(text, dtype=np.uint8)
+        ends = _line_ends(cells)
+        found.add(text, ends, np.flatnonzero(cells == _COMMA), np.ones(len(ends), dtype=np.int64))
     return found.layout()
+
+
+def _regular(text: bytes, fields: int) -> int:
+    """Return how many records a block without quotes has, if none of them is blank or of another length; else 0."""
+    if fields == 1 or text.count(b"\r") != text.count(b"\r\n"):
+        return 0
+    marks = text.translate(None, _NO_MARKS) + (b"" if text.endswith(b"\n") else b"\n")
+    record = b"," * (fields - 1) + b"\n"
+    number = len(marks) // fields
+    return number if marks == record * number else 0
 
 
 class _Records:
@@ -111,6 +131,13 @@ class _Records:
         self._line += int(lines.sum())
         self._total += len(ends)
 
+    def add_regular(self, number: int) -> None:
+        """Add so many records, each on a line of its own."""
+        if not self._plain:
+            self._lines.append(self._line + np.arange(number, dtype=np.int64))
+        self._line += number
+        self._total += number
+
     def layout(self) -> Layout:
         """Return what was found."""
         blank = np.concatenate(self._blank) if self._blank else None
@@ -120,16 +147,14 @@ class _Records:
         return Layout(self._total - (0 if blank is None else len(blank)), lines, blank, self._total)
 
 
-def _plain(data: bytes, start: int) -> Iterator[tuple[bytes, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+def _plain(data: bytes, start: int) -> Iterator[bytes]:
     """Yield blocks of a file without quotes."""
     while start < len(data):
         stop = min(len(data), start + _BLOCK)
         stop = len(data) if stop == len(data) else data.rfind(b"\n", start, stop) + 1 or data.find(b"\n", stop) + 1
         text = data[start : stop or len(data)]
         start += len(text)
-        cells = np.frombuffer(text, dtype=np.uint8)
-        ends = _line_ends(cells)
-        yield text, ends, np.flatnonzero(cells == _COMMA), np.ones(len(ends), dtype=np.int64)
+        yield text
 
 
 def _line_ends(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -143,9 +168,7 @@ def _line_ends(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
     return found if len(found) and found[-1] == len(cells) - 1 else np.append(found, len(cells))
 
 
-def _quoted(
-    data: bytes, start: int
-) -> list[tuple[bytes, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] | None:
+def _quoted(data: bytes, start: int) -> tuple[bytes, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]] | None:
     """Return the rest of a file with quotes as one block; None where a quote stands inside an unquoted cell."""
     text = data[start:]
     cells = np.frombuffer(text, dtype=np.uint8)
@@ -161,7 +184,7 @@ def _quoted(
         raise Misfit(line, 0)
     commas = commas[np.searchsorted(quotes, commas) % 2 == 0]
     closed = np.flatnonzero(outside)
-    return [(text, ends[closed], commas, np.diff(closed, prepend=-1))]
+    return text, ends[closed], commas, np.diff(closed, prepend=-1)
 
 
 def _slowly(data: bytes, start: int, fields: int) -> Layout:

@@ -84,5 +84,4 @@ def _whole(values: list[int | None]) -> np.ndarray[Any, np.dtype[Any]]:
     found = from_values(values)
     if isinstance(found, np.ndarray):
         return found
-    empty = np.empty(len(values), dtype=object)  # all are empty cells
-    return empty
+    return np.empty(len(values), dtype=object)  # all are empty cells

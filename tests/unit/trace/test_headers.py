@@ -67,19 +67,22 @@ def test_the_schema_and_the_columns_of_results_pass():
     assert not is_result(["arrival_s", "policy"])
 
 
+BY_UNIT = ": rename it to 'arrival_s' if it is in seconds; --column arrival={}:UNIT reads s, ms, us, ns and iso"
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("timestamp", ": rename it to 'arrival_s' if it is in seconds; --column arrival=timestamp:UNIT reads s, ms, us, ns and iso"),
-        ("Time", ": rename it to 'arrival_s' if it is in seconds; --column arrival=Time:UNIT reads s, ms, us, ns and iso"),
-        ("arrival", ": rename it to 'arrival_s' if it is in seconds; --column arrival=arrival:UNIT reads s, ms, us, ns and iso"),
+        ("timestamp", BY_UNIT),
+        ("Time", BY_UNIT),
+        ("arrival", BY_UNIT),
         ("arrival_ms", ", milliseconds: --column arrival=arrival_ms:ms reads it"),
         ("timestamp_ns", ", nanoseconds: --column arrival=timestamp_ns:ns reads it"),
         ("arrival-norm", ": rename it to 'arrival_norm'"),
     ],
 )
 def test_a_file_without_arrivals_names_the_column_to_rename(write, name, remedy):
-    hint = f"column {name!r} looks like it{remedy}"
+    hint = f"column {name!r} looks like it{remedy.format(name)}"
     assert missing_arrival(["model", name]) == hint
     for path in (write(f"{name},model\n0,bert\n"), write(json.dumps({name: 0, "model": "bert"}) + "\n", "t.jsonl")):
         with pytest.raises(TraceError) as caught:

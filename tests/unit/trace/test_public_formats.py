@@ -162,7 +162,10 @@ def test_mooncake_leaves_finer_stamps_alone(write):
     ("line", "message"),
     [
         ('{"timestamp": -1, "input_length": 1, "output_length": 1}', "row 2, column 'timestamp': must not be negative"),
-        ('{"timestamp": "x", "input_length": 1, "output_length": 1}', "row 2, column 'timestamp': is not a number (got 'x')"),
+        (
+            '{"timestamp": "x", "input_length": 1, "output_length": 1}',
+            "row 2, column 'timestamp': is not a number; the unit iso reads dates (got 'x')",
+        ),
         ("{", "row 2: is not a JSON object"),
     ],
 )
