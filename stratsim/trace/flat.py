@@ -96,8 +96,7 @@ def flat(
     spare = _spare(table, named, known.left_out)
     if fields is None:
         check_header(table.file, [*own, *spare])
-    foreign = fields is not None and known.extra is None
-    alike = lookalikes(own, spare[:_LOOKED_AT]) if foreign and not is_result(table.names) else []
+    kept, alike = _kept(own, spare, foreign=fields is not None and known.extra is None and not is_result(table.names))
     rows, policy_notes = _one_policy(table, columns, known.rows)
     reading = _Reading(table, named, rows, columns)
     arrival, origin, normalised = reading.arrivals(known.arrival_s)
@@ -112,7 +111,7 @@ def flat(
         bytes_in=reading.sizes("bytes_in"),
         bytes_out=reading.sizes("bytes_out"),
         client=reading.texts("client"),
-        extra=Unread(table, spare, rows) if known.extra is None else known.extra,
+        extra=Unread(table, kept, rows) if known.extra is None else known.extra,
         deadline_free=free,
         source=table.file,
         notes=(*_notes(table, named, origin), *policy_notes, *known.notes, *alike),
@@ -174,6 +173,21 @@ def _spare(table: Table, named: Mapping[str, Named], left_out: tuple[str, ...]) 
     return tuple(name for name in table.names if name not in taken)
 
 
+def _kept(own: list[str], spare: tuple[str, ...], *, foreign: bool) -> tuple[dict[str, str], list[str]]:
+    """Return the further columns by the name that they are given, and notes about those that are called otherwise.
+
+    A column of another format that is nearly called like one of ours would be refused where the trace is written in our
+    own format and read again.
+    """
+    alike = {name: (right, unit) for name, right, unit in lookalikes(own, spare[:_LOOKED_AT])} if foreign else {}
+    notes = []
+    for name, (right, unit) in alike.items():
+        field = right.removesuffix("_s")
+        way = f"--column {field}={name}{unit and f':{unit}'} does so"
+        notes.append(f"column {name!r} is not read as {right!r}, but kept as '{name}_in_file'; {way}")
+    return {f"{name}_in_file" if name in alike else name: name for name in spare}, notes
+
+
 def _read(source: Source, table: Table, named: Mapping[str, Named], given: Given) -> dict[str, Column]:
     """Return the columns of the fields, by name, read in one pass."""
     kinds: dict[str, Kind] = {}
@@ -197,9 +211,8 @@ def _lines(table: Table, rows: NDArray[np.integer[Any]] | None) -> NDArray[np.in
     """Return the line of each request; None where they follow each other from the first."""
     if rows is None:
         return table.rows
-    if table.rows is None:
-        return np.add(rows, table.first_row, dtype=np.int64)
-    return np.asarray(table.rows[rows], dtype=np.int64)
+    lines: NDArray[np.int64] = np.add(rows, table.first_row, dtype=np.int64) if table.rows is None else table.rows[rows]
+    return lines
 
 
 def _one_policy(

@@ -133,24 +133,19 @@ def _refuse_misnamed(file: str, names: Sequence[str]) -> None:
             raise TraceError(message, file=file, column=name)
 
 
-def lookalikes(own: Iterable[str], spare: Iterable[str]) -> list[str]:
-    """Return notes about columns of another format that look like one of the schema's which is absent.
+def lookalikes(own: Iterable[str], spare: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Return columns of another format that are nearly called like one of the schema's which is absent.
 
     Args:
         own: The columns of the schema that there are.
         spare: The others.
+
+    Returns:
+        Name, the column of the schema, and the unit in the name if there is one.
     """
-    there = {*own, *(_DEADLINES if {*own} & {*_DEADLINES} else ())}
+    there = {*own, *(_DEADLINES if {*own} & {*_DEADLINES} else ()), *ARRIVALS}
     meant = [(name, *_meant(name)) for name in spare]
-    return [
-        f"column {name!r} is not read as {right!r}: --column {right.removesuffix('_s')}={name}{_unit(unit)} does so"
-        for name, right, unit in meant
-        if right and right not in there and right not in ARRIVALS and name != right
-    ]
-
-
-def _unit(unit: str) -> str:
-    return f":{unit}" if unit else ""
+    return [(name, right, unit) for name, right, unit in meant if right and right not in there and name != right]
 
 
 def _meant(name: str) -> tuple[str, str]:

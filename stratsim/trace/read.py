@@ -13,7 +13,7 @@ from stratsim.errors import SpecError, TraceError
 from stratsim.trace.epoch import rebased
 from stratsim.trace.fields import likely_unit
 from stratsim.trace.headers import ARRIVALS, missing_arrival
-from stratsim.trace.reader import Chosen, find_reader, formats, read_with
+from stratsim.trace.registry import Chosen, find_reader, formats, read_with
 from stratsim.trace.source import load, shown, table_source
 
 if TYPE_CHECKING:
@@ -27,6 +27,13 @@ __all__ = ["OWN_FORMATS", "parse_trace", "read_trace", "recognise"]
 
 OWN_FORMATS = ("csv", "parquet", "jsonl", "json", "table", "clients")
 """Those that hold our own columns."""
+
+
+_NO_TRACES = {
+    ("User Count", "Requests/s"): "rates over time (Locust's history), not requests: no arrivals can be taken from it",
+    ("num_prefill_tokens", "num_decode_tokens", "pd_ratio"): "lengths of requests (Vidur), but no arrival times",
+}
+"""Tables that look like traces and are none, by their columns."""
 
 
 def read_trace(
@@ -140,6 +147,9 @@ def _unknown(source: Source) -> TraceError:
             else "add a header, or name columns by position: --column arrival=1:UNIT (s, ms, us, ns or iso)"
         )
         return source.error(f"has no header line, but numbers: {ways}", table.first_row, ARRIVALS[0])
+    for columns, what in _NO_TRACES.items():
+        if table.has(*columns):
+            raise source.error(f"holds {what}", max(table.first_row - 1, 1))
     hint = missing_arrival(sorted(table.names), lambda name: likely_unit(table, name))
     what = "columns" if source.container in ("csv", "parquet", "table") else "keys"
     if not hint:

@@ -131,7 +131,7 @@ class Source:
 
     def _names_an_array(self, document: Mapping[str, msgspec.Raw]) -> bool:
         """Whether the user names a key of one object whose value is an array: then its arrays are columns."""
-        return any(bytes(document.get(each.column, b"")[:1]) == b"[" for each in self.columns.values())
+        return any(bytes(document.get(each.column, b""))[:1] == b"[" for each in self.columns.values())
 
     @cached_property
     def table(self) -> Table:

@@ -111,8 +111,8 @@ def settle(trace: Trace, source: Source, *, tick_s: float | None, stream: str) -
     Args:
         trace: A trace, sorted by arrival.
         source: Has the seed and the user's wish.
-        tick_s: The format's tick, seconds; 0: its stamps may be coarse, by the tick that they say themselves; None: they
-            are not expected to be.
+        tick_s: The format's tick, seconds; 0: its stamps may be coarse, by the tick that they say themselves; None:
+            they are not expected to be.
         stream: Name of the random stream.
     """
     from stratsim.trace.flat import in_order

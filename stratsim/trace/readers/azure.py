@@ -16,8 +16,8 @@ from stratsim.rng import Streams
 from stratsim.trace.column import Names
 from stratsim.trace.fields import ISO, Named
 from stratsim.trace.flat import Given, flat
-from stratsim.trace.reader import reader
 from stratsim.trace.readers.counts import counts_of, place
+from stratsim.trace.registry import reader
 from stratsim.trace.tables.base import Kind
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from stratsim.trace.column import Names
 from stratsim.trace.fields import Named
 from stratsim.trace.flat import Given, flat
-from stratsim.trace.reader import reader
+from stratsim.trace.registry import reader
 from stratsim.trace.tables.base import Kind
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ import numpy as np
 from stratsim.errors import TraceError
 from stratsim.model.request import Priority
 from stratsim.trace.flat import flat
-from stratsim.trace.reader import reader
+from stratsim.trace.registry import reader
 from stratsim.trace.schema import ClientSpec, OneAtATimeSpec, Trace
 from stratsim.trace.tables.json import ColumnsTable
 

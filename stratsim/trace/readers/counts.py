@@ -19,7 +19,7 @@ from stratsim.errors import SpecError
 from stratsim.rng import Streams
 from stratsim.trace.column import Names
 from stratsim.trace.flat import Given, flat
-from stratsim.trace.reader import reader
+from stratsim.trace.registry import reader
 from stratsim.trace.tables.base import Kind
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def read_gaps(source: Source, repeat: int = 1) -> Trace:
 
 
 def _counts_functions(source: Source) -> bool:
-    return any(name.isdecimal() for name in source.table.names) and source.table.names[0].casefold() == "day"
+    return any(name.isdecimal() for name in source.table.names)
 
 
 @reader("Huawei tables, counts per function and minute", columns=("day", "time"), check=_counts_functions,

@@ -22,8 +22,8 @@ import numpy as np
 from stratsim.model.request import Priority
 from stratsim.rng import Streams
 from stratsim.trace.flat import in_order
-from stratsim.trace.reader import reader
 from stratsim.trace.readers.clients import waiting_notes
+from stratsim.trace.registry import reader
 from stratsim.trace.schema import ClientSpec, Names, OneAtATimeSpec, Trace
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _priorities(tasks: list[_Task], counts: list[int]) -> NDArray[np.int8] | Non
 
 
 def _notes(tasks: list[_Task], arrivals: list[NDArray[np.float64]], workload: _Workload) -> tuple[str, ...]:
-    notes = []
+    notes = ["times in seconds, those of listed traces in milliseconds"]
     if any(spec.after for spec in _one_at_a_time(tasks, workload.time)):
         notes.append("periodic clients of one frequency start one after the other, by their solo latencies")
     if any(task.load.type == "poisson" for task in tasks):

@@ -18,8 +18,8 @@ import numpy as np
 from stratsim.trace.column import as_names
 from stratsim.trace.fields import Named
 from stratsim.trace.flat import Given, flat
-from stratsim.trace.reader import reader
 from stratsim.trace.readers.clients import waiting_notes
+from stratsim.trace.registry import reader
 from stratsim.trace.schema import ClientSpec, Trace
 from stratsim.trace.tables.base import Kind
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.trace.flat import flat
 from stratsim.trace.headers import ARRIVALS
-from stratsim.trace.reader import reader
+from stratsim.trace.registry import reader
 
 if TYPE_CHECKING:
     from stratsim.trace.schema import Trace

@@ -13,7 +13,7 @@ import numpy as np
 
 from stratsim.trace.column import Names, as_numbers
 from stratsim.trace.flat import in_order
-from stratsim.trace.reader import reader
+from stratsim.trace.registry import reader
 from stratsim.trace.schema import Trace
 from stratsim.trace.tables.base import Kind
 from stratsim.trace.ticks import settle

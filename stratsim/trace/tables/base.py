@@ -107,11 +107,11 @@ class Unread(Mapping[str, Column]):
 
     Args:
         table: Where they are.
-        names: Which.
+        names: Which, by the name that each is given here.
         rows: Rows of the table, in the order that is wanted; None for all.
     """
 
-    def __init__(self, table: Table, names: tuple[str, ...], rows: NDArray[np.integer[Any]] | None = None) -> None:
+    def __init__(self, table: Table, names: Mapping[str, str], rows: NDArray[np.integer[Any]] | None = None) -> None:
         self._table = table
         self._names = names
         self._rows = rows
@@ -143,6 +143,7 @@ class Unread(Mapping[str, Column]):
         return Unread(self._table, self._names, chosen)
 
     def _read(self, *names: str) -> None:
-        wanted = {name: Kind.KEPT for name in names if name not in self._known}
-        for name, column in self._table.read(wanted).items() if wanted else ():
-            self._known[name] = column if self._rows is None else take(column, self._rows)
+        wanted = {self._names[name]: name for name in names if name not in self._known}
+        found = self._table.read(dict.fromkeys(wanted, Kind.KEPT)) if wanted else {}
+        for name, column in found.items():
+            self._known[wanted[name]] = column if self._rows is None else take(column, self._rows)

@@ -157,7 +157,7 @@ def _checked(loaded: object, name: str) -> Reader:
     if isinstance(loaded, Reader):
         return loaded
     if not callable(loaded) or inspect.isclass(loaded):
-        raise SpecError(f"trace format {name!r} is no function from a Source to a Trace (see stratsim.trace.reader)")
+        raise SpecError(f"trace format {name!r} is no function from a Source to a Trace (see stratsim.trace.registry)")
     summary = (inspect.getdoc(loaded) or name).partition("\n")[0]
     return Reader(loaded, summary)
 
