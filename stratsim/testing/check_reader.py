@@ -57,7 +57,7 @@ def check_reader(reader: Reader | Callable[[Source], Trace] | str, example: str 
 
 
 def check_promises(reader: Reader | Callable[[Source], Trace] | str, example: str | os.PathLike[str]) -> None:
-    """It returns a trace: arrivals sorted, finite and not negative, all columns as long, classes and deadlines valid."""
+    """It returns a trace: arrivals sorted, finite and not negative; columns as long, classes and deadlines valid."""
     trace = _read(reader, load(example))
     _expect(isinstance(trace, Trace), f"the reader returns {type(trace).__name__}, not a Trace")
     arrival = np.asarray(trace.arrival_s)

@@ -94,9 +94,10 @@ def flat(
     own = _own(table, named)
     check_exclusive(table.file, own)
     spare = _spare(table, named, known.left_out)
-    if fields is None:
+    foreign = fields is not None or "arrival" in source.columns
+    if not foreign:
         check_header(table.file, [*own, *spare])
-    kept, alike = _kept(own, spare, foreign=fields is not None and known.extra is None and not is_result(table.names))
+    kept, alike = _kept(own, spare, foreign=foreign and known.extra is None and not is_result(table.names))
     rows, policy_notes = _one_policy(table, columns, known.rows)
     reading = _Reading(table, named, rows, columns)
     arrival, origin, normalised = reading.arrivals(known.arrival_s)

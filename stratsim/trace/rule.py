@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from stratsim.errors import OutsideProfileError, SpecError, TraceError
@@ -191,6 +192,9 @@ class _Filling:
         if rule.column is not None:
             self.filled.append(f"model (by column {rule.column})")
             self.unused.pop(rule.column, None)
+            if rule.column == "model" and rule.values is not None and trace.model is not None:
+                own = {name: name for name in trace.model.names if self._knows(name)}
+                rule = msgspec.structs.replace(rule, values=own | rule.values)
             return model_by_column(trace, rule, lambda names: self._codes(names, "models"))
         self.filled.append(self._mix_text())
         return self._draw(self.streams.get("model"), len(trace))
