@@ -172,7 +172,7 @@ def arrow_table(found: Any) -> Any:
         if type(found).__module__.partition(".")[0] == "pandas":
             return pa.table({str(name): pa.array(column, from_pandas=True) for name, column in found.items()})
         return found if isinstance(found, pa.Table) else pa.table(found)
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise TraceError(f"cannot be read as an Arrow table: {' '.join(str(error).split())}", file="table") from None
 
 
