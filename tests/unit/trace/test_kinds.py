@@ -185,7 +185,12 @@ def test_times_past_the_year_5000_are_refused_with_their_factor(write, tmp_path,
 
 
 def test_nanoseconds_are_subtracted_before_they_become_floats(write):
-    text = "t,due\n1760000000000000001,1760000000000000501\n1760000000000250001,\n1760000000000250002,1760000000000250003\n"
+    rows = [
+        "1760000000000000001,1760000000000000501",
+        "1760000000000250001,",
+        "1760000000000250002,1760000000000250003",
+    ]
+    text = "\n".join(["t,due", *rows])
     trace = read_trace(write(text), columns=["arrival=t:ns", "deadline=due:ns"])
     assert trace.arrival_s.tolist() == [0, 250_000 / 1e9, 250_001 / 1e9]
     assert trace.deadline_s.tolist() == [500 / 1e9, np.inf, 250_002 / 1e9]
