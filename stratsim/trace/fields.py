@@ -50,6 +50,8 @@ ISO = "iso"
 WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "iso": "date and time"}
 """Units in words."""
 
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261
+"""Dates that nanoseconds since 1970 can tell."""
 _DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d|\s*$)|\s*\d{8}T\d{4}")
 _SUFFIX_UNITS = {"s": "s", "sec": "s", "secs": "s", "seconds": "s", "ms": "ms", "millis": "ms", "milliseconds": "ms",
                  "us": "us", "micros": "us", "microseconds": "us", "ns": "ns", "nanos": "ns",
@@ -162,10 +164,12 @@ class Times:
         table: For messages.
         named: The column and its unit.
         column: What was read of it.
+        field: Which field it holds, for messages.
     """
 
-    def __init__(self, table: Table, named: Named, column: Column) -> None:
+    def __init__(self, table: Table, named: Named, column: Column, field: str = "arrival") -> None:
         self._table = table
+        self._field = field
         self.named = named
         self._column = column
         self.per_s = UNITS.get(named.unit, UNITS["ns"])
@@ -188,9 +192,11 @@ class Times:
 
         names = self._column.names
         parsed = pd.to_datetime(pd.Series(names, dtype="str"), format="ISO8601", utc=True, errors="coerce")
-        bad = parsed.isna().to_numpy() | np.asarray([_DATE.match(name) is None for name in names], dtype=bool)
+        year = parsed.dt.year.to_numpy()
+        bad = np.isnan(year) | ~((year >= _FIRST_YEAR) & (year <= _LAST_YEAR))
+        bad |= np.asarray([_DATE.match(name) is None for name in names], dtype=bool)
         if bad.any():
-            way = f"--column FIELD={self.named.column}:UNIT says what its numbers are"
+            way = f"--column {self._field}={self.named.column}:UNIT says what its numbers are"
             self._refuse(np.append(bad, False)[self._column.codes], f"is not a time stamp, a date and time; {way}")
         ticks = parsed.dt.tz_localize(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
         return np.asarray(np.append(ticks, MISSING)[self._column.codes])

@@ -282,7 +282,7 @@ class _Reading:
     def times(self, field: str) -> Times | None:
         """Return a column of times; None if it is absent."""
         column = self.column(field)
-        return None if column is None else Times(self.table, self.named[field], column)
+        return None if column is None else Times(self.table, self.named[field], column, field)
 
     def arrivals(self, given: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], Fraction, bool]:
         """Return arrivals, their origin in seconds, and whether they are a shape without a rate."""

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from stratsim.errors import TraceError
-from stratsim.trace.source import shown
+from stratsim.trace.source import ARRIVALS, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["ARRIVALS", "NUMBERS", "TEXTS", "check_exclusive", "check_header", "is_result", "lookalikes",
            "missing_arrival"]  # fmt: skip
 
-ARRIVALS = ("arrival_s", "arrival_norm")
-"""Names of the arrival column: seconds, or a normalised shape."""
 NUMBERS = (*ARRIVALS, "slo_s", "deadline_s", "bytes_in", "bytes_out")
 """Columns of the schema that hold numbers."""
 TEXTS = ("model", "priority", "client", "policy")

@@ -78,12 +78,17 @@ class Reader:
             return False
         if self.keys and not set(self.keys) <= set(source.document or ()):
             return False
-        if self.check is not None:
-            return self.check(source)
-        return bool(self.columns or self.keys)
+        if self.check is None:
+            return bool(self.columns or self.keys)
+        try:
+            return bool(self.check(source))
+        except StratsimError:
+            raise
+        except Exception:  # noqa: BLE001 (what a check does not foresee is not in its format)
+            return False
 
     def _has_columns(self, source: Source) -> bool:
-        if source.container == "folder" or source.is_object:
+        if source.container == "folder":
             return False
         table = source.table
         return table.has(*self.columns) and not any(table.has(name) for name in self.without)

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from stratsim.trace.fields import Named
     from stratsim.trace.tables.base import Table
 
-__all__ = ["DEFAULT", "Source", "load", "locate", "shown", "table_source"]
+__all__ = ["ARRIVALS", "DEFAULT", "Source", "load", "locate", "shown", "table_source"]
 
+ARRIVALS = ("arrival_s", "arrival_norm")
+"""Names of the arrival column: seconds, or a normalised shape."""
 DEFAULT = "default"
 """Name of the bundled trace that is read when none is named."""
 STDIN = "-"
@@ -130,8 +132,9 @@ class Source:
         return found
 
     def _names_an_array(self, document: Mapping[str, msgspec.Raw]) -> bool:
-        """Whether the user names a key of one object whose value is an array: then its arrays are columns."""
-        return any(bytes(document.get(each.column, b""))[:1] == b"[" for each in self.columns.values())
+        """Whether the arrivals of one object are an array, by our name or the user's: then its arrays are columns."""
+        names = [*ARRIVALS, *(each.column for each in self.columns.values())]
+        return any(bytes(document.get(name, b""))[:1] == b"[" for name in names)
 
     @cached_property
     def table(self) -> Table:

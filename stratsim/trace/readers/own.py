@@ -19,7 +19,7 @@ _BY = "`arrival_s` or `arrival_norm`, exactly"
 
 
 def _has_arrivals(source: Source, container: str) -> bool:
-    return source.container == container and not source.is_object and bool(set(ARRIVALS) & set(source.table.names))
+    return source.container == container and bool(set(ARRIVALS) & set(source.table.names))
 
 
 def _read(source: Source, container: str) -> Trace:

@@ -62,13 +62,13 @@ class _ArrowTable(Table):
 
         if pt.is_null(found):
             return
-        numeric = pt.is_integer(found) or pt.is_floating(found)
+        numeric = pt.is_integer(found) or pt.is_floating(found) or pt.is_decimal(found)
         dated = pt.is_timestamp(found) or pt.is_date(found)
         text = _is_text(found)
         if kind is Kind.NUMBER and not numeric:
             way = f"; name it with --column FIELD={name}:iso" if dated else ""
             raise self.error(f"must hold numbers, holds {found}{way}", name)
-        if kind is Kind.TIME and not (numeric or pt.is_decimal(found)):
+        if kind is Kind.TIME and not numeric:
             way = "; the unit iso reads dates" if dated or text else ""
             raise self.error(f"must hold numbers, holds {found}{way}", name)
         if kind is Kind.DATE and not (dated or text):

@@ -59,7 +59,7 @@ class RecordsTable(Table):
 
     def sample(self, name: str) -> list[Any]:
         """Return the first few values of a column."""
-        return [_plain(record.get(name)) for record in self._sample]
+        return [_sampled(record.get(name)) for record in self._sample]
 
     def read(self, kinds: Mapping[str, Kind]) -> dict[str, Column]:
         """Return columns; see `Table.read`. Afterwards `names` holds the keys of all records."""
@@ -112,7 +112,7 @@ class ColumnsTable(Table):
 
     def sample(self, name: str) -> list[Any]:
         """Return the first few values of a column."""
-        return [_plain(raw) for raw in self._cells[name][:_SAMPLE]]
+        return [_sampled(raw) for raw in self._cells[name][:_SAMPLE]]
 
     def read(self, kinds: Mapping[str, Kind]) -> dict[str, Column]:
         """Return columns; see `Table.read`."""
@@ -142,7 +142,13 @@ class _Cells:
 
     def add(self, raw: Sequence[msgspec.Raw | None], rows: Sequence[int]) -> None:
         """Append a block of values; `rows` are their rows in the file."""
-        values = _decoded(raw, nested=self._kind is Kind.KEPT)
+        try:
+            values = _decoded(raw, nested=self._kind is Kind.KEPT)
+        except msgspec.DecodeError:  # one cannot be told as a value
+            row, text = next(
+                (row, bytes(value or b"")) for row, value in zip(rows, raw, strict=True) if not _is_value(value)
+            )
+            raise self._source.error("is out of range", row, self._name, text[:40].decode()) from None
         self.add_values(values, rows)
 
     def add_values(self, values: list[Any], rows: Sequence[int]) -> None:
@@ -250,6 +256,18 @@ def arrays_of(document: Record) -> dict[str, list[msgspec.Raw]]:
     """Return the arrays among the values of an object."""
     decoder = msgspec.json.Decoder(list[msgspec.Raw])
     return {name: decoder.decode(raw) for name, raw in document.items() if bytes(raw)[:1] == b"["}
+
+
+def _sampled(raw: msgspec.Raw | None) -> Any:
+    return _plain(raw) if _is_value(raw) else None
+
+
+def _is_value(raw: msgspec.Raw | None) -> bool:
+    try:
+        _plain(raw)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _plain(raw: msgspec.Raw | None) -> Any:

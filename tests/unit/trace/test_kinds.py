@@ -68,6 +68,8 @@ def zstd(data):
         PLAIN.replace(b"\n", b"\r"),
         b'[{"arrival_s": 0.0, "model": "resnet50"},\n {"arrival_s": 0.5, "model": "bert"}]',
         b'\n{"arrival_s": 0.0, "model": "resnet50"}\r\n\r\n{"arrival_s": 0.5, "model": "bert"}',
+        b'{"arrival_s": [0.0, 0.5], "model": ["resnet50", "bert"], "rate": 2.0}',
+        b'{\n "arrival_s": [0.0, 0.5],\n "model": ["resnet50", "bert"]\n}',
     ],
 )
 def test_containers_are_read(write, data):
@@ -100,6 +102,8 @@ def test_containers_are_read(write, data):
         (b"0.5,a\n1.5,b\n", "has no header line, but numbers: add a header, or name columns by position"),
         (b"arrival_s,model\n0,a\n# later\n", "row 3: is a comment; comments may stand before the header only"),
         (b"[[0.5], [1.5]]", "is a JSON array, and not one of objects"),
+        (b'{"arrival_s": 0}\n{"arrival_s": 1e400}', "row 2, column 'arrival_s': is out of range"),
+        (b"TIMESTAMP,ContextTokens\n9999-05-12 00:00:00,1\n", "row 2, column 'TIMESTAMP': is not a time stamp"),
     ],
 )
 def test_what_cannot_be_read_is_called_by_its_name(write, data, message):
