@@ -149,12 +149,13 @@ def run_spec(
     """Merge the sources of settings: defaults, then the file, then the options, then --set."""
     from stratsim.run.spec import make_spec, parse_settings, read_config
 
+    options["columns"] = ", ".join(options.get("columns") or ()) or None
     merged: dict[str, Any] = {}
     if config is not None:
         merged |= read_config(config)
         make_spec(merged, config)  # so that a mistake in the file is reported as the file's
     # By identity: 0 is a value, to be refused or obeyed, although it equals False.
-    merged |= {key: value for key, value in options.items() if value is not None and value is not False and value != ()}
+    merged |= {key: value for key, value in options.items() if value is not None and value is not False}
     if no_transfers:
         merged["transfers"] = False
     return make_spec(merged | parse_settings(settings))

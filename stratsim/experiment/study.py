@@ -57,7 +57,18 @@ CONCURRENCY = "max_concurrency"
 
 Role = Literal["strait", "rival-blind", "rival-aware", "rival-preemptive", "oracle", "ablation", "reference"]
 
-_ELSEWHERE = ("trace", "trace_format", "strict", "workload", "policy", "limit", "rate_scale", "seed")
+_ELSEWHERE = (
+    "trace",
+    "trace_format",
+    "columns",
+    "ticks",
+    "strict",
+    "workload",
+    "policy",
+    "limit",
+    "rate_scale",
+    "seed",
+)
 """Fields of a run that a study sets in another way."""
 
 

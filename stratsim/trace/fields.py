@@ -47,6 +47,7 @@ TIMES = ("arrival", "slo", "deadline")
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """Units per second; dates (`iso`) become nanoseconds."""
 ISO = "iso"
+_NEXT = re.compile(rf",\s*(?=(?:{'|'.join(FIELDS)})=)")
 WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "iso": "date and time"}
 """Units in words."""
 
@@ -89,14 +90,15 @@ def parse_columns(columns: Iterable[str] | Mapping[str, str]) -> dict[str, Named
     return found
 
 
-def split_columns(texts: Iterable[str]) -> dict[str, str]:
-    """Return COLUMN[:UNIT] by field, out of `FIELD=COLUMN[:UNIT]` texts.
+def split_columns(texts: Iterable[str] | str | None) -> dict[str, str]:
+    """Return COLUMN[:UNIT] by field, out of `FIELD=COLUMN[:UNIT]` texts; one text may hold several, by comma.
 
     Raises:
         SpecError: one has no `=`, or names a field twice.
     """
     found: dict[str, str] = {}
-    for text in texts:
+    several = [texts] if isinstance(texts, str) else texts or ()
+    for text in (part for each in several for part in _NEXT.split(each)):
         name, equals, column = text.partition("=")
         if not equals:
             raise SpecError(f"--column takes FIELD=COLUMN[:UNIT], got {text!r}")

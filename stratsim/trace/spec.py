@@ -240,7 +240,7 @@ class WorkloadRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _positive(compress=self.compress)
         parse_columns(self.columns)
 
-    def columns_with(self, said: Iterable[str]) -> dict[str, str]:
+    def columns_with(self, said: Iterable[str] | str | None) -> dict[str, str]:
         """Return what to read the trace's columns as: as `said` (`FIELD=COLUMN[:UNIT]` each), else by this rule.
 
         A rule that looks at the column `priority` wants its values as they are, not only high and low.

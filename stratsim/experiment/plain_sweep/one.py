@@ -23,6 +23,7 @@ from stratsim.rng import Streams
 from stratsim.run.replay import Inputs, assemble, run_policy
 from stratsim.run.saturation import equal_mix
 from stratsim.run.spec import make_spec
+from stratsim.trace.fields import parse_columns
 from stratsim.trace.generate import generate
 from stratsim.trace.read import OWN_FORMATS, parse_trace
 from stratsim.trace.rule import saturation_rate
@@ -95,8 +96,11 @@ def _assembled(text: str) -> Inputs:
     if settings["arrivals"] is not None:
         trace = _generated(settings["arrivals"], rule, spec, profile, cluster.gpus)
         return assemble(spec, cluster, profile, trace, rule, load=None)
-    by_seed = 0 if spec.trace_format in OWN_FORMATS else seed  # others may place requests inside coarse time stamps
-    trace = _read(settings["trace_sha256"], spec.trace_format, spec.strict, spec.limit, by_seed)
+    # Others than our own formats may place requests inside coarse time stamps.
+    by_seed = 0 if spec.trace_format in OWN_FORMATS and spec.ticks != "spread" else seed
+    named = tuple((rule or WorkloadRule()).columns_with(spec.columns).items())
+    read = (spec.trace_format, spec.strict, spec.limit, by_seed, named, spec.ticks)
+    trace = _read(settings["trace_sha256"], *read)
     return assemble(spec, cluster, profile, trace, rule, load=spec.load)
 
 
@@ -112,5 +116,15 @@ def _generated(
 
 
 @lru_cache(maxsize=4)
-def _read(sha256: str, trace_format: str | None, strict: bool, limit: int | None, seed: int) -> Trace:
-    return parse_trace(replace(_INPUTS[sha256], strict=strict, seed=seed), format=trace_format, limit=limit)
+def _read(
+    sha256: str,
+    trace_format: str | None,
+    strict: bool,
+    limit: int | None,
+    seed: int,
+    named: tuple[tuple[str, str], ...],
+    ticks: str | None,
+) -> Trace:
+    columns = parse_columns(dict(named))
+    content = replace(_INPUTS[sha256], strict=strict, seed=seed, columns=columns, ticks=ticks)
+    return parse_trace(content, format=trace_format, limit=limit)

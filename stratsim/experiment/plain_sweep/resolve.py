@@ -17,6 +17,7 @@ from stratsim.experiment.study import Arrivals
 from stratsim.model.codec import decode, load_profile, profile_sha256
 from stratsim.model.topology import load_topology, topology_sha256
 from stratsim.run.spec import make_spec
+from stratsim.trace.fields import parse_columns
 from stratsim.trace.read import parse_trace
 from stratsim.trace.source import DEFAULT, load
 from stratsim.trace.spec import DEFAULT_LOAD, WorkloadRule, load_rule
@@ -66,7 +67,10 @@ class Resolver:
         cluster = spec.cluster_on(None if topology is None else self.inputs[topology])
         cluster.solo_links(profile.observable.pcie)  # so that what is missing is said before the first run
         check_cut(spec.cut(), cluster, profile)
-        trace = None if arrivals is not None else self._trace(spec.trace, spec.trace_format, spec.strict)
+        rule = _rule(spec.workload, workload)
+        named = (WorkloadRule() if rule is None else msgspec.convert(rule, WorkloadRule)).columns_with(spec.columns)
+        read = (spec.trace, spec.trace_format, spec.strict, tuple(named.items()), spec.ticks)
+        trace = None if arrivals is not None else self._trace(*read)
         made = None if arrivals is None else asdict(decode(dict(arrivals), Arrivals, "arrivals"))
         fields = spec.as_dict()
         rate_is_free = trace is None or trace.normalised
@@ -78,7 +82,7 @@ class Resolver:
         return {
             "run": {name: value for name, value in (fields | filled).items() if name not in _ELSEWHERE},
             "arrivals": made,
-            "workload": _rule(spec.workload, workload),
+            "workload": rule,
             "trace_format": None if trace is None else trace.format,
             "trace_sha256": None if trace is None else trace.sha256,
             "profile_sha256": sha256,
@@ -99,10 +103,18 @@ class Resolver:
             self.inputs[sha256] = load_topology(name)
         return sha256
 
-    def _parsed(self, name: str | None, trace_format: str | None, strict: bool) -> Trace:
+    def _parsed(
+        self,
+        name: str | None,
+        trace_format: str | None,
+        strict: bool,
+        named: tuple[tuple[str, str], ...],
+        ticks: str | None,
+    ) -> Trace:
         source: Source = self._source(name)
         self.inputs[source.sha256] = source
-        trace = parse_trace(replace(source, strict=strict), format=trace_format)
+        content = replace(source, strict=strict, columns=parse_columns(dict(named)), ticks=ticks)
+        trace = parse_trace(content, format=trace_format)
         self.lengths[source.sha256] = len(trace.arrival_s)
         return trace
 
