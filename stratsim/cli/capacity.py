@@ -61,7 +61,11 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
 @click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
 @click.option(
-    "--column", "columns", multiple=True, metavar="FIELD=COLUMN[:UNIT]", help="Read a column of the trace as FIELD."
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="FIELD=COLUMN[:UNIT]",
+    help="Read a column of the trace as FIELD (the setting columns).",
 )
 @click.option("--ticks", metavar="WORD", help="Coarse time stamps: spread or leave. [default: spread known ones]")
 @click.option("--limit", type=int, metavar="N", help="Use the first N requests of TRACE.")

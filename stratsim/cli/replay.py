@@ -75,7 +75,11 @@ Examples:
 @click.option("--no-transfers", is_flag=True, help="Do not simulate host transfers.")
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
 @click.option(
-    "--column", "columns", multiple=True, metavar="FIELD=COLUMN[:UNIT]", help="Read a column of the trace as FIELD."
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="FIELD=COLUMN[:UNIT]",
+    help="Read a column of the trace as FIELD (the setting columns).",
 )
 @click.option("--ticks", metavar="WORD", help="Coarse time stamps: spread or leave. [default: spread known ones]")
 @click.option("--strict", is_flag=True, help="Refuse an unsorted trace instead of sorting it.")
