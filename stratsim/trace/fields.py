@@ -110,6 +110,10 @@ def split_columns(texts: Iterable[str] | str | None) -> dict[str, str]:
 
 def _named(field: str, text: str) -> Named:
     column, colon, unit = text.rpartition(":")
+    if field == "slo" and unit == ISO:
+        raise SpecError(
+            f"--column slo={text}: a deadline after the arrival is no date; --column deadline={text} is one"
+        )
     if field in TIMES and colon and (unit in UNITS or unit == ISO):
         return Named(column, unit)
     if not text and field == "arrival":
@@ -133,7 +137,7 @@ def unit_of(table: Table, field: str, named: Named) -> Named:
         raise table.error(unknown, named.column)
     if named.unit or field not in TIMES:
         return named
-    unit = likely_unit(table, named.column)
+    unit = named_unit(named.column) if field == "slo" else likely_unit(table, named.column)
     if not unit:
         ways = ", ".join(f"{field}={named.column}:{unit}" for unit in UNITS)
         raise table.error(f"--column {field}={named.column} does not say the unit: one of {ways}", named.column)
@@ -148,8 +152,13 @@ def likely_unit(table: Table, column: str) -> str:
     numbers = [number for number in map(_number, values) if number is not None]
     if not numbers or len(numbers) < len(values):
         return ""
+    return since_1970(min(numbers)) or named_unit(column)
+
+
+def named_unit(column: str) -> str:
+    """Return the unit that a column's name ends in; nothing if there is none."""
     found = _SUFFIX.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).casefold())
-    return since_1970(min(numbers)) or (_SUFFIX_UNITS[found[1]] if found is not None else "")
+    return _SUFFIX_UNITS[found[1]] if found is not None else ""
 
 
 def _number(value: Any) -> float | None:

@@ -15,7 +15,7 @@ import numpy as np
 from stratsim.errors import TraceError
 from stratsim.model.request import Priority
 from stratsim.trace.column import Names, narrow, take
-from stratsim.trace.fields import FIELDS, ISO, TIMES, WORDS, Named, Times, unit_of
+from stratsim.trace.fields import FIELDS, ISO, TIMES, WORDS, Named, Times, likely_unit, unit_of
 from stratsim.trace.headers import ARRIVALS, check_exclusive, check_header, is_result, lookalikes
 from stratsim.trace.schema import Trace
 from stratsim.trace.tables.base import Kind, Unread
@@ -96,7 +96,7 @@ def flat(
     spare = _spare(table, named, known.left_out)
     foreign = fields is not None or "arrival" in source.columns
     if not foreign:
-        check_header(table.file, [*own, *spare])
+        check_header(table.file, [*own, *spare], lambda name: likely_unit(table, name))
     kept, alike = _kept(own, spare, foreign=foreign and known.extra is None and not is_result(table.names))
     rows, policy_notes = _one_policy(table, columns, known.rows)
     reading = _Reading(table, named, rows, columns)

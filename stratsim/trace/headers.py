@@ -59,8 +59,13 @@ _NEAR = 0.82
 """Least similarity (`difflib`) of a name that is refused: one letter wrong or missing in six. Our choice."""
 
 
-def check_header(file: str, header: Iterable[str]) -> None:
+def check_header(file: str, header: Iterable[str], unit: Callable[[str], str] | None = None) -> None:
     """Refuse a header in our own columns that does not say what it means.
+
+    Args:
+        file: For messages.
+        header: The columns.
+        unit: As for `missing_arrival`.
 
     Raises:
         TraceError: a duplicate column, no arrival column, two columns that exclude each other, or a column that is
@@ -72,7 +77,7 @@ def check_header(file: str, header: Iterable[str]) -> None:
         if names.count(name) > 1:
             raise TraceError("column occurs twice", file=file, row=1, column=name)
     if not set(ARRIVALS) & set(names):
-        hint = missing_arrival(names) or f"the file has {shown(names)}"
+        hint = missing_arrival(names, unit) or f"the file has {shown(names)}"
         raise TraceError(
             f"column is missing (or arrival_norm, for a shape without a rate); {hint}", file=file, column="arrival_s"
         )

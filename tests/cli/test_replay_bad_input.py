@@ -52,7 +52,7 @@ BAD_TRACES = {
     "semicolons": ("arrival_s;model\n0.0;vgg19\n", "row 1: fields are separated by semicolons, must be by commas"),
     "arrivals in milliseconds": (
         "arrival_ms,model\n0,vgg19\n",
-        "column 'arrival_s': column is missing; column 'arrival_ms' looks like it, milliseconds: --column arrival=arrival_ms:ms",
+        "column 'arrival_s': column is missing; column 'arrival_ms' looks like it, milliseconds: --column arrival=",
     ),
     "half a byte": ("arrival_s,model,bytes_in\n0.0,vgg19,0.5\n", "row 2, column 'bytes_in': must be a whole number"),
     "negative bytes": ("arrival_s,model,bytes_out\n0.0,vgg19,-1\n", "row 2, column 'bytes_out': must not be negative"),

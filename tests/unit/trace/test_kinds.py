@@ -243,6 +243,7 @@ def test_a_column_that_cannot_be_taken_is_named(write, columns, message):
         (["arrival"], "takes FIELD=COLUMN"),
         (["model=a", "model=b"], "names the field 'model' twice"),
         (["slo=a:ms", "deadline=b:ms"], "exclude each other"),
+        (["slo=a:iso"], "a deadline after the arrival is no date"),
     ],
 )
 def test_a_wrong_option_is_named(write, columns, message):
