@@ -135,6 +135,10 @@ class Unread(Mapping[str, Column]):
         self._read(*self._names)
         return {name: self._known[name] for name in self._names}.items()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process as the columns themselves: the file stays here."""
+        return dict, (dict(self.items()),)
+
     def take(self, rows: NDArray[Any] | slice) -> Unread:
         """Return the same columns of some rows."""
         if self._rows is None:

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import pickle
 import zipfile
 
 import numpy as np
@@ -397,6 +398,15 @@ def test_extra_columns_are_not_read_until_they_are_asked_for(write, monkeypatch)
     assert (
         path.parent / "out.jsonl"
     ).read_text() == '{"arrival_s":0.0,"hash_ids":[1, 2]}\n{"arrival_s":1.0,"hash_ids":[]}\n'
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_trace_goes_to_another_process_with_its_columns(tmp_path, suffix):
+    path = tmp_path / f"t{suffix}"
+    write_trace(read_trace(pd.DataFrame({"arrival_s": [0.0, 1.0], "tokens": [5, 6]})), path)
+    there = pickle.loads(pickle.dumps(read_trace(path).head(1)))
+    assert there.arrival_s.tolist() == [0]
+    assert there.extra["tokens"].tolist() == [5]
 
 
 def test_a_rule_reads_numbers_out_of_kept_text(write, profile):
