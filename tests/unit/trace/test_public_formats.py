@@ -194,7 +194,8 @@ def test_disb_streams_and_closed_loops(write):
     assert clients["a_rt"].tolist() == [beat / 4 for beat in range(40)]
     assert clients["b_be"].tolist() == [0, 0.5, 9.999]
     assert trace.deadline_free
-    assert "1 listed requests lie at or after the end" in trace.notes[0]
+    assert trace.notes[0] == "times in seconds, those of listed traces in milliseconds"
+    assert "1 listed requests lie at or after the end" in trace.notes[1]
     assert [(spec.id, spec.stop_s) for spec in trace.one_at_a_time] == [("a_rt", 10), ("b_be", 10)]
     high = trace.priority == Priority.HIGH
     assert set(np.asarray(trace.model.decode())[high]) == {"model-of-a_rt"}
