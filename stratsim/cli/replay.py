@@ -74,6 +74,14 @@ Examples:
 @click.option("--drop", metavar="MODE", help="Give requests up: never, expired or infeasible. [default: infeasible]")
 @click.option("--no-transfers", is_flag=True, help="Do not simulate host transfers.")
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="FIELD=COLUMN[:UNIT]",
+    help="Read a column of the trace as FIELD (the setting columns).",
+)
+@click.option("--ticks", metavar="WORD", help="Coarse time stamps: spread or leave. [default: spread known ones]")
 @click.option("--strict", is_flag=True, help="Refuse an unsorted trace instead of sorting it.")
 @click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
 @click.option(
@@ -146,6 +154,7 @@ def run_spec(
     """Merge the sources of settings: defaults, then the file, then the options, then --set."""
     from stratsim.run.spec import make_spec, parse_settings, read_config
 
+    options["columns"] = ", ".join(options.get("columns") or ()) or None
     merged: dict[str, Any] = {}
     if config is not None:
         merged |= read_config(config)

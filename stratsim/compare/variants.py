@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Run", "Variant", "find_variants", "with_baseline_first"]
 
 _OF_REQUESTS = frozenset(
-    ("seed", "policy", "trace", "trace_format", "strict", "workload", "load", "load_unit", "rate_scale")
-) | {"limit", "warmup_s"}
+    ("seed", "policy", "trace", "trace_format", "columns", "ticks", "strict", "workload", "load", "load_unit")
+) | {"rate_scale", "limit", "warmup_s"}
 """Settings that choose the requests, or what is measured of them: variants do not differ by them."""
 
 

@@ -43,7 +43,20 @@ if TYPE_CHECKING:
 __all__ = ["Grid", "load_grid", "make_grid"]
 
 _ELSEWHERE = (
-    *("trace", "trace_format", "strict", "workload", "policy", "profile", "gpus", "load", "limit", "rate_scale"),
+    *(
+        "trace",
+        "trace_format",
+        "columns",
+        "ticks",
+        "strict",
+        "workload",
+        "policy",
+        "profile",
+        "gpus",
+        "load",
+        "limit",
+        "rate_scale",
+    ),
     *("warmup_s", "seed"),
 )
 """Settings of a run that a grid sets in another way."""

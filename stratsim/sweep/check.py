@@ -28,7 +28,7 @@ SETTINGS = "settings."
 """What an axis begins with whose values go into the policies' texts."""
 PARTS = ("workload", "arrivals")
 """Tables of which an axis can change a part."""
-_NOT_GENERATED = ("trace", "trace_format", "limit")
+_NOT_GENERATED = ("trace", "trace_format", "columns", "ticks", "limit")
 """Settings of a trace that is read."""
 _KNOWN = tuple(entry.name for entry in fields(RunSpec))
 _HOLE = re.compile(r"\{(\w+)\}")

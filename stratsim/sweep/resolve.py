@@ -19,19 +19,24 @@ from stratsim.run.spec import make_spec
 from stratsim.sweep.check import part_rule
 from stratsim.sweep.settings import Settings
 from stratsim.sweep.spec import PILOT
+from stratsim.trace.fields import parse_columns
 from stratsim.trace.read import parse_trace
 from stratsim.trace.source import DEFAULT, load
-from stratsim.trace.spec import DEFAULT_LOAD, load_rule
+from stratsim.trace.spec import DEFAULT_LOAD, WorkloadRule, load_rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stratsim.model.profile import Profile
+    from stratsim.run.spec import RunSpec
     from stratsim.sweep.spec import Sweep
     from stratsim.trace import Trace
     from stratsim.trace.source import Source
 
-__all__ = ["Resolver", "files_sha256"]
+__all__ = ["Named", "Resolver", "files_sha256", "named_columns"]
+
+Named = tuple[tuple[str, str], ...]
+"""Columns of a trace by field, as `FIELD`, `COLUMN[:UNIT]`: hashable, so that a trace is read once."""
 
 _FILE = re.compile(r"[^\s(),='\"]+\.py(?=:)")
 _REPOSITORY = re.compile(r"\brepository\s*=\s*['\"]?([^(),'\"]+)")
@@ -70,7 +75,10 @@ class Resolver:
         cluster.solo_links(profile.observable.pcie)  # so that what is missing is said before the first run
         check_cut(spec.cut(), cluster, profile)
         made = None if arrivals is None else decode(dict(arrivals), Arrivals, "arrivals")
-        trace = None if made is not None else self._trace(spec.trace, spec.trace_format, spec.strict)
+        rule = load_rule(spec.workload) if spec.workload is not None else part_rule(workload)
+        named = named_columns(spec, rule)
+        read = (spec.trace, spec.trace_format, spec.strict, named, spec.ticks)
+        trace = None if made is not None else self._trace(*read)
         rate_is_free = trace is None or trace.normalised
         spec = replace(
             spec,
@@ -81,7 +89,6 @@ class Resolver:
             trace=None if trace is None else spec.trace or DEFAULT,
             trace_format=None if trace is None else trace.format,
         )
-        rule = load_rule(spec.workload) if spec.workload is not None else part_rule(workload)
         rate = None
         if made is not None and spec.load_unit == BATCH_1:
             rate = offered(spec, profile, cluster.gpus, None if rule is None else rule.models.mix, None)
@@ -111,12 +118,20 @@ class Resolver:
             self.inputs[sha256] = load_topology(name)
         return sha256
 
-    def _parsed(self, name: str | None, trace_format: str | None, strict: bool) -> Trace:
+    def _parsed(
+        self, name: str | None, trace_format: str | None, strict: bool, named: Named, ticks: str | None
+    ) -> Trace:
         source: Source = self._source(name)
         self.inputs[source.sha256] = source
-        trace = parse_trace(replace(source, strict=strict), format=trace_format)
+        content = replace(source, strict=strict, columns=parse_columns(dict(named)), ticks=ticks)
+        trace = parse_trace(content, format=trace_format)
         self.lengths[source.sha256] = len(trace.arrival_s)
         return trace
+
+
+def named_columns(spec: RunSpec, rule: WorkloadRule | None) -> Named:
+    """Return the columns of a trace that the workload rule and the run name."""
+    return tuple((rule or WorkloadRule()).columns_with(spec.columns).items())
 
 
 def files_sha256(policy: str) -> str | None:

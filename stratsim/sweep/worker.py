@@ -23,8 +23,10 @@ from stratsim.run.replay import Inputs, assemble, run_policy
 from stratsim.run.saturation import equal_mix
 from stratsim.run.spec import RunSpec
 from stratsim.sweep.figures import FIGURES, flat_figures
+from stratsim.sweep.resolve import Named, named_columns
 from stratsim.sweep.settings import NAMES, canonical
 from stratsim.sweep.store import KEY
+from stratsim.trace.fields import parse_columns
 from stratsim.trace.generate import generate
 from stratsim.trace.read import OWN_FORMATS, parse_trace
 
@@ -140,13 +142,22 @@ def _assembled(requests: _Requests) -> Inputs:
         trace = generate(shape.at, shape.requests, Streams(spec.seed), rate=rate_per_s, models=mix)
         return assemble(spec, cluster, profile, trace, rule, has_rate=True)
     assert settings.trace_sha256 is not None  # noqa: S101 (resolved in the plan)
-    by_seed = (
-        0 if spec.trace_format in OWN_FORMATS else spec.seed
-    )  # others may place requests inside coarse time stamps
-    trace = _read(settings.trace_sha256, spec.trace_format, spec.strict, spec.limit, by_seed)
+    # Others than our own formats may place requests inside coarse time stamps.
+    by_seed = 0 if spec.trace_format in OWN_FORMATS and spec.ticks != "spread" else spec.seed
+    read = (spec.trace_format, spec.strict, spec.limit, by_seed, named_columns(spec, rule), spec.ticks)
+    trace = _read(settings.trace_sha256, *read)
     return assemble(spec, cluster, profile, trace, rule, limits=settings.saturation)
 
 
 @lru_cache(maxsize=4)
-def _read(sha256: str, trace_format: str | None, strict: bool, limit: int | None, seed: int) -> Trace:
-    return parse_trace(replace(_INPUTS[sha256], strict=strict, seed=seed), format=trace_format, limit=limit)
+def _read(
+    sha256: str,
+    trace_format: str | None,
+    strict: bool,
+    limit: int | None,
+    seed: int,
+    named: Named,
+    ticks: str | None,
+) -> Trace:
+    content = replace(_INPUTS[sha256], strict=strict, seed=seed, columns=parse_columns(dict(named)), ticks=ticks)
+    return parse_trace(content, format=trace_format, limit=limit)

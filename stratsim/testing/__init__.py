@@ -1,17 +1,20 @@
-"""For testing policies, predictors and device models: conformance suites, small profiles and workloads."""
+"""For testing policies, predictors, device models and readers: conformance suites, small profiles and workloads."""
 
 from stratsim.testing.build import make_profile, make_workload
 from stratsim.testing.check_device_model import DEVICE_MODEL_CHECKS, check_device_model
 from stratsim.testing.check_policy import POLICY_CHECKS, check_policy
 from stratsim.testing.check_predictor import PREDICTOR_CHECKS, check_predictor
+from stratsim.testing.check_reader import READER_CHECKS, check_reader
 
 __all__ = [
     "DEVICE_MODEL_CHECKS",
     "POLICY_CHECKS",
     "PREDICTOR_CHECKS",
+    "READER_CHECKS",
     "check_device_model",
     "check_policy",
     "check_predictor",
+    "check_reader",
     "make_profile",
     "make_workload",
 ]

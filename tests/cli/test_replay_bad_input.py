@@ -39,7 +39,7 @@ BAD_TRACES = {
     "empty model": (HEAD + GOOD + "0.2,,high,0.1\n", "row 4, column 'model': is empty"),
     "unknown priority": (
         HEAD + GOOD + "0.2,vgg19,urgent,0.1\n",
-        "row 4, column 'priority': unknown priority, must be high or low (got 'urgent')",
+        "row 4, column 'priority': unknown priority, must be high or low;",
     ),
     "priority by another name": (
         "arrival_s,Priority\n0.0,high\n",
@@ -47,12 +47,12 @@ BAD_TRACES = {
     ),
     "SLO in milliseconds": (
         "arrival_s,slo_ms\n0.0,50\n",
-        "column 'slo_ms': looks like 'slo_s': convert it from milliseconds to seconds and rename it to 'slo_s'",
+        "column 'slo_ms': looks like 'slo_s': --column slo=slo_ms:ms reads it",
     ),
     "semicolons": ("arrival_s;model\n0.0;vgg19\n", "row 1: fields are separated by semicolons, must be by commas"),
     "arrivals in milliseconds": (
         "arrival_ms,model\n0,vgg19\n",
-        "column 'arrival_s': column is missing; column 'arrival_ms' looks like it: convert it from milliseconds",
+        "column 'arrival_s': column is missing; column 'arrival_ms' looks like it, milliseconds: --column arrival=",
     ),
     "half a byte": ("arrival_s,model,bytes_in\n0.0,vgg19,0.5\n", "row 2, column 'bytes_in': must be a whole number"),
     "negative bytes": ("arrival_s,model,bytes_out\n0.0,vgg19,-1\n", "row 2, column 'bytes_out': must not be negative"),
@@ -116,7 +116,8 @@ def test_an_unsorted_trace_is_sorted_with_a_note_or_refused(replay, refused, wri
 def test_a_trace_that_is_not_there(refused, here):
     assert refused("replay", "gone.csv").startswith("gone.csv: no such file, and no bundled trace of that name")
     assert refused("replay", "defalt").endswith("did you mean 'default'?")
-    assert refused("replay", here) == f"{here}: is a directory, not a trace file"
+    folders = "(of folders, those with one CSV file per model are read)"
+    assert refused("replay", here) == f"{here}: is a directory, not a trace file {folders}"
 
 
 def test_a_forced_format_that_does_not_fit(refused, write):

@@ -11,6 +11,8 @@ from stratsim.run.spec import RunSpec, make_spec, parse_settings, read_config
 OTHER_VALUES = {
     "trace": ("trace.csv", "trace.csv"),
     "trace_format": ("csv", "csv"),
+    "columns": ("arrival=t_ms:ms, model=net", "arrival=t_ms:ms, model=net"),
+    "ticks": ("spread", "spread"),
     "strict": ("true", True),
     "workload": ("rule.toml", "rule.toml"),
     "policy": ("edf(max_batch=4),fifo", "edf(max_batch=4),fifo"),
@@ -122,7 +124,9 @@ def test_impossible_values_are_refused(setting):
 def test_an_unknown_key_is_answered_with_the_nearest():
     with pytest.raises(SpecError, match=r"^run\.toml: unknown setting 'polcy'; did you mean 'policy'\?$"):
         make_spec({"polcy": "fifo"}, "run.toml")
-    with pytest.raises(SpecError, match=r"^--set: unknown setting 'zzz'; known: deal, device_model, .*, workload$"):
+    with pytest.raises(
+        SpecError, match=r"^--set: unknown setting 'zzz'; known: columns, deal, device_model, .*, workload$"
+    ):
         parse_settings(["zzz=1"])
 
 

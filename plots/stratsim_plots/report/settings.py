@@ -32,11 +32,13 @@ _OPTIONS = {
     "max_batch": "--max-batch",
     "drop": "--drop",
     "trace_format": "--trace-format",
+    "columns": "--column",
+    "ticks": "--ticks",
 }
 """Settings that have an option of their own; the others go through --set."""
 _FLAGS = {"strict": ("--strict", True), "transfers": ("--no-transfers", False)}
 """Settings whose option takes no value: which, and what it says."""
-_OF_A_REPLAY = frozenset({"gpus", "topology", "memory", "groups", "deal", "device_model"})
+_OF_A_REPLAY = frozenset({"gpus", "topology", "memory", "groups", "deal", "device_model", "columns", "ticks"})
 """Those whose option `stratsim live` lacks."""
 
 

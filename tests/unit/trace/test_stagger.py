@@ -121,11 +121,12 @@ def test_the_seed_moves_poisson_clients_only(disb):
 def test_the_notes_say_what_happens(disb):
     trace = disb(task("a", frequency=20), task("b", frequency=20), task("c", kind="poisson", frequency=1))
     assert trace.notes == (
+        "times in seconds, those of listed traces in milliseconds",
         "periodic clients of one frequency start one after the other, by their solo latencies",
         "Poisson clients draw seeded gaps",
         "clients that send one request at a time: how many requests arrive depends on the policy",
     )
-    (mixed,) = disb(task("a", frequency=20), task("d", kind="continuous")).notes
+    _, mixed = disb(task("a", frequency=20), task("d", kind="continuous")).notes
     assert mixed.startswith("closed-loop clients and clients that send one request at a time: how many ")
 
 
