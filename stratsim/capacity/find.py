@@ -13,8 +13,10 @@ from stratsim import __version__
 from stratsim.capacity.probe import CLASSES, Job, base_inputs, own_rate, rate_at_load_1, run_job
 from stratsim.capacity.search import Found, Probe, find_rate, reversals
 from stratsim.capacity.target import ALL
+from stratsim.engine.worker import begin
 from stratsim.errors import SpecError
 from stratsim.model.request import Priority
+from stratsim.plugins import allowed_code
 from stratsim.policy.registry import parse_policies
 from stratsim.run.manifest import make_manifest
 from stratsim.stats.intervals import mean_interval
@@ -129,7 +131,7 @@ def _runner(jobs: int) -> Iterator[Jobs]:
     if jobs == 1:
         yield lambda todo: [run_job(job) for job in todo]
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), begin, (allowed_code(),))
     try:
         yield lambda todo: list(pool.map(run_job, todo))
     finally:

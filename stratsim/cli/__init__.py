@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 import click
@@ -58,8 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Arguments without the program's name; the process's own by default.
     """
+    # A context of its own: the code that one command may import (stratsim.plugins.allow_code), the next one may not.
+    return copy_context().run(_main, list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(argv: list[str]) -> int:
     try:
-        status = _invoke(list(sys.argv[1:] if argv is None else argv))
+        status = _invoke(argv)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, click.Abort):

@@ -71,6 +71,7 @@ docs/live.md says what is measured, and what a run on a CPU does not say about G
 @click.option("--out", metavar="DIR", help="Write tables, summary, manifest and timeline there.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR, and in DIR.partial.")
 @click.option("--no-timeline", is_flag=True, help="Write no timeline.json.")
+@click.option("--allow-code", is_flag=True, help="Run what the profile names as FILE.py:NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No notes and no progress on stderr.")
 def live(
@@ -85,6 +86,7 @@ def live(
     no_timeline: bool,
     as_json: bool,
     quiet: bool,
+    allow_code: bool,
     **options: Any,
 ) -> None:
     """Serve a trace on a real device through one or more policies.
@@ -93,6 +95,7 @@ def live(
     Requests arrive at the trace's times, however far the device falls behind. Every batch is real: inputs are copied,
     the models of the profile are run, outputs are copied back. A run takes as long as the trace.
     """
+    from stratsim.cli.allow import allow_profile
     from stratsim.cli.replay import run_spec
     from stratsim.live import Target, serve, terminable
     from stratsim.results import check_target
@@ -104,7 +107,10 @@ def live(
         check_target(f"{out}.partial", overwrite)
     with terminable():
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
-            inputs = prepare(run_spec(config, settings, options))
+            spec = run_spec(config, settings, options)
+            if allow_code:
+                allow_profile(spec.profile)
+            inputs = prepare(spec)
             with _progress(inputs, shown=not quiet) as progress:
                 say = (lambda _: None) if quiet else (lambda line: click.echo(line, err=True))
                 served = serve(inputs, target, progress=progress, say=say)

@@ -143,6 +143,7 @@ def run_spec(
     config: str | None, settings: tuple[str, ...], options: dict[str, Any], *, no_transfers: bool = False
 ) -> RunSpec:
     """Merge the sources of settings: defaults, then the file, then the options, then --set."""
+    from stratsim.plugins import allow_code
     from stratsim.run.spec import make_spec, parse_settings, read_config
 
     merged: dict[str, Any] = {}
@@ -153,7 +154,9 @@ def run_spec(
     merged |= {key: value for key, value in options.items() if value is not None and value is not False}
     if no_transfers:
         merged["transfers"] = False
-    return make_spec(merged | parse_settings(settings))
+    spec = make_spec(merged | parse_settings(settings))
+    allow_code(spec.policy, spec.device_model)
+    return spec
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
 from stratsim.model.codec import decode
+from stratsim.plugins import allow_code
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.run.spec import make_spec
 from stratsim.trace.spec import WorkloadRule
@@ -140,6 +141,7 @@ def load_grid(path: str | Path, *, quick: bool = False) -> tuple[Grid, dict[str,
         raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: not a TOML file: {error}") from None
+    allow_code(data)  # the file is the user's own
     make_grid(data, path)  # a mistake must show with or without --quick
     if quick:
         data = data | data.get("quick", {})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError, SpecError
+from stratsim.limits import MOST_GPUS
 from stratsim.model.parts import Link
 from stratsim.model.topology import Topology, Trunk
 
@@ -55,6 +56,8 @@ class Cluster:
         for name, least in (("gpus", 1), ("max_concurrency", 1), ("prefetch", 0)):
             if getattr(self, name) < least:
                 raise SpecError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.gpus > MOST_GPUS:
+            raise SpecError(f"gpus must be at most {MOST_GPUS}, got {self.gpus}")
         uplink = self.uplink_bytes_per_s
         if uplink is not None and not (uplink > 0 and math.isfinite(uplink)):
             raise SpecError(f"uplink_bytes_per_s must be > 0 bytes per second, got {uplink}")

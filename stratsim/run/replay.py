@@ -11,6 +11,7 @@ from stratsim.engine import Result, simulate
 from stratsim.engine.groups import check_cut, check_deal, simulate_groups
 from stratsim.errors import SimulationError, SpecError
 from stratsim.model.codec import load_profile
+from stratsim.model.preemption import Preemption
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
 from stratsim.results import invariants, summarize
@@ -63,7 +64,16 @@ class Outcome:
     def manifest(self) -> dict[str, Any]:
         """Return what is needed to repeat the runs."""
         inputs = self.inputs
-        return make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
+        found = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
+        stopping = {call.text: _stopping(make_policy(call)) for call in inputs.policies}
+        stopping = {policy: how for policy, how in stopping.items() if how is not None}
+        return found | ({"preemption": stopping} if stopping else {})
+
+
+def _stopping(policy: Policy) -> dict[str, Any] | None:
+    """Return what a reader of the results must know of how a policy stops batches; None if it does not."""
+    found = getattr(policy, "preemption", None)
+    return {"halts": found.halts, "overhead": found.overhead} if isinstance(found, Preemption) else None
 
 
 def prepare(spec: RunSpec, made: Trace | None = None) -> Inputs:

@@ -22,7 +22,9 @@ def show(name: str) -> None:
     """
     from stratsim.cli.text import heading, table
     from stratsim.device.execution import describe_model
+    from stratsim.plugins import allow_code
 
+    allow_code(name)
     about = describe_model(name)
     click.echo(f"{name}: {about.text}")
     heading("A profile must have")

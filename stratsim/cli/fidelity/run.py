@@ -28,6 +28,7 @@ Examples:
 @click.option("--fresh", is_flag=True, help="Forget the runs in DIR.")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it takes; nothing is.")
 @click.option("--runs-only", is_flag=True, help="Make the runs and stop; `stratsim fidelity DIR` compares, anywhere.")
+@click.option("--allow-code", is_flag=True, help="Run what the profile names as FILE.py:NAME.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the report as one JSON object on stdout, and nothing else."
 )
@@ -41,6 +42,7 @@ def run(
     fresh: bool,
     dry_run: bool,
     runs_only: bool,
+    allow_code: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -51,6 +53,7 @@ def run(
     Runs that are in DIR are not repeated, so a grid that was interrupted goes on where it was. Exit status 1 if a run
     failed; the others count.
     """
+    from stratsim.cli.allow import allow_profile
     from stratsim.cli.fidelity.output import show_report
     from stratsim.fidelity import assess, profile_of, read_calibration, read_cells, replay_cells
     from stratsim.fidelity.campaign import run_grid
@@ -62,6 +65,8 @@ def run(
 
     _, data = load_grid(file, quick=quick)
     data |= {name: value for name, value in (("profile", profile), ("device", device)) if value is not None}
+    if allow_code:
+        allow_profile(data["profile"])
     if dry_run:
         for line in describe_plan(data, None if fresh else out):
             click.echo(line)

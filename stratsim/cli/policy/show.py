@@ -21,8 +21,10 @@ def show(name: str) -> None:
     NAME is a registered policy or FILE.py:CLASS.
     """
     from stratsim.cli.text import heading, table
+    from stratsim.plugins import allow_code
     from stratsim.policy.registry import describe, registered
 
+    allow_code(name)
     about = describe(name)
     click.echo(f"{name}: {about.text}")
     if name in registered():

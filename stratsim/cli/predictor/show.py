@@ -27,8 +27,10 @@ def show(name: str) -> None:
     NAME is a registered predictor or FILE.py:CLASS.
     """
     from stratsim.cli.text import heading, table
+    from stratsim.plugins import allow_code
     from stratsim.predict.registry import PREDICTORS, TRANSFER_PREDICTORS
 
+    allow_code(name)
     registry: Registry[Any] = TRANSFER_PREDICTORS if name in TRANSFER_PREDICTORS.registered() else PREDICTORS
     about = registry.describe(name)
     click.echo(f"{name}: {about.text}")

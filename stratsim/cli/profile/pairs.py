@@ -66,8 +66,10 @@ def pairs(
 
     from stratsim.model.codec import load_profile
     from stratsim.model.write import write_profile
+    from stratsim.plugins import allow_code
     from stratsim.run.pairs import Campaign, measure_pairs
 
+    allow_code(device_model)
     campaign = Campaign(batches, noise, held_out, device_model, seed)
     profile = measure_pairs(load_profile(source), campaign)
     write_profile(replace(profile, name=out.name.removesuffix(".json")), out, overwrite=overwrite)

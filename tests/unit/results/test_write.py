@@ -15,7 +15,7 @@ from stratsim.results import check_target, read_results, summarize, write_result
 from stratsim.results import formats as formats_module
 from stratsim.results import tables as tables_module
 from stratsim.results import write as write_module
-from stratsim.results.read import _exact_floats
+from stratsim.results.read_table import _exact_floats
 
 MANIFEST = {"stratsim_version": "0.1.0", "seed": 7, "note": "Ü"}
 FORMATS = pytest.mark.parametrize("parquet", [True, False], ids=["parquet", "csv"])
