@@ -64,8 +64,8 @@ def allow_code(*values: object) -> None:
     """Let the files that these values name be imported, in this context: to be called with what a user typed only.
 
     Args:
-        values: Texts as `Registry.parse` reads them, with names within parameters too; dicts and lists of texts, such as
-            a file of settings. Anything else names nothing.
+        values: Texts as `Registry.parse` reads them, with names within parameters too; dicts and lists of texts (a file
+            of settings). Anything else names nothing.
     """
     _ALLOWED.set(_ALLOWED.get().union(*(code_files(text) for text in _texts_in(values))))
 

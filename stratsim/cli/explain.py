@@ -134,7 +134,7 @@ def _described(priority: str | None, status: str | None) -> str:
 def _explained(
     run: Run, requests: Sequence[int], count: int | None, priority: str | None, status: str | None
 ) -> list[Explanation]:
-    from stratsim.results import verdict
+    from stratsim.explain import verdict
 
     chosen = list(dict.fromkeys(requests)) if count is None else verdict.worst(run, count, priority, status)
     batches = run.requests["batch_id"].reindex(chosen).dropna().astype(int).unique()

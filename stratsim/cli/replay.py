@@ -107,23 +107,23 @@ def replay(
     is filled by the workload rule; a note says what.
     """
     from stratsim.cli.run_table import print_summaries
-    from stratsim.results import check_target, result_writer
+    from stratsim.results import result_writer
+    from stratsim.results.claim import claim
     from stratsim.run.replay import check_jobs, prepare
     from stratsim.run.replay import replay as run
 
-    if out is not None:
-        check_target(out, overwrite)
     # What a user's policy prints must not get between the JSON and its reader.
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), ExitStack() as stack:
+        place = None if out is None else stack.enter_context(claim(out, overwrite=overwrite))
         spec = run_spec(config, settings, options, no_transfers=no_transfers)
         check_jobs(jobs, spec)  # before a long read
         inputs = prepare(spec).lean()
         progress = stack.enter_context(_progress(inputs, shown=not quiet))
-        if out is None:
+        if place is None:
             outcome = run(inputs, progress, keep_results=False, jobs=jobs)
         else:
             names = [call.text for call in inputs.policies]
-            writer = stack.enter_context(result_writer(out, names, overwrite=overwrite, timeline=not no_timeline))
+            writer = stack.enter_context(result_writer(place, names, timeline=not no_timeline))
             outcome = run(inputs, progress, keep_results=False, jobs=jobs, each=writer.add)
             writer.finish(outcome.manifest())
     if not quiet:

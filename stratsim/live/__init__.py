@@ -5,8 +5,9 @@ takes the place of the simulated machine.
 """
 
 from stratsim.live.executor import LiveRun, Plan, execute
-from stratsim.live.run import Served, Terminated, serve, terminable
+from stratsim.live.run import Served, serve
 from stratsim.live.servers import Keeper, Target, open_server
+from stratsim.signals import Terminated, terminable
 
 __all__ = [
     "Keeper",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratsim.explain import verdict
 from stratsim.explain.aggregate import CLASSES, aggregate
-from stratsim.results import verdict
 from stratsim_plots.report.html import number
 from stratsim_plots.report.meanings import CAUSES
 from stratsim_plots.report.tables import percent

@@ -133,7 +133,7 @@ def test_summary_and_manifest(results, tmp_path):
 def test_a_run_without_batches(make_result, tmp_path):
     result = make_result(requests=1)
     empty = type(result.batches)(*(getattr(result.batches, name)[:0] for name in result.batches.__slots__))
-    write_results([_replace(result, batches=empty)], tmp_path / "run", manifest={}, summaries=[{"policy": "fifo"}])
+    write_results([_replace(result, batches=empty)], tmp_path / "run", manifest={}, summaries=[summarize(result)])
     assert read_results(tmp_path / "run").batches().empty
 
 
@@ -219,7 +219,7 @@ def test_a_failed_swap_puts_the_old_result_back(results, tmp_path, monkeypatch):
     rename = type(target).rename
 
     def fail_for_the_new_one(self, to):
-        if ".tmp-" in self.name:
+        if self.name.endswith(".tmp"):
             raise PermissionError(13, "Permission denied")
         return rename(self, to)
 
@@ -316,7 +316,7 @@ class TestReading:
 
     def test_parquet_without_pyarrow(self, results, tmp_path, monkeypatch):
         write(results, tmp_path / "run", parquet=True)
-        monkeypatch.setattr("stratsim.results.read.find_spec", lambda _: None)
+        monkeypatch.setattr("stratsim.results.read_table.find_spec", lambda _: None)
         with pytest.raises(MissingExtraError, match=r"stratsim\[parquet\]"):
             read_results(tmp_path / "run").requests()
 
@@ -361,6 +361,6 @@ def test_a_killed_process_leaves_the_old_result_whole(results, tmp_path, name, l
     assert digests(target) == before
     others = [path.name for path in target.parent.iterdir() if path != target]
     assert len(others) == left  # a kill cannot be cleaned up after, and what stays has another name
-    assert all(name.startswith("run.tmp-") for name in others)
+    assert all(name == "run.tmp" for name in others)
     write(results[:1], target, overwrite=True)
     assert read_results(target).policies == ["fifo"]
