@@ -31,8 +31,16 @@ __all__ = ["MEMORY_VARIABLE", "MOST_GPUS", "bounded", "check_memory", "memory_bu
 MEMORY_VARIABLE = "STRATSIM_MEMORY"
 """Environment variable that sets the memory budget: bytes, or a number with K, M, G or T (powers of 1024)."""
 
-MOST_GPUS = 100_000
-"""GPUs of one run: above the largest cluster that is known. Our choice."""
+MOST_GPUS = 10_000
+"""GPUs of one run. All limits here are our choice, far above what anybody has asked for."""
+MOST_BATCHES = 10_000
+"""Batches that execute at once on a GPU, that wait there, or requests of one batch."""
+LARGEST_INTEGER = 2**53
+"""Whole numbers up to here are exact as floats too."""
+LOADS = (1e-6, 1e6)
+"""Load, and factors of a rate: smallest and largest."""
+LONGEST_S = 1e9
+"""Times within a run, seconds: about 32 years. Up to here they are exact to a tenth of a microsecond."""
 
 _DEFAULT_SHARE = 0.5
 """Share of the machine's memory that input may take. Our choice."""

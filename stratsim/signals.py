@@ -20,7 +20,7 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` while the block runs; in a thread, where signals do not come, nothing is changed."""
+    """Let SIGTERM raise `Terminated` while the block runs; not in a thread, where signals do not come."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

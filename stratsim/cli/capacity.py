@@ -68,7 +68,7 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
 @click.option("--no-transfers", is_flag=True, help="Do not simulate host transfers.")
 @click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting of a replay by name.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="Processes.")
 @click.option("--out", metavar="FILE.json", type=click.Path(), help="Write the result there, for `stratsim plot`.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No notes and no progress on stderr.")
@@ -98,17 +98,20 @@ def capacity(
     """
     from stratsim.capacity import CapacitySpec, find_capacities, parse_target
     from stratsim.cli.replay import run_spec
+    from stratsim.cli.typed import as_typed, options_named
 
     if out is not None:
         _check_out(Path(out))
-    asked = CapacitySpec(
-        run=run_spec(config, settings, options, no_transfers=no_transfers),
-        target=parse_target(target),
-        arrivals=_arrivals(arrivals, requests, cv),
-        seeds=seeds,
-        precision=_share(precision),
-        start=start,
-    )
+    run = run_spec(config, settings, options, no_transfers=no_transfers)
+    with as_typed(options_named(("seeds", "precision", "start", "requests", "cv"))):
+        asked = CapacitySpec(
+            run=run,
+            target=parse_target(target),
+            arrivals=_arrivals(arrivals, requests, cv),
+            seeds=seeds,
+            precision=_share(precision),
+            start=start,
+        )
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         document = find_capacities(asked, jobs=jobs, progress=None if quiet else _say)
     if not quiet:

@@ -65,10 +65,13 @@ def compare(paths: tuple[str, ...], as_json: bool, **options: Any) -> None:
     gives intervals too, by a block bootstrap over its time: they cover what this run could have shown at other moments,
     not what another trace would. Runs of different requests are refused.
     """
+    from stratsim.cli.typed import as_typed, options_named
     from stratsim.compare import Asked
     from stratsim.compare import compare as run
 
-    document = run(paths, Asked(**options))
+    with as_typed(options_named(options)):
+        asked = Asked(**options)
+    document = run(paths, asked)
     if as_json:
         click.echo(json.dumps(document, allow_nan=False))
         return

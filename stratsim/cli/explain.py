@@ -43,9 +43,9 @@ docs/how-to/explain-a-request.md reads one with you; docs/metrics.md defines the
 @click.option("--request", "requests", type=int, multiple=True, metavar="ID", help="This request. May be repeated.")
 @click.option(
     "--worst",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=10_000),
     metavar="N",
-    help="The N that fared worst: late, dropped, unfinished, then met.",
+    help="The N that fared worst, at most 10000: late, dropped, unfinished, then met.",
 )
 @click.option(
     "--summary", is_flag=True, help="Mean parts by class, why requests violated their deadlines, who slowed whom."

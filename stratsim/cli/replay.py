@@ -54,7 +54,7 @@ Examples:
     "--deal", metavar="RULE", help="Deal requests to groups: round-robin, model or client. [default: round-robin]"
 )
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Run groups in N processes. [default: 1]"
+    "--jobs", type=click.IntRange(1, 1024), default=1, metavar="N", help="Run groups in N processes. [default: 1]"
 )
 @click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
 @click.option(
@@ -143,6 +143,7 @@ def run_spec(
     config: str | None, settings: tuple[str, ...], options: dict[str, Any], *, no_transfers: bool = False
 ) -> RunSpec:
     """Merge the sources of settings: defaults, then the file, then the options, then --set."""
+    from stratsim.cli.typed import as_typed, options_named
     from stratsim.plugins import allow_code
     from stratsim.run.spec import make_spec, parse_settings, read_config
 
@@ -154,7 +155,10 @@ def run_spec(
     merged |= {key: value for key, value in options.items() if value is not None and value is not False}
     if no_transfers:
         merged["transfers"] = False
-    spec = make_spec(merged | parse_settings(settings))
+    own = parse_settings(settings)
+    typed = options_named(options) | {name: f"--set {name}" for name in own}
+    with as_typed(typed):
+        spec = make_spec(merged | own)
     allow_code(spec.policy, spec.device_model)
     return spec
 

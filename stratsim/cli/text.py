@@ -34,10 +34,10 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def clean(text: str) -> str:
-    """Return a text in which no character does anything but stand there: others become escapes such as `\\x1b`.
+    """Return a text in which no character does anything but stand there; others become escapes.
 
-    These are the control characters (colours, titles, answers that a terminal types) but for line ends and tabs, and the
-    marks that turn the direction of text around and so show another name than there is.
+    These are the control characters (colours, titles, answers that a terminal types) but for line ends and tabs, and
+    the marks that turn the direction of text around and so show another name than there is.
     """
     return _ACTIVE.sub(_escaped, text)
 

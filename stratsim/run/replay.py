@@ -10,6 +10,7 @@ from stratsim.device import execution_model, find_model
 from stratsim.engine import Result, simulate
 from stratsim.engine.groups import check_cut, check_deal, simulate_groups
 from stratsim.errors import SimulationError, SpecError
+from stratsim.limits import LONGEST_S
 from stratsim.model.codec import load_profile
 from stratsim.model.preemption import Preemption
 from stratsim.policy.base import DropMode
@@ -141,6 +142,7 @@ def assemble(
         load=load,
         rate_scale=spec.rate_scale,
     )
+    _check_times(workload)
     execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)
     check_cut(spec.cut(), cluster, profile)
     check_deal(spec.cut(), workload)
@@ -148,6 +150,18 @@ def assemble(
         measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
     notes = (*workload.notes, *_clamped(spec, profile, workload))
     return Inputs(spec, cluster, profile, trace, workload, policies, notes)
+
+
+def _check_times(workload: Workload) -> None:
+    """Refuse requests so far apart, or so late, that times are no longer exact to a microsecond."""
+    if not len(workload):
+        return
+    first_s, last_s = float(workload.arrival_s[0]), float(workload.arrival_s[-1])
+    if not -LONGEST_S <= first_s <= last_s <= LONGEST_S:
+        raise SpecError(
+            f"requests arrive from {first_s:g} to {last_s:g} s: times beyond {LONGEST_S:g} s are not exact enough to "
+            "simulate; a larger load or rate scale brings requests nearer, a limit leaves the last ones out"
+        )
 
 
 def check_jobs(jobs: int, spec: RunSpec) -> None:
