@@ -38,6 +38,7 @@ Examples:
   stratsim replay azure-conv.csv --workload mix.toml --out results/conv
   stratsim replay disb-C.json --profile rtx3080-disb --json
   stratsim replay requests.csv --topology 8x-h800 --memory 16e9
+  stratsim replay --again results/conv                 the same bytes, or what differs
   stratsim replay requests.parquet --gpus 64 --groups 16 --jobs 8     16 servers of 4 GPUs, 8 processes
 """
 )
@@ -86,6 +87,10 @@ Examples:
 @click.option("--out", metavar="DIR", help="Write tables, summary, manifest and timeline there.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 @click.option("--no-timeline", is_flag=True, help="Write no timeline.json.")
+@click.option(
+    "--again", metavar="DIR", help="Repeat the runs of a result folder, and say whether the same bytes come out."
+)
+@click.option("--allow-code", is_flag=True, help="With --again: run what the manifest names as FILE.py:CLASS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No notes and no progress on stderr.")
 def replay(
@@ -98,8 +103,10 @@ def replay(
     quiet: bool,
     no_transfers: bool,
     jobs: int,
+    again: str | None,
+    allow_code: bool,
     **options: Any,
-) -> None:
+) -> int:
     """Replay TRACE through one or more policies and compare them.
 
     TRACE is a file (its format is recognised from its content), the name of a bundled trace, or nothing: then the
@@ -112,6 +119,13 @@ def replay(
     from stratsim.run.replay import check_jobs, prepare
     from stratsim.run.replay import replay as run
 
+    if allow_code and again is None:
+        raise click.UsageError("--allow-code belongs to --again: what is typed is allowed as it is")
+    if again is not None:
+        others = [name for name, value in options.items() if value not in (None, False)]
+        if others or config or settings or no_transfers or no_timeline:
+            raise click.UsageError("--again repeats a folder as it was run: no setting and no trace goes with it")
+        return _repeat(again, out, overwrite=overwrite, allow=allow_code, jobs=jobs, as_json=as_json)
     # What a user's policy prints must not get between the JSON and its reader.
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), ExitStack() as stack:
         place = None if out is None else stack.enter_context(claim(out, overwrite=overwrite))
@@ -137,6 +151,25 @@ def replay(
             click.echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
         if out is not None:
             click.echo(f"written to {out}")
+    return 0
+
+
+def _repeat(again: str, out: str | None, *, overwrite: bool, allow: bool, jobs: int, as_json: bool) -> int:
+    """Repeat a result folder; return 1 if something else came out."""
+    from stratsim.results.claim import claim
+    from stratsim.run.again import repeat
+
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), ExitStack() as stack:
+        place = None if out is None else stack.enter_context(claim(out, overwrite=overwrite))
+        found = repeat(again, out=place, allow=allow, jobs=jobs)
+    if as_json:
+        document = {"again": again, "same": found.same, "files": found.files, "differences": list(found.differences)}
+        click.echo(json.dumps(document))
+    else:
+        for line in found.differences:
+            click.echo(line)
+        click.echo("the same bytes" if found.same else "not the same")
+    return 0 if found.same else 1
 
 
 def run_spec(

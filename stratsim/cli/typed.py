@@ -42,7 +42,7 @@ def _renamed(message: str, typed: Mapping[str, str]) -> str:
     """Return `NAME must ...` and `options: ... - at $.NAME` with the name as it was typed."""
     rest = message.removeprefix(_SOURCE)
     name, _, said = rest.partition(" ")
-    if name in typed:
+    if name in typed and said.startswith("must "):
         return f"{typed[name]} {said}"
     said, _, name = rest.rpartition(" - at $.")
     return f"{typed[name]}: {said}" if name in typed and message.startswith(_SOURCE) else message
