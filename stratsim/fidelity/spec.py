@@ -26,13 +26,12 @@ Decoded strictly: an unknown key or an impossible value is an error that names t
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
-from stratsim.model.codec import decode
+from stratsim.model.codec import decode, read_toml
 from stratsim.plugins import allow_code
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.run.spec import make_spec
@@ -135,12 +134,7 @@ def load_grid(path: str | Path, *, quick: bool = False) -> tuple[Grid, dict[str,
     Raises:
         SpecError: the file cannot be read, or says something unknown or impossible.
     """
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not a TOML file: {error}") from None
+    data = read_toml(Path(path))
     allow_code(data)  # the file is the user's own
     make_grid(data, path)  # a mistake must show with or without --quick
     if quick:

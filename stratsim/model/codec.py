@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -24,7 +25,7 @@ from stratsim.model.profile import SCHEMA_VERSION, Profile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["decode", "dump_profile", "load_profile", "plain", "profile_sha256", "read_json"]
+__all__ = ["decode", "dump_profile", "load_profile", "plain", "profile_sha256", "read_json", "read_toml"]
 
 T = TypeVar("T")
 
@@ -91,6 +92,24 @@ def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
         raise error(f"{path}: not valid JSON: objects or arrays are nested too deep") from None
     except ValueError as problem:
         raise error(f"{path}: not valid JSON: {problem}") from None
+
+
+def read_toml(path: Path, error: type[StratsimError] = SpecError) -> dict[str, Any]:
+    """Return the content of a TOML file.
+
+    Raises:
+        StratsimError: of class `error`; one line that names the file.
+    """
+    try:
+        return tomllib.loads(read_file(path).decode("utf-8"))
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: not a TOML file: {problem}") from None
+    except OSError as problem:
+        raise error(f"{path}: cannot be read: {problem.strerror or problem}") from None
+    except RecursionError:
+        raise error(f"{path}: not a TOML file: tables or arrays are nested too deep") from None
+    except ValueError as problem:  # TOMLDecodeError, and a whole number of thousands of digits
+        raise error(f"{path}: not a TOML file: {problem}") from None
 
 
 def load_profile(source: str | Path) -> Profile:

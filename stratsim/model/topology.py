@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratsim import bundled
 from stratsim.errors import SpecError, suggest
+from stratsim.limits import read_file
 from stratsim.model.parts import Kind  # noqa: TC001 (decoding resolves it at run time)
 
 if TYPE_CHECKING:
@@ -204,13 +204,10 @@ def load_topology(source: str | Path) -> Topology:
     Raises:
         SpecError: it cannot be used; one line that names the file and the path inside it.
     """
-    from stratsim.model.codec import decode
+    from stratsim.model.codec import decode, read_toml
 
     path = _path(source)
-    try:
-        data = tomllib.loads(_content(path).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not a TOML file: {error}") from None
+    data = read_toml(path)
     return decode({"name": path.name.removesuffix(".toml"), **data}, Topology, path)
 
 
@@ -230,6 +227,6 @@ def _path(source: str | Path) -> Path:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None

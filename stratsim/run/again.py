@@ -38,8 +38,8 @@ class Repeated:
     """What came of repeating a result folder.
 
     Args:
-        files: By name: `same`, `differs` or `missing`; of summary.json and manifest.json what they say, but for the time
-            that the runs took.
+        files: By name: `same`, `differs` or `missing`; of summary.json and manifest.json what they say, but for the
+            time that the runs took.
         differences: What differs, one line each: of the environment first, then of the results.
     """
 
@@ -99,10 +99,11 @@ def _spec(stored: StoredResults) -> RunSpec:
     if decoded.trace.format == "generated":
         raise SpecError(f"{stored.directory}: its requests were drawn by a sweep; replay the run from there")
     known = {field.name for field in fields(RunSpec)}
-    for name in decoded.spec:
+    given: dict[str, Any] = stored.manifest["spec"]
+    for name in given:
         if name not in known:
             raise SpecError(f"{stored.directory}: was run with the setting {name!r}, which this version does not have")
-    settings = {name: value for name, value in decoded.spec.items() if value is not None}
+    settings = {name: value for name, value in given.items() if value is not None}
     return make_spec(settings, stored.directory / "manifest.json")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stratsim.errors import SpecError, suggest
 from stratsim.limits import LARGEST_INTEGER, LOADS, MOST_BATCHES
 from stratsim.model.cluster import Cluster
+from stratsim.model.codec import read_toml
 from stratsim.model.groups import Groups
 from stratsim.model.topology import load_topology
 from stratsim.policy.base import DropMode
@@ -147,12 +148,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     Raises:
         SpecError: the file cannot be read, or is not TOML.
     """
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not a TOML file: {error}") from None
+    return read_toml(Path(path))
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
@@ -199,5 +195,5 @@ def toml_value(text: str) -> Any:
     """Return what a text means as a value of TOML; a bare word is itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # TOMLDecodeError, thousands of digits, nested too deep
         return text

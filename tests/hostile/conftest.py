@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import pkgutil
+import random
 import re
 import resource
 import shlex
@@ -222,11 +223,11 @@ def _child(argv, folder, out, err):
 
 
 def pytest_generate_tests(metafunc):
-    """Give a test its cases: all of them in a long run, an even choice of so many in a short one."""
+    """Give a test its cases: all of them in a long run, so many of them, always the same, in a short one."""
     mark = metafunc.definition.get_closest_marker("cases")
     if mark is not None:
         cases, count = list(mark.args[0]), mark.args[1]
-        chosen = cases if EXAMPLES else cases[:: max(1, len(cases) // count)]
+        chosen = cases if EXAMPLES else random.Random(1).sample(cases, min(count, len(cases)))
         metafunc.parametrize("case", chosen, ids=[" | ".join(map(str, case))[:80] for case in chosen])
 
 
@@ -235,8 +236,9 @@ def _imported():
     """Import everything before there are forks, which would each do it anew."""
     for package in (stratsim, stratsim_plots, stratsim_profiler):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            with suppress(ImportError):
-                importlib.import_module(module.name)
+            if not module.name.endswith("__main__"):
+                with suppress(ImportError):
+                    importlib.import_module(module.name)
 
 
 @pytest.fixture(scope="session")
@@ -248,5 +250,5 @@ def examples():
         deadline=None,
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
-        phases=[hypothesis.Phase.generate] if EXAMPLES else [hypothesis.Phase.generate],
+        phases=[hypothesis.Phase.generate],  # an example is a line: there is little to shrink, and it takes long
     )
