@@ -141,8 +141,10 @@ def samples(tmp_path, marker):
 
 EXAMPLES = int(os.environ.get("STRATSIM_HOSTILE", "0"))
 """How many examples of each kind a long run tries (`make test-hostile`); 0: a short run, seconds in all."""
-SECONDS = 30
-"""How long one command may take: all inputs are small, or must be refused."""
+SECONDS = 20
+"""How much time of a processor one command may take: all inputs are small, or must be refused."""
+WAITING = 9
+"""How many times as long it may last, beside others on a busy machine."""
 ROOM_BYTES = 3 << 29
 """How much memory it may take beyond what the process has when it begins."""
 ACTIVE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -207,7 +209,8 @@ def _child(argv, folder, out, err):
         os.dup2(err, 2)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(SECONDS)
+        signal.alarm(SECONDS * WAITING)
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + ROOM_BYTES,) * 2)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 28,) * 2)
@@ -245,7 +248,7 @@ def _imported():
 def examples():
     """Settings of hypothesis: many examples in a long run, few and always the same ones in a short one."""
     return hypothesis.settings(
-        max_examples=EXAMPLES or 12,
+        max_examples=EXAMPLES or 5,
         derandomize=not EXAMPLES,
         deadline=None,
         database=None,
