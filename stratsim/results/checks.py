@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "invariants"]
 
+
 def invariants(result: Result, max_concurrency: int | None = None, *, measured: bool = False) -> list[str]:
     """Return the invariants that the run violates, one line each; an empty list is a sound run.
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from stratsim.device import ExecutionModel
-    from stratsim.results.read import StoredResults
     from stratsim.model.parts import Link
     from stratsim.model.profile import Profile, SchedulerProfile
+    from stratsim.results.read import StoredResults
 
 __all__ = ["Machine", "find_machine"]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.engine.rows import by_code
+from stratsim.model.request import Priority, Status
 from stratsim.results.clients import client_figures
 from stratsim.results.equity import class_equity, run_equity
-from stratsim.model.request import Priority, Status
 from stratsim.stats.deadlines import measuring_window, ratio, violation, violation_completed
 from stratsim.stats.fairness import jain_index, slowdown_figures
 from stratsim.stats.latency import latency_figures

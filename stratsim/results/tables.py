@@ -26,6 +26,7 @@ __all__ += ["batch_chunks", "pause_chunks", "request_chunks"]
 CHUNK_ROWS = 131_072
 """Rows per chunk and per Parquet row group: about 22 MB while it is being written."""
 
+
 class Labels(NamedTuple):
     """A column of texts: `codes` index `names`; -1 stands for none."""
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
 from stratsim.results.claim import Claim, claim, output_errors
-from stratsim.results.timeline import Timeline
 from stratsim.results.formats import TableWriter, has_parquet
 from stratsim.results.tables import (
     BATCH_KINDS,
@@ -22,6 +21,7 @@ from stratsim.results.tables import (
     pause_chunks,
     request_chunks,
 )
+from stratsim.results.timeline import Timeline
 
 if TYPE_CHECKING:
     import os

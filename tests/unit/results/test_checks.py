@@ -7,8 +7,8 @@ import pytest
 
 from stratsim.engine.result import LoadTable
 from stratsim.results import invariants
-from stratsim.results.timeline import timeline_events
 from stratsim.results.tables import batch_chunks
+from stratsim.results.timeline import timeline_events
 
 NAN = float("nan")
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
-from stratsim.results import summarize
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
 from stratsim.policy.base import Drop, Start
 from stratsim.policy.queueing import Fifo
+from stratsim.results import summarize
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({"a": 0.010, "b": 0.004}, h2d=Link(0.001, 1e6), bytes_in={"a": 1_000})  # a: 12 ms, b: 4 ms

@@ -7,12 +7,12 @@ import pytest
 
 from stratsim import simulate
 from stratsim.errors import SpecError
-from stratsim.results import invariants, read_results, summarize, write_results
-from stratsim.results.timeline import timeline_events
-from stratsim.results.tables import PAUSE_KINDS
 from stratsim.model.cluster import Cluster
 from stratsim.policy.preempt import PreemptReset
 from stratsim.policy.queueing import PriorityEdf
+from stratsim.results import invariants, read_results, summarize, write_results
+from stratsim.results.tables import PAUSE_KINDS
+from stratsim.results.timeline import timeline_events
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({"h": 0.002, "l": 0.010}, kernels={"h": 2, "l": 10})

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from stratsim.engine import simulate
-from stratsim.results import invariants, read_results, summarize, write_results
-from stratsim.results.timeline import timeline_events
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import SCHEMA_VERSION, Device, Link, Observable, ObservableModel, Pcie, Profile, Truth
 from stratsim.model.workload import Workload
 from stratsim.policy.base import DropMode
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
+from stratsim.results import invariants, read_results, summarize, write_results
+from stratsim.results.timeline import timeline_events
 
 POLICIES = {"fifo": Fifo, "priority-fifo": PriorityFifo, "edf": Edf, "priority-edf": PriorityEdf}
 LINK = Link(alpha_s=1e-5, bytes_per_s=1e10)
