@@ -16,7 +16,7 @@ from stratsim_plots.series import Options
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from matplotlib.figure import Figure
@@ -88,8 +88,12 @@ def make_figure(
     with style.styled():
         drawn = _drawn_study if kind in STUDIES else _drawn_by_itself if kind in READERS else _drawn
         frame, figure = drawn(directories, kind, chosen)
-        _write(path, lambda temporary: style.save(figure, temporary, suffix))
-    _write(table, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
+        _write(
+            {
+                path: lambda temporary: style.save(figure, temporary, suffix),
+                table: lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"),
+            }
+        )
     return path, table
 
 
@@ -153,15 +157,19 @@ def _keep_foreign(table: Path) -> None:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
 
 
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name beside its place and move it there: all of it or nothing."""
-    temporary = path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
+def _write(writers: Mapping[Path, Callable[[Path], object]]) -> None:
+    """Write files under temporary names beside their places, then move all there: on a full disk there is none."""
+    temporaries = {path: path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}") for path in writers}
+    path = next(iter(writers))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        temporary.replace(path)
+        for path, write in writers.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporaries[path])
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        for temporary in temporaries.values():
+            with suppress(OSError):
+                temporary.unlink()

@@ -1,9 +1,10 @@
 """Claims the place of a result folder: one process writes it, whole or not at all, and never over what is not its own.
 
-The results are written into DIR.tmp beside the target, which is made exclusively and locked while its process lives, and
-renamed when they are complete. So a second process that is to write to DIR is refused at once, and what a killed process
-left is known as such and taken over. Where there are no file locks (other systems than Linux and macOS, some network
-file systems) the exclusive creation alone keeps others off, and what a killed process left is to be removed by hand.
+The results are written into DIR.tmp beside the target, which is made exclusively and locked while its process lives,
+and renamed when they are complete. So a second process that is to write to DIR is refused at once, and what a killed
+process left is known as such and taken over. Where there are no file locks (other systems than Linux and macOS, some
+network file systems) the exclusive creation alone keeps others off, and what a killed process left is to be removed by
+hand.
 """
 
 from __future__ import annotations
@@ -95,11 +96,8 @@ class Claim:
     def _take_over(self) -> None:
         """Take what a killed process left; refuse what another one writes to, and what is none of ours."""
         busy = f"{self.shown}: another process is writing to it (it has {self.folder})"
-        entries = set(os.listdir(self.folder))
-        if entries and _MARK not in entries:
-            raise OutputError(
-                f"{self.folder}: is in the way and was not made by stratsim; move it, or choose another --out"
-            )
+        if any(self.folder.iterdir()) and not (self.folder / _MARK).exists():
+            raise OutputError(f"{self.folder}: is in the way, and not of stratsim; move it, or choose another --out")
         self._lock = _locked(self.folder)
         if self._lock is None:
             raise OutputError(f"{busy}, or was killed while it did: then remove that folder")

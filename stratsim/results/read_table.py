@@ -77,7 +77,7 @@ def check_members(folder: Path, requests: pd.DataFrame, batches: pd.DataFrame) -
     Raises:
         SpecError: a batch is not there.
     """
-    known = batches["batch_id"] if "batch_id" in batches else batches.index
+    known = batches.get("batch_id", batches.index)
     named = requests["batch_id"].dropna()
     strange = named[~named.isin(known)]
     if len(strange):

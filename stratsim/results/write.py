@@ -1,7 +1,8 @@
 """Writes the results of a replay into a folder: all of it or nothing.
 
-Everything is written into a folder beside the target, DIR.tmp, and renamed when it is complete (`stratsim.results.claim`).
-An error or an interrupt removes it; a killed process leaves it, and the next one that writes to DIR takes it over.
+Everything is written into a folder beside the target, DIR.tmp, and renamed when it is complete: see
+`stratsim.results.claim`. An error or an interrupt removes it; a killed process leaves it, and the next one that writes
+to DIR takes it over.
 """
 
 from __future__ import annotations
@@ -142,8 +143,8 @@ def result_writer(
     Args:
         directory: The folder, whose parents are created, or the claim to its place.
         policies: Of the runs that will be added; no two the same.
-        overwrite: Replace an older result (a claim has said so already). It stays until the new one is complete; files in it that stratsim did
-            not write (figures, notes) are kept.
+        overwrite: Replace an older result (a claim has said so already). It stays until the new one is complete; files
+            in it that stratsim did not write (figures, notes) are kept.
         timeline: Write timeline.json too.
         timeline_cap: The most batches per policy in the timeline.
         parquet: Write Parquet (True) or CSV (False) tables; None: Parquet if pyarrow is installed.

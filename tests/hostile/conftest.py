@@ -230,7 +230,7 @@ def pytest_generate_tests(metafunc):
     mark = metafunc.definition.get_closest_marker("cases")
     if mark is not None:
         cases, count = list(mark.args[0]), mark.args[1]
-        chosen = cases if EXAMPLES else random.Random(1).sample(cases, min(count, len(cases)))
+        chosen = random.Random(EXAMPLES).sample(cases, min(max(count, 10 * EXAMPLES), len(cases)))
         metafunc.parametrize("case", chosen, ids=[" | ".join(map(str, case))[:80] for case in chosen])
 
 

@@ -52,9 +52,7 @@ VALUES = st.one_of(
             [None],
         ]
     ),
-    st.sampled_from(
-        ["../../x", "/dev/zero", "x.py:X", "=1+1", "\x1b[31m", "\u202e", "a\x00b", "\n", "x" * 10_000, "NaN"]
-    ),
+    st.sampled_from(["../../x", "/dev/zero", "x.py:X", "=1+1", "\x1b[31m", "\u202e", "a\x00b", "\n", "x" * 10_000]),
     st.sampled_from([{"": {}}, {"a": [{"b": 1}]}, [1, "a", None], {"1": 1e-300}]),
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
