@@ -82,14 +82,13 @@ class TestClaim:
         assert list(here.iterdir()) == []
 
     def test_a_folder_that_appears_meanwhile_is_not_replaced(self, here):
-        with (
-            pytest.raises(OutputError, match="run: exists already.*; the results are in .*run.kept-1"),
-            claim("run") as place,
-        ):
+        refused = r"run: exists already.*; the results are in .*run\.kept-1"
+        with claim("run") as place:
             (place.folder / "manifest.json").write_text("mine")
             (here / "run").mkdir()
             (here / "run" / "theirs").write_text("theirs")
-            place.publish(frozenset())
+            with pytest.raises(OutputError, match=refused):
+                place.publish(frozenset())
         assert (here / "run" / "theirs").read_text() == "theirs"
         assert (here / "run.kept-1" / "manifest.json").read_text() == "mine"
 
