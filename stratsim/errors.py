@@ -68,7 +68,11 @@ class CodeRefusedError(SpecError):
     """
 
     def __init__(self, kind: str, name: str) -> None:
-        typed = {"device model": f"--device-model {name}", "policy": f"--policy {name}"}
+        typed = {
+            "device model": f"--device-model {name}",
+            "policy": f"--policy {name}",
+            "trace format": f"--trace-format {name}",
+        }
         way_out = f"name it yourself ({typed[kind]})" if kind in typed else "allow it (--allow-code)"
         super().__init__(
             f"{kind} {name!r} is code in a file, and it was not you who named it but data, which is never run; "

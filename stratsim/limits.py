@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         def read(self, size: int, /) -> bytes: ...
 
 
-__all__ = ["MEMORY_VARIABLE", "MOST_GPUS", "bounded", "check_memory", "memory_budget", "read_file"]
+__all__ = ["MEMORY_VARIABLE", "MOST_GPUS", "bounded", "check_memory", "memory_budget", "read_file", "too_large"]
 
 MEMORY_VARIABLE = "STRATSIM_MEMORY"
 """Environment variable that sets the memory budget: bytes, or a number with K, M, G or T (powers of 1024)."""
@@ -83,13 +83,24 @@ def check_memory(what: object, needed_bytes: float, way_out: str = "") -> None:
     Raises:
         LimitError: says how much it takes, what the budget is, and how to change it.
     """
-    budget = memory_budget()
-    if needed_bytes > budget:
-        more = f"{MEMORY_VARIABLE}={_shown(needed_bytes * 1.25, up=True)} allows it"
-        raise LimitError(
-            f"{what}: takes {_shown(needed_bytes)} of memory or more, and the budget is {_shown(budget)}; "
-            + " or ".join([more, *([way_out] if way_out else [])])
-        )
+    if needed_bytes > (budget := memory_budget()):
+        takes = f"takes {_shown(needed_bytes)} of memory or more, and the budget is"
+        raise too_large(f"{what}: {takes}", budget, way_out, needed_bytes * 1.25)
+
+
+def too_large(what: str, budget: float, way_out: str = "", needed_bytes: float | None = None) -> LimitError:
+    """Return the error about something larger than the memory budget.
+
+    Args:
+        what: What is too large, up to the budget: `FILE: unpacks to more than`.
+        budget: In bytes.
+        way_out: How to need less.
+        needed_bytes: What would be enough; None: that is not known.
+    """
+    enough = (
+        f"{MEMORY_VARIABLE}={_shown(needed_bytes or 4 * budget, up=True)} allows {'it' if needed_bytes else 'more'}"
+    )
+    return LimitError(f"{what} {_shown(budget)}; {', or '.join([enough, *([way_out] if way_out else [])])}")
 
 
 def _shown(size: float, *, up: bool = False) -> str:

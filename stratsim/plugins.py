@@ -35,16 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-__all__ = [
-    "Description",
-    "PluginCall",
-    "Registry",
-    "allow_code",
-    "allowed_code",
-    "check_allowed",
-    "code_files",
-    "points",
-]
+__all__ = ["Description", "PluginCall", "Registry", "function_in_file", "keywords_of", "points"]
+__all__ += ["allow_code", "allowed_code", "check_allowed", "code_files"]
 
 Plugin = TypeVar("Plugin")
 
@@ -285,27 +277,11 @@ class Registry(Generic[Plugin]):
         return {name: parameter for name, parameter in _parameters(cls).items() if name not in self.supplied}
 
     def _parse(self, text: str) -> PluginCall:
-        name, bracket, rest = text.partition("(")
-        if not bracket:
-            return PluginCall(text, text, {})
-        try:
-            parameters = _keywords(f"f({rest}")
-        except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deep
-            message = f"cannot read {self.kind} {text!r}: parameters are NAME=VALUE, separated by commas"
-            raise SpecError(message) from None
-        return PluginCall(text, name.strip(), parameters)
+        return PluginCall(text, *keywords_of(self.kind, text))
 
     def _from_file(self, name: str) -> type[Plugin]:
         file, _, class_name = name.rpartition(":")
-        path = Path(file)
-        if not path.is_file():
-            raise SpecError(f"{self.kind} {name!r}: there is no file {file!r}")
-        check_allowed(self.kind, name)
-        try:
-            module = _import_file(path)
-        except (Exception, SystemExit) as error:  # a script without a main guard may end the process
-            message = f"{self.kind} {name!r}: importing {file} failed: {type(error).__name__}: {error}"
-            raise SpecError(message) from error
+        module = _imported(self.kind, name, file)
         if not hasattr(module, class_name):
             own = [(key, it) for key, it in vars(module).items() if getattr(it, "__module__", "") == module.__name__]
             classes = [key for key, value in own if inspect.isclass(value)]
@@ -318,6 +294,51 @@ class Registry(Generic[Plugin]):
             lacks = f"lacks {', '.join(missing)}" if inspect.isclass(loaded) else "is not a class"
             raise SpecError(f"{self.kind} {name!r} is not a {self.kind}: it {lacks} (see {self.base})")
         return cast("type[Plugin]", loaded)
+
+
+def keywords_of(kind: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the parameters of `NAME(parameter=value, ...)`; the brackets may be absent.
+
+    Args:
+        kind: What it names, for the message.
+        text: What was asked for.
+
+    Raises:
+        SpecError: the parameters cannot be read.
+    """
+    name, bracket, rest = text.partition("(")
+    if not bracket:
+        return text.strip(), {}
+    try:
+        return name.strip(), _keywords(f"f({rest}")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deep
+        raise SpecError(f"cannot read {kind} {text!r}: parameters are NAME=VALUE, separated by commas") from None
+
+
+def function_in_file(kind: str, name: str) -> object:
+    """Return what a user's file calls by a name, `path/to/file.py:function`.
+
+    Raises:
+        SpecError: there is no such file or name, or the file cannot be imported.
+    """
+    file, _, function = name.rpartition(":")
+    module = _imported(kind, name, file)
+    if not hasattr(module, function):
+        own = [key for key, it in vars(module).items() if getattr(it, "__module__", "") == module.__name__]
+        raise SpecError(f"{file} has no {function!r}; {suggest(function, own)}")
+    return getattr(module, function)
+
+
+def _imported(kind: str, name: str, file: str) -> ModuleType:
+    path = Path(file)
+    if not path.is_file():
+        raise SpecError(f"{kind} {name!r}: there is no file {file!r}")
+    check_allowed(kind, name)
+    try:
+        return _import_file(path)
+    except (Exception, SystemExit) as error:  # a script without a main guard may end the process
+        message = f"{kind} {name!r}: importing {file} failed: {type(error).__name__}: {error}"
+        raise SpecError(message) from error
 
 
 def _source(docstring: str) -> str:

@@ -59,6 +59,11 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
 @click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: the topology's, or 1]")
 @click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
 @click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
+@click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
+@click.option(
+    "--column", "columns", multiple=True, metavar="FIELD=COLUMN[:UNIT]", help="Read a column of the trace as FIELD."
+)
+@click.option("--ticks", metavar="WORD", help="Coarse time stamps: spread or leave. [default: spread known ones]")
 @click.option("--limit", type=int, metavar="N", help="Use the first N requests of TRACE.")
 @click.option("--warmup", "warmup_s", type=float, metavar="S", help="Measure from S seconds after the first arrival.")
 @click.option("--device-model", metavar="NAME", help="How co-located batches slow each other. [default: the profile's]")

@@ -75,6 +75,10 @@ Examples:
 @click.option("--drop", metavar="MODE", help="Give requests up: never, expired or infeasible. [default: infeasible]")
 @click.option("--no-transfers", is_flag=True, help="Do not simulate host transfers.")
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
+@click.option(
+    "--column", "columns", multiple=True, metavar="FIELD=COLUMN[:UNIT]", help="Read a column of the trace as FIELD."
+)
+@click.option("--ticks", metavar="WORD", help="Coarse time stamps: spread or leave. [default: spread known ones]")
 @click.option("--strict", is_flag=True, help="Refuse an unsorted trace instead of sorting it.")
 @click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
 @click.option(
@@ -185,14 +189,14 @@ def run_spec(
         merged |= read_config(config)
         make_spec(merged, config)  # so that a mistake in the file is reported as the file's
     # By identity: 0 is a value, to be refused or obeyed, although it equals False.
-    merged |= {key: value for key, value in options.items() if value is not None and value is not False}
+    merged |= {key: value for key, value in options.items() if value is not None and value is not False and value != ()}
     if no_transfers:
         merged["transfers"] = False
     own = parse_settings(settings)
     typed = options_named(options) | {name: f"--set {name}" for name in own}
     with as_typed(typed):
         spec = make_spec(merged | own)
-    allow_code(spec.policy, spec.device_model)
+    allow_code(spec.policy, spec.device_model, spec.trace_format)
     return spec
 
 

@@ -69,6 +69,8 @@ class _Spec(msgspec.Struct, frozen=True):
 
     trace: str | None = None
     trace_format: str | None = None
+    columns: list[str] | None = None
+    ticks: str | None = None
     strict: bool | None = None
     workload: str | None = None
     policy: str | None = None

@@ -77,7 +77,7 @@ def repeat(
     stored = read_results(directory)
     spec = _spec(stored)
     if allow:
-        allow_code(spec.policy, spec.device_model)
+        allow_code(spec.policy, spec.device_model, spec.trace_format)
     inputs = prepare(spec).lean()
     names = [call.text for call in inputs.policies]
     timeline = (stored.directory / "timeline.json").is_file()

@@ -20,7 +20,7 @@ from stratsim.run.manifest import make_manifest
 from stratsim.stats.deadlines import measuring_window
 from stratsim.trace import read_trace
 from stratsim.trace.rule import complete
-from stratsim.trace.spec import DEFAULT_LOAD, load_rule
+from stratsim.trace.spec import DEFAULT_LOAD, WorkloadRule, load_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from stratsim.policy.base import Policy
     from stratsim.run.spec import RunSpec
     from stratsim.trace import Trace
-    from stratsim.trace.spec import WorkloadRule
 
 __all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "prepare", "replay", "run_policy"]
 
@@ -101,7 +100,15 @@ def prepare(spec: RunSpec, made: Trace | None = None) -> Inputs:
     rule = load_rule(spec.workload) if spec.workload is not None else None
     trace = made
     if trace is None:
-        trace = read_trace(spec.trace, format=spec.trace_format, strict=spec.strict, limit=spec.limit, seed=spec.seed)
+        trace = read_trace(
+            spec.trace,
+            format=spec.trace_format,
+            strict=spec.strict,
+            limit=spec.limit,
+            seed=spec.seed,
+            columns=(rule or WorkloadRule()).columns_with(spec.columns),
+            ticks=spec.ticks,
+        )
     if trace.normalised and spec.load is None:
         spec = replace(spec, load=DEFAULT_LOAD)  # the manifest holds what was run, not what was left out
     return assemble(spec, cluster, profile, trace, rule, policies, load=spec.load)

@@ -33,6 +33,8 @@ class RunSpec:
     Args:
         trace: A file, the name of a bundled trace, or None for the bundled default.
         trace_format: Force a format; recognised from the content by default.
+        columns: Columns of the trace, `FIELD=COLUMN[:UNIT]` each (docs/traces.md).
+        ticks: What to do with coarse time stamps: spread or leave; None spreads those that a format is known for.
         strict: Refuse an unsorted trace instead of sorting it.
         workload: TOML file with the rule that fills what the trace lacks.
         policy: Comma-separated policies with inline parameters.
@@ -62,6 +64,8 @@ class RunSpec:
 
     trace: str | None = None
     trace_format: str | None = None
+    columns: tuple[str, ...] = ()
+    ticks: str | None = None
     strict: bool = False
     workload: str | None = None
     policy: str = DEFAULT_POLICIES

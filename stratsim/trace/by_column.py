@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratsim.errors import TraceError, suggest
-from stratsim.trace.schema import Names
+from stratsim.trace.column import Names, as_names, as_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from stratsim.trace.schema import Column, Trace
+    from stratsim.trace.column import Column
+    from stratsim.trace.schema import Trace
     from stratsim.trace.spec import ModelRule, PriorityRule
 
 __all__ = ["high_by_column", "model_by_column"]
+
+_OWN = ("model", "bytes_in", "bytes_out", "client")
+"""Columns of the schema that a rule may look at, beside the extra ones."""
 
 
 def model_by_column(
@@ -69,30 +73,26 @@ def _rank(values: Names) -> NDArray[np.int64]:
 
 
 def _column(trace: Trace, name: str) -> Column:
-    known: dict[str, Column] = dict(trace.extra)
-    for own in ("bytes_in", "bytes_out", "client"):
-        column = getattr(trace, own)
-        if column is not None:
-            known[own] = column
-    if name not in known:
-        raise TraceError(
-            f"the workload rule needs this column; {suggest(name, known)}", file=trace.source or None, column=name
-        )
-    return known[name]
+    own: dict[str, Column] = {each: column for each in _OWN if (column := getattr(trace, each)) is not None}
+    if name in own:
+        return own[name]
+    if name not in trace.extra:
+        hint = suggest(name, [*own, *trace.extra])
+        raise TraceError(f"the workload rule needs this column; {hint}", file=trace.source or None, column=name)
+    return trace.extra[name]
 
 
 def _numbers(trace: Trace, name: str, column: Column) -> NDArray[np.float64]:
-    if isinstance(column, Names):
-        raise TraceError("the workload rule needs numbers here", file=trace.source or None, column=name)
-    numbers = np.asarray(column, dtype=np.float64)
+    numbers, bad = as_numbers(column)
+    if bad is not None:
+        raise trace.error("the workload rule needs a number here", bad, name, as_names(column).at(bad))
     if np.isnan(numbers).any():
         raise trace.error("is empty, and the workload rule needs a number", int(np.argmax(np.isnan(numbers))), name)
     return numbers
 
 
 def _categories(trace: Trace, name: str, column: Column) -> Names:
-    if not isinstance(column, Names):
-        column = Names.encode(f"{value}" for value in column.tolist())
-    if not column.complete:
-        raise trace.error("is empty, and the workload rule needs a value", int(np.argmax(column.codes < 0)), name)
-    return column
+    found = as_names(column)
+    if not found.complete:
+        raise trace.error("is empty, and the workload rule needs a value", int(np.argmax(found.codes < 0)), name)
+    return found

@@ -13,10 +13,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stratsim.trace.schema import ClientSpec, Trace
 
-__all__ = ["EPOCH_S", "rebased"]
+__all__ = ["EPOCH_S", "LATEST_S", "epoch_unit", "rebased", "since_1970"]
 
+_PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 EPOCH_S = 1e6
 """A trace whose first arrival is at or beyond this counts from another origin, seconds (11.6 days; our choice)."""
+
+
+LATEST_S = 1e11
+"""No first arrival is at or beyond this, seconds (the year 5138; our choice): such numbers are of another unit."""
+
+
+def epoch_unit(number: float) -> str:
+    """Return the unit of a time since 1970 that is past `LATEST_S` in seconds, by its size: ms, us or ns."""
+    return "ms" if number < 1e14 else "us" if number < 1e17 else "ns"
+
+
+def since_1970(number: float) -> str:
+    """Return the unit in which a number is a time of the years 2001 to 2100; nothing if it is none of these."""
+    return next((unit for unit, per_s in _PER_S.items() if 1e9 * per_s <= number < 4.1e9 * per_s), "")
 
 
 def rebased(trace: Trace) -> Trace:

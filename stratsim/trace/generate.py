@@ -213,7 +213,7 @@ def superpose(
     """
     if count < 1:
         raise SpecError(f"the number of requests must be at least 1, got {count}")
-    check_memory(f"{count} requests", count * _REQUEST_BYTES, "fewer requests do not")
+    check_memory(f"{count} requests", count * _REQUEST_BYTES, "ask for fewer")
     feeds = [_Feed(process.blocks(streams.get("arrivals", name))) for name, process in processes.items()]
     horizon = count / sum(process.rate for process in processes.values())
     while sum(feed.extend(horizon) for feed in feeds) < count:
@@ -296,7 +296,7 @@ def closed_loop(
     """
     if clients < 1:
         raise SpecError(f"the number of clients must be at least 1, got {clients}")
-    check_memory(f"{clients} clients", clients * _CLIENT_BYTES, "fewer clients do not")
+    check_memory(f"{clients} clients", clients * _CLIENT_BYTES, "ask for fewer")
     if count is None and math.isinf(stop_s):
         raise SpecError("closed-loop clients need a number of requests or a time to stop")
     if count is not None and count < clients:

@@ -1,168 +1,161 @@
-"""Reading a trace: the format is recognised from the content, never from the name of the file."""
+"""Reading a trace: the format is recognised from the content, never from the name of the file.
+
+Our own arrivals, by their exact name, win over any other format; then, of the formats that a file fits, the one that
+asks for most columns. What else would have fitted is said in a note.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from stratsim.errors import SpecError, suggest
+from stratsim.errors import SpecError, TraceError
 from stratsim.trace.epoch import rebased
+from stratsim.trace.fields import likely_unit
 from stratsim.trace.headers import ARRIVALS, missing_arrival
-from stratsim.trace.source import load, shown
+from stratsim.trace.registry import Chosen, find_reader, formats, read_with
+from stratsim.trace.source import load, shown, table_source
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Iterable, Mapping
 
-    from stratsim.errors import TraceError
     from stratsim.trace.schema import Trace
     from stratsim.trace.source import Source
 
-__all__ = ["FORMATS", "OWN_FORMATS", "Format", "parse_trace", "read_trace", "recognise"]
+__all__ = ["OWN_FORMATS", "parse_trace", "read_trace", "recognise"]
 
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A format that stratsim reads.
-
-    Args:
-        summary: One line for tables and help.
-        reader: Where its reader is, as `module:function`; imported on use.
-    """
-
-    summary: str
-    reader: str
-
-    def read(self, source: Source) -> Trace:
-        """Read a source in this format."""
-        module, function = self.reader.split(":")
-        reader: Callable[[Source], Trace] = getattr(import_module(f"stratsim.trace.readers.{module}"), function)
-        return reader(source)
-
-
-FORMATS = {
-    "csv": Format("stratsim's columns as CSV, or results requests.csv.gz", "csv:read"),
-    "parquet": Format("stratsim's columns as Parquet, or results requests.parquet", "parquet:read"),
-    "jsonl": Format("stratsim's columns as JSON lines", "jsonl:read"),
-    "clients": Format("stratsim's closed-loop clients, JSON", "clients:read"),
-    "azure-llm": Format("Azure LLM inference traces, CSV", "azure:read_llm"),
-    "azure-functions-2019": Format("Azure Functions 2019, counts per minute, CSV", "azure:read_functions_2019"),
-    "azure-functions-2021": Format("Azure Functions 2021, end and duration, CSV", "azure:read_functions_2021"),
-    "mooncake": Format("Mooncake request traces, JSON lines", "mooncake:read"),
-    "disb": Format("DISB workloads, JSON", "disb:read"),
-}
-"""Readers by the name that `--trace-format` takes."""
-OWN_FORMATS = ("csv", "parquet", "jsonl", "clients")
+OWN_FORMATS = ("csv", "parquet", "jsonl", "json", "table", "clients")
 """Those that hold our own columns."""
 
 
+_NO_TRACES = {
+    ("User Count", "Requests/s"): "rates over time (Locust's history), not requests: no arrivals can be taken from it",
+    ("num_prefill_tokens", "num_decode_tokens", "pd_ratio"): "lengths of requests (Vidur), but no arrival times",
+}
+"""Tables that look like traces and are none, by their columns."""
+
+
 def read_trace(
-    source: str | os.PathLike[str] | None = None,
+    source: str | os.PathLike[str] | Any | None = None,
     *,
     format: str | None = None,  # noqa: A002 (the word that everybody expects)
     strict: bool = False,
     limit: int | None = None,
     seed: int = 0,
+    columns: Iterable[str] | Mapping[str, str] = (),
+    ticks: str | None = None,
 ) -> Trace:
     """Read and validate a trace.
 
     Args:
-        source: A file, the name of a bundled trace, or None for the bundled default. gzip is recognised. Times from
-            1e6 s on count from the first arrival, with a note (`stratsim.trace.epoch`).
-        format: A key of `FORMATS` to force; None recognises it from the content.
+        source: A file, `-` for standard input, a folder with one file per model, the name of a bundled trace, None for
+            the bundled default, or a pandas, polars or Arrow table. Compressed files are recognised. Times from 1e6 s
+            on count from the first arrival, with a note (`stratsim.trace.epoch`).
+        format: A registered format, or `FILE.py:function`, options in brackets (`counts(interval_s=60)`); None
+            recognises it from the content.
         strict: Refuse rows that are out of order instead of sorting them.
         limit: Keep the first so many requests.
-        seed: Of the random placement inside coarse time stamps, where a format has such.
+        seed: Of the random placement inside coarse time stamps.
+        columns: The columns of a file in no known format: `{"arrival": "t_us:us", "model": "net"}`, or the same as
+            `FIELD=COLUMN[:UNIT]` texts (`stratsim.trace.fields`).
+        ticks: "spread" or "leave" coarse time stamps; None spreads those that a format is known for
+            (`stratsim.trace.ticks`).
 
     Raises:
         TraceError: the trace cannot be used; says which row, column and value.
-        SpecError: unknown format, or a limit below 1.
+        SpecError: unknown format, field or option, or a limit below 1.
         MissingExtraError: Parquet without pyarrow.
     """
     _check_options(format, limit)
-    return parse_trace(load(source, strict=strict, seed=seed), format=format, limit=limit)
+    options: dict[str, Any] = {"strict": strict, "seed": seed, "columns": columns, "ticks": ticks}
+    in_memory = hasattr(source, "__arrow_c_stream__") or type(source).__module__.partition(".")[0] == "pandas"
+    content = table_source(source, **options) if in_memory else load(source, **options)
+    return parse_trace(content, format=format, limit=limit)
 
 
 def parse_trace(content: Source, *, format: str | None = None, limit: int | None = None) -> Trace:  # noqa: A002 (as above)
     """Return the trace that a file in memory holds; arguments and errors as for `read_trace`."""
-    _check_options(format, limit)
-    name = format or recognise(content)
-    if content.is_parquet != (name == "parquet"):
-        raise content.error(f"is not in the format {name}")
-    trace = replace(rebased(FORMATS[name].read(content)), format=name, sha256=content.sha256)
+    chosen = _check_options(format, limit)
+    notes: tuple[str, ...] = ()
+    if chosen is None:
+        name, others = recognise(content)
+        chosen = find_reader(name)
+        notes = (f"reads like {' and '.join(others)}, too; read as {name}",) if others else ()
+    _check_columns(content, chosen)
+    trace = rebased(read_with(chosen, content))
+    trace = replace(trace, format=chosen.text, sha256=content.sha256, notes=(*notes, *trace.notes))
     return trace if limit is None else trace.head(limit)
 
 
-def _check_options(format: str | None, limit: int | None) -> None:  # noqa: A002 (as above)
-    if format is not None and format not in FORMATS:
-        raise SpecError(f"unknown trace format {format!r}; {suggest(format, FORMATS)}")
+def _check_options(format: str | None, limit: int | None) -> Chosen | None:  # noqa: A002 (as above)
+    chosen = None if format is None else find_reader(format)
     if limit is not None and limit < 1:
         raise SpecError(f"limit must be at least 1 request, got {limit}")
+    return chosen
 
 
-def recognise(source: Source) -> str:
-    """Return the format of a file by its content.
+def _check_columns(source: Source, chosen: Chosen) -> None:
+    """Refuse columns that the user names in a format that has none."""
+    if source.columns and chosen.reader.keys:
+        raise source.error(f"--column names columns of a table, and {chosen.text} is none")
+
+
+def recognise(source: Source) -> tuple[str, tuple[str, ...]]:
+    """Return the format of a file by its content, and the other formats that it would fit.
 
     Raises:
-        TraceError: it is in none of the known formats.
+        TraceError: it is in none of the known formats, or in two that ask for as many columns.
     """
-    if source.is_parquet:
-        return "parquet"
-    start = source.data.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return _json_format(source, start) if start[:1] in {b"{", b"["} else _csv_format(source)
+    known = formats()
+    fits = [name for name, reader in known.items() if reader.fits(source)]
+    own = [name for name in fits if known[name].own]
+    if own:
+        return own[0], tuple(name for name in fits if name not in own)
+    if "arrival" in source.columns and not source.members:
+        return _own_format(source), ()
+    if not fits:
+        raise _unknown(source)
+    fits.sort(key=lambda name: -known[name].certainty)
+    first = fits[0]
+    equal = [name for name in fits if known[name].certainty == known[first].certainty]
+    if len(equal) > 1:
+        ways = " or ".join(f"--trace-format {name}" for name in equal)
+        raise source.error(f"fits the formats {' and '.join(equal)} alike: say {ways}")
+    return first, tuple(fits[1:])
 
 
-def _json_format(source: Source, start: bytes) -> str:
-    import msgspec
-
-    def keys(text: bytes) -> set[str]:
-        found: Any = msgspec.json.decode(text)
-        return set(found) if isinstance(found, dict) else set()
-
-    try:
-        names = keys(start.partition(b"\n")[0])
-    except msgspec.DecodeError:
-        try:
-            names = keys(start)  # one object over many lines
-        except msgspec.DecodeError as error:
-            raise source.error(f"is not valid JSON: {error}") from None
-    for name, needed in (
-        ("disb", {"tasks"}),
-        ("clients", {"format"}),
-        ("mooncake", {"timestamp", "input_length"}),
-    ):
-        if needed <= names:
-            return name
-    if names & set(ARRIVALS):
-        return "jsonl"
-    raise _no_arrivals(source, "keys", names)
+def _own_format(source: Source) -> str:
+    """Return the format of a table whose columns the user names."""
+    return source.container
 
 
-def _csv_format(source: Source) -> str:
-    from stratsim.trace.readers.azure import MINUTE
-    from stratsim.trace.readers.csv import header_of
-
-    header = set(header_of(source))
-    if header & set(ARRIVALS):
-        return "csv"
-    if "TIMESTAMP" in header:
-        return "azure-llm"
-    if "HashFunction" in header and any(MINUTE.fullmatch(name) for name in header):
-        return "azure-functions-2019"
-    if {"end_timestamp", "duration"} <= header:
-        return "azure-functions-2021"
-    raise _no_arrivals(source, "columns", header)
-
-
-def _no_arrivals(source: Source, what: str, names: set[str]) -> TraceError:
-    """Return the error about a table without arrivals: which column to rename, else what there is."""
-    hint = missing_arrival(sorted(names))
-    if hint:
-        return source.error(f"column is missing; {hint}", 1, "arrival_s")
-    return source.error(
-        f"column is missing, and the file is in no known format: it has the {what} {shown(sorted(names))}; "
-        f"force one of {', '.join(FORMATS)}",
-        1,
-        "arrival_s",
-    )
+def _unknown(source: Source) -> TraceError:
+    """Return the error about a table without arrivals: which column holds them, else what there is."""
+    if source.members:
+        return source.error("is a directory, not a trace file (of folders, those with one CSV file per model are read)")
+    if source.is_object:
+        keys = shown(sorted(source.document or ()))
+        ways = "--column arrival=KEY:UNIT reads arrays of equal length as columns"
+        return source.error(f"is in no known format: it has the keys {keys}; {ways}")
+    table = source.table
+    if table.headerless:
+        ways = (
+            "add a line 'arrival_s' if they are arrivals in seconds; --trace-format 'counts(interval_s=1)' if they are "
+            "requests per interval, request-intervals if they are gaps in microseconds"
+            if len(table.names) == 1
+            else "add a header, or name columns by position: --column arrival=1:UNIT (s, ms, us, ns or iso)"
+        )
+        return source.error(f"has no header line, but numbers: {ways}", table.first_row, ARRIVALS[0])
+    for columns, what in _NO_TRACES.items():
+        if table.has(*columns):
+            raise source.error(f"holds {what}", max(table.first_row - 1, 1))
+    hint = missing_arrival(sorted(table.names), lambda name: likely_unit(table, name))
+    what = "columns" if source.container in ("csv", "parquet", "table") else "keys"
+    if not hint:
+        hint = (
+            f"and the file is in no known format: it has the {what} {shown(sorted(table.names))}; name the one with "
+            "the arrivals: --column arrival=COLUMN:UNIT (s, ms, us, ns or iso), or force a format with --trace-format"
+        )
+        return source.error(f"column is missing, {hint}", max(table.first_row - 1, 1), ARRIVALS[0])
+    return source.error(f"column is missing; {hint}", max(table.first_row - 1, 1), ARRIVALS[0])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from stratsim.errors import OutsideProfileError, SpecError, TraceError
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from stratsim.trace.schema import ClientSpec, Names, Trace
 
 __all__ = ["complete", "saturation_rate"]
+
+_MAPPED = 3
+"""Names that a ready line for a workload file shows."""
 
 
 def saturation_rate(profile: SchedulerProfile, shares: dict[str, float], gpus: int = 1) -> float:
@@ -181,13 +185,16 @@ class _Filling:
 
     def _models(self) -> NDArray[np.int32]:
         trace, rule = self.trace, self.rule.models
-        if trace.model is not None:
+        if trace.model is not None and rule.column != "model":
             return self._named_models(trace.model)
         if not len(trace):
             return np.empty(0, dtype=np.int32)
         if rule.column is not None:
             self.filled.append(f"model (by column {rule.column})")
             self.unused.pop(rule.column, None)
+            if rule.column == "model" and rule.values is not None and trace.model is not None:
+                own = {name: name for name in trace.model.names if self._knows(name)}
+                rule = msgspec.structs.replace(rule, values=own | rule.values)
             return model_by_column(trace, rule, lambda names: self._codes(names, "models"))
         self.filled.append(self._mix_text())
         return self._draw(self.streams.get("model"), len(trace))
@@ -199,8 +206,21 @@ class _Filling:
                 codes[code] = self.models.index(self.resolve(name))
             except OutsideProfileError as error:
                 first = int(np.argmax(column.codes == code))
-                raise self.trace.error(str(error), first, "model") from None
+                raise self.trace.error(f"{error}; {self._mapping(column)}", first, "model") from None
         return codes[column.codes]
+
+    def _mapping(self, column: Names) -> str:
+        """Return a line for a workload file that maps names of the trace to models of the profile."""
+        names = [name for name in column.names if not self._knows(name)][:_MAPPED]
+        pairs = ", ".join(f'"{name}" = "{self.models[n % len(self.models)]}"' for n, name in enumerate(names))
+        return f'a workload file maps names: [models] column = "model", values = {{ {pairs} }}'
+
+    def _knows(self, name: str) -> bool:
+        try:
+            self.resolve(name)
+        except OutsideProfileError:
+            return False
+        return True
 
     def _priorities(self, model: NDArray[np.int32]) -> NDArray[np.int8]:
         trace, rule = self.trace, self.rule.priority

@@ -12,68 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.errors import TraceError
+from stratsim.errors import MissingExtraError, SpecError, TraceError
+from stratsim.model.request import Priority
+from stratsim.trace.column import Column, Filling, Names, as_arrow, as_values, narrow, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
+    import pandas as pd
     from numpy.typing import NDArray
 
-    from stratsim.model.request import Priority
 
-__all__ = ["ClientSpec", "Column", "Filling", "Names", "OneAtATimeSpec", "Trace", "narrow"]
-
-_BLOCK = 65_536
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Names:
-    """A column of strings, stored once each.
-
-    Args:
-        names: The distinct strings, in the order of their first row.
-        codes: Index into `names` per row, shape (n,); -1 for an empty cell.
-    """
-
-    names: tuple[str, ...]
-    codes: NDArray[np.int32]
-
-    @classmethod
-    def encode(cls, values: Iterable[str | None]) -> Names:
-        """Return the column that holds `values`; None is an empty cell."""
-        index: dict[str, int] = {}
-        codes = [-1 if value is None else index.setdefault(value, len(index)) for value in values]
-        return cls(tuple(index), np.asarray(codes, dtype=np.int32))
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def at(self, row: int) -> str | None:
-        """Return the string of one row; None for an empty cell."""
-        code = int(self.codes[row])
-        return None if code < 0 else self.names[code]
-
-    def decode(self) -> list[str | None]:
-        """Return the strings row by row; None for an empty cell."""
-        lookup: list[str | None] = [*self.names, None]
-        return [lookup[code] for code in self.codes.tolist()]
-
-    def take(self, rows: NDArray[Any] | slice) -> Names:
-        """Return the column of some rows, with the names that are left renumbered by first appearance."""
-        codes = self.codes[rows]
-        used = _by_first_appearance(codes, len(self.names))
-        renumber = np.full(len(self.names) + 1, -1, dtype=np.int32)  # the last entry serves code -1
-        renumber[used] = np.arange(len(used), dtype=np.int32)
-        return Names(tuple(self.names[code] for code in used.tolist()), renumber[codes])
-
-    @property
-    def complete(self) -> bool:
-        """Whether no cell is empty."""
-        return not bool((self.codes < 0).any())
-
-
-Column = Names | np.ndarray[Any, np.dtype[Any]]
-"""A column of a public format that the schema does not know: strings or numbers."""
+__all__ = ["ClientSpec", "Column", "Filling", "Names", "OneAtATimeSpec", "Trace", "narrow", "take"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +89,8 @@ class Trace:
         bytes_in: Bytes copied in.
         bytes_out: Bytes copied out.
         client: Who sent the request; an empty cell for nobody in particular.
-        extra: Further columns of public formats, for column rules (`ContextTokens`, `function`, ...).
+        extra: Further columns, for column rules (`ContextTokens`, `function`, ...), each as it is in the file; those of
+            a file are read when they are asked for (`stratsim.trace.tables.base.Unread`).
         closed_loop: Clients that send their next request when the reply is in.
         one_at_a_time: Of the clients in `client`, those that have one request outstanding at most.
         deadline_free: The trace says that no request has a deadline: the default rule invents none.
@@ -205,7 +156,7 @@ class Trace:
             bytes_in=None if self.bytes_in is None else self.bytes_in[rows],
             bytes_out=None if self.bytes_out is None else self.bytes_out[rows],
             client=None if self.client is None else self.client.take(rows),
-            extra={name: take(column, rows) for name, column in self.extra.items()},
+            extra=_taken(self.extra, rows),
             rows=origin[rows],
         )
 
@@ -229,59 +180,58 @@ class Trace:
         trimmed = self.take(slice(limit)) if limit < len(self) else self
         return replace(trimmed, closed_loop=clients)
 
+    def columns(self) -> dict[str, Column]:
+        """Return the columns as our own formats have them, the extra ones last; no deadline is NaN, an empty cell.
 
-def _by_first_appearance(codes: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-    """Return those of the codes 0 to `count` - 1 that occur, in the order in which they first do; without a sort."""
-    seen = np.zeros(count + 1, dtype=bool)
-    seen[-1] = True  # code -1 is an empty cell
-    found = [np.empty(0, dtype=np.int32)]
-    for start in range(0, len(codes), _BLOCK):
-        block = codes[start : start + _BLOCK]
-        new, first = np.unique(block[~seen[block]], return_index=True)
-        found.append(new[np.argsort(first)])
-        seen[new] = True
-    return np.concatenate(found)
+        Raises:
+            SpecError: an extra column has the name of a column of the schema.
+        """
+        columns: dict[str, Column] = {"arrival_norm" if self.normalised else "arrival_s": self.arrival_s}
+        if self.model is not None:
+            columns["model"] = self.model
+        if self.priority is not None:
+            columns["priority"] = Names(tuple(each.label for each in Priority), self.priority.astype(np.int32))
+        for name in ("slo_s", "deadline_s"):
+            values = getattr(self, name)
+            if values is not None:
+                columns[name] = np.where(np.isinf(values), np.nan, values)
+        if self.deadline_free:
+            columns["slo_s"] = np.full(len(self), np.nan)
+        for name in ("bytes_in", "bytes_out", "client"):
+            column = getattr(self, name)
+            if column is not None:
+                columns[name] = column
+        clash = set(columns) & set(self.extra)
+        if clash:
+            raise SpecError(f"extra column {min(clash)!r} has the name of a column of the schema")
+        return {**columns, **dict(self.extra.items())}
 
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the requests as a pandas table, in the columns of our own formats; strings as categories."""
+        import pandas as pd
 
-class Filling:
-    """A column that is read piece by piece, of one kind all of them.
+        def cells(column: Column) -> Any:
+            if isinstance(column, Names):
+                return pd.Categorical.from_codes(column.codes, pd.Index(column.names, dtype="str"))
+            return column if isinstance(column, np.ndarray) else pd.Series(as_values(column), dtype=object)
 
-    Args:
-        rows: Its length.
-    """
+        return pd.DataFrame({name: cells(column) for name, column in self.columns().items()})
 
-    def __init__(self, rows: int) -> None:
-        self._values: NDArray[Any] = np.empty(0)
-        self._filled = 0
-        self._rows = rows
-        self._names: dict[str, int] | None = None
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the requests to whatever reads Arrow: `polars.DataFrame(trace)`, `pyarrow.table(trace)`.
 
-    def add(self, piece: Column) -> None:
-        """Append a piece."""
-        values = self._codes(piece) if isinstance(piece, Names) else piece
-        if not len(self._values):
-            self._values = np.empty(self._rows, dtype=values.dtype)
-        elif values.dtype != self._values.dtype:  # whole numbers until now, and here some are missing
-            self._values = self._values.astype(np.result_type(values, self._values))
-        self._values[self._filled : self._filled + len(values)] = values
-        self._filled += len(values)
-
-    def _codes(self, piece: Names) -> NDArray[np.int32]:
-        if self._names is None:
-            self._names = {}
-        place = [self._names.setdefault(name, len(self._names)) for name in piece.names]
-        return np.array([*place, -1], dtype=np.int32)[piece.codes]  # the last entry serves code -1
-
-    def column(self) -> Column:
-        """Return the column; at least one piece was there, if an empty one."""
-        return self._values if self._names is None else Names(tuple(self._names), self._values)
-
-
-def narrow(sizes: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
-    """Return byte counts in half the room, if all of them fit."""
-    return sizes.astype(np.int32) if sizes.max(initial=0) <= np.iinfo(np.int32).max else sizes
+        Raises:
+            MissingExtraError: there is no pyarrow.
+        """
+        try:
+            import pyarrow as pa
+        except ImportError:
+            raise MissingExtraError("pyarrow", "parquet") from None
+        table = pa.table({name: as_arrow(column) for name, column in self.columns().items()})
+        return table.__arrow_c_stream__(requested_schema)
 
 
-def take(column: Column, rows: NDArray[Any] | slice) -> Column:
-    """Return some rows of a column of either kind."""
-    return column.take(rows) if isinstance(column, Names) else column[rows]
+def _taken(extra: Mapping[str, Column], rows: NDArray[Any] | slice) -> Mapping[str, Column]:
+    """Return some rows of further columns; of those that are not read yet, when they are."""
+    later = getattr(extra, "take", None)
+    return {name: take(column, rows) for name, column in extra.items()} if later is None else later(rows)

@@ -1,55 +1,72 @@
-"""The bytes of a trace file, and the checks that come before any format."""
+"""A trace file before any format: its content, its container, and the table or document in it."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import mmap
-import re
-import zlib
+import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stratsim import bundled
-from stratsim.errors import TraceError, suggest
+from stratsim.errors import SpecError, TraceError, suggest
+from stratsim.limits import bounded, read_file
+from stratsim.trace.containers import PARQUET, unpacked
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["DEFAULT", "Source", "load", "locate", "shown"]
+    import msgspec
+
+    from stratsim.trace.fields import Named
+    from stratsim.trace.tables.base import Table
+
+__all__ = ["DEFAULT", "Source", "load", "locate", "shown", "table_source"]
 
 DEFAULT = "default"
 """Name of the bundled trace that is read when none is named."""
+STDIN = "-"
+"""What stands for standard input."""
 
-_GZIP = b"\x1f\x8b"
-_PARQUET = b"PAR1"
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-"""Bytes that no text file has: all control characters but tab, line feed and carriage return."""
 _SHOWN = 8
 _SHOWN_CHARACTERS = 40
+_BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
-    """A trace file, unpacked: in memory, or mapped into it where its format is read in pieces.
+    """A trace file, unpacked: in memory, or on the disk where its format is read in pieces.
 
     Args:
         file: Its name, for messages.
-        data: Its content: text in UTF-8, or Parquet out of a gzip file. Of a Parquet file the first bytes alone.
+        data: Its content: text in UTF-8, or Parquet out of a packed file. Of a Parquet file the first bytes alone.
         sha256: Of the bytes on disk, packed or not.
-        mapped: The content of a Parquet file, which nobody may shorten meanwhile.
+        on_disk: Where a Parquet file lies, that is read in pieces. It is not mapped into memory: a file that somebody
+            shortens meanwhile would end the process.
         strict: Whether rows that are out of order are refused.
         seed: Of the random streams that place requests inside a coarse time stamp.
+        columns: The columns that the user names, by field (`stratsim.trace.fields`).
+        ticks: What to do with coarse time stamps: "spread" or "leave"; None: spread where the format is known for them.
+        members: The files of a folder, instead of `data`.
+        frame: A `pyarrow.Table`, instead of `data`.
     """
 
     file: str
-    data: bytes = field(repr=False)
+    data: bytes = field(repr=False, default=b"")
     sha256: str = ""
-    mapped: mmap.mmap | None = field(default=None, repr=False)
+    on_disk: Path | None = field(default=None, repr=False)
     strict: bool = False
     seed: int = 0
+    columns: Mapping[str, Named] = field(default_factory=dict)
+    ticks: str | None = None
+    members: tuple[Source, ...] = field(default=(), repr=False)
+    frame: Any = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made of the content when it is needed."""
+        return {name: value for name, value in vars(self).items() if name not in ("container", "table", "document")}
 
     def error(
         self, message: str, row: int | None = None, column: str | None = None, value: object = None
@@ -60,7 +77,85 @@ class Source:
     @property
     def is_parquet(self) -> bool:
         """Whether the content is Parquet."""
-        return self.data.startswith(_PARQUET)
+        return self.data.startswith(PARQUET)
+
+    @cached_property
+    def container(self) -> str:
+        """What holds the rows: csv, jsonl, json (an array or an object), parquet, table (in memory) or folder."""
+        if self.members:
+            return "folder"
+        if self.frame is not None:
+            return "table"
+        if self.is_parquet:
+            return "parquet"
+        start = self.data[: 1 << 16].removeprefix(_BOM).lstrip()[:1]
+        if start == b"[":
+            return "json"
+        if start != b"{":
+            return "csv"
+        return "json" if self.document is not None and not self._is_one_line else "jsonl"
+
+    @property
+    def _is_one_line(self) -> bool:
+        return b"\n" not in self.data.strip()
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is one JSON object over several lines: a document, or columns as arrays."""
+        return self.container == "json" and self.document is not None
+
+    @cached_property
+    def document(self) -> dict[str, msgspec.Raw] | None:
+        """The one JSON object that the file is, its values not decoded; None if it is anything else.
+
+        Raises:
+            TraceError: the file begins like an object and is neither one nor lines of them.
+        """
+        if self.members or self.frame is not None or self.is_parquet:
+            return None
+        import msgspec
+
+        data = self.data.removeprefix(_BOM)
+        start = data[: 1 << 16].lstrip()
+        if start[:1] != b"{":
+            return None
+        try:
+            found: dict[str, msgspec.Raw] = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        except (msgspec.DecodeError, RecursionError) as error:
+            first = data.lstrip().partition(b"\n")[0]
+            try:
+                msgspec.json.decode(first, type=dict[str, msgspec.Raw])
+            except (msgspec.DecodeError, RecursionError):
+                raise self.error(f"is not valid JSON: {error}") from None
+            return None  # objects line by line
+        return found
+
+    def _names_an_array(self, document: Mapping[str, msgspec.Raw]) -> bool:
+        """Whether the user names a key of one object whose value is an array: then its arrays are columns."""
+        return any(bytes(document.get(each.column, b""))[:1] == b"[" for each in self.columns.values())
+
+    @cached_property
+    def table(self) -> Table:
+        """The table in it, whatever holds it.
+
+        Raises:
+            TraceError: it holds none, or one that cannot be read.
+        """
+        from stratsim.trace.tables.arrow import MemoryTable, ParquetTable
+        from stratsim.trace.tables.csv import CsvTable
+        from stratsim.trace.tables.json import ColumnsTable, RecordsTable, arrays_of
+
+        if self.container == "folder":
+            raise self.error("is a directory, not a table")
+        if self.container == "table":
+            return MemoryTable(self.file, self.frame)
+        if self.container == "parquet":
+            return ParquetTable(self)
+        if self.container == "csv":
+            return CsvTable(self)
+        if self.document is not None and (self.is_object or self._names_an_array(self.document)):
+            return ColumnsTable(self, arrays_of(self.document))
+        return RecordsTable(self, array=self.container == "json")
 
 
 def shown(names: Iterable[str]) -> str:
@@ -75,7 +170,7 @@ def _visible(character: str) -> str:
 
 
 def locate(source: str | os.PathLike[str] | None) -> Path:
-    """Return the path of a trace: a bundled name, a file, or the bundled default for None.
+    """Return the path of a trace: a bundled name, a file or folder, or the bundled default for None.
 
     A bundled name wins over a file of that very name; say `./default` for the file.
     """
@@ -83,60 +178,83 @@ def locate(source: str | os.PathLike[str] | None) -> Path:
     if source is None or (isinstance(source, str) and source in known):
         return bundled.find("traces", source or DEFAULT)
     path = Path(source)
-    if path.is_dir():
-        raise TraceError("is a directory, not a trace file", file=source)
     if not path.exists():
         raise TraceError(f"no such file, and no bundled trace of that name; {suggest(str(source), known)}", file=source)
     return path
 
 
-def load(source: str | os.PathLike[str] | None, *, strict: bool = False, seed: int = 0) -> Source:
-    """Read a trace file into memory and unpack it, or map it.
+def load(
+    source: str | os.PathLike[str] | None,
+    *,
+    strict: bool = False,
+    seed: int = 0,
+    columns: Iterable[str] | Mapping[str, str] = (),
+    ticks: str | None = None,
+) -> Source:
+    """Read a trace file into memory and unpack it, or map it; `-` is standard input.
+
+    Args:
+        source: A file, a folder of files, the name of a bundled trace, or None for the bundled default.
+        strict: Refuse rows that are out of order.
+        seed: Of the random placement inside coarse time stamps.
+        columns: `FIELD=COLUMN[:UNIT]` each, or a mapping from FIELD to COLUMN[:UNIT] (`stratsim.trace.fields`).
+        ticks: What to do with coarse time stamps: "spread" or "leave".
 
     Raises:
-        TraceError: it cannot be read, is empty, a damaged gzip file, or neither text nor Parquet.
+        TraceError: it cannot be read, is empty, damaged, or nothing that is read here.
+        SpecError: `columns` or `ticks` cannot be understood.
     """
+    options = _options(strict, seed, columns, ticks)
+    if source == STDIN:
+        return _loaded("standard input", bounded(sys.stdin.buffer, "standard input").read(), options)
     path = locate(source)
     name = path.name if source is None else str(source)
+    return _folder(name, path, options) if path.is_dir() else _file(name, path, options)
+
+
+def table_source(found: Any, **options: Any) -> Source:
+    """Return a pandas, polars or Arrow table as a source; options and errors as for `load`."""
+    from stratsim.trace.tables.arrow import arrow_table
+
+    return Source("table", frame=arrow_table(found), **_options(**options))
+
+
+def _options(strict: bool, seed: int, columns: Iterable[str] | Mapping[str, str], ticks: str | None) -> dict[str, Any]:
+    from stratsim.trace.fields import parse_columns
+
+    if ticks not in (None, "spread", "leave"):
+        raise SpecError(f"ticks must be spread or leave, got {ticks!r}")
+    return {"strict": strict, "seed": seed, "columns": parse_columns(columns), "ticks": ticks}
+
+
+def _file(name: str, path: Path, options: Mapping[str, Any]) -> Source:
     try:
-        with path.open("rb") as file:
-            if file.peek(len(_PARQUET)).startswith(_PARQUET):
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                return Source(name, _PARQUET, _sha256(mapped), mapped=mapped, strict=strict, seed=seed)
-            packed = file.read()
+        if path.is_file():
+            with path.open("rb") as file:
+                if file.peek(len(PARQUET)).startswith(PARQUET):
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    return Source(name, PARQUET, digest, on_disk=path, **options)
+        packed = read_file(path, factor=1)
     except OSError as error:
-        raise TraceError(f"cannot be read: {error.strerror or error}", file=source) from None
-    data = _unpack(name, packed) if packed.startswith(_GZIP) else packed
-    found = Source(name, data, _sha256(packed), strict=strict, seed=seed)
-    if not found.is_parquet:
-        _check_text(found)
-    return found
+        raise TraceError(f"cannot be read: {error.strerror or error}", file=name) from None
+    return _loaded(name, packed, options)
 
 
-def _sha256(content: bytes | mmap.mmap) -> str:
+def _loaded(name: str, packed: bytes, options: Mapping[str, Any]) -> Source:
+    return Source(name, unpacked(name, packed), _sha256(packed), **options)
+
+
+def _folder(name: str, path: Path, options: Mapping[str, Any]) -> Source:
+    """Return the files of a folder; hidden ones are passed over."""
+    found = sorted(each for each in path.iterdir() if not each.name.startswith("."))
+    files = [each for each in found if each.is_file()]
+    if not files or len(files) < len(found):
+        raise TraceError("is a directory, not a trace file (of folders, those with one CSV file per model are read)",
+                         file=name)  # fmt: skip
+    members = tuple(_file(str(each), each, options) for each in files)
+    digests = "".join(f"{each.sha256}  {file.name}\n" for each, file in zip(members, files, strict=True))
+    return Source(name, sha256=_sha256(digests.encode()), members=members, **options)
+
+
+def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _unpack(name: str, packed: bytes) -> bytes:
-    try:
-        return gzip.decompress(packed)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise TraceError(f"is a damaged or truncated gzip file: {error}", file=name) from None
-
-
-def _check_text(source: Source) -> None:
-    data = source.data
-    if not data.strip():
-        raise source.error("is empty")
-    junk = _CONTROL.search(data)
-    if junk is not None:
-        at = junk.start()
-        row = data.count(b"\n", 0, at) + 1
-        raise source.error("is neither text nor Parquet: it holds control bytes", row, value=data[at : at + 4])
-    if data.isascii():
-        return
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise source.error("is not UTF-8 text", row, value=data[error.start : error.start + 4]) from None

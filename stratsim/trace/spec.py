@@ -15,9 +15,11 @@ import msgspec
 from stratsim.errors import SpecError
 from stratsim.model.codec import read_toml
 from stratsim.model.request import Priority
+from stratsim.trace.fields import parse_columns, split_columns
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
 __all__ = [
     "DEFAULT_LOAD",
@@ -224,6 +226,7 @@ class WorkloadRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         closed_loop: What closed-loop clients lack.
         compress: Divide all times of a trace with real times by this. Without effect, and with a note, where a load
             sets the rate.
+        columns: Columns of the trace by field, COLUMN[:UNIT] each (`stratsim.trace.fields`), for its reading.
     """
 
     models: ModelRule = ModelRule()
@@ -231,9 +234,19 @@ class WorkloadRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slo: SloRule | None = None
     closed_loop: ClosedLoopRule = ClosedLoopRule()
     compress: float = 1.0
+    columns: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         _positive(compress=self.compress)
+        parse_columns(self.columns)
+
+    def columns_with(self, said: Iterable[str]) -> dict[str, str]:
+        """Return what to read the trace's columns as: as `said` (`FIELD=COLUMN[:UNIT]` each), else by this rule.
+
+        A rule that looks at the column `priority` wants its values as they are, not only high and low.
+        """
+        raw = {"priority": ""} if self.priority.column == "priority" else {}
+        return raw | self.columns | split_columns(said)
 
 
 def load_rule(path: str | os.PathLike[str]) -> WorkloadRule:

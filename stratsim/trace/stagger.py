@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratsim.errors import OutsideProfileError, TraceError
-from stratsim.trace.columns import in_order
+from stratsim.trace.flat import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable

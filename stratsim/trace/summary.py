@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stratsim.model.request import Priority
+from stratsim.trace.ticks import resolution
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,11 +26,32 @@ def gap_cv(arrival: NDArray[np.float64]) -> float:
     return float(gaps.std()) / mean if mean > 0 else math.nan
 
 
-def window_counts(arrival: NDArray[np.float64], width: float) -> NDArray[np.int64]:
-    """Return the arrivals in each full window of `width` after the first arrival."""
-    windows = int((arrival[-1] - arrival[0]) // width)
-    index = ((arrival - arrival[0]) // width).astype(np.int64)
-    return np.bincount(index[index < windows], minlength=windows)
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """Arrivals per full window after the first arrival: number of windows; mean, variance and most arrivals of one."""
+
+    number: int
+    mean: float
+    variance: float
+    most: int
+
+
+def _windows(arrival: NDArray[np.float64], width: float) -> _Windows:
+    """Return the figures of all full windows of `width`; memory follows the requests, not the time between them."""
+    number = int((arrival[-1] - arrival[0]) // width)
+    index = (arrival - arrival[0]) // width
+    index = index[index < number]
+    if number <= _DENSE * len(arrival):
+        counts = np.bincount(index.astype(np.int64), minlength=number)
+        return _Windows(number, float(counts.mean()), float(counts.var()), int(counts.max())) if number else _NONE
+    counts = np.unique(index, return_counts=True)[1]
+    mean = float(counts.sum() / number)
+    return _Windows(number, mean, float((counts.astype(float) ** 2).sum() / number - mean**2), int(counts.max()))
+
+
+_NONE = _Windows(0, 0.0, 0.0, 0)
+_DENSE = 64
+"""Most windows per request that are counted one by one."""
 
 
 def dispersion(arrival: NDArray[np.float64], width: float) -> float:
@@ -38,8 +61,8 @@ def dispersion(arrival: NDArray[np.float64], width: float) -> float:
     """
     if len(arrival) < 2:
         return math.nan
-    counts = window_counts(arrival, width)
-    return float(counts.var() / counts.mean()) if len(counts) > 1 and counts.any() else math.nan
+    found = _windows(arrival, width)
+    return found.variance / found.mean if found.number > 1 and found.mean > 0 else math.nan
 
 
 def summarise(trace: Trace) -> dict[str, Any]:
@@ -48,6 +71,7 @@ def summarise(trace: Trace) -> dict[str, Any]:
     Times are seconds; in a normalised trace units of the mean inter-arrival time.
     """
     rate, cv = trace.rate, gap_cv(trace.arrival_s)
+    fine = resolution(trace.arrival_s)
     return {
         "source": trace.source,
         "format": trace.format,
@@ -57,6 +81,8 @@ def summarise(trace: Trace) -> dict[str, Any]:
         "span_s": None if trace.normalised else trace.span,
         "rate_per_s": None if trace.normalised else _finite(rate),
         "interarrival_cv": _finite(cv),
+        "simultaneous": {"requests": fine.simultaneous, "largest": fine.largest},
+        "resolution_s": None if trace.normalised or not fine.tick_s else fine.tick_s,
         "dispersion": {} if trace.normalised else _dispersions(trace),
         "peak_to_mean_per_minute": None if trace.normalised else _peak(trace),
         "models": _shares(trace.model),
@@ -83,8 +109,8 @@ def _peak(trace: Trace) -> float | None:
     """Return the busiest full minute over the mean one."""
     if trace.span < 120:
         return None
-    counts = window_counts(trace.arrival_s, 60.0)
-    return float(counts.max() / counts.mean()) if counts.any() else None
+    found = _windows(trace.arrival_s, 60.0)
+    return found.most / found.mean if found.mean > 0 else None
 
 
 def _shares(column: Names | None) -> dict[str, int] | None:

@@ -7,7 +7,9 @@ trace. What `read_trace` reads back is identical, bit for bit.
 from __future__ import annotations
 
 import gzip
-import os
+import re
+import secrets
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,37 +17,42 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from stratsim.errors import MissingExtraError, OutputError, SpecError
-from stratsim.model.request import Priority
-from stratsim.trace.schema import Column, Names, Trace
+from stratsim.trace.column import Column, Names, as_arrow, as_values, take, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    from collections.abc import Callable, Iterator
+
+    from stratsim.trace.schema import Trace
 
 __all__ = ["SUFFIXES", "replacing", "write_trace"]
 
 _BLOCK = 65536
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SPECIAL = frozenset(',"\n\r')
+STDOUT = "-"
+"""What stands for standard output: CSV."""
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz", ".json")
 """What the name of the output may end in; `.json` is the format for clients that wait for replies."""
 
 
 def write_trace(trace: Trace, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write a trace; the suffix of `path` decides the format (`SUFFIXES`).
+    """Write a trace; the suffix of `path` decides the format (`SUFFIXES`), and `-` is CSV on standard output.
 
     Raises:
         SpecError: unknown suffix, or a format that cannot hold this trace.
         OutputError: the file exists (without `overwrite`) or cannot be written.
         MissingExtraError: Parquet without pyarrow.
     """
+    if path == STDOUT:
+        _refuse_clients(trace, STDOUT, ".csv")
+        _write_csv(trace.columns(), sys.stdout.buffer)
+        return
     target = Path(path)
     suffix = _suffix(target)
-    if trace.closed_loop and suffix != ".json":
-        raise SpecError(f"{target}: closed-loop clients need the suffix .json, {suffix} holds requests only")
-    if trace.one_at_a_time and suffix != ".json":
-        raise SpecError(
-            f"{target}: clients that send one request at a time need the suffix .json, {suffix} holds requests only"
-        )
-    columns = {} if suffix == ".json" and not len(trace) else _columns(trace)
+    _refuse_clients(trace, target, suffix)
+    columns = {} if suffix == ".json" and not len(trace) else trace.columns()
     with replacing(target, overwrite=overwrite) as file:
         if suffix == ".json":
             _write_clients(trace, columns, file)
@@ -57,6 +64,15 @@ def write_trace(trace: Trace, path: str | os.PathLike[str], *, overwrite: bool =
                 _write_text(suffix, columns, packed)
         else:
             _write_text(suffix, columns, file)
+
+
+def _refuse_clients(trace: Trace, target: object, suffix: str) -> None:
+    for kind, there in (
+        ("closed-loop clients", trace.closed_loop),
+        ("clients that send one request at a time", trace.one_at_a_time),
+    ):
+        if there and suffix != ".json":
+            raise SpecError(f"{target}: {kind} need the suffix .json, {suffix} holds requests only")
 
 
 def _suffix(target: Path) -> str:
@@ -77,7 +93,7 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         raise OutputError(f"{target}: is a directory")
     if target.exists() and not overwrite:
         raise OutputError(f"{target}: exists already; --overwrite replaces it")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
@@ -90,30 +106,6 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def _columns(trace: Trace) -> dict[str, Column]:
-    """Return the columns of the file; deadlines of `inf` become NaN, an empty cell."""
-    columns: dict[str, Column] = {"arrival_norm" if trace.normalised else "arrival_s": trace.arrival_s}
-    if trace.model is not None:
-        columns["model"] = trace.model
-    if trace.priority is not None:
-        labels = tuple(priority.label for priority in Priority)
-        columns["priority"] = Names(labels, trace.priority.astype(np.int32))
-    for name in ("slo_s", "deadline_s"):
-        values = getattr(trace, name)
-        if values is not None:
-            columns[name] = np.where(np.isinf(values), np.nan, values)
-    if trace.deadline_free:
-        columns["slo_s"] = np.full(len(trace), np.nan)
-    for name in ("bytes_in", "bytes_out", "client"):
-        column = getattr(trace, name)
-        if column is not None:
-            columns[name] = column
-    clash = set(columns) & set(trace.extra)
-    if clash:
-        raise SpecError(f"extra column {min(clash)!r} has the name of a column of the schema")
-    return {**columns, **trace.extra}
-
-
 def _write_text(suffix: str, columns: dict[str, Column], file: Any) -> None:
     if suffix.startswith(".csv"):
         _write_csv(columns, file)
@@ -122,15 +114,43 @@ def _write_text(suffix: str, columns: dict[str, Column], file: Any) -> None:
 
 
 def _write_csv(columns: dict[str, Column], file: Any) -> None:
-    import pandas as pd
+    """Write rows block by block; floats in the shortest digits that give the same float back."""
+    cells = {name: _csv_cells(name, column) for name, column in columns.items()}
+    for name in columns:
+        if name != name.strip() or _CONTROL.search(name):
+            raise SpecError(
+                f"column {name!r} has spaces or control characters that CSV loses; write JSON lines or Parquet"
+            )
+    file.write((",".join(map(_quoted, columns)) + "\n").encode())
+    length = len(next(iter(columns.values())))
+    for start in range(0, length, _BLOCK):
+        rows = zip(*(cut(slice(start, start + _BLOCK)) for cut in cells.values()), strict=True)
+        file.write("".join(f"{line}\n" for line in map(",".join, rows)).encode())
 
-    cells: dict[str, Any] = {
-        name: pd.Categorical.from_codes(column.codes, pd.Index(column.names)) if isinstance(column, Names) else column
-        for name, column in columns.items()
-    }
-    frame = pd.DataFrame(cells, copy=False)
-    # pandas writes the shortest digits that give the same float back.
-    frame.to_csv(file, index=False, lineterminator="\n", chunksize=_BLOCK)
+
+def _csv_cells(name: str, column: Column) -> Callable[[slice], list[str]]:
+    """Return what gives the cells of some rows, each as it stands in the file."""
+    if isinstance(column, Names):
+        lookup = [_checked(name, text) for text in column.names] + [""]
+        return lambda rows: [lookup[code] for code in column.codes[rows].tolist()]
+    if isinstance(column, np.ndarray) and column.dtype.kind == "f":
+        return lambda rows: ["" if value != value else repr(value) for value in column[rows].tolist()]
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
+        return lambda rows: list(map(str, column[rows].tolist()))
+    return lambda rows: [_checked(name, text_of(value) or "") for value in as_values(take(column, rows))]
+
+
+def _checked(name: str, text: str) -> str:
+    if _CONTROL.search(text):
+        raise SpecError(f"column {name!r} holds control characters, which CSV loses; write JSON lines or Parquet")
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """Return a cell so that any reader takes all of it for the cell, spaces at its ends included."""
+    if text[:1].isspace() or text[-1:].isspace() or not _SPECIAL.isdisjoint(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _write_jsonl(columns: dict[str, Column], file: Any) -> None:
@@ -146,7 +166,7 @@ def _write_jsonl(columns: dict[str, Column], file: Any) -> None:
 
 def _refuse_infinity(columns: dict[str, Column]) -> None:
     for name, column in columns.items():
-        if not isinstance(column, Names) and column.dtype.kind == "f" and np.isinf(column).any():
+        if isinstance(column, np.ndarray) and column.dtype.kind == "f" and np.isinf(column).any():
             raise SpecError(f"column {name!r} holds infinity, which JSON cannot express; write CSV or Parquet")
 
 
@@ -155,8 +175,7 @@ def _cells(column: Column, rows: slice) -> list[Any]:
     if isinstance(column, Names):
         lookup = [*column.names, None]
         return [lookup[code] for code in column.codes[rows].tolist()]
-    values = column[rows].tolist()
-    return [None if value != value else value for value in values] if column.dtype.kind == "f" else values
+    return as_values(take(column, rows))
 
 
 def _write_parquet(columns: dict[str, Column], file: BinaryIO) -> None:
@@ -166,13 +185,7 @@ def _write_parquet(columns: dict[str, Column], file: BinaryIO) -> None:
     except ImportError:
         raise MissingExtraError("pyarrow", "parquet") from None
 
-    def array(column: Column) -> Any:
-        if not isinstance(column, Names):
-            return pa.array(column)
-        codes = pa.array(column.codes, mask=column.codes < 0)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(list(column.names), type=pa.string()))
-
-    table = pa.table({name: array(column) for name, column in columns.items()})
+    table = pa.table({name: as_arrow(column) for name, column in columns.items()})
     pq.write_table(table, file, compression="zstd")
 
 

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stratsim.errors import TraceError
-from stratsim.trace import FORMATS, Names, Trace, read_trace
+from stratsim.trace import Names, Trace, formats, read_trace
 
 QUICK = settings(max_examples=40, deadline=None)
 
@@ -71,7 +71,7 @@ def assert_promises(trace):
     assert [trace.row_of(index) for index in range(n)].count(0) == 0
 
 
-@pytest.mark.parametrize("name", [None, *FORMATS])
+@pytest.mark.parametrize("name", [None, *formats()])
 @QUICK
 @given(data=st.binary(max_size=60))
 @example(data=b"{")

@@ -18,18 +18,29 @@ Examples:
   stratsim trace inspect                          # the bundled default
   stratsim trace inspect requests.csv.gz
   stratsim trace inspect azure-code.csv --json
+  stratsim trace inspect results.jtl --column arrival=timeStamp:ms --column model=label
 """
 
 
 @click.command("inspect", epilog=_EXAMPLES)
 @click.argument("trace", required=False)
 @options.trace_format
+@options.columns
+@options.ticks
 @options.strict
 @options.limit
 @options.seed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def inspect(
-    *, trace: str | None, format_name: str | None, strict: bool, limit: int | None, seed: int, as_json: bool
+    *,
+    trace: str | None,
+    format_name: str | None,
+    columns: tuple[str, ...],
+    ticks: str | None,
+    strict: bool,
+    limit: int | None,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Show what a trace holds: rate, burstiness, models, deadlines.
 
@@ -39,7 +50,8 @@ def inspect(
     from stratsim.trace import read_trace
     from stratsim.trace.summary import summarise
 
-    figures = summarise(read_trace(trace, format=format_name, strict=strict, limit=limit, seed=seed))
+    content = read_trace(trace, format=format_name, strict=strict, limit=limit, seed=seed, columns=columns, ticks=ticks)
+    figures = summarise(content)
     if as_json:
         click.echo(json.dumps(figures, indent=2, allow_nan=False))
         return
@@ -60,6 +72,8 @@ def _rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
         ("one-at-a-time clients", str(figures["one_at_a_time_clients"])),
         ("span", "- (a shape without a rate)" if shape else f"{figures['span_s']:.6g} s"),
         ("rate", "-" if figures["rate_per_s"] is None else f"{figures['rate_per_s']:.4g} requests/s"),
+        ("simultaneous arrivals", _simultaneous(figures["simultaneous"])),
+        ("resolution", _resolution(figures["resolution_s"])),
         ("inter-arrival CV", _number(figures["interarrival_cv"])),
         *((f"dispersion, {width}", _number(value)) for width, value in figures["dispersion"].items()),
         ("peak/mean per minute", _number(figures["peak_to_mean_per_minute"])),
@@ -70,6 +84,14 @@ def _rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
         ("the rule fills", ", ".join(figures["missing"]) or "nothing"),
     ]
     return rows + [("note", note) for note in figures["notes"]]
+
+
+def _simultaneous(figures: dict[str, int]) -> str:
+    return f"{figures['requests']}, at most {figures['largest']} at one instant" if figures["requests"] else "none"
+
+
+def _resolution(step_s: float | None) -> str:
+    return "no common step" if step_s is None else f"{step_s:.6g} s"
 
 
 def _number(value: float | None) -> str:

@@ -6,10 +6,37 @@ from typing import Any
 
 import click
 
-__all__ = ["limit", "overwrite", "rule", "seed", "strict", "trace_format"]
+__all__ = ["columns", "limit", "overwrite", "rule", "seed", "strict", "ticks", "trace_format"]
+
+
+def _allowed(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Let a function in a file be run: the user typed it."""
+    if value is not None:
+        from stratsim.plugins import allow_code
+
+        allow_code(value)
+    return value
+
 
 trace_format = click.option(
-    "--trace-format", "format_name", metavar="FORMAT", help="Force a format instead of recognising it."
+    "--trace-format",
+    "format_name",
+    metavar="FORMAT",
+    callback=_allowed,
+    help="Force a format, or FILE.py:function, instead of recognising it.",
+)
+columns = click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="FIELD=COLUMN[:UNIT]",
+    help="Read a column as arrival, model, priority, slo, deadline, bytes_in, bytes_out or client; times in s, ms, us, "
+    "ns or iso. Repeatable.",
+)
+ticks = click.option(
+    "--ticks",
+    type=click.Choice(["spread", "leave"]),
+    help="Spread requests inside coarse time stamps, or leave them. [default: spread where the format is known for it]",
 )
 seed = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random draws."

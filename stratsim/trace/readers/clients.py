@@ -24,9 +24,10 @@ import numpy as np
 
 from stratsim.errors import TraceError
 from stratsim.model.request import Priority
-from stratsim.trace.columns import Table, assemble
-from stratsim.trace.readers.jsonl import column_of
+from stratsim.trace.flat import flat
+from stratsim.trace.registry import reader
 from stratsim.trace.schema import ClientSpec, OneAtATimeSpec, Trace
+from stratsim.trace.tables.json import ColumnsTable
 
 if TYPE_CHECKING:
     from stratsim.trace.source import Source
@@ -93,12 +94,19 @@ class ClientsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
             raise ValueError("columns of requests differ in length")
         if not self.clients and not self.requests:
             raise ValueError("has neither clients nor requests")
-        senders = set(self.requests.get("client", ()))
+        senders = list(self.requests.get("client", ()))
         for client in self.one_at_a_time:
             if client.id not in senders:
                 raise ValueError(f"one_at_a_time: no request is of client {client.id!r}")
 
 
+def _is_ours(source: Source) -> bool:
+    document = source.document or {}
+    return bytes(document.get("format", b"")) == msgspec.json.encode(FORMAT) or "clients" in document
+
+
+@reader("stratsim's clients that wait for replies, JSON", own=True, keys=("format", "version"), unit="seconds",
+        recognised=f"`format` is `{FORMAT}`", check=_is_ours)  # fmt: skip
 def read(source: Source) -> Trace:
     """Read a stratsim-clients file; the row of a request is its position in the columns, from 1."""
     data = source.data.removeprefix(b"\xef\xbb\xbf")
@@ -130,9 +138,7 @@ def waiting_notes(closed_loop: bool, one_at_a_time: bool) -> tuple[str, ...]:
 
 
 def _requests(source: Source, content: ClientsFile) -> Trace:
-    rows = range(1, len(next(iter(content.requests.values()))) + 1)
-    columns = {name: column_of(source, name, cells, rows) for name, cells in content.requests.items()}
-    return assemble(Table(source.file, columns), strict=source.strict)
+    return flat(source, ColumnsTable.of_values(source, content.requests))
 
 
 def _spec(client: _Client) -> ClientSpec:

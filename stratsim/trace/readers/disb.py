@@ -21,8 +21,9 @@ import numpy as np
 
 from stratsim.model.request import Priority
 from stratsim.rng import Streams
-from stratsim.trace.columns import in_order
+from stratsim.trace.flat import in_order
 from stratsim.trace.readers.clients import waiting_notes
+from stratsim.trace.registry import reader
 from stratsim.trace.schema import ClientSpec, Names, OneAtATimeSpec, Trace
 
 if TYPE_CHECKING:
@@ -87,6 +88,14 @@ class _Workload(msgspec.Struct, frozen=True):
                 raise ValueError(f"id {name!r} occurs twice")
 
 
+def _has_tasks(source: Source) -> bool:
+    tasks = bytes((source.document or {}).get("tasks", b""))
+    return tasks[:1] == b"[" and tasks[1:].lstrip()[:1] in (b"{", b"]")
+
+
+@reader("DISB workloads", keys=("tasks",), check=_has_tasks, recognised="`tasks`, a list of objects",
+        unit="seconds, listed traces milliseconds",
+        left_out="requests listed at or after `time`, counted")  # fmt: skip
 def read(source: Source) -> Trace:
     """Read a DISB workload. Each Poisson client has a random stream of its own."""
     try:
@@ -162,7 +171,7 @@ def _priorities(tasks: list[_Task], counts: list[int]) -> NDArray[np.int8] | Non
 
 
 def _notes(tasks: list[_Task], arrivals: list[NDArray[np.float64]], workload: _Workload) -> tuple[str, ...]:
-    notes = []
+    notes = ["times in seconds, those of listed traces in milliseconds"]
     if any(spec.after for spec in _one_at_a_time(tasks, workload.time)):
         notes.append("periodic clients of one frequency start one after the other, by their solo latencies")
     if any(task.load.type == "poisson" for task in tasks):

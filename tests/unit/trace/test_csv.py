@@ -119,7 +119,7 @@ BAD = [
     ("arrival_s\n0\n1_0\n", 3, "arrival_s", "is not a number (got '1_0')"),
     ("arrival_s,model\n\n0,a\n\nx,b\n", 5, "arrival_s", "is not a number (got 'x')"),
     ("arrival_s,model\n\n0,a\n\n-1,b\n", 5, "arrival_s", "must not be negative (got -1.0)"),
-    ("arrival_s,priority\n0,high\n1,urgent\n", 3, "priority", "unknown priority, must be high or low (got 'urgent')"),
+    ("arrival_s,priority\n0,high\n1,urgent\n", 3, "priority", "unknown priority, must be high or low;"),
     ("arrival_s,priority\n0,high\n1,\n", 3, "priority", "is empty; must be high or low"),
     ("arrival_s,model\n0,a\n1,\n", 3, "model", "is empty"),
     ("arrival_s,deadline_s\n0,5\n9,5\n", 3, "deadline_s", "deadline lies before the arrival (got 5.0)"),
@@ -167,7 +167,7 @@ def test_a_header_alone_is_refused(write, text):
 
 
 def test_an_open_quote_is_refused(write):
-    with pytest.raises(TraceError, match=r"trace\.csv: (is not valid CSV|.*is empty)"):
+    with pytest.raises(TraceError, match="row 2: is not valid CSV: a quote is opened here and never closed"):
         read_trace(write('arrival_s,model\n0,"a\n1,b\n2,c\n'))
 
 

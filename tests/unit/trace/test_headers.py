@@ -19,15 +19,15 @@ MISNAMED = [
     ("modle", "model", "rename it to 'model'"),
     ("model name", "model", "rename it to 'model'"),
     ("models", "model", "rename it to 'model'"),
-    ("slo", "slo_s", "rename it to 'slo_s' (seconds)"),
-    ("SLO-s", "slo_s", "rename it to 'slo_s' (seconds)"),
-    ("slo_ms", "slo_s", "convert it from milliseconds to seconds and rename it to 'slo_s'"),
-    ("SLO (ms)", "slo_s", "convert it from milliseconds to seconds and rename it to 'slo_s'"),
-    ("slo_us", "slo_s", "convert it from microseconds to seconds"),
-    ("slo in milliseconds", "slo_s", "convert it from milliseconds to seconds"),
-    ("deadline", "deadline_s", "rename it to 'deadline_s' (absolute, seconds) or 'slo_s' (after the arrival, seconds)"),
-    ("deadline_ms", "deadline_s", "convert it from milliseconds to seconds and rename it to 'deadline_s'"),
-    ("dealine_s", "deadline_s", "rename it to 'deadline_s' (absolute, seconds)"),
+    ("slo", "slo_s", "rename it to 'slo_s' if it is in seconds; --column slo="),
+    ("SLO-s", "slo_s", "rename it to 'slo_s' if it is in seconds; --column slo="),
+    ("slo_ms", "slo_s", "--column slo=slo_ms:ms reads it"),
+    ("SLO (ms)", "slo_s", "--column slo=SLO (ms):ms reads it"),
+    ("slo_us", "slo_s", "--column slo=slo_us:us reads it"),
+    ("slo in milliseconds", "slo_s", "--column slo=slo in milliseconds:ms reads it"),
+    ("deadline", "deadline_s", "if it is in seconds, rename it to 'deadline_s' (absolute) or"),
+    ("deadline_ms", "deadline_s", "--column deadline=deadline_ms:ms reads it"),
+    ("dealine_s", "deadline_s", "if it is in seconds, rename it to 'deadline_s' (absolute) or"),
     ("Bytes In", "bytes_in", "rename it to 'bytes_in'"),
     ("bytes-out", "bytes_out", "rename it to 'bytes_out'"),
     ("Client", "client", "rename it to 'client'"),
@@ -67,25 +67,32 @@ def test_the_schema_and_the_columns_of_results_pass():
     assert not is_result(["arrival_s", "policy"])
 
 
+BY_UNIT = ": rename it to 'arrival_s' if it is in seconds; --column arrival={}:UNIT reads s, ms, us, ns and iso"
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("timestamp", "rename it to 'arrival_s' (seconds)"),
-        ("Time", "rename it to 'arrival_s' (seconds)"),
-        ("arrival", "rename it to 'arrival_s' (seconds)"),
-        ("Arrival S", "rename it to 'arrival_s' (seconds)"),
-        ("arrival_ms", "convert it from milliseconds to seconds and rename it to 'arrival_s'"),
-        ("timestamp_ns", "convert it from nanoseconds to seconds and rename it to 'arrival_s'"),
-        ("arrival-norm", "rename it to 'arrival_norm'"),
+        ("timestamp", BY_UNIT),
+        ("Time", BY_UNIT),
+        ("arrival", BY_UNIT),
+        ("arrival_ms", ", milliseconds: --column arrival=arrival_ms:ms reads it"),
+        ("timestamp_ns", ", nanoseconds: --column arrival=timestamp_ns:ns reads it"),
+        ("arrival-norm", ": rename it to 'arrival_norm'"),
     ],
 )
 def test_a_file_without_arrivals_names_the_column_to_rename(write, name, remedy):
-    hint = f"column {name!r} looks like it: {remedy}"
+    hint = f"column {name!r} looks like it{remedy.format(name)}"
     assert missing_arrival(["model", name]) == hint
     for path in (write(f"{name},model\n0,bert\n"), write(json.dumps({name: 0, "model": "bert"}) + "\n", "t.jsonl")):
         with pytest.raises(TraceError) as caught:
             read_trace(path)
         assert str(caught.value) == f"{path}, row 1, column 'arrival_s': column is missing; {hint}"
+
+
+def test_a_name_with_its_unit_needs_no_question(write):
+    with pytest.raises(TraceError, match="rename it to 'arrival_s' if it is in seconds; --column arrival=Arrival S:s"):
+        read_trace(write("Arrival S,model\n0,bert\n"))
 
 
 def test_no_guess_without_a_likeness():

@@ -338,7 +338,7 @@ def test_a_rule_that_needs_a_column_which_is_not_there(fill):
 
 def test_a_rule_that_needs_another_kind_of_column(fill):
     rule = WorkloadRule(priority=PriorityRule(column="kind", high_below=1))
-    with pytest.raises(TraceError, match="column 'kind': the workload rule needs numbers"):
+    with pytest.raises(TraceError, match="row 1, column 'kind': the workload rule needs a number"):
         fill(bare(1, extra={"kind": Names.encode(["x"])}), rule)
 
 

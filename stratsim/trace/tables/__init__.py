@@ -1,0 +1,1 @@
+"""Tables: named columns out of any container. Nothing here knows of trace formats, and nothing else of containers."""
