@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim import __version__
-from stratsim.experiment.code import code_sha256
+from stratsim.sweep.code import code_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -25,8 +25,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stratsim.experiment.plain_sweep.run import run_sweep
-from stratsim.experiment.plain_sweep.spec import make_sweep
+from stratsim.sweep import How, make_sweep, run_sweep
 
 PROCESSES = 2
 LOADS = (0.5, 0.7)
@@ -79,13 +78,8 @@ def _sweep(data: dict[str, Any], processes: int) -> Timed:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        run_sweep(
-            make_sweep(data),
-            data,
-            out,
-            jobs=processes,
-            progress=lambda *_: rows_s.append(time.perf_counter() - began),
-        )
+        how = How(processes, progress=lambda *_: rows_s.append(time.perf_counter() - began))
+        run_sweep(make_sweep(data), data, out, how)
         wall_s = time.perf_counter() - began
         with (out / "timings.csv").open(newline="") as file:
             runs_s = sum(float(row["wall_s"]) for row in csv.DictReader(file))

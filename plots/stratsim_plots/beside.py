@@ -1,4 +1,4 @@
-"""Draws figures from tables that lie in a folder already, beside those tables: of reports and of studies."""
+"""Draws figures from tables that lie in a folder already, beside those tables: of reports and of papers."""
 
 from __future__ import annotations
 

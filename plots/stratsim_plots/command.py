@@ -19,7 +19,6 @@ __all__ = ["plot"]
         [
             *("violations", "latency-cdf", "timeline", "load", "latency-parts"),
             *("differences", "equity", "capacity", "heatmap"),
-            *("study-violations", "study-differences", "study-equity", "study-ablations"),
         ]
     ),
     help="What to draw; the kinds are above.",
@@ -53,7 +52,7 @@ __all__ = ["plot"]
     help="differences: a metric of `stratsim compare`.  [default: violation]  heatmap: a column.  "
     "[default: high_violation]",
 )
-@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a study, only these runs. May be repeated.")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a sweep, only these runs. May be repeated.")
 @click.option("--x", metavar="AXIS", help="heatmap only: from left to right.  [default: the first axis that varies]")
 @click.option("--y", metavar="AXIS", help="heatmap only: from bottom to top.  [default: the next, else policy]")
 def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> None:
@@ -73,16 +72,12 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
                  class, of all answered requests and of the slowest 1 %
                  (`stratsim explain` has them request by request)
     differences  to a baseline, with intervals, from what `stratsim compare` takes:
-                 folders of the same requests (and of several seeds), or a study
+                 folders of the same requests (and of several seeds), or a sweep
     equity       violations of low against those of high priority: a point per
-                 policy and run, from folders or a study
+                 policy and run, from folders or a sweep
     capacity     rates that meet a target, and goodput there, from the files of
                  `stratsim capacity --out FILE.json`
-    heatmap      one figure over two axes of a study, a panel per policy
-    study-violations, study-differences, study-equity, study-ablations
-                 of a study (DIR made by `stratsim experiment run`): violations
-                 against load, differences to each baseline with intervals,
-                 equity against violations, what is left without one part
+    heatmap      one figure over two axes of a sweep, a panel per policy
 
     The data behind the figure is written beside it, as FILE.csv. An older figure of the same name is replaced.
 
@@ -93,7 +88,7 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
       stratsim plot results/load-* --kind load --out load.svg
       stratsim plot results/seed-* --kind differences --metric p99_s --out p99.pdf
       stratsim plot capacity.json --kind capacity --out capacity.pdf
-      stratsim plot results/study --kind heatmap --x load --y profile --out grid.pdf
+      stratsim plot results/sweep --kind heatmap --x load --y profile --out grid.pdf
     """  # noqa: D301 (click's own mark)
     from stratsim_plots.figure import make_figure
     from stratsim_plots.series import Options

@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from stratsim.compare.sweep import axes_of, variant_labels
+from stratsim.compare.sweep import variant_labels
 from stratsim.errors import SpecError
 from stratsim.results.read import read_results
 from stratsim_plots import style
 from stratsim_plots.series import Options, check_comparable, select, short_names
-from stratsim_plots.sources import is_study, origin_of, study_rows
+from stratsim_plots.sources import is_one_sweep, origin_of, sweep_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,27 +26,28 @@ COLUMNS = ("policy", "conditions", "seed", "violation_high", "violation_low", "o
 
 
 def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
-    """Return a row per run, from result folders or from a study.
+    """Return a row per run, from result folders or from a sweep.
 
     Raises:
         SpecError: no run has violations of both classes, or folders hold different experiments.
     """
-    frame = _of_study(paths[0], options) if is_study(paths) else _of_folders(paths, options)
+    frame = _of_sweep(paths[0], options) if is_one_sweep(paths) else _of_folders(paths, options)
     frame = frame.dropna(subset=["violation_high", "violation_low"]).reset_index(drop=True)
     if frame.empty:
         raise SpecError("no run has violations of both classes, so there is nothing to set against each other")
     return frame.assign(origin=origin_of(paths))[list(COLUMNS)]
 
 
-def _of_study(path: Any, options: Options) -> pd.DataFrame:
-    rows = study_rows(path, options)
+def _of_sweep(path: Any, options: Options) -> pd.DataFrame:
+    table = sweep_runs(path, options)
+    rows = table.frame
     for name in ("high_violation", "low_violation"):
         if name not in rows.columns:
             raise SpecError(f"{path}: has no column {name}")
-    axes = [name for name in axes_of(rows) if rows[name].nunique() > 1]
+    axes = [name for name in table.axes if rows[name].nunique() > 1]
     named = [", ".join(f"{name} {row[name]}" for name in axes) for row in rows[axes].to_dict("records")]
     rows = rows.assign(conditions=named, violation_high=rows["high_violation"], violation_low=rows["low_violation"])
-    cells = [own.assign(policy=variant_labels(own)) for _, own in rows.groupby("conditions", sort=False)]
+    cells = [own.assign(policy=variant_labels(own, table.choices)) for _, own in rows.groupby("conditions", sort=False)]
     return pd.concat(cells, ignore_index=True)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "READERS", "STUDIES", "SUFFIXES", "make_figure"]
+__all__ = ["KINDS", "READERS", "SUFFIXES", "make_figure"]
 
 KINDS = {
     "violations": "stratsim_plots.violations",
@@ -40,9 +40,6 @@ READERS = {
 }
 """Kinds that read something else than result folders too, by themselves: `read` instead of `data`."""
 
-STUDIES = ("study-violations", "study-differences", "study-equity", "study-ablations")
-"""Kinds whose data a study has already: functions of `stratsim_plots.study`."""
-
 SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -56,7 +53,7 @@ def make_figure(
 
     Args:
         directories: Result folders.
-        kind: One of `KINDS`, `READERS` or `STUDIES`; the last take the folder of one study.
+        kind: One of `KINDS` or `READERS`.
         out: The figure: its suffix, one of `SUFFIXES`, is the format. The data goes beside it, with the suffix .csv.
         options: What else was chosen.
 
@@ -69,7 +66,7 @@ def make_figure(
     """
     path = Path(out)
     suffix = path.suffix.lower()
-    known = (*KINDS, *READERS, *STUDIES)
+    known = (*KINDS, *READERS)
     if kind not in known:
         raise SpecError(f"no kind of figure {kind!r}; {suggest(kind, known)}")
     if suffix not in SUFFIXES:
@@ -86,7 +83,7 @@ def make_figure(
     from stratsim_plots import style
 
     with style.styled():
-        drawn = _drawn_study if kind in STUDIES else _drawn_by_itself if kind in READERS else _drawn
+        drawn = _drawn_by_itself if kind in READERS else _drawn
         frame, figure = drawn(directories, kind, chosen)
         _write(
             {
@@ -128,19 +125,6 @@ def _check_options(kind: str, chosen: Options) -> None:
             raise SpecError(f"--{name} belongs to --kind {' or '.join(kinds)}; it means nothing to --kind {kind}")
 
 
-def _drawn_study(
-    directories: Sequence[str | os.PathLike[str]],
-    kind: str,
-    chosen: Options,  # noqa: ARG001 (one signature for all)
-) -> tuple[pd.DataFrame, Figure]:
-    from stratsim_plots import study
-
-    if len(directories) != 1:
-        raise SpecError(f"--kind {kind} takes the folder of one study, got {len(directories)}")
-    frame = study.read_table(directories[0], kind)
-    return frame, study.FIGURES[kind](frame)
-
-
 def _keep_foreign(table: Path) -> None:
     """Raise if the CSV's place is taken by a file that is not the data of a figure."""
     if not table.exists():
@@ -150,9 +134,7 @@ def _keep_foreign(table: Path) -> None:
             header = tuple(file.readline().rstrip("\n").split(","))
     except (OSError, UnicodeDecodeError):
         header = ()
-    from stratsim_plots import study
-
-    ours = {import_module(module).COLUMNS for module in (KINDS | READERS).values()} | set(study.COLUMNS.values())
+    ours = {import_module(module).COLUMNS for module in (KINDS | READERS).values()}
     if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
 

@@ -1,4 +1,4 @@
-"""A heat map of a study's grid: one figure over two of its conditions, a panel per policy."""
+"""A heat map of a sweep's grid: one figure over two of its conditions, a panel per policy."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stratsim.compare.sweep import axes_of
 from stratsim.errors import SpecError, suggest
 from stratsim_plots import style
 from stratsim_plots.series import Options, short_names
-from stratsim_plots.sources import is_study, origin_of, study_rows
+from stratsim_plots.sources import is_one_sweep, origin_of, sweep_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from stratsim.compare.sweep import SweepTable
 
 __all__ = ["COLUMNS", "METRIC", "draw", "read"]
 
@@ -35,20 +36,16 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
     """Return the mean of the figure over seeds, by policy and place in the grid.
 
     Raises:
-        SpecError: not one study, no such axis or figure, or another axis varies too.
+        SpecError: not one sweep, no such axis or figure, or another axis varies too.
     """
-    if not is_study(paths):
-        raise SpecError("--kind heatmap takes one study: the folder of `stratsim experiment run`, or its results.csv")
-    rows = study_rows(paths[0], options)
-    metric = options.metric or METRIC
-    axes = axes_of(rows)
-    names = list(rows.columns)
-    figures = names[names.index(axes[-1] if axes else "policy") + 1 :]
-    if metric not in rows.columns or not pd.api.types.is_numeric_dtype(rows[metric]):
-        known = [name for name in figures if pd.api.types.is_numeric_dtype(rows[name])]
-        raise SpecError(f"{paths[0]}: has no figure {metric!r}; {suggest(metric, known)}")
-    x, y = _chosen(rows, axes, options)
-    _check_one_run(rows, x, y)
+    if not is_one_sweep(paths):
+        raise SpecError("--kind heatmap takes one sweep: the folder of `stratsim sweep run`, or its results.csv")
+    table = sweep_runs(paths[0], options)
+    rows, metric = table.frame, options.metric or METRIC
+    if metric not in table.figures:
+        raise SpecError(f"{paths[0]}: has no figure {metric!r}; {suggest(metric, table.figures)}")
+    x, y = _chosen(rows, table.axes, options)
+    _check_one_run(table, x, y)
     keys = list(dict.fromkeys(["policy", x, y]))
     found = rows.groupby(keys, sort=False)[metric].agg(["mean", "count"]).reset_index()
     policy = "" if "policy" in (x, y) else found["policy"]
@@ -56,15 +53,16 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
     return frame.assign(policy=policy, x_name=x, y_name=y, metric=metric, origin=origin_of(paths))[list(COLUMNS)]
 
 
-def _check_one_run(rows: pd.DataFrame, x: str, y: str) -> None:
+def _check_one_run(table: SweepTable, x: str, y: str) -> None:
     """Raise if a policy ran twice with one seed at one place: with several settings, or several C."""
+    rows = table.frame
     place = list(dict.fromkeys(["policy", x, y, "seed"]))
     twice = rows[rows.duplicated(place, keep=False)]
     if twice.empty:
         return
     policy = twice["policy"].iloc[0]
     own = twice[twice["policy"] == policy]
-    several = [name for name in ("max_concurrency", "setting") if name in own.columns and own[name].nunique() > 1]
+    several = [name for name in table.choices if own[name].nunique() > 1]
     if not several:
         raise SpecError(f"{policy} ran twice with seed {own['seed'].iloc[0]} at one place of the grid")
     values = ", ".join(dict.fromkeys(own[several[0]].astype(str)))

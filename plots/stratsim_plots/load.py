@@ -27,6 +27,7 @@ __all__ = ["COLUMNS", "data", "draw"]
 COLUMNS = ("policy", "class", "unit", "load", "replications", "violation", "low", "high")
 _AXES = {
     "load": "Offered load (share of batch-1 saturation)",
+    "saturation": "Offered load (share of the saturation at the best batch)",
     "requests/s": "Arrival rate (requests/s)",
 }
 
@@ -69,8 +70,9 @@ def _loads(results: Sequence[StoredResults]) -> tuple[str, dict[int, float]]:
     """Return the unit of the load axis, and the load of each folder by its id."""
     loads = [_spec_load(stored) for stored in results]
     known = [load for load in loads if load is not None]
-    unit = "load" if len(known) == len(results) else "requests/s"
-    values = known if unit == "load" else [_arrival_rate(stored) for stored in results]
+    named = {(stored.manifest.get("spec") or {}).get("load_unit") for stored in results}
+    unit = "requests/s" if len(known) < len(results) else "saturation" if named == {"saturation"} else "load"
+    values = known if unit != "requests/s" else [_arrival_rate(stored) for stored in results]
     asked: dict[object, list[float]] = {}
     for stored, value in zip(results, values, strict=True):
         asked.setdefault(_asked(stored), []).append(value)

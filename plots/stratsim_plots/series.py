@@ -32,7 +32,7 @@ class Options(NamedTuple):
     metric: str | None = None
     """Which figure is shown, where a kind shows one of many."""
     where: tuple[str, ...] = ()
-    """Conditions `COLUMN=VALUE` that a study's runs must meet."""
+    """Conditions `COLUMN=VALUE` that a sweep's runs must meet."""
     x: str | None = None
     """Axis of a study that a heat map has from left to right."""
     y: str | None = None

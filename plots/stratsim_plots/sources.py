@@ -1,4 +1,4 @@
-"""What figures read that is no single result folder: a study's table of runs, or the result of `stratsim capacity`."""
+"""What figures read that is no single result folder: a sweep's table of runs, or the result of `stratsim capacity`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from stratsim.compare.sweep import is_sweep, read_sweep
-from stratsim.errors import SpecError, suggest
+from stratsim.compare.sweep import SweepTable, is_sweep, read_sweep
+from stratsim.errors import SpecError
 from stratsim.model.codec import read_json
 from stratsim.results.read import read_results
 from stratsim_plots.series import origin
@@ -17,30 +17,23 @@ from stratsim_plots.series import origin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
     from stratsim_plots.series import Options
 
-__all__ = ["is_study", "origin_of", "read_capacity", "study_rows"]
+__all__ = ["is_one_sweep", "origin_of", "read_capacity", "sweep_runs"]
 
 
-def is_study(paths: Sequence[Any]) -> bool:
-    """Whether the paths are one study."""
+def is_one_sweep(paths: Sequence[Any]) -> bool:
+    """Whether the paths are one sweep."""
     return len(paths) == 1 and is_sweep(paths[0])
 
 
-def study_rows(path: Any, options: Options) -> pd.DataFrame:
-    """Return the runs of a study that the options choose.
+def sweep_runs(path: Any, options: Options) -> SweepTable:
+    """Return the runs of a sweep that the options choose.
 
     Raises:
         SpecError: it cannot be read, or has no such runs.
     """
-    frame = read_sweep(path, options.where)
-    known = list(dict.fromkeys(frame["policy"]))
-    for policy in options.policies:
-        if policy not in known:
-            raise SpecError(f"no run of policy {policy!r} in {path}; {suggest(policy, known)}")
-    return frame[frame["policy"].isin(options.policies or known)].reset_index(drop=True)
+    return read_sweep(path, options.where).only(options.policies)
 
 
 def read_capacity(path: Any) -> dict[str, Any]:
@@ -95,7 +88,7 @@ class _Capacities(msgspec.Struct):
 
 def origin_of(paths: Sequence[Any]) -> str:
     """Return the small print: which profiles, and whether their figures are measured, published or synthetic."""
-    if not is_study(paths):
+    if not is_one_sweep(paths):
         return origin([read_results(path) for path in paths])
     points = Path(paths[0]) / "saturation.json"
     try:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,27 +11,27 @@ from stratsim import __version__
 from stratsim.capacity.probe import CLASSES, Job, base_inputs, own_rate, rate_at_load_1, run_job
 from stratsim.capacity.search import Found, Probe, find_rate, reversals
 from stratsim.capacity.target import ALL
-from stratsim.engine.worker import begin
 from stratsim.errors import SpecError
 from stratsim.limits import LOADS
 from stratsim.model.request import Priority
-from stratsim.plugins import allowed_code
 from stratsim.policy.registry import parse_policies
 from stratsim.run.manifest import make_manifest
 from stratsim.stats.intervals import mean_interval
+from stratsim.sweep.backends import make_backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from stratsim.experiment.study import Arrivals
+    from stratsim.run.arrivals import Arrivals
     from stratsim.run.replay import Inputs
     from stratsim.run.spec import RunSpec
     from stratsim.stats.intervals import Interval
-
-    Jobs = Callable[[list[Job]], list[dict[str, float]]]
+    from stratsim.sweep.backends import Backend
 
 __all__ = ["CapacitySpec", "find_capacities"]
 
+_CODE = ("capacity/probe.py",)
+"""What figures depend on besides the simulator."""
 _FEW = 10
 """Requests that the target allows to miss, over all seeds, below which it is too fine for so few."""
 
@@ -54,7 +52,7 @@ class CapacitySpec:
         seeds: How many seeds.
         precision: Relative distance at which the search stops.
         level: Confidence level of all intervals.
-        start: The first rate as a share of `--load 1`.
+        start: The first rate as a load, in the run's `load_unit`.
     """
 
     run: RunSpec
@@ -84,6 +82,7 @@ def find_capacities(
     spec: CapacitySpec,
     *,
     jobs: int = 1,
+    dask: str | None = None,
     progress: Callable[[str, Probe, bool], None] | None = None,
 ) -> dict[str, Any]:
     """Return the capacity of each policy, as plain data: what `stratsim capacity --json` prints.
@@ -93,6 +92,7 @@ def find_capacities(
     Args:
         spec: What to look for.
         jobs: Number of processes.
+        dask: Address of a Dask scheduler, or `local` for a cluster of `jobs` processes.
         progress: Called with (policy, what a rate gave, whether it certainly meets the target) as rates are tried.
 
     Raises:
@@ -104,10 +104,10 @@ def find_capacities(
     own_rate(inputs, spec.arrivals)
     full = rate_at_load_1(run, spec.arrivals)
     seeds = [run.seed + number for number in range(spec.seeds)]
-    with _runner(jobs) as work:
+    with closing(make_backend(jobs, dask, code=_CODE)) as backend:
         capacities = []
         for call in parse_policies(run.policy):
-            probe = _prober(spec, run, call.text, seeds, work, progress)
+            probe = _prober(spec, run, call.text, seeds, backend, progress)
             found = find_rate(probe, spec.target, start=spec.start * full, precision=spec.precision)
             capacities.append(_described(call.text, found, spec, full))
     notes = [*_without_rate(inputs.notes), *_warnings(spec, inputs, capacities)]
@@ -121,6 +121,7 @@ def find_capacities(
         "precision": spec.precision,
         "seeds": seeds,
         "rate_at_load_1": full,
+        "load_unit": run.load_unit,
         "capacities": capacities,
         "notes": notes,
         "manifest": manifest,
@@ -135,17 +136,18 @@ def _without_rate(notes: Iterable[str]) -> Iterator[str]:
     return (_RATE.sub("", note) for note in notes)
 
 
-@contextmanager
-def _runner(jobs: int) -> Iterator[Jobs]:
-    """Give what runs a list of jobs, here or in processes."""
-    if jobs == 1:
-        yield lambda todo: [run_job(job) for job in todo]
-        return
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), begin, (allowed_code(),))
-    try:
-        yield lambda todo: list(pool.map(run_job, todo))
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _made(todo: list[Job], backend: Backend) -> list[dict[str, float]]:
+    """Return the figures of jobs, in their order."""
+    for job in todo:
+        backend.submit(repr(job), run_job, job)  # named by its content: no other call of the search has that
+    ended = {each.key: each for each in (backend.next_completed() for _ in todo)}
+    rows: list[dict[str, float]] = []
+    for job in todo:
+        each = ended[repr(job)]
+        if each.error is not None:
+            raise each.error
+        rows.append(each.value)
+    return rows
 
 
 def _prober(
@@ -153,11 +155,11 @@ def _prober(
     run: RunSpec,
     policy: str,
     seeds: list[int],
-    work: Jobs,
+    backend: Backend,
     progress: Callable[[str, Probe, bool], None] | None,
 ) -> Callable[[float], Probe]:
     def probe(rate: float) -> Probe:
-        rows = work([Job(replace(run, seed=seed), spec.arrivals, policy, rate) for seed in seeds])
+        rows = _made([Job(replace(run, seed=seed), spec.arrivals, policy, rate) for seed in seeds], backend)
         figures = {name: [row[name] for row in rows] for name in rows[0] if all(name in row for row in rows)}
         for name in spec.target:
             if name not in figures:

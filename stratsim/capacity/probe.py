@@ -20,8 +20,8 @@ from stratsim.stats.deadlines import violation
 from stratsim.trace.generate import generate
 
 if TYPE_CHECKING:
-    from stratsim.experiment.study import Arrivals
     from stratsim.model.workload import Workload
+    from stratsim.run.arrivals import Arrivals
     from stratsim.run.spec import RunSpec
 
 __all__ = ["CLASSES", "Job", "base_inputs", "own_rate", "rate_at_load_1", "run_job"]

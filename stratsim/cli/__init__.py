@@ -32,7 +32,7 @@ __all__ = ["cli", "main"]
         "replay": "Replay a trace through one or more policies.",
         "live": "Serve a trace on a real device through one or more policies.",
         "fidelity": "Say how far the simulator is from live runs.",
-        "experiment": "Run studies of many policies under many conditions.",
+        "sweep": "Run many policies under many conditions, with a table of runs that goes on where it was.",
         "compare": "Say by how much runs of the same requests differ, and how sure that is.",
         "capacity": "Find the highest rate at which policies meet a target.",
         "explain": "Say where requests' time went, and what made them late.",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stratsim.capacity.search import Probe
-    from stratsim.experiment.study import Arrivals
+    from stratsim.run.arrivals import Arrivals
 
 __all__ = ["capacity"]
 
@@ -54,7 +54,14 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
 @click.option(
     "--precision", default="1%", show_default=True, metavar="SHARE", help="How closely the rate is bracketed."
 )
-@click.option("--start", type=float, default=0.5, show_default=True, metavar="X", help="First load to try.")
+@click.option(
+    "--start",
+    type=float,
+    default=0.5,
+    show_default=True,
+    metavar="X",
+    help="First load to try, in the unit of load_unit.",
+)
 @click.option("--profile", metavar="NAME|FILE", help="The GPU (`stratsim profile list`). [default: a100-80gb-parvagpu]")
 @click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: the topology's, or 1]")
 @click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
@@ -74,6 +81,7 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
 @click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting of a replay by name.")
 @click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="Processes.")
+@click.option("--dask", metavar="ADDRESS|local", help="Run on a Dask cluster; local: one of N processes.")
 @click.option("--out", metavar="FILE.json", type=click.Path(), help="Write the result there, for `stratsim plot`.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No notes and no progress on stderr.")
@@ -88,6 +96,7 @@ def capacity(
     config: str | None,
     settings: tuple[str, ...],
     jobs: int,
+    dask: str | None,
     out: str | None,
     as_json: bool,
     quiet: bool,
@@ -118,7 +127,7 @@ def capacity(
             start=start,
         )
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        document = find_capacities(asked, jobs=jobs, progress=None if quiet else _say)
+        document = find_capacities(asked, jobs=jobs, dask=dask, progress=None if quiet else _say)
     if not quiet:
         for note in document["notes"]:
             click.echo(f"note: {note}", err=True)
@@ -136,7 +145,7 @@ def capacity(
 
 
 def _arrivals(process: str | None, requests: int | None, cv: float | None) -> Arrivals | None:
-    from stratsim.experiment.study import Arrivals
+    from stratsim.run.arrivals import Arrivals
 
     if process is None:
         if requests is not None or cv is not None:

@@ -29,7 +29,7 @@ Examples:
   stratsim compare results/demo --baseline edf --metric violation
   stratsim compare results/before results/after --json          the same requests, before and after a change
   stratsim compare results/seed-*                               folders of several seeds: paired by seed
-  stratsim compare results/study --where load=0.9               the runs of a study
+  stratsim compare results/sweep --where load=0.9               the runs of a sweep
   stratsim compare results/demo --warmup mser                   without the start, as long as MSER-5 finds it
 
 docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md defines intervals and p-values.
@@ -45,7 +45,7 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md d
     metavar="NAME",
     help="Only this: violation, p50_s, p95_s, p99_s, mean_slowdown or goodput_per_s. May be repeated.",
 )
-@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a study, only these runs. May be repeated.")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a sweep, only these runs. May be repeated.")
 @click.option(
     "--warmup", "warmup_s", callback=_warmup, metavar="S|mser", help="Leave out the start. [default: as the runs did]"
 )
@@ -60,7 +60,7 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md d
 def compare(paths: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Compare policies on the same requests: figures, differences to a baseline, and how sure these are.
 
-    A, B, ... are result folders (`stratsim replay --out`), or one study (`stratsim experiment run --out`). Folders that
+    A, B, ... are result folders (`stratsim replay --out`), or one sweep (`stratsim sweep run --out`). Folders that
     differ in the seed only are replications: differences are taken per seed, with Student's t interval. A single run
     gives intervals too, by a block bootstrap over its time: they cover what this run could have shown at other moments,
     not what another trace would. Runs of different requests are refused.

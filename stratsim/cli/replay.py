@@ -59,7 +59,7 @@ Examples:
 )
 @click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
 @click.option(
-    "--load", type=float, metavar="X", help="Rate, as a share of batch-1 saturation. [default: the trace's, or 0.7]"
+    "--load", type=float, metavar="X", help="Rate, as a share of load_unit (batch-1). [default: the trace's, or 0.7]"
 )
 @click.option("--rate-scale", type=float, metavar="X", help="Multiply the trace's rate.")
 @click.option("--limit", type=int, metavar="N", help="Replay the first N requests.")

@@ -46,7 +46,7 @@ class Asked:
         policies: Only these; all if empty.
         metrics: Only these of `METRICS`; all if empty. What is not asked for needs no accounting for.
         warmup_s: Seconds to leave out at the start, or "mser": as many as the rule finds. None: as the runs did.
-        where: Conditions of a study's runs to keep, `COLUMN=VALUE`.
+        where: Conditions of a sweep's runs to keep, `COLUMN=VALUE`.
         level: Confidence level of all intervals.
         quantile: Which quantile over seeds is reported beside the mean.
         resamples: Of the bootstrap.
@@ -80,7 +80,7 @@ def compare(paths: Sequence[str | os.PathLike[str]], asked: Asked | None = None)
     """Return how runs of the same requests differ, as plain data: what `stratsim compare --json` prints.
 
     Args:
-        paths: Result folders, or one study (its folder, or its results.csv).
+        paths: Result folders, or one sweep (its folder, or its results.csv).
         asked: How to compare.
 
     Raises:
@@ -90,21 +90,14 @@ def compare(paths: Sequence[str | os.PathLike[str]], asked: Asked | None = None)
     if len(paths) == 1 and is_sweep(paths[0]):
         return _of_sweep(paths[0], asked)
     if asked.where:
-        raise SpecError("--where chooses among the runs of a study; result folders are chosen by naming them")
+        raise SpecError("--where chooses among the runs of a sweep; result folders are chosen by naming them")
     return _of_folders(paths, asked)
 
 
 def _of_sweep(path: str | os.PathLike[str], asked: Asked) -> dict[str, Any]:
     if asked.warmup_s is not None:
-        raise SpecError("a study's table holds no requests: its warm-up is that of its runs (base.warmup_s)")
-    frame = read_sweep(path, asked.where)
-    known = list(dict.fromkeys(frame["policy"]))
-    for policy in asked.policies:
-        if policy not in known:
-            raise SpecError(f"no run of policy {policy!r}; {suggest(policy, known)}")
-    if asked.policies:
-        frame = frame[frame["policy"].isin(asked.policies)].reset_index(drop=True)
-    found, seeds, notes = samples_by_cell(frame)
+        raise SpecError("a sweep's table holds no requests: its warm-up is that of its runs (base.warmup_s)")
+    found, seeds, notes = samples_by_cell(read_sweep(path, asked.where).only(asked.policies))
     rows: list[Row] = []
     bases = {}
     for cell, samples in found.items():

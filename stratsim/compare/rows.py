@@ -32,7 +32,7 @@ class Row:
     """One figure of one variant, and how far it is from the baseline's.
 
     Args:
-        cell: Where: the conditions of a study; empty for result folders.
+        cell: Where: the conditions of a sweep; empty for result folders.
         label: The class.
         metric: One of `METRICS`.
         variant: What was measured.

@@ -1,7 +1,12 @@
-"""The figures of a study, from its table of runs: by conditions, variant and seed."""
+"""The figures of a sweep, from its table of runs: by conditions, variant and seed.
+
+What the columns are is what the folder says of itself (`stratsim.results.sweep_folder`).
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +14,7 @@ import pandas as pd
 
 from stratsim.compare.measured import CLASSES, METRICS
 from stratsim.errors import SpecError, suggest
+from stratsim.results.sweep_folder import TABLE, describe, read_manifest
 
 if TYPE_CHECKING:
     import os
@@ -16,54 +22,108 @@ if TYPE_CHECKING:
 
     Samples = dict[str, dict[tuple[str, str], list[float]]]
 
-__all__ = ["axes_of", "is_sweep", "read_sweep", "samples_by_cell", "variant_labels"]
+__all__ = ["SweepTable", "is_sweep", "read_sweep", "samples_by_cell", "variant_labels"]
 
-_NO_CONDITION = ("spec_sha256", "phase", "role", "seed", "rate_per_s", "solo_load", "policy", "setting")
 _SLOTS = "max_concurrency"
-"""A condition if it stands left of the policy, else a choice of the policy's."""
-_NEEDED = ("policy", "seed")
+_RESULTS = "results"
 _FEWEST = 2
 
 
+@dataclass(frozen=True, slots=True)
+class SweepTable:
+    """The runs of a sweep.
+
+    Args:
+        frame: A row per run; conditions and choices are text, figures numbers.
+        axes: Columns of what was varied, in order; the conditions that differ besides come last.
+        choices: Columns of what a policy ran with.
+        figures: Columns of what came out.
+    """
+
+    frame: pd.DataFrame
+    axes: tuple[str, ...]
+    choices: tuple[str, ...]
+    figures: tuple[str, ...]
+
+    def only(self, policies: Sequence[str]) -> SweepTable:
+        """Return the runs of some policies; all if none is named.
+
+        Raises:
+            SpecError: a policy that has no run.
+        """
+        known = list(dict.fromkeys(self.frame["policy"]))
+        for policy in policies:
+            if policy not in known:
+                raise SpecError(f"no run of policy {policy!r}; {suggest(policy, known)}")
+        kept = self.frame["policy"].isin(policies or known)
+        return replace(self, frame=self.frame[kept].reset_index(drop=True))
+
+
 def is_sweep(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is a study's folder, or a table of runs itself."""
-    return Path(path).suffix == ".csv" or (Path(path) / "results.csv").is_file()
+    """Whether a path is a sweep's folder, or a table of runs itself."""
+    return Path(path).suffix == ".csv" or (Path(path) / TABLE).is_file()
 
 
-def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the runs of a study, those of its result seeds where there is a pilot; conditions are text.
+def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = ()) -> SweepTable:
+    """Return the runs of a sweep, without those of a pilot.
 
     Args:
         path: The folder, or its results.csv.
         where: Conditions `COLUMN=VALUE` to keep.
 
     Raises:
-        SpecError: it cannot be read, is no table of runs, or a condition keeps nothing.
+        SpecError: it cannot be read, is no table of runs of policies, or a condition keeps nothing.
+        OutputError: the folder is of another format.
     """
-    table = Path(path) if Path(path).suffix == ".csv" else Path(path) / "results.csv"
+    table = Path(path) if Path(path).suffix == ".csv" else Path(path) / TABLE
+    about = describe(read_manifest(table.parent))
     try:
-        names = pd.read_csv(table, nrows=0).columns
-        figures = [name for name in names if name.partition("_")[0] in CLASSES]
-        first = list(names).index(figures[0]) if figures else len(names)
-        text = {name: str for name in names[:first] if name != "seed"}
-        frame = pd.read_csv(table, dtype=text, keep_default_na=False, na_values={name: [""] for name in names[first:]})
+        names = list(pd.read_csv(table, nrows=0).columns)
+        text = {name: str for name in names if name not in (*about.figures, "seed")}
+        blank = {name: [""] for name in about.figures}
+        frame = pd.read_csv(table, dtype=text, keep_default_na=False, na_values=blank)
     except (OSError, ValueError) as error:
         raise SpecError(f"{table}: cannot be read: {error}") from error
-    missing = [name for name in _NEEDED if name not in names]
-    if missing or not figures:
-        raise SpecError(
-            f"{table}: is no table of runs: it has no column {missing[0] if missing else 'high_violation'!r}"
-        )
-    if "phase" in names and (frame["phase"] == "results").any():
-        frame = frame[frame["phase"] == "results"]
-    return _kept(frame, where, table)
+    missing = next((name for name in ("policy", "seed") if name not in names), None)
+    if missing is not None:
+        raise SpecError(f"{table}: is no table of runs of policies: it has no column {missing!r}")
+    if "phase" in names:
+        frame = frame[frame["phase"] == _RESULTS]
+    frame = frame.assign(**{axis: _inside(frame, axis) for axis in about.axes if axis not in names})
+    held = {axis.partition(".")[0] for axis in about.axes}
+    others = [name for name in about.conditions if name not in held and name not in about.choices]
+    axes = [*about.axes, *(name for name in others if name in names and _varies(frame, name, about.axes))]
+    return SweepTable(_kept(frame, where, table, axes), tuple(axes), about.choices, about.figures)
 
 
-def _kept(frame: pd.DataFrame, where: Sequence[str], table: Path) -> pd.DataFrame:
+def _varies(frame: pd.DataFrame, name: str, axes: Sequence[str]) -> bool:
+    """Whether a condition differs where the axes do not: a device model that comes with the profile says nothing."""
+    found = frame.groupby(list(axes))[name].nunique().max() if axes else frame[name].nunique()
+    return bool(found > 1)
+
+
+def _inside(frame: pd.DataFrame, axis: str) -> list[str]:
+    """Return the value of an axis inside a column that holds JSON, as text; "-" where it is not given."""
+    column, *path = axis.split(".")
+    if column not in frame.columns:
+        raise SpecError(f"the table has no column {column!r} for its axis {axis!r}")
+    found = {text: _at(json.loads(text) if text else None, path) for text in frame[column].unique()}
+    return [found[text] for text in frame[column]]
+
+
+def _at(value: Any, path: Sequence[str]) -> str:
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    if isinstance(value, dict):
+        return " ".join(f"{name}={_at(inner, ())}" for name, inner in value.items() if inner not in (None, False, {}))
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _kept(frame: pd.DataFrame, where: Sequence[str], table: Path, axes: Sequence[str]) -> pd.DataFrame:
     for condition in where:
         name, equals, value = (part.strip() for part in condition.partition("="))
         if not equals or name not in frame.columns:
-            raise SpecError(f"--where takes COLUMN=VALUE, got {condition!r}; {suggest(name, axes_of(frame))}")
+            raise SpecError(f"--where takes COLUMN=VALUE, got {condition!r}; {suggest(name, axes)}")
         values = list(dict.fromkeys(frame[name].astype(str)))
         frame = frame[frame[name].astype(str) == value]
         if frame.empty:
@@ -71,29 +131,21 @@ def _kept(frame: pd.DataFrame, where: Sequence[str], table: Path) -> pd.DataFram
     return frame.reset_index(drop=True)
 
 
-def axes_of(frame: pd.DataFrame) -> list[str]:
-    """Return the columns of the conditions, in their order."""
-    names = list(frame.columns)
-    first = next(at for at, name in enumerate(names) if name.partition("_")[0] in CLASSES)
-    slots = _SLOTS in names and names.index(_SLOTS) > names.index("policy")
-    return [name for name in names[:first] if name not in _NO_CONDITION and not (slots and name == _SLOTS)]
-
-
-def samples_by_cell(frame: pd.DataFrame) -> tuple[dict[str, Samples], list[int], list[str]]:
+def samples_by_cell(table: SweepTable) -> tuple[dict[str, Samples], list[int], list[str]]:
     """Return the figures by conditions, variant, class and metric, one per seed that all have; the seeds; notes.
 
     Raises:
         SpecError: a variant has a seed twice, or ran with other requests than the others.
     """
-    axes = axes_of(frame)
-    varying = [name for name in axes if frame[name].nunique() > 1]
+    frame = table.frame
+    varying = [name for name in table.axes if frame[name].nunique() > 1]
     frame = frame.assign(cell=[_named(row, varying) for row in frame[varying].to_dict("records")])
     found: dict[str, Samples] = {}
     notes = []
     used: set[int] = set()
     for name, rows in frame.groupby("cell", sort=False):
         cell = str(name)
-        labelled = rows.assign(variant=variant_labels(rows))
+        labelled = rows.assign(variant=variant_labels(rows, table.choices))
         seeds = _common_seeds(labelled)
         here = f" of {cell}" if cell else ""
         if len(seeds) < _FEWEST:
@@ -113,21 +165,25 @@ def _named(row: dict[Any, Any], names: Sequence[str]) -> str:
     return ", ".join(f"{name} {row[name]}" for name in names)
 
 
-def variant_labels(rows: pd.DataFrame) -> list[str]:
-    """Return what to call each row of one cell: its policy, with its C or setting where the policy has several here."""
+def variant_labels(rows: pd.DataFrame, choices: Sequence[str]) -> list[str]:
+    """Return what to call each row of one cell: its policy, with what it ran with where that differs here."""
     found: dict[Any, str] = {}
     for policy, own in rows.groupby("policy", sort=False):
-        choices = [name for name in (_SLOTS, "setting") if name in own.columns and own[name].nunique() > 1]
-        count = len(own[choices].drop_duplicates()) if choices else 1
-        enough = next((name for name in choices if own[name].nunique() == count), None)
+        several = [name for name in choices if own[name].nunique() > 1]
+        count = len(own[several].drop_duplicates()) if several else 1
+        enough = next((name for name in several if own[name].nunique() == count), None)
         for row in own.to_dict("records"):
-            said = [row[name] if name == "setting" else f"C={row[name]}" for name in ([enough] if enough else choices)]
-            found[_chosen(row)] = ", ".join([str(policy), *said])
-    return [found[_chosen(row)] for row in rows.to_dict("records")]
+            said = [_choice(name, row[name]) for name in ([enough] if enough else several)]
+            found[_chosen(row, choices)] = ", ".join([str(policy), *said])
+    return [found[_chosen(row, choices)] for row in rows.to_dict("records")]
 
 
-def _chosen(row: dict[Any, Any]) -> tuple[Any, ...]:
-    return row["policy"], row.get(_SLOTS), row.get("setting")
+def _choice(name: str, value: Any) -> str:
+    return str(value) if name == "setting" else f"{'C' if name == _SLOTS else name}={value}"
+
+
+def _chosen(row: dict[Any, Any], choices: Sequence[str]) -> tuple[Any, ...]:
+    return row["policy"], *(row[name] for name in choices)
 
 
 def _common_seeds(rows: pd.DataFrame) -> list[int]:

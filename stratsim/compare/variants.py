@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Run", "Variant", "find_variants", "with_baseline_first"]
 
 _OF_REQUESTS = frozenset(
-    {"seed", "policy", "trace", "trace_format", "strict", "workload", "load", "rate_scale", "limit", "warmup_s"}
-)
+    ("seed", "policy", "trace", "trace_format", "strict", "workload", "load", "load_unit", "rate_scale")
+) | {"limit", "warmup_s"}
 """Settings that say which requests there are, or what of them is measured: they tell no variants apart."""
 
 

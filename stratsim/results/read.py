@@ -87,7 +87,7 @@ def read_results(directory: str | os.PathLike[str]) -> StoredResults:
     """Read a folder that `stratsim replay --out` wrote.
 
     Raises:
-        SpecError: it is no result folder but, say, a study, or a file in it is broken.
+        SpecError: it is no result folder but, say, a sweep, or a file in it is broken.
     """
     folder = Path(directory)
     if not folder.is_dir():
@@ -95,7 +95,7 @@ def read_results(directory: str | os.PathLike[str]) -> StoredResults:
     if not (folder / "manifest.json").is_file():
         raise SpecError(f"{directory}: is not a result folder (it has no manifest.json); make one with --out")
     manifest, decoded = read_manifest(folder / "manifest.json")
-    if "study" in manifest:
-        command = f"stratsim experiment replay {directory} ROW --out RESULT"
-        raise SpecError(f"{directory}: is a study; `{command}` makes a result folder of one of its runs")
+    if "sweeps" in manifest:
+        command = f"stratsim sweep replay {directory} ROW --out RESULT"
+        raise SpecError(f"{directory}: is a sweep; `{command}` makes a result folder of one of its runs")
     return StoredResults(folder, read_summary(folder / "summary.json"), manifest, decoded)

@@ -5,7 +5,6 @@ Identical runs have identical manifests: it holds no time and no place.
 
 from __future__ import annotations
 
-import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from stratsim.run.spec import RunSpec
     from stratsim.trace import Trace
 
-__all__ = ["make_manifest", "origin_label", "study_manifest"]
+__all__ = ["make_manifest", "origin_label"]
 
 _PACKAGES = ("numpy", "pandas", "scipy", "simpy")
 
@@ -58,15 +57,6 @@ def make_manifest(
         "spec": spec.as_dict(),
         "notes": notes,
     }
-
-
-def study_manifest(path: Path) -> dict[str, Any] | None:
-    """Return what a study's manifest.json says; None for one that cannot be read, or that is not a study's."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and isinstance(found.get("study"), dict) else None
 
 
 def _topology(source: str) -> dict[str, str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from stratsim.device import execution_model, find_model
 from stratsim.engine import Result, simulate
 from stratsim.engine.groups import check_cut, check_deal, simulate_groups
@@ -16,7 +18,9 @@ from stratsim.model.preemption import Preemption
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
 from stratsim.results import invariants, summarize
+from stratsim.run.load import BATCH_1, batch_1_load
 from stratsim.run.manifest import make_manifest
+from stratsim.run.saturation import equal_mix
 from stratsim.stats.deadlines import measuring_window
 from stratsim.trace import read_trace
 from stratsim.trace.rule import complete
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
+    from stratsim.run.saturation import Saturation
     from stratsim.run.spec import RunSpec
     from stratsim.trace import Trace
 
@@ -111,7 +116,7 @@ def prepare(spec: RunSpec, made: Trace | None = None) -> Inputs:
         )
     if trace.normalised and spec.load is None:
         spec = replace(spec, load=DEFAULT_LOAD)  # the manifest holds what was run, not what was left out
-    return assemble(spec, cluster, profile, trace, rule, policies, load=spec.load)
+    return assemble(spec, cluster, profile, trace, rule, policies)
 
 
 def assemble(
@@ -122,7 +127,8 @@ def assemble(
     rule: WorkloadRule | None,
     policies: tuple[PolicyCall, ...] = (),
     *,
-    load: float | None,
+    has_rate: bool = False,
+    limits: Saturation | None = None,
 ) -> Inputs:
     """Complete the workload and see that it can be replayed.
 
@@ -133,12 +139,16 @@ def assemble(
         trace: What it names, or what was made instead.
         rule: What fills the gaps of the trace.
         policies: What to replay it through.
-        load: What to bring the trace to; None for one that has its rate.
+        has_rate: Whether the trace was made at the rate of the load: then it is left as it is.
+        limits: How closely load 1 is measured, in the unit `saturation`.
 
     Raises:
         StratsimError: whatever does not go together.
     """
     device_model = spec.device_model or profile.default_device_model
+    load = None if has_rate else spec.load
+    if load is not None and spec.load_unit != BATCH_1:
+        load = batch_1_load(spec, profile, _expected_mix(trace, rule, profile), limits)
     workload = complete(
         trace,
         profile.for_scheduler(),  # deadlines count copies even where none are simulated
@@ -171,12 +181,21 @@ def _check_times(workload: Workload) -> None:
         )
 
 
+def _expected_mix(trace: Trace, rule: WorkloadRule | None, profile: Profile) -> dict[str, float]:
+    """Return the shares that a load is meant for: the rule's where models are drawn, else those of the trace."""
+    if trace.model is None and (rule is None or rule.models.column is None):
+        return equal_mix(profile, None if rule is None else rule.models.mix)
+    drawn = complete(trace, profile.for_scheduler(), rule, resolve=profile.resolve, load=1.0)
+    counts = np.bincount(drawn.model, minlength=len(drawn.models)).tolist()
+    return {name: float(count) for name, count in zip(drawn.models, counts, strict=True) if count}
+
+
 def check_jobs(jobs: int, spec: RunSpec) -> None:
     """Raise SpecError if there is nothing to share out among so many processes."""
     if jobs > 1 and spec.groups == 1:
         raise SpecError(
             f"{jobs} jobs for one group of GPUs: a policy that sees all GPUs has one state, which cannot be divided; "
-            "cut the GPUs into groups (--groups N), or sweep over policies and seeds (stratsim experiment run)"
+            "cut the GPUs into groups (--groups N), or sweep over policies and seeds (stratsim sweep run)"
         )
 
 

@@ -1,4 +1,4 @@
-"""Load 1.0: the highest rate at which a server that wastes nothing keeps its backlog bounded.
+"""Load 1 in the unit `saturation`: the highest rate at which a server that wastes nothing keeps its backlog bounded.
 
 The reference server takes the mix first in, first out, in batches as full as they get, with the number of slots and the
 largest batch that give most throughput; nobody has a deadline, copies cost what they cost. Its saturation is found by
@@ -12,7 +12,7 @@ Source: Baccelli and Foss, "On the saturation rule for the stability of queues",
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,17 +27,40 @@ from stratsim.stats.intervals import mean_interval
 from stratsim.trace.rule import saturation_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from stratsim.model.profile import Profile
     from stratsim.run.spec import RunSpec
 
-__all__ = ["SaturationPoint", "equal_mix", "saturation"]
+__all__ = ["Saturation", "SaturationPoint", "equal_mix", "saturation"]
 
 _EDGES = (0.1, 0.9)
 """Between these quantiles of the answers the rate is measured: the start has no batches under way, the end too few."""
 _LEAST, _MOST = 3, 30
 """Replications."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """How closely the saturation is measured.
+
+    Args:
+        concurrency: Values of C that the reference server may use.
+        requests: Length of one replication.
+        width: Half width of the 95 % interval that is narrow enough, as a share of the rate.
+    """
+
+    concurrency: tuple[int, ...] = (1, 2, 3)
+    requests: int = 4000
+    width: float = 0.005
+
+    def __post_init__(self) -> None:
+        if not self.concurrency or min(self.concurrency) < 1:
+            raise SpecError(f"concurrency must be numbers >= 1, got {list(self.concurrency)}")
+        if not 0 < self.width < 1:
+            raise SpecError(f"width must be within (0, 1), got {self.width}")
+        if self.requests < 100:
+            raise SpecError(f"requests must be at least 100, got {self.requests}")
 
 
 class SaturationPoint(NamedTuple):
@@ -69,13 +92,7 @@ def equal_mix(profile: Profile, mix: Mapping[str, float] | None) -> dict[str, fl
 
 
 def saturation(
-    profile: Profile,
-    spec: RunSpec,
-    mix: Mapping[str, float] | None = None,
-    *,
-    concurrency: Sequence[int] = (1, 2, 3),
-    requests: int = 4000,
-    width: float = 0.005,
+    profile: Profile, spec: RunSpec, mix: Mapping[str, float] | None = None, limits: Saturation | None = None
 ) -> SaturationPoint:
     """Return load 1.0.
 
@@ -83,29 +100,28 @@ def saturation(
         profile: The GPU.
         spec: The machine around it: its GPUs, links, prefetch and largest batch count; its policy, load and C do not.
         mix: Shares by model; equal ones by default.
-        concurrency: Values of C to try.
-        requests: Of one replication.
-        width: Half width of the interval that is narrow enough, as a share of the rate.
+        limits: How closely.
 
     Raises:
         SpecError: the interval is not that narrow after 30 replications.
     """
+    limits = limits or Saturation()
     shares = equal_mix(profile, mix)
-    servers = [(slots, cap) for slots in concurrency for cap in _caps(spec.max_batch)]
-    tried = {server: _throughput(profile, spec, shares, *server, requests, 0) for server in servers}
+    servers = [(slots, cap) for slots in limits.concurrency for cap in _caps(spec.max_batch)]
+    tried = {server: _throughput(profile, spec, shares, *server, limits.requests, 0) for server in servers}
     best = max(servers, key=tried.__getitem__)
     rates = [tried[best]]
     while True:
-        rates.append(_throughput(profile, spec, shares, *best, requests, len(rates)))
+        rates.append(_throughput(profile, spec, shares, *best, limits.requests, len(rates)))
         if len(rates) < _LEAST:
             continue
         found = mean_interval(rates)
-        if found.half_width <= width * found.mean:
+        if found.half_width <= limits.width * found.mean:
             break
         if len(rates) >= _MOST:
             raise SpecError(
                 f"saturation of {profile.name!r}: {found.mean:g} +- {found.half_width:g} requests/s after {_MOST} "
-                f"replications of {requests} requests; more requests make it narrower"
+                f"replications of {limits.requests} requests; more requests make it narrower"
             )
     alone = saturation_rate(profile.for_scheduler(), shares, spec.cluster().gpus)
     return SaturationPoint(found.mean, found.low, found.high, *best, found.mean / alone)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stratsim.errors import SpecError, suggest
 from stratsim.limits import LARGEST_INTEGER, LOADS, MOST_BATCHES
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from stratsim.model.topology import Topology
 
-__all__ = ["RunSpec", "make_spec", "parse_settings", "read_config", "toml_value"]
+__all__ = ["OF_REQUESTS", "RunSpec", "make_spec", "parse_settings", "read_config", "toml_value"]
 
+OF_REQUESTS = ("trace", "trace_format", "strict", "workload", "limit", "rate_scale")
+"""Settings that say which requests there are, besides the profile, the load and the seed."""
 DEFAULT_POLICIES = "fifo,priority-fifo,edf,priority-edf"
 
 
@@ -40,8 +42,10 @@ class RunSpec:
         policy: Comma-separated policies with inline parameters.
         profile: Name of a bundled profile, or a file.
         gpus: Number of GPUs; None means as many as the topology has, or one.
-        load: Rate of the trace as a share of the profile's batch-1 exclusive saturation; None leaves a trace's own rate
-            and means 0.7 for a trace that has none.
+        load: Rate of the trace as a share of the saturation that `load_unit` names; None leaves a trace's own rate, and
+            means 0.7 for a trace that has none.
+        load_unit: `batch-1` (of the batch-1 exclusive saturation) or `saturation` (of the measured throughput at the
+            best batch): `stratsim.run.load`.
         rate_scale: Multiplies the rate of the trace.
         limit: Replay the first so many requests.
         warmup_s: Measure from so many seconds after the first arrival; None measures everything.
@@ -72,6 +76,7 @@ class RunSpec:
     profile: str = "a100-80gb-parvagpu"
     gpus: int | None = None
     load: float | None = None
+    load_unit: Literal["batch-1", "saturation"] = "batch-1"
     rate_scale: float | None = None
     limit: int | None = None
     warmup_s: float | None = None
@@ -140,6 +145,12 @@ class RunSpec:
             pinned=self.pinned,
             memory=self.memory,
         )
+
+    def for_saturation(self) -> RunSpec:
+        """Return the machine alone, with defaults for all that the saturation does not depend on."""
+        names = ("policy", "load", "load_unit", "max_concurrency", "warmup_s", "drop", "seed", "profile", *OF_REQUESTS)
+        plain: dict[str, Any] = {each.name: each.default for each in fields(self) if each.name in names}
+        return replace(self, **plain)
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields, for the manifest."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = ["Comparison", "compare_paired", "holm", "low_price", "low_price_interval", "ratio_interval"]
-__all__ += ["paired_p_value", "variance_ratio"]
+__all__ += ["paired_p_value", "simultaneous_level", "variance_ratio"]
 
 
 class Comparison(NamedTuple):
@@ -53,7 +53,7 @@ def compare_paired(
     1979; Strassburger and Bretz, "Compatible simultaneous lower confidence bounds for the Holm procedure and other
     Bonferroni-based closed tests", Statistics in Medicine 27, 2008.
     """
-    jointly = 1 - (1 - level) / max(len(differences), 1)
+    jointly = simultaneous_level(level, len(differences))
     p_values = [paired_p_value(values, reference) for values, reference in differences.values()]
     return {
         name: Comparison(
@@ -67,6 +67,11 @@ def compare_paired(
             differences.items(), p_values, holm(p_values), strict=True
         )
     }
+
+
+def simultaneous_level(level: float, count: int) -> float:
+    """Return the level of each of `count` intervals that all cover at once with at least `level` (Bonferroni)."""
+    return 1 - (1 - level) / max(count, 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

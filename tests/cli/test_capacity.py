@@ -89,3 +89,12 @@ def test_classes_without_deadlines_have_no_target(refused, server, write):
     argv = [arg if arg != "rule.toml" else "free.toml" for arg in server]
     message = refused("capacity", *argv, *SMALL, "--policy", "fifo", "--quiet", "--target-violation", "low=1%")
     assert message == "target: class 'low' has no requests with a deadline at some seed"
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_finds_the_same(call):
+    pytest.importorskip("distributed", reason="needs Dask: pip install 'stratsim[dask]'")
+    common = ("--policy", "edf", "--arrivals", "poisson", "--requests", 60, "--seeds", 2, "--precision", "50%")
+    common += ("--target-violation", "all=20%", "--json", "--quiet")
+    here, there = call("capacity", *common), call("capacity", *common, "--dask", "local", "--jobs", 2)
+    assert here.document == there.document

@@ -140,7 +140,7 @@ def test_mistakes_are_one_line(call, made, refused, here):
     assert refused("compare", "absent") == "absent: no such folder"
     assert "neither a number of seconds nor mser" in refused("compare", "a", "--warmup", "much")
     assert refused("compare", "a", "a").endswith("the same folder is named twice")
-    assert refused("compare", "a", "--where", "x=1").startswith("--where chooses among the runs of a study")
+    assert refused("compare", "a", "--where", "x=1").startswith("--where chooses among the runs of a sweep")
     assert refused("compare", "a", "--resamples", 5) == "--resamples must be within 100 and 1000000, got 5"
     made("seven", "--seed", 7, "--policy", "fifo")
     assert refused("compare", "a", "seven") == "edf has no run of seed 7, which fifo has: nothing to pair"
@@ -156,26 +156,33 @@ def test_without_the_profile_there_is_no_slowdown(call, made, here):
     assert any(note.startswith("no mean_slowdown") for note in document["notes"])
 
 
-# A study --------------------------------------------------------------------------------------------------------------
+# A sweep --------------------------------------------------------------------------------------------------------------
 
 
-HEAD = "spec_sha256,phase,load,policy,role,setting,max_concurrency,seed,high_arrived,high_violation,low_p99_s\n"
+HEAD = "spec_sha256,phase,load,policy,setting,max_concurrency,seed,high_arrived,high_violation,low_p99_s\n"
+TABLE = {
+    "axes": ["load"],
+    "conditions": ["load"],
+    "choices": ["max_concurrency", "setting"],
+    "figures": ["high_arrived", "high_violation", "low_p99_s"],
+}
 
 
-def study(here, rows, head=HEAD):
-    (here / "study").mkdir()
-    (here / "study" / "results.csv").write_text(head + "".join(",".join(map(str, row)) + "\n" for row in rows))
-    return "study"
+def sweep(here, rows, head=HEAD, table=TABLE):
+    (here / "sweep").mkdir()
+    (here / "sweep" / "results.csv").write_text(head + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    (here / "sweep" / "manifest.json").write_text(json.dumps({"sweep_format": 1, "table": table, "sweeps": []}))
+    return "sweep"
 
 
 def runs(policy, values, load="0.9", phase="results", slots=2):
     return [
-        (f"{policy}{load}{seed}{slots}", phase, load, policy, "r", policy, slots, seed, 100, value, 0.1)
+        (f"{policy}{load}{seed}{slots}", phase, load, policy, policy, slots, seed, 100, value, 0.1)
         for seed, value in enumerate(values)
     ]
 
 
-def test_a_study_is_compared_cell_by_cell(call, here):
+def test_a_sweep_is_compared_cell_by_cell(call, here):
     rows = [
         *runs("fifo", [0.9], phase="pilot"),
         *runs("fifo", [0.10, 0.20, 0.30]),
@@ -183,7 +190,7 @@ def test_a_study_is_compared_cell_by_cell(call, here):
         *runs("fifo", [0.4, 0.4, 0.5], load="1.1"),
         *runs("edf", [0.4, 0.4, 0.5], load="1.1"),
     ]
-    document = call("compare", study(here, rows), "--metric", "violation", "--json").document
+    document = call("compare", sweep(here, rows), "--metric", "violation", "--json").document
     assert document["baselines"] == {"load 0.9": "fifo", "load 1.1": "fifo"}
     found = {(row["cell"], row["variant"]): row for row in document["rows"]}
     # -0.05, -0.04, -0.06: mean -0.05, s 0.01, t(0.975, 2) 4.30265
@@ -191,33 +198,74 @@ def test_a_study_is_compared_cell_by_cell(call, here):
     assert list(apart.values()) == pytest.approx([-0.05, -0.05 - 0.0248414, -0.05 + 0.0248414], abs=1e-6)
     assert found["load 0.9", "edf"]["p_holm"] == pytest.approx(2 * found["load 0.9", "edf"]["p"])
     assert found["load 1.1", "edf"]["difference"] == {"mean": 0, "low": 0, "high": 0}
-    one = call("compare", "study/results.csv", "--where", "load=0.9", "--metric", "violation", "--json").document
+    one = call("compare", "sweep/results.csv", "--where", "load=0.9", "--metric", "violation", "--json").document
     assert one["baselines"] == {"": "fifo"}
-    assert "load 1.1: difference is to fifo" in call("compare", "study").out
+    assert "load 1.1: difference is to fifo" in call("compare", "sweep").out
 
 
 def test_settings_of_a_policy_are_told_apart_and_missing_seeds_are_said(call, here):
     rows = [*runs("edf", [0.1, 0.2, 0.3], slots=1), *runs("edf", [0.1, 0.2], slots=2)]
-    document = call("compare", study(here, rows), "--metric", "violation", "--json").document
+    document = call("compare", sweep(here, rows), "--metric", "violation", "--json").document
     assert [row["variant"] for row in document["rows"]] == ["edf, C=1", "edf, C=2"]
     assert document["notes"] == ["only the 2 seeds that all policies have are compared"]
 
 
 def test_a_policy_stands_for_the_first_of_its_variants(call, here):
     rows = [*runs("edf", [0.1, 0.2]), *runs("lax", [0.1, 0.3], slots=1), *runs("lax", [0.1, 0.2], slots=2)]
-    document = call("compare", study(here, rows), "--baseline", "lax", "--metric", "violation", "--json").document
+    document = call("compare", sweep(here, rows), "--baseline", "lax", "--metric", "violation", "--json").document
     assert document["baselines"] == {"": "lax, C=1"}
     assert [row["variant"] for row in document["rows"]] == ["lax, C=1", "edf", "lax, C=2"]
 
 
 def test_a_table_that_cannot_be_compared_is_one_line(refused, here):
-    name = study(here, [*runs("fifo", [0.1, 0.2]), *runs("edf", [0.1, 0.2])[:1]])
+    name = sweep(here, [*runs("fifo", [0.1, 0.2]), *runs("edf", [0.1, 0.2])[:1]])
     assert refused("compare", name) == "the policies have 1 seeds in common; a comparison needs at least 2"
-    assert refused("compare", name, "--warmup", "2").startswith("a study's table holds no requests")
+    assert refused("compare", name, "--warmup", "2").startswith("a sweep's table holds no requests")
     assert refused("compare", name, "--where", "load=7").endswith("no run has load 7; it has 0.9")
     assert refused("compare", name, "--where", "laod=7").endswith("did you mean 'load'?")
     (here / "other.csv").write_text("a,b\n1,2\n")
-    assert refused("compare", "other.csv") == "other.csv: is no table of runs: it has no column 'policy'"
-    uneven = runs("fifo", [0.1, 0.2]) + [(*row[:8], 99, *row[9:]) for row in runs("edf", [0.1, 0.2])]
-    (here / "uneven.csv").write_text(HEAD + "".join(",".join(map(str, row)) + "\n" for row in uneven))
-    assert refused("compare", "uneven.csv") == "policies served different requests, seed 0: high_arrived"
+    assert refused("compare", "other.csv") == ".: there is no sweep (`stratsim sweep run` makes one)"
+
+
+def test_a_table_without_policies_is_one_line(refused, here):
+    name = sweep(here, [("x", 1)], "spec_sha256,a\n", {**TABLE, "axes": [], "conditions": [], "figures": ["a"]})
+    message = f"{name}/results.csv: is no table of runs of policies: it has no column 'policy'"
+    assert refused("compare", name) == message
+
+
+def test_an_axis_inside_the_workload_is_a_condition(call, here):
+    """The column holds JSON; the folder says which part of it was varied."""
+    head = "spec_sha256,phase,workload,policy,setting,max_concurrency,seed,high_arrived,high_violation,low_p99_s\n"
+    rows = [
+        (f"{policy}{share}{seed}", "results", f'"{{""priority"":{{""high_share"":{share}}}}}"', policy, policy, 2, seed,
+         100, value + share, 0.1)
+        for share in (0.25, 0.5) for policy in ("fifo", "edf") for seed, value in enumerate((0.1, 0.2))
+    ]  # fmt: skip
+    table = {**TABLE, "axes": ["workload.priority.high_share"], "conditions": ["workload"]}
+    document = call("compare", sweep(here, rows, head, table), "--metric", "violation", "--json").document
+    name = "workload.priority.high_share"
+    assert document["baselines"] == {f"{name} 0.25": "fifo", f"{name} 0.5": "fifo"}
+    one = call("compare", "sweep", "--where", f"{name}=0.5", "--metric", "violation", "--json").document
+    assert [row["value"]["mean"] for row in one["rows"]] == pytest.approx([0.65, 0.65])
+
+
+def test_a_condition_counts_where_the_axes_do_not_tell_it(call, here):
+    """The device model comes with the profile; the warm-up is another in the second half of the table."""
+    head = "spec_sha256,phase,load,device_model,warmup_s,policy,setting,max_concurrency,seed,high_arrived,"
+    head += "high_violation,low_p99_s\n"
+    rows = [
+        (f"{policy}{load}{model}{warmup}{seed}", "results", load, model, warmup, policy, policy, 2, seed, 100, 0.1, 0.1)
+        for load, model in (("0.5", "streams"), ("0.9", "roofline")) for warmup in ("1.0", "2.0")
+        for policy in ("fifo", "edf") for seed in (1, 2)
+    ]  # fmt: skip
+    table = {**TABLE, "conditions": ["load", "device_model", "warmup_s"]}
+    document = call("compare", sweep(here, rows, head, table), "--metric", "violation", "--json").document
+    assert list(document["baselines"]) == [
+        "load 0.5, warmup_s 1.0", "load 0.5, warmup_s 2.0", "load 0.9, warmup_s 1.0", "load 0.9, warmup_s 2.0",
+    ]  # fmt: skip
+
+
+def test_policies_that_met_other_requests_are_refused(refused, here):
+    uneven = runs("fifo", [0.1, 0.2]) + [(*row[:7], 99, *row[8:]) for row in runs("edf", [0.1, 0.2])]
+    name = sweep(here, uneven)
+    assert refused("compare", name) == "policies served different requests, seed 0: high_arrived"

@@ -1,4 +1,4 @@
-"""The run specifications and studies that come with stratsim: each is valid, and each is on the page."""
+"""The run specifications and sweeps that come with stratsim: each is valid, and each is on the page."""
 
 import pytest
 
@@ -8,10 +8,9 @@ from stratsim.fidelity.spec import load_grid
 from stratsim.run.spec import make_spec, read_config
 
 NAMES = bundled.names("experiments")
-STUDIES = {name: path for name, path in NAMES.items() if "seeds" in read_config(path)}
 GRIDS = {name: path for name, path in NAMES.items() if "loads" in read_config(path)}
 SWEEPS = {name: path for name, path in NAMES.items() if "sweep" in read_config(path)}
-RUNS = {name: path for name, path in NAMES.items() if name not in STUDIES | SWEEPS | GRIDS}
+RUNS = {name: path for name, path in NAMES.items() if name not in SWEEPS | GRIDS}
 
 
 def test_there_are_some():
@@ -19,10 +18,10 @@ def test_there_are_some():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.parametrize("options", [[], ["--quick"]])
-def test_a_study_can_be_planned(name, options, capsys):
-    assert main(["experiment", "plan", str(STUDIES[name]), "--no-time", *options]) == 0
+def test_a_study_can_be_planned(options, capsys):
+    path = bundled.folder("experiments") / "study_2" / "study.toml"
+    assert main(["sweep", "plan", str(path), "--no-time", *options]) == 0
     assert "runs" in capsys.readouterr().out
 
 
@@ -37,8 +36,8 @@ def test_a_grid_can_be_read(name, quick):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_short_version_of_a_sweep_runs(name, call):
-    assert call("experiment", "plan", SWEEPS[name], "--no-time").out.count("runs") == 1
-    ran = call("experiment", "run", SWEEPS[name], "--out", "out", "--set", "arrivals.requests=50")
+    assert call("sweep", "plan", SWEEPS[name], "--no-time").out.count("runs") == 1
+    ran = call("sweep", "run", SWEEPS[name], "--out", "out", "--set", "arrivals.requests=50")
     assert (ran.status, ran.err) == (0, "")
 
 

@@ -137,10 +137,10 @@ def test_folders_without_results(refused, here):
     assert "is not a result folder" in refused("explain", here, "--summary")
 
 
-def test_a_study_is_not_a_result_folder(refused, here):
-    (here / "manifest.json").write_text('{"study": {}}')
-    message = "study: is a study; `stratsim experiment replay study ROW --out RESULT` makes a result folder of one"
-    (here / "study").mkdir()
-    (here / "manifest.json").rename(here / "study" / "manifest.json")
-    assert message in refused("explain", "study", "--summary")
-    assert message in refused("plot", "study", "--kind", "latency-parts", "--out", "a.svg")
+def test_a_sweep_is_not_a_result_folder(refused, here):
+    (here / "manifest.json").write_text('{"sweeps": []}')
+    message = "many: is a sweep; `stratsim sweep replay many ROW --out RESULT` makes a result folder of one"
+    (here / "many").mkdir()
+    (here / "manifest.json").rename(here / "many" / "manifest.json")
+    assert message in refused("explain", "many", "--summary")
+    assert message in refused("plot", "many", "--kind", "latency-parts", "--out", "a.svg")

@@ -162,9 +162,9 @@ def test_every_command_of_the_page_exists():
 
 
 def test_a_sweep_takes_groups_as_an_axis_and_a_rule_as_a_setting(call, write):
-    plan = call("experiment", "plan", write("sweep.toml", SWEEP), "--no-time")
+    plan = call("sweep", "plan", write("sweep.toml", SWEEP), "--no-time")
     assert "cells 3, runs 6\n" in plan.out
-    assert call("experiment", "run", "sweep.toml", "--out", "out").status == 0
+    assert call("sweep", "run", "sweep.toml", "--out", "out").status == 0
     with Path("out/results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["groups"], row["deal"], row["seed"]) for row in rows] == [
@@ -176,11 +176,11 @@ def test_a_sweep_takes_groups_as_an_axis_and_a_rule_as_a_setting(call, write):
 def test_the_rule_can_be_an_axis(call, write):
     write("sweep.toml", SWEEP)
     axes = ("--set", "groups=[2]", "--set", 'deal=["round-robin", "model"]', "--set", "sweep.seeds=[1]")
-    assert call("experiment", "run", "sweep.toml", "--out", "out", *axes).status == 0
+    assert call("sweep", "run", "sweep.toml", "--out", "out", *axes).status == 0
     assert Path("out/results.csv").read_text().count("\n") == 3
 
 
 def test_a_sweep_that_cannot_be_cut_is_refused_before_its_first_run(refused, write):
     write("sweep.toml", SWEEP)
-    message = refused("experiment", "plan", "sweep.toml", "--no-time", "--set", "groups=[1, 3]")
+    message = refused("sweep", "plan", "sweep.toml", "--no-time", "--set", "groups=[1, 3]")
     assert "4 GPUs cannot be cut into 3 equal groups" in message

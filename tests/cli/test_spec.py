@@ -17,6 +17,7 @@ OTHER_VALUES = {
     "profile": ("rtx3080-disb", "rtx3080-disb"),
     "gpus": ("2", 2),
     "load": ("0.5", 0.5),
+    "load_unit": ("saturation", "saturation"),
     "rate_scale": ("3", 3.0),
     "limit": ("30", 30),
     "warmup_s": ("0", 0.0),

@@ -43,7 +43,7 @@ def rows(folder):
 
 @pytest.mark.slow
 def test_the_example_runs_in_two_processes(call):
-    ran = call("experiment", "run", EXAMPLE, "--out", "out", "--jobs", 2)
+    ran = call("sweep", "run", EXAMPLE, "--out", "out", "--jobs", 2)
     assert (ran.status, ran.err) == (0, "")
     data = read_config(EXAMPLE)
     least = len(data["axes"]["load"]) * 4 * len(data["sweep"]["seeds"])
@@ -57,54 +57,75 @@ def test_the_example_runs_in_two_processes(call):
 
 
 def test_a_sweep_can_be_planned(call, write):
-    ran = call("experiment", "plan", write("sweep.toml", SWEEP), "--jobs", 2, "--set", "arrivals.requests=100")
+    ran = call("sweep", "plan", write("sweep.toml", SWEEP), "--jobs", 2, "--set", "arrivals.requests=100")
     assert ran.status == 0
     assert f"cells 3, runs {RUNS}\n" in ran.out
     assert re.search(r"about \d+ s with 2 jobs", ran.out)
-    counted = call("experiment", "plan", "sweep.toml", "--no-time", "--set", "sweep.seeds=[1]")
+    counted = call("sweep", "plan", "sweep.toml", "--no-time", "--set", "sweep.seeds=[1]")
     assert "cells 3, runs 9\n" in counted.out
     assert "about" not in counted.out
 
 
 def test_what_was_found_is_shown_again(call, write):
-    ran = call("experiment", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
+    ran = call("sweep", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
     assert ran.status == 0
     assert ran.out.endswith("18 runs made, 0 failed, 18 rows; written to out\n")
-    shown = call("experiment", "show", "out")
+    shown = call("sweep", "show", "out")
     assert shown.status == 0
     assert ran.out.startswith(shown.out)
-    document = call("experiment", "show", "out", "--json").document
+    document = call("sweep", "show", "out", "--json").document
     assert document == json.loads(Path("out/summary.json").read_text())
 
 
 def test_resume_needs_the_folder_alone(call, write):
-    call("experiment", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
+    call("sweep", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
     before = Path("out/results.csv").read_bytes()
     lines = before.splitlines(keepends=True)
     Path("out/results.csv").write_bytes(b"".join(lines[:5]) + lines[7][:30])
     Path("sweep.toml").unlink()
-    ran = call("experiment", "resume", "out")
+    ran = call("sweep", "resume", "out")
     assert ran.out.endswith("14 runs made, 0 failed, 18 rows; written to out\n")
     assert Path("out/results.csv").read_bytes() == before
 
 
-def test_resume_goes_on_with_a_study_too(call, write):
-    study = (
-        'title = "t"\n[arrivals]\nrequests = 60\n[axes]\nprofile = ["asymmetric-six"]\nload = [0.8]\n'
-        '[policies.fifo]\npolicy = "fifo"\nrole = "strait"\n[seeds]\npilot = [1]\nresults = [11, 12]\n'
-        "[saturation]\nrequests = 200\nwidth = 0.2\nconcurrency = [1]\n"
-    )
-    call("experiment", "run", write("study.toml", study), "--out", "out")
-    before = Path("out/results.csv").read_bytes()
-    Path("out/results.csv").write_bytes(before[: before.index(b"\n") + 1])
-    ran = call("experiment", "resume", "out")
-    assert (ran.status, Path("out/results.csv").read_bytes()) == (0, before)
+OWN_BESIDE_EDF = """
+title = "mine beside edf"
+
+[sweep]
+seeds = [1, 2, 3]
+subject = "mine.py:Mine"
+
+[base]
+profile = "asymmetric-six"
+
+[arrivals]
+requests = 300
+
+[axes]
+load = [1.2]
+policy = ["mine.py:Mine", "edf"]
+"""
+
+
+def test_a_policy_of_ones_own_is_compared_with_the_others(call, write, policy_file):
+    """The subject of a sweep is any policy; what is printed is its difference to each other one, with intervals."""
+    policy_file("mine.py")
+    ran = call("sweep", "run", write("own.toml", OWN_BESIDE_EDF), "--out", "out")
+    assert ran.status == 0
+    assert "mine.py:Mine minus each other policy" in ran.out
+    assert "None" not in ran.out
+    (line,) = [each for each in ran.out.splitlines() if "edf" in each and "high_violation" in each]
+    assert re.fullmatch(r"1\.2 +edf +high_violation +[+-][\d.e-]+ +\[[+-][\d.e-]+, [+-][\d.e-]+\] +[\d.e-]+", line)
+    (summary,) = call("sweep", "show", "out", "--json").document["sweeps"]
+    found = {each["figure"]: each for each in summary["differences"]}
+    means = {each["policy"]: each["figures"]["high_violation"]["mean"] for each in summary["cells"]}
+    assert found["high_violation"]["mean"] == pytest.approx(means["mine.py:Mine"] - means["edf"])
 
 
 def test_a_row_can_be_repeated_with_all_of_its_requests(call, write):
-    call("experiment", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
+    call("sweep", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
     row = dict(zip(*(line.split(",") for line in Path("out/results.csv").read_text().splitlines()[:2]), strict=False))
-    ran = call("experiment", "replay", "out", row["spec_sha256"][:12], "--out", "why")
+    ran = call("sweep", "replay", "out", row["spec_sha256"][:12], "--out", "why")
     assert ran.status == 0
     assert "fifo at C = 2, seed 1" in ran.out
     (found,) = json.loads(Path("why/summary.json").read_text())["runs"]
@@ -114,19 +135,23 @@ def test_a_row_can_be_repeated_with_all_of_its_requests(call, write):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("run", "sweep.toml", "--out", "out", "--quick"), "sweep.toml: a sweep has no [quick]; --set changes it"),
-        (("run", "study.toml", "--out", "out", "--set", "load=1"), "study.toml: --set is for sweeps"),
+        (("run", "sweep.toml", "--out", "out", "--quick"), "sweep.toml: has no table [quick]; --set changes it"),
+        (("run", "no.toml", "--out", "out"), "no.toml: Object missing required field `sweep` - at $"),
+        (
+            ("run", "sweep.toml", "--out", "out", "--set", "sweep.subject=edff"),
+            "sweep.toml: no policy 'edff'; did you mean 'edf'? - at $.sweep.subject",
+        ),
         (("run", "sweep.toml", "--out", "out", "--set", "lod=1"), "sweep.toml: unknown field 'lod'"),
         (("run", "sweep.toml", "--out", "out", "--set", "load=0"), "load must be > 0"),
         (("plan", "sweep.toml", "--set", "base.seed=1"), "sweep.toml: seeds are said in [sweep] - at $.base"),
-        (("resume", "nowhere"), "nowhere: there is no study and no sweep"),
-        (("show", "nowhere"), "nowhere: there is no study"),
+        (("resume", "nowhere"), "nowhere: there is no sweep"),
+        (("show", "nowhere"), "nowhere: there is no sweep"),
     ],
 )
 def test_what_cannot_be_is_one_line(refused, write, argv, message):
     write("sweep.toml", SWEEP)
-    write("study.toml", 'title = "a study"\n')
-    assert message in refused("experiment", *argv)
+    write("no.toml", 'title = "no sweep"\n')
+    assert message in refused("sweep", *argv)
 
 
 def _children(pid):
@@ -151,9 +176,9 @@ def test_a_killed_driver_loses_the_runs_in_flight_alone(call, write, options):
     if options:
         pytest.importorskip("distributed", reason="needs Dask: pip install 'stratsim[dask]'")
     file = write("sweep.toml", SWEEP)
-    assert main(["experiment", "run", file, "--out", "whole"]) == 0
+    assert main(["sweep", "run", file, "--out", "whole"]) == 0
     code = "import sys; from stratsim.cli import main\nif __name__ == '__main__': sys.exit(main(sys.argv[1:]))"
-    argv = ["experiment", "run", file, "--out", "killed", "--jobs", "2", *options]
+    argv = ["sweep", "run", file, "--out", "killed", "--jobs", "2", *options]
     driver = subprocess.Popen([sys.executable, "-c", code, *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         give_up = time.monotonic() + 90
@@ -172,6 +197,6 @@ def test_a_killed_driver_loses_the_runs_in_flight_alone(call, write, options):
         time.sleep(0.02)
     assert not any(map(_is_alive, workers))
     assert rows("killed") == done
-    ran = call("experiment", "resume", "killed", "--jobs", 2)
+    ran = call("sweep", "resume", "killed", "--jobs", 2)
     assert f"{RUNS - done} runs made, 0 failed, {RUNS} rows" in ran.out
     assert Path("killed/results.csv").read_bytes() == Path("whole/results.csv").read_bytes()

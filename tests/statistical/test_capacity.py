@@ -5,9 +5,9 @@ import math
 import pytest
 
 from stratsim.capacity import CapacitySpec, find_capacities
-from stratsim.experiment.study import Arrivals
 from stratsim.model.codec import dump_profile
 from stratsim.model.parts import Link
+from stratsim.run.arrivals import Arrivals
 from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile
 from stratsim.validate.suites.queueing import tail

@@ -40,8 +40,8 @@ _OF_A_REPLAY = frozenset({"gpus", "topology", "memory", "groups", "deal", "devic
 """Those whose option `stratsim live` lacks."""
 
 
-_STUDY_ROW = re.compile(r"row (?P<key>\w+) of the study in (?P<study>.+)")
-"""The note of a run that a study made: its requests are the study's, so no replay of a trace repeats it."""
+_SWEEP_ROW = re.compile(r"row (?P<key>\w+) of the sweep in (?P<sweep>.+)")
+"""The note of a run that a sweep made: its requests are the sweep's, so no replay of a trace repeats it."""
 
 
 def command(manifest: Mapping[str, Any]) -> str | None:
@@ -53,8 +53,8 @@ def command(manifest: Mapping[str, Any]) -> str | None:
     if not spec:
         return None
     for note in manifest.get("notes") or ():
-        if row := _STUDY_ROW.fullmatch(str(note)):
-            return shlex.join(["stratsim", "experiment", "replay", row["study"], row["key"], "--out", "DIR"])
+        if row := _SWEEP_ROW.fullmatch(str(note)):
+            return shlex.join(["stratsim", "sweep", "replay", row["sweep"], row["key"], "--out", "DIR"])
     live: Mapping[str, Any] = manifest.get("live") or {}
     lines = [
         ["stratsim", "live" if live else "replay", *([str(spec["trace"])] if spec.get("trace") is not None else [])]

@@ -12,17 +12,23 @@ from stratsim.errors import SpecError
 from stratsim_plots import capacity, differences, equity, heatmap, style
 from stratsim_plots.series import Options
 
-HEAD = "spec_sha256,phase,profile,load,policy,role,setting,seed,high_arrived,high_violation,low_violation,high_p99_s"
+TABLE = {
+    "axes": ["profile", "load"],
+    "conditions": ["profile", "load"],
+    "choices": ["setting"],
+    "figures": ["high_arrived", "high_violation", "low_violation", "high_p99_s"],
+}
+HEAD = "spec_sha256,phase,profile,load,policy,setting,seed,high_arrived,high_violation,low_violation,high_p99_s"
 VIOLATIONS = {"fifo": (0.10, 0.20, 0.30), "edf": (0.05, 0.16, 0.24)}
 ORIGIN = {"p": {"profile": "toy-gpu", "origin": "synthetic"}}
 
 
 @pytest.fixture
-def study(tmp_path):
-    """A study of two profiles, two loads, two policies and three seeds; violations grow with the load."""
+def sweep(tmp_path):
+    """A sweep of two profiles, two loads, two policies and three seeds; violations grow with the load."""
 
     def run(profiles=("a", "b"), loads=("0.9", "10.5"), policies=VIOLATIONS):
-        folder = tmp_path / "study"
+        folder = tmp_path / "sweep"
         folder.mkdir()
         lines = [HEAD]
         for profile in profiles:
@@ -30,11 +36,12 @@ def study(tmp_path):
                 for policy, values in policies.items():
                     for seed, value in enumerate(values):
                         figures = (100, value * float(load) / 10.5, value / 2, 0.05)
-                        row = (f"{profile}{load}{policy}{seed}", "results", profile, load, f'"{policy}"', "r",
+                        row = (f"{profile}{load}{policy}{seed}", "results", profile, load, f'"{policy}"',
                                f'"{policy}"', seed, *figures)  # fmt: skip
                         lines.append(",".join(map(str, row)))
         (folder / "results.csv").write_text("\n".join([*lines, ""]))
         (folder / "saturation.json").write_text(json.dumps(ORIGIN))
+        (folder / "manifest.json").write_text(json.dumps({"sweep_format": 1, "table": TABLE, "sweeps": []}))
         return folder
 
     return run
@@ -103,8 +110,8 @@ def texts(figure):
 
 
 class TestDifferences:
-    def test_of_a_study_by_hand(self, study):
-        frame, figure = drawn(differences, [study(loads=("10.5",))])
+    def test_of_a_study_by_hand(self, sweep):
+        frame, figure = drawn(differences, [sweep(loads=("10.5",))])
         high = frame[(frame["class"] == "high") & (frame["cell"] == "profile a")].iloc[0]
         assert (high["policy"], high["baseline"]) == ("edf", "fifo")
         # -0.05, -0.04, -0.06: mean -0.05, s 0.01, t(0.975, 2) 4.30265
@@ -117,29 +124,29 @@ class TestDifferences:
         assert "toy-gpu (synthetic)" in texts(figure)
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["edf"]
 
-    def test_filled_where_holm_is_sure(self, study):
+    def test_filled_where_holm_is_sure(self, sweep):
         sure = {"fifo": (0.1, 0.2, 0.3), "edf": (0.05, 0.1501, 0.25), "lax": (0.0, 0.25, 0.29)}
-        frame, figure = drawn(differences, [study(("a",), ("10.5",), sure)])
+        frame, figure = drawn(differences, [sweep(("a",), ("10.5",), sure)])
         points = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
         assert [point.get_markerfacecolor() != "white" for point in points] == [True, False]
         assert (frame[frame["class"] == "high"]["p_holm"] < 0.05).tolist() == [True, False]
 
-    def test_another_metric_and_baseline(self, study):
-        frame, figure = drawn(differences, [study()], Options(metric="p99_s", baseline="edf", where=("load=0.9",)))
+    def test_another_metric_and_baseline(self, sweep):
+        frame, figure = drawn(differences, [sweep()], Options(metric="p99_s", baseline="edf", where=("load=0.9",)))
         assert set(frame["class"]) == {"high"}  # the table has p99 of high only
         assert set(frame["baseline"]) == {"edf"}
         assert "99th percentile of latency: difference to edf (ms)" in texts(figure)
 
     @pytest.mark.parametrize("count", [2, 7])
-    def test_long_names_and_many(self, study, count):
+    def test_long_names_and_many(self, sweep, count):
         policies = {f"priority-edf(max_batch={n}, guard=true)": (0.1 * n, 0.2, 0.3) for n in range(count)}
-        frame, _ = drawn(differences, [study(policies=policies)])
+        frame, _ = drawn(differences, [sweep(policies=policies)])
         assert frame["policy"].nunique() == count - 1
 
 
 class TestEquity:
-    def test_of_a_study(self, study):
-        frame, figure = drawn(equity, [study()], Options(where=("load=10.5", "profile=a")))
+    def test_of_a_study(self, sweep):
+        frame, figure = drawn(equity, [sweep()], Options(where=("load=10.5", "profile=a")))
         assert frame[frame["policy"] == "edf"][["violation_high", "violation_low"]].to_numpy().tolist() == [
             pytest.approx([0.05, 0.025]), pytest.approx([0.16, 0.08]), pytest.approx([0.24, 0.12]),
         ]  # fmt: skip
@@ -152,9 +159,9 @@ class TestEquity:
         ]
         assert "Small: a run each; large: their mean; simulated; device profile: toy-gpu (synthetic)" in texts(figure)
 
-    def test_ten_policies_are_told_apart(self, study):
+    def test_ten_policies_are_told_apart(self, sweep):
         policies = {f"p{n}": (0.1, 0.02 * n, 0.3) for n in range(10)}
-        path = study(policies=policies)
+        path = sweep(policies=policies)
         for module in (equity, differences):
             _, figure = drawn(module, [path])
             samples = figure.legends[0].get_lines()
@@ -210,8 +217,8 @@ class TestCapacity:
 
 
 class TestHeatmap:
-    def test_a_panel_per_policy(self, study):
-        frame, figure = drawn(heatmap, [study()])
+    def test_a_panel_per_policy(self, sweep):
+        frame, figure = drawn(heatmap, [sweep()])
         assert frame["x_name"].unique().tolist() == ["profile"]
         assert frame["y_name"].unique().tolist() == ["load"]
         at = frame.set_index(["policy", "x", "y"])
@@ -225,15 +232,15 @@ class TestHeatmap:
         assert fifo.images[0].get_clim() == edf.images[0].get_clim()
         assert [text.get_text() for text in edf.texts] == ["1.29", "1.29", "15.0", "15.0"]
 
-    def test_one_axis_is_set_against_the_policies(self, study):
-        frame, figure = drawn(heatmap, [study(("a",))], Options(metric="high_p99_s"))
+    def test_one_axis_is_set_against_the_policies(self, sweep):
+        frame, figure = drawn(heatmap, [sweep(("a",))], Options(metric="high_p99_s"))
         assert frame[["x_name", "y_name"]].drop_duplicates().to_numpy().tolist() == [["load", "policy"]]
         assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["edf", "fifo"]  # from below
         assert figure.axes[0].images[0].get_array().ravel().tolist() == pytest.approx([0.05] * 4)
 
-    def test_axes_can_be_chosen(self, study):
+    def test_axes_can_be_chosen(self, sweep):
         options = Options(x="policy", y="profile", where=("load=0.9",))
-        frame, _ = drawn(heatmap, [study()], options)
+        frame, _ = drawn(heatmap, [sweep()], options)
         assert frame[["x_name", "y_name"]].drop_duplicates().to_numpy().tolist() == [["policy", "profile"]]
 
     @pytest.mark.parametrize(
@@ -246,12 +253,12 @@ class TestHeatmap:
             (Options(policies=("fiffo",)), "no run of policy 'fiffo'"),
         ],
     )
-    def test_refused(self, study, options, message):
+    def test_refused(self, sweep, options, message):
         with pytest.raises(SpecError, match=message.replace("?", r"\?")):
-            heatmap.read([study()], options)
+            heatmap.read([sweep()], options)
 
-    def test_two_settings_at_one_place_are_not_averaged(self, study):
-        table = study() / "results.csv"
+    def test_two_settings_at_one_place_are_not_averaged(self, sweep):
+        table = sweep() / "results.csv"
         frame = pd.read_csv(table)
         pd.concat([frame, frame.assign(setting="fifo(max_batch=2)")]).to_csv(table, index=False)
         with pytest.raises(SpecError, match="choose one by --where setting=VALUE"):
@@ -265,16 +272,16 @@ class TestHeatmap:
         ]
 
     def test_result_folders_are_no_grid(self, folder):
-        with pytest.raises(SpecError, match="takes one study"):
+        with pytest.raises(SpecError, match="takes one sweep"):
             heatmap.read([folder], Options())
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".svg", ".png"])
 @pytest.mark.parametrize("kind", ["differences", "equity", "heatmap"])
-def test_the_command_writes_figure_and_data(study, tmp_path, kind, suffix):
+def test_the_command_writes_figure_and_data(sweep, tmp_path, kind, suffix):
     out = tmp_path / f"f{suffix}"
     for _ in range(2):  # its own data is replaced
-        assert main(["plot", str(study()) if not (tmp_path / "study").exists() else str(tmp_path / "study"),
+        assert main(["plot", str(sweep()) if not (tmp_path / "sweep").exists() else str(tmp_path / "sweep"),
                      "--kind", kind, "--out", str(out)]) == 0  # fmt: skip
     assert out.stat().st_size > 1000
     assert len(pd.read_csv(out.with_suffix(".csv"))) > 1

@@ -194,7 +194,7 @@ def test_beliefs_load_nothing_of_the_device_or_the_engine():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {".".join(name.split(".")[:2]) for name in done.stdout.split() if name.startswith("stratsim.")}
     assert "stratsim.predict" in loaded
-    assert not loaded & {"stratsim.device", "stratsim.engine", "stratsim.policy", "stratsim.experiment"}
+    assert not loaded & {"stratsim.device", "stratsim.engine", "stratsim.policy", "stratsim.sweep"}
 
 
 @pytest.mark.parametrize("value", ["1", None, True, float("nan"), -0.1, 1.1])

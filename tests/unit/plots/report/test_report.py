@@ -120,9 +120,9 @@ def test_a_live_run_is_served_again_not_replayed():
     ]
 
 
-def test_a_row_of_a_study_is_repeated_as_one():
-    manifest = {"spec": {"policy": "edf"}, "notes": ["row 3f2a9c of the study in my study"]}
-    assert command(manifest) == "stratsim experiment replay 'my study' 3f2a9c --out DIR"
+def test_a_row_of_a_sweep_is_repeated_as_one():
+    manifest = {"spec": {"policy": "edf"}, "notes": ["row 3f2a9c of the sweep in my sweep"]}
+    assert command(manifest) == "stratsim sweep replay 'my sweep' 3f2a9c --out DIR"
 
 
 def test_a_manifest_that_says_nothing_gives_no_command():

@@ -1,1 +1,0 @@
-"""Sweeps: one run in many variants, with a row for each; a *study* asks more of its runs."""

@@ -1,0 +1,66 @@
+"""One run of a sweep once more, with all of its requests: for those who want to see why its row says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stratsim.errors import SpecError
+from stratsim.results import write_results
+from stratsim.results.sweep_folder import TABLE
+from stratsim.run.manifest import make_manifest
+from stratsim.sweep import worker
+from stratsim.sweep.run import read_sweeps
+from stratsim.sweep.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stratsim.sweep.settings import Settings
+
+__all__ = ["replay_row"]
+
+
+def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) -> Settings:
+    """Repeat the run of one row of `results.csv` and write it as `stratsim replay --out` does.
+
+    Args:
+        folder: Of the sweep.
+        key: The row's `spec_sha256`, or a beginning of it that no other has.
+        out: Where to write.
+        overwrite: Replace an earlier result there.
+
+    Returns:
+        The settings of the run.
+
+    Raises:
+        SpecError: no such row, or several.
+        OutputError: `out` cannot be written.
+    """
+    outcomes = read_sweeps(folder)
+    row = _row(folder, Store(folder / TABLE, worker.COLUMNS), key)
+    for outcome in outcomes:
+        settings: Settings | None = next((task.settings for task in outcome.plan.order() if task.sha256 == row), None)
+        if settings is not None:
+            worker.install(outcome.plan.inputs)
+            inputs, result, summary = worker.simulate(settings)
+            name = inputs.spec.profile
+            own = folder / "profiles" / f"{name}.json"
+            spec = replace(inputs.spec, profile=str(own)) if name in outcome.plan.sweep.profiles else inputs.spec
+            notes = [f"row {key} of the sweep in {folder.name}"]
+            manifest = make_manifest(spec, inputs.profile, inputs.trace, inputs.workload, notes)
+            write_results([result], out, manifest=manifest, summaries=[summary], overwrite=overwrite)
+            return settings
+    raise SpecError(f"{folder}: row {row} is not of the sweeps that manifest.json holds")
+
+
+def _row(folder: Path, store: Store, key: str) -> str:
+    """Return the whole hash of the row that a beginning of it names."""
+    if not key:
+        raise SpecError(f"{folder}: a row is named by its spec_sha256 in results.csv, or by the beginning of it")
+    found = [each for each in store.rows if each.startswith(key)]
+    if not found:
+        raise SpecError(f"{folder}: no rows whose spec_sha256 begins with {key!r}")
+    if len(found) > 1:
+        raise SpecError(f"{folder}: {len(found)} rows whose spec_sha256 begins with {key!r}: give more of it")
+    return found[0]

@@ -1,0 +1,209 @@
+"""Runs a sweep: whatever has no row in its folder yet, on any backend; and reads the folder of one again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stratsim.model.codec import dump_profile
+from stratsim.model.write import write_text
+from stratsim.results.sweep_folder import MANIFEST, TABLE, read_manifest
+from stratsim.run.manifest import origin_label
+from stratsim.run.saturation import SaturationPoint, saturation
+from stratsim.sweep import worker
+from stratsim.sweep.backends import Setup
+from stratsim.sweep.file import make_sweep
+from stratsim.sweep.plan import axis_columns, make_plan
+from stratsim.sweep.settings import sha256
+from stratsim.sweep.store import Store
+from stratsim.sweep.table import How, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from stratsim.model.profile import Profile
+    from stratsim.run.saturation import Saturation
+    from stratsim.run.spec import RunSpec
+    from stratsim.sweep.backends import Backend
+    from stratsim.sweep.plan import Plan
+    from stratsim.sweep.settings import Settings
+    from stratsim.sweep.spec import Sweep
+    from stratsim.sweep.store import Row
+
+__all__ = ["Failure", "Outcome", "measure", "read_sweeps", "run_sweep"]
+
+_SATURATION = "saturation.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A run that ended with an error."""
+
+    settings: Settings
+    message: str
+
+    def __str__(self) -> str:
+        spec = self.settings.spec
+        cell = f"profile={spec.profile} load={spec.load} max_concurrency={spec.max_concurrency}"
+        name = self.settings.policy
+        policy = spec.policy if name == spec.policy else f"{name}: {spec.policy}"
+        return f"{cell}, {policy}, seed {spec.seed}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a sweep gave.
+
+    Args:
+        sha256: Of what it was made from, by which it is known in its folder.
+        plan: Its runs.
+        rows: By hash, of all that have one.
+        failures: Runs without.
+        made: Runs that were made now; the others had their rows.
+        saturations: Load 1 in the unit `saturation`, with what it is of.
+    """
+
+    sha256: str
+    plan: Plan
+    rows: dict[str, Row]
+    failures: list[Failure] = field(default_factory=list)
+    made: int = 0
+    saturations: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run_sweep(
+    sweep: Sweep, record: Mapping[str, Any], out: Path, how: How | None = None, source: object = "sweep"
+) -> Outcome:
+    """Make the runs that have no row in `out` yet, and write the table of all.
+
+    Args:
+        sweep: From `load_sweep`.
+        record: The plain data it was made from; kept beside the results.
+        out: Folder; made if it is not there. May have rows of other sweeps.
+        how: In how many processes, and more.
+        source: What to call the sweep in messages: its file.
+
+    Raises:
+        OutputError: as for `stratsim.sweep.table.open_table`.
+        StratsimError: the sweep names what cannot be used.
+    """
+    plan = make_plan(sweep, source)
+    described = worker.description(tuple(axis_columns(sweep)), sweep.choice_axes())
+    setup = Setup(worker.install, (plan.inputs,))
+    with open_table(out, record, worker.COLUMNS, described, how or How(), setup=setup) as table:
+        _write_profiles(plan, out)
+        points = _saturations(plan, out, table.backend, fresh=table.how.fresh)
+        if table.how.executor is not None:
+            worker.install(plan.inputs)
+        made = table.make(plan.first(), worker.run, follow=plan.follow, order=plan.order)
+        tasks = {task.sha256: task for task in plan.order()}
+        failures = [Failure(tasks[key].settings, message) for key, message in made.failures.items()]
+        return Outcome(sha256(record), plan, _rows(table.store, plan), failures, made.count, points)
+
+
+def read_sweeps(out: Path) -> list[Outcome]:
+    """Return what the sweeps in a folder gave so far, without running anything.
+
+    Raises:
+        SpecError: the folder holds no sweep.
+        StratsimError: a sweep names what cannot be used any more.
+    """
+    manifest = read_manifest(out)
+    store = Store(out / TABLE, worker.COLUMNS)
+    known = _known_points(out)
+    found = []
+    for entry in manifest["sweeps"]:
+        plan = make_plan(make_sweep(entry["sweep"], out / MANIFEST), out / MANIFEST)
+        wanted = plan.saturations()
+        if wanted.keys() <= known.keys():
+            plan.measured({key: _point(known[key]) for key in wanted})
+        queue = plan.first()
+        while queue:
+            key = queue.pop().sha256
+            if key in store.rows:
+                queue += plan.follow(key, store.rows[key])
+        points = [known[key] for key in wanted if key in known]
+        found.append(Outcome(sha256(entry["sweep"]), plan, _rows(store, plan), saturations=points))
+    return found
+
+
+def _rows(store: Store, plan: Plan) -> dict[str, Row]:
+    return {task.sha256: store.rows[task.sha256][0] for task in plan.order() if task.sha256 in store.rows}
+
+
+# Load 1 ---------------------------------------------------------------------------------------------------------------
+
+
+def measure(plan: Plan, backend: Backend, known: Mapping[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+    """Measure load 1 of everything that needs it, and tell the plan; return the points as plain values, by key.
+
+    Args:
+        plan: Of the sweep.
+        backend: Where.
+        known: Points that were measured before.
+    """
+    found = dict(known or {})
+    wanted = plan.saturations()
+    asked = [key for key in wanted if key not in found]
+    for key in asked:
+        backend.submit(key, _saturate, *_arguments(plan, wanted[key]))
+    ended = {each.key: each for each in (backend.next_completed() for _ in asked)}
+    for key in asked:
+        _, value, error = ended[key]
+        if error is not None:
+            raise error
+        found[key] = {**_place(plan, wanted[key]), **SaturationPoint(*value)._asdict()}
+    plan.measured({key: _point(found[key]) for key in wanted})
+    return found
+
+
+def _arguments(plan: Plan, wanted: Settings) -> tuple[Any, ...]:
+    mix = None if wanted.workload is None else wanted.workload.models.mix
+    return plan.inputs[wanted.profile_sha256], wanted.spec, mix, wanted.saturation
+
+
+def _saturate(
+    profile: Profile, spec: RunSpec, mix: Mapping[str, float] | None, limits: Saturation
+) -> tuple[float | int, ...]:
+    return tuple(saturation(profile, spec, mix, limits))
+
+
+def _place(plan: Plan, wanted: Settings) -> dict[str, Any]:
+    profile, spec, mix, _ = _arguments(plan, wanted)
+    machine = {name: getattr(spec, name) for name in ("topology", "uplink_bytes_per_s", "memory")}
+    return {"profile": spec.profile, "origin": origin_label(profile), **machine, "mix": mix}
+
+
+def _point(found: Mapping[str, Any]) -> SaturationPoint:
+    return SaturationPoint(*(found[name] for name in SaturationPoint._fields))
+
+
+def _known_points(out: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((out / _SATURATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # not there, or cut off: it is measured again
+    return found
+
+
+def _saturations(plan: Plan, out: Path, backend: Backend, *, fresh: bool) -> list[dict[str, Any]]:
+    """Measure load 1 where it is needed; what the folder knows is not measured again."""
+    wanted = plan.saturations()
+    if not wanted:
+        return []
+    known = measure(plan, backend, {} if fresh else _known_points(out))
+    write_text(json.dumps(known, indent=1) + "\n", out / _SATURATION, overwrite=True)
+    return [known[key] for key in wanted]
+
+
+def _write_profiles(plan: Plan, out: Path) -> None:
+    """Write the profiles of the sweep's own: nobody else has them."""
+    every = [each for cell in plan.cells for trials in cell.trials.values() for each in trials.values()]
+    used = {each.spec.profile: each.profile_sha256 for each in every}
+    for name in plan.sweep.profiles:
+        if name in used:
+            (out / "profiles").mkdir(exist_ok=True)
+            text = dump_profile(plan.inputs[used[name]])
+            write_text(text, out / "profiles" / f"{name}.json", overwrite=True)

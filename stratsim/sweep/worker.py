@@ -1,0 +1,152 @@
+"""One run of a sweep, in a worker: from its settings to its row. Pure: equal settings give equal rows.
+
+Profiles, traces and topologies come once per worker (`install`) and are found by their hashes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from stratsim.errors import SpecError
+from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.results import summarize
+from stratsim.results.sweep_folder import Description
+from stratsim.rng import Streams
+from stratsim.run.oracle import reveal
+from stratsim.run.replay import Inputs, assemble, run_policy
+from stratsim.run.saturation import equal_mix
+from stratsim.run.spec import RunSpec
+from stratsim.sweep.figures import FIGURES, flat_figures
+from stratsim.sweep.settings import NAMES, canonical
+from stratsim.sweep.store import KEY
+from stratsim.trace.generate import generate
+from stratsim.trace.read import OWN_FORMATS, parse_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stratsim.engine import Result
+    from stratsim.sweep.settings import Settings
+    from stratsim.trace import Trace
+
+__all__ = ["COLUMNS", "description", "install", "run", "simulate"]
+
+_FIRST = ("policy", "setting", "phase", "seed", "profile", "trace", "load", "load_unit", "rate_per_s", "solo_load")
+_SPEC = tuple(entry.name for entry in fields(RunSpec) if entry.name not in _FIRST)
+_HASHES = ("profile_sha256", "trace_sha256", "topology_sha256", "policy_sha256")
+COLUMNS = (KEY, *_FIRST, *_SPEC, "arrivals", *_HASHES, *FIGURES)
+"""Of results.csv: the same for all sweeps."""
+
+_INPUTS: dict[str, Any] = {}
+
+
+def description(axes: tuple[str, ...], choices: tuple[str, ...]) -> Description:
+    """Return what the columns of the table are, for a sweep with these axes and choices."""
+    conditions = ("profile", "trace", "load", "load_unit", *_SPEC, "arrivals")
+    return Description(
+        axes=axes,
+        conditions=tuple(name for name in conditions if name not in choices),
+        choices=(*choices, "setting"),
+        figures=FIGURES,
+    )
+
+
+def install(inputs: Mapping[str, Any]) -> None:
+    """Take what runs read: by SHA-256, profiles, topologies and trace files in memory (`stratsim.trace.source`)."""
+    _INPUTS.update(inputs)
+
+
+def run(settings: Settings) -> list[dict[str, Any]]:
+    """Make a run and return its row.
+
+    Raises:
+        StratsimError: whatever cannot be used or breaks an invariant.
+    """
+    began = time.perf_counter()
+    figures = simulate(settings)[2]
+    spec, offered = settings.spec, settings.offered
+    names = {name: None if path is None else Path(path).name for name in NAMES for path in [getattr(spec, name)]}
+    row = {
+        **asdict(spec),
+        **names,
+        "policy": settings.policy,
+        "setting": spec.policy,
+        "phase": settings.phase,
+        "rate_per_s": None if offered is None else offered.rate_per_s,
+        "solo_load": None if offered is None else offered.solo_load,
+        "arrivals": _json(settings.arrivals),
+        "workload": _json(settings.workload),
+        **{name: getattr(settings, name) for name in _HASHES},
+        **flat_figures(figures),
+    }
+    return [{**row, "wall_s": time.perf_counter() - began}]
+
+
+def _json(part: Any) -> str | None:
+    return None if part is None else canonical(msgspec.to_builtins(part))
+
+
+def simulate(settings: Settings) -> tuple[Inputs, Result, dict[str, Any]]:
+    """Make a run and return what it was made from, the whole result and its summary.
+
+    Raises:
+        StratsimError: whatever cannot be used or breaks an invariant.
+    """
+    inputs = _assembled(_Requests(settings))
+    (call,) = parse_policies(settings.spec.policy)
+    inputs = replace(inputs, spec=settings.spec, policies=(call,))
+    policy = None
+    if settings.reveal:
+        policy, spec = make_policy(call), settings.spec
+        if not reveal(policy, inputs.profile, spec.device_model, spec.max_concurrency):
+            raise SpecError(f"policy {call.text!r} has no belief `oracle` to reveal the truth to")
+    result = run_policy(inputs, call, policy)
+    solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
+    return inputs, result, summarize(result, warmup_s=settings.spec.warmup_s, profile=solo)
+
+
+class _Requests:
+    """Settings as a key: equal where requests and machine are, whatever the policy."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._key = settings.requests_key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Requests) and other._key == self._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+@lru_cache(maxsize=4)
+def _assembled(requests: _Requests) -> Inputs:
+    """Return all but the policy; neighbours in the plan share it."""
+    settings = requests.settings
+    spec, rule = settings.spec, settings.workload
+    profile = _INPUTS[settings.profile_sha256]
+    topology = settings.topology_sha256
+    cluster = spec.cluster_on(None if topology is None else _INPUTS[topology])
+    if settings.arrivals is not None:
+        assert settings.offered is not None  # noqa: S101 (resolved in the plan)
+        mix = equal_mix(profile, None if rule is None else rule.models.mix)
+        shape, rate_per_s = settings.arrivals, settings.offered.rate_per_s
+        trace = generate(shape.at, shape.requests, Streams(spec.seed), rate=rate_per_s, models=mix)
+        return assemble(spec, cluster, profile, trace, rule, has_rate=True)
+    assert settings.trace_sha256 is not None  # noqa: S101 (resolved in the plan)
+    by_seed = (
+        0 if spec.trace_format in OWN_FORMATS else spec.seed
+    )  # others may place requests inside coarse time stamps
+    trace = _read(settings.trace_sha256, spec.trace_format, spec.strict, spec.limit, by_seed)
+    return assemble(spec, cluster, profile, trace, rule, limits=settings.saturation)
+
+
+@lru_cache(maxsize=4)
+def _read(sha256: str, trace_format: str | None, strict: bool, limit: int | None, seed: int) -> Trace:
+    return parse_trace(replace(_INPUTS[sha256], strict=strict, seed=seed), format=trace_format, limit=limit)

@@ -1,0 +1,205 @@
+"""Study 1: verdicts from made-up rows, figures from made-up predictions, and a small run through the command."""
+
+import json
+
+import numpy as np
+import pytest
+
+from stratsim.compare.prequential import Prediction, Scores
+from stratsim.errors import SpecError
+from stratsim.rng import Streams
+from study_1 import study as script
+from study_1.arrivals import mixes, saturation_per_s, workload
+from study_1.cell import run_cell
+from study_1.errors import tables
+from study_1.runs import load_study, make_study
+from study_1.sets import SETS, model_set
+from study_1.summary import summarise
+
+# Figures ------------------------------------------------------------------------------------------------------------
+
+
+def predictions(errors, **options):
+    """Batches of 10 s alone that took 20 s, one per second, predicted with these errors."""
+    return [
+        Prediction("rls", "realised", i, i, "a", 1, "b", 20.0 * (1 + error), 20.0, 10.0, 0.0, float(i))
+        for i, error in enumerate(errors)
+    ]
+
+
+def rows_of(errors, shift_s=None):
+    found = tables(Scores(predictions(errors), alone=3, censored=2, judged=len(errors)), shift_s)
+    return {(row["part"], row["place"]): row for row in found}
+
+
+def test_a_row_sums_up_the_errors_after_the_warm_up():
+    row = rows_of([9.0] * 100 + [-0.8, -0.5, 0.1, 0.2])["all", ""]
+    assert (row["batches"], row["alone"], row["censored"], row["judged"]) == (4, 3, 2, 104)
+    assert row["error"] == pytest.approx(0.4)
+    assert row["bias"] == pytest.approx(-0.25)
+    assert (row["over"], row["large_under"], row["large_over"]) == (0.5, 0.25, 0.0)
+    assert (row["worst_under"], row["worst_over"]) == pytest.approx((0.8, 0.2))
+    assert row["excess_error"] == pytest.approx(np.median([1.6, 1.0, 0.2, 0.4])), "of slowdown - 1, which is 1"
+    assert row["q50"] == pytest.approx(-0.2)
+
+
+def test_parts_of_a_run_are_counted_from_the_shift():
+    errors = [0.1] * 150 + [1.0] * 100 + [0.5] * 100 + [0.2] * 200
+    rows = rows_of(errors, shift_s=149.0)
+    sizes = {part: row["batches"] for (part, place), row in rows.items() if not place}
+    assert sizes == {"before": 50, "after": 400, "at once": 100, "recovering": 100, "later": 300, "settled": 200}
+    mean = {part: row["error"] for (part, place), row in rows.items() if not place}
+    assert mean["recovering"] == pytest.approx(0.5)
+    assert mean["settled"] == pytest.approx(0.2)
+    course = {int(place): row["error"] for (part, place), row in rows.items() if part == "course"}
+    assert list(course) == list(range(-100, 400, 25))
+    assert [course[at] for at in (-25, 0, 75, 100, 375)] == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.2])
+
+
+# Verdicts -----------------------------------------------------------------------------------------------------------
+
+CELL = {"set": "made", "load": 0.8, "slots": 3, "behaviour": "fifo"}
+
+
+def row(seed, predictor, kind, part, error, mix="shifting", **more):
+    figures = {"batches": 100, "error": error, "bias": -error, "slowdown": 2.0, "worst_under": error, **more}
+    names = {"predictor": predictor, "kind": kind, "part": part, "place": ""}
+    return {**CELL, "mix": mix, "seed": seed, **names, **figures}
+
+
+def verdicts(rows):
+    return {each["hypothesis"]: each for each in summarise(rows)["verdicts"] if each["decides"]}
+
+
+def jitter(seed):
+    return 0.001 * (seed % 3)
+
+
+@pytest.mark.parametrize(
+    ("recovering", "later", "expected"),
+    [
+        (0.1, 0.1, "supported"),
+        (0.2, 0.1, "rejected"),  # not below 1.25 times the settled error
+        (0.1, 0.3, "rejected"),  # not a third better than gpulet
+    ],
+)
+def test_rls_recovers_and_is_better(recovering, later, expected):
+    rows = []
+    for seed in range(10):
+        found = {"recovering": recovering, "later": later, "settled": 0.1}
+        rows += [row(seed, "rls", "realised", part, value + jitter(seed)) for part, value in found.items()]
+        rows += [row(seed, "gpulet", "realised", part, 0.3) for part in ("before", "after", "later")]
+    assert verdicts(rows)["H4"]["verdict"] == expected
+
+
+def test_what_seeds_disagree_about_is_undecided():
+    after = [0.2, 0.4] * 5
+    rows = [
+        row(seed, "gpulet", "realised", part, value)
+        for seed, each in enumerate(after)
+        for part, value in (("before", 0.3), ("after", each))
+    ]
+    found = verdicts(rows)["H3"]
+    assert found["verdict"] == "undecided"
+    assert found["claims"][0]["mean"] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("worst", "expected"), [(0.7, "supported"), (0.5, "rejected")])
+def test_an_underestimate_past_60_percent(worst, expected):
+    rows = [
+        row(seed, "gpulet", "snapshot", "all", 0.2 + jitter(seed), "stationary", worst_under=worst + jitter(seed))
+        for seed in range(10)
+    ]
+    assert verdicts(rows)["H1"]["verdict"] == expected
+
+
+def test_more_cells_need_more_evidence():
+    """Bonferroni: the interval of a claim grows with the number of cells that the hypothesis is tried in."""
+    rows = [
+        {**row(seed, "gpulet", "realised", part, 0.3 + 0.1 * jitter(seed) * (part == "after")), "load": load}
+        for load in (0.5, 0.8, 1.0)
+        for seed in range(10)
+        for part in ("before", "after")
+    ]
+    one = verdicts([each for each in rows if each["load"] == 0.8])["H3"]["claims"][0]
+    three = verdicts(rows)["H3"]["claims"][0]
+    assert three["mean"] == pytest.approx(one["mean"])
+    assert three["high"] - three["low"] > 1.2 * (one["high"] - one["low"])
+
+
+# Runs ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_sets_say_where_they_come_from(name):
+    chosen = model_set(name, Streams(1))
+    assert {*chosen.before, *chosen.after} == {*chosen.profile.observable.models}
+    assert not set(chosen.before) & set(chosen.after)
+    assert any(each.kind == "synthetic" for each in chosen.profile.provenance.values())
+    assert chosen.profile.pairs == ()
+
+
+def test_the_mix_shifts_and_the_load_does_not():
+    chosen = model_set("asymmetric", Streams(1))
+    halves = mixes(chosen, shifting=True)
+    made = workload(chosen, halves, 0.5, 2000, Streams(2))
+    names = np.array(made.models)[made.model]
+    assert np.isin(names[:2000], chosen.before).mean() == pytest.approx(0.9, abs=0.03)
+    assert np.isin(names[2000:], chosen.after).mean() == pytest.approx(0.9, abs=0.03)
+    for part, mix in zip((made.arrival_s[:2000], made.arrival_s[2000:]), halves, strict=True):
+        rate = (len(part) - 1) / (part[-1] - part[0])
+        assert rate == pytest.approx(0.5 * saturation_per_s(chosen, mix, Streams(2)), rel=0.1)
+
+
+def test_a_cell_is_a_pure_function():
+    settings = {"set": "disb", "mix": "shifting", "length": 0.3}
+    rows = run_cell(settings, 5)
+    assert rows == run_cell(settings, 5)
+    assert rows != run_cell(settings, 6)
+    oracle = [each for each in rows if (each["predictor"], each["kind"]) == ("oracle", "realised")]
+    assert all(each["error"] < 0.01 for each in oracle if each["part"] in ("before", "after")), "noise alone"
+
+
+STUDY = {"title": "small", "seeds": [1, 2], "axes": [{"set": ["disb"], "mix": ["stationary", "shifting"]}]}
+
+
+@pytest.mark.slow
+def test_the_script_runs_and_goes_on(tmp_path, capsys, monkeypatch):
+    (tmp_path / "study.toml").write_text(
+        'title = "small"\nseeds = [1, 2]\n[[axes]]\nset = ["disb"]\nmix = ["stationary", "shifting"]\nlength = [0.25]\n'
+    )
+    monkeypatch.setattr(script, "HERE", tmp_path)
+    out = tmp_path / "out"
+    assert script.main(["--out", str(out)]) == 0
+    assert "4 runs made, 0 failed" in capsys.readouterr().out
+    summary = json.loads((out / "study.json").read_text())
+    assert {each["hypothesis"] for each in summary["verdicts"]} == {"H1", "H2a", "H2b", "H3", "H4"}
+    assert summary["provenance"].startswith("synthetic")
+    for name in ("prediction-errors", "prediction-shift", "prediction-cells"):
+        assert (out / "figures" / f"{name}.csv").exists()
+    table = (out / "results.csv").read_bytes()
+    assert script.main(["--out", str(out)]) == 0
+    assert "0 runs made" in capsys.readouterr().out
+    assert (out / "results.csv").read_bytes() == table
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"axes": [{"sets": ["disb"]}]}, r"no setting 'sets'; did you mean 'set'\? - at \$\.axes"),
+        ({"axes": [{"set": ["disc"]}]}, r"set must be one of .*, got 'disc' - at \$\.axes"),
+        ({"axes": [{"load": [0.0]}]}, r"load must be a number within .* - at \$\.axes"),
+        ({"base": {"max_batch": 4}}, r"unknown field 'base'"),
+    ],
+)
+def test_mistakes_are_named(change, message):
+    with pytest.raises(SpecError, match=message):
+        make_study({**STUDY, **change}, "study.toml")
+
+
+def test_the_short_version_keeps_four_of_48_cells():
+    """Two mixes of four sets: three loads, two more numbers of slots, one more behaviour; ten seeds."""
+    full, _ = load_study(script.HERE / "study.toml")
+    quick, _ = load_study(script.HERE / "study.toml", quick=True)
+    assert (len(full.cells()), len(full.seeds)) == (4 * 2 * (3 + 2 + 1), 10)
+    assert (len(quick.cells()), quick.seeds) == (4, [1, 2, 3])
