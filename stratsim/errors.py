@@ -73,10 +73,10 @@ class CodeRefusedError(SpecError):
             "policy": f"--policy {name}",
             "trace format": f"--trace-format {name}",
         }
-        way_out = f"name it yourself ({typed[kind]})" if kind in typed else "allow it (--allow-code)"
+        way_out = " or ".join([*([typed[kind]] if kind in typed else []), "--allow-code"])
         super().__init__(
             f"{kind} {name!r} is code in a file, and it was not you who named it but data, which is never run; "
-            f"if you trust the file, {way_out} where a command runs it"
+            f"if you trust the file, say {way_out}"
         )
         self.kind = kind
         self.name = name

@@ -21,7 +21,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
@@ -32,11 +32,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from stratsim.errors import CodeRefusedError, SpecError, StratsimError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 __all__ = ["Description", "PluginCall", "Registry", "function_in_file", "keywords_of", "points"]
-__all__ += ["allow_code", "allowed_code", "check_allowed", "code_files"]
+__all__ += ["allow_code", "allowed_code", "call_allowing", "check_allowed", "code_files", "code_in"]
 
 Plugin = TypeVar("Plugin")
 
@@ -59,7 +59,13 @@ def allow_code(*values: object) -> None:
         values: Texts as `Registry.parse` reads them, with names within parameters too; dicts and lists of texts (a file
             of settings). Anything else names nothing.
     """
-    _ALLOWED.set(_ALLOWED.get().union(*(code_files(text) for text in _texts_in(values))))
+    _ALLOWED.set(_ALLOWED.get() | set(code_in(values)))
+
+
+def code_in(value: object) -> Iterator[str]:
+    """Yield the names FILE.py:CLASS in a text, and in all texts within dicts and lists."""
+    for text in _texts_in(value):
+        yield from code_files(text)
 
 
 def _texts_in(value: object) -> Iterator[str]:
@@ -96,6 +102,19 @@ def check_allowed(kind: str, name: str) -> None:
         if known == attribute and (file == path or Path(file).resolve() == Path(path).resolve()):
             return
     raise CodeRefusedError(kind, name)
+
+
+def call_allowing(allowed: tuple[str, ...], function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a worker, where the code that its driver's user allowed may be imported.
+
+    Args:
+        allowed: From `allowed_code`, in the driver.
+        function: Called with the arguments.
+        arguments: Its own.
+    """
+    context = copy_context()
+    context.run(allow_code, *allowed)
+    return context.run(function, *arguments)
 
 
 def code_files(text: str) -> Iterator[str]:

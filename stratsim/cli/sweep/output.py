@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stratsim.cli.text import heading, number, table
+from stratsim.cli.text import echo, heading, number, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -107,6 +107,8 @@ def _machine(point: Mapping[str, Any]) -> str:
 
 def show_summary(summary: Mapping[str, Any]) -> None:
     """Print load 1, the means of a sweep with half widths, and the differences of its subject."""
+    for note in summary["notes"]:
+        echo(f"note: {note}", err=True)
     show_saturations(summary["saturations"])
     _show_means(summary)
     if summary["subject"] is not None:

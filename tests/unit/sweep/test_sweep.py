@@ -289,6 +289,7 @@ def test_one_process_at_a_time_writes_to_a_folder(tmp_path):
     assert run(TINY, tmp_path, progress=again).made == 12
 
 
+@pytest.mark.usefixtures("_all_was_typed")
 def test_a_failure_is_reported_and_loses_nothing_else(tmp_path):
     file = tmp_path / "failing.py"
     file.write_text(
