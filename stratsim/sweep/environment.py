@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 
 __all__ = ["PACKAGES", "processor", "versions"]
@@ -25,7 +26,7 @@ def versions() -> dict[str, str]:
 def processor() -> str:
     """Return the architecture and the features that numpy computes with, such as `x86_64 AVX2 FMA3`."""
     try:
-        from numpy._core._multiarray_umath import __cpu_features__ as features
-    except ImportError:  # numpy before 2, or one that keeps this elsewhere
+        features: dict[str, bool] = import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):  # numpy before 2, or one that keeps this elsewhere
         features = {}
     return " ".join([platform.machine(), *sorted(name for name, there in features.items() if there)])
