@@ -10,8 +10,8 @@ import pytest
 MISTAKES = {
     ("polcy",): "no command 'polcy'; did you mean 'policy'?",
     ("xyzzy",): (
-        "no command 'xyzzy'; known: capacity, compare, device, experiment, explain, fidelity, live, plot, policy, "
-        "predictor, profile, replay, report, topology, trace, validate"
+        "no command 'xyzzy'; known: capacity, compare, device, explain, fidelity, live, plot, policy, "
+        "predictor, profile, replay, report, sweep, topology, trace, validate"
     ),
     ("trace", "inspct"): "trace: no command 'inspct'; did you mean 'inspect'?",
     ("policy", "lst"): "policy: no command 'lst'; did you mean 'list'?",
