@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -130,18 +132,18 @@ def capacity(
         document = find_capacities(asked, jobs=jobs, dask=dask, progress=None if quiet else _say)
     if not quiet:
         for note in document["notes"]:
-            click.echo(f"note: {note}", err=True)
+            echo(f"note: {note}", err=True)
     text = json.dumps(document, indent=None if as_json and out is None else 1, allow_nan=False)
     if out is not None:
         from stratsim.model.write import write_text
 
         write_text(text + "\n", Path(out), overwrite=True)
     if as_json:
-        click.echo(json.dumps(document, allow_nan=False))
+        echo(json.dumps(document, allow_nan=False))
     else:
         _print(document)
         if out is not None:
-            click.echo(f"written to {out}")
+            echo(f"written to {out}")
 
 
 def _arrivals(process: str | None, requests: int | None, cv: float | None) -> Arrivals | None:
@@ -182,7 +184,7 @@ def _check_out(path: Path) -> None:
 def _say(policy: str, probe: Probe, meets: bool) -> None:
     """Say what a rate gave, as it comes."""
     shares = ", ".join(f"{name} {_percent(each._asdict())}" for name, each in probe.intervals.items())
-    click.echo(f"{policy} at {probe.rate:.4g}/s: {shares}: {'meets' if meets else 'misses'} the target", err=True)
+    echo(f"{policy} at {probe.rate:.4g}/s: {shares}: {'meets' if meets else 'misses'} the target", err=True)
 
 
 _COLUMNS = (
@@ -214,16 +216,16 @@ def _print(document: Mapping[str, Any]) -> None:
     ]
     table(_COLUMNS, rows)
     wanted = ", ".join(f"{name} {100 * share:g} %" for name, share in document["target"].items())
-    click.echo(
+    echo(
         f"target: violations of at most {wanted}; met: the upper {level:g} % confidence limit of the mean over "
         f"{len(document['seeds'])} seeds is, surely missed: the lower one is above it"
     )
     for each in document["capacities"]:
         if each["rate_per_s"] is None:
             lowest = each["probes"][0]["rate_per_s"]
-            click.echo(f"{each['policy']}: misses the target at every rate that was tried, down to {lowest:.3g}/s")
+            echo(f"{each['policy']}: misses the target at every rate that was tried, down to {lowest:.3g}/s")
         elif each["above_per_s"] is None:
-            click.echo(f"{each['policy']}: meets the target at every rate that was tried")
+            echo(f"{each['policy']}: meets the target at every rate that was tried")
 
 
 def _percent(found: Mapping[str, Any] | None) -> str:

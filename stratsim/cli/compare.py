@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -73,10 +75,10 @@ def compare(paths: tuple[str, ...], as_json: bool, **options: Any) -> None:
         asked = Asked(**options)
     document = run(paths, asked)
     if as_json:
-        click.echo(json.dumps(document, allow_nan=False))
+        echo(json.dumps(document, allow_nan=False))
         return
     for note in document["notes"]:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     _print(document)
 
 
@@ -103,7 +105,7 @@ def _print(document: Mapping[str, Any]) -> None:
         heading(f"{cell + ': ' if cell else ''}difference is to {baseline}")
         rows = [row for row in document["rows"] if row["cell"] == cell]
         table(columns, [_cells(row, rows[at - 1] if at else None, several) for at, row in enumerate(rows)], left=3)
-    click.echo(_method(document))
+    echo(_method(document))
 
 
 def _cells(row: Mapping[str, Any], before: Mapping[str, Any] | None, several: bool) -> list[str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -112,19 +114,19 @@ def live(
                 allow_profile(spec.profile)
             inputs = prepare(spec)
             with _progress(inputs, shown=not quiet) as progress:
-                say = (lambda _: None) if quiet else (lambda line: click.echo(line, err=True))
+                say = (lambda _: None) if quiet else (lambda line: echo(line, err=True))
                 served = serve(inputs, target, progress=progress, say=say)
         if not quiet:
             for note in served.outcome.notes:
-                click.echo(f"note: {note}", err=True)
+                echo(f"note: {note}", err=True)
     with _undisturbed():
         where = None if out is None else _write(served, out, overwrite=overwrite, timeline=not no_timeline)
     if as_json:
-        click.echo(json.dumps(_document(served), allow_nan=False))
+        echo(json.dumps(_document(served), allow_nan=False))
     else:
         _print(served)
         if where is not None:
-            click.echo(f"written to {where}")
+            echo(f"written to {where}")
     if served.stopped is not None:
         _stop(served, where)
 
@@ -153,7 +155,7 @@ def _stop(served: Served, where: str | None) -> None:
     if not isinstance(served.stopped, KeyboardInterrupt):
         raise served.stopped
     kept = "nothing was to be written" if where is None else f"what was measured is in {where}"
-    click.echo(f"stratsim: interrupted; {kept}", err=True)
+    echo(f"stratsim: interrupted; {kept}", err=True)
     raise click.exceptions.Exit(143 if isinstance(served.stopped, Terminated) else 130)
 
 

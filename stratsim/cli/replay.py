@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -146,15 +148,15 @@ def replay(
             writer.finish(outcome.manifest())
     if not quiet:
         for note in outcome.notes:
-            click.echo(f"note: {note}", err=True)
+            echo(f"note: {note}", err=True)
     if as_json:
-        click.echo(json.dumps(_document(outcome), allow_nan=False))
+        echo(json.dumps(_document(outcome), allow_nan=False))
     else:
         print_summaries(outcome.summaries, {"sim req/s": [_speed(summary) for summary in outcome.summaries]})
         if inputs.workload.waits_for_replies:
-            click.echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
+            echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
         if out is not None:
-            click.echo(f"written to {out}")
+            echo(f"written to {out}")
     return 0
 
 
@@ -168,11 +170,11 @@ def _repeat(again: str, out: str | None, *, overwrite: bool, allow: bool, jobs: 
         found = repeat(again, out=place, allow=allow, jobs=jobs)
     if as_json:
         document = {"again": again, "same": found.same, "files": found.files, "differences": list(found.differences)}
-        click.echo(json.dumps(document))
+        echo(json.dumps(document))
     else:
         for line in found.differences:
-            click.echo(line)
-        click.echo("the same bytes" if found.same else "not the same")
+            echo(line)
+        echo("the same bytes" if found.same else "not the same")
     return 0 if found.same else 1
 
 

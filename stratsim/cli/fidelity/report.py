@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["report"]
 
 
@@ -54,7 +56,7 @@ def report(
     if figures is not None:
         found["notes"] += draw(figures, replayed, found)
     if as_json:
-        click.echo(json.dumps(found, allow_nan=False))
+        echo(json.dumps(found, allow_nan=False))
     else:
         show_report(found)
     return int(check and any(cell["verdict"] == "fail" for cell in found["cells"]))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["run"]
 
 
@@ -69,13 +71,13 @@ def run(
         allow_profile(data["profile"])
     if dry_run:
         for line in describe_plan(data, None if fresh else out):
-            click.echo(line)
+            echo(line)
         return 0
-    say = (lambda _: None) if quiet else (lambda line: click.echo(line, err=True))
+    say = (lambda _: None) if quiet else (lambda line: echo(line, err=True))
     with LiveExecutor(say) as execute:
         failures = run_grid(data, out, execute=execute, say=say, fresh=fresh)
     if runs_only:
-        click.echo(f"written to {out}; {len(failures)} runs failed")
+        echo(f"written to {out}; {len(failures)} runs failed")
         return 1 if failures else 0
     cells, notes = read_cells(out)
     replayed = replay_cells(cells, profile_of(out))
@@ -84,8 +86,8 @@ def run(
     found["notes"] += draw(out / "figures", replayed, found)
     write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", out / "report.json", overwrite=True)
     if as_json:
-        click.echo(json.dumps(found, allow_nan=False))
+        echo(json.dumps(found, allow_nan=False))
     else:
         show_report(found)
-        click.echo(f"written to {out}")
+        echo(f"written to {out}")
     return 1 if failures else 0

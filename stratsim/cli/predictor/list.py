@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from stratsim.plugins import Registry
 
@@ -19,7 +21,7 @@ def list() -> None:  # noqa: A001 (the command's name)
 
     click.secho("How co-located batches slow each other", bold=True)
     _table(PREDICTORS)
-    click.echo()
+    echo()
     click.secho("When copies end", bold=True)
     _table(TRANSFER_PREDICTORS)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from stratsim.plugins import Registry
 
@@ -33,9 +35,9 @@ def show(name: str) -> None:
     allow_code(name)
     registry: Registry[Any] = TRANSFER_PREDICTORS if name in TRANSFER_PREDICTORS.registered() else PREDICTORS
     about = registry.describe(name)
-    click.echo(f"{name}: {about.text}")
+    echo(f"{name}: {about.text}")
     if name in registry.registered():
-        click.echo(f"\nClass: {registry.registered()[name]}")
+        echo(f"\nClass: {registry.registered()[name]}")
     if about.parameters:
         heading("Parameters")
         table(("name", "default"), about.parameters, left=2)

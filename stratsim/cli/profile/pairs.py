@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["pairs"]
 
 
@@ -77,7 +79,5 @@ def pairs(
     for size in batches:
         missing = [name for name, model in profile.observable.models.items() if size > max(model.latency_s)]
         if missing:
-            click.echo(
-                f"note: batch size {size} is left out for models that do not cover it: {', '.join(missing)}", err=True
-            )
-    click.echo(f"{out}: {len(profile.pairs)} slowdowns, {held} of them held out", err=True)
+            echo(f"note: batch size {size} is left out for models that do not cover it: {', '.join(missing)}", err=True)
+    echo(f"{out}: {len(profile.pairs)} slowdowns, {held} of them held out", err=True)

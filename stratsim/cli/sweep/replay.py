@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["replay"]
 
 
@@ -36,5 +38,5 @@ def replay(directory: Path, row: str, out: Path, allow_code: bool, overwrite: bo
         allow_recorded([entry["sweep"] for entry in read_manifest(directory)["sweeps"]], allowed=allow_code)
         spec = replay_row(directory, row, place).spec
     cell = f"profile {spec.profile}" if spec.load is None else f"profile {spec.profile}, load {spec.load:g}"
-    click.echo(f"{spec.policy} at C = {spec.max_concurrency}, seed {spec.seed}; {cell}")
-    click.echo(f"written to {out}")
+    echo(f"{spec.policy} at C = {spec.max_concurrency}, seed {spec.seed}; {cell}")
+    echo(f"written to {out}")

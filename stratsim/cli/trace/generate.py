@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stratsim.cli.text import echo
 from stratsim.cli.trace import options
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def generate(
     if known is not None:
         trace = _completed(trace, known, seed)
     write_trace(trace, out, overwrite=overwrite)
-    click.echo(f"{out}: {described(trace)}")
+    echo(f"{out}: {described(trace)}")
 
 
 def _load(profile: str | None) -> Profile | None:
