@@ -46,15 +46,15 @@ def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode("ascii")
 
 
-def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+def echo(text: object = "", *, err: bool = False, nl: bool = True, bold: bool = False) -> None:
     """Print a text, `clean`, to stdout or stderr."""
-    click.echo(clean(str(text)), err=err, nl=nl)
+    click.secho(clean(str(text)), err=err, nl=nl, bold=bold or None)
 
 
 def heading(text: str) -> None:
     """Print a heading with an empty line above it."""
     click.echo()
-    click.secho(clean(text), bold=True)
+    echo(text, bold=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, width: int | None = None) -> None:

@@ -19,10 +19,10 @@ def list() -> None:  # noqa: A001 (the command's name)
     """List the registered predictors: ours and those of installed plug-ins."""
     from stratsim.predict.registry import PREDICTORS, TRANSFER_PREDICTORS
 
-    click.secho("How co-located batches slow each other", bold=True)
+    echo("How co-located batches slow each other", bold=True)
     _table(PREDICTORS)
     echo()
-    click.secho("When copies end", bold=True)
+    echo("When copies end", bold=True)
     _table(TRANSFER_PREDICTORS)
 
 

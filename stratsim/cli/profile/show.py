@@ -57,7 +57,7 @@ def _show_head(profile: Profile) -> None:
     from stratsim.model.codec import profile_sha256
 
     device, pcie = profile.device, profile.observable.pcie
-    click.secho(profile.name, bold=True)
+    echo(profile.name, bold=True)
     if profile.description:
         echo(profile.description)
     memory = None if device.memory_bytes is None else device.memory_bytes / 2**30
