@@ -4,9 +4,15 @@ import gzip
 import os
 import socket
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 KINDS = {
+    "trace": ["trace", "inspect", "{file}"],
+    "trace of a replay": ["replay", "{file}", "--limit", "5", "--policy", "fifo"],
+    "sweep": ["sweep", "plan", "{file}", "--no-time"],
     "profile": ["profile", "show", "{file}"],
     "profile of a replay": ["replay", "--profile", "{file}", "--limit", "5"],
     "topology": ["topology", "show", "{file}"],
@@ -48,6 +54,14 @@ def holding(content):
     return lambda path: path.write_bytes(content)
 
 
+def parquet_bomb(path):
+    """Write many rows in few bytes."""
+    table = pa.table({"arrival_s": pa.array(np.zeros(1 << 20))})
+    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+        for _ in range(128):
+            writer.write_table(table)
+
+
 DEEP = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
 THINGS = {
     "zero": link("/dev/zero"),
@@ -82,10 +96,34 @@ THINGS = {
     "line": holding(b"x" * (1 << 24)),
     "table": holding(b"[a]\n" * 3),
     "parquet": holding(b"PAR1" + b"\xff" * 64 + b"PAR1"),
+    "parquet bomb": parquet_bomb,
+    "counts": holding(b"HashOwner,HashApp,HashFunction,Trigger,1\na,b,c,http,1000000000\n"),
+    "columns": holding(",".join(f"c{n}" for n in range(20_000)).encode() + b"\n" + b",".join([b"1"] * 20_000) + b"\n"),
+    "far": holding(b"arrival_s\n0\n1e15\n2e15\n"),
 }
 
 
 CASES = [(thing, kind) for thing in THINGS for kind in KINDS]
+
+
+LARGE = [(thing, "trace of a replay") for thing in ("bomb", "parquet bomb", "counts", "far", "zero", "pipe")]
+
+
+@pytest.mark.parametrize("case", LARGE, ids=lambda case: case[0])
+def test_a_trace_that_is_too_large_says_what_and_how_to_allow_it(attack, tmp_path, case):
+    thing, kind = case
+    THINGS[thing](tmp_path / "file")
+    found = attack(*(arg.format(file=tmp_path / "file") for arg in KINDS[kind]))
+    assert found.status == 2
+    said = {
+        "bomb": "STRATSIM_MEMORY=",
+        "parquet bomb": "STRATSIM_MEMORY=",
+        "counts": "STRATSIM_MEMORY=",
+        "far": "times beyond 1e+09 s are not exact enough",
+        "zero": "is a device or a socket, not a file",
+        "pipe": "is a pipe into which nobody wrote anything",
+    }
+    assert said[thing] in found.err
 
 
 @pytest.mark.cases(CASES, 40)

@@ -28,7 +28,7 @@ Examples:
 
 @click.command("plan", epilog=_EXAMPLES)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="Processes.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting or path in FILE; wins over it.")
 @click.option("--quick", is_flag=True, help="The file's own short version: its [quick] table.")
 @click.option("--no-time", is_flag=True, help="Count only: no run to see how fast policies are.")

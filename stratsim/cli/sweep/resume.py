@@ -17,7 +17,7 @@ Examples:
 
 @click.command("resume", epilog=_EXAMPLES)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="Processes.")
 @click.option("--dask", metavar="ADDRESS|local", help="Run on a Dask cluster; local: one of N processes.")
 @click.option("--trust", is_flag=True, help="Keep rows in DIR that other code made.")
 @click.option("--allow-code", is_flag=True, help="Run policies that DIR names as FILE.py:CLASS.")
