@@ -72,6 +72,7 @@ class CodeRefusedError(SpecError):
             "device model": f"--device-model {name}",
             "policy": f"--policy {name}",
             "trace format": f"--trace-format {name}",
+            "model": f"--models {name}",
         }
         way_out = " or ".join([*([typed[kind]] if kind in typed else []), "--allow-code"])
         super().__init__(
