@@ -8,12 +8,13 @@ TORCH ?= torch==2.13.0
 GPU ?= cuda:0
 BUDGET ?= 8m
 OUT ?= results
+HOSTILE ?= 300
 
 # Compiled files are kept whatever the environment says: without them every worker rewrites every test file anew, and
 # every process that a test starts compiles all that it imports.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto -q --durations=20
 
-.PHONY: help demo test test-slow test-all check lint types contracts bench bench-growth profile-cpu profile-gpu wheel clean
+.PHONY: help demo test test-slow test-hostile test-all check lint types contracts bench bench-growth profile-cpu profile-gpu wheel clean
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ test: $(READY)  ## all fast tests; ends with the slowest twenty
 
 test-slow: $(READY)  ## the slow tests: they measure this machine, kill processes; those that need torch skip without it
 	$(PYTEST) -m slow
+
+test-hostile: $(READY)  ## hostile input: HOSTILE=300 drawn examples of each kind, ten times as many listed cases; an hour
+	STRATSIM_HOSTILE=$(HOSTILE) $(BIN)/pytest -n auto -q tests/hostile
 
 test-all: test test-slow  ## all tests
 

@@ -2,6 +2,7 @@
 
     StratsimError
     ├── SpecError(ValueError)               an option, a spec file or a call argument is wrong
+    │   └── CodeRefusedError                data names a file of Python code, which is not run
     ├── TraceError(ValueError)              a trace cannot be used: names file, row, column and value
     ├── ProfileError(ValueError)            a profile cannot be used
     │   ├── OutsideProfileError             a model or batch size that the profile does not cover
@@ -9,6 +10,7 @@
     ├── PolicyError(RuntimeError)           a policy failed or took an illegal decision: names policy, time, decision
     ├── SimulationError(RuntimeError)       the simulation cannot go on (no progress at one instant, say)
     ├── ServerError(RuntimeError)           a real device, or a worker of it, failed while it served
+    ├── LimitError(ValueError)              input is larger than was to be expected: says how to allow it
     ├── OutputError(OSError)                results cannot be written where they were asked for
     ├── NotFittedError(RuntimeError)        a predictor was asked before it was fitted
     ├── MissingExtraError(ImportError)      an optional dependency is absent: says what to install
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BundledFileNotFoundError",
+    "CodeRefusedError",
+    "LimitError",
     "MissingExtraError",
     "NotFittedError",
     "OutputError",
@@ -53,6 +57,30 @@ class StratsimError(Exception):
 
 class SpecError(StratsimError, ValueError):
     """An option, a specification file or a call argument is wrong."""
+
+
+class CodeRefusedError(SpecError):
+    """Data names a file of Python code: it is not imported, as nobody typed its name.
+
+    Args:
+        kind: What it would be: `policy`, `predictor`, `device model`, `model`.
+        name: FILE.py:CLASS, as the data has it.
+    """
+
+    def __init__(self, kind: str, name: str) -> None:
+        typed = {
+            "device model": f"--device-model {name}",
+            "policy": f"--policy {name}",
+            "trace format": f"--trace-format {name}",
+            "model": f"--models {name}",
+        }
+        way_out = " or ".join([*([typed[kind]] if kind in typed else []), "--allow-code"])
+        super().__init__(
+            f"{kind} {name!r} is code in a file, and it was not you who named it but data, which is never run; "
+            f"if you trust the file, say {way_out}"
+        )
+        self.kind = kind
+        self.name = name
 
 
 class TraceError(StratsimError, ValueError):
@@ -128,6 +156,10 @@ class SimulationError(StratsimError, RuntimeError):
 
 class ServerError(StratsimError, RuntimeError):
     """A real device, or a worker of it, failed while it served; what it had not answered is lost."""
+
+
+class LimitError(StratsimError, ValueError):
+    """Input, or what is to be made of it, is larger than the limits of `stratsim.limits`."""
 
 
 class OutputError(StratsimError, OSError):

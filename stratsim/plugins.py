@@ -7,6 +7,10 @@
 - `my_policy.py:MyPolicy`: a class in a file
 
 Policies, predictors and device models each have one `Registry`. Nothing is evaluated: parameters are literals or words.
+
+Data is never code: a file is imported only if `allow_code` was given a text that names it. The command line gives it
+what the user typed, or wrote in a file of settings; what a profile, a result folder, a sweep's store or a file of
+samples names is not among these. Docs: SECURITY.md.
 """
 
 from __future__ import annotations
@@ -17,7 +21,9 @@ import inspect
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -26,12 +32,14 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from stratsim.errors import SpecError, StratsimError, suggest
+from stratsim.errors import CodeRefusedError, SpecError, StratsimError, suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 __all__ = ["Description", "PluginCall", "Registry", "function_in_file", "keywords_of", "points"]
+__all__ += ["allow_code", "allowed_code", "call_allowing", "check_allowed", "code_files", "code_in"]
 
 Plugin = TypeVar("Plugin")
 
@@ -42,6 +50,92 @@ _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
 _PATH = re.compile(r"""('[^']*'|"[^"]*")|(?<==)\s*([^\s,()\[\]{}='"]*/[^,()\[\]{}='"]*?)(?=\s*[,)])""")
 """A string in quotes, or a value with a slash."""
+_IN_FILE = ".py:"
+"""What a class in a file has in its name, and no registered one."""
+
+_ALLOWED: ContextVar[frozenset[str]] = ContextVar("stratsim_allowed_code", default=frozenset())
+"""The names of classes in files, as they were typed, that may be imported: of this context and those copied from it."""
+
+
+def allow_code(*values: object) -> None:
+    """Let the files that these values name be imported, in this context: to be called with what a user typed only.
+
+    Args:
+        values: Texts as `Registry.parse` reads them, with names within parameters too; dicts and lists of texts (a file
+            of settings). Anything else names nothing.
+    """
+    _ALLOWED.set(_ALLOWED.get() | set(code_in(values)))
+
+
+def code_in(value: object) -> Iterator[str]:
+    """Yield the names FILE.py:CLASS in a text, and in all texts within dicts and lists."""
+    for text in _texts_in(value):
+        yield from code_files(text)
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    """Yield all texts within a value."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, Mapping):
+            left += each.values()
+        elif isinstance(each, list | tuple):
+            left += each
+
+
+def allowed_code() -> tuple[str, ...]:
+    """Return what `allow_code` was given, for the `allow_code` of a worker process: a context does not reach there."""
+    return tuple(sorted(_ALLOWED.get()))
+
+
+def check_allowed(kind: str, name: str) -> None:
+    """Refuse a class or function in a file unless `allow_code` was given its name: the gate for all that is imported.
+
+    Args:
+        kind: What it would be, for the message: `policy`, `model`.
+        name: FILE.py:NAME.
+
+    Raises:
+        CodeRefusedError: says how to allow it.
+    """
+    path, _, attribute = name.rpartition(":")
+    for allowed in _ALLOWED.get():
+        file, _, known = allowed.rpartition(":")
+        if known == attribute and (file == path or Path(file).resolve() == Path(path).resolve()):
+            return
+    raise CodeRefusedError(kind, name)
+
+
+def call_allowing(allowed: tuple[str, ...], function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a worker, where the code that its driver's user allowed may be imported.
+
+    Args:
+        allowed: From `allowed_code`, in the driver.
+        function: Called with the arguments.
+        arguments: Its own.
+    """
+    context = copy_context()
+    context.run(allow_code, *allowed)
+    return context.run(function, *arguments)
+
+
+def code_files(text: str) -> Iterator[str]:
+    """Yield the names FILE.py:CLASS in a text, those in parameters too; none in what cannot be read."""
+    for part in _split(text) or ():
+        name, bracket, rest = part.strip().partition("(")
+        if _IN_FILE in name:
+            yield name.strip()
+        if bracket:
+            try:
+                values = list(_keywords(f"f({rest}").values())
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue  # whoever reads the text says what is wrong with it
+            for value in values:
+                if isinstance(value, str) and _IN_FILE in value:
+                    yield from code_files(value)
 
 
 def points(group: str) -> dict[str, EntryPoint]:
@@ -188,7 +282,7 @@ class Registry(Generic[Plugin]):
 
     def load(self, name: str) -> type[Plugin]:
         """Return a class, by registered name or as `path/to/file.py:ClassName`."""
-        if ".py:" in name:
+        if _IN_FILE in name:
             return self._from_file(name)
         known = points(self.group)
         if name not in known:
@@ -256,7 +350,7 @@ def keywords_of(kind: str, text: str) -> tuple[str, dict[str, Any]]:
         return text.strip(), {}
     try:
         return name.strip(), _keywords(f"f({rest}")
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deep
         raise SpecError(f"cannot read {kind} {text!r}: parameters are NAME=VALUE, separated by commas") from None
 
 
@@ -278,6 +372,7 @@ def _imported(kind: str, name: str, file: str) -> ModuleType:
     path = Path(file)
     if not path.is_file():
         raise SpecError(f"{kind} {name!r}: there is no file {file!r}")
+    check_allowed(kind, name)
     try:
         return _import_file(path)
     except (Exception, SystemExit) as error:  # a script without a main guard may end the process

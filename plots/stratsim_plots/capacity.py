@@ -57,7 +57,7 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
 
 def _row(file: str, document: dict[str, Any], found: dict[str, Any]) -> tuple[Any, ...]:
     profile = document["manifest"].get("profile") or {}
-    goodput = found["goodput_per_s"]["all"] or {"mean": np.nan, "low": np.nan, "high": np.nan}
+    goodput = found["goodput_per_s"].get("all") or {"mean": np.nan, "low": np.nan, "high": np.nan}
     figures = (found[name] for name in ("rate_per_s", "load", "expected_per_s", "above_per_s"))
     return (
         f"{file}: {found['policy']}" if file else found["policy"],

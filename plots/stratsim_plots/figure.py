@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import MissingExtraError, OutputError, SpecError, suggest
-from stratsim.model.write import check_folder, write_whole
+from stratsim.model.write import check_folder
 from stratsim.results.read import read_results
 from stratsim_plots.series import Options
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from matplotlib.figure import Figure
@@ -83,8 +85,12 @@ def make_figure(
     with style.styled():
         drawn = _drawn_by_itself if kind in READERS else _drawn
         frame, figure = drawn(directories, kind, chosen)
-        write_whole(path, lambda temporary: style.save(figure, temporary, suffix))
-    write_whole(table, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
+        _write(
+            {
+                path: lambda temporary: style.save(figure, temporary, suffix),
+                table: lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"),
+            }
+        )
     return path, table
 
 
@@ -131,3 +137,21 @@ def _keep_foreign(table: Path) -> None:
     ours = {import_module(module).COLUMNS for module in (KINDS | READERS).values()}
     if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
+
+
+def _write(writers: Mapping[Path, Callable[[Path], object]]) -> None:
+    """Write files under temporary names beside their places, then move all there: on a full disk there is none."""
+    temporaries = {path: path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}") for path in writers}
+    path = next(iter(writers))
+    try:
+        for path, write in writers.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporaries[path])
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        for temporary in temporaries.values():
+            with suppress(OSError):
+                temporary.unlink()

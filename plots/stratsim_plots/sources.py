@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from stratsim.compare.sweep import SweepTable, is_sweep, read_sweep
 from stratsim.errors import SpecError
+from stratsim.model.codec import read_json
 from stratsim.results.read import read_results
 from stratsim_plots.series import origin
 
@@ -39,13 +42,48 @@ def read_capacity(path: Any) -> dict[str, Any]:
     Raises:
         SpecError: it cannot be read, or is something else.
     """
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpecError(f"{path}: cannot be read: {error}") from error
+    found = read_json(Path(path))
     if not isinstance(found, dict) or "capacities" not in found:
         raise SpecError(f"{path}: is not the result of `stratsim capacity --out`")
+    try:
+        msgspec.convert(found, _Capacities)
+    except msgspec.ValidationError as error:
+        raise SpecError(f"{path}: {error}") from None
     return found
+
+
+class _Mean(msgspec.Struct):
+    mean: float
+    low: float
+    high: float
+
+
+class _Capacity(msgspec.Struct):
+    policy: str
+    goodput_per_s: dict[str, _Mean | None]
+    rate_per_s: float | None
+    load: float | None
+    expected_per_s: float | None
+    above_per_s: float | None
+
+
+class _Origin(msgspec.Struct):
+    name: str = "unnamed"
+    label: str = "unlabelled"
+
+
+class _Manifest(msgspec.Struct):
+    profile: _Origin | None = None
+
+
+class _Capacities(msgspec.Struct):
+    """What figures need of the result of `stratsim capacity`."""
+
+    target: dict[str, float]
+    level: float
+    seeds: list[int]
+    capacities: list[_Capacity]
+    manifest: _Manifest
 
 
 def origin_of(paths: Sequence[Any]) -> str:

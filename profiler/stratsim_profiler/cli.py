@@ -69,10 +69,12 @@ def run(
     kept as they are measured: Ctrl-C loses nothing, and the same command goes on. The card's settings are never
     changed.
     """
+    from stratsim.plugins import allow_code
     from stratsim_profiler.options import Options, duration_s
     from stratsim_profiler.options import batches as sizes
     from stratsim_profiler.runner import describe_plan, plan_run, profile_device
 
+    allow_code(models)
     options = Options(
         out=out,
         device=device,

@@ -12,6 +12,7 @@ from stratsim.capacity.probe import CLASSES, Job, base_inputs, own_rate, rate_at
 from stratsim.capacity.search import Found, Probe, find_rate, reversals
 from stratsim.capacity.target import ALL
 from stratsim.errors import SpecError
+from stratsim.limits import LOADS
 from stratsim.model.request import Priority
 from stratsim.policy.registry import parse_policies
 from stratsim.run.manifest import make_manifest
@@ -33,6 +34,11 @@ _CODE = ("capacity/probe.py",)
 """What figures depend on besides the simulator."""
 _FEW = 10
 """Requests that the target allows to miss, over all seeds, below which it is too fine for so few."""
+
+
+_MOST_SEEDS = 10_000
+_FINEST = 1e-6
+"""Below this, rates differ by less than what one request changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,12 @@ class CapacitySpec:
     def __post_init__(self) -> None:
         if self.seeds < 2:
             raise SpecError(f"seeds must be at least 2, as one sample has no interval, got {self.seeds}")
-        if not 0 < self.precision < 1:
-            raise SpecError(f"precision must be above 0 and below 1, got {self.precision}")
+        if self.seeds > _MOST_SEEDS:
+            raise SpecError(f"seeds must be at most {_MOST_SEEDS}, got {self.seeds}")
+        if not LOADS[0] <= self.start <= LOADS[1]:
+            raise SpecError(f"start must lie within {LOADS[0]:g} and {LOADS[1]:g}, got {self.start}")
+        if not _FINEST <= self.precision < 1:
+            raise SpecError(f"precision must be at least {_FINEST:g} and below 1, got {self.precision}")
         if not 0 < self.level < 1:
             raise SpecError(f"level must be within (0, 1), got {self.level}")
         if self.arrivals is not None and self.run.trace is not None:

@@ -1,13 +1,15 @@
 """The command line. One module per command, the command tree is the folder tree, everything is imported lazily.
 
 `main` turns every expected failure into one line on stderr: exit status 2 for bad input (usage errors too), 130 for
-Ctrl-C, 1 for a check that failed. Set STRATSIM_DEBUG=1 to see the traceback behind the line.
+Ctrl-C, 143 for SIGTERM, 1 for a check that failed. Set STRATSIM_DEBUG=1 to see the traceback behind the line.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from contextvars import copy_context
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +17,7 @@ import click
 from stratsim import __version__
 from stratsim.cli.lazy import LazyGroup
 from stratsim.errors import StratsimError
+from stratsim.signals import Terminated, terminable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,10 +61,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Arguments without the program's name; the process's own by default.
     """
+    # A context of its own: the code that one command may import (stratsim.plugins.allow_code), the next one may not.
+    return copy_context().run(_main, list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(argv: list[str]) -> int:
+    _show_everything()
     try:
-        status = _invoke(list(sys.argv[1:] if argv is None else argv))
+        with terminable():
+            status = _invoke(argv)
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except Terminated:
+        return _fail("terminated", 143)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
     except click.ClickException as error:
@@ -72,6 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (StratsimError, OSError) as error:
         return _fail(str(error), 2)
+    except MemoryError as error:
+        return _fail(f"out of memory: {error}" if str(error) else "out of memory", 2)
+    except RecursionError:
+        return _fail("something in the input is nested too deep", 2)
+    except OverflowError as error:
+        return _fail(f"a number in the input is too large: {error}", 2)
+    except UnicodeEncodeError as error:
+        return _fail(f"{error.object[error.start : error.end]!r} cannot be written as {error.encoding}", 2)
     return status if isinstance(status, int) else 0
 
 
@@ -86,8 +106,17 @@ def _invoke(args: list[str]) -> object:
         return cli.invoke(context)
 
 
+def _show_everything() -> None:
+    """Print what the terminal's encoding lacks as an escape, instead of failing at it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _fail(message: str, status: int) -> int:
     if os.environ.get("STRATSIM_DEBUG"):
         raise  # noqa: PLE0704 (called from an except clause only)
-    click.echo(f"stratsim: {' '.join(message.split())}", err=True)
+    from stratsim.cli.text import echo
+
+    echo(f"stratsim: {' '.join(message.split())}", err=True)
     return status

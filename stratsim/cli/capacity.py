@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -84,7 +86,7 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
 @click.option("--no-transfers", is_flag=True, help="Do not simulate host transfers.")
 @click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting of a replay by name.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="Processes.")
 @click.option("--dask", metavar="ADDRESS|local", help="Run on a Dask cluster; local: one of N processes.")
 @click.option("--out", metavar="FILE.json", type=click.Path(), help="Write the result there, for `stratsim plot`.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
@@ -116,33 +118,36 @@ def capacity(
     """
     from stratsim.capacity import CapacitySpec, find_capacities, parse_target
     from stratsim.cli.replay import run_spec
+    from stratsim.cli.typed import as_typed, options_named
 
     if out is not None:
         _check_out(Path(out))
-    asked = CapacitySpec(
-        run=run_spec(config, settings, options, no_transfers=no_transfers),
-        target=parse_target(target),
-        arrivals=_arrivals(arrivals, requests, cv),
-        seeds=seeds,
-        precision=_share(precision),
-        start=start,
-    )
+    run = run_spec(config, settings, options, no_transfers=no_transfers)
+    with as_typed(options_named(("seeds", "precision", "start", "requests", "cv"))):
+        asked = CapacitySpec(
+            run=run,
+            target=parse_target(target),
+            arrivals=_arrivals(arrivals, requests, cv),
+            seeds=seeds,
+            precision=_share(precision),
+            start=start,
+        )
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         document = find_capacities(asked, jobs=jobs, dask=dask, progress=None if quiet else _say)
     if not quiet:
         for note in document["notes"]:
-            click.echo(f"note: {note}", err=True)
+            echo(f"note: {note}", err=True)
     text = json.dumps(document, indent=None if as_json and out is None else 1, allow_nan=False)
     if out is not None:
         from stratsim.model.write import write_text
 
         write_text(text + "\n", Path(out), overwrite=True)
     if as_json:
-        click.echo(json.dumps(document, allow_nan=False))
+        echo(json.dumps(document, allow_nan=False))
     else:
         _print(document)
         if out is not None:
-            click.echo(f"written to {out}")
+            echo(f"written to {out}")
 
 
 def _arrivals(process: str | None, requests: int | None, cv: float | None) -> Arrivals | None:
@@ -183,7 +188,7 @@ def _check_out(path: Path) -> None:
 def _say(policy: str, probe: Probe, meets: bool) -> None:
     """Say what a rate gave, as it comes."""
     shares = ", ".join(f"{name} {_percent(each._asdict())}" for name, each in probe.intervals.items())
-    click.echo(f"{policy} at {probe.rate:.4g}/s: {shares}: {'meets' if meets else 'misses'} the target", err=True)
+    echo(f"{policy} at {probe.rate:.4g}/s: {shares}: {'meets' if meets else 'misses'} the target", err=True)
 
 
 _COLUMNS = (
@@ -215,16 +220,16 @@ def _print(document: Mapping[str, Any]) -> None:
     ]
     table(_COLUMNS, rows)
     wanted = ", ".join(f"{name} {100 * share:g} %" for name, share in document["target"].items())
-    click.echo(
+    echo(
         f"target: violations of at most {wanted}; met: the upper {level:g} % confidence limit of the mean over "
         f"{len(document['seeds'])} seeds is, surely missed: the lower one is above it"
     )
     for each in document["capacities"]:
         if each["rate_per_s"] is None:
             lowest = each["probes"][0]["rate_per_s"]
-            click.echo(f"{each['policy']}: misses the target at every rate that was tried, down to {lowest:.3g}/s")
+            echo(f"{each['policy']}: misses the target at every rate that was tried, down to {lowest:.3g}/s")
         elif each["above_per_s"] is None:
-            click.echo(f"{each['policy']}: meets the target at every rate that was tried")
+            echo(f"{each['policy']}: meets the target at every rate that was tried")
 
 
 def _percent(found: Mapping[str, Any] | None) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -72,16 +74,19 @@ def compare(paths: tuple[str, ...], as_json: bool, **options: Any) -> None:
     gives intervals too, by a block bootstrap over its time: they cover what this run could have shown at other moments,
     not what another trace would. Runs of different requests are refused.
     """
+    from stratsim.cli.typed import as_typed, options_named
     from stratsim.compare import Asked
     from stratsim.compare import compare as run
 
+    with as_typed(options_named(options)):
+        asked = Asked(**options)
     with _progress(shown=not as_json) as progress:
-        document = run(paths, Asked(**options), progress)
+        document = run(paths, asked, progress)
     if as_json:
-        click.echo(json.dumps(document, allow_nan=False))
+        echo(json.dumps(document, allow_nan=False))
         return
     for note in document["notes"]:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     _print(document)
 
 
@@ -124,7 +129,7 @@ def _print(document: Mapping[str, Any]) -> None:
         heading(f"{cell + ': ' if cell else ''}difference is to {baseline}")
         rows = [row for row in document["rows"] if row["cell"] == cell]
         table(columns, [_cells(row, rows[at - 1] if at else None, several) for at, row in enumerate(rows)], left=3)
-    click.echo(_method(document))
+    echo(_method(document))
 
 
 def _cells(row: Mapping[str, Any], before: Mapping[str, Any] | None, several: bool) -> list[str]:

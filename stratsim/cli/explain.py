@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stratsim.cli.text import heading, number, rounded_ms, table
+from stratsim.cli.text import echo, heading, number, rounded_ms, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,9 +43,9 @@ docs/how-to/explain-a-request.md reads one with you; docs/metrics.md defines the
 @click.option("--request", "requests", type=int, multiple=True, metavar="ID", help="This request. May be repeated.")
 @click.option(
     "--worst",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=10_000),
     metavar="N",
-    help="The N that fared worst: late, dropped, unfinished, then met.",
+    help="The N that fared worst, at most 10000: late, dropped, unfinished, then met.",
 )
 @click.option(
     "--summary", is_flag=True, help="Mean parts by class, why requests violated their deadlines, who slowed whom."
@@ -82,7 +82,7 @@ def explain(
     machine = find_machine(stored)
     if not as_json:
         for note in machine.notes:
-            click.echo(f"note: {note}: {_INSTEAD}", err=True)
+            echo(f"note: {note}: {_INSTEAD}", err=True)
     runs = [read_run(stored, policy, machine) for policy in dict.fromkeys(policies or stored.policies)]
     if summary:
         _summary(runs, as_json)
@@ -118,13 +118,13 @@ def _requests(
     found = {run.policy: _explained(run, requests, worst, priority, status) for run in runs}
     if as_json:
         every = [each.as_dict() for explained in found.values() for each in explained]
-        click.echo(json.dumps({"explanations": every}, allow_nan=False))
+        echo(json.dumps({"explanations": every}, allow_nan=False))
         return
     for policy, explained in found.items():
         for each in explained:
             _show(each)
         if not explained:
-            click.echo(f"no {_described(priority, status)} in {policy}")
+            echo(f"no {_described(priority, status)} in {policy}")
 
 
 def _described(priority: str | None, status: str | None) -> str:
@@ -144,17 +144,17 @@ def _explained(
 
 def _show(about: Explanation) -> None:
     heading(f"request {about.request}, {about.policy}: {about.model} ({about.priority}), {about.status}")
-    click.echo(_facts(about))
+    echo(_facts(about))
     if about.parts:
-        click.echo()
+        echo()
         _show_parts(about)
     if about.slowed_by:
-        click.echo()
+        echo()
         _show_others(about)
-    click.echo()
+    echo()
     if about.cause is not None:
-        click.echo(f"cause: {about.cause.kind}")
-    click.echo(textwrap.fill(about.verdict, _WIDTH))
+        echo(f"cause: {about.cause.kind}")
+    echo(textwrap.fill(about.verdict, _WIDTH))
 
 
 def _facts(about: Explanation) -> str:
@@ -181,7 +181,7 @@ def _show_parts(about: Explanation) -> None:
     ]
     table(("part", "ms", "%", " " * _BAR), [*rows, ("latency", rounded_ms(latency_s, _DIGITS), "100", " " * _BAR)])
     if about.batching_s:
-        click.echo(f"of its execution, {_ms(about.batching_s)} are for the others in its batch")
+        echo(f"of its execution, {_ms(about.batching_s)} are for the others in its batch")
 
 
 def _show_others(about: Explanation) -> None:
@@ -198,7 +198,7 @@ def _show_others(about: Explanation) -> None:
         rows.append(("copies in the GPU's memory", "-", "-", rounded_ms(about.other_interference_s, _DIGITS)))
     table(("slowed by", "batch", "dispatched", "ms"), rows, left=3)
     if about.by_overlap:
-        click.echo("shared by the time for which each was co-located with it")
+        echo("shared by the time for which each was co-located with it")
 
 
 def _percent(part: float, whole: float) -> str:
@@ -224,23 +224,23 @@ def _summary(runs: Sequence[Run], as_json: bool) -> None:
 
     found = [aggregate(run) for run in runs]
     if as_json:
-        click.echo(json.dumps({"summaries": found}, allow_nan=False))
+        echo(json.dumps({"summaries": found}, allow_nan=False))
         return
     for each in found:
         heading(each["policy"])
         _show_counts(each["classes"])
-        click.echo()
+        echo()
         _show_means(each["classes"])
         for show, title in ((_show_pairs, "pairs"), (_show_blockers, "blockers")):
             if each[title]:
-                click.echo()
+                echo()
                 show(each[title])
 
 
 def _show_counts(classes: Mapping[str, Mapping[str, Any]]) -> None:
     for name, figures in classes.items():
         causes = ", ".join(f"{kind} {count}" for kind, count in figures["causes"].items())
-        click.echo(
+        echo(
             f"{name}: {figures['answered']} answered, {figures['late']} of them late, {figures['dropped']} dropped"
             + (f"; violated because: {causes}" if causes else "")
         )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from stratsim.live import Served
+    from stratsim.results.claim import Claim
     from stratsim.run.replay import Inputs
 
 __all__ = ["live"]
@@ -71,6 +74,7 @@ docs/live.md says what is measured, and what a run on a CPU does not say about G
 @click.option("--out", metavar="DIR", help="Write tables, summary, manifest and timeline there.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR, and in DIR.partial.")
 @click.option("--no-timeline", is_flag=True, help="Write no timeline.json.")
+@click.option("--allow-code", is_flag=True, help="Run what the profile names as FILE.py:NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No notes and no progress on stderr.")
 def live(
@@ -85,6 +89,7 @@ def live(
     no_timeline: bool,
     as_json: bool,
     quiet: bool,
+    allow_code: bool,
     **options: Any,
 ) -> None:
     """Serve a trace on a real device through one or more policies.
@@ -93,50 +98,59 @@ def live(
     Requests arrive at the trace's times, however far the device falls behind. Every batch is real: inputs are copied,
     the models of the profile are run, outputs are copied back. A run takes as long as the trace.
     """
+    from stratsim.cli.allow import allow_profile
     from stratsim.cli.replay import run_spec
     from stratsim.live import Target, serve, terminable
-    from stratsim.results import check_target
+    from stratsim.results.claim import claim
     from stratsim.run.replay import prepare
 
     target = Target(device, dtype, mode, patience_s)
-    if out is not None:
-        check_target(out, overwrite)
-        check_target(f"{out}.partial", overwrite)
-    with terminable():
-        with redirect_stdout(sys.stderr) if as_json else nullcontext():
-            inputs = prepare(run_spec(config, settings, options))
-            with _progress(inputs, shown=not quiet) as progress:
-                say = (lambda _: None) if quiet else (lambda line: click.echo(line, err=True))
-                served = serve(inputs, target, progress=progress, say=say)
-        if not quiet:
-            for note in served.outcome.notes:
-                click.echo(f"note: {note}", err=True)
-    with _undisturbed():
-        where = None if out is None else _write(served, out, overwrite=overwrite, timeline=not no_timeline)
+    with ExitStack() as stack:
+        places = (
+            None if out is None else [stack.enter_context(claim(name, overwrite=overwrite)) for name in _names(out)]
+        )
+        with terminable():
+            with redirect_stdout(sys.stderr) if as_json else nullcontext():
+                spec = run_spec(config, settings, options)
+                if allow_code:
+                    allow_profile(spec.profile)
+                inputs = prepare(spec)
+                with _progress(inputs, shown=not quiet) as progress:
+                    say = (lambda _: None) if quiet else (lambda line: echo(line, err=True))
+                    served = serve(inputs, target, progress=progress, say=say)
+            if not quiet:
+                for note in served.outcome.notes:
+                    echo(f"note: {note}", err=True)
+        with _undisturbed():
+            where = None if not places else _write(served, places, timeline=not no_timeline)
     if as_json:
-        click.echo(json.dumps(_document(served), allow_nan=False))
+        echo(json.dumps(_document(served), allow_nan=False))
     else:
         _print(served)
         if where is not None:
-            click.echo(f"written to {where}")
+            echo(f"written to {where}")
     if served.stopped is not None:
         _stop(served, where)
 
 
-def _write(served: Served, out: str, *, overwrite: bool, timeline: bool) -> str:
-    """Write what was measured; return where."""
+def _names(out: str) -> tuple[str, str]:
+    """Return where a run goes that came to its end, and where one goes that was stopped."""
+    return out, f"{out}.partial"
+
+
+def _write(served: Served, places: Sequence[Claim], *, timeline: bool) -> str:
+    """Write what was measured to one of the places of `_names`; return which."""
     from stratsim.results import write_results
 
-    where = out if served.stopped is None else f"{out}.partial"
+    place = places[served.stopped is not None]
     write_results(
         list(served.outcome.results),
-        where,
+        place,
         manifest=served.manifest(),
         summaries=list(served.outcome.summaries),
-        overwrite=overwrite,
         timeline=timeline,
     )
-    return where
+    return str(place.shown)
 
 
 def _stop(served: Served, where: str | None) -> None:
@@ -147,7 +161,7 @@ def _stop(served: Served, where: str | None) -> None:
     if not isinstance(served.stopped, KeyboardInterrupt):
         raise served.stopped
     kept = "nothing was to be written" if where is None else f"what was measured is in {where}"
-    click.echo(f"stratsim: interrupted; {kept}", err=True)
+    echo(f"stratsim: interrupted; {kept}", err=True)
     raise click.exceptions.Exit(143 if isinstance(served.stopped, Terminated) else 130)
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -38,6 +40,7 @@ Examples:
   stratsim replay azure-conv.csv --workload mix.toml --out results/conv
   stratsim replay disb-C.json --profile rtx3080-disb --json
   stratsim replay requests.csv --topology 8x-h800 --memory 16e9
+  stratsim replay --again results/conv                 the same bytes, or what differs
   stratsim replay requests.parquet --gpus 64 --groups 16 --jobs 8     16 servers of 4 GPUs, 8 processes
 """
 )
@@ -54,7 +57,7 @@ Examples:
     "--deal", metavar="RULE", help="Deal requests to groups: round-robin, model or client. [default: round-robin]"
 )
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Run groups in N processes. [default: 1]"
+    "--jobs", type=click.IntRange(1, 1024), default=1, metavar="N", help="Run groups in N processes. [default: 1]"
 )
 @click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
 @click.option(
@@ -95,6 +98,10 @@ Examples:
 @click.option("--out", metavar="DIR", help="Write tables, summary, manifest and timeline there.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 @click.option("--no-timeline", is_flag=True, help="Write no timeline.json.")
+@click.option(
+    "--again", metavar="DIR", help="Repeat the runs of a result folder, and say whether the same bytes come out."
+)
+@click.option("--allow-code", is_flag=True, help="With --again: run what the manifest names as FILE.py:CLASS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No notes and no progress on stderr.")
 def replay(
@@ -107,8 +114,10 @@ def replay(
     quiet: bool,
     no_transfers: bool,
     jobs: int,
+    again: str | None,
+    allow_code: bool,
     **options: Any,
-) -> None:
+) -> int:
     """Replay TRACE through one or more policies and compare them.
 
     TRACE is a file (its format is recognised from its content), the name of a bundled trace, or nothing: then the
@@ -116,42 +125,70 @@ def replay(
     is filled by the workload rule; a note says what.
     """
     from stratsim.cli.run_table import print_summaries
-    from stratsim.results import check_target, result_writer
+    from stratsim.results import result_writer
+    from stratsim.results.claim import claim
     from stratsim.run.replay import check_jobs, prepare
     from stratsim.run.replay import replay as run
 
-    if out is not None:
-        check_target(out, overwrite)
+    if allow_code and again is None:
+        raise click.UsageError("--allow-code belongs to --again: what is typed is allowed as it is")
+    if again is not None:
+        others = [name for name, value in options.items() if value not in (None, False)]
+        if others or config or settings or no_transfers or no_timeline:
+            raise click.UsageError("--again repeats a folder as it was run: no setting and no trace goes with it")
+        return _repeat(again, out, overwrite=overwrite, allow=allow_code, jobs=jobs, as_json=as_json)
     # What a user's policy prints must not get between the JSON and its reader.
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), ExitStack() as stack:
+        place = None if out is None else stack.enter_context(claim(out, overwrite=overwrite))
         spec = run_spec(config, settings, options, no_transfers=no_transfers)
         check_jobs(jobs, spec)  # before a long read
         inputs = prepare(spec).lean()
         progress = stack.enter_context(_progress(inputs, shown=not quiet))
-        if out is None:
+        if place is None:
             outcome = run(inputs, progress, keep_results=False, jobs=jobs)
         else:
             names = [call.text for call in inputs.policies]
-            writer = stack.enter_context(result_writer(out, names, overwrite=overwrite, timeline=not no_timeline))
+            writer = stack.enter_context(result_writer(place, names, timeline=not no_timeline))
             outcome = run(inputs, progress, keep_results=False, jobs=jobs, each=writer.add)
             writer.finish(outcome.manifest())
     if not quiet:
         for note in outcome.notes:
-            click.echo(f"note: {note}", err=True)
+            echo(f"note: {note}", err=True)
     if as_json:
-        click.echo(json.dumps(_document(outcome), allow_nan=False))
+        echo(json.dumps(_document(outcome), allow_nan=False))
     else:
         print_summaries(outcome.summaries, {"sim req/s": [_speed(summary) for summary in outcome.summaries]})
         if inputs.workload.waits_for_replies:
-            click.echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
+            echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
         if out is not None:
-            click.echo(f"written to {out}")
+            echo(f"written to {out}")
+    return 0
+
+
+def _repeat(again: str, out: str | None, *, overwrite: bool, allow: bool, jobs: int, as_json: bool) -> int:
+    """Repeat a result folder; return 1 if something else came out."""
+    from stratsim.results.claim import claim
+    from stratsim.run.again import repeat
+
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), ExitStack() as stack:
+        place = None if out is None else stack.enter_context(claim(out, overwrite=overwrite))
+        found = repeat(again, out=place, allow=allow, jobs=jobs)
+    if as_json:
+        document = {"again": again, "same": found.same, "files": found.files, "differences": list(found.differences)}
+        echo(json.dumps(document))
+    else:
+        for line in found.differences:
+            echo(line)
+        echo("the same bytes" if found.same else "not the same")
+    return 0 if found.same else 1
 
 
 def run_spec(
     config: str | None, settings: tuple[str, ...], options: dict[str, Any], *, no_transfers: bool = False
 ) -> RunSpec:
     """Merge the sources of settings: defaults, then the file, then the options, then --set."""
+    from stratsim.cli.typed import as_typed, options_named
+    from stratsim.plugins import allow_code
     from stratsim.run.spec import make_spec, parse_settings, read_config
 
     options["columns"] = ", ".join(options.get("columns") or ()) or None
@@ -163,7 +200,12 @@ def run_spec(
     merged |= {key: value for key, value in options.items() if value is not None and value is not False}
     if no_transfers:
         merged["transfers"] = False
-    return make_spec(merged | parse_settings(settings))
+    own = parse_settings(settings)
+    typed = options_named(options) | {name: f"--set {name}" for name in own}
+    with as_typed(typed):
+        spec = make_spec(merged | own)
+    allow_code(spec.policy, spec.device_model, spec.trace_format)
+    return spec
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:

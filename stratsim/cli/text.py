@@ -1,7 +1,11 @@
-"""Tables and numbers for people: rich on a terminal, plain columns in a pipe."""
+"""Tables and numbers for people: rich on a terminal, plain columns in a pipe.
+
+Whatever is printed goes through `echo`, `heading` or `table`: names in files are not trusted with the terminal.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from itertools import zip_longest
@@ -12,10 +16,16 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["LINE", "duration", "heading", "is_terminal", "ms", "number", "rounded_ms", "table"]
+__all__ = ["LINE", "clean", "duration", "echo", "heading", "is_terminal", "ms", "number", "rounded_ms", "table"]
 
 LINE = 120
 """Characters of a line in a pipe, where a table is folded there too."""
+
+_ACTIVE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # line ends and directions of Unicode
+    "\ud800-\udfff]"  # halves of characters, as in file names that are not UTF-8
+)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -23,10 +33,28 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def clean(text: str) -> str:
+    """Return a text in which no character does anything but stand there; others become escapes.
+
+    These are the control characters (colours, titles, answers that a terminal types) but for line ends and tabs, and
+    the marks that turn the direction of text around and so show another name than there is.
+    """
+    return _ACTIVE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True, bold: bool = False) -> None:
+    """Print a text, `clean`, to stdout or stderr."""
+    click.secho(clean(str(text)), err=err, nl=nl, bold=bold or None)
+
+
 def heading(text: str) -> None:
     """Print a heading with an empty line above it."""
     click.echo()
-    click.secho(text, bold=True)
+    echo(text, bold=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, width: int | None = None) -> None:
@@ -41,10 +69,16 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, 
         left: How many columns, from the first, are text and aligned to the left; the others are figures.
         width: In a pipe, the width to which all text columns but the first are folded; by default they are not.
     """
+    columns, rows = [_cell(name) for name in columns], [[_cell(cell) for cell in row] for row in rows]
     if is_terminal(sys.stdout):
         _rich(columns, rows, left)
     else:
         _plain(columns, rows if width is None else _folded(columns, rows, left, width), left)
+
+
+def _cell(text: str) -> str:
+    """Return a text that stays in its line."""
+    return clean(text).replace("\n", "\\n").replace("\t", " ")
 
 
 def _rich(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:

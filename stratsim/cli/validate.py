@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stratsim.cli.text import heading, is_terminal, table
+from stratsim.cli.text import echo, heading, is_terminal, table
 from stratsim.errors import SpecError
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def validate(data: str | None, only: str | None, quick: bool, out: str | None, a
         _clear()
     if out is not None:
         for note in write_report(out, found, setting):
-            click.echo(f"note: {note}", err=True)
+            echo(f"note: {note}", err=True)
     if as_json:
-        click.echo(json.dumps({"cases": [case.as_dict() for case in found.cases]}, indent=2, ensure_ascii=False))
+        echo(json.dumps({"cases": [case.as_dict() for case in found.cases]}, indent=2, ensure_ascii=False))
     else:
         _show(found, time.monotonic() - began)
     return 1 if found.failed else 0
@@ -93,14 +93,14 @@ def _progress(total: int) -> Callable[[int, Planned], None]:
 
     def show(done: int, one: Planned) -> None:
         _clear()
-        click.echo(f"[{done + 1}/{total}] {one.title}"[: _WIDTH if not end else None] + end, nl=False, err=True)
+        echo(f"[{done + 1}/{total}] {one.title}"[: _WIDTH if not end else None] + end, nl=False, err=True)
 
     return show
 
 
 def _clear() -> None:
     if is_terminal(sys.stderr):
-        click.echo("\r\x1b[K", nl=False, err=True)
+        echo("\r\x1b[K", nl=False, err=True)
 
 
 def _show(found: Validation, seconds: float) -> None:
@@ -108,8 +108,8 @@ def _show(found: Validation, seconds: float) -> None:
         heading(suite)
         _table(list(cases))
     counts = Counter(case.status.value for case in found.cases)
-    click.echo()
-    click.echo(", ".join(f"{counts[status]} {status}" for status in _MARKS) + f" in {seconds:.0f} s")
+    echo()
+    echo(", ".join(f"{counts[status]} {status}" for status in _MARKS) + f" in {seconds:.0f} s")
 
 
 def _table(cases: Sequence[Case]) -> None:
@@ -125,7 +125,7 @@ def _table(cases: Sequence[Case]) -> None:
     ]
     table(columns, rows, left=len(columns))
     for line in dict.fromkeys(_reason(case) for case in cases if case.status != "passed"):
-        click.echo(line)
+        echo(line)
 
 
 def _reason(case: Case) -> str:

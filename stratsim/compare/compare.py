@@ -33,6 +33,10 @@ MSER = "mser"
 _FEW_BLOCKS = 20
 
 
+_MOST_RESAMPLES = 1_000_000
+"""More change no digit that is shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """How to compare.
@@ -61,10 +65,11 @@ class Asked:
         for metric in self.metrics:
             if metric not in METRICS:
                 raise SpecError(f"no metric {metric!r}; {suggest(metric, METRICS)}")
-        if not (0 < self.level < 1 and 0 < self.quantile < 1):
-            raise SpecError(f"level and quantile must be within (0, 1), got {self.level} and {self.quantile}")
-        if self.resamples < 100:
-            raise SpecError(f"resamples must be at least 100, got {self.resamples}")
+        for name in ("level", "quantile"):
+            if not 0 < getattr(self, name) < 1:
+                raise SpecError(f"{name} must be within (0, 1), got {getattr(self, name)}")
+        if not 100 <= self.resamples <= _MOST_RESAMPLES:
+            raise SpecError(f"resamples must be within 100 and {_MOST_RESAMPLES}, got {self.resamples}")
 
     def wanted(self) -> list[tuple[str, str]]:
         """Return the classes and metrics to report."""

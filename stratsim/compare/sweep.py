@@ -5,8 +5,10 @@ What the columns are is what the folder says of itself (`stratsim.results.sweep_
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import pandas as pd
 from stratsim.compare.measured import CLASSES, METRICS
 from stratsim.errors import SpecError, suggest
 from stratsim.results.sweep_folder import TABLE, describe, read_manifest
+from stratsim.results.sweep_rows import read_rows
 
 if TYPE_CHECKING:
     import os
@@ -78,11 +81,17 @@ def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = ()) -> Sweep
     table = Path(path) if Path(path).suffix == ".csv" else Path(path) / TABLE
     about = describe(read_manifest(table.parent))
     try:
-        names = list(pd.read_csv(table, nrows=0).columns)
+        names, rows = read_rows(table, about.figures)
+    except OSError as error:
+        raise SpecError(str(error)) from error
+    try:
         text = {name: str for name in names if name not in (*about.figures, "seed")}
         blank = {name: [""] for name in about.figures}
-        frame = pd.read_csv(table, dtype=text, keep_default_na=False, na_values=blank)
-    except (OSError, ValueError) as error:
+        content = StringIO()
+        csv.writer(content).writerows([names, *rows])
+        content.seek(0)
+        frame = pd.read_csv(content, dtype=text, keep_default_na=False, na_values=blank)
+    except ValueError as error:
         raise SpecError(f"{table}: cannot be read: {error}") from error
     missing = next((name for name in ("policy", "seed") if name not in names), None)
     if missing is not None:
@@ -142,6 +151,8 @@ def samples_by_cell(table: SweepTable) -> tuple[dict[str, Samples], list[int], l
     frame = frame.assign(cell=[_named(row, varying) for row in frame[varying].to_dict("records")])
     found: dict[str, Samples] = {}
     notes = []
+    if "cpu" in frame and frame["cpu"].nunique() > 1:
+        notes.append(f"rows of {frame['cpu'].nunique()} kinds of processors: last digits may differ")
     used: set[int] = set()
     for name, rows in frame.groupby("cell", sort=False):
         cell = str(name)

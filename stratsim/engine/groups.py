@@ -29,6 +29,7 @@ from stratsim.engine.worker import begin
 from stratsim.errors import SimulationError, SpecError
 from stratsim.model.rejection import Rejection
 from stratsim.model.truth import Transfers
+from stratsim.plugins import allowed_code
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _here(parts: _Parts) -> Iterator[tuple[int, Result]]:
 
 def _apart(parts: _Parts, jobs: int) -> Iterator[tuple[int, Result]]:
     """Run in so many processes; a part is made and sent when a process is free for it."""
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), begin)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), begin, (allowed_code(),))
     groups = iter(range(len(parts)))
     running: dict[Future[Result], int] = {}
     try:

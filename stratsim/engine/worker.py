@@ -7,11 +7,18 @@ import os
 import signal
 import threading
 
+from stratsim.plugins import allow_code
+
 __all__ = ["begin"]
 
 
-def begin() -> None:
-    """Prepare a process: Ctrl-C is the parent's business, and without a parent there is nobody to work for."""
+def begin(allowed: tuple[str, ...] = ()) -> None:
+    """Prepare a process: Ctrl-C is the parent's business, and without a parent there is nobody to work for.
+
+    Args:
+        allowed: The code that the user allowed the parent to import (`stratsim.plugins.allowed_code`).
+    """
+    allow_code(*allowed)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import SpecError, StratsimError, suggest
-from stratsim.model.preemption import ContextSwitch, Preemption, Reset
+from stratsim.model.preemption import Preemption
 from stratsim.model.tolerance import TIME_RTOL
 from stratsim.policy.registry import make_policy, parse_policies
-from stratsim.results.checks import STAGES
 from stratsim.results.machine import Machine, find_machine
+from stratsim.results.read_table import check_members
+from stratsim.results.schema import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,23 +87,29 @@ def read_run(stored: StoredResults, policy: str | None = None, machine: Machine 
     for column in _OPTIONAL:
         if column not in batches:
             batches[column] = np.nan
+    check_members(stored.directory, requests, batches)
     pauses = _pauses(stored, policy)
-    mechanism = _mechanism(policy)
-    halts = isinstance(mechanism, ContextSwitch | Reset)
+    halts, overhead = _stopping(stored, policy)
     pauses["off_s"] = pauses["suspend_s" if halts else "gone_s"]
-    batches["stopped_s"] = _stopped_s(batches, pauses, mechanism.overhead if mechanism else 0.0)
+    batches["stopped_s"] = _stopped_s(batches, pauses, overhead)
     parts = latency_parts(requests, batches, machine.links())
     return Run(policy, requests, batches, pauses[["batch_id", "off_s", "gone_s", "on_s"]], parts, machine)
 
 
-def _mechanism(policy: str) -> Preemption | None:
-    """Return how a policy stops batches; None if it does not, or cannot be made any more."""
+def _stopping(stored: StoredResults, policy: str) -> tuple[bool, float]:
+    """Return whether a policy's batches stop at once, and the share by which being preemptable slows them.
+
+    The manifest says it. That of an older version does not: then the policy is asked, unless it is code in a file.
+    """
+    recorded = stored.stopping(policy)
+    if recorded is not None:
+        return recorded.halts, recorded.overhead
     try:
         (call,) = parse_policies(policy)
         found = getattr(make_policy(call), "preemption", None)
     except StratsimError:
-        return None
-    return found if isinstance(found, Preemption) else None
+        return False, 0.0
+    return (found.halts, found.overhead) if isinstance(found, Preemption) else (False, 0.0)
 
 
 def _pauses(stored: StoredResults, policy: str) -> pd.DataFrame:

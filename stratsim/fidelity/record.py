@@ -13,7 +13,8 @@ from stratsim.errors import SpecError
 from stratsim.model.request import Priority, Status
 from stratsim.model.workload import Workload
 from stratsim.results import read_results
-from stratsim.results.checks import STAGES
+from stratsim.results.read_table import check_members
+from stratsim.results.schema import STAGES
 from stratsim.run.spec import RunSpec, make_spec
 from stratsim.stats.deadlines import measuring_window
 
@@ -71,6 +72,7 @@ def read_runs(directory: str | os.PathLike[str]) -> list[Recorded]:
     runs = []
     for policy in stored.policies:
         own = requests[requests["policy"] == policy], batches[batches["policy"] == policy]
+        check_members(stored.directory, *own)
         result = _result(policy, *own, spec)
         if (np.diff(result.requests.arrival_s) < 0).any():
             raise SpecError(f"{directory}: its requests are not in the order of arrival")

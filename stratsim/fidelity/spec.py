@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from stratsim.errors import SpecError, suggest
 from stratsim.model.codec import decode
 from stratsim.model.toml import read_toml
+from stratsim.plugins import allow_code
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.run.spec import make_spec
 from stratsim.trace.spec import WorkloadRule
@@ -148,6 +149,7 @@ def load_grid(path: str | Path, *, quick: bool = False) -> tuple[Grid, dict[str,
         SpecError: the file cannot be read, or says something unknown or impossible.
     """
     data = read_toml(path)
+    allow_code(data)  # the file is the user's own
     make_grid(data, path)  # a mistake must show with or without --quick
     if quick:
         data = data | data.get("quick", {})

@@ -6,8 +6,9 @@ takes the place of the simulated machine.
 
 from stratsim.live.executor import execute
 from stratsim.live.plan import LiveRun, Plan
-from stratsim.live.run import Served, Terminated, serve, terminable
+from stratsim.live.run import Served, serve
 from stratsim.live.servers import Keeper, Target, open_server
+from stratsim.signals import Terminated, terminable
 
 __all__ = [
     "Keeper",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,10 +17,10 @@ from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy
 from stratsim.results import invariants, summarize
 from stratsim.run.replay import Outcome
+from stratsim.signals import Terminated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
+    from collections.abc import Callable
 
     from stratsim.engine import Result
     from stratsim.live.plan import LiveRun
@@ -33,25 +31,7 @@ if TYPE_CHECKING:
     from stratsim.policy.registry import PolicyCall
     from stratsim.run.replay import Inputs
 
-__all__ = ["Served", "Terminated", "check_supported", "serve", "terminable"]
-
-
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end (SIGTERM): handled like Ctrl-C."""
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does, while the block runs."""
-
-    def terminate(_signal: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+__all__ = ["Served", "check_supported", "serve"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError, SpecError
+from stratsim.limits import MOST_BATCHES, MOST_GPUS
 from stratsim.model.parts import Link
 from stratsim.model.topology import Topology, Trunk
 
@@ -52,9 +53,15 @@ class Cluster:
     memory: float | str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("gpus", 1), ("max_concurrency", 1), ("prefetch", 0)):
+        for name, least, most in (
+            ("gpus", 1, MOST_GPUS),
+            ("max_concurrency", 1, MOST_BATCHES),
+            ("prefetch", 0, MOST_BATCHES),
+        ):
             if getattr(self, name) < least:
                 raise SpecError(f"{name} must be at least {least}, got {getattr(self, name)}")
+            if getattr(self, name) > most:
+                raise SpecError(f"{name} must be at most {most}, got {getattr(self, name)}")
         uplink = self.uplink_bytes_per_s
         if uplink is not None and not (uplink > 0 and math.isfinite(uplink)):
             raise SpecError(f"uplink_bytes_per_s must be > 0 bytes per second, got {uplink}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 
 from stratsim import bundled
 from stratsim.errors import ProfileError, SchemaVersionError, SpecError, StratsimError, suggest
+from stratsim.limits import read_file
 from stratsim.model.frozen import by_content, frozen
 from stratsim.model.profile import SCHEMA_VERSION, Profile
 
@@ -28,6 +29,8 @@ __all__ = ["decode", "dump_profile", "load_profile", "plain", "profile_sha256", 
 
 T = TypeVar("T")
 
+_LONGEST_INTEGER = 19
+"""Characters of a whole number: 64 bits have no more."""
 _WIDTH = 140
 """A container that fits in this many characters is written on one line: a pair does."""
 
@@ -71,7 +74,7 @@ def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
 
 def _read_text(path: Path, error: type[StratsimError]) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path).decode("utf-8")
     except UnicodeDecodeError:
         raise error(f"{path}: not a JSON file (it is not UTF-8 text)") from None
     except OSError as problem:
@@ -83,11 +86,19 @@ def _read_text(path: Path, error: type[StratsimError]) -> str:
 
 def _parse_json(text: str, path: str | Path, error: type[StratsimError]) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique)
+        return json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
+            object_pairs_hook=_unique,
+        )
     except json.JSONDecodeError as problem:
         place = f"line {problem.lineno}, column {problem.colno}"
         raise error(f"{path}: not valid JSON: {problem.msg} at {place}") from None
-    except (ValueError, RecursionError) as problem:
+    except RecursionError:
+        raise error(f"{path}: not valid JSON: objects or arrays are nested too deep") from None
+    except ValueError as problem:
         raise error(f"{path}: not valid JSON: {problem}") from None
 
 
@@ -216,6 +227,12 @@ def _finite(digits: str) -> float:
     if math.isinf(value):
         raise ValueError(f"{digits} is too large a number")
     return value
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError(f"a whole number of {len(digits)} digits is too large")
+    return int(digits)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -66,6 +66,11 @@ class Preemption(ABC):
         """
         return 0.0
 
+    @property
+    def halts(self) -> bool:
+        """Whether a batch makes no progress from the moment on at which it is to stop, instead of draining first."""
+        return False
+
     @abstractmethod
     def stop(self, done_s: float, solo_s: float, kernel_s: float, draw: float) -> Stop:
         """Return what it takes to stop a batch.
@@ -195,6 +200,11 @@ class Reset(Preemption):
             raise SpecError(f"cap must be a whole number, at least 0, got {self.cap!r}")
 
     @property
+    def halts(self) -> bool:
+        """The GPU stops it as it stands."""
+        return True
+
+    @property
     def needs_kernels(self) -> bool:
         """Not if everything is lost."""
         return self.cap is not None
@@ -225,6 +235,11 @@ class ContextSwitch(Preemption):
     def __post_init__(self) -> None:
         Preemption.__post_init__(self)
         _not_negative("latency_s", self.latency_s)
+
+    @property
+    def halts(self) -> bool:
+        """The GPU stops it as it stands."""
+        return True
 
     @property
     def needs_kernels(self) -> bool:

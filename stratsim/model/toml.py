@@ -6,7 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stratsim.errors import SpecError
+from stratsim.errors import SpecError, StratsimError
+from stratsim.limits import read_file
 
 if TYPE_CHECKING:
     import os
@@ -14,15 +15,19 @@ if TYPE_CHECKING:
 __all__ = ["read_toml"]
 
 
-def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_toml(path: str | os.PathLike[str], error: type[StratsimError] = SpecError) -> dict[str, Any]:
     """Return the content of a TOML file.
 
     Raises:
-        SpecError: the file cannot be read, or is not TOML; one line that names it.
+        StratsimError: of class `error`: the file cannot be read, or is not TOML; one line that names it.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not a TOML file: {error}") from None
+        return tomllib.loads(read_file(Path(path)).decode("utf-8"))
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: not a TOML file: {problem}") from None
+    except OSError as problem:
+        raise error(f"{path}: cannot be read: {problem.strerror or problem}") from None
+    except RecursionError:
+        raise error(f"{path}: not a TOML file: tables or arrays are nested too deep") from None
+    except ValueError as problem:  # TOMLDecodeError, and a whole number of thousands of digits
+        raise error(f"{path}: not a TOML file: {problem}") from None

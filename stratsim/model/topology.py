@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from stratsim import bundled
 from stratsim.errors import SpecError, suggest
+from stratsim.limits import read_file
 from stratsim.model.parts import Kind  # noqa: TC001 (decoding resolves it at run time)
 from stratsim.model.toml import read_toml
 
@@ -226,6 +227,6 @@ def _path(source: str | Path) -> Path:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -5,6 +5,9 @@ Folders on the way are made, as result folders make theirs.
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,7 +21,31 @@ if TYPE_CHECKING:
 
     from stratsim.model.profile import Profile
 
-__all__ = ["check_folder", "check_out", "clear_unfinished", "write_bytes", "write_profile", "write_text", "write_whole"]
+__all__ = ["check_folder", "check_out", "clear_unfinished", "file_name", "write_bytes", "write_profile", "write_text"]
+__all__ += ["write_whole"]
+
+_STRANGE = re.compile(r"[^\w .-]|^[ .]|[ .]$", re.ASCII)
+_LONGEST_NAME = 150
+
+
+def file_name(name: str, suffix: str = "") -> str:
+    """Return what to call the file of something that has a name: the one place where names become names of files.
+
+    Letters, digits, `-`, `_`, blanks and points within stay; everything else, and a point or blank at an end, becomes
+    `%` with the hexadecimal digits of its bytes. So it never names another folder, and two names never the same file.
+
+    Args:
+        name: The name, whoever gave it.
+        suffix: What the file's name ends in, such as `.json`.
+    """
+
+    def escaped(found: re.Match[str]) -> str:
+        return "".join(f"%{byte:02x}" for byte in found[0].encode("utf-8", "surrogatepass"))
+
+    inner = _STRANGE.sub(escaped, name)
+    if len(inner) > _LONGEST_NAME:
+        inner = f"{inner[: _LONGEST_NAME - 17]}-{hashlib.sha256(inner.encode()).hexdigest()[:16]}"
+    return f"{inner or '%'}{suffix}"
 
 
 def check_folder(folder: Path) -> None:
@@ -74,6 +101,8 @@ def write_whole(out: Path, write: Callable[[Path], object]) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # a rename may get to the disk before the content
         temporary.replace(out)
     except OSError as problem:
         raise OutputError(f"{out}: cannot be written: {problem.strerror or problem}") from None

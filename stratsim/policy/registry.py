@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stratsim import plugins
+from stratsim.errors import CodeRefusedError
 from stratsim.plugins import PluginCall, Registry
 
 if TYPE_CHECKING:
     from stratsim.policy.base import Policy
 
-__all__ = ["Description", "PolicyCall", "describe", "make_policy", "parse_policies", "policy_class", "registered"]
+__all__ = [
+    "Description",
+    "PolicyCall",
+    "check_policy_call",
+    "describe",
+    "make_policy",
+    "parse_policies",
+    "policy_class",
+    "registered",
+]
 
 PolicyCall = PluginCall
 
@@ -27,6 +38,18 @@ registered = _POLICIES.registered
 parse_policies = _POLICIES.parse
 make_policy = _POLICIES.make
 policy_class = _POLICIES.load
+
+
+def check_policy_call(call: PolicyCall) -> None:
+    """Make a policy to see that it can be made; one that is code which nobody allowed is left as it is.
+
+    For those who read what others ran: whoever runs it makes it, and is told.
+
+    Raises:
+        SpecError: as `make_policy`.
+    """
+    with suppress(CodeRefusedError):
+        make_policy(call)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ import numpy as np
 from stratsim.engine.rows import blocks, by_code
 from stratsim.model.request import Status
 from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
+from stratsim.results.schema import STAGES
 from stratsim.stats.occupancy import peak_concurrency
 
 if TYPE_CHECKING:
@@ -39,17 +40,6 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = ["STAGES", "invariants"]
-
-STAGES = (
-    "dispatch_s",
-    "copy_in_start_s",
-    "copy_in_end_s",
-    "execution_start_s",
-    "execution_end_s",
-    "copy_out_start_s",
-    "copy_out_end_s",
-)
-"""The times of a batch, in the order in which they happen."""
 
 
 def invariants(result: Result, max_concurrency: int | None = None, *, measured: bool = False) -> list[str]:

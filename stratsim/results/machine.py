@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from stratsim.device import execution_model
 from stratsim.errors import StratsimError
 from stratsim.model.cluster import Cluster
-from stratsim.model.codec import load_profile, profile_sha256
+from stratsim.model.codec import decode, load_profile, profile_sha256
 from stratsim.model.topology import load_topology, topology_sha256
+from stratsim.plugins import code_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,10 +47,15 @@ class Machine:
         return self.profile.for_scheduler(self.cluster.solo_links(self.profile.observable.pcie))
 
     def execution_model(self, models: Iterable[str], slots: int) -> ExecutionModel | None:
-        """Return how its GPUs execute these models, up to so many batches at once; None if that is not known."""
+        """Return how its GPUs execute these models, up to so many batches at once; None if that is not known.
+
+        A model that is code in a file is not: who reads a folder does not run what it names.
+        """
         if self.cluster is None or self.profile is None:
             return None
         name = self.cluster.device_model or self.profile.default_device_model
+        if any(code_files(name)):
+            return None
         return execution_model(name, self.profile.for_hardware(models), max(slots, self.cluster.max_concurrency))
 
 
@@ -58,7 +64,11 @@ def find_machine(stored: StoredResults) -> Machine:
     spec = stored.manifest.get("spec") or {}
     notes: list[str] = []
     profile = _profile(spec, stored.manifest.get("profile") or {}, notes)
-    return Machine(_cluster(spec, stored.manifest.get("topology"), notes), profile, tuple(notes))
+    cluster = _cluster(spec, stored.manifest.get("topology"), notes)
+    name = cluster.device_model if cluster is not None else None
+    if name is not None and any(code_files(name)):
+        notes.append(f"the device model of this run is code in a file ({name}), which is not run to read its results")
+    return Machine(cluster, profile, tuple(notes))
 
 
 def _profile(spec: Mapping[str, Any], expected: Mapping[str, Any], notes: list[str]) -> Profile | None:
@@ -88,7 +98,7 @@ def _cluster(spec: Mapping[str, Any], topology: Mapping[str, Any] | None, notes:
         if source is not None and topology_sha256(source) != (topology or {}).get("sha256"):
             notes.append(f"topology {source!r} has changed since this run")
             return None
-        return Cluster(**settings, topology=tree)
-    except (StratsimError, TypeError) as error:
+        return replace(decode(settings, Cluster, "manifest"), topology=tree)
+    except StratsimError as error:
         notes.append(f"the machine of this run cannot be rebuilt: {error}")
         return None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stratsim.errors import MissingExtraError, SpecError
+from stratsim.errors import SpecError
+from stratsim.results.schema import Manifest, Stopping, read_manifest, read_summary
 
 if TYPE_CHECKING:
     import os
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["StoredResults", "read_results"]
-
-_LABELS = frozenset({"policy", "model", "priority", "client", "status", "reason"})
-_IDS = frozenset({"request_id", "batch_id", "gpu", "batch_size", "bytes_in", "bytes_out", "pauses", "attempts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +27,12 @@ class StoredResults:
     """Content of summary.json: `runs`, one element per policy."""
     manifest: dict[str, Any]
     """Content of manifest.json."""
+    decoded: Manifest = field(default_factory=Manifest)
+    """What of it has a known type."""
+
+    def stopping(self, policy: str) -> Stopping | None:
+        """Return how a policy stops batches; None if the manifest does not say, or it does not stop any."""
+        return self.decoded.preemption.get(policy)
 
     @property
     def runs(self) -> list[dict[str, Any]]:
@@ -49,7 +51,7 @@ class StoredResults:
         Args:
             columns: Only these; all by default.
         """
-        return _read_table(self.directory, "requests", columns)
+        return self._table("requests", columns)
 
     def batches(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the batch table, one row per policy and batch (docs/results.md).
@@ -57,7 +59,7 @@ class StoredResults:
         Args:
             columns: Only these; all by default.
         """
-        return _read_table(self.directory, "batches", columns)
+        return self._table("batches", columns)
 
     @property
     def has_pauses(self) -> bool:
@@ -73,7 +75,12 @@ class StoredResults:
         Raises:
             SpecError: no policy of this result can preempt.
         """
-        return _read_table(self.directory, "pauses", columns)
+        return self._table("pauses", columns)
+
+    def _table(self, name: str, columns: Sequence[str] | None) -> pd.DataFrame:
+        from stratsim.results.read_table import read_table
+
+        return read_table(self.directory, name, columns, self.policies)
 
 
 def read_results(directory: str | os.PathLike[str]) -> StoredResults:
@@ -87,78 +94,8 @@ def read_results(directory: str | os.PathLike[str]) -> StoredResults:
         raise SpecError(f"{directory}: no such folder")
     if not (folder / "manifest.json").is_file():
         raise SpecError(f"{directory}: is not a result folder (it has no manifest.json); make one with --out")
-    manifest = _read_json(folder / "manifest.json")
+    manifest, decoded = read_manifest(folder / "manifest.json")
     if "sweeps" in manifest:
         command = f"stratsim sweep replay {directory} ROW --out RESULT"
         raise SpecError(f"{directory}: is a sweep; `{command}` makes a result folder of one of its runs")
-    summary = _read_json(folder / "summary.json")
-    runs = summary.get("runs")
-    if not isinstance(runs, list) or not all(isinstance(run, dict) and "policy" in run for run in runs):
-        raise SpecError(f"{folder / 'summary.json'}: has no list `runs` of policies")
-    return StoredResults(folder, summary, manifest)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpecError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise SpecError(f"{path}: must hold a JSON object")
-    return content
-
-
-def _read_table(folder: Path, name: str, columns: Sequence[str] | None) -> pd.DataFrame:
-    parquet, csv = folder / f"{name}.parquet", folder / f"{name}.csv.gz"
-    path = parquet if parquet.is_file() else csv
-    if not path.is_file():
-        raise SpecError(f"{folder}: has neither {parquet.name} nor {csv.name}")
-    try:
-        return _read_parquet(path, columns) if path is parquet else _read_csv(path, columns)
-    except (OSError, EOFError, ValueError) as error:  # pyarrow's and pandas' own errors are ValueErrors too
-        raise SpecError(f"{path}: cannot be read: {error}") from error
-
-
-def _read_parquet(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    if find_spec("pyarrow") is None:
-        raise MissingExtraError("pyarrow", "parquet")
-    import pyarrow.parquet as pq
-
-    # By file, not by dataset: a folder named key=value in the path must not become a column.
-    with pq.ParquetFile(path) as file:
-        missing = set(columns or ()) - set(file.schema_arrow.names)
-        if missing:
-            raise ValueError(f"it has no column {min(missing)!r}")
-        table = file.read(None if columns is None else list(columns)).unify_dictionaries()
-    frame: pd.DataFrame = table.to_pandas(types_mapper=None, integer_object_nulls=False)
-    return _tidy(frame)
-
-
-def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    import pandas as pd
-
-    names = pd.read_csv(path, nrows=0).columns
-    kinds = {name: "category" if name in _LABELS else "Int64" if name in _IDS else "float64" for name in names}
-    frame = pd.read_csv(
-        path,
-        usecols=None if columns is None else list(columns),
-        dtype=kinds,
-        **_exact_floats(pd.__version__),
-        keep_default_na=False,
-        na_values=[""],
-    )
-    return _tidy(frame if columns is None else frame[list(columns)])
-
-
-def _exact_floats(version: str) -> dict[str, Any]:
-    """Return the option that makes pandas read a float exactly; since 3.1 it always does and deprecates the option."""
-    major, minor = (int(part) for part in version.split(".")[:2])
-    return {} if (major, minor) >= (3, 1) else {"float_precision": "round_trip"}
-
-
-def _tidy(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give both formats the same types: Int64 for whole numbers that may be missing, categories for labels."""
-    for name in frame.columns:
-        if name in _IDS and frame[name].dtype != "Int64":
-            frame[name] = frame[name].astype("Int64")
-    return frame
+    return StoredResults(folder, read_summary(folder / "summary.json"), manifest, decoded)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from stratsim.model.request import Priority, Status
-from stratsim.results.checks import STAGES
+from stratsim.results.schema import BATCH_KINDS, PAUSE_KINDS, REQUEST_KINDS, RETRY_KINDS, STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,57 +25,6 @@ __all__ += ["batch_chunks", "pause_chunks", "request_chunks"]
 
 CHUNK_ROWS = 131_072
 """Rows per chunk and per Parquet row group: about 22 MB while it is being written."""
-
-_COMMON = {"policy": "label"}
-
-REQUEST_KINDS: dict[str, str] = {
-    **_COMMON,
-    "request_id": "int",
-    "arrival_s": "float",
-    "model": "label",
-    "priority": "label",
-    "deadline_s": "float",
-    "bytes_in": "int",
-    "bytes_out": "int",
-    "client": "label",
-    "status": "label",
-    "reason": "label",
-    "dropped_s": "float",
-    "gpu": "id",
-    "batch_id": "id",
-    "batch_size": "id",
-    **dict.fromkeys(STAGES, "float"),
-    "latency_s": "float",
-}
-"""Kind of each column of the request table: `label` (text from a short list, may be missing), `float` (NaN: missing),
-`int`, or `id` (integer, -1: missing)."""
-
-RETRY_KINDS = {**REQUEST_KINDS, "attempts": "int"}
-"""The same of runs in which clients send dropped requests again."""
-
-BATCH_KINDS: dict[str, str] = {
-    **_COMMON,
-    "batch_id": "int",
-    "gpu": "int",
-    "model": "label",
-    "batch_size": "int",
-    "priority": "label",
-    **dict.fromkeys(STAGES, "float"),
-    **dict.fromkeys(("load_start_s", "load_end_s", "evicted_s"), "float"),
-    "pauses": "int",
-    **dict.fromkeys(("paused_s", "lost_s"), "float"),
-    "solo_s": "float",
-    "slowdown": "float",
-    "expected_s": "float",
-}
-"""Kind of each column of the batch table."""
-
-PAUSE_KINDS: dict[str, str] = {
-    **_COMMON,
-    "batch_id": "int",
-    **dict.fromkeys(("suspend_s", "freed_s", "stopped_s", "restart_s", "lost_s"), "float"),
-}
-"""Kind of each column of the table of pauses."""
 
 
 class Labels(NamedTuple):

@@ -1,19 +1,18 @@
 """Writes the results of a replay into a folder: all of it or nothing.
 
-Everything is written into a folder next to the target, DIR.tmp-XXXXXXXX, and renamed when it is complete. An error or
-an interrupt removes it; a killed process leaves it, under a name that nothing reads.
+Everything is written into a folder next to the target, DIR.tmp, and renamed when it is complete: see
+`stratsim.results.claim`. An error or an interrupt removes it; a killed process leaves it, and the next one that writes
+to DIR takes it over.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
-from contextlib import ExitStack, closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from stratsim.errors import OutputError, SpecError
+from stratsim.errors import SpecError
+from stratsim.results.claim import Claim, claim, output_errors
 from stratsim.results.formats import TableWriter, has_parquet
 from stratsim.results.tables import (
     BATCH_KINDS,
@@ -29,6 +28,7 @@ from stratsim.results.timeline import Timeline
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from stratsim.engine.result import Result
 
@@ -51,17 +51,14 @@ FILES = (
 def check_target(directory: str | os.PathLike[str], overwrite: bool = False) -> None:
     """Make sure that results can be written to `directory`: to be called before a long run.
 
-    Creates a folder next to the target for a moment, the only sure way to know; leaves nothing behind.
+    Claims the place for a moment, the only sure way to know; leaves nothing behind. Who goes on to write there had
+    better keep the claim: `stratsim.results.claim.claim`, to be given to `result_writer`.
 
     Raises:
-        OutputError: it exists and `overwrite` is false, it is no result folder, or its parent cannot be written to.
+        OutputError: as `stratsim.results.claim.claim`.
     """
-    with _output_errors(directory):
-        target = _target(directory, overwrite)
-        ancestor = next(parent for parent in target.parents if parent.exists())
-        probe = _temporary(ancestor / target.name, "tmp")
-        probe.mkdir()
-        probe.rmdir()
+    with claim(directory, overwrite=overwrite):
+        pass
 
 
 class ResultWriter:
@@ -106,7 +103,7 @@ class ResultWriter:
         if result.policy in self._summaries:
             raise SpecError(f"two runs of the same policy cannot share a result folder: {', '.join(self._policies)}")
         self._summaries[result.policy] = summary
-        with _output_errors(self._shown):
+        with output_errors(self._shown):
             self._add(result)
 
     def _add(self, result: Result) -> None:
@@ -123,7 +120,7 @@ class ResultWriter:
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Write what is left, with the manifest: everything that is needed to repeat the runs, as plain JSON values."""
-        with _output_errors(self._shown):
+        with output_errors(self._shown):
             if self._timeline is not None:
                 self._timeline.close()
             self.close()
@@ -137,7 +134,7 @@ class ResultWriter:
 
 @contextmanager
 def result_writer(
-    directory: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | Claim,
     policies: Sequence[str],
     *,
     overwrite: bool = False,
@@ -148,10 +145,10 @@ def result_writer(
     """Give the writer of a result folder, which is there once the block has ended, after `ResultWriter.finish`.
 
     Args:
-        directory: The folder; its parents are created.
+        directory: The folder, whose parents are created, or the claim to its place.
         policies: Of the runs that will be added; no two the same.
-        overwrite: Replace an older result. It stays until the new one is complete; files in it that stratsim did
-            not write (figures, notes) are kept.
+        overwrite: Replace an older result (a claim has said so already). It stays until the new one is complete; files
+            in it that stratsim did not write (figures, notes) are kept.
         timeline: Write timeline.json too.
         timeline_cap: The most batches per policy in the timeline.
         parquet: Write Parquet (True) or CSV (False) tables; None: Parquet if pyarrow is installed.
@@ -162,18 +159,19 @@ def result_writer(
     """
     if len(set(policies)) < len(policies):
         raise SpecError(f"two runs of the same policy cannot share a result folder: {', '.join(policies)}")
-    with _new_folder(directory, overwrite) as folder:
+    with nullcontext(directory) if isinstance(directory, Claim) else claim(directory, overwrite=overwrite) as place:
         as_parquet = has_parquet() if parquet is None else parquet
         cap = timeline_cap if timeline else None
-        with _output_errors(directory):
-            writer = ResultWriter(folder, directory, policies, timeline_cap=cap, parquet=as_parquet)
+        with output_errors(place.shown):
+            writer = ResultWriter(place.folder, place.shown, policies, timeline_cap=cap, parquet=as_parquet)
         with closing(writer):
             yield writer
+        place.publish(frozenset(FILES))
 
 
 def write_results(
     results: Sequence[Result],
-    directory: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | Claim,
     *,
     manifest: Mapping[str, Any],
     summaries: Sequence[Mapping[str, Any]],
@@ -185,7 +183,7 @@ def write_results(
 
     Args:
         results: The runs; no two of the same policy.
-        directory: The folder; its parents are created.
+        directory: As for `result_writer`.
         manifest: What was run: everything that is needed to repeat it. Plain JSON values.
         summaries: `summarize` of each run.
         options: As for `result_writer`.
@@ -200,75 +198,6 @@ def write_results(
         for result, summary in zip(results, summaries, strict=True):
             writer.add(result, summary)
         writer.finish(manifest)
-
-
-def _target(shown: str | os.PathLike[str], overwrite: bool) -> Path:
-    """Return the absolute path of the folder to write; raise if it is taken and may not be replaced."""
-    target = Path(shown).resolve()
-    if not target.exists():
-        return target
-    if not target.is_dir():
-        raise OutputError(f"{shown}: exists and is not a folder")
-    if not overwrite:
-        raise OutputError(f"{shown}: exists already; choose another folder or pass --overwrite")
-    if any(target.iterdir()) and not (target / "manifest.json").is_file():
-        raise OutputError(f"{shown}: is not a stratsim result (it has no manifest.json), so it is not overwritten")
-    return target
-
-
-def _temporary(target: Path, kind: str) -> Path:
-    return target.with_name(f"{target.name}.{kind}-{secrets.token_hex(4)}")
-
-
-@contextmanager
-def _output_errors(shown: object) -> Iterator[None]:
-    """Turn an error of the operating system into one line that names the folder."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{shown}: cannot be written: {error.strerror or error}") from error
-
-
-@contextmanager
-def _new_folder(shown: str | os.PathLike[str], overwrite: bool) -> Iterator[Path]:
-    """Give a folder to write to; it becomes the one that is `shown` if the block succeeds, and vanishes otherwise."""
-    with _output_errors(shown):
-        target = _target(shown, overwrite)
-        created = [parent for parent in target.parents if not parent.exists()]
-        folder = _temporary(target, "tmp")
-    try:
-        with _output_errors(shown):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir()
-        yield folder
-        with _output_errors(shown):
-            _swap(folder, target)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        for parent in created:
-            with suppress(OSError):
-                parent.rmdir()
-        raise
-
-
-def _swap(folder: Path, target: Path) -> None:
-    """Put `folder` in the place of `target`; whatever fails, one of the two is complete and kept."""
-    if not target.exists():
-        folder.rename(target)
-        return
-    old = _temporary(target, "old")
-    target.rename(old)
-    try:
-        folder.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    for entry in old.iterdir():
-        if entry.name not in FILES:
-            entry.rename(target / entry.name)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from stratsim import __version__
 from stratsim.model.codec import profile_sha256
 from stratsim.model.topology import topology_sha256
+from stratsim.run.code import code_version
 
 if TYPE_CHECKING:
     from stratsim.model.profile import Profile
@@ -42,6 +43,7 @@ def make_manifest(
     return {
         "stratsim_version": __version__,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "code": code_version(),
         "seed": spec.seed,
         "trace": {
             "name": Path(trace.source).name,

@@ -33,6 +33,10 @@ _STARTS = 16
 """Points of the other's execution at which the target starts (our choice)."""
 
 
+_MOST_NOISE = 10.0
+"""Coefficient of variation of a measurement."""
+
+
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """What to measure, and how well. Every default is our choice.
@@ -55,8 +59,8 @@ class Campaign:
     def __post_init__(self) -> None:
         if not self.batches or min(self.batches) < 1 or len(set(self.batches)) < len(self.batches):
             raise SpecError(f"batches must be different sizes >= 1, got {list(self.batches)}")
-        if not (self.noise_cv >= 0 and math.isfinite(self.noise_cv)):
-            raise SpecError(f"noise must be >= 0 and finite, got {self.noise_cv}")
+        if not 0 <= self.noise_cv <= _MOST_NOISE:
+            raise SpecError(f"noise must be within 0 and {_MOST_NOISE:g}, got {self.noise_cv}")
         if not 0 <= self.held_out <= 1:
             raise SpecError(f"held-out must be within [0, 1], got {self.held_out}")
         if self.seed < 0:

@@ -12,7 +12,9 @@ from stratsim.device import execution_model, find_model
 from stratsim.engine import Result, simulate
 from stratsim.engine.groups import check_cut, check_deal, simulate_groups
 from stratsim.errors import SimulationError, SpecError
+from stratsim.limits import LONGEST_S
 from stratsim.model.codec import load_profile
+from stratsim.model.preemption import Preemption
 from stratsim.model.request import Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import DropMode
@@ -69,7 +71,16 @@ class Outcome:
     def manifest(self) -> dict[str, Any]:
         """Return what is needed to repeat the runs."""
         inputs = self.inputs
-        return make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
+        found = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
+        stopping = {call.text: _stopping(make_policy(call)) for call in inputs.policies}
+        stopping = {policy: how for policy, how in stopping.items() if how is not None}
+        return found | ({"preemption": stopping} if stopping else {})
+
+
+def _stopping(policy: Policy) -> dict[str, Any] | None:
+    """Return what a reader of the results must know of how a policy stops batches; None if it does not."""
+    found = getattr(policy, "preemption", None)
+    return {"halts": found.halts, "overhead": found.overhead} if isinstance(found, Preemption) else None
 
 
 def prepare(spec: RunSpec, made: Trace | None = None) -> Inputs:
@@ -150,6 +161,7 @@ def assemble(
         load=load,
         rate_scale=spec.rate_scale,
     )
+    _check_times(workload)
     execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)
     check_cut(spec.cut(), cluster, profile)
     check_deal(spec.cut(), workload)
@@ -157,6 +169,18 @@ def assemble(
         measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
     notes = (*workload.notes, *_clamped(spec, profile, workload))
     return Inputs(spec, cluster, profile, trace, workload, policies, notes)
+
+
+def _check_times(workload: Workload) -> None:
+    """Refuse requests so far apart, or so late, that times are no longer exact to a microsecond."""
+    if not len(workload):
+        return
+    first_s, last_s = float(workload.arrival_s[0]), float(workload.arrival_s[-1])
+    if not -LONGEST_S <= first_s <= last_s <= LONGEST_S:
+        raise SpecError(
+            f"requests arrive from {first_s:g} to {last_s:g} s: times beyond {LONGEST_S:g} s are not exact enough to "
+            "simulate; a larger load or rate scale brings requests nearer, a limit leaves the last ones out"
+        )
 
 
 def _expected_mix(trace: Trace, rule: WorkloadRule | None, profile: Profile) -> dict[str, float]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from stratsim.errors import SpecError, suggest
+from stratsim.limits import LARGEST_INTEGER, LOADS, MOST_BATCHES
 from stratsim.model.cluster import Cluster
 from stratsim.model.groups import Groups
 from stratsim.model.rejection import Rejection
@@ -104,14 +105,22 @@ class RunSpec:
 
     def __post_init__(self) -> None:
         self.cut()
-        for name, least in (("max_batch", 1), ("seed", 0), ("limit", 1)):
+        for name, least, most in (
+            ("max_batch", 1, MOST_BATCHES),
+            ("seed", 0, LARGEST_INTEGER),
+            ("limit", 1, LARGEST_INTEGER),
+        ):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise SpecError(f"{name} must be at least {least}, got {value}")
+            if value is not None and value > most:
+                raise SpecError(f"{name} must be at most {most}, got {value}")
         for name in ("load", "rate_scale"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise SpecError(f"{name} must be > 0 and finite, got {value}")
+            if value is not None and not LOADS[0] <= value <= LOADS[1]:
+                raise SpecError(f"{name} must lie within {LOADS[0]:g} and {LOADS[1]:g}, got {value}")
         if self.warmup_s is not None and not 0 <= self.warmup_s < math.inf:
             raise SpecError(f"warmup_s must be >= 0 and finite, got {self.warmup_s}")
         modes = [mode.value for mode in DropMode]
@@ -215,5 +224,5 @@ def toml_value(text: str) -> Any:
     """Return what a text means as a value of TOML; a bare word is itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # TOMLDecodeError, thousands of digits, nested too deep
         return text

@@ -6,28 +6,31 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stratsim.errors import SpecError
+from stratsim.model.write import file_name
 from stratsim.results import write_results
 from stratsim.results.sweep_folder import TABLE
 from stratsim.run.manifest import make_manifest
 from stratsim.sweep import worker
+from stratsim.sweep.figures import FIGURES
 from stratsim.sweep.run import read_sweeps
 from stratsim.sweep.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stratsim.results.claim import Claim
     from stratsim.sweep.settings import Settings
 
 __all__ = ["replay_row"]
 
 
-def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) -> Settings:
+def replay_row(folder: Path, key: str, out: Path | Claim, *, overwrite: bool = False) -> Settings:
     """Repeat the run of one row of `results.csv` and write it as `stratsim replay --out` does.
 
     Args:
         folder: Of the sweep.
         key: The row's `spec_sha256`, or a beginning of it that no other has.
-        out: Where to write.
+        out: Where to write, or the claim to it.
         overwrite: Replace an earlier result there.
 
     Returns:
@@ -38,14 +41,14 @@ def replay_row(folder: Path, key: str, out: Path, *, overwrite: bool = False) ->
         OutputError: `out` cannot be written.
     """
     outcomes = read_sweeps(folder)
-    row = _row(folder, Store(folder / TABLE, worker.COLUMNS), key)
+    row = _row(folder, Store(folder / TABLE, worker.COLUMNS, FIGURES), key)
     for outcome in outcomes:
         settings: Settings | None = next((task.settings for task in outcome.plan.order() if task.sha256 == row), None)
         if settings is not None:
             worker.install(outcome.plan.inputs)
             inputs, result, summary = worker.simulate(settings)
             name = inputs.spec.profile
-            own = folder / "profiles" / f"{name}.json"
+            own = folder / "profiles" / file_name(name, ".json")
             spec = replace(inputs.spec, profile=str(own)) if name in outcome.plan.sweep.profiles else inputs.spec
             notes = [f"row {key} of the sweep in {folder.name}"]
             manifest = make_manifest(spec, inputs.profile, inputs.trace, inputs.workload, notes)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from stratsim.errors import SpecError, suggest
 from stratsim.model.codec import decode
-from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.policy.registry import check_policy_call, parse_policies
 from stratsim.run.arrivals import Arrivals
 from stratsim.run.spec import RunSpec, make_spec
 from stratsim.sweep.spec import combined, filled
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     from stratsim.sweep.spec import Sweep
 
-__all__ = ["PARTS", "SETTINGS", "check_sweep", "part_rule", "put"]
+__all__ = ["PARTS", "SETTINGS", "check_count", "check_sweep", "part_rule", "put"]
 
+MOST_SETTINGS = 1_000_000
+"""Combinations of a sweep: to make as many runs takes weeks. Our choice."""
 SETTINGS = "settings."
 """What an axis begins with whose values go into the policies' texts."""
 PARTS = ("workload", "arrivals")
@@ -40,6 +43,7 @@ def check_sweep(sweep: Sweep, source: object) -> None:
     Raises:
         SpecError: names `source` and the path inside it.
     """
+    check_count(sweep, source)
     _checked(partial(_check_base, sweep), source, "$.base")
     for part in PARTS:
         table = getattr(sweep, part)
@@ -57,6 +61,22 @@ def check_sweep(sweep: Sweep, source: object) -> None:
     if subject is not None and sweep.policies and subject not in sweep.entries():
         hint = suggest(subject, sweep.entries())
         raise SpecError(f"{source}: no policy {subject!r}; {hint} - at $.sweep.subject")
+
+
+def check_count(sweep: Sweep, source: object) -> None:
+    """Refuse a sweep of more runs than anybody could make, before they are made up one by one.
+
+    Raises:
+        SpecError: says how many there are.
+    """
+    texts = [each.settings | each.each for each in sweep.policies.values()]
+    policies = sum(prod(map(len, values.values())) for values in texts) if texts else 1
+    count = policies * sum(prod(map(len, grid.values())) for _, grid in sweep.grids())
+    if count > MOST_SETTINGS:
+        raise SpecError(
+            f"{source}: the axes and policies have {count} combinations, and at most {MOST_SETTINGS} can be planned; "
+            "give fewer values, or a list of tables of axes instead of one - at $.axes"
+        )
 
 
 def _check_base(sweep: Sweep) -> None:
@@ -132,7 +152,7 @@ def _check_entry(policy: str, values: dict[str, list[Any]]) -> None:
         calls = parse_policies(text)
         if len(calls) != 1:
             raise SpecError(f"expected one policy, got {len(calls)}: {text!r}")
-        make_policy(calls[0])
+        check_policy_call(calls[0])
 
 
 def _check_only(only: Mapping[str, list[Any]]) -> None:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
 from stratsim.model.codec import decode
+from stratsim.plugins import allow_code
 from stratsim.run.spec import RunSpec, read_config, toml_value
 from stratsim.sweep.check import SETTINGS, check_sweep, put
 from stratsim.sweep.spec import Sweep
@@ -54,10 +55,12 @@ def load_sweep(path: Path, settings: Iterable[str] = (), *, quick: bool = False)
         SpecError: the file cannot be read, or says something unknown or impossible; names the path inside it.
     """
     data = read_config(path)
+    allow_code(data)  # the file is the user's own
     make_sweep(data, path)  # a mistake must show with or without options
     if quick:
         data = quickened(data, {entry.name for entry in fields(Sweep)} - {"quick"}, path)
     data = overridden(data, settings)
+    allow_code(data)
     return make_sweep(data, path), data
 
 

@@ -11,12 +11,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, StratsimError, suggest
-from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.policy.registry import check_policy_call, parse_policies
 from stratsim.run.arrivals import Arrivals
 from stratsim.run.load import offered
 from stratsim.run.spec import RunSpec
 from stratsim.stats.intervals import mean_interval
-from stratsim.sweep.check import PARTS, SETTINGS, put
+from stratsim.sweep.check import PARTS, SETTINGS, check_count, put
 from stratsim.sweep.resolve import Resolver, files_sha256
 from stratsim.sweep.runs import Task
 from stratsim.sweep.select import Choice, choose, is_fixed
@@ -202,13 +202,20 @@ class Plan:
         return tasks
 
 
-def make_plan(sweep: Sweep, source: object = "sweep") -> Plan:
+def make_plan(sweep: Sweep, source: object = "sweep", environment: dict[str, str] | None = None) -> Plan:
     """Return the plan of a sweep; reads what it names.
+
+    Args:
+        sweep: What is asked for.
+        source: What to call the sweep in messages: its file.
+        environment: The versions that the runs' keys are of, when rows of other versions are read or kept; those of
+            this process by default.
 
     Raises:
         StratsimError: the sweep names what cannot be used, or what does not go together; names the cell.
     """
-    resolver = Resolver(sweep)
+    check_count(sweep, source)
+    resolver = Resolver(sweep, environment)
     choice_axes = sweep.choice_axes()
     cells: dict[str, Cell] = {}
     for where, grid in sweep.grids():
@@ -268,7 +275,7 @@ def _policies(sweep: Sweep, grid: Mapping[str, list[Any]], message: str) -> dict
             try:
                 calls = parse_policies(filled(text, dict(zip(own, values, strict=True))))
                 for call in calls:
-                    make_policy(call)
+                    check_policy_call(call)
             except StratsimError as error:
                 raise SpecError(message % error) from None
             found |= {call.text: Entry(call.text) for call in calls}

@@ -17,6 +17,7 @@ from stratsim.run.arrivals import Arrivals
 from stratsim.run.load import BATCH_1, offered
 from stratsim.run.spec import make_spec
 from stratsim.sweep.check import part_rule
+from stratsim.sweep.environment import versions
 from stratsim.sweep.settings import Settings
 from stratsim.sweep.spec import PILOT
 from stratsim.trace.fields import parse_columns
@@ -47,9 +48,11 @@ class Resolver:
 
     Args:
         sweep: What is resolved.
+        environment: The versions that the runs' keys are of; those of this process by default.
     """
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, environment: dict[str, str] | None = None) -> None:
+        self._environment = versions() if environment is None else environment
         self._variants = sweep.profiles
         self._saturation = sweep.saturation
         self.inputs: dict[str, Any] = {}
@@ -104,6 +107,7 @@ class Resolver:
             profile_sha256=sha256,
             trace_sha256=None if trace is None else trace.sha256,
             topology_sha256=topology,
+            environment=self._environment,
         )
 
     def _profile(self, name: str) -> tuple[str, Profile]:

@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stratsim.model.codec import dump_profile
-from stratsim.model.write import write_text
+from stratsim.model.write import file_name, write_text
 from stratsim.results.sweep_folder import MANIFEST, TABLE, read_manifest
 from stratsim.run.manifest import origin_label
 from stratsim.run.saturation import SaturationPoint, saturation
 from stratsim.sweep import worker
 from stratsim.sweep.backends import Setup
+from stratsim.sweep.figures import FIGURES
 from stratsim.sweep.file import make_sweep
 from stratsim.sweep.plan import axis_columns, make_plan
 from stratsim.sweep.settings import sha256
 from stratsim.sweep.store import Store
-from stratsim.sweep.table import How, open_table
+from stratsim.sweep.table import How, environment_in, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,10 +90,11 @@ def run_sweep(
         OutputError: as for `stratsim.sweep.table.open_table`.
         StratsimError: the sweep names what cannot be used.
     """
-    plan = make_plan(sweep, source)
+    how = how or How()
+    plan = make_plan(sweep, source, environment_in(out) if how.trust else None)
     described = worker.description(tuple(axis_columns(sweep)), sweep.choice_axes())
     setup = Setup(worker.install, (plan.inputs,))
-    with open_table(out, record, worker.COLUMNS, described, how or How(), setup=setup) as table:
+    with open_table(out, record, worker.COLUMNS, described, how, setup=setup) as table:
         _write_profiles(plan, out)
         points = _saturations(plan, out, table.backend, fresh=table.how.fresh)
         if table.how.executor is not None:
@@ -111,11 +113,11 @@ def read_sweeps(out: Path) -> list[Outcome]:
         StratsimError: a sweep names what cannot be used any more.
     """
     manifest = read_manifest(out)
-    store = Store(out / TABLE, worker.COLUMNS)
+    store = Store(out / TABLE, worker.COLUMNS, FIGURES)
     known = _known_points(out)
     found = []
     for entry in manifest["sweeps"]:
-        plan = make_plan(make_sweep(entry["sweep"], out / MANIFEST), out / MANIFEST)
+        plan = make_plan(make_sweep(entry["sweep"], out / MANIFEST), out / MANIFEST, environment_in(out))
         wanted = plan.saturations()
         if wanted.keys() <= known.keys():
             plan.measured({key: _point(known[key]) for key in wanted})
@@ -206,4 +208,4 @@ def _write_profiles(plan: Plan, out: Path) -> None:
         if name in used:
             (out / "profiles").mkdir(exist_ok=True)
             text = dump_profile(plan.inputs[used[name]])
-            write_text(text, out / "profiles" / f"{name}.json", overwrite=True)
+            write_text(text, out / "profiles" / file_name(name, ".json"), overwrite=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import msgspec
 from stratsim.run.arrivals import Arrivals  # noqa: TC001 (msgspec resolves it)
 from stratsim.run.saturation import Saturation  # noqa: TC001
 from stratsim.run.spec import RunSpec  # noqa: TC001
+from stratsim.sweep.environment import versions
 from stratsim.trace.spec import WorkloadRule  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Settings:
         trace_sha256: Of the trace's.
         topology_sha256: Of the topology's.
         policy_sha256: Of the files that the policy's text names.
+        environment: Versions of what last digits depend on (`stratsim.sweep.environment`).
     """
 
     policy: str
@@ -55,6 +57,7 @@ class Settings:
     trace_sha256: str | None
     topology_sha256: str | None
     policy_sha256: str | None = None
+    environment: dict[str, str] = field(default_factory=versions)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is computed from the rest: hashes are of the fields alone."""

@@ -10,6 +10,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
+from stratsim.limits import LARGEST_INTEGER
 from stratsim.run.saturation import Saturation
 from stratsim.sweep.figures import FIGURES
 from stratsim.sweep.variants import Variant  # noqa: TC001 (files are decoded by these types)
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BEST", "FIXED", "PILOT", "RESULTS", "Entry", "Options", "Select", "Sweep", "Until", "combined", "filled"]
 
+MOST_SEEDS = 100_000
+"""Of one setting. Our choice."""
 PILOT, RESULTS = "pilot", "results"
 """Phases: runs that choose settings, and runs that are counted."""
 BEST, FIXED = "best", "fixed"
@@ -52,6 +55,8 @@ class Until:
             raise SpecError(f"half_width must be > 0, got {self.half_width}")
         if self.step < 1:
             raise SpecError(f"step must be at least 1, got {self.step}")
+        if self.most > MOST_SEEDS:
+            raise SpecError(f"most must be at most {MOST_SEEDS}, got {self.most}")
         if not 0 < self.level < 1:
             raise SpecError(f"level must be within (0, 1), got {self.level}")
 
@@ -249,5 +254,7 @@ def _check_figure(name: str) -> None:
 
 
 def _check_seeds(seeds: list[int]) -> None:
+    if max(seeds, default=0) > LARGEST_INTEGER:
+        raise SpecError(f"seeds must be at most {LARGEST_INTEGER}, got {max(seeds)}")
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise SpecError(f"seeds must be different numbers >= 0, got {seeds}")

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import OutputError
 from stratsim.model.write import write_text
+from stratsim.results.sweep_rows import CHECKSUM, KEY, checksum, read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["KEY", "Row", "Store"]
-
-KEY = "spec_sha256"
 
 Row = dict[str, str]
 """Column by name, as text; an empty text is a figure that does not exist."""
@@ -30,34 +29,32 @@ class Store:
 
     Args:
         path: The file; made when there is something to write.
-        columns: Its columns; the first is `KEY`.
+        columns: Its columns; the first is `KEY`. The file has one more, the checksum of each row.
+        figures: Those that hold numbers.
 
     Raises:
-        OutputError: the file cannot be read, or has other columns: they are those of other code.
+        OutputError: the file cannot be read, a row in it was changed, or it has other columns: those of other code.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], figures: Collection[str] = ()) -> None:
         self._path = path
+        self._figures = figures
         self._columns = list(columns)
         self.rows: dict[str, list[Row]] = {}
         self._read()
 
     def _read(self) -> None:
         try:
-            text = self._path.read_text(encoding="utf-8")
+            # What was being written when a run was cut off has no end of line.
+            columns, rows = read_rows(self._path, self._figures, whole=False)
         except FileNotFoundError:
             return
-        except (OSError, UnicodeDecodeError) as error:
-            raise OutputError(f"{self._path}: cannot be read: {error}") from None
-        # What was being written when a run was cut off has no end of line.
-        lines = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
-        if lines and lines[0] != self._columns:
+        if columns and columns != [*self._columns, CHECKSUM]:
             raise OutputError(f"{self._path}: has other columns than these runs; --fresh starts anew")
-        for line in lines[1:]:
-            if len(line) == len(self._columns):
-                row = dict(zip(self._columns, line, strict=True))
-                self.rows.setdefault(row[KEY], []).append(row)
-        if not text.endswith("\n"):
+        for line in rows:
+            row = dict(zip(self._columns, line[:-1], strict=True))
+            self.rows.setdefault(row[KEY], []).append(row)
+        if not self._path.read_bytes().endswith(b"\n"):
             self.sort(list(self.rows))
 
     def add(self, sha256: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -66,8 +63,12 @@ class Store:
         if not self.rows:
             self._rewrite([])
         self.rows[sha256] = made
-        with self._path.open("a", encoding="utf-8", newline="") as file:
-            file.write(self._lines(made))
+        try:
+            with self._path.open("a", encoding="utf-8", newline="") as file:
+                file.write(self._lines(made))
+        except OSError as error:
+            why = error.strerror or error
+            raise OutputError(f"{self._path}: cannot be written: {why}; the rows so far are kept") from None
 
     def sort(self, order: Iterable[str]) -> list[Row]:
         """Rewrite the file in this order of runs, without others, and return its rows."""
@@ -76,12 +77,13 @@ class Store:
         return kept
 
     def _rewrite(self, rows: list[Row]) -> None:
-        head = ",".join(self._columns) + "\n"
+        head = ",".join([*self._columns, CHECKSUM]) + "\n"
         write_text(head + self._lines(rows), self._path, overwrite=True)
 
     def _lines(self, rows: list[Row]) -> str:
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([row[name] for name in self._columns] for row in rows)
+        cells = ([row[name] for name in self._columns] for row in rows)
+        csv.writer(out, lineterminator="\n").writerows([*each, checksum(each)] for each in cells)
         return out.getvalue()
 
 

@@ -64,7 +64,22 @@ def summarise(outcome: Outcome, subject: str | None = None) -> dict[str, Any]:
             for entry in (_differences(cell, outcome, subject, figures, level) if subject is not None else ())
         ],
         "saturations": outcome.saturations,
+        "notes": _notes(outcome),
     }
+
+
+def _notes(outcome: Outcome) -> list[str]:
+    """Return what to know of where the rows come from."""
+    found = dict.fromkeys(row["cpu"] for row in outcome.rows.values() if row.get("cpu"))
+    if len(found) < 2:
+        return []
+    return [f"rows of {len(found)} kinds of processors ({', '.join(map(_kind, found))}): last digits may differ"]
+
+
+def _kind(processor: str) -> str:
+    """Return a processor's architecture and the last of its features."""
+    first, *rest = processor.split()
+    return f"{first} up to {rest[-1]}" if rest else first
 
 
 def write_summary(outcome: Outcome, out: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from stratsim.model.write import clear_unfinished, write_text
 from stratsim.results.sweep_folder import FORMAT, MANIFEST, TABLE, Description, describe, find_manifest
 from stratsim.sweep.backends import Futures, Setup, make_backend
 from stratsim.sweep.code import code_sha256
+from stratsim.sweep.environment import versions
 from stratsim.sweep.folder import locked
 from stratsim.sweep.runs import make_runs
 from stratsim.sweep.settings import sha256
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from stratsim.sweep.runs import Made, Task
     from stratsim.sweep.store import Row
 
-__all__ = ["SUMMARY", "How", "Table", "open_table"]
+__all__ = ["SUMMARY", "How", "Table", "environment_in", "open_table"]
 
 SUMMARY = "summary.json"
 _TIMINGS = "timings.csv"
@@ -68,6 +69,7 @@ class Table:
         backend: Where runs are made.
         how: How.
         code: Hash of the code that makes them.
+        environment: Versions that the runs' keys are of.
         description: What the columns are, of all sweeps in the folder.
         store: The rows.
         timings: How long each run took.
@@ -79,6 +81,7 @@ class Table:
     backend: Backend
     how: How
     code: str
+    environment: dict[str, str]
     description: Description
     store: Store
     timings: Store
@@ -117,6 +120,7 @@ class Table:
             "sweep_format": FORMAT,
             "stratsim_version": __version__,
             "code_sha256": self.code,
+            "environment": self.environment,
             "sweeps_sha256": sha256(self.entries),
             "table": self.description.as_dict(),
             "sweeps": self.entries,
@@ -158,13 +162,33 @@ def open_table(
             known = {"sweep": dict(record)}
             entries.append(known)
         manifest = find_manifest(out)
+        environment = (environment_in(out) if how.trust else None) or versions()
         joined = describe(manifest).joined(description) if manifest and not how.fresh else description
-        rows, timings = Store(out / TABLE, columns), Store(out / _TIMINGS, [KEY, "wall_s"])
+        rows, timings = Store(out / TABLE, columns, description.figures), Store(out / _TIMINGS, [KEY, "wall_s"])
         backend = Futures(how.executor) if how.executor is not None else make_backend(how.jobs, how.dask, setup, code)
         try:
-            yield Table(out, backend, how, digest, joined, rows, timings, entries, known)
+            yield Table(out, backend, how, digest, environment, joined, rows, timings, entries, known)
         finally:
             backend.close()
+
+
+def environment_in(out: Path) -> dict[str, str] | None:
+    """Return the versions that the keys of the rows in a folder are of; None where it does not say."""
+    found = (find_manifest(out) or {}).get("environment")
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else None
+
+
+def _check_environment(out: Path, manifest: dict[str, Any] | None, *, trust: bool) -> None:
+    """Refuse to go on with rows that other versions made: their last digits may differ."""
+    made = None if manifest is None else environment_in(out)
+    if made is None or trust or not (out / TABLE).exists():
+        return
+    for name, now in versions().items():
+        if made.get(name) != now:
+            raise OutputError(
+                f"{out}: made with {name} {made.get(name)}, and this is {now}: last digits may differ; --fresh starts "
+                "anew, --trust keeps its rows"
+            )
 
 
 def _opened(out: Path, code: str, description: Description, *, fresh: bool, trust: bool) -> list[dict[str, Any]]:
@@ -180,6 +204,7 @@ def _opened(out: Path, code: str, description: Description, *, fresh: bool, trus
         return []
     if manifest and not trust and manifest.get("code_sha256") != code and (out / TABLE).exists():
         raise OutputError(f"{out}: made by other code than this; --fresh starts anew, --trust keeps its rows")
+    _check_environment(out, manifest, trust=trust)
     for name in (TABLE, _TIMINGS, MANIFEST, SUMMARY):
         clear_unfinished(out / name)
     return list(manifest["sweeps"]) if manifest else []

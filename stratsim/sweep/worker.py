@@ -22,9 +22,10 @@ from stratsim.run.oracle import reveal
 from stratsim.run.replay import Inputs, assemble, run_policy
 from stratsim.run.saturation import equal_mix
 from stratsim.run.spec import RunSpec
+from stratsim.sweep.environment import PACKAGES, processor, versions
 from stratsim.sweep.figures import FIGURES, flat_figures
 from stratsim.sweep.resolve import Named, named_columns
-from stratsim.sweep.settings import NAMES, canonical
+from stratsim.sweep.settings import NAMES, canonical, sha256
 from stratsim.sweep.store import KEY
 from stratsim.trace.fields import parse_columns
 from stratsim.trace.generate import generate
@@ -42,15 +43,15 @@ __all__ = ["COLUMNS", "description", "install", "run", "simulate"]
 _FIRST = ("policy", "setting", "phase", "seed", "profile", "trace", "load", "load_unit", "rate_per_s", "solo_load")
 _SPEC = tuple(entry.name for entry in fields(RunSpec) if entry.name not in _FIRST)
 _HASHES = ("profile_sha256", "trace_sha256", "topology_sha256", "policy_sha256")
-COLUMNS = (KEY, *_FIRST, *_SPEC, "arrivals", *_HASHES, *FIGURES)
-"""Of results.csv: the same for all sweeps."""
+COLUMNS = (KEY, *_FIRST, *_SPEC, "arrivals", *_HASHES, *PACKAGES, "cpu", *FIGURES, "values_sha256")
+"""Of results.csv: the same for all sweeps. `values_sha256` is of the figures alone: equal where machines agree."""
 
 _INPUTS: dict[str, Any] = {}
 
 
 def description(axes: tuple[str, ...], choices: tuple[str, ...]) -> Description:
     """Return what the columns of the table are, for a sweep with these axes and choices."""
-    conditions = ("profile", "trace", "load", "load_unit", *_SPEC, "arrivals")
+    conditions = ("profile", "trace", "load", "load_unit", *_SPEC, "arrivals", *PACKAGES)
     return Description(
         axes=axes,
         conditions=tuple(name for name in conditions if name not in choices),
@@ -85,7 +86,10 @@ def run(settings: Settings) -> list[dict[str, Any]]:
         "arrivals": _json(settings.arrivals),
         "workload": _json(settings.workload),
         **{name: getattr(settings, name) for name in _HASHES},
-        **flat_figures(figures),
+        **versions(),
+        "cpu": processor(),
+        **(flat := flat_figures(figures)),
+        "values_sha256": sha256({name: None if flat[name] is None else repr(flat[name]) for name in FIGURES}),
     }
     return [{**row, "wall_s": time.perf_counter() - began}]
 

@@ -15,14 +15,13 @@ import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from stratsim.errors import MissingExtraError, TraceError
+from stratsim.limits import memory_budget, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BUDGET_BYTES", "PARQUET", "unpacked"]
+__all__ = ["PARQUET", "unpacked"]
 
-BUDGET_BYTES = 1 << 36
-"""Most bytes that a file may unpack to, 64 GiB (our choice): the one place where unpacking is bounded."""
 PARQUET = b"PAR1"
 _BLOCK = 1 << 20
 _LAYERS = 4
@@ -53,17 +52,19 @@ _UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _UTF_32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 
 
-def unpacked(name: str, data: bytes, budget: int = BUDGET_BYTES) -> bytes:
+def unpacked(name: str, data: bytes, budget: int | None = None) -> bytes:
     """Return the content of a file: Parquet, or text in UTF-8.
 
     Args:
         name: Of the file, for messages.
         data: Its bytes.
-        budget: Most bytes that it may unpack to.
+        budget: Most bytes that it may unpack to; the memory budget by default (`stratsim.limits`).
 
     Raises:
-        TraceError: it is damaged, empty, unpacks to more than `budget`, or is nothing that is read here.
+        TraceError: it is damaged, empty, or is nothing that is read here.
+        LimitError: it unpacks to more than the budget.
     """
+    budget = memory_budget() if budget is None else budget
     for _ in range(_LAYERS):
         packing = next((each for each in _PACKINGS if data.startswith(each)), None)
         if packing is None:
@@ -77,7 +78,7 @@ def unpacked(name: str, data: bytes, budget: int = BUDGET_BYTES) -> bytes:
         except _DAMAGED as error:
             raise TraceError(f"is a damaged or truncated {what} file: {error}", file=name) from None
         if len(data) > budget:
-            raise TraceError(f"unpacks to more than {budget} bytes: unpack it, and bring a part of it", file=name)
+            raise too_large(f"{name}: unpacks to more than", budget, "unpack it, and bring a part of it")
     raise TraceError(f"is packed more than {_LAYERS} times: unpack it first", file=name)
 
 

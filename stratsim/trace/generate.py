@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from stratsim.errors import SpecError
+from stratsim.limits import check_memory
 from stratsim.trace.schema import ClientSpec, Names, Trace
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ __all__ = [
 ]
 
 _BLOCK = 4096
+_LARGEST_CV = 100.0
+_RATES = (1e-6, 1e9)
+_SHORTEST_PERIODS = 1e-3
+_REQUEST_BYTES = 64
+"""Memory of a request while it is drawn."""
+_CLIENT_BYTES = 512
+"""Memory of a client."""
 
 
 class Process(Protocol):
@@ -89,6 +97,8 @@ class Gamma:
 
     def __post_init__(self) -> None:
         _positive(rate=self.rate, cv=self.cv)
+        if self.cv > _LARGEST_CV:
+            raise SpecError(f"cv must be at most {_LARGEST_CV:g}, got {self.cv!r}: hardly a request would ever come")
 
     def blocks(self, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
         """Yield arrival times."""
@@ -130,6 +140,11 @@ class OnOff:
 
     def __post_init__(self) -> None:
         _positive(rate=self.rate, on_s=self.on_s, off_s=self.off_s)
+        if (self.on_s + self.off_s) * self.rate < _SHORTEST_PERIODS:
+            raise SpecError(
+                f"on_s and off_s are too short: fewer than {_SHORTEST_PERIODS:g} requests come in both, "
+                "which is no other than poisson"
+            )
         if not 0 <= self.off_share < 1:
             raise SpecError(f"off_share must be within [0, 1), got {self.off_share!r}")
 
@@ -198,6 +213,7 @@ def superpose(
     """
     if count < 1:
         raise SpecError(f"the number of requests must be at least 1, got {count}")
+    check_memory(f"{count} requests", count * _REQUEST_BYTES, "ask for fewer")
     feeds = [_Feed(process.blocks(streams.get("arrivals", name))) for name, process in processes.items()]
     horizon = count / sum(process.rate for process in processes.values())
     while sum(feed.extend(horizon) for feed in feeds) < count:
@@ -245,6 +261,8 @@ def generate(
     """
     total = 1.0 if rate is None else rate
     _positive(rate=total)
+    if not _RATES[0] <= total <= _RATES[1]:
+        raise SpecError(f"rate must lie within {_RATES[0]:g} and {_RATES[1]:g} requests/s, got {total!r}")
     weights = {"": 1.0} if models is None else {name: share for name, share in models.items() if share > 0}
     if not weights:
         raise SpecError("no model has a share above 0")
@@ -278,6 +296,7 @@ def closed_loop(
     """
     if clients < 1:
         raise SpecError(f"the number of clients must be at least 1, got {clients}")
+    check_memory(f"{clients} clients", clients * _CLIENT_BYTES, "ask for fewer")
     if count is None and math.isinf(stop_s):
         raise SpecError("closed-loop clients need a number of requests or a time to stop")
     if count is not None and count < clients:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import sys
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim import bundled
 from stratsim.errors import SpecError, TraceError, suggest
+from stratsim.limits import bounded, read_file
 from stratsim.trace.containers import PARQUET, unpacked
 from stratsim.trace.headers import ARRIVALS
 
@@ -36,13 +36,14 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Source:
-    """A trace file, unpacked: in memory, or mapped into it where its format is read in pieces.
+    """A trace file, unpacked: in memory, or on the disk where its format is read in pieces.
 
     Args:
         file: Its name, for messages.
         data: Its content: text in UTF-8, or Parquet out of a packed file. Of a Parquet file the first bytes alone.
         sha256: Of the bytes on disk, packed or not.
-        mapped: The content of a Parquet file, which nobody may shorten meanwhile.
+        on_disk: Where a Parquet file lies, that is read in pieces. It is not mapped into memory: a file that somebody
+            shortens meanwhile would end the process.
         strict: Whether rows that are out of order are refused.
         seed: Of the random streams that place requests inside a coarse time stamp.
         columns: The columns that the user names, by field (`stratsim.trace.fields`).
@@ -54,7 +55,7 @@ class Source:
     file: str
     data: bytes = field(repr=False, default=b"")
     sha256: str = ""
-    mapped: mmap.mmap | None = field(default=None, repr=False)
+    on_disk: Path | None = field(default=None, repr=False)
     strict: bool = False
     seed: int = 0
     columns: Mapping[str, Named] = field(default_factory=dict)
@@ -194,7 +195,7 @@ def load(
     """
     options = _options(strict, seed, columns, ticks)
     if source == STDIN:
-        return _loaded("standard input", sys.stdin.buffer.read(), options)
+        return _loaded("standard input", bounded(sys.stdin.buffer, "standard input").read(), options)
     path = locate(source)
     name = path.name if source is None else str(source)
     return _folder(name, path, options) if path.is_dir() else _file(name, path, options)
@@ -217,11 +218,12 @@ def _options(strict: bool, seed: int, columns: Iterable[str] | Mapping[str, str]
 
 def _file(name: str, path: Path, options: Mapping[str, Any]) -> Source:
     try:
-        with path.open("rb") as file:
-            if path.is_file() and file.peek(len(PARQUET)).startswith(PARQUET):
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                return Source(name, PARQUET, _sha256(mapped), mapped=mapped, **options)
-            packed = file.read()
+        if path.is_file():
+            with path.open("rb") as file:
+                if file.peek(len(PARQUET)).startswith(PARQUET):
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    return Source(name, PARQUET, digest, on_disk=path, **options)
+        packed = read_file(path, factor=1)
     except OSError as error:
         raise TraceError(f"cannot be read: {error.strerror or error}", file=name) from None
     return _loaded(name, packed, options)
@@ -243,5 +245,5 @@ def _folder(name: str, path: Path, options: Mapping[str, Any]) -> Source:
     return Source(name, sha256=_sha256(digests.encode()), members=members, **options)
 
 
-def _sha256(content: bytes | mmap.mmap) -> str:
+def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

@@ -7,7 +7,6 @@ the path. `docs/traces.md` shows every key with an example.
 from __future__ import annotations
 
 import math
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +14,7 @@ import msgspec
 
 from stratsim.errors import SpecError
 from stratsim.model.request import Priority
+from stratsim.model.toml import read_toml
 from stratsim.trace.fields import parse_columns, split_columns
 
 if TYPE_CHECKING:
@@ -255,12 +255,8 @@ def load_rule(path: str | os.PathLike[str]) -> WorkloadRule:
     Raises:
         SpecError: the file cannot be read, is not TOML, or holds something unknown; the message names the path.
     """
+    content = read_toml(Path(path))
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise SpecError(f"{path}: cannot be read: {reason}") from None
-    try:
-        return msgspec.convert(tomllib.loads(text), type=WorkloadRule)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        return msgspec.convert(content, type=WorkloadRule)
+    except msgspec.ValidationError as error:
         raise SpecError(f"{path}: {error}") from None

@@ -7,8 +7,8 @@ trace. What `read_trace` reads back is identical, bit for bit.
 from __future__ import annotations
 
 import gzip
-import os
 import re
+import secrets
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +20,7 @@ from stratsim.errors import MissingExtraError, OutputError, SpecError
 from stratsim.trace.column import Column, Names, as_arrow, as_values, take, text_of
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
 
     from stratsim.trace.schema import Trace
@@ -92,7 +93,7 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         raise OutputError(f"{target}: is a directory")
     if target.exists() and not overwrite:
         raise OutputError(f"{target}: exists already; --overwrite replaces it")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file

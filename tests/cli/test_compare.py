@@ -141,7 +141,7 @@ def test_mistakes_are_one_line(call, made, refused, here):
     assert "neither a number of seconds nor mser" in refused("compare", "a", "--warmup", "much")
     assert refused("compare", "a", "a").endswith("the same folder is named twice")
     assert refused("compare", "a", "--where", "x=1").startswith("--where chooses among the runs of a sweep")
-    assert refused("compare", "a", "--resamples", 5) == "resamples must be at least 100, got 5"
+    assert refused("compare", "a", "--resamples", 5) == "--resamples must be within 100 and 1000000, got 5"
     made("seven", "--seed", 7, "--policy", "fifo")
     assert refused("compare", "a", "seven") == "edf has no run of seed 7, which fifo has: nothing to pair"
 

@@ -10,6 +10,8 @@ import pytest
 from stratsim.policy.registry import policy_class
 from stratsim.testing import POLICY_CHECKS, check_policy
 
+pytestmark = pytest.mark.usefixtures("_all_was_typed")
+
 FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
 PAGE = (FOLDER / "add-a-policy.md").read_text(encoding="utf-8")
 EXAMPLES = {"shortest_first.py": "ShortestFirst", "newest_first.py": "NewestFirst"}

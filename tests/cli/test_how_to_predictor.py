@@ -10,6 +10,8 @@ import pytest
 from stratsim.predict import make_predictor
 from stratsim.testing import PREDICTOR_CHECKS
 
+pytestmark = pytest.mark.usefixtures("_all_was_typed")
+
 FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
 FILE = FOLDER / "mean_slowdown.py"
 PAGE = (FOLDER / "add-a-predictor.md").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ def test_an_interrupt_while_reading_is_one_line(refused, monkeypatch):
     assert refused("replay", "--out", "results", status=130) == "interrupted"
 
 
-@pytest.mark.parametrize("step", ["TableWriter", "Timeline.close", "_write_json", "_swap"])
+@pytest.mark.parametrize("step", ["TableWriter", "Timeline.close", "_write_json", "Claim.publish"])
 def test_an_interrupt_while_writing_leaves_nothing(refused, monkeypatch, step):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt

@@ -8,6 +8,8 @@ from stratsim.errors import SpecError
 from stratsim.policy import DropMode
 from stratsim.policy.registry import PolicyCall, describe, make_policy, parse_policies, policy_class, registered
 
+pytestmark = pytest.mark.usefixtures("_all_was_typed")
+
 
 def test_the_shipped_policies_are_registered():
     policies = {"aware-edf", "clockwork", "edf", "fifo", "lax", "least-slack", "native", "nexus", "priority-edf"}

@@ -142,10 +142,10 @@ def test_a_file_is_refused(refused, write, raises):
     assert refused("replay", "--policy", raises, "--out", write("f", "x")) == "f: exists and is not a folder"
 
 
-def test_a_folder_under_a_file_is_refused_before_anything_runs(refused, write, raises):
+def test_a_folder_under_a_file_is_refused_before_anything_runs(refused, write, raises, here):
     write("f", "x")
     assert (
-        refused("replay", "--policy", raises, "--out", "f/results") == "f/results: cannot be written: Not a directory"
+        refused("replay", "--policy", raises, "--out", "f/results") == f"{here / 'f'}: '{here / 'f'}' is not a folder"
     )
 
 

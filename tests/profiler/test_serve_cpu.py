@@ -16,6 +16,7 @@ from stratsim.live import Plan, execute, open_server  # noqa: E402
 from stratsim.live.servers import Room  # noqa: E402
 from stratsim.model.request import Status  # noqa: E402
 from stratsim.model.server import Stage, Work  # noqa: E402
+from stratsim.plugins import allow_code  # noqa: E402
 from stratsim.policy import DropMode  # noqa: E402
 from stratsim.policy.queueing import Fifo  # noqa: E402
 from stratsim.results import invariants  # noqa: E402
@@ -106,6 +107,7 @@ def test_a_model_that_cannot_be_built_or_run_says_why(server, tmp_path):
         "def make():\n"
         "    return Bad(), torch.zeros(1, 2)\n"
     )
+    allow_code(f"{tmp_path}/bad.py:make")
     with pytest.raises(ServerError, match="building the models: MemoryError: no room"):
         server.load({f"{tmp_path}/bad.py:make": (1,)})
 

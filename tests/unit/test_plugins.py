@@ -8,6 +8,8 @@ from stratsim import plugins
 from stratsim.errors import SpecError
 from stratsim.plugins import PluginCall, Registry
 
+pytestmark = pytest.mark.usefixtures("_all_was_typed")
+
 PLUGINS = Registry(kind="gadget", group="stratsim.no_such_group", base="here.Gadget", needed=("run",), family="run")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
-from stratsim.results.checks import STAGES
+from stratsim.results.schema import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

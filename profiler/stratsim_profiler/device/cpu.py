@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
+from stratsim.plugins import allowed_code
 from stratsim_profiler.device.base import DeviceInfo, Lane, Span
 from stratsim_profiler.device.worker import serve
 from stratsim_profiler.device.works import Sizes
@@ -119,7 +120,9 @@ class _Process:
     def __init__(self, cores: tuple[int, ...], sizes: Sizes, flush_bytes: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, child = context.Pipe()
-        self._process = context.Process(target=serve, args=(child, cores, sizes, flush_bytes), daemon=True)
+        self._process = context.Process(
+            target=serve, args=(child, cores, sizes, flush_bytes, allowed_code()), daemon=True
+        )
         self._process.start()
         child.close()
         self._unanswered = 0

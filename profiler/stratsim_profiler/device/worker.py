@@ -9,6 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from stratsim.plugins import allow_code
 from stratsim_profiler.device.base import Copy, Inference, Span, Work
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ __all__ = ["serve"]
 _WARM_UP = 3
 
 
-def serve(pipe: Connection, cores: tuple[int, ...], sizes: Sizes, flush_bytes: int) -> None:
+def serve(
+    pipe: Connection, cores: tuple[int, ...], sizes: Sizes, flush_bytes: int, allowed: tuple[str, ...] = ()
+) -> None:
     """Answer requests until the pipe closes.
 
     A request is (method, arguments, options), an answer (True, result) or (False, error).
@@ -33,8 +36,10 @@ def serve(pipe: Connection, cores: tuple[int, ...], sizes: Sizes, flush_bytes: i
         cores: Where to run.
         sizes: Sizes of the stressors' bursts.
         flush_bytes: How much to write over in order to flush the caches.
+        allowed: The code that the user allowed the parent to import.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    allow_code(*allowed)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     import torch

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import ServerError, SpecError
 from stratsim.model.server import Seen, ServerInfo, Stage, Work
+from stratsim.plugins import allowed_code
 from stratsim_profiler.serve import cpu_worker as worker
 from stratsim_profiler.serve.jitter import lateness, measure
 
@@ -96,13 +97,14 @@ class CpuServer:
         if self._own is not None:
             os.sched_setaffinity(0, self._own)
         context = multiprocessing.get_context("spawn")
+        allowed = allowed_code()
         count = self._places + self.info.slots  # those that copy out hold no place
         inputs, outputs = (context.RawArray("B", max(count * size, 1)) for size in self._buffers)
         self._tasks, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             for cores in self._pinned:
                 plain = {name: tuple(sizes) for name, sizes in models.items()}
-                job = worker.Job(plain, self._dtype, cores, self._niceness, inputs, outputs, self._buffers)
+                job = worker.Job(plain, self._dtype, cores, self._niceness, inputs, outputs, self._buffers, allowed)
                 self._workers.append(_Process(context, theirs, job))
         self._await_ready()
         self.info.details["jitter"] = self._jitter(next(iter(models)))

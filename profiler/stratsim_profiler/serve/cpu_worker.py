@@ -15,6 +15,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stratsim.plugins import allow_code
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +54,7 @@ class Job(NamedTuple):
         inputs: Host memory that inputs are copied from, one buffer per place; shared with the parent.
         outputs: Host memory that outputs are copied to, likewise.
         buffer_bytes: Size of one buffer of each.
+        allowed: The code that the user allowed the parent to import.
     """
 
     models: Mapping[str, Sequence[int]]
@@ -61,11 +64,13 @@ class Job(NamedTuple):
     inputs: Any
     outputs: Any
     buffer_bytes: tuple[int, int]
+    allowed: tuple[str, ...] = ()
 
 
 def work(pipe: Connection, tasks: socket.socket, job: Job) -> None:
     """Build the models, then serve until the socket of tasks closes: the parent has ended, or wants no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    allow_code(*job.allowed)
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, job.cores)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stratsim.errors import MissingExtraError, SpecError
+from stratsim.plugins import check_allowed
 from stratsim_profiler.zoo.registry import MODELS, Entry, check_name
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def build(name: str, device: str = "cpu") -> Built:
     """Return a model, ready for inference, and the example input of one request, both on `device`.
 
     Raises:
+        CodeRefusedError: it is in a file that nobody allowed to be run (`stratsim.plugins.allow_code`).
         SpecError: the model is not known, or its factory does not return what it should.
         MissingExtraError: transformers is not installed.
     """
@@ -132,6 +134,7 @@ def _own(entry: Entry) -> tuple[Any, Any]:
 
 
 def _user_factory(name: str) -> Callable[[], Any]:
+    check_allowed("model", name)
     path, _, factory = name.rpartition(":")
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     if spec is None or spec.loader is None:

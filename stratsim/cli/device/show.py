@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["show"]
 
 
@@ -22,11 +24,13 @@ def show(name: str) -> None:
     """
     from stratsim.cli.text import heading, table
     from stratsim.device.execution import describe_model
+    from stratsim.plugins import allow_code
 
+    allow_code(name)
     about = describe_model(name)
-    click.echo(f"{name}: {about.text}")
+    echo(f"{name}: {about.text}")
     heading("A profile must have")
-    click.echo(about.needs)
+    echo(about.needs)
     if about.parameters:
         heading("Options")
         table(("name", "default"), about.parameters, left=2)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["calibrate"]
 
 
@@ -55,5 +57,5 @@ def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, 
         show_overheads([each._asdict() for each in found])
         if scatter is not None:
             said = f"executions scatter by {scatter.cv:.1%} about the device model"
-            click.echo(f"{said}: noise of {scatter.noise_cv:.1%}")
-    click.echo(f"written to {out}")
+            echo(f"{said}: noise of {scatter.noise_cv:.1%}")
+    echo(f"written to {out}")

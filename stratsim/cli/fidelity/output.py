@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from stratsim.cli.text import heading, number, table
+from stratsim.cli.text import echo, heading, number, table
 from stratsim.fidelity.levels.judge import JUDGED_STAGES
 
 if TYPE_CHECKING:
@@ -33,14 +31,14 @@ def show_report(report: Mapping[str, Any]) -> None:
     _service(cells)
     _executor(cells)
     median = report["median"]
-    click.echo()
-    click.echo(
+    echo()
+    echo(
         f"median over {len(cells)} cells: p50 {_percent(median['p50_err'])}, p95 {_percent(median['p95_err'])}, "
         f"p99 {_percent(median['p99_err'])}, violations {_points(median['violation_diff_pp'])} pp, "
         f"execution {_percent(median['execution_err'])}"
     )
     for note in report["notes"]:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
 
 
 def _executor(cells: Sequence[Mapping[str, Any]]) -> None:
@@ -83,7 +81,7 @@ def show_served(rows: Sequence[Served], drift: Drift | None) -> None:
     titles = ("model", "batch", "alone", "profile ms", "served ms", "low", "high", "median", "variation", "drift")
     table(titles, cells, left=1)
     if drift is not None:
-        click.echo(_drift(drift._asdict()))
+        echo(_drift(drift._asdict()))
 
 
 def _latencies(served: Mapping[str, Any]) -> None:
@@ -102,7 +100,7 @@ def _latencies(served: Mapping[str, Any]) -> None:
     columns = ("n", "mean", "low", "high", "median", "variation", "off")
     table(("batch", "profile", *columns, "judged by", *columns), rows, left=1)
     if served["calibration"] is not None and served["calibration"]["drift"] is not None:
-        click.echo(f"calibration: {_drift(served['calibration']['drift'])}")
+        echo(f"calibration: {_drift(served['calibration']['drift'])}")
 
 
 def _alone(found: Mapping[str, Any] | None, against_s: float) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["run"]
 
 
@@ -28,6 +30,7 @@ Examples:
 @click.option("--fresh", is_flag=True, help="Forget the runs in DIR.")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it takes; nothing is.")
 @click.option("--runs-only", is_flag=True, help="Make the runs and stop; `stratsim fidelity DIR` compares, anywhere.")
+@click.option("--allow-code", is_flag=True, help="Run what the profile names as FILE.py:NAME.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the report as one JSON object on stdout, and nothing else."
 )
@@ -41,6 +44,7 @@ def run(
     fresh: bool,
     dry_run: bool,
     runs_only: bool,
+    allow_code: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -51,6 +55,7 @@ def run(
     Runs that are in DIR are not repeated, so a grid that was interrupted goes on where it was. Exit status 1 if a run
     failed; the others count.
     """
+    from stratsim.cli.allow import allow_profile
     from stratsim.cli.fidelity.output import show_report
     from stratsim.fidelity import assess, profile_of, read_calibration, read_cells, replay_cells
     from stratsim.fidelity.executor import LiveExecutor
@@ -62,15 +67,17 @@ def run(
 
     _, data = load_grid(file, quick=quick)
     data |= {name: value for name, value in (("profile", profile), ("device", device)) if value is not None}
+    if allow_code:
+        allow_profile(data["profile"])
     if dry_run:
         for line in describe_plan(data, None if fresh else out):
-            click.echo(line)
+            echo(line)
         return 0
-    say = (lambda _: None) if quiet else (lambda line: click.echo(line, err=True))
+    say = (lambda _: None) if quiet else (lambda line: echo(line, err=True))
     with LiveExecutor(say) as execute:
         failures = run_grid(data, out, execute=execute, say=say, fresh=fresh)
     if runs_only:
-        click.echo(f"written to {out}; {len(failures)} runs failed")
+        echo(f"written to {out}; {len(failures)} runs failed")
         return 1 if failures else 0
     cells, notes = read_cells(out)
     replayed = replay_cells(cells, profile_of(out))
@@ -79,8 +86,8 @@ def run(
     found["notes"] += draw(out / "figures", replayed, found)
     write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", out / "report.json", overwrite=True)
     if as_json:
-        click.echo(json.dumps(found, allow_nan=False))
+        echo(json.dumps(found, allow_nan=False))
     else:
         show_report(found)
-        click.echo(f"written to {out}")
+        echo(f"written to {out}")
     return 1 if failures else 0

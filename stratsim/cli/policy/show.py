@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["show"]
 
 
@@ -21,14 +23,16 @@ def show(name: str) -> None:
     NAME is a registered policy or FILE.py:CLASS.
     """
     from stratsim.cli.text import heading, table
+    from stratsim.plugins import allow_code
     from stratsim.policy.registry import describe, registered
 
+    allow_code(name)
     about = describe(name)
-    click.echo(f"{name}: {about.text}")
+    echo(f"{name}: {about.text}")
     if name in registered():
-        click.echo(f"\nClass: {registered()[name]}")
+        echo(f"\nClass: {registered()[name]}")
     if about.parameters:
         heading("Parameters")
         table(("name", "default"), about.parameters, left=2)
     heading("Asked for decisions")
-    click.echo(f"after: {', '.join(about.wakes)}; and at its own timers")
+    echo(f"after: {', '.join(about.wakes)}; and at its own timers")

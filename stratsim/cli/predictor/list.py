@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from stratsim.plugins import Registry
 
@@ -17,10 +19,10 @@ def list() -> None:  # noqa: A001 (the command's name)
     """List the registered predictors: ours and those of installed plug-ins."""
     from stratsim.predict.registry import PREDICTORS, TRANSFER_PREDICTORS
 
-    click.secho("How co-located batches slow each other", bold=True)
+    echo("How co-located batches slow each other", bold=True)
     _table(PREDICTORS)
-    click.echo()
-    click.secho("When copies end", bold=True)
+    echo()
+    echo("When copies end", bold=True)
     _table(TRANSFER_PREDICTORS)
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from stratsim.plugins import Registry
 
@@ -27,13 +29,15 @@ def show(name: str) -> None:
     NAME is a registered predictor or FILE.py:CLASS.
     """
     from stratsim.cli.text import heading, table
+    from stratsim.plugins import allow_code
     from stratsim.predict.registry import PREDICTORS, TRANSFER_PREDICTORS
 
+    allow_code(name)
     registry: Registry[Any] = TRANSFER_PREDICTORS if name in TRANSFER_PREDICTORS.registered() else PREDICTORS
     about = registry.describe(name)
-    click.echo(f"{name}: {about.text}")
+    echo(f"{name}: {about.text}")
     if name in registry.registered():
-        click.echo(f"\nClass: {registry.registered()[name]}")
+        echo(f"\nClass: {registry.registered()[name]}")
     if about.parameters:
         heading("Parameters")
         table(("name", "default"), about.parameters, left=2)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from stratsim.model.compare import Difference
 
@@ -52,7 +54,7 @@ def compare(first: str, second: str, *, tolerance: float, only: str | None, as_j
     if as_json:
         a, b = ({"name": profile.name, "sha256": profile_sha256(profile)} for profile in (left, right))
         found = {"a": a, "b": b, "tolerance": tolerance, "differences": [_plain(row) for row in rows]}
-        click.echo(json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False))
+        echo(json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False))
         return
     _print(rows, left.name, right.name, tolerance)
 
@@ -69,14 +71,14 @@ def _print(rows: list[Difference], first: str, second: str, tolerance: float) ->
     from stratsim.cli.text import number, table
 
     if not rows:
-        click.echo(f"{first} and {second} do not differ" + (f" by more than {tolerance:g}" if tolerance else ""))
+        echo(f"{first} and {second} do not differ" + (f" by more than {tolerance:g}" if tolerance else ""))
         return
     cells = [(row.path, _text(row.first), _text(row.second), number(row.ratio)) for row in rows]
     table(("entry", f"A: {first}", f"B: {second}", "ratio"), cells)
     one_sided = sum(row.first is None or row.second is None for row in rows)
     sizes = [row.size for row in rows if row.ratio is not None]
     middle = f"; median factor {exp(median(sizes)):.3g}" if sizes else ""
-    click.echo(f"{len(rows)} entries differ, {one_sided} of them in one profile only{middle}", err=True)
+    echo(f"{len(rows)} entries differ, {one_sided} of them in one profile only{middle}", err=True)
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from stratsim.model.profile import Profile
 
@@ -36,7 +38,7 @@ def list(*, as_json: bool) -> None:  # noqa: A001
 
     found = [_row(load_profile(name)) for name in bundled.names("profiles")]
     if as_json:
-        click.echo(json.dumps(found, indent=2, allow_nan=False))
+        echo(json.dumps(found, indent=2, allow_nan=False))
         return
     columns = ("name", "device", "models", "batches", "kind", "source")
     table(columns, [tuple(str(row[column]) for column in columns) for row in found], left=len(columns))

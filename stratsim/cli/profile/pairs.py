@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["batch_sizes", "pairs"]
 
 
@@ -67,8 +69,10 @@ def pairs(
 
     from stratsim.model.codec import load_profile
     from stratsim.model.write import write_profile
+    from stratsim.plugins import allow_code
     from stratsim.run.pairs import Campaign, measure_pairs
 
+    allow_code(device_model)
     campaign = Campaign(batches, noise, held_out, device_model, seed)
     profile = measure_pairs(load_profile(source), campaign)
     write_profile(replace(profile, name=out.name.removesuffix(".json")), out, overwrite=overwrite)
@@ -76,7 +80,5 @@ def pairs(
     for size in batches:
         missing = [name for name, model in profile.observable.models.items() if size > max(model.latency_s)]
         if missing:
-            click.echo(
-                f"note: batch size {size} is left out for models that do not cover it: {', '.join(missing)}", err=True
-            )
-    click.echo(f"{out}: {len(profile.pairs)} slowdowns, {held} of them held out", err=True)
+            echo(f"note: batch size {size} is left out for models that do not cover it: {', '.join(missing)}", err=True)
+    echo(f"{out}: {len(profile.pairs)} slowdowns, {held} of them held out", err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stratsim.cli.text import heading, ms, number, table
+from stratsim.cli.text import echo, heading, ms, number, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def show(source: str, *, model: str | None, as_json: bool) -> None:
     profile = load_profile(source)
     names = [*profile.observable.models] if model is None else [profile.resolve(model)]
     if as_json:
-        click.echo(json.dumps(describe(profile, names), indent=2, allow_nan=False, ensure_ascii=False))
+        echo(json.dumps(describe(profile, names), indent=2, allow_nan=False, ensure_ascii=False))
         return
     _show_head(profile)
     _show_models(profile, names)
@@ -57,9 +57,9 @@ def _show_head(profile: Profile) -> None:
     from stratsim.model.codec import profile_sha256
 
     device, pcie = profile.device, profile.observable.pcie
-    click.secho(profile.name, bold=True)
+    echo(profile.name, bold=True)
     if profile.description:
-        click.echo(profile.description)
+        echo(profile.description)
     memory = None if device.memory_bytes is None else device.memory_bytes / 2**30
     bandwidth = device.memory_bandwidth_bytes_per_s
     rows = [
@@ -77,7 +77,7 @@ def _show_head(profile: Profile) -> None:
     ]
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
-        click.echo(f"  {label.ljust(width)}  {value}")
+        echo(f"  {label.ljust(width)}  {value}")
 
 
 def _link(link: Link) -> str:
@@ -138,11 +138,11 @@ def _show_intensities(profile: Profile, names: Sequence[str]) -> None:
 
 def _show_truth(profile: Profile, names: Sequence[str]) -> None:
     heading("Truth: only the simulated GPU knows this, the scheduler does not see it")
-    click.echo(f"  run-to-run variation of execution: {profile.truth.noise_cv:.2%}")
-    click.echo(f"  device models with all that they need: {', '.join(_supported(profile))}")
+    echo(f"  run-to-run variation of execution: {profile.truth.noise_cv:.2%}")
+    echo(f"  device models with all that they need: {', '.join(_supported(profile))}")
     tables = {name: profile.truth.sharing.get(name, {}) for name in names}
     sizes = sorted({batch for sharing in tables.values() for batch in sharing})
-    click.echo(
+    echo(
         "  sharing (demand, the share of the GPU occupied alone / weight, its strength against others; phases apart), "
         "by batch size:"
     )
@@ -161,7 +161,7 @@ def _show_truth(profile: Profile, names: Sequence[str]) -> None:
 def _show_kernel_queue(queue: KernelQueue, names: Sequence[str]) -> None:
     tables = {name: queue.length_s.get(name, {}) for name in names}
     sizes = sorted({batch for lengths in tables.values() for batch in lengths})
-    click.echo(
+    echo(
         f"  kernel-queue: residual {queue.residual:.3g}, gap {number(queue.gap_s * 1e6)} us; mean kernel, us / hold, "
         "the share of it that keeps others waiting, by batch size:"
     )
@@ -189,13 +189,13 @@ def _show_pairs(profile: Profile) -> None:
 
     heading("Co-location pairs (a scheduler may know them)")
     if not profile.pairs:
-        click.echo("  none; `stratsim profile pairs` simulates a campaign that measures them")
+        echo("  none; `stratsim profile pairs` simulates a campaign that measures them")
         return
     slowdowns = [pair.slowdown for pair in profile.pairs]
     held = sum(pair.held_out for pair in profile.pairs)
-    click.echo(f"  {len(slowdowns)} directed slowdowns, {held} held out")
+    echo(f"  {len(slowdowns)} directed slowdowns, {held} held out")
     low, middle, high = min(slowdowns), median(slowdowns), max(slowdowns)
-    click.echo(f"  least {number(low)}, median {number(middle)}, most {number(high)}")
+    echo(f"  least {number(low)}, median {number(middle)}, most {number(high)}")
 
 
 def _show_interpolation(profile: Profile) -> None:
@@ -215,7 +215,7 @@ def _show_interpolation(profile: Profile) -> None:
     if rows:
         table(("method", "points", "median", "mean", "worst"), rows)
     else:
-        click.echo("  not used: no model has three measured batch sizes")
+        echo("  not used: no model has three measured batch sizes")
 
 
 def _show_provenance(profile: Profile) -> None:
@@ -224,11 +224,9 @@ def _show_provenance(profile: Profile) -> None:
     heading("Where the figures come from (* is every model; a longer path overrides a shorter one)")
     for path, entry in sorted(profile.provenance.items()):
         licence = f" [{entry.licence}]" if entry.licence else ""
-        click.echo(f"  {path}\n    {entry.kind}: {entry.source}{licence}")
+        echo(f"  {path}\n    {entry.kind}: {entry.source}{licence}")
         if entry.note:
-            click.echo(f"    {entry.note}")
+            echo(f"    {entry.note}")
     missing = uncovered(profile)
     if missing:
-        click.echo(
-            f"  not said for {len(missing)} fields: {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}"
-        )
+        echo(f"  not said for {len(missing)} fields: {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}")

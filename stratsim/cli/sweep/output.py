@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from stratsim.cli.text import heading, number, table
+from stratsim.cli.text import echo, heading, number, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,9 +27,9 @@ def execute(sweep: Sweep, record: Mapping[str, Any], out: Path, how: How, source
         outcome = run_sweep(sweep, record, out, replace(how, progress=progress), source)
     show_summary(write_summary(outcome, out))
     for failure in outcome.failures:
-        click.echo(f"failed: {failure}", err=True)
+        echo(f"failed: {failure}", err=True)
     count = len(outcome.failures)
-    click.echo(f"{outcome.made} runs made, {count} failed, {len(outcome.rows)} rows; written to {out}")
+    echo(f"{outcome.made} runs made, {count} failed, {len(outcome.rows)} rows; written to {out}")
     return 1 if count else 0
 
 
@@ -107,6 +105,8 @@ def _machine(point: Mapping[str, Any]) -> str:
 
 def show_summary(summary: Mapping[str, Any]) -> None:
     """Print load 1, the means of a sweep with half widths, and the differences of its subject."""
+    for note in summary["notes"]:
+        echo(f"note: {note}", err=True)
     show_saturations(summary["saturations"])
     _show_means(summary)
     if summary["subject"] is not None:
@@ -117,7 +117,7 @@ def _show_means(summary: Mapping[str, Any]) -> None:
     cells = summary["cells"]
     heading(summary["title"])
     if not cells:
-        click.echo("no cell is complete")
+        echo("no cell is complete")
         return
     axes = list(cells[0]["cell"])
     figures = list(cells[0]["figures"])
@@ -138,7 +138,7 @@ def _show_means(summary: Mapping[str, Any]) -> None:
     ]
     columns = (*axes, "policy", *chosen, "seeds", *(column for name in figures for column in (name, "+-")))
     table(columns, rows, left=len(axes) + 1 + len(chosen))
-    click.echo(f"means over the seeds; +-: half width of the {summary['level'] * 100:g} % t interval")
+    echo(f"means over the seeds; +-: half width of the {summary['level'] * 100:g} % t interval")
 
 
 def _show_differences(summary: Mapping[str, Any]) -> None:
@@ -146,7 +146,7 @@ def _show_differences(summary: Mapping[str, Any]) -> None:
     subject = summary["subject"]
     heading(f"{subject} minus each other policy")
     if not found:
-        click.echo("no policy has two seeds in common with it")
+        echo("no policy has two seeds in common with it")
         return
     axes = list(found[0]["cell"])
     at = ("at",) if len({entry["at"] for entry in found}) > 1 else ()
@@ -162,7 +162,7 @@ def _show_differences(summary: Mapping[str, Any]) -> None:
     ]
     level = f"{summary['level'] * 100:g} % interval"
     table((*axes, *at, "policy", "figure", "difference", level, "p Holm"), rows, left=len(axes) + len(at) + 2)
-    click.echo("paired by seed; p Holm accounts for all policies of the cell; violations are shares: 0.01 is 1 point")
+    echo("paired by seed; p Holm accounts for all policies of the cell; violations are shares: 0.01 is 1 point")
 
 
 def _signed(value: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stratsim.cli.sweep.output import show_saturations
-from stratsim.cli.text import duration, heading, number, table
+from stratsim.cli.text import duration, echo, heading, number, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ Examples:
 
 @click.command("plan", epilog=_EXAMPLES)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="Processes.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting or path in FILE; wins over it.")
 @click.option("--quick", is_flag=True, help="The file's own short version: its [quick] table.")
 @click.option("--no-time", is_flag=True, help="Count only: no run to see how fast policies are.")
@@ -46,7 +46,7 @@ def plan(file: Path, jobs: int, settings: tuple[str, ...], quick: bool, no_time:
     found = make_plan(sweep, file)
     least, most = found.counts()
     heading(sweep.title)
-    click.echo(f"cells {len(found.cells)}, runs {least}" + (f" to {most}" if most > least else ""))
+    echo(f"cells {len(found.cells)}, runs {least}" + (f" to {most}" if most > least else ""))
     if no_time:
         return
     show_saturations(measure(found, Serial()).values())
@@ -54,8 +54,8 @@ def plan(file: Path, jobs: int, settings: tuple[str, ...], quick: bool, no_time:
     _show_policies(policies)
     least_s, most_s = total_s(found, policies)
     until = f" to {duration(most_s / jobs)}" if most > least else ""
-    click.echo()
-    click.echo(f"about {duration(least_s / jobs)}{until} with {jobs} job{'s' * (jobs > 1)}")
+    echo()
+    echo(f"about {duration(least_s / jobs)}{until} with {jobs} job{'s' * (jobs > 1)}")
 
 
 def _show_policies(policies: Sequence[PolicyTime]) -> None:
@@ -68,4 +68,4 @@ def _show_policies(policies: Sequence[PolicyTime]) -> None:
     table(("policy", "trials", "s per 1000 requests"), rows, left=1)
     for each in policies:
         if each.failure is not None:
-            click.echo(f"note: {each.name} cannot be timed: {each.failure}", err=True)
+            echo(f"note: {each.name} cannot be timed: {each.failure}", err=True)

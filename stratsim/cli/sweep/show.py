@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from stratsim.cli.sweep.output import show_summary
+from stratsim.cli.text import echo
 
 __all__ = ["show"]
 
@@ -34,7 +35,7 @@ def show(directory: Path, subject: str | None, as_json: bool) -> None:
 
     found = [summarise(each, subject) for each in read_sweeps(directory)]
     if as_json:
-        click.echo(json.dumps({"sweep_format": FORMAT, "sweeps": found}, allow_nan=False))
+        echo(json.dumps({"sweep_format": FORMAT, "sweeps": found}, allow_nan=False))
         return
     for summary in found:
         show_summary(summary)

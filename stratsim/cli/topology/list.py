@@ -6,6 +6,8 @@ import json
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["list"]
 
 _EXAMPLES = """\b
@@ -32,7 +34,7 @@ def list(*, as_json: bool) -> None:  # noqa: A001
             {"name": tree.name, "gpus": tree.gpu_count, "kind": tree.kind, "description": tree.description}
             for tree in found
         ]
-        click.echo(json.dumps(rows, indent=2))
+        echo(json.dumps(rows, indent=2))
         return
     cells = [(tree.name, str(tree.gpu_count or "any"), tree.kind or "unknown", tree.description) for tree in found]
     table(("name", "GPUs", "kind", "description"), cells, left=4)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stratsim.cli.text import echo
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,17 +37,17 @@ def show(topology: str, *, as_json: bool) -> None:
 
     tree = load_topology(topology)
     if as_json:
-        click.echo(json.dumps(plain(tree), indent=2, allow_nan=False))
+        echo(json.dumps(plain(tree), indent=2, allow_nan=False))
         return
-    click.echo(f"{tree.name}: {tree.description}" if tree.description else tree.name)
-    click.echo()
+    echo(f"{tree.name}: {tree.description}" if tree.description else tree.name)
+    echo()
     rows = [*_rows(tree)]
     width = max(len(text) for text, _ in rows)
     for text, capacity in rows:
-        click.echo(f"{text.ljust(width)}  {capacity}".rstrip())
-    click.echo()
+        echo(f"{text.ljust(width)}  {capacity}".rstrip())
+    echo()
     for line in _remarks(tree):
-        click.echo(line)
+        echo(line)
 
 
 def _rows(tree: Topology) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stratsim.cli.text import echo
 from stratsim.cli.trace import options
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def convert(
         content = _completed(content, profile, rule, load, seed)
     write_trace(content, out, overwrite=overwrite)
     for note in content.notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"{out}: {described(content)}", err=out == "-")
+        echo(f"note: {note}", err=True)
+    echo(f"{out}: {described(content)}", err=out == "-")
 
 
 def _completed(trace: Trace, profile: str, rule: WorkloadRule, load: float | None, seed: int) -> Trace:

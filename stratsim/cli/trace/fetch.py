@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from stratsim.cli.text import echo
 from stratsim.cli.trace import options
 
 __all__ = ["fetch"]
@@ -43,7 +44,7 @@ def fetch(*, name: str | None, as_list: bool, out: str | None, overwrite: bool) 
     target = out or f"{name}{PurePosixPath(found.filename).suffix}"
     download(found, target, overwrite=overwrite)
     content = described(read_trace(Path(target)))
-    click.echo(f"{target}: {content}; {found.size} bytes, sha256 as expected; {found.source}, {found.licence}")
+    echo(f"{target}: {content}; {found.size} bytes, sha256 as expected; {found.source}, {found.licence}")
 
 
 def _list() -> None:

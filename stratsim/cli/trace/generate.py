@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stratsim.cli.text import echo
 from stratsim.cli.trace import options
 
 if TYPE_CHECKING:
@@ -115,9 +116,12 @@ def generate(
     it is a shape: durations count in mean inter-arrival times.
     """
     from stratsim.cli.trace.report import described
+    from stratsim.cli.typed import as_typed, options_named
     from stratsim.trace.write import write_trace
 
     request = _Shape(**shape)  # type: ignore[arg-type]
+    typed = options_named(("rate", "cv", "off_share", "amplitude"))
+    typed |= {"on_s": "--on", "off_s": "--off", "period_s": "--period"}
     if load is not None and rate is not None:
         raise click.UsageError("--load and --rate exclude each other")
     if load is not None and profile is None:
@@ -129,11 +133,12 @@ def generate(
             raise click.UsageError("closed-loop clients have no rate of their own: leave --load and --rate out")
         trace = _clients(request, count, shares)
     else:
-        trace = _open_loop(request, count, seed, _rate(known, shares, load, rate, gpus), shares)
+        with as_typed(typed):
+            trace = _open_loop(request, count, seed, _rate(known, shares, load, rate, gpus), shares)
     if known is not None:
         trace = _completed(trace, known, seed)
     write_trace(trace, out, overwrite=overwrite)
-    click.echo(f"{out}: {described(trace)}")
+    echo(f"{out}: {described(trace)}")
 
 
 def _load(profile: str | None) -> Profile | None:

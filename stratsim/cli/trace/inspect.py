@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from stratsim.cli.text import echo
 from stratsim.cli.trace import options
 
 __all__ = ["inspect"]
@@ -53,7 +54,7 @@ def inspect(
     content = read_trace(trace, format=format_name, strict=strict, limit=limit, seed=seed, columns=columns, ticks=ticks)
     figures = summarise(content)
     if as_json:
-        click.echo(json.dumps(figures, indent=2, allow_nan=False))
+        echo(json.dumps(figures, indent=2, allow_nan=False))
         return
     from stratsim.cli.text import table
 

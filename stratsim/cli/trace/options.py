@@ -8,10 +8,21 @@ import click
 
 __all__ = ["columns", "limit", "overwrite", "rule", "seed", "strict", "ticks", "trace_format"]
 
+
+def _allowed(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Let a function in a file be run: the user typed it."""
+    if value is not None:
+        from stratsim.plugins import allow_code
+
+        allow_code(value)
+    return value
+
+
 trace_format = click.option(
     "--trace-format",
     "format_name",
     metavar="FORMAT",
+    callback=_allowed,
     help="Force a format, or FILE.py:function, instead of recognising it.",
 )
 columns = click.option(

@@ -6,6 +6,8 @@ from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from stratsim.plugins import allowed_code, call_allowing
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor, Future
@@ -90,7 +92,7 @@ class Futures:
 
     def submit(self, key: str, function: Callable[..., Any], *args: Any) -> None:
         """Pass the call on."""
-        future = self._executor.submit(function, *args)
+        future = self._executor.submit(call_allowing, allowed_code(), function, *args)
         self._keys[future] = key
         future.add_done_callback(self._ended.put)
 

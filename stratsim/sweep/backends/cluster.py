@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import MissingExtraError, SimulationError, SpecError
+from stratsim.plugins import allowed_code, call_allowing
 from stratsim.sweep.backends.base import Completed
 from stratsim.sweep.code import code_sha256
+from stratsim.sweep.environment import versions
 
 try:
     from distributed import Client, LocalCluster, WorkerPlugin, as_completed
@@ -31,6 +34,10 @@ LOCAL = "local"
 """Instead of an address: a cluster of its own."""
 _CONNECT_S = 20.0
 """How long to wait for a scheduler."""
+_ALONE_S = 60.0
+"""How long a run goes on without any worker."""
+_STEP_S, _LONGEST_STEP_S = 0.001, 0.2
+"""How often it is looked whether a call has ended: at once for short ones, seldom for long ones."""
 _READY: set[str] = set()
 """In a worker: the drivers for which it is prepared."""
 
@@ -51,8 +58,10 @@ class Dask:
     def __init__(self, address: str, jobs: int = 1, setup: Setup | None = None, code: Sequence[str] = ()) -> None:
         self._address = address
         self._session = secrets.token_hex(4)
+        self._allowed = allowed_code()
         self._keys: dict[str, str] = {}
         self._cluster = None
+        self._ended: Any = None
         try:
             if address == LOCAL:
                 quiet = logging.CRITICAL
@@ -60,6 +69,7 @@ class Dask:
             self._client = Client(self._cluster or address, timeout=_CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise SpecError(f"no Dask scheduler at {address!r}: {error}") from None
+        self._await_workers()
         self._ended = as_completed(loop=self._client.loop)
         try:
             plugin = _Prepared(self._session, setup, code_sha256(code), code)
@@ -68,11 +78,46 @@ class Dask:
             self.close()
             raise SpecError(f"Dask at {address!r}: {error}") from None
 
+    def _await_workers(self) -> None:
+        """Wait for the first worker, but not for ever: without one nothing would ever happen."""
+        try:
+            self._client.wait_for_workers(1, timeout=_CONNECT_S)
+        except TimeoutError:
+            self.close()
+            raise SpecError(
+                f"the Dask scheduler at {self._address!r} has had no worker for {_CONNECT_S:g} s; start some: "
+                f"dask worker {self._address}"
+            ) from None
+
+    def _await_next(self) -> None:
+        """Wait until a call has ended; not for ever if all workers are gone.
+
+        Raises:
+            SimulationError: there has been no worker for long.
+        """
+        alone_s, step_s = 0.0, _STEP_S
+        while not self._ended.has_ready() and self._client.status == "running":
+            time.sleep(step_s)
+            step_s = min(2 * step_s, _LONGEST_STEP_S)
+            alone_s = alone_s + step_s if step_s == _LONGEST_STEP_S and not self._workers() else 0.0
+            if alone_s > _ALONE_S:
+                raise SimulationError(
+                    f"the Dask scheduler at {self._address!r} has had no worker for {_ALONE_S:g} s; the rows so far "
+                    "are kept, and the same command goes on"
+                )
+
+    def _workers(self) -> int:
+        try:
+            return len(self._client.scheduler_info()["workers"])
+        except (OSError, KeyError, ValueError):
+            return 0
+
     def submit(self, key: str, function: Callable[..., Any], *args: Any) -> None:
         """Give a call to the scheduler."""
         name = f"stratsim-{self._session}-{key}"
         self._keys[name] = key
-        self._ended.add(self._client.submit(_prepared_call, self._session, function, *args, key=name, pure=False))
+        call = (_prepared_call, self._session, self._allowed, function, *args)
+        self._ended.add(self._client.submit(*call, key=name, pure=False))
 
     def next_completed(self) -> Completed:
         """Wait for the next call to end.
@@ -80,6 +125,7 @@ class Dask:
         Raises:
             SimulationError: the scheduler is gone.
         """
+        self._await_next()
         future = next(self._ended)
         try:
             error = future.exception()
@@ -92,7 +138,8 @@ class Dask:
 
     def close(self) -> None:
         """Cancel what has not ended, and close a cluster of our own."""
-        self._ended.clear()
+        if self._ended is not None:
+            self._ended.clear()
         if self._client.status == "running":
             self._client.unregister_worker_plugin(name=f"stratsim-{self._session}")
         self._client.close()
@@ -108,11 +155,17 @@ class _Prepared(WorkerPlugin):
         self._setup = setup
         self._expected = expected
         self._code = tuple(code)
+        self._versions = versions()
 
     def setup(self, worker: Any) -> None:
         """Refuse other code than the driver's, and do what has to be done once."""
         if code_sha256(self._code) != self._expected:
             raise SpecError(f"the worker {worker.address} has another version of stratsim: install the same everywhere")
+        for name, driver in self._versions.items():
+            if versions()[name] != driver:
+                raise SpecError(
+                    f"the worker {worker.address} has {name} {versions()[name]}, the driver {driver}: install the same"
+                )
         if self._setup is not None:
             self._setup()
         _READY.add(self._session)
@@ -122,12 +175,14 @@ class _Prepared(WorkerPlugin):
         _READY.discard(self._session)
 
 
-def _prepared_call(session: str, function: Callable[..., Any], *args: Any) -> Any:
+def _prepared_call(session: str, allowed: tuple[str, ...], function: Callable[..., Any], *args: Any) -> Any:
     """Call a function, in a worker that was prepared: Dask lets one that joins later work whatever its setup said.
+
+    What it may import is what the user allowed the driver, never what the settings of a run say.
 
     Raises:
         SimulationError: it was not.
     """
     if session not in _READY:
         raise SimulationError("a Dask worker could not be prepared: another version of stratsim? its log says more")
-    return function(*args)
+    return call_allowing(allowed, function, *args)

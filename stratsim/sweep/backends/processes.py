@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.engine.worker import begin
 from stratsim.errors import SimulationError
+from stratsim.plugins import allowed_code
 from stratsim.sweep.backends.base import Completed
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Processes:
     def _opened(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._jobs, context, _begin, (self._setup,))
+            self._pool = ProcessPoolExecutor(self._jobs, context, _begin, (self._setup, allowed_code()))
         return self._pool
 
     def _recover(self) -> None:
@@ -127,7 +128,7 @@ class Processes:
         self._pool = None
 
 
-def _begin(setup: Setup | None) -> None:
-    begin()
+def _begin(setup: Setup | None, allowed: tuple[str, ...]) -> None:
+    begin(allowed)
     if setup is not None:
         setup()

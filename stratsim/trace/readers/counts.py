@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratsim.errors import SpecError
+from stratsim.limits import check_memory
 from stratsim.rng import Streams
 from stratsim.trace.column import Names
 from stratsim.trace.flat import Given, flat
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["counts_of", "place", "read_counts", "read_gaps", "read_huawei"]
 
 _DAY_S = 86_400.0
+_REQUEST_BYTES = 24
+"""Memory of a request, at least."""
 _PLACED = "requests placed uniformly inside their interval (seeded)"
 
 
@@ -57,6 +60,7 @@ def counts_of(
         column = found[:, place_]
         table.refuse(np.isnan(column), names[place_], column, "is empty")
         table.refuse(bad[:, place_], names[place_], column, "must be a count")
+    check_memory(table.file, float(found.sum()) * _REQUEST_BYTES, "leave out the busiest rows or intervals")
     return found.astype(np.int64)
 
 

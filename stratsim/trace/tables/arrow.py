@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import MissingExtraError, TraceError
+from stratsim.limits import check_memory
 from stratsim.trace.column import ArrowColumn, Filling, Names
 from stratsim.trace.tables.base import MISSING, Kind, Table
 
@@ -22,6 +23,8 @@ __all__ = ["MemoryTable", "ParquetTable", "arrow_table"]
 _ROWS = 131_072
 """Read at a time."""
 _SAMPLE = 64
+_LEAST_BYTES = 8
+"""Memory of a cell that is read, at least."""
 
 
 class _ArrowTable(Table):
@@ -32,6 +35,7 @@ class _ArrowTable(Table):
     def read(self, kinds: Mapping[str, Kind]) -> dict[str, Column]:
         """Return columns; see `Table.read`."""
         kinds = {name: kind for name, kind in kinds.items() if name in self.names}
+        check_memory(self.file, len(self) * _LEAST_BYTES * len(kinds), "bring a part of it")
         kept = [name for name, kind in kinds.items() if kind is Kind.KEPT]
         found: dict[str, Column] = {}
         if len(kept) < len(kinds):
@@ -83,7 +87,7 @@ class ParquetTable(_ArrowTable):
     """A Parquet file.
 
     Args:
-        source: The file, in memory or mapped.
+        source: The file, in memory or on the disk.
     """
 
     def __init__(self, source: Source) -> None:
@@ -94,11 +98,13 @@ class ParquetTable(_ArrowTable):
             raise MissingExtraError("pyarrow", "parquet") from None
         self._source = source
         try:
-            self._file = pq.ParquetFile(pa.py_buffer(source.data if source.mapped is None else source.mapped))
+            content = pa.py_buffer(source.data) if source.on_disk is None else pa.OSFile(str(source.on_disk))
+            self._file = pq.ParquetFile(content)
             schema = self._file.schema_arrow
         except (pa.ArrowException, OSError, ValueError) as error:
             raise _damaged(source, error) from None
         super().__init__(source.file, schema)
+        check_memory(source.file, len(self) * _LEAST_BYTES, "bring a part of it")
 
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)

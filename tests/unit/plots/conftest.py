@@ -48,7 +48,7 @@ def write_folder(
     runs = []
     for policy in policies:
         classes = {name: {**CLASS, "violation": v} for name, v in zip(("high", "low"), violations, strict=True)}
-        runs.append({"policy": policy, "classes": classes, "gpu": [], "pcie": []})
+        runs.append({"policy": policy, "classes": classes, "gpu": [], "pcie": [], "simulated_s": 10.0})
     manifest = {
         "seed": seed,
         "trace": {"sha256": trace},
@@ -58,13 +58,20 @@ def write_folder(
     }
     (folder / "summary.json").write_text(json.dumps({"runs": runs}))
     (folder / "manifest.json").write_text(json.dumps(manifest))
+    named = dict(zip(("fifo", "edf(max_batch=4)"), policies, strict=False))
     lines = ["policy,arrival_s,priority,latency_s"]
-    lines += [f"{p},{arrival},{name},{'' if latency is None else latency}" for p, name, arrival, latency in REQUESTS]
+    lines += [
+        f"{named[p]},{arrival},{name},{'' if latency is None else latency}"
+        for p, name, arrival, latency in REQUESTS
+        if p in named
+    ]
     (folder / "requests.csv.gz").write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
     stages = [f"{stage}_{end}_s" for stage in ("copy_in", "execution", "copy_out") for end in ("start", "end")]
-    lines = [",".join(["policy", "batch_id", "gpu", "model", "batch_size", "priority", *stages])]
+    lines = ["policy,batch_id,gpu,model,batch_size,priority,dispatch_s," + ",".join([*stages, "solo_s"])]
     for policy, gpu, batch, model, size, name, begin, start, end in BATCHES:
-        lines.append(f"{policy},{batch},{gpu},{model},{size},{name},{begin},{start},{start},{end},{end},{end + 0.001}")
+        times = (begin, begin, start, start, end, end, end + 0.001, end - start)
+        if policy in named:
+            lines.append(f"{named[policy]},{batch},{gpu},{model},{size},{name}," + ",".join(map(str, times)))
     (folder / "batches.csv.gz").write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
     return folder
 

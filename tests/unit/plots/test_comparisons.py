@@ -36,7 +36,7 @@ def sweep(tmp_path):
                 for policy, values in policies.items():
                     for seed, value in enumerate(values):
                         figures = (100, value * float(load) / 10.5, value / 2, 0.05)
-                        row = (f"{profile}{load}{policy}{seed}", "results", profile, load, f'"{policy}"',
+                        row = (f'"{profile}{load}{policy}{seed}"', "results", profile, load, f'"{policy}"',
                                f'"{policy}"', seed, *figures)  # fmt: skip
                         lines.append(",".join(map(str, row)))
         (folder / "results.csv").write_text("\n".join([*lines, ""]))

@@ -130,10 +130,12 @@ def test_a_class_without_deadlines_has_no_panel(folder_at, tmp_path):
 
 def many_models(folder, count):
     stages = [f"{stage}_{end}_s" for stage in ("copy_in", "execution", "copy_out") for end in ("start", "end")]
-    lines = [",".join(["policy", "batch_id", "gpu", "model", "batch_size", "priority", *stages])]
+    lines = [
+        ",".join(["policy", "batch_id", "gpu", "model", "batch_size", "priority", "dispatch_s", *stages, "solo_s"])
+    ]
     for n in range(count):
         start = 0.01 * n
-        times = [start, start + 0.001, start + 0.001, start + 0.009, start + 0.009, start + 0.010]
+        times = [start, start, start + 0.001, start + 0.001, start + 0.009, start + 0.009, start + 0.010, 0.008]
         lines.append(f"fifo,{n},0,model-{n:02d},1,low," + ",".join(f"{time:.6f}" for time in times))
     (folder / "batches.csv.gz").write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
 

@@ -273,7 +273,7 @@ def test_the_folder_says_what_its_columns_are(done):
     found = json.loads((out / "manifest.json").read_text())
     about = found["table"]
     assert (found["sweep_format"], about["axes"], about["choices"]) == (1, ["load"], ["setting"])
-    others = {"spec_sha256", "policy", "phase", "seed", "rate_per_s", "solo_load"}
+    others = {"spec_sha256", "policy", "phase", "seed", "rate_per_s", "solo_load", "cpu", "values_sha256", "row_sha256"}
     hashes = {f"{name}_sha256" for name in ("profile", "trace", "topology", "policy")}
     said = {*about["axes"], *about["conditions"], *about["choices"], *about["figures"]}
     assert {*rows_of(out)[0]} == said | others | hashes
@@ -289,6 +289,7 @@ def test_one_process_at_a_time_writes_to_a_folder(tmp_path):
     assert run(TINY, tmp_path, progress=again).made == 12
 
 
+@pytest.mark.usefixtures("_all_was_typed")
 def test_a_failure_is_reported_and_loses_nothing_else(tmp_path):
     file = tmp_path / "failing.py"
     file.write_text(

@@ -70,6 +70,7 @@ def test_every_line_for_a_table_of_others_reads_it(write, tool):
         assert (trace.bytes_in[0], trace.bytes_out[0]) == (602112, 4000)
 
 
+@pytest.mark.usefixtures("_all_was_typed")
 def test_the_page_about_readers_shows_a_file_that_conforms(write):
     page, file = (HOW_TO / name for name in ("add-a-trace-reader.md", "server_log.py"))
     shown = re.search(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[1]

@@ -278,6 +278,7 @@ def wrong(source):
 """
 
 
+@pytest.mark.usefixtures("_all_was_typed")
 def test_a_reader_in_a_file_is_named_by_file_and_function(write):
     mine, log = write(MINE, "mine.py"), write("t,net\n0,a\n2500000,b\n", "log.csv")
     trace = read_trace(log, format=f"{mine}:read")

@@ -128,8 +128,7 @@ def test_parquet_is_mapped_and_has_the_digest_of_its_file(parquet):
     path = parquet({"arrival_s": [0.0, 1.0]})
     source = load(path)
     assert source.data == b"PAR1"
-    assert source.mapped is not None
-    assert bytes(source.mapped) == path.read_bytes()
+    assert source.on_disk == path
     assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -137,7 +136,7 @@ def test_parquet_out_of_a_gzip_file(parquet, tmp_path):
     plain = parquet({"arrival_s": [0.0, 1.0]})
     packed = tmp_path / "trace.parquet.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
-    assert load(packed).mapped is None
+    assert load(packed).on_disk is None
     assert read_trace(packed).arrival_s.tolist() == read_trace(plain).arrival_s.tolist() == [0.0, 1.0]
 
 
