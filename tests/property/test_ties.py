@@ -20,7 +20,6 @@ NAMES = ("a", "b", "c")
 BY_THE_PROFILE = {
     "nexus": "models have their turns in the order of the profile",
     "symphony": "candidates with one latest start are ranked by the model's name",
-    "triton": "the models' queues are asked in the order of the profile",
 }
 """Policies whose ties still depend on the order or the names of models, and how."""
 
