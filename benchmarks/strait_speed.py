@@ -43,8 +43,8 @@ from stratsim.model.workload import Workload
 from stratsim.policy.base import DropMode
 from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.policy.strait import Strait
 from stratsim.policy.strait.estimates import Estimates
-from stratsim.predict import make_predictor
 from stratsim.predict.rls import Rls
 from stratsim.results.summary import summarize
 from stratsim.rng import Streams
@@ -234,7 +234,7 @@ def estimates(repeats: int) -> None:
     profile, _ = machine(np.ones(1))
     print("co-runners   questions   us, belief remembered   us, belief asked anew")
     for beside in (0, 1, 2, 3, 5, 7, 11, 15):
-        questions, known_s, anew_s = estimate(make_predictor("rls").fit(profile.for_scheduler()), beside, repeats)
+        questions, known_s, anew_s = estimate(Strait().belief.fit(profile.for_scheduler()), beside, repeats)
         print(f"{beside:10d} {questions:11d} {known_s * 1e6:23.1f} {anew_s * 1e6:23.1f}", flush=True)
         if questions > MOST_QUESTIONS * (beside + 1):
             raise SystemExit(f"{questions} questions beside {beside}, more than {MOST_QUESTIONS} per batch")
