@@ -3,7 +3,7 @@
 One GPU, two slots, device model `streams`, transfers on. Six models: wide kernels (weight 6 to 9) beside narrow ones (1
 to 1.5), latencies sub-linear in the batch, batches of up to 8. Poisson arrivals, each model as often as the others, the
 project's default share of high priority and default deadlines (5 and 10 times the solo latency). All figures are
-synthetic. Two loads: at `busy`, 298 requests/s, something executes on the GPU for 90 % of the time under `strait`
+synthetic. Two loads: at `busy`, 286 requests/s, something executes on the GPU for 90 % of the time under `strait`
 (`gpu[0].utilization` of the summary, asserted: it depends on the policy, as batching does); at `overload` twice as
 much arrives as full batches of the same mix, one at a time, complete.
 
@@ -43,8 +43,8 @@ from stratsim.model.workload import Workload
 from stratsim.policy.base import DropMode
 from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.policy.strait import Strait
 from stratsim.policy.strait.estimates import Estimates
-from stratsim.predict import make_predictor
 from stratsim.predict.rls import Rls
 from stratsim.results.summary import summarize
 from stratsim.rng import Streams
@@ -74,7 +74,7 @@ SHARING = {
     "narrow-large": Sharing(0.70, 1.5),
 }
 POLICIES = ("strait", "aware-edf", "priority-edf")
-BUSY_PER_S = 298.0
+BUSY_PER_S = 286.0
 OVERLOAD_PER_S = 2.0 / statistics.mean([table[8] / 8 for table in LATENCY_S.values()])
 BUSY = (0.89, 0.91)
 """Within what `strait` must keep the GPU busy for its figure to be one at 90 % utilisation."""
@@ -234,7 +234,7 @@ def estimates(repeats: int) -> None:
     profile, _ = machine(np.ones(1))
     print("co-runners   questions   us, belief remembered   us, belief asked anew")
     for beside in (0, 1, 2, 3, 5, 7, 11, 15):
-        questions, known_s, anew_s = estimate(make_predictor("rls").fit(profile.for_scheduler()), beside, repeats)
+        questions, known_s, anew_s = estimate(Strait().belief.fit(profile.for_scheduler()), beside, repeats)
         print(f"{beside:10d} {questions:11d} {known_s * 1e6:23.1f} {anew_s * 1e6:23.1f}", flush=True)
         if questions > MOST_QUESTIONS * (beside + 1):
             raise SystemExit(f"{questions} questions beside {beside}, more than {MOST_QUESTIONS} per batch")

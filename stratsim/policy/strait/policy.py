@@ -73,7 +73,7 @@ class Strait(Policy):
     def __init__(
         self,
         *,
-        predictor: str = "rls",
+        predictor: str = "rls(form=additive)",
         transfers: str = "contended",
         margin: float = 0.9,
         max_batch: int | None = None,
@@ -85,7 +85,7 @@ class Strait(Policy):
         guard_confidence: float = 0.95,
         reserve_slots: int = 0,
         explore: float = 0.02,
-        refresh: int = 32,
+        refresh: int = 8,
     ) -> None:
         one_of("infeasible", infeasible, ("drop", "best-effort"))
         one_of("guard", guard, tuple(GUARDS))

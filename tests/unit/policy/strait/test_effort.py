@@ -94,7 +94,7 @@ def test_leaving_out_what_changes_nothing_changes_nothing(policy, monkeypatch):
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("refresh", [1, 32])
+@pytest.mark.parametrize("refresh", [1, 8, 32])
 def test_the_belief_learns_from_so_many_batches_at_a_time(refresh, monkeypatch):
     versions = []
     learn = Estimates._learn

@@ -89,6 +89,13 @@ def test_reserved_places_are_left_free_by_low_priority():
     assert dispatched(serve(rows, reserve_slots=1, guard="off")) == [0, 10]
 
 
+def test_before_anything_is_known_each_co_runner_adds_half_of_the_solo_time():
+    # 1 + n / 2 beside n. Scaled losses of rate, a third beside one, would be 1.8 beside two and 2 beside three.
+    belief = Strait().belief.fit(make_profile(dict.fromkeys("abcd", 10 * MS)).for_scheduler())
+    together = [belief.predict(tuple((model, 1) for model in models))[0] for models in ("ab", "abc", "abcd")]
+    assert [1 / rate for rate in together] == pytest.approx([1.5, 2.0, 2.5])
+
+
 def test_low_priority_fills_a_high_batch():
     table = {1: 10 * MS, 2: 12 * MS}
     profile = make_profile({"a": table})
