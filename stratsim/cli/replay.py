@@ -133,7 +133,7 @@ def replay(
     if allow_code and again is None:
         raise click.UsageError("--allow-code belongs to --again: what is typed is allowed as it is")
     if again is not None:
-        others = [name for name, value in options.items() if value not in (None, False)]
+        others = [name for name, value in options.items() if value not in (None, False, ())]
         if others or config or settings or no_transfers or no_timeline:
             raise click.UsageError("--again repeats a folder as it was run: no setting and no trace goes with it")
         return _repeat(again, out, overwrite=overwrite, allow=allow_code, jobs=jobs, as_json=as_json)

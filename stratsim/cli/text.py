@@ -16,7 +16,19 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["LINE", "clean", "duration", "echo", "heading", "is_terminal", "ms", "number", "rounded_ms", "table"]
+__all__ = [
+    "LINE",
+    "clean",
+    "clear_line",
+    "duration",
+    "echo",
+    "heading",
+    "is_terminal",
+    "ms",
+    "number",
+    "rounded_ms",
+    "table",
+]
 
 LINE = 120
 """Characters of a line in a pipe, where a table is folded there too."""
@@ -49,6 +61,11 @@ def _escaped(match: re.Match[str]) -> str:
 def echo(text: object = "", *, err: bool = False, nl: bool = True, bold: bool = False) -> None:
     """Print a text, `clean`, to stdout or stderr."""
     click.secho(clean(str(text)), err=err, nl=nl, bold=bold or None)
+
+
+def clear_line() -> None:
+    """Go back to the start of the line on stderr and empty it: for progress on a terminal."""
+    click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def heading(text: str) -> None:

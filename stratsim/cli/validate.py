@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stratsim.cli.text import echo, heading, is_terminal, table
+from stratsim.cli.text import clear_line, echo, heading, is_terminal, table
 from stratsim.errors import SpecError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _progress(total: int) -> Callable[[int, Planned], None]:
 
 def _clear() -> None:
     if is_terminal(sys.stderr):
-        echo("\r\x1b[K", nl=False, err=True)
+        clear_line()
 
 
 def _show(found: Validation, seconds: float) -> None:

@@ -125,7 +125,7 @@ def test_the_page_shows_what_is_printed(call, here):
         (["--request", 9999], "no request 9999 in the run of 'priority-edf'; its requests are 0 to 599"),
         (["--worst", 3, "--policy", "strat"], "no run of policy 'strat'"),
         (["--summary", "--class", "high"], "they go with --worst"),
-        (["--worst", 0], "0 is not in the range x>=1"),
+        (["--worst", 0], "0 is not in the range 1<=x<=10000"),
     ],
 )
 def test_refusals(refused, made, arguments, message):

@@ -85,7 +85,7 @@ ONE_GROUP = "2 jobs for one group of GPUs: a policy that sees all GPUs has one s
         (("--gpus", 4, "--groups", 3), "4 GPUs cannot be cut into 3 equal groups"),
         (("no such file.csv", "--gpus", 4, "--groups", 3), "4 GPUs cannot be cut into 3 equal groups"),
         (("--topology", "8x-h800", "--groups", 2), "topology '8x-h800' has a link that GPUs of groups 0 and 1 share"),
-        (("--groups", 0), "options: groups must be at least 1, got 0"),
+        (("--groups", 0), "--groups must be at least 1, got 0"),
         (("--deal", "clients"), "options: unknown way to deal requests 'clients'; did you mean 'client'?"),
     ],
 )

@@ -130,7 +130,7 @@ def test_an_absent_config_names_the_file(refused):
     [
         ("polcy=fifo", "--set: unknown setting 'polcy'; did you mean 'policy'?"),
         ("gpus", "--set takes KEY=VALUE, got 'gpus'"),
-        ("gpus=0", "options: gpus must be at least 1, got 0"),
+        ("gpus=0", "--set gpus must be at least 1, got 0"),
         ("policy=fifoo", "unknown policy 'fifoo'; did you mean 'fifo'?"),
         ("device_model=stream", "unknown device model 'stream'; did you mean 'streams'?"),
     ],

@@ -16,7 +16,18 @@ CLASS = {"arrived", *COUNTS, "violation", "violation_completed", "latency_s", "l
 RUN = {"policy", "classes", "equity", "gpu", "pcie", "window_s", "events", "simulated_s", "wall_s"}
 GPU = {"utilization", "batches", "mean_batch_size", "mean_concurrency", "mean_slowdown", "max_slowdown"}
 PCIE = {"h2d_utilization", "d2h_utilization", "h2d_bytes", "d2h_bytes", "loads", "load_bytes"}
-MANIFEST = {"stratsim_version", "versions", "seed", "trace", "profile", "topology", "offered_load", "spec", "notes"}
+MANIFEST = {
+    "stratsim_version",
+    "versions",
+    "code",
+    "seed",
+    "trace",
+    "profile",
+    "topology",
+    "offered_load",
+    "spec",
+    "notes",
+}
 
 
 def without_wall(document):

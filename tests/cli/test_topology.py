@@ -107,7 +107,7 @@ class TestReplay:
         [
             (("--topology", "8x-h800", "--gpus", "2"), "topology '8x-h800' has 8 GPUs, but gpus is 2"),
             (("--memory", "1e6"), "model 'bert' has 1340575752 bytes of weights, more than the memory, 1000000 bytes"),
-            (("--memory", "lots"), "options: memory must be a number of bytes or 'device', got 'lots'"),
+            (("--memory", "lots"), "--memory must be a number of bytes or 'device', got 'lots'"),
             (("--set", "pinned=false"), "pinned = false needs observable.pcie.pageable, which the profile lacks"),
             (("--topology", "nope.toml"), "nope.toml: neither a TOML file nor a bundled topology; known: 8x-h800, "),
         ],

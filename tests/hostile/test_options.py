@@ -43,12 +43,28 @@ BASES = {
     "trace generate": ["-n", "5", "--out", "g.csv", "--overwrite"],
     "trace fetch": ["no-such-trace"],
     "validate": ["--only", "no-such-case"],
+    "sweep run": ["sweep.toml", "--out", "sweep"],
+    "sweep plan": ["sweep.toml", "--no-time"],
+    "sweep resume": ["no-such-folder"],
+    "sweep replay": ["no-such-folder", "row", "--out", "result"],
+    "sweep show": ["no-such-folder"],
 }
 """What each command is called with beside the option: as little work as there is."""
 VALUES = ["0", "-1", "1", "1e30", "1e-320", "nan", "inf", "-inf", "9" * 400, "1e999", "", "x", "\x1b[31m", "../../x"]
 VALUES += ["/dev/zero", "/dev/full", "x.py:X", "a=b", "a" * 5000, "[" * 2000, "\udcff", "\u202e", "=1+1"]
 VALUES += ["1000000000000", "{run}"]
-SWEEPS = ("experiment", "sweep")
+
+
+SWEEP = """
+title = "t"
+[base]
+policy = "fifo"
+profile = "asymmetric-six"
+[sweep]
+seeds = [1]
+[arrivals]
+requests = 20
+"""
 
 
 def options(group, path=()):
@@ -66,7 +82,7 @@ def options(group, path=()):
                 yield " ".join((*path, name)), ""
 
 
-CASES = [(*each, value) for each in options(cli) if not each[0].startswith(SWEEPS) for value in VALUES]
+CASES = [(*each, value) for each in options(cli) for value in VALUES]
 
 
 def test_every_command_with_an_option_has_a_base():
@@ -74,7 +90,8 @@ def test_every_command_with_an_option_has_a_base():
 
 
 @pytest.mark.cases(CASES, 40)
-def test_any_value_of_any_option(attack, copied, case):
+def test_any_value_of_any_option(attack, copied, tmp_path, case):
+    (tmp_path / "here" / "sweep.toml").write_text(SWEEP)
     command, option, value = case
     base = [arg.format(run=copied) for arg in BASES[command]]
     given = [value.format(run=copied)] if "{" in value else [value]

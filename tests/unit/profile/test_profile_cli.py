@@ -116,7 +116,7 @@ def test_pairs_keeps_an_existing_file(tmp_path, capsys):
         (["show", "rtx3080-disb", "--model", "vgg18"], "did you mean 'vgg19'?"),
         (["pairs", "rtx3080-disb", "--out", "{dir}/x.json", "--batches", "one"], "'one' is not a list of batch sizes"),
         (["pairs", "rtx3080-disb", "--out", "{dir}/x.json", "--batches", "0"], "batches must be different sizes >= 1"),
-        (["pairs", "rtx3080-disb", "--out", "{dir}/x.json", "--noise", "-1"], "noise must be >= 0"),
+        (["pairs", "rtx3080-disb", "--out", "{dir}/x.json", "--noise", "-1"], "noise must be within 0 and 10"),
         (["pairs", "rtx3080-disb", "--out", "{dir}/x.json", "--device-model", "stream"], "did you mean 'streams'?"),
         (["pairs", "rtx3080-disb", "--out", "/dev/null/x.json"], "'/dev/null' is not a folder"),
         (["pairs", "rtx3080-disb", "--out", "{dir}"], "is a directory"),
