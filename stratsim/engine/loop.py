@@ -171,7 +171,7 @@ class Run:
             pauses=pause_table(self.recorder) if layout.preemption is not None else None,
             attempts=None if attempts is None else attempts_column(attempts, len(requests)),
             events=events,
-            start_s=float(requests.arrival_s[0]) if len(requests) else 0.0,
+            start_s=float(requests.arrival_s.min()) if len(requests) else 0.0,
             end_s=max(last_s),
             wall_s=time.perf_counter() - began,
             notes=notes,

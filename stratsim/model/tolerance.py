@@ -32,7 +32,7 @@ def latest_finish_s(deadline_s: Time) -> Time:
     return deadline_s * (1.0 + TIME_RTOL)
 
 
-def resolution_s(at_s: float, start_s: float) -> float:
+def resolution_s(at_s: Time, start_s: float) -> Time:
     """Return how much later than `at_s` an event may be and still belong to the same instant.
 
     0.1 + 0.2 is later than 0.3 by an ulp: a batch that ends then, and a request that arrives, are one instant.

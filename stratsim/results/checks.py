@@ -25,7 +25,7 @@ import numpy as np
 
 from stratsim.engine.rows import blocks, by_code
 from stratsim.model.request import Status
-from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
+from stratsim.model.tolerance import TIME_RTOL, latest_finish_s, resolution_s
 from stratsim.results.schema import STAGES
 from stratsim.stats.occupancy import peak_concurrency
 
@@ -216,8 +216,10 @@ def _clock(result: Result) -> Iterator[str]:
     requests, batches = result.requests, result.batches
     for name, times in (("arrival_s", requests.arrival_s), ("dispatch_s", batches.dispatch_s)):
         row = "request" if name == "arrival_s" else "batch"
+        # Of one instant, clients' requests come before the trace's, whichever is earlier by its last digit.
+        instant_s = resolution_s(times[1:], result.start_s) if name == "arrival_s" else 0.0
         runs_back = np.zeros(len(times), dtype=bool)
-        np.less(times[1:], times[:-1], out=runs_back[1:])
+        np.less(times[1:] + instant_s, times[:-1], out=runs_back[1:])
         yield from _report(6, f"{name} runs back", runs_back, row)
     ends = [requests.arrival_s, requests.dropped_s, requests.finish_s, batches.copy_out_end_s]
     starts = [requests.arrival_s, batches.dispatch_s]

@@ -70,7 +70,7 @@ class _Spec(msgspec.Struct, frozen=True):
 
     trace: str | None = None
     trace_format: str | None = None
-    columns: list[str] | None = None
+    columns: str | None = None
     ticks: str | None = None
     strict: bool | None = None
     workload: str | None = None
@@ -78,6 +78,7 @@ class _Spec(msgspec.Struct, frozen=True):
     profile: str | None = None
     gpus: int | None = None
     load: Figure = None
+    load_unit: str | None = None
     rate_scale: Figure = None
     limit: int | None = None
     warmup_s: Figure = None
@@ -92,6 +93,10 @@ class _Spec(msgspec.Struct, frozen=True):
     uplink_bytes_per_s: Figure = None
     pinned: bool | None = None
     memory: float | str | None = None
+    reject_s: Figure = None
+    retries: int | None = None
+    backoff_s: Figure = None
+    retry_by: str | None = None
     groups: int | None = None
     deal: str | None = None
 

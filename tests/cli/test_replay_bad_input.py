@@ -200,7 +200,7 @@ def test_a_policy_that_cannot_be_used(refused, policy, message):
     [
         ("raise KeyError('lost')", "KeyError: 'lost' ("),
         ("yield 3", "not a decision: yield Start, Drop, SetTimer, Suspend or Resume in 3"),
-        ("yield Start(())", "an empty batch in Start(requests=(), gpu=0, expected_s=nan)"),
+        ("yield Start(())", "an empty batch in Start(requests=(), gpu=0, expected_s=None)"),
         ("yield Start((self.waiting[0],), 7)", "there is no GPU 7, only 0 to 0 in Start("),
         ("yield Start((self.waiting[0],) * 2)", "request 0 is not waiting in Start("),
         ("yield Drop(self.waiting[0], 'x'); yield Drop(self.waiting[0], 'x')", "request 0 is not waiting in Drop("),

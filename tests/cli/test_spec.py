@@ -34,6 +34,10 @@ OTHER_VALUES = {
     "uplink_bytes_per_s": ("12e9", 12e9),
     "pinned": ("false", False),
     "memory": ("device", "device"),
+    "reject_s": ("0.002", 0.002),
+    "retries": ("3", 3),
+    "backoff_s": ("0.5", 0.5),
+    "retry_by": ("all", "all"),
     "groups": ("2", 2),
     "deal": ("model", "model"),
 }
@@ -125,7 +129,7 @@ def test_an_unknown_key_is_answered_with_the_nearest():
     with pytest.raises(SpecError, match=r"^run\.toml: unknown setting 'polcy'; did you mean 'policy'\?$"):
         make_spec({"polcy": "fifo"}, "run.toml")
     with pytest.raises(
-        SpecError, match=r"^--set: unknown setting 'zzz'; known: columns, deal, device_model, .*, workload$"
+        SpecError, match=r"^--set: unknown setting 'zzz'; known: backoff_s, columns, deal, device_model, .*, workload$"
     ):
         parse_settings(["zzz=1"])
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stratsim import bundled
 from stratsim.errors import ProfileError
 from stratsim.model.codec import dump_profile, load_profile
+from stratsim.model.frozen import FrozenDict
 from stratsim.model.interpolate import METHODS
 from stratsim.model.profile import (
     Device,
@@ -85,7 +86,8 @@ def test_reading_what_was_written_gives_an_equal_profile(profile, tmp_path_facto
 @given(profile=profiles())
 def test_belief_and_truth_share_no_mutable_object(profile):
     def mutable(value, found):
-        if isinstance(value, dict | list | set):
+        # What is kept from run to run is frozen, and may be the same object.
+        if isinstance(value, dict | list | set) and not isinstance(value, FrozenDict):
             found.add(id(value))
         children = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ()
         for child in children:
@@ -96,7 +98,7 @@ def test_belief_and_truth_share_no_mutable_object(profile):
 
     views = [profile.for_scheduler(), profile.for_scheduler(), profile.for_hardware(), profile.for_hardware(), profile]
     seen = [mutable(view, set()) for view in views]
-    assert all(seen)
+    assert seen[-1]  # the profile itself was made by hand, of plain dicts
     for index, one in enumerate(seen):
         for other in seen[:index]:
             assert not one & other

@@ -92,7 +92,10 @@ class TestFiles:
             ("[switches.A]\nunder='A'", "switches.A hangs under itself - at $"),
             ("[switches.A]\nunder='B'\n[switches.B]\nunder='A'", "switches.A hangs under itself - at $"),
             ("h2d_share = 1.5", "h2d_share must be within [0, 1], got 1.5 - at $"),
-            ("kind = 'guessed'", "Invalid enum value 'guessed'; known: measured, published, synthetic - at $.kind"),
+            (
+                "kind = 'guessed'",
+                "Invalid enum value 'guessed'; known: imported, measured, published, synthetic - at $.kind",
+            ),
         ],
     )
     def test_what_is_wrong_is_said_with_file_and_path(self, write, text, message):
