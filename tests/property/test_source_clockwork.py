@@ -69,7 +69,11 @@ class Model:
             self.estimate[size] = ordered[up] * (position - down) + ordered[down] * (up - position)
 
     def strategies(self, largest):
-        found = [(queue[0][0] - self.estimate[size], size) for size, queue in self.queues.items() if queue]
+        """Return a bid per queue: latest start, size; of equal ones the earlier deadline and request come first.
+
+        The last two are our choice: the source compares in the order in which models were loaded.
+        """
+        found = [(queue[0][0] - self.estimate[size], size, *queue[0]) for size, queue in self.queues.items() if queue]
         return [strategy for strategy in found if strategy[1] <= largest]
 
     def dequeue(self, free_at, least):
@@ -118,7 +122,7 @@ def schedule_infer(gpu, models, now):
         exec_at = gpu.available(now)
         if exec_at >= now + AHEAD:
             return None
-        _, size, name = min((*each, name) for name, found in gpu.strategies.items() for each in found)
+        _, size, *_, name = min((*each, name) for name, found in gpu.strategies.items() for each in found)
         del gpu.strategies[name]
         batch = models[name].dequeue(exec_at, size)
         if found := models[name].strategies(inf if batch else size - 1):
