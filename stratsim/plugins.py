@@ -54,7 +54,7 @@ _IN_FILE = ".py:"
 """What a class in a file has in its name, and no registered one."""
 
 _ALLOWED: ContextVar[frozenset[str]] = ContextVar("stratsim_allowed_code", default=frozenset())
-"""The names of classes in files, as they were typed, that may be imported: of this context and those copied from it."""
+"""Names of classes in files, as typed, that may be imported in this context and those copied from it."""
 
 
 def allow_code(*values: object) -> None:
@@ -69,17 +69,11 @@ def allow_code(*values: object) -> None:
 
 def code_in(value: object) -> Iterator[str]:
     """Yield the names FILE.py:CLASS in a text, and in all texts within dicts and lists."""
-    for text in _texts_in(value):
-        yield from code_files(text)
-
-
-def _texts_in(value: object) -> Iterator[str]:
-    """Yield all texts within a value."""
     left = [value]
     while left:
         each = left.pop()
         if isinstance(each, str):
-            yield each
+            yield from code_files(each)
         elif isinstance(each, Mapping):
             left += each.values()
         elif isinstance(each, list | tuple):

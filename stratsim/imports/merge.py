@@ -17,6 +17,7 @@ from stratsim.model.profile import (
     Pcie,
     Profile,
     Provenance,
+    Truth,
 )
 
 if TYPE_CHECKING:
@@ -79,14 +80,7 @@ def merged(found: Found, source: str, profile: Profile | None, name: str) -> tup
     if profile is None:
         provenance["device.name"] = Provenance("synthetic", f"{ASSUMED}the profile's own name")
         notes.append("device: no vendor's name in the file; edit device.name")
-    truth, has_noise = base.truth, base.truth.noise_cv > 0
-    if found.noise_cv is not None and not has_noise:
-        truth = replace(truth, noise_cv=found.noise_cv)
-        provenance["truth.noise_cv"] = Provenance(
-            "imported", f"{source}: {found.statistics['truth.noise_cv']}, by {found.tool}"
-        )
-    elif "truth.noise_cv" not in provenance and profile is None:
-        provenance["truth.noise_cv"] = Provenance("synthetic", f"{ASSUMED}durations do not vary")
+    truth = _truth(found, source, profile, base.truth, provenance)
     if profile is None and not pairs:
         notes.append(
             "contention: not known; batches share the GPU equally (processor sharing) until `profile import pairs`"
@@ -99,6 +93,19 @@ def merged(found: Found, source: str, profile: Profile | None, name: str) -> tup
         pairs=pairs,
     )
     return made, notes
+
+
+def _truth(
+    found: Found, source: str, profile: Profile | None, truth: Truth, provenance: dict[str, Provenance]
+) -> Truth:
+    """Return the truth with the scatter that was found, if none was known."""
+    where = "truth.noise_cv"
+    if found.noise_cv is not None and not truth.noise_cv:
+        provenance[where] = Provenance("imported", f"{source}: {found.statistics[where]}, by {found.tool}")
+        return replace(truth, noise_cv=found.noise_cv)
+    if profile is None:
+        provenance.setdefault(where, Provenance("synthetic", f"{ASSUMED}durations do not vary"))
+    return truth
 
 
 def _model(name: str, solo: Solo, known: ObservableModel | None, provenance: dict[str, Provenance]) -> ObservableModel:
