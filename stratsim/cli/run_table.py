@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from stratsim.cli.text import table
+from stratsim.cli.text import echo, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +37,7 @@ def print_summaries(summaries: Sequence[dict[str, Any]], more: Mapping[str, Sequ
     table(columns, rows, left=2)
     lost = [each["dropped"] + each["unfinished"] > _FEW_DROPPED * each["arrived"] for each in _classes(summaries)]
     if any(lost):
-        click.echo(
+        echo(
             "p50, p95, p99: of all requests that arrived; one dropped or unfinished counts as infinitely late.\n"
             "completed p99: without those, so it falls as more are dropped (docs/metrics.md)."
         )

@@ -38,6 +38,11 @@ WALK = {
     "profile list": [["profile", "list"]],
     "profile show": [["profile", "show", "{profile}"], ["profile", "show", "{profile}", "--json"]],
     "profile pairs": [["profile", "pairs", "{profile}", "--out", "{tmp}/pairs.json"]],
+    "profile import": [
+        ["profile", "import", "nsys", "{samples}", "--model", "m", "--into", "{profile}", "--out", "{tmp}/i.json"],
+        ["profile", "import", "pairs", "{samples}", "--into", "{profile}", "--out", "{tmp}/i.json"],
+    ],
+    "profile pad": [["profile", "pad", "{profile}", "--batches", "1,4", "--out", "{tmp}/pad.json"]],
     "profile compare": [["profile", "compare", "{profile}", "rtx3080-disb"]],
     "profile run": [["profile", "run", "--device", "cpu", "--samples", "{samples}", "--out", "{tmp}/p.json"]],
     "profile fit": [["profile", "fit", "{samples}", "--out", "{tmp}/fitted.json"]],

@@ -29,6 +29,8 @@ BASES = {
     "plot": ["{run}", "--kind", "violations", "--out", "f.png"],
     "profile show": ["rtx3080-disb"],
     "profile pairs": ["rtx3080-disb", "--out", "pairs.json"],
+    "profile import": ["pairs", "no-such-table.csv", "--out", "i.json"],
+    "profile pad": ["rtx3080-disb", "--batches", "1", "--out", "pad.json"],
     "profile compare": ["rtx3080-disb", "h200-fp16"],
     "profile run": ["--device", "cpu", "--out", "p.json", "--dry-run"],
     "profile fit": ["no-such-samples.jsonl", "--out", "p.json"],

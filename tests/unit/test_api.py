@@ -48,6 +48,8 @@ def test_simulating_needs_neither_pandas_nor_torch_nor_matplotlib():
 def test_error_names_are_pinned():
     assert errors.__all__ == [
         "BundledFileNotFoundError",
+        "CodeRefusedError",
+        "LimitError",
         "MissingExtraError",
         "NotFittedError",
         "OutputError",

@@ -9,6 +9,8 @@ from stratsim import errors
 
 TREE = {
     errors.SpecError: ValueError,
+    errors.CodeRefusedError: errors.SpecError,
+    errors.LimitError: ValueError,
     errors.TraceError: ValueError,
     errors.ProfileError: ValueError,
     errors.OutsideProfileError: errors.ProfileError,

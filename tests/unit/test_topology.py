@@ -94,7 +94,7 @@ class TestFiles:
             ("h2d_share = 1.5", "h2d_share must be within [0, 1], got 1.5 - at $"),
             (
                 "kind = 'guessed'",
-                "Invalid enum value 'guessed'; known: imported, measured, published, synthetic - at $.kind",
+                "Invalid enum value 'guessed'; known: measured, imported, published, synthetic - at $.kind",
             ),
         ],
     )

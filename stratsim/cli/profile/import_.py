@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from stratsim.cli.text import echo
+
 __all__ = ["import_"]
 
 _KINDS = ("model-analyzer", "trtexec", "nsys", "nvbandwidth", "pairs")
@@ -75,9 +77,9 @@ def import_(
     profile, notes = import_measurements(kind, files, Ask(**ask), into=base, name=name)  # type: ignore[arg-type]
     write_profile(profile, out, overwrite=overwrite)
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     solo = sum(len(model.latency_s) for model in profile.observable.models.values())
-    click.echo(
+    echo(
         f"{out}: {len(profile.observable.models)} models, {solo} solo times, {len(profile.pairs)} pairs; "
         f"`stratsim profile show {out}` says where each figure is from"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stratsim.cli.profile.pairs import batch_sizes
+from stratsim.cli.text import echo
 
 __all__ = ["pad"]
 
@@ -39,4 +40,4 @@ def pad(source: str, *, out: Path, batches: tuple[int, ...], overwrite: bool) ->
     write_profile(replace(profile, name=out.name.removesuffix(".json")), out, overwrite=overwrite)
     for name, model in profile.observable.models.items():
         if max(model.latency_s) < batches[-1]:
-            click.echo(f"note: {name} covers batches of up to {max(model.latency_s)} of the allowed sizes", err=True)
+            echo(f"note: {name} covers batches of up to {max(model.latency_s)} of the allowed sizes", err=True)

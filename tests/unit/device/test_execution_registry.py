@@ -110,6 +110,7 @@ class Half(FluidModel):
 '''
 
 
+@pytest.mark.usefixtures("_all_was_typed")
 def test_a_model_from_a_users_file(tmp_path):
     path = tmp_path / "own_model.py"
     path.write_text(OWN)
@@ -119,6 +120,7 @@ def test_a_model_from_a_users_file(tmp_path):
         find_model(f"{path}:Hal")
 
 
+@pytest.mark.usefixtures("_all_was_typed")
 def test_a_file_without_a_model_is_refused(tmp_path):
     path = tmp_path / "no_model.py"
     path.write_text("class Nothing:\n    name = 'x'\n")

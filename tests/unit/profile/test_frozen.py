@@ -137,6 +137,7 @@ def test_a_truth_that_is_changed_between_two_runs_counts():
     assert before.truth.sharing["a"][1].demand == 0.5
 
 
+@pytest.mark.usefixtures("_all_was_typed")
 def test_a_device_model_of_ours_is_made_once_and_a_users_anew(tmp_path):
     hardware = profile_of().for_hardware()
     assert execution_model("streams", hardware, 2) is execution_model("streams", hardware, 2)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stratsim.cli import main
-from stratsim.errors import SpecError, TraceError
+from stratsim.errors import LimitError, SpecError, TraceError
 from stratsim.model.request import Priority
 from stratsim.trace import read_trace
 from stratsim.trace.containers import unpacked
@@ -114,7 +114,7 @@ def test_what_cannot_be_read_is_called_by_its_name(write, data, message):
 
 def test_unpacking_stops_at_its_budget():
     bomb = packed(b"0" * 10_000_000)
-    with pytest.raises(TraceError, match="unpacks to more than 1000000 bytes"):
+    with pytest.raises(LimitError, match="unpacks to more than 1000000; STRATSIM_MEMORY="):
         unpacked("bomb", bomb, budget=1_000_000)
     layers = PLAIN
     for _ in range(5):
