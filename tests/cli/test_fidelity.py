@@ -15,6 +15,9 @@ from stratsim.model.write import write_profile
 from stratsim.results import read_results, summarize
 from stratsim.run.replay import Outcome, run_policy
 
+pytestmark = pytest.mark.slow  # whole grids, by a stand-in for a device that takes its time
+
+
 CELL = {"load", "policy", "p50_err", "p95_err", "p99_err", "violation_diff_pp"}
 
 

@@ -9,6 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = pytest.mark.slow  # hundreds of processes with limits of their own
+
+
 KINDS = {
     "trace": ["trace", "inspect", "{file}"],
     "trace of a replay": ["replay", "{file}", "--limit", "5", "--policy", "fifo"],

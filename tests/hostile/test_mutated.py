@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from stratsim import bundled
 
+pytestmark = pytest.mark.slow  # hundreds of processes with limits of their own
+
+
 READERS = {
     "manifest.json": [["explain", "{run}", "--summary"], ["compare", "{run}"], ["replay", "--again", "{run}"]],
     "summary.json": [

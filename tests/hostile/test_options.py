@@ -5,6 +5,9 @@ import pytest
 
 from stratsim.cli import cli
 
+pytestmark = pytest.mark.slow  # hundreds of processes with limits of their own
+
+
 BASES = {
     "replay": ["--limit", "5", "--policy", "fifo", "--quiet"],
     "live": ["--device", "cpu", "--profile", "rtx3080-disb", "--limit", "2"],

@@ -14,6 +14,9 @@ from stratsim.model.cluster import Cluster
 from stratsim.policy.nexus import Nexus
 from stratsim.testing import make_profile, make_workload
 
+pytestmark = pytest.mark.slow  # hundreds of random runs, each simulated twice
+
+
 US = 1e-6
 RUNS = 300
 SLO_MS = {"a": (30, 60), "b": (20, 90), "c": (25, 45)}

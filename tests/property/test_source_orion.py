@@ -19,6 +19,9 @@ from stratsim.model.profile import Sharing
 from stratsim.policy.preempt import Orion
 from stratsim.testing import make_profile, make_workload
 
+pytestmark = pytest.mark.slow  # hundreds of random runs, each simulated twice
+
+
 US = 1e-6
 RUNS = 300
 

@@ -16,6 +16,9 @@ from stratsim.model.cluster import Cluster
 from stratsim.policy.symphony import Symphony
 from stratsim.testing import make_profile, make_workload
 
+pytestmark = pytest.mark.slow  # hundreds of random runs, each simulated twice
+
+
 US = 1e-6
 RUNS = 300
 LARGEST = 64

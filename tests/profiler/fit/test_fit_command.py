@@ -9,6 +9,8 @@ from stratsim.model.codec import load_profile
 from stratsim_profiler.samples import Done
 from stratsim_profiler.store import encode_line
 
+pytestmark = pytest.mark.slow  # fits and draws, again and again
+
 
 @pytest.fixture
 def samples(make_bench, tmp_path):

@@ -15,6 +15,8 @@ from stratsim_profiler.report.look import new_figure, plain_log_ticks, styled
 from stratsim_profiler.report.tables import environment_rows, solo_rows
 from stratsim_profiler.samples import Header
 
+pytestmark = pytest.mark.slow  # draws every figure of the report
+
 
 @pytest.fixture(scope="module")
 def html(full_fit):

@@ -21,6 +21,8 @@ from stratsim.run.manifest import make_manifest
 from stratsim.run.replay import prepare, run_policy
 from stratsim.run.spec import make_spec
 
+pytestmark = pytest.mark.slow  # whole grids, by a stand-in for a device that takes its time
+
 
 class Device:
     """An executor whose device is simulated: with overheads, and a little noise that differs from run to run."""

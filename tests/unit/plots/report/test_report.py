@@ -20,6 +20,8 @@ from stratsim_plots.report.make import make_report
 from stratsim_plots.report.settings import command
 from stratsim_plots.series import select
 
+pytestmark = pytest.mark.slow  # makes whole pages
+
 
 class Page(HTMLParser):
     """What a page has: elements, attributes that name something else, ids, text of the first sight."""

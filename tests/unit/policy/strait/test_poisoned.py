@@ -16,6 +16,9 @@ from stratsim.model.profile import Pair, Sharing
 from stratsim.policy.strait import Strait
 from stratsim.testing import make_profile, make_workload
 
+pytestmark = pytest.mark.slow  # long runs over several seeds
+
+
 MS = 1e-3
 TRUE, POISONED = 1.5, 4.5
 UNTIL_S = 20.0
