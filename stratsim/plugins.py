@@ -126,7 +126,7 @@ def code_files(text: str) -> Iterator[str]:
             try:
                 values = list(_keywords(f"f({rest}").values())
             except (SyntaxError, ValueError, RecursionError, MemoryError):
-                continue  # whoever reads the text says what is wrong with it
+                continue  # the reader of the text says what is wrong with it
             for value in values:
                 if isinstance(value, str) and _IN_FILE in value:
                     yield from code_files(value)

@@ -4,7 +4,7 @@ from stratsim.predict import Predictor
 
 
 class MeanSlowdown(Predictor):
-    """Whoever is not alone is slowed as its model has been, on average, while it was not alone."""
+    """A co-located batch is slowed as its model has been, on average, while it was co-located."""
 
     def __init__(self, first=1.5):
         self.first = first

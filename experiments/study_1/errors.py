@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["BIN", "COLUMNS", "LARGE", "MEMORY", "QUANTILES", "tables"]
 
 WARM_UP = 100
-"""Judged batches at the start of a run that count for nothing: whoever learns has yet to."""
+"""Judged batches at the start of a run that count for nothing: predictors that learn have yet to."""
 MEMORY = 100
 """1 / (1 - forgetting) of the default RLS: batches in which it is expected to recover."""
 SETTLED = 200

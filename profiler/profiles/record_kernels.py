@@ -3,7 +3,7 @@
     PYTHONPATH=.:profiler python profiler/profiles/record_kernels.py --out kernels.json.gz
 
 Made h200-fp16.kernels.json.gz, on an H200. The profiler keeps numbers and mean lengths of kernels only; this is for
-whoever wants to know more: their order, lengths, grids, and how those of two streams interleave.
+for readers who want to know more: their order, lengths, grids, and how those of two streams interleave.
 
     names      names of kernels; a row's first entry is an index into it
     columns    of a row: times in microseconds, from the first kernel on

@@ -54,7 +54,7 @@ def check_preemption(
         memory: Of one GPU; None if the weights of all models are always there.
 
     Raises:
-        SpecError: the device model cannot show preemption, or a load of weights might wait for ever.
+        SpecError: the device model cannot show preemption, or a load of weights might never be served.
         ProfileError: the profile does not say how many kernels a model has.
     """
     if not isinstance(model, PreemptableModel):

@@ -35,7 +35,7 @@ def file_name(name: str, suffix: str = "") -> str:
     `%` with the hexadecimal digits of its bytes. So it never names another folder, and two names never the same file.
 
     Args:
-        name: The name, whoever gave it.
+        name: The name, from a user or from data.
         suffix: What the file's name ends in, such as `.json`.
     """
 

@@ -26,7 +26,7 @@ class AwareEdf(PriorityEdf):
     Order, batch former and drop rule are those of `priority-edf`. What differs is the estimate of when a batch would be
     done: a forecast that walks through who executes beside whom (`stratsim.policy.forecast`), the one that `strait`
     uses. With `predictor=solo`, no margin and no copies the decisions are those of `priority-edf`; with
-    `predictor=constant(slowdown=2)` whoever has company is expected to take twice as long.
+    `predictor=constant(slowdown=2)` a co-located batch is expected to take twice as long.
 
     Source: our choice, the rivals that a reconstruction of Strait has to beat; gpulet (ATC 2022) for a static belief.
 

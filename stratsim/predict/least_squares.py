@@ -48,8 +48,8 @@ class RecursiveLeastSquares:
         directional: Forget only what the sample tells anew: P grows along P.x alone, so directions that no sample
             excites neither wind up nor, under a trace cap, stop all others from being forgotten. The criterion above
             is then no longer the one that is minimised, unless `forgetting` is 1.
-        trace_cap: Largest trace of P. Forgetting inflates P in directions that no sample excites (wind-up), for ever if
-            nothing stops it; P is scaled down to this trace.
+        trace_cap: Largest trace of P. Forgetting inflates P in directions that no sample excites (wind-up), unless
+            it is stopped; P is scaled down to this trace.
         excitation: While x.P.x is below this, nothing is forgotten: the sample tells nothing new.
 
     Source: textbook (Haykin, Adaptive Filter Theory, chapter on RLS); directional forgetting as Hägglund and Kulhavý

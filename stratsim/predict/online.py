@@ -133,7 +133,7 @@ class OnlineLinear(Predictor):
         raise NotImplementedError
 
     def take_over(self, fit: RecursiveLeastSquares) -> None:
-        """Start from a static fit; whoever has a use for its uncertainty keeps that too."""
+        """Start from a static fit; a learner that uses its uncertainty keeps that too."""
 
     def fade(self, keep: float) -> None:
         """Leave this share of each pair term; called before a sample, if terms fade at all."""

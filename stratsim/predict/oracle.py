@@ -8,7 +8,7 @@ rates:
     if isinstance(belief, Oracle):
         belief.reveal(rates)                  a function that the experiment makes from the hardware's profile
 
-Whoever holds an oracle holds the truth: results with one are to be labelled so.
+A policy with an oracle knows the truth: label its results so.
 """
 
 from __future__ import annotations

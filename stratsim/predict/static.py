@@ -20,7 +20,7 @@ __all__ = ["COEFFICIENTS", "Coefficients", "Constant", "Gpulet", "Solo", "Utilis
 
 
 class Solo(Predictor):
-    """No interference: every batch runs at its solo speed, whoever is beside it.
+    """No interference: every batch runs at its solo speed, whatever its co-runners.
 
     Source: the usual assumption, as in Clockwork (Gujarati et al., OSDI 2020), which never co-locates.
     """
@@ -31,7 +31,7 @@ class Solo(Predictor):
 
 
 class Constant(Predictor):
-    """Whoever is not alone runs at 1/slowdown of its solo speed, whatever is beside it.
+    """A co-located batch runs at 1/slowdown of its solo speed, whatever its co-runners.
 
     Args:
         slowdown: f >= 1, execution time beside others over solo execution time.

@@ -1,7 +1,7 @@
 """The rows of a sweep's table, results.csv: each has a checksum, so that one that was edited or cut is found and named.
 
 The checksum guards against accidents (an editor, a spreadsheet, half a copy), not against somebody who means to
-deceive: whoever changes a row can compute it anew.
+deceive: who changes a row on purpose can compute it anew.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Process(Protocol):
         ...
 
     def blocks(self, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
-        """Yield increasing arrival times after 0, block by block, for ever."""
+        """Yield increasing arrival times after 0, block by block, without end."""
         ...
 
 

@@ -26,7 +26,7 @@ _AT_RISK = 0.002
 """Share of high-priority requests that may be put at risk for the sake of low priority that would starve otherwise."""
 
 _LEAST = 1e-12
-"""In place of no request at all, which would take for ever."""
+"""In place of no request at all, for which no time would be long enough."""
 
 __all__ = ["GUARDS", "Guard", "Hypothetical", "Off"]
 

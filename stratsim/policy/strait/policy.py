@@ -155,7 +155,7 @@ class Strait(Policy):
         return self._wake_for_low(view) if self._is_settled(view) else self._serve(view)
 
     def _is_settled(self, view: View) -> bool:
-        """Whether nothing can start, for want of places, or as all that waits was refused and nothing has changed."""
+        """Whether nothing can start, as no slot is free, or as all that waits was refused and nothing has changed."""
         emptiest = view.least_loaded()
         if emptiest is None:
             return True

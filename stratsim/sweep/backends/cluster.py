@@ -79,7 +79,7 @@ class Dask:
             raise SpecError(f"Dask at {address!r}: {error}") from None
 
     def _await_workers(self) -> None:
-        """Wait for the first worker, but not for ever: without one nothing would ever happen."""
+        """Wait for the first worker, with a limit: without one nothing would happen."""
         try:
             self._client.wait_for_workers(1, timeout=_CONNECT_S)
         except TimeoutError:
@@ -90,7 +90,7 @@ class Dask:
             ) from None
 
     def _await_next(self) -> None:
-        """Wait until a call has ended; not for ever if all workers are gone.
+        """Wait until a call has ended; with a limit if all workers are gone.
 
         Raises:
             SimulationError: there has been no worker for long.

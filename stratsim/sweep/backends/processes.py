@@ -38,7 +38,7 @@ class Processes:
 
     When a process is killed, a pool of the standard library is broken as a whole and does not say whose run it was.
     Then the pool is made anew, and whatever was under way is run again, one at a time: so that a run that kills its
-    process (for memory, say) is told from those beside it, and is reported instead of being tried for ever.
+    process (for memory, say) is told from those that ran with it, and is reported instead of being tried without end.
 
     Args:
         jobs: Number of processes.
