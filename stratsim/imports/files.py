@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim.errors import SpecError, suggest
+from stratsim.limits import read_file
 from stratsim.model.codec import read_json
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Line", "Table", "field_of", "listed", "number", "objects", "read_table", "read_text"]
-
-_MOST_BYTES = 1 << 30
-"""A file of measurements is far smaller: what is larger is something else."""
 
 
 class Line(NamedTuple):
@@ -39,14 +37,11 @@ def read_text(path: Path) -> str:
     """Return a UTF-8 file, with or without byte-order mark.
 
     Raises:
-        SpecError: it cannot be read, is not text, or is larger than a gibibyte.
+        SpecError: it cannot be read, or is not text.
+        LimitError: it is larger than the memory budget allows.
     """
     try:
-        if not path.is_file():
-            raise SpecError(f"{path}: is not a file" if path.exists() else f"{path}: cannot be read: no such file")
-        if path.stat().st_size > _MOST_BYTES:
-            raise SpecError(f"{path}: larger than {_MOST_BYTES >> 20} MB; no report of measurements is")
-        return path.read_text(encoding="utf-8-sig")
+        return read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SpecError(f"{path}: not UTF-8 text") from None
     except OSError as error:

@@ -59,6 +59,8 @@ def import_measurements(
     read: Callable[[Path, Ask], Found] = import_module(f"stratsim.imports.{KINDS[kind].module}").read
     profile, notes = into, []
     for path in paths:
+        if not path.is_file():  # a pipe cannot be read twice, and its content is looked at before and hashed after
+            raise SpecError(f"{path}: is not a file" if path.exists() else f"{path}: cannot be read: no such file")
         found = read(path, ask or Ask())
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         profile, more = merged(found, f"{path.name} (sha256 {digest[:16]})", profile, name)
