@@ -47,6 +47,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"stratsim {__version__}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(HERE / "_static" / "scorer.js")
 html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": True,
