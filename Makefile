@@ -14,7 +14,7 @@ HOSTILE ?= 300
 # every process that a test starts compiles all that it imports.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto -q --durations=20
 
-.PHONY: help demo test test-slow test-hostile test-all check lint types contracts bench bench-growth profile-cpu profile-gpu wheel clean
+.PHONY: help demo test test-slow test-hostile test-all check lint types contracts bench bench-growth docs profile-cpu profile-gpu wheel clean
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ types: $(READY)
 contracts: $(READY)
 	$(BIN)/lint-imports --no-cache
 
+docs: $(READY)  ## the documentation site, in docs/_build/html: open index.html; needs no network once its tools are there
+	$(BIN)/python -c 'import sphinx_gallery, sphinx_click, myst_parser' 2>/dev/null || $(BIN)/python -m pip install --quiet --group docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
+
 bench: $(READY)  ## speed and memory beside other simulators on the same work, and that all give the same answer
 	$(BIN)/python -c 'import ciw, salabim, sched_sim' 2>/dev/null || $(BIN)/python -m pip install --quiet --group bench || true
 	$(BIN)/python benchmarks/peers.py --out $(OUT)/peers
@@ -80,4 +84,4 @@ wheel: $(READY)  ## build and check the wheel
 	$(BIN)/check-wheel-contents dist
 
 clean:  ## remove what the tasks made
-	rm -rf .venv dist results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist results docs/_build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

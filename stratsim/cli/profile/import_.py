@@ -54,10 +54,11 @@ def import_(
     overwrite: bool,
     **ask: object,
 ) -> None:
-    r"""Make a profile from what other tools measured, or add to one.
+    """Make a profile from what other tools measured, or add to one.
+
+    KIND is one of
 
     \b
-    KIND is one of
       model-analyzer   Triton Model Analyzer, metrics-model-inference.csv: solo times
       trtexec          TensorRT, --exportTimes: solo times of one engine
       nsys             Nsight Systems, `stats` CSV or SQLite export: kernels, and points of the link
@@ -66,7 +67,7 @@ def import_(
 
     Each file gives what it knows, with its name and checksum as provenance; a note says what is missing and what fills
     it. Figures that are in the profile already are never replaced by others.
-    """
+    """  # noqa: D301 (click's own mark must be the character)
     from stratsim.imports import Ask, import_measurements
     from stratsim.model.codec import load_profile
     from stratsim.model.write import check_out, write_profile
