@@ -196,7 +196,8 @@ def summarize(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _median(runs: pd.DataFrame, name: str, column: str) -> float:
-    return float(runs.loc[runs["name"] == name, column].median())
+    known = runs.loc[runs["name"] == name, column].dropna()
+    return float(known.median()) if len(known) else math.nan
 
 
 def judge(runs: pd.DataFrame, requests: int) -> list[str]:

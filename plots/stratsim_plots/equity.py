@@ -45,7 +45,7 @@ def _of_sweep(path: Any, options: Options) -> pd.DataFrame:
         if name not in rows.columns:
             raise SpecError(f"{path}: has no column {name}")
     axes = [name for name in table.axes if rows[name].nunique() > 1]
-    named = [", ".join(f"{name} {row[name]}" for name in axes) for row in rows[axes].to_dict("records")]
+    named = [", ".join(f"{name} {row[name]}" for name in axes) for row in rows[["seed", *axes]].to_dict("records")]
     rows = rows.assign(conditions=named, violation_high=rows["high_violation"], violation_low=rows["low_violation"])
     cells = [own.assign(policy=variant_labels(own, table.choices)) for _, own in rows.groupby("conditions", sort=False)]
     return pd.concat(cells, ignore_index=True)

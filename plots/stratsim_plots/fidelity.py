@@ -27,7 +27,7 @@ _LIMIT = 0.10
 
 def _known(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the data with -1 for a load that is not known."""
-    return frame.assign(load=frame["load"].fillna(-1.0))
+    return frame.assign(load=frame["load"].astype(float).fillna(-1.0))
 
 
 def draw(directory: str | os.PathLike[str], names: Iterable[str]) -> dict[str, list[str]]:

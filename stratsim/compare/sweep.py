@@ -148,7 +148,7 @@ def samples_by_cell(table: SweepTable) -> tuple[dict[str, Samples], list[int], l
     """
     frame = table.frame
     varying = [name for name in table.axes if frame[name].nunique() > 1]
-    frame = frame.assign(cell=[_named(row, varying) for row in frame[varying].to_dict("records")])
+    frame = frame.assign(cell=[_named(row, varying) for row in frame[["seed", *varying]].to_dict("records")])
     found: dict[str, Samples] = {}
     notes = []
     if "cpu" in frame and frame["cpu"].nunique() > 1:

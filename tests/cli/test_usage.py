@@ -16,8 +16,8 @@ MISTAKES = {
     ("trace", "inspct"): "trace: no command 'inspct'; did you mean 'inspect'?",
     ("policy", "lst"): "policy: no command 'lst'; did you mean 'list'?",
     ("profile", "pair"): "profile: no command 'pair'; did you mean 'pairs'?",
-    ("--bogus",): "No such option '--bogus'.",
-    ("replay", "--polcy", "fifo"): "No such option '--polcy'.",
+    ("--bogus",): "No such option --bogus",
+    ("replay", "--polcy", "fifo"): "No such option --polcy",
     ("replay", "--gpus"): "Option '--gpus' requires an argument.",
     ("replay", "--gpus", "x"): "Invalid value for '--gpus': 'x' is not a valid integer.",
     ("replay", "--gpus", "1.5"): "Invalid value for '--gpus': '1.5' is not a valid integer.",
@@ -30,8 +30,11 @@ MISTAKES = {
 
 @pytest.mark.parametrize("argv", MISTAKES, ids=" ".join)
 def test_a_usage_error_is_one_line(refused, argv):
-    # click may add the nearest options in a form that depends on its version.
-    assert refused(*argv).startswith(MISTAKES[argv])
+    # click may add the nearest options, and set a name off, in a form that depends on its version.
+    said = refused(*argv)
+    if "No such option" in said:
+        said = said.replace("'", "").replace("option:", "option")
+    assert said.startswith(MISTAKES[argv])
 
 
 @pytest.mark.parametrize(
