@@ -1,7 +1,7 @@
 """What is known of the batches in flight: work left, integrated at the rates that a belief gives, and what they teach.
 
-A scheduler sees when a batch starts and ends and when it is stopped, never how far it has got. Between two looks the set
-of those that execute on a GPU is constant, as every change of it is a moment at which the policy is woken.
+A scheduler sees when a batch starts and ends and when it is stopped, never how far it has got. Between two looks the
+set of those that execute on a GPU is constant, as every change of it is a moment at which the policy is woken.
 """
 
 from __future__ import annotations

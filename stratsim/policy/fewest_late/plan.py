@@ -78,7 +78,9 @@ class Job:
         self.value, self.due_s = value, due_s
 
 
-def walk(order: Sequence[Job], slots: int, now_s: float, rates: Rates, drains: Sequence[tuple[Member, float]] = ()) -> None:
+def walk(
+    order: Sequence[Job], slots: int, now_s: float, rates: Rates, drains: Sequence[tuple[Member, float]] = ()
+) -> None:
     """Set `end_s` of every job: the first `slots` run at once, and whenever one ends the next begins.
 
     Args:
@@ -117,10 +119,10 @@ def walk(order: Sequence[Job], slots: int, now_s: float, rates: Rates, drains: S
             drained -= 1
         else:
             ended.end_s = at_s
-    for job, left_s in zip(running, left, strict=True):
+    for still, left_s in zip(running, left, strict=True):
         at_s += left_s / _THROUGHPUT
-        if job is not None:
-            job.end_s = at_s
+        if still is not None:
+            still.end_s = at_s
     for job in order[following:]:
         at_s += job.left_s / _THROUGHPUT
         job.end_s = at_s

@@ -62,6 +62,8 @@ class FewestLate(Policy):
         predictor: The belief about interference (`stratsim predictor list`).
         mechanism: How a batch is stopped: `gated`, `kernel`, `reset`, `context`, `ideal`; `none`: never.
         gate: Kernels in flight at most, where launches are gated.
+        stop_cost: What a stop must save at least, in late requests of low priority: a plan is an estimate, and what was
+            stopped drains, and comes back.
         stretch: What a batch is allowed for its company when it grows, as a multiple of its time alone, >= 1.
         pays: A batch takes a third request and more only if that lengthens it by at most this share of a batch of one.
         horizon: Waiting batches that are planned, the first by due date.
@@ -79,6 +81,7 @@ class FewestLate(Policy):
         predictor: str = "rls(form=additive)",
         mechanism: str = "gated",
         gate: int = 16,
+        stop_cost: float = 1.0,
         stretch: float = 1.2,
         pays: float = 0.3,
         horizon: int = 16,
@@ -92,9 +95,12 @@ class FewestLate(Policy):
         number("pays", pays, 0, 100)
         whole("horizon", horizon, 1)
         whole("refresh", refresh, 1)
-        self.preemption: Preemption | None = None if mechanism == "none" else make_mechanism(mechanism, gate, sync=False)
+        stops = mechanism != "none"
+        self.preemption: Preemption | None = make_mechanism(mechanism, gate, sync=False) if stops else None
         self.belief = make_predictor(predictor)
         self._weight = float(weight)
+        number("stop_cost", stop_cost, 0, 1e9)
+        self._stop_cost = stop_cost
         self._gate = gate if mechanism == "gated" else 1
         self._stretch = stretch
         self._pays = pays
@@ -134,7 +140,7 @@ class FewestLate(Policy):
         self._book.update(now_s)
         if self._waiting:
             yield from self._give_up(now_s)
-        if self._waiting or any([gpu.suspended for gpu in view.gpus]):
+        if self._waiting or any(gpu.suspended for gpu in view.gpus):
             shares = self._shares(view) if len(view.gpus) > 1 else (tuple(self._queues.values()),)
             for gpu, queues in zip(view.gpus, shares, strict=True):
                 yield from self._serve(gpu, queues, now_s)
@@ -163,7 +169,7 @@ class FewestLate(Policy):
             queue[:] = kept
 
     def _shares(self, view: View) -> list[tuple[list[Entry], ...]]:
-        """Return, by GPU, the requests that are planned there: each goes where least work is, the earliest due first."""
+        """Return, by GPU, the requests that are planned there: by deadline, each goes where least work is."""
         work_s = [sum([self._book.left_s(batch) for batch in _all(gpu)]) for gpu in view.gpus]
         shares: list[dict[str, list[Entry]]] = [{} for _ in view.gpus]
         most = self._horizon * len(view.gpus) * max(self._limit.values(), default=1)
@@ -205,7 +211,7 @@ class FewestLate(Policy):
             due_s = latest_finish_s(first.deadline_s)
             for request in requests[at + 1 : at + limit]:
                 longer_s = latency_s[size + 1] - latency_s[size]
-                if size >= 2 and longer_s > self._pays * latency_s[1]:  # noqa: PLR2004 (a pair always may)
+                if size >= 2 and longer_s > self._pays * latency_s[1]:  # a pair always may
                     break
                 both_in, both_out = bytes_in + request.bytes_in, bytes_out + request.bytes_out
                 nearer_s = min(due_s, latest_finish_s(request.deadline_s))
@@ -246,9 +252,7 @@ class FewestLate(Policy):
             if type(decision) is Start:
                 self._started(gpu, decision.requests, queues)
 
-    def _choose(
-        self, gpu: GpuView, queues: Sequence[list[Entry]], running: list[Job], now_s: float
-    ) -> _Choice | None:
+    def _choose(self, gpu: GpuView, queues: Sequence[list[Entry]], running: list[Job], now_s: float) -> _Choice | None:
         """Return the best way to go on; None if there is nothing to plan."""
         suspended = [self._job(batch, now_s) for batch in gpu.suspended]
         best: _Choice | None = None
@@ -262,7 +266,7 @@ class FewestLate(Policy):
                 continue
             tried.append(shape)
             for choice in self._choices(running, [*suspended, *chunks], now_s):
-                if best is None or (choice.late, len(choice.stops)) < (best.late, len(best.stops)):
+                if best is None or self._cost(choice) < self._cost(best):
                     best = choice
                 if best.late <= 0.0:
                     return best
@@ -284,7 +288,13 @@ class FewestLate(Policy):
                 continue
             drains = [(job.key, min(self._drain_s(job), job.left_s)) for job in stops]
             walk(order, at_once, now_s, self._rates, [drain for drain in drains if drain[1] > 0.0])
-            yield _Choice([job for job in order if job not in running or job in stops], at_once, stops, late_weight(order))
+            others = [job for job in order if job not in running or job in stops]
+            yield _Choice(others, at_once, stops, late_weight(order))
+
+    def _cost(self, choice: _Choice) -> tuple[float, int]:
+        """Return what choices are compared by: the weight late, stops included; no stop among equals."""
+        stops = len(choice.stops)
+        return choice.late + self._stop_cost * stops, stops
 
     def _drain_s(self, job: Job) -> float:
         """Return the solo work that a batch still does once it is stopped: three quarters of the gate, on average."""
