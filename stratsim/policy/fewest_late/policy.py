@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stratsim.errors import SpecError
 from stratsim.model.request import Priority
 from stratsim.model.tolerance import latest_finish_s
-from stratsim.policy.arguments import batch_limits, number, whole
+from stratsim.policy.arguments import batch_limits, number, one_of, whole
 from stratsim.policy.base import Decision, Drop, DropMode, Policy, Resume, Setting, Start, Suspend, Wake
 from stratsim.policy.copy_times import CopyTimes
 from stratsim.policy.fewest_late.book import Book
@@ -107,6 +107,8 @@ class FewestLate(Policy):
         self._horizon = horizon
         self._refresh = refresh
         self._max_batch = max_batch
+        if drop is not None:
+            one_of("drop", drop, tuple(mode.value for mode in DropMode))
         self._drop = DropMode(drop) if drop is not None else None
 
     def prepare(self, setting: Setting) -> None:
