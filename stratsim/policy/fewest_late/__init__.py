@@ -1,0 +1,5 @@
+"""Fewest weighted late requests: a policy of our own (docs/policies.md)."""
+
+from stratsim.policy.fewest_late.policy import FewestLate
+
+__all__ = ["FewestLate"]
