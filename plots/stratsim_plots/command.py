@@ -53,6 +53,13 @@ __all__ = ["plot"]
     "[default: high_violation]",
 )
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a sweep, only these runs. May be repeated.")
+@click.option(
+    "--rows",
+    type=click.Choice(("current", "all")),
+    default="current",
+    show_default=True,
+    help="Of a sweep's folder: what it asks for now, or rows of an earlier profile, trace or policy too.",
+)
 @click.option("--x", metavar="AXIS", help="heatmap only: from left to right.  [default: the first axis that varies]")
 @click.option("--y", metavar="AXIS", help="heatmap only: from bottom to top.  [default: the next, else policy]")
 def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> None:

@@ -37,6 +37,8 @@ class Options(NamedTuple):
     """Axis of a study that a heat map has from left to right."""
     y: str | None = None
     """Axis that it has from bottom to top."""
+    rows: str = "current"
+    """Which rows of a sweep's folder: `current` or `all` (`stratsim.compare.sweep`)."""
 
 
 class Series(NamedTuple):

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 
 from stratsim.compare.sweep import SweepTable, is_sweep, read_sweep
@@ -33,7 +34,10 @@ def sweep_runs(path: Any, options: Options) -> SweepTable:
     Raises:
         SpecError: it cannot be read, or has no such runs.
     """
-    return read_sweep(path, options.where).only(options.policies)
+    table = read_sweep(path, options.where, options.rows)
+    for note in table.notes:
+        click.echo(f"note: {note}", err=True)
+    return table.only(options.policies)
 
 
 def read_capacity(path: Any) -> dict[str, Any]:

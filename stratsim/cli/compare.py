@@ -51,6 +51,13 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md d
 )
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a sweep, only these runs. May be repeated.")
 @click.option(
+    "--rows",
+    type=click.Choice(("current", "all")),
+    default="current",
+    show_default=True,
+    help="Of a sweep's folder: what it asks for now, or rows of an earlier profile, trace or policy too.",
+)
+@click.option(
     "--warmup", "warmup_s", callback=_warmup, metavar="S|mser", help="Leave out the start. [default: as the runs did]"
 )
 @click.option("--level", type=float, default=0.95, show_default=True, metavar="X", help="Confidence of the intervals.")

@@ -50,6 +50,7 @@ class Asked:
         level: Confidence level of all intervals.
         quantile: Which quantile over seeds is reported as well as the mean.
         resamples: Of the bootstrap.
+        rows: Of a sweep's folder: `current`, what it asks for now, or `all`.
     """
 
     baseline: str | None = None
@@ -60,6 +61,7 @@ class Asked:
     level: float = 0.95
     quantile: float = 0.5
     resamples: int = 1000
+    rows: str = "current"
 
     def __post_init__(self) -> None:
         for metric in self.metrics:
@@ -94,6 +96,8 @@ def compare(
     asked = asked or Asked()
     if len(paths) == 1 and is_sweep(paths[0]):
         return _of_sweep(paths[0], asked)
+    if asked.rows != "current":
+        raise SpecError("--rows chooses among the runs of a sweep; result folders hold one run each")
     if asked.where:
         raise SpecError("--where chooses among the runs of a sweep; result folders are chosen by naming them")
     return _of_folders(paths, asked, progress)
@@ -102,7 +106,7 @@ def compare(
 def _of_sweep(path: str | os.PathLike[str], asked: Asked) -> dict[str, Any]:
     if asked.warmup_s is not None:
         raise SpecError("a sweep's table holds no requests: its warm-up is that of its runs (base.warmup_s)")
-    found, seeds, notes = samples_by_cell(read_sweep(path, asked.where).only(asked.policies))
+    found, seeds, notes = samples_by_cell(read_sweep(path, asked.where, asked.rows).only(asked.policies))
     rows: list[Row] = []
     bases = {}
     for cell, samples in found.items():

@@ -17,7 +17,7 @@ import pandas as pd
 from stratsim.compare.measured import CLASSES, METRICS
 from stratsim.errors import SpecError, suggest
 from stratsim.results.sweep_folder import TABLE, describe, read_manifest
-from stratsim.results.sweep_rows import read_rows
+from stratsim.results.sweep_rows import KEY, read_rows
 
 if TYPE_CHECKING:
     import os
@@ -25,11 +25,23 @@ if TYPE_CHECKING:
 
     Samples = dict[str, dict[tuple[str, str], list[float]]]
 
-__all__ = ["SweepTable", "is_sweep", "read_sweep", "samples_by_cell", "variant_labels"]
+__all__ = ["ROWS", "SweepTable", "is_sweep", "read_sweep", "samples_by_cell", "variant_labels"]
 
 _SLOTS = "max_concurrency"
 _RESULTS = "results"
 _FEWEST = 2
+ROWS = ("current", "all")
+"""Which rows of a folder are read."""
+_EARLIER = {
+    "profile_sha256": "another profile",
+    "trace_sha256": "another trace",
+    "topology_sha256": "another topology",
+    "policy_sha256": "another policy's file",
+    "python": "another version of python",
+    "numpy": "another version of numpy",
+    "scipy": "another version of scipy",
+}
+"""What tells earlier rows, by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +53,14 @@ class SweepTable:
         axes: Columns of what was varied, in order; the conditions that differ besides come last.
         choices: Columns of what a policy ran with.
         figures: Columns of what came out.
+        notes: What was left out.
     """
 
     frame: pd.DataFrame
     axes: tuple[str, ...]
     choices: tuple[str, ...]
     figures: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def only(self, policies: Sequence[str]) -> SweepTable:
         """Return the runs of some policies; all if none is named.
@@ -67,28 +81,36 @@ def is_sweep(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix == ".csv" or (Path(path) / TABLE).is_file()
 
 
-def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = ()) -> SweepTable:
+def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = (), rows: str = "current") -> SweepTable:
     """Return the runs of a sweep, without those of a pilot.
+
+    A folder keeps the rows of earlier runs: of a profile, a trace or a policy's file as it was before it was changed,
+    of other versions of Python or numpy. They are not what the sweep asks for now, and a mean over both is of neither.
 
     Args:
         path: The folder, or its results.csv.
         where: Conditions `COLUMN=VALUE` to keep.
+        rows: `current`: of what the sweeps of the folder ask for now; `all`: earlier ones too, told apart by a
+            condition of their own.
 
     Raises:
         SpecError: it cannot be read, is no table of runs of policies, or a condition keeps nothing.
         OutputError: the folder is of another format.
     """
     table = Path(path) if Path(path).suffix == ".csv" else Path(path) / TABLE
-    about = describe(read_manifest(table.parent))
+    if rows not in ROWS:
+        raise SpecError(f"--rows takes {' or '.join(ROWS)}, got {rows!r}")
+    manifest = read_manifest(table.parent)
+    about = describe(manifest)
     try:
-        names, rows = read_rows(table, about.figures)
+        names, cells = read_rows(table, about.figures)
     except OSError as error:
         raise SpecError(str(error)) from error
     try:
         text = {name: str for name in names if name not in (*about.figures, "seed")}
         blank = {name: [""] for name in about.figures}
         content = StringIO()
-        csv.writer(content).writerows([names, *rows])
+        csv.writer(content).writerows([names, *cells])
         content.seek(0)
         frame = pd.read_csv(content, dtype=text, keep_default_na=False, na_values=blank)
     except ValueError as error:
@@ -98,11 +120,38 @@ def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = ()) -> Sweep
         raise SpecError(f"{table}: is no table of runs of policies: it has no column {missing!r}")
     if "phase" in names:
         frame = frame[frame["phase"] == _RESULTS]
+    frame, notes = _current(frame, manifest) if rows == "current" else (frame, ())
     frame = frame.assign(**{axis: _inside(frame, axis) for axis in about.axes if axis not in names})
     held = {axis.partition(".")[0] for axis in about.axes}
     others = [name for name in about.conditions if name not in held and name not in about.choices]
     axes = [*about.axes, *(name for name in others if name in names and _varies(frame, name, about.axes))]
-    return SweepTable(_kept(frame, where, table, axes), tuple(axes), about.choices, about.figures)
+    if rows == "all":
+        frame, versions = _versions(frame, about.axes)
+        axes += versions
+    return SweepTable(_kept(frame, where, table, axes), tuple(axes), about.choices, about.figures, notes)
+
+
+def _current(frame: pd.DataFrame, manifest: dict[str, Any]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows that the sweeps of a folder ask for now, and a note on the others."""
+    wanted = {key for entry in manifest.get("sweeps", ()) for key in entry.get("rows", ())}
+    if not wanted or KEY not in frame:
+        return frame, ()
+    asked = frame[KEY].isin(wanted)
+    if asked.all():
+        return frame, ()
+    kept, others = frame[asked], frame[~asked]
+    news = [word for name, word in _EARLIER.items() if name in frame and set(others[name]) - set(kept[name])]
+    what = f"of {' and '.join(news)}" if news else "that the sweep does not ask for now"
+    return kept, (f"{len(others)} rows {what} left out; --rows all has them",)
+
+
+def _versions(frame: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows with a condition for each file that differs where the axes do not, and the names of these."""
+    found = {}
+    for name in (each for each in _EARLIER if each.endswith("_sha256")):  # versions are conditions anyway
+        if name in frame and _varies(frame, name, [axis for axis in axes if axis in frame]):
+            found[name.removesuffix("_sha256") + " version"] = frame[name].str[:8]
+    return frame.assign(**found), list(found)
 
 
 def _varies(frame: pd.DataFrame, name: str, axes: Sequence[str]) -> bool:
@@ -150,7 +199,7 @@ def samples_by_cell(table: SweepTable) -> tuple[dict[str, Samples], list[int], l
     varying = [name for name in table.axes if frame[name].nunique() > 1]
     frame = frame.assign(cell=[_named(row, varying) for row in frame[["seed", *varying]].to_dict("records")])
     found: dict[str, Samples] = {}
-    notes = []
+    notes = list(table.notes)
     if "cpu" in frame and frame["cpu"].nunique() > 1:
         notes.append(f"rows of {frame['cpu'].nunique()} kinds of processors: last digits may differ")
     used: set[int] = set()

@@ -200,3 +200,60 @@ def test_a_killed_driver_loses_the_runs_in_flight_alone(call, write, options):
     ran = call("sweep", "resume", "killed", "--jobs", 2)
     assert f"{RUNS - done} runs made, 0 failed, {RUNS} rows" in ran.out
     assert Path("killed/results.csv").read_bytes() == Path("whole/results.csv").read_bytes()
+
+
+CHANGING = """
+title = "a profile of one's own, which changes"
+
+[sweep]
+seeds = [1, 2]
+
+[base]
+profile = "mine.json"
+load = 0.9
+
+[arrivals]
+requests = 60
+
+[axes]
+policy = ["fifo", "edf"]
+"""
+
+
+class TestOnlyWhatIsAskedForNow:
+    """A folder keeps the rows of a profile as it was; whoever reads it gets those of the profile as it is."""
+
+    @pytest.fixture
+    def changed(self, call, write):
+        profile = json.loads(bundled.find("profiles", "asymmetric-six").read_text())
+        write("mine.json", json.dumps(profile))
+        call("sweep", "run", write("sweep.toml", CHANGING), "--out", "out")
+        before = json.loads(call("compare", "out", "--json").out)
+        profile["observable"]["pcie"]["h2d"]["bytes_per_s"] /= 100
+        write("mine.json", json.dumps(profile))
+        call("sweep", "run", "sweep.toml", "--out", "out")
+        assert rows("out") == 8
+        return before
+
+    def test_compare_takes_the_new_rows_and_says_so(self, call, changed):
+        after = json.loads(call("compare", "out", "--json").out)
+        assert after["notes"] == ["4 rows of another profile left out; --rows all has them"]
+        assert after["seeds"] == changed["seeds"]
+        assert [row["cell"] for row in after["rows"]] == [row["cell"] for row in changed["rows"]]
+        assert after["rows"] != changed["rows"]
+
+    def test_all_rows_are_told_apart_by_a_condition_with_a_name(self, call, changed):
+        every = json.loads(call("compare", "out", "--rows", "all", "--json").out)
+        cells = {row["cell"] for row in every["rows"]}
+        assert len(cells) == 2
+        assert all(re.fullmatch(r"profile version [0-9a-f]{8}", cell) for cell in cells)
+
+    def test_so_does_a_figure(self, call, changed):
+        pytest.importorskip("matplotlib")
+        ran = call("plot", "out", "--kind", "equity", "--out", "equity.png")
+        assert "note: 4 rows of another profile left out" in ran.err
+        assert Path("equity.csv").read_text().count("\n") == 5
+        assert "sha256" not in Path("equity.csv").read_text()
+
+    def test_rows_of_folders_cannot_be_chosen(self, refused):
+        assert "--rows chooses among the runs of a sweep" in refused("compare", "a", "--rows", "all")
