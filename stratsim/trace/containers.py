@@ -20,7 +20,7 @@ from stratsim.limits import memory_budget, too_large
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PARQUET", "first_rows", "unpacked"]
+__all__ = ["PARQUET", "unpacked"]
 
 PARQUET = b"PAR1"
 _BLOCK = 1 << 20
@@ -80,53 +80,6 @@ def unpacked(name: str, data: bytes, budget: int | None = None) -> bytes:
         if len(data) > budget:
             raise too_large(f"{name}: unpacks to more than", budget, "unpack it, and bring a part of it")
     raise TraceError(f"is packed more than {_LAYERS} times: unpack it first", file=name)
-
-
-def first_rows(name: str, file: IO[bytes], rows: int) -> bytes | None:
-    """Return the first lines of a file, as text in UTF-8; None where that cannot be: it has no more, or is no lines.
-
-    Args:
-        name: Of the file, for messages.
-        file: The file, packed or not.
-        rows: How many lines are enough.
-
-    Raises:
-        TraceError: the lines are nothing that is read here.
-    """
-    start = file.read(16)
-    file.seek(0)
-    packing = next((each for each in _PACKINGS if start.startswith(each)), None)
-    try:
-        if packing == b"\x1f\x8b":
-            lines = _lines(gzip.GzipFile(fileobj=file), rows)  # type: ignore[arg-type]  # (it reads)
-        elif packing is None:
-            lines = _lines(file, rows)
-        else:
-            return None
-    except _DAMAGED:
-        return None
-    if lines is None or any(lines.startswith(each) for each in _PACKINGS):
-        return None
-    text = _text(name, lines)
-    begin = text[: 1 << 16].removeprefix(_UTF_8).lstrip()
-    one_object_a_line = begin.partition(b"\n")[0].rstrip().endswith(b"}")
-    return None if begin[:1] == b"[" or (begin[:1] == b"{" and not one_object_a_line) else text
-
-
-def _lines(file: IO[bytes], rows: int) -> bytes | None:
-    """Return the first lines of an open file, quotes closed; None if it has no more than those."""
-    found, count = io.BytesIO(), 0
-    while count <= rows:
-        block = file.read(_BLOCK)
-        if not block:
-            return None
-        found.write(block)
-        count += block.count(b"\n")
-    data = found.getvalue()
-    end = data.rfind(b"\n") + 1
-    while data.count(b'"', 0, end) % 2:
-        end = data.rfind(b"\n", 0, end - 1) + 1
-    return data[:end] or None
 
 
 def _at_most(file: IO[bytes], budget: int) -> bytes:

@@ -29,8 +29,6 @@ OWN_FORMATS = ("csv", "parquet", "jsonl", "json", "table", "clients")
 """Those that hold our own columns."""
 
 
-_MORE_ROWS = 10_000
-"""Rows that are read beyond what is asked for, at least."""
 _NO_TRACES = {
     ("User Count", "Requests/s"): "rates over time (Locust's history), not requests: no arrivals can be taken from it",
     ("num_prefill_tokens", "num_decode_tokens", "pd_ratio"): "lengths of requests (Vidur), but no arrival times",
@@ -57,8 +55,7 @@ def read_trace(
         format: A registered format, or `FILE.py:function`, options in brackets (`counts(interval_s=60)`); None
             recognises it from the content.
         strict: Refuse rows that are out of order instead of sorting them.
-        limit: Keep the first so many requests. Of a file whose rows are requests in order no more is read than that
-            takes.
+        limit: Keep the first so many requests.
         seed: Of the random placement inside coarse time stamps.
         columns: The columns of a file in no known format: `{"arrival": "t_us:us", "model": "net"}`, or the same as
             `FIELD=COLUMN[:UNIT]` texts (`stratsim.trace.fields`).
@@ -73,27 +70,8 @@ def read_trace(
     _check_options(format, limit)
     options: dict[str, Any] = {"strict": strict, "seed": seed, "columns": columns, "ticks": ticks}
     in_memory = hasattr(source, "__arrow_c_stream__") or type(source).__module__.partition(".")[0] == "pandas"
-    if limit is not None and not in_memory and (first := _first(source, format, limit, options)) is not None:
-        return first
     content = table_source(source, **options) if in_memory else load(source, **options)
     return parse_trace(content, format=format, limit=limit)
-
-
-def _first(
-    source: str | os.PathLike[str] | None, form: str | None, limit: int, options: dict[str, Any]
-) -> Trace | None:
-    """Return the first requests of a file without reading the rest; None where all of it is needed.
-
-    Twice as many rows are read, and some: the requests of a coarse time stamp are placed by how many there are.
-    """
-    content = load(source, **{**options, "strict": True}, head=2 * limit + _MORE_ROWS)
-    if content.head is None:
-        return None
-    try:
-        chosen = find_reader(form or recognise(content)[0])
-        return parse_trace(content, format=form, limit=limit) if chosen.reader.in_order else None
-    except TraceError:  # out of order, say: where it lies, and whether it matters, the whole file tells
-        return None
 
 
 def parse_trace(content: Source, *, format: str | None = None, limit: int | None = None) -> Trace:  # noqa: A002 (as above)

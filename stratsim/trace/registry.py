@@ -49,8 +49,6 @@ class Reader:
         ticks: What its time stamps are like, in words; empty: as fine as their digits.
         left_out: What is left out or merely counted, in words.
         own: Whether it holds our own columns, by their exact names.
-        in_order: Whether a row is a request, written in the order of arrival: where only the first requests are asked
-            for, the rest of the file is not read.
     """
 
     read: Callable[..., Trace]
@@ -64,7 +62,6 @@ class Reader:
     ticks: str = ""
     left_out: str = ""
     own: bool = False
-    in_order: bool = False
 
     def __call__(self, source: Source, **options: Any) -> Trace:
         """Return the trace of a source in this format."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stratsim import bundled
 from stratsim.errors import SpecError, TraceError, suggest
 from stratsim.limits import bounded, read_file
-from stratsim.trace.containers import PARQUET, first_rows, unpacked
+from stratsim.trace.containers import PARQUET, unpacked
 from stratsim.trace.headers import ARRIVALS
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ class Source:
         ticks: What to do with coarse time stamps: "spread" or "leave"; None: spread where the format is known for them.
         members: The files of a folder, instead of `data`.
         frame: A `pyarrow.Table`, instead of `data`.
-        head: Of a longer file only so many rows are looked at, the first; None: it is whole.
     """
 
     file: str
@@ -63,7 +62,6 @@ class Source:
     ticks: str | None = None
     members: tuple[Source, ...] = field(default=(), repr=False)
     frame: Any = field(default=None, repr=False)
-    head: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is made of the content when it is needed."""
@@ -181,7 +179,6 @@ def load(
     seed: int = 0,
     columns: Iterable[str] | Mapping[str, str] = (),
     ticks: str | None = None,
-    head: int | None = None,
 ) -> Source:
     """Read a trace file into memory and unpack it, or map it; `-` is standard input.
 
@@ -191,7 +188,6 @@ def load(
         seed: Of the random placement inside coarse time stamps.
         columns: `FIELD=COLUMN[:UNIT]` each, or a mapping from FIELD to COLUMN[:UNIT] (`stratsim.trace.fields`).
         ticks: What to do with coarse time stamps: "spread" or "leave".
-        head: Rows that are enough, if it is a regular file of rows; what was left out is said by `Source.head`.
 
     Raises:
         TraceError: it cannot be read, is empty, damaged, or nothing that is read here.
@@ -202,7 +198,7 @@ def load(
         return _loaded("standard input", bounded(sys.stdin.buffer, "standard input").read(), options)
     path = locate(source)
     name = path.name if source is None else str(source)
-    return _folder(name, path, options) if path.is_dir() else _file(name, path, options, head)
+    return _folder(name, path, options) if path.is_dir() else _file(name, path, options)
 
 
 def table_source(found: Any, **options: Any) -> Source:
@@ -220,16 +216,13 @@ def _options(strict: bool, seed: int, columns: Iterable[str] | Mapping[str, str]
     return {"strict": strict, "seed": seed, "columns": parse_columns(columns), "ticks": ticks}
 
 
-def _file(name: str, path: Path, options: Mapping[str, Any], head: int | None = None) -> Source:
+def _file(name: str, path: Path, options: Mapping[str, Any]) -> Source:
     try:
         if path.is_file():
             with path.open("rb") as file:
                 if file.peek(len(PARQUET)).startswith(PARQUET):
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
-                    return Source(name, PARQUET, digest, on_disk=path, head=head, **options)
-                if head is not None and (data := first_rows(name, file, head)) is not None:
-                    file.seek(0)
-                    return Source(name, data, hashlib.file_digest(file, "sha256").hexdigest(), head=head, **options)
+                    return Source(name, PARQUET, digest, on_disk=path, **options)
         packed = read_file(path, factor=1)
     except OSError as error:
         raise TraceError(f"cannot be read: {error.strerror or error}", file=name) from None

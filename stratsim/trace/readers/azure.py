@@ -41,8 +41,7 @@ def _has_tokens(source: Source) -> bool:
     return "TIMESTAMP" in table.names or table.has("ContextTokens") or table.has("GeneratedTokens")
 
 
-@reader("Azure LLM inference traces", in_order=True, columns=("TIMESTAMP",), check=_has_tokens,
-        unit="date and time, to 100 ns",
+@reader("Azure LLM inference traces", columns=("TIMESTAMP",), check=_has_tokens, unit="date and time, to 100 ns",
         recognised="`TIMESTAMP` and `ContextTokens` or `GeneratedTokens`, or `TIMESTAMP` exactly")  # fmt: skip
 def read_llm(source: Source) -> Trace:
     """Read an Azure LLM inference trace. Time stamps keep their 100 ns digits; the first arrival is at 0."""

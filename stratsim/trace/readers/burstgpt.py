@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 
-@reader("BurstGPT request traces", in_order=True, columns=("Timestamp", "Request tokens", "Log Type"), unit="seconds",
+@reader("BurstGPT request traces", columns=("Timestamp", "Request tokens", "Log Type"), unit="seconds",
         ticks="whole seconds; spread inside, seeded",
         left_out="nothing; failed requests (no response tokens) are counted")  # fmt: skip
 def read(source: Source) -> Trace:

@@ -104,12 +104,10 @@ class ParquetTable(_ArrowTable):
         except (pa.ArrowException, OSError, ValueError) as error:
             raise _damaged(source, error) from None
         super().__init__(source.file, schema)
-        rows = int(self._file.metadata.num_rows)
-        self._rows = rows if source.head is None else min(rows, source.head)
         check_memory(source.file, len(self) * _LEAST_BYTES, "bring a part of it")
 
     def __len__(self) -> int:
-        return self._rows
+        return int(self._file.metadata.num_rows)
 
     def sample(self, name: str) -> list[Any]:
         """Return the first few values of a column."""
@@ -132,18 +130,10 @@ class ParquetTable(_ArrowTable):
     def _pieces(self, names: list[str]) -> Iterable[Any]:
         import pyarrow as pa
 
-        left = self._rows
-        for rows in self._file.iter_batches(min(_ROWS, max(left, 1)), columns=names):
-            yield pa.Table.from_batches([rows.slice(0, left)])
-            left -= len(rows)
-            if left <= 0:
-                return
+        return (pa.Table.from_batches([rows]) for rows in self._file.iter_batches(_ROWS, columns=names))
 
     def _whole(self, names: list[str]) -> dict[str, Any]:
-        import pyarrow as pa
-
-        whole = self._source.head is None
-        table = self._file.read(columns=names) if whole else pa.concat_tables(list(self._pieces(names)))
+        table = self._file.read(columns=names)
         return {name: table.column(name) for name in names}
 
 
