@@ -31,10 +31,10 @@ class Nexus(Policy):
     The planned size is the largest with 2 l(b) <= the model's shortest deadline seen so far, less `network_s`, or
     `batch`. l(b) is the solo latency with the copies of b of the model's usual requests.
 
-    Approximated: no epochs. Every GPU serves every model, in the order of their first requests, instead of those that
-    the planner (`pack`) would give it; planned sizes do not follow rates. Nexus plans with mean plus standard
-    deviation, profiles hold means. Made for one execution at a time (C = 1): with more slots, batches start while one
-    is free. Classes are ignored, and so is the run's drop rule. Queries of several models are out of scope.
+    Approximated: no epochs. Every GPU serves every model, in the profile's order, instead of those that the planner
+    (`pack`) would give it; planned sizes do not follow rates. Nexus plans with mean plus standard deviation, profiles
+    hold means. Made for one execution at a time (C = 1): with more slots, batches start while one is free. Classes are
+    ignored, and so is the run's drop rule. Queries of several models are out of scope.
 
     Source: Nexus (SOSP 2019), uwsampl/nexus, backend_delegate.cpp and model_exec.cpp: `head` is backend_batch_policy 1.
     `window` is the form that shrinks, of earlier commits (02ec95b, 19e82b6); with backend_batch_policy 0 of the last
@@ -75,15 +75,12 @@ class Nexus(Policy):
         self._planned = {name: min(self._batch or limit, limit) for name, limit in self._limit.items()}
         self._slo_s = dict.fromkeys(self._limit, inf)
         self._queues = DeadlineQueues()
-        self._turns: dict[str, int] = {}
-        """The models in the order in which they have their turn, that of their first requests, by number."""
-        self._had_turn = [-1] * setting.gpus
-        """By GPU: the number of the model that was served last."""
+        self._turn = [list(self._limit) for _ in range(setting.gpus)]
+        """By GPU: the models in the order in which they have their turn."""
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request; a shorter deadline than any before makes the planned size smaller."""
         self._queues.push(request)
-        self._turns.setdefault(request.model, len(self._turns))
         model, slo_s = request.model, request.deadline_s - request.arrival_s
         if slo_s < self._slo_s[model]:
             self._slo_s[model] = slo_s
@@ -93,17 +90,17 @@ class Nexus(Policy):
 
     def decide(self, view: View) -> Iterator[Decision]:
         """Give free GPUs the next batch in turn."""
-        now_s, models = view.now_s, list(self._turns)
+        now_s = view.now_s
         for gpu in view.gpus:
+            turn = self._turn[gpu.id]
             tried = 0
-            while tried < len(models) and gpu.in_flight < self._slots:
-                tried += 1
-                number = (self._had_turn[gpu.id] + tried) % len(models)
-                model = models[number]
+            while tried < len(turn) and gpu.in_flight < self._slots:
+                model = turn.pop(0)
+                turn.append(model)
                 batch: list[Request] = []
                 yield from self._form(model, now_s, batch)
+                tried = 0 if batch else tried + 1
                 if batch:
-                    self._had_turn[gpu.id], tried = number, 0
                     yield Start(tuple(batch), gpu.id, now_s + self._span_s[model][len(batch)])
 
     def _by_window(self, model: str, now_s: float, batch: list[Request]) -> Iterator[Drop]:

@@ -120,10 +120,10 @@ class Symphony(Policy):
                 yield from self._look(model, now_s)
         gpu = self._free_gpu(view)
         while gpu is not None:
-            ready = [model for model in self._windows if self._frontrun_s(model) <= now_s]
+            ready = [(self._latest_s(model), model) for model in self._windows if self._frontrun_s(model) <= now_s]
             if not ready:
                 break
-            model = min(ready, key=self._rank)
+            _, model = min(ready)
             yield from self._look(model, now_s)  # the rate may say otherwise now
             batch = self._windows[model].take()
             if batch:
@@ -163,10 +163,6 @@ class Symphony(Policy):
         window = self._windows[model]
         return window.due_s - self._takes_s[model][window.size]
 
-    def _rank(self, model: str) -> tuple[float, int]:
-        """Return what candidates are ranked by: the latest start, then who came first (ours)."""
-        return self._latest_s(model), self._windows[model].first
-
     def _wait(self, free: bool, now_s: float) -> Iterator[SetTimer]:
         """Ask to be woken at the next front-run time, if there is a GPU, or when a candidate cannot be met any more."""
         times_s = [self._latest_s(model) + _PASSED_S for model, window in self._windows.items() if window.size]
@@ -192,8 +188,6 @@ class _Window:
         self.size = 0
         self.due_s = inf
         """Deadline of the candidate's first request."""
-        self.first = 0
-        """Its number."""
         self.changed = False
         """Whether requests have come since the candidate was formed."""
 
@@ -224,7 +218,7 @@ class _Window:
             late = next((i for i, entry in enumerate(prefix) if latest_finish_s(entry[0]) >= done_s), late)
         given_up = [request for *_, request in prefix[:late]]
         del prefix[:late]
-        self.due_s, self.first = (prefix or suffix)[0][:2] if size else (inf, 0)
+        self.due_s = (prefix or suffix)[0][0] if size else inf
         while size and size < min(limit, len(prefix) + len(suffix)):
             if finish_s(size + 1) > latest_finish_s(self.due_s):
                 break

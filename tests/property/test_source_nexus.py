@@ -68,7 +68,7 @@ def by_window(queue, now, latency, planned):
 
 def by_source(form, latency, slo, arrivals):
     """Return dispatches (time, requests) of one GPU that serves its models in turn."""
-    models = list(dict.fromkeys(model for _, model in arrivals))  # turns in the order of first requests
+    models = list(latency)
     planned = {}
     for model in models:
         fits = [size for size, us in enumerate(latency[model]) if size and 2 * us <= slo[model] - 2000]

@@ -121,10 +121,10 @@ def by_source(by_window, gpus, latency, slo, arrivals):
             if model.invalid_after < now:
                 model.update(now)
         while min(free_at) <= now:
-            ready = [model for model in models.values() if model.exec_at <= now]
+            ready = [(model.invalid_after, name) for name, model in models.items() if model.exec_at <= now]
             if not ready:
                 break
-            model = min(ready, key=lambda each: (each.invalid_after, (each.prefix + each.suffix)[0][1]))
+            model = models[min(ready)[1]]
             model.update(now)
             if not model.size:
                 continue
