@@ -1,4 +1,4 @@
-"""Faults in the midst of a sweep or a reading: interrupts, full disks, a lost scheduler, a cut file, no write access."""
+"""Faults in the midst of a sweep or a reading: interrupts, full disks, a lost scheduler, a cut file, write access."""
 
 import os
 import shutil
