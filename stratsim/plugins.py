@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = ["Description", "PluginCall", "Registry", "function_in_file", "keywords_of", "points"]
-__all__ += ["allow_code", "allowed_code", "call_allowing", "check_allowed", "code_files", "code_in"]
+__all__ += ["allow_code", "allowed_code", "call_allowing", "check_allowed", "code_files", "code_in", "code_sha256"]
 
 Plugin = TypeVar("Plugin")
 
@@ -55,6 +55,9 @@ _IN_FILE = ".py:"
 
 _ALLOWED: ContextVar[frozenset[str]] = ContextVar("stratsim_allowed_code", default=frozenset())
 """Names of classes in files, as typed, that may be imported in this context and those copied from it."""
+
+_IMPORTED: dict[Path, str] = {}
+"""SHA-256 of the files that were imported, as they were then."""
 
 
 def allow_code(*values: object) -> None:
@@ -114,6 +117,24 @@ def call_allowing(allowed: tuple[str, ...], function: Callable[..., Any], *argum
     context = copy_context()
     context.run(allow_code, *allowed)
     return context.run(function, *arguments)
+
+
+def code_sha256(*values: object) -> dict[str, str]:
+    """Return the SHA-256 of each file of code that these texts name, by its name as typed: as imported, else as it is.
+
+    Args:
+        values: As for `allow_code`.
+    """
+    files = {name.rpartition(":")[0] for value in values for name in code_in(value)}
+    found = {file: _IMPORTED.get(Path(file).resolve()) or _sha256(Path(file)) for file in sorted(files)}
+    return {file: digest for file, digest in found.items() if digest}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:  # gone meanwhile, and never imported
+        return ""
 
 
 def code_files(text: str) -> Iterator[str]:
@@ -426,7 +447,9 @@ def _value(node: ast.expr, code: str) -> Any:
 
 def _import_file(path: Path) -> ModuleType:
     """Import a file, once for the same content at the same place; it may import its neighbours."""
-    digest = hashlib.sha256(str(path.resolve()).encode() + b"\0" + path.read_bytes()).hexdigest()
+    content = path.read_bytes()
+    _IMPORTED[path.resolve()] = hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(str(path.resolve()).encode() + b"\0" + content).hexdigest()
     module_name = f"stratsim_user_{path.stem}_{digest[:12]}"
     if module_name in sys.modules:
         return sys.modules[module_name]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import types
+import zlib
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from stratsim.errors import OutputError, ProfileError, SchemaVersionError, suggest
+from stratsim.limits import bounded, read_file
 from stratsim.model.codec import plain
 from stratsim.model.write import check_folder
 from stratsim_profiler.samples import RECORD_TYPES, SAMPLES_SCHEMA, Discarded, Done, Header, Note, Record, Telemetry
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Self
 
-__all__ = ["SampleFile", "Samples", "decode_line", "encode_line", "read_samples"]
+__all__ = ["SampleFile", "Samples", "decode_line", "encode_line", "read_lines", "read_samples"]
 
 R = TypeVar("R")
 
@@ -174,12 +177,26 @@ def _records(path: Path, rows: Iterable[str]) -> Iterator[Record]:
         yield record
 
 
+def read_lines(path: Path) -> bytes:
+    """Return the lines of a samples file, unpacked.
+
+    Raises:
+        OSError: it cannot be read, or is no file.
+        EOFError: it is cut.
+        LimitError: it is larger than the memory budget allows.
+    """
+    data = read_file(path)
+    if path.suffix != ".gz":
+        return data
+    try:
+        return bounded(gzip.GzipFile(fileobj=io.BytesIO(data)), path).read()
+    except zlib.error as problem:
+        raise EOFError(f"damaged: {problem}") from None
+
+
 def _lines(path: Path) -> list[str]:
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rt", encoding="utf-8") as handle:
-                return handle.read().splitlines()
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_lines(path).decode("utf-8").splitlines()
     except UnicodeDecodeError:
         raise ProfileError(f"{path}: not a samples file (it is not UTF-8 text)") from None
     except (OSError, EOFError) as problem:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Lax", "LeastSlack"]
 
 
+_DIGITS = 9
+"""Slacks are compared to the nanosecond (our choice): rounding ranks nobody, equal slacks go by arrival."""
+
+
 class LeastSlack(AwareEdf):
     """Least slack first: deadline less the estimated finish if started now; not preemptive.
 
@@ -77,7 +81,10 @@ class LeastSlack(AwareEdf):
 
     def key(self, request: Request) -> tuple[float, ...]:
         """Order within a model: class, unless the order is by slack alone, then the latest start alone."""
-        return (request.priority if self._by_class else 0, request.deadline_s - alone_s(self.profile, request))
+        return (
+            request.priority if self._by_class else 0,
+            round(request.deadline_s - alone_s(self.profile, request), _DIGITS),
+        )
 
     def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry] | None:
         """Return the queue whose first request has the least slack now."""
@@ -86,7 +93,8 @@ class LeastSlack(AwareEdf):
         for queue in self._queues.values():
             if queue:
                 key, request_id, request = queue[0]
-                ranked.append(((key[0], request.deadline_s - finish_s((request,))), request_id, request))
+                slack_s = round(request.deadline_s - finish_s((request,)), _DIGITS)
+                ranked.append(((key[0], slack_s), request_id, request))
         heapify(ranked)
         self._heads[:] = ranked
         return self._queues[ranked[0][2].model] if ranked else None

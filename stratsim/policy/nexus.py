@@ -31,10 +31,12 @@ class Nexus(Policy):
     The planned size is the largest with 2 l(b) <= the model's shortest deadline seen so far, less `network_s`, or
     `batch`. l(b) is the solo latency with the copies of b of the model's usual requests.
 
-    Approximated: no epochs. Every GPU serves every model, in the profile's order, instead of those that the planner
-    (`pack`) would give it; planned sizes do not follow rates. Nexus plans with mean plus standard deviation, profiles
-    hold means. Made for one execution at a time (C = 1): with more slots, batches start while one is free. Classes are
-    ignored, and so is the run's drop rule. Queries of several models are out of scope.
+    Approximated: no epochs. Every GPU serves every model, instead of those that the planner (`pack`) would give it;
+    planned sizes do not follow rates. Turns follow the order in which the models were first requested, the earlier
+    request in the trace first (ours; there it is the order in which the planner loaded them). Nexus plans
+    with mean plus standard deviation, profiles hold means. Made for one execution at a time (C = 1): with more slots,
+    batches start while one is free. Classes are ignored, and so is the run's drop rule. Queries of several models are
+    out of scope.
 
     Source: Nexus (SOSP 2019), uwsampl/nexus, backend_delegate.cpp and model_exec.cpp: `head` is backend_batch_policy 1.
     `window` is the form that shrinks, of earlier commits (02ec95b, 19e82b6); with backend_batch_policy 0 of the last
@@ -75,12 +77,15 @@ class Nexus(Policy):
         self._planned = {name: min(self._batch or limit, limit) for name, limit in self._limit.items()}
         self._slo_s = dict.fromkeys(self._limit, inf)
         self._queues = DeadlineQueues()
-        self._turn = [list(self._limit) for _ in range(setting.gpus)]
-        """By GPU: the models in the order in which they have their turn."""
+        self._order: dict[str, None] = {}
+        """The models in the order in which they were first requested."""
+        self._turn = [0] * setting.gpus
+        """By GPU: the place in that order of the model whose turn is next; one past its end: of a newcomer."""
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request; a shorter deadline than any before makes the planned size smaller."""
         self._queues.push(request)
+        self._order.setdefault(request.model)
         model, slo_s = request.model, request.deadline_s - request.arrival_s
         if slo_s < self._slo_s[model]:
             self._slo_s[model] = slo_s
@@ -90,13 +95,13 @@ class Nexus(Policy):
 
     def decide(self, view: View) -> Iterator[Decision]:
         """Give free GPUs the next batch in turn."""
-        now_s = view.now_s
+        now_s, models = view.now_s, list(self._order)
         for gpu in view.gpus:
-            turn = self._turn[gpu.id]
             tried = 0
-            while tried < len(turn) and gpu.in_flight < self._slots:
-                model = turn.pop(0)
-                turn.append(model)
+            while tried < len(models) and gpu.in_flight < self._slots:
+                place = self._turn[gpu.id] % len(models)
+                model = models[place]
+                self._turn[gpu.id] = place + 1
                 batch: list[Request] = []
                 yield from self._form(model, now_s, batch)
                 tried = 0 if batch else tried + 1

@@ -33,7 +33,8 @@ class Symphony(Policy):
     A model's candidate has the target size or more, as many as meet the deadline d of its first request if started now.
     It may start from d - l(b + 1) on (its front-run time), or at once if it cannot grow: it is full, or the next
     request does not fit already. It must start by d - l(b). Whenever a GPU is free, the one that has been so for
-    longest first, it gets the ready candidate that must start first.
+    longest first, it gets the ready candidate that must start first; of equal ones that whose first request is due
+    first, then that whose first request comes first in the trace (ours; there the order of equal ones is not defined).
 
     `window`: a request is dropped if a batch of the target size, or of as many as wait and could be met together, would
     make it late, although a smaller batch might have served it. The target is the largest size with 2 l(b) <= SLO, and
@@ -120,10 +121,10 @@ class Symphony(Policy):
                 yield from self._look(model, now_s)
         gpu = self._free_gpu(view)
         while gpu is not None:
-            ready = [(self._latest_s(model), model) for model in self._windows if self._frontrun_s(model) <= now_s]
+            ready = [model for model in self._windows if self._frontrun_s(model) <= now_s]
             if not ready:
                 break
-            _, model = min(ready)
+            model = self._most_urgent(ready)
             yield from self._look(model, now_s)  # the rate may say otherwise now
             batch = self._windows[model].take()
             if batch:
@@ -162,6 +163,18 @@ class Symphony(Policy):
         """Return the latest start at which the first request of a model's candidate is in time."""
         window = self._windows[model]
         return window.due_s - self._takes_s[model][window.size]
+
+    def _most_urgent(self, ready: Sequence[str]) -> str:
+        """Return the model whose candidate must start first; within rounding, the one whose first request is due first.
+
+        Further ties go to the request that comes first in the trace.
+        """
+        first_s = min([self._latest_s(model) for model in ready])
+        within_s = first_s + TIME_RTOL * abs(first_s)
+        return min([model for model in ready if self._latest_s(model) <= within_s], key=self._first_place)
+
+    def _first_place(self, model: str) -> tuple[float, int]:
+        return self._windows[model].first_place
 
     def _wait(self, free: bool, now_s: float) -> Iterator[SetTimer]:
         """Ask to be woken at the next front-run time, if there is a GPU, or when a candidate cannot be met any more."""
@@ -225,6 +238,12 @@ class _Window:
             size += 1
         self.size, self.changed = size, False
         return given_up
+
+    @property
+    def first_place(self) -> tuple[float, int]:
+        """Deadline and id of the candidate's first request; there must be a candidate."""
+        due_s, number, _ = (self._prefix or self._suffix)[0]
+        return due_s, number
 
     def take(self) -> tuple[Request, ...]:
         """Remove and return the candidate."""

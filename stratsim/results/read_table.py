@@ -58,8 +58,8 @@ def read_table(folder: Path, name: str, columns: Sequence[str] | None, policies:
         frame = _read_parquet(path, kinds, columns) if path is parquet else _read_csv(path, kinds, columns)
     except StratsimError:
         raise
-    except (OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        # pyarrow's and pandas' own errors are ValueErrors too
+    except (OSError, EOFError, ValueError, TypeError, ArithmeticError, LookupError, RuntimeError, MemoryError) as error:
+        # pyarrow's and pandas' own errors are of all these kinds
         raise SpecError(f"{path}: cannot be read: {str(error) or type(error).__name__}") from error
     for problem in _problems(frame, name, kinds, policies):
         raise SpecError(f"{path}: {problem}")
@@ -132,7 +132,8 @@ def _read_csv(path: Path, kinds: Mapping[str, str], columns: Sequence[str] | Non
     with gzip.open(path) as unpacked:
         header = pd.read_csv(bounded(unpacked, path), nrows=0).columns
     chosen = _columns(path, list(header), kinds, columns)
-    with gzip.open(path) as unpacked:
+    # A number that no integer can hold is refused by pandas, after a warning of numpy's.
+    with gzip.open(path) as unpacked, np.errstate(invalid="ignore"):
         frame: Any = pd.read_csv(  # pandas' stubs take its options one by one
             bounded(unpacked, path),
             usecols=chosen,

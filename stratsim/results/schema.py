@@ -111,6 +111,7 @@ class Manifest(msgspec.Struct, frozen=True):
     trace: _File | None = None
     profile: _File | None = None
     topology: _File | None = None
+    files: dict[str, str] = {}
     offered_load: Figure = None
     spec: _Spec | None = None
     notes: list[str] = []

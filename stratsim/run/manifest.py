@@ -5,6 +5,7 @@ Identical runs have identical manifests: it holds no time and no place.
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim import __version__
+from stratsim.limits import read_file
 from stratsim.model.codec import profile_sha256
 from stratsim.model.topology import topology_sha256
+from stratsim.plugins import code_sha256
 from stratsim.run.code import code_version
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ def make_manifest(
         workload: What was replayed.
         notes: What was filled, clamped or sorted on the way.
     """
-    return {
+    found: dict[str, Any] = {
         "stratsim_version": __version__,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "code": code_version(),
@@ -57,6 +60,16 @@ def make_manifest(
         "spec": spec.as_dict(),
         "notes": notes,
     }
+    files = _files(spec)
+    return found | ({"files": files} if files else {})
+
+
+def _files(spec: RunSpec) -> dict[str, str]:
+    """Return the SHA-256 of what else the run was made from: the workload rule, and files of code that were typed."""
+    found = code_sha256(spec.policy, spec.device_model, spec.trace_format)
+    if spec.workload is not None and Path(spec.workload).is_file():  # a pipe can be read once only
+        found[spec.workload] = hashlib.sha256(read_file(Path(spec.workload))).hexdigest()
+    return dict(sorted(found.items()))
 
 
 def _topology(source: str) -> dict[str, str]:

@@ -20,12 +20,14 @@ from stratsim.limits import memory_budget, too_large
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PARQUET", "unpacked"]
+__all__ = ["PARQUET", "first_lines", "unpacked"]
 
 PARQUET = b"PAR1"
 _BLOCK = 1 << 20
 _LAYERS = 4
 """Most containers inside each other (our choice)."""
+_OPEN_LINES = 64
+"""Lines of one quoted cell that are looked at (our choice)."""
 _TEXT = bytes(byte for byte in range(256) if (byte >= 32 and byte != 127) or byte in b"\t\n\r")
 """Bytes that a text file may have: no control characters but tab, line feed and carriage return."""
 _DAMAGED = (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError,
@@ -82,6 +84,58 @@ def unpacked(name: str, data: bytes, budget: int | None = None) -> bytes:
     raise TraceError(f"is packed more than {_LAYERS} times: unpack it first", file=name)
 
 
+def first_lines(file: IO[bytes], count: int) -> bytes | None:
+    """Return the first lines of a text file, packed once or not, without reading far beyond them.
+
+    Args:
+        file: It, open at its begin.
+        count: How many lines at least.
+
+    Returns:
+        Whole records in UTF-8; None where the file has to be read whole: it is hardly longer, packed in another way,
+        one JSON document, or nothing that is read here.
+    """
+    packing = next((each for each in _STREAMED if _peeked(file).startswith(each)), None)
+    try:
+        found = _start(file if packing is None else _STREAMED[packing](file), count)
+    except _DAMAGED:
+        return None
+    if found is None or found.startswith((PARQUET, *_PACKINGS, *_UTF_16)) or found.translate(None, _TEXT):
+        return None
+    begin = found[: 1 << 16].removeprefix(_UTF_8).lstrip()
+    if begin[:1] == b"{":  # objects line by line, or one over several lines
+        return found if begin.partition(b"\n")[0].rstrip().endswith(b"}") else None
+    return None if begin[:1] in (b"[", b"") else _closed(found)
+
+
+def _peeked(file: IO[bytes]) -> bytes:
+    found = file.read(8)
+    file.seek(0)
+    return found
+
+
+def _start(stream: IO[bytes], count: int) -> bytes | None:
+    """Return somewhat more than the first lines of a stream, up to the end of one; None if it ends before."""
+    found, lines, budget = io.BytesIO(), 0, memory_budget()
+    while lines < count and found.tell() <= budget:
+        block = stream.read(_BLOCK)
+        if not block:
+            return None
+        found.write(block)
+        lines += block.count(b"\n")
+    data = found.getvalue()
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _closed(data: bytes) -> bytes | None:
+    """Return lines without the last ones in whose midst a quoted cell is open; None if it begins far before."""
+    for _ in range(_OPEN_LINES):
+        if not data.count(b'"') % 2:
+            return data
+        data = data[: data.rfind(b"\n", 0, len(data) - 1) + 1]
+    return None
+
+
 def _at_most(file: IO[bytes], budget: int) -> bytes:
     """Return the content of an open file, or somewhat more than `budget` bytes of it."""
     found = io.BytesIO()
@@ -125,6 +179,13 @@ _PACKINGS: dict[bytes, tuple[str, Callable[[str, bytes], Any]]] = {
     b"PK\x05\x06": ("zip", _zip_member),
 }
 """By first bytes: what it is, and how to open it."""
+
+_STREAMED: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
+"""Packings that are read from the file itself, as far as asked for."""
 
 
 def _text(name: str, data: bytes) -> bytes:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from stratsim.errors import SpecError, TraceError
 from stratsim.trace.epoch import rebased
 from stratsim.trace.fields import likely_unit
-from stratsim.trace.headers import ARRIVALS, missing_arrival, shown
+from stratsim.trace.headers import ARRIVALS, is_result, missing_arrival, shown
 from stratsim.trace.registry import Chosen, find_reader, formats, read_with
 from stratsim.trace.source import load, table_source
 
@@ -29,6 +31,8 @@ OWN_FORMATS = ("csv", "parquet", "jsonl", "json", "table", "clients")
 """Those that hold our own columns."""
 
 
+_MORE_ROWS = 1024
+"""Rows that are read beyond a limit: headers, comments and blank lines are among them (our choice)."""
 _NO_TRACES = {
     ("User Count", "Requests/s"): "rates over time (Locust's history), not requests: no arrivals can be taken from it",
     ("num_prefill_tokens", "num_decode_tokens", "pd_ratio"): "lengths of requests (Vidur), but no arrival times",
@@ -55,7 +59,8 @@ def read_trace(
         format: A registered format, or `FILE.py:function`, options in brackets (`counts(interval_s=60)`); None
             recognises it from the content.
         strict: Refuse rows that are out of order instead of sorting them.
-        limit: Keep the first so many requests.
+        limit: Keep the first so many requests. Of our own columns as CSV, JSON lines or Parquet no more rows are read
+            than that takes, if those are in order of arrival; what comes after them is not looked at.
         seed: Of the random placement inside coarse time stamps.
         columns: The columns of a file in no known format: `{"arrival": "t_us:us", "model": "net"}`, or the same as
             `FIELD=COLUMN[:UNIT]` texts (`stratsim.trace.fields`).
@@ -70,6 +75,10 @@ def read_trace(
     _check_options(format, limit)
     options: dict[str, Any] = {"strict": strict, "seed": seed, "columns": columns, "ticks": ticks}
     in_memory = hasattr(source, "__arrow_c_stream__") or type(source).__module__.partition(".")[0] == "pandas"
+    if limit is not None and not in_memory:
+        found = _first(load(source, **options, rows=limit + _MORE_ROWS), format, limit)
+        if found is not None:
+            return found
     content = table_source(source, **options) if in_memory else load(source, **options)
     return parse_trace(content, format=format, limit=limit)
 
@@ -86,6 +95,24 @@ def parse_trace(content: Source, *, format: str | None = None, limit: int | None
     trace = rebased(read_with(chosen, content))
     trace = replace(trace, format=chosen.text, sha256=content.sha256, notes=(*notes, *trace.notes))
     return trace if limit is None else trace.head(limit)
+
+
+def _first(content: Source, format: str | None, limit: int) -> Trace | None:  # noqa: A002 (as above)
+    """Return the first requests of a file of which the first rows were read; None if it has to be read whole.
+
+    These rows do where each is a request and they are in order of arrival: then the rest is taken to be, too.
+    """
+    if not content.cut:
+        return parse_trace(content, format=format, limit=limit)
+    try:
+        chosen = _check_options(format, limit) or find_reader(recognise(content)[0])
+        if not chosen.reader.in_rows or content.ticks == "spread" or is_result(content.table.names):
+            return None
+        trace = parse_trace(content, format=format)
+    except TraceError:  # of all rows the first wrong one is to be named, and what is wrong may be where we cut
+        return None
+    whole = len(trace) > limit and not trace.normalised
+    return trace.head(limit) if whole and (trace.rows is None or bool((np.diff(trace.rows) > 0).all())) else None
 
 
 def _check_options(format: str | None, limit: int | None) -> Chosen | None:  # noqa: A002 (as above)

@@ -49,6 +49,8 @@ class Reader:
         ticks: What its time stamps are like, in words; empty: as fine as their digits.
         left_out: What is left out or merely counted, in words.
         own: Whether it holds our own columns, by their exact names.
+        in_rows: Whether each row is a request, and rows are usually in the order of arrival: then a limit stops reading
+            early.
     """
 
     read: Callable[..., Trace]
@@ -62,6 +64,7 @@ class Reader:
     ticks: str = ""
     left_out: str = ""
     own: bool = False
+    in_rows: bool = False
 
     def __call__(self, source: Source, **options: Any) -> Trace:
         """Return the trace of a source in this format."""

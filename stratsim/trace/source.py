@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stratsim import bundled
 from stratsim.errors import SpecError, TraceError, suggest
 from stratsim.limits import bounded, read_file
-from stratsim.trace.containers import PARQUET, unpacked
+from stratsim.trace.containers import PARQUET, first_lines, unpacked
 from stratsim.trace.headers import ARRIVALS
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Source:
         ticks: What to do with coarse time stamps: "spread" or "leave"; None: spread where the format is known for them.
         members: The files of a folder, instead of `data`.
         frame: A `pyarrow.Table`, instead of `data`.
+        most_rows: Rows of a Parquet file that are read.
+        cut: Whether these may be the first rows alone.
     """
 
     file: str
@@ -62,6 +64,8 @@ class Source:
     ticks: str | None = None
     members: tuple[Source, ...] = field(default=(), repr=False)
     frame: Any = field(default=None, repr=False)
+    most_rows: int | None = None
+    cut: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is made of the content when it is needed."""
@@ -179,6 +183,7 @@ def load(
     seed: int = 0,
     columns: Iterable[str] | Mapping[str, str] = (),
     ticks: str | None = None,
+    rows: int | None = None,
 ) -> Source:
     """Read a trace file into memory and unpack it, or map it; `-` is standard input.
 
@@ -188,6 +193,7 @@ def load(
         seed: Of the random placement inside coarse time stamps.
         columns: `FIELD=COLUMN[:UNIT]` each, or a mapping from FIELD to COLUMN[:UNIT] (`stratsim.trace.fields`).
         ticks: What to do with coarse time stamps: "spread" or "leave".
+        rows: Read the first so many rows or more, and not much more, where that is possible: then the source is `cut`.
 
     Raises:
         TraceError: it cannot be read, is empty, damaged, or nothing that is read here.
@@ -198,7 +204,7 @@ def load(
         return _loaded("standard input", bounded(sys.stdin.buffer, "standard input").read(), options)
     path = locate(source)
     name = path.name if source is None else str(source)
-    return _folder(name, path, options) if path.is_dir() else _file(name, path, options)
+    return _folder(name, path, options) if path.is_dir() else _file(name, path, options, rows)
 
 
 def table_source(found: Any, **options: Any) -> Source:
@@ -216,13 +222,18 @@ def _options(strict: bool, seed: int, columns: Iterable[str] | Mapping[str, str]
     return {"strict": strict, "seed": seed, "columns": parse_columns(columns), "ticks": ticks}
 
 
-def _file(name: str, path: Path, options: Mapping[str, Any]) -> Source:
+def _file(name: str, path: Path, options: Mapping[str, Any], rows: int | None = None) -> Source:
     try:
         if path.is_file():
             with path.open("rb") as file:
                 if file.peek(len(PARQUET)).startswith(PARQUET):
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
-                    return Source(name, PARQUET, digest, on_disk=path, **options)
+                    cut = rows is not None
+                    return Source(name, PARQUET, digest, on_disk=path, most_rows=rows, cut=cut, **options)
+                if rows is not None and (begin := first_lines(file, rows)) is not None:
+                    file.seek(0)
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    return Source(name, begin, digest, cut=True, **options)
         packed = read_file(path, factor=1)
     except OSError as error:
         raise TraceError(f"cannot be read: {error.strerror or error}", file=name) from None

@@ -1,5 +1,6 @@
 """Data is never code: no command that reads a file imports what the file names, and those that run code say how."""
 
+import hashlib
 import json
 
 import click
@@ -160,3 +161,20 @@ def test_only_what_was_typed_is_allowed(tmp_path):
     for other in (f"{tmp_path}/a.py:B", f"{tmp_path}/b.py:A", "a.py:A"):
         with pytest.raises(CodeRefusedError):
             check_allowed("policy", other)
+
+
+def test_repeating_a_run_says_which_of_its_files_is_another_one(run, tmp_path, marker):
+    (tmp_path / "rule.toml").write_text("[priority]\nhigh_share = 0.5\n")
+    replayed = ("replay", "--limit", "5", "--policy", marker("P"), "--workload", "rule.toml", "--quiet", "--out", "own")
+    assert run(*replayed)[0] == 0
+    files = json.loads((tmp_path / "own" / "manifest.json").read_text())["files"]
+    assert files == {
+        str(name): hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in (marker.file, "rule.toml")
+    }
+    status, out, err = run("replay", "--again", "own", "--allow-code")
+    assert (status, "files" in out + err) == (0, False)
+    for changed in (marker.file, tmp_path / "rule.toml"):
+        changed.write_text(changed.read_text() + "\n# another one\n")
+    said = "".join(run("replay", "--again", "own", "--allow-code")[1:])
+    assert f"files.{marker.file}: was " in said
+    assert "files.rule.toml: was " in said

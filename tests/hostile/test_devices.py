@@ -14,7 +14,8 @@ pytestmark = pytest.mark.slow  # hundreds of processes with limits of their own
 
 KINDS = {
     "trace": ["trace", "inspect", "{file}"],
-    "trace of a replay": ["replay", "{file}", "--limit", "5", "--policy", "fifo"],
+    "trace of a replay": ["replay", "{file}", "--policy", "fifo"],
+    "limited trace": ["replay", "{file}", "--limit", "5", "--policy", "fifo"],
     "sweep": ["sweep", "plan", "{file}", "--no-time"],
     "profile": ["profile", "show", "{file}"],
     "profile of a replay": ["replay", "--profile", "{file}", "--limit", "5"],
@@ -127,6 +128,11 @@ def test_a_trace_that_is_too_large_says_what_and_how_to_allow_it(attack, tmp_pat
         "pipe": "is a pipe into which nobody wrote anything",
     }
     assert said[thing] in found.err
+
+
+def test_a_limit_reads_the_begin_of_what_is_too_large(attack, tmp_path):
+    parquet_bomb(tmp_path / "file")
+    assert attack("replay", tmp_path / "file", "--limit", "5", "--policy", "fifo").status == 0
 
 
 @pytest.mark.cases(CASES, 40)

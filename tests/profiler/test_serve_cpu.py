@@ -141,7 +141,7 @@ def test_workers_do_not_outlive_a_parent_that_was_killed():
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(pids) == 2
         parent.kill()
-    for _ in range(100):
+    for _ in range(600):
         if not any(alive(pid) for pid in pids):
             break
         time.sleep(0.1)

@@ -68,7 +68,8 @@ def by_window(queue, now, latency, planned):
 
 def by_source(form, latency, slo, arrivals):
     """Return dispatches (time, requests) of one GPU that serves its models in turn."""
-    models = list(latency)
+    # There in the order in which the planner loaded them: here in that in which they are first requested.
+    models = list(dict.fromkeys(model for _, model in arrivals))
     planned = {}
     for model in models:
         fits = [size for size, us in enumerate(latency[model]) if size and 2 * us <= slo[model] - 2000]

@@ -121,10 +121,11 @@ def by_source(by_window, gpus, latency, slo, arrivals):
             if model.invalid_after < now:
                 model.update(now)
         while min(free_at) <= now:
-            ready = [(model.invalid_after, name) for name, model in models.items() if model.exec_at <= now]
+            ready = [model for model in models.values() if model.exec_at <= now]
             if not ready:
                 break
-            model = models[min(ready)[1]]
+            # Equal ones: not defined there, ours by the first request.
+            model = min(ready, key=lambda model: (model.invalid_after, (model.prefix + model.suffix)[0]))
             model.update(now)
             if not model.size:
                 continue

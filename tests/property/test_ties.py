@@ -17,11 +17,6 @@ from stratsim.testing import make_profile, make_workload
 CASES = Path(__file__).parents[1] / "cases" / "policies"
 LATENCY_S = {"a": {1: 0.010, 4: 0.016}, "b": {1: 0.010, 4: 0.016}, "c": {1: 0.005, 4: 0.012}}
 NAMES = ("a", "b", "c")
-BY_THE_PROFILE = {
-    "nexus": "models have their turns in the order of the profile",
-    "symphony": "candidates with one latest start are ranked by the model's name",
-}
-"""Policies whose ties still depend on the order or the names of models, and how."""
 
 
 @pytest.mark.parametrize("profile", ["models_ab.json", "models_ba.json"])
@@ -57,12 +52,7 @@ def served(name, rows, order, rename):
     return result.requests.status.tolist(), result.requests.finish_s
 
 
-def _named(name):
-    reason = BY_THE_PROFILE.get(name)
-    return pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=reason)) if reason else name
-
-
-@pytest.mark.parametrize("name", [_named(name) for name in registered()])
+@pytest.mark.parametrize("name", registered())
 @settings(max_examples=15, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(rows=requests, order=st.permutations(NAMES), names=st.permutations(("x", "y", "z")))
 def test_neither_the_order_nor_the_names_of_models_matter(name, rows, order, names):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from stratsim_profiler.fit.launcher import launcher_score
 from stratsim_profiler.fit.stressors import responses
 from stratsim_profiler.fit.summary import Summary
 from stratsim_profiler.fit.transfers import fit_transfers
-from stratsim_profiler.store import Samples, read_samples
+from stratsim_profiler.store import Samples, read_lines, read_samples
 
 if TYPE_CHECKING:
     from stratsim.model.profile import Profile
@@ -78,9 +77,7 @@ def fit_samples(source: str | Path | Samples, *, name: str | None = None, starts
 
 def samples_sha256(path: str | Path) -> str:
     """Return the SHA-256 of a samples file's lines, in hexadecimal: the same whether it is compressed or not."""
-    path = Path(path)
-    data = path.read_bytes()
-    return hashlib.sha256(gzip.decompress(data) if path.suffix == ".gz" else data).hexdigest()
+    return hashlib.sha256(read_lines(Path(path))).hexdigest()
 
 
 def _source(samples: Samples, checksum: str | None) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from stratsim.device.execution.lacking import lacks
 from stratsim.errors import SpecError
 from stratsim.model.contention import KernelBlocks, phases_at
-from stratsim.model.tolerance import TIME_RTOL
+from stratsim.model.tolerance import resolution_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,14 +137,17 @@ class BlockUnit(Generic[Key]):
         priorities: False treats all levels as one.
     """
 
-    __slots__ = ("_free", "_order", "_priorities", "_ready", "_running", "_waves", "next_s")
+    __slots__ = ("_begin_s", "_free", "_now_s", "_order", "_priorities", "_ready", "_running", "_waves", "next_s")
 
     def __init__(self, slots: int, *, priorities: bool = True) -> None:
         self._free = slots
         self._priorities = priorities
         self._running: dict[int, BlockExecution[Key]] = {}
         self._order = count()
-        # Kernels with blocks that wait: level, turn. Blocks that run: end, turn, how many.
+        self._begin_s = self._now_s = 0.0
+        """When the GPU was idle last, and the last change counted from there: the rounding of a sum of waves must not
+        grow with the clock."""
+        # Kernels with blocks that wait: level, turn. Blocks that run: end (from `_begin_s`), turn, how many.
         self._ready: list[tuple[int, int, BlockExecution[Key]]] = []
         self._waves: list[tuple[float, int, int, BlockExecution[Key]]] = []
         self.next_s = inf
@@ -160,23 +163,28 @@ class BlockUnit(Generic[Key]):
 
     def add(self, now_s: float, key: Key, solo_s: float, work: Sequence[Kernel], level: int = 0) -> None:
         """Start a batch of these kernels."""
+        if not self._running:
+            self._begin_s, self._now_s = now_s, 0.0
+        elif now_s - self._begin_s - self._now_s > resolution_s(now_s, self._begin_s):
+            self._now_s = now_s - self._begin_s
         batch = BlockExecution(key, solo_s, work, level if self._priorities else 0)
         self._running[id(batch)] = batch
         self._launch(batch)
-        self._fill(now_s)
+        self._fill()
 
     def complete(self, now_s: float) -> Sequence[BlockExecution[Key]]:
         """Go on to `now_s`, which must be `next_s`, and return the batches that end there (maybe none)."""
         waves, ended = self._waves, []
+        self._now_s = waves[0][0]
         # What ends at one instant frees its slots together: rounding must not decide who is there to take them.
-        until_s = now_s * (1.0 + TIME_RTOL)
+        until_s = self._now_s + resolution_s(now_s, self._begin_s)
         while waves and waves[0][0] <= until_s:
             _, _, blocks, batch = heappop(waves)
             self._free += blocks
             batch.at_work -= blocks
             if not batch.at_work and not batch.waiting and not self._launch(batch):
                 ended.append(self._running.pop(id(batch)))
-        self._fill(now_s)
+        self._fill()
         return ended
 
     def copying(self, now_s: float, bytes_per_s: float) -> None:
@@ -189,7 +197,7 @@ class BlockUnit(Generic[Key]):
         heappush(self._ready, (batch.level, next(self._order), batch))
         return True
 
-    def _fill(self, now_s: float) -> None:
+    def _fill(self) -> None:
         """Give free slots to blocks that wait, and find out when the next blocks end."""
         ready = self._ready
         while self._free and ready:
@@ -199,7 +207,7 @@ class BlockUnit(Generic[Key]):
             self._free -= blocks
             batch.waiting -= blocks
             batch.at_work += blocks
-            heappush(self._waves, (now_s + batch.block_s, next(self._order), blocks, batch))
+            heappush(self._waves, (self._now_s + batch.block_s, next(self._order), blocks, batch))
             if not batch.waiting:
                 heappop(ready)
-        self.next_s = self._waves[0][0] if self._waves else inf
+        self.next_s = self._begin_s + self._waves[0][0] if self._waves else inf

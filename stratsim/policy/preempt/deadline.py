@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.arguments import one_of, whole
 from stratsim.policy.base import Decision, Resume, Start, Suspend, Wake
 from stratsim.policy.preempt.base import due_s
@@ -92,7 +93,7 @@ class KEdf(Edf):
     def _resume(self, view: View, due: float | None) -> Iterator[Resume]:
         """Let go on what was stopped and is due no later than the first that waits."""
         for batch in sorted([batch for gpu in view.gpus for batch in gpu.suspended], key=due_s):
-            if self._has_room(view.gpus[batch.gpu], view) and (due is None or due_s(batch) <= due):
+            if self._has_room(view.gpus[batch.gpu], view) and (due is None or due_s(batch) <= latest_finish_s(due)):
                 yield Resume(batch)
 
     def _has_room(self, gpu: GpuView, view: View) -> bool:
@@ -105,7 +106,7 @@ class KEdf(Edf):
         if self._has_room(gpu, view):
             return gpu
         last = _last_of_all(view)
-        if due >= due_s(last):
+        if latest_finish_s(due) >= due_s(last):  # rounding alone stops nobody
             return None
         return gpu if gpu.in_flight < self._run else view.gpus[last.gpu]
 

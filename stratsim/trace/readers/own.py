@@ -29,21 +29,21 @@ def _read(source: Source, container: str) -> Trace:
 
 
 @reader("stratsim's columns as CSV, or results requests.csv.gz", own=True, unit=_UNIT, recognised=_BY,
-        check=lambda source: _has_arrivals(source, "csv"))  # fmt: skip
+        check=lambda source: _has_arrivals(source, "csv"), in_rows=True)  # fmt: skip
 def read_csv(source: Source) -> Trace:
     """Read CSV."""
     return _read(source, "csv")
 
 
 @reader("stratsim's columns as Parquet, or results requests.parquet", own=True, unit=_UNIT, recognised=_BY,
-        check=lambda source: _has_arrivals(source, "parquet"))  # fmt: skip
+        check=lambda source: _has_arrivals(source, "parquet"), in_rows=True)  # fmt: skip
 def read_parquet(source: Source) -> Trace:
     """Read Parquet."""
     return _read(source, "parquet")
 
 
 @reader("stratsim's columns as JSON lines", own=True, unit=_UNIT, recognised=_BY,
-        check=lambda source: _has_arrivals(source, "jsonl"))  # fmt: skip
+        check=lambda source: _has_arrivals(source, "jsonl"), in_rows=True)  # fmt: skip
 def read_jsonl(source: Source) -> Trace:
     """Read JSON lines."""
     return _read(source, "jsonl")

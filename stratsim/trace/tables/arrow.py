@@ -104,10 +104,12 @@ class ParquetTable(_ArrowTable):
         except (pa.ArrowException, OSError, ValueError) as error:
             raise _damaged(source, error) from None
         super().__init__(source.file, schema)
-        check_memory(source.file, len(self) * _LEAST_BYTES, "bring a part of it")
+        rows = int(self._file.metadata.num_rows)
+        self._rows = rows if source.most_rows is None else min(rows, source.most_rows)
+        check_memory(source.file, len(self) * _LEAST_BYTES, "bring a part of it, or --limit N reads the first requests")
 
     def __len__(self) -> int:
-        return int(self._file.metadata.num_rows)
+        return self._rows
 
     def sample(self, name: str) -> list[Any]:
         """Return the first few values of a column."""
@@ -130,10 +132,19 @@ class ParquetTable(_ArrowTable):
     def _pieces(self, names: list[str]) -> Iterable[Any]:
         import pyarrow as pa
 
-        return (pa.Table.from_batches([rows]) for rows in self._file.iter_batches(_ROWS, columns=names))
+        left = self._rows
+        for rows in self._file.iter_batches(min(_ROWS, max(left, 1)), columns=names) if left else ():
+            piece = rows.slice(0, left)
+            yield pa.Table.from_batches([piece])
+            left -= len(piece)
+            if not left:
+                return
 
     def _whole(self, names: list[str]) -> dict[str, Any]:
-        table = self._file.read(columns=names)
+        import pyarrow as pa
+
+        cut = self._rows < self._file.metadata.num_rows
+        table = pa.concat_tables(self._pieces(names)) if cut else self._file.read(columns=names)
         return {name: table.column(name) for name in names}
 
 

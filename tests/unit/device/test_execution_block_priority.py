@@ -149,3 +149,33 @@ def test_what_is_missing_is_named():
 def test_an_option_of_the_wrong_kind():
     with pytest.raises(SpecError, match="priorities must be true or false, got 3"):
         execution_model("block-priority(priorities=3)", with_device(68, Kernels(24, 1e-4)))
+
+
+@pytest.mark.parametrize("clock_s", [0.0, 512.0, 1e5, 1.7e9])
+def test_kernels_of_two_batches_end_together_however_late_it_is(clock_s):
+    """40 slots: "a" and "b", 1000 kernels of 20 blocks of 10 us each, fill the GPU together, kernel after kernel.
+
+    Their kernels end at the same 1000 instants.
+    """
+    model = blocks(slots=40, a=[(1 / 1000, 20)] * 1000)
+    unit, ends = model.unit(), {}
+    for key in ("a", "b"):
+        unit.add(clock_s, key, 0.01, model.work("a", 1), LOW)
+    waves = 0
+    while len(unit):
+        now_s = unit.next_s
+        waves += 1
+        ends |= {batch.key: now_s - clock_s for batch in unit.complete(now_s)}
+    assert waves == 1000
+    assert ends == pytest.approx({"a": 0.01, "b": 0.01}, abs=max(1e-9, 4e-16 * clock_s))
+
+
+@pytest.mark.parametrize("clock_s", [0.0, 512.0, 1e5, 1e8])
+def test_short_blocks_keep_apart_however_late_it_is(clock_s):
+    """Blocks of 50 and 80 ns: at 1e5 s they are within 1e-12 of the clock, at 1e8 s within what it can resolve."""
+    model = blocks(slots=2, a=[(1.0, 1)], b=[(1.0, 1)])
+    unit = model.unit()
+    unit.add(clock_s, "a", 50e-9, model.work("a", 1), LOW)
+    unit.add(clock_s, "b", 80e-9, model.work("b", 1), LOW)
+    first = [batch.key for batch in unit.complete(unit.next_s)]
+    assert first == (["a"] if clock_s < 1e8 else ["a", "b"])

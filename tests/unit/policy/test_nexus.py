@@ -74,9 +74,21 @@ def test_by_head_no_more_than_the_planned_size():
 
 
 def test_by_head_only_what_is_late_alone_is_dropped():
-    batches, status = serve([(0, "c", 99), (0, "a", 5), (0, "a", 6.5)], Nexus(batching="head"))
-    assert [members for _, members in batches] == [[1], [0]]  # in the profile's order
-    assert status == [M, M, D]
+    batches, status = serve([(0, "a", 5), (0, "a", 6.5), (0, "c", 99)], Nexus(batching="head"))
+    assert [members for _, members in batches] == [[0], [2]]
+    assert status == [M, D, M]
+
+
+def test_the_model_that_was_requested_first_has_the_first_turn():
+    """Listed as a, b, c; requested as c, a, at one instant."""
+    batches, _ = serve([(0, "c", 99), (0, "a", 99)], Nexus())
+    assert [members for _, members in batches] == [[0], [1]]
+
+
+def test_a_newcomer_has_its_turn_after_those_before_it():
+    """a and b, one request each at once, then b again; c comes during a's batch: a, b, c, and b's second at the end."""
+    batches, _ = serve([(0, "a", 200), (0, "b", 200), (0, "b", 200), (1, "c", 200)], Nexus(batch=1))
+    assert [members for _, members in batches] == [[0], [1], [3], [2]]
 
 
 def test_models_take_turns():
