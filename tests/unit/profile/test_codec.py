@@ -150,7 +150,8 @@ def test_mistakes_of_every_kind_in_one_object_are_all_named(document, tmp_path):
 
 def test_a_mistake_is_not_said_twice_for_the_objects_around_it(document, refused):
     document["observable"]["models"]["vgg19"] = "fast"
-    document["pairs"] = [{"target": "resnet152", "target_batch": 1, "other": "vgg19", "other_batch": 1, "slowdown": 2.0}]
+    pair = {"target": "resnet152", "target_batch": 1, "other": "vgg19", "other_batch": 1, "slowdown": 2.0}
+    document["pairs"] = [pair]
     assert refused(document) == "Expected `object`, got `str` - at $.observable.models.vgg19"
 
 
