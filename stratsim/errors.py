@@ -16,7 +16,8 @@
     ├── MissingExtraError(ImportError)      an optional dependency is absent: says what to install
     └── BundledFileNotFoundError(FileNotFoundError)
 
-Messages are one line: the command line prints them as they are, without a traceback.
+Messages are one line, or a line for each mistake of a file that is refused: the command line prints them as they are,
+without a traceback.
 """
 
 from __future__ import annotations

@@ -118,5 +118,8 @@ def _fail(message: str, status: int) -> int:
         raise  # noqa: PLE0704 (called from an except clause only)
     from stratsim.cli.text import echo
 
-    echo(f"stratsim: {' '.join(message.split())}", err=True)
+    first, *others = [" ".join(line.split()) for line in message.splitlines() if line.strip()] or [""]
+    echo(f"stratsim: {first}", err=True)
+    for line in others:  # one refusal of a file may name several mistakes
+        echo(f"  {line}", err=True)
     return status

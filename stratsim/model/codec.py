@@ -1,4 +1,4 @@
-"""Reads and writes files as frozen dataclasses. Everything wrong with a file is one line that says where.
+"""Reads and writes files as frozen dataclasses. Everything wrong with a file is said at once, a line each.
 
 Decoding goes through msgspec, imported on use; writing needs the standard library only, so that the profiler can
 write a profile on a machine that has neither msgspec nor SimPy.
@@ -9,21 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 from stratsim import bundled
 from stratsim.errors import ProfileError, SchemaVersionError, SpecError, StratsimError, suggest
 from stratsim.limits import read_file
 from stratsim.model.frozen import by_content, frozen
+from stratsim.model.mistakes import find_mistakes, has_unknown_field
 from stratsim.model.profile import SCHEMA_VERSION, Profile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 __all__ = ["decode", "dump_profile", "load_profile", "plain", "profile_sha256", "read_json"]
 
@@ -48,19 +44,18 @@ def decode(data: object, kind: type[T], source: object, error: type[StratsimErro
         error: Class of the error to raise.
 
     Raises:
-        StratsimError: of class `error`, as `source: what is wrong - at $.path.inside`.
+        StratsimError: of class `error`, as `source: what is wrong - at $.path.inside`, a line for each mistake.
     """
     import msgspec
 
-    for where, value, expected in _walk(data, kind):
-        unknown = _unknown_field(value, expected)
-        if unknown is not None:
-            raise error(f"{source}: {unknown} - at {_path(where)}")
-    try:
-        return msgspec.convert(data, kind, str_keys=True)
-    except msgspec.ValidationError as problem:
-        where, message = _locate(data, kind, str(problem))
-        raise error(f"{source}: {message} - at {_path(where)}") from None
+    if not has_unknown_field(data, kind):
+        try:
+            return msgspec.convert(data, kind, str_keys=True)
+        except msgspec.ValidationError as problem:
+            first = str(problem)
+    else:
+        first = "has an unknown field"
+    raise error("\n".join(f"{source}: {mistake}" for mistake in find_mistakes(data, kind) or [first]))
 
 
 def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
@@ -242,75 +237,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"key {key!r} occurs twice in one object")
         found[key] = value
     return found
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _children(data: object, kind: Any) -> Iterator[tuple[str | int, object, Any]]:
-    """Yield what `data`, read as `kind`, contains: key, value and the value's expected type."""
-    kind = _without_none(kind)
-    origin, inner = get_origin(kind), get_args(kind)
-    if is_dataclass(kind) and isinstance(data, dict):
-        hints = _hints(kind)  # type: ignore[arg-type]
-        yield from ((key, value, hints[key]) for key, value in data.items() if key in hints)
-    elif isinstance(data, dict) and isinstance(origin, type) and issubclass(origin, Mapping):
-        yield from ((key, value, inner[1]) for key, value in data.items())
-    elif isinstance(data, list) and origin in (list, tuple) and inner:
-        yield from ((index, value, inner[0]) for index, value in enumerate(data))
-
-
-def _without_none(kind: Any) -> Any:
-    """Return T for `T | None`; other unions are left to msgspec."""
-    if get_origin(kind) in (Union, types.UnionType):
-        rest = [part for part in get_args(kind) if part is not type(None)]
-        return rest[0] if len(rest) == 1 else kind
-    return kind
-
-
-def _walk(
-    data: object, kind: Any, where: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
-    yield where, data, kind
-    for key, value, expected in _children(data, kind):
-        yield from _walk(value, expected, (*where, key))
-
-
-def _unknown_field(data: object, kind: Any) -> str | None:
-    kind = _without_none(kind)
-    if not (is_dataclass(kind) and isinstance(data, dict)):
-        return None
-    known = [field.name for field in fields(kind)]
-    unknown = next((key for key in data if key not in known), None)
-    return None if unknown is None else f"unknown field {unknown!r}; {suggest(str(unknown), known)}"
-
-
-def _locate(
-    data: object, kind: Any, message: str, where: tuple[str | int, ...] = ()
-) -> tuple[tuple[str | int, ...], str]:
-    """Return the path of the innermost part that does not decode, keys included, and what is wrong with it.
-
-    msgspec's own path says `[...]` for a key. Only run after a failure, so its cost does not matter.
-    """
-    import msgspec
-
-    for key, value, expected in _children(data, kind):
-        try:
-            msgspec.convert(value, expected, str_keys=True)
-        except msgspec.ValidationError as problem:
-            return _locate(value, expected, str(problem), (*where, key))
-    message = message.split(" - at `", maxsplit=1)[0]
-    known = _without_none(kind)
-    if get_origin(known) is Literal and isinstance(data, str):
-        message = f"{message}; known: {', '.join(map(str, get_args(known)))}"
-    return where, message
-
-
-def _path(where: Sequence[str | int]) -> str:
-    return "$" + "".join(f".{part}" if _is_word(part) else f"[{part!r}]" for part in where)
-
-
-def _is_word(part: str | int) -> bool:
-    return isinstance(part, str) and part.replace("-", "_").isidentifier()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from stratsim.errors import ProfileError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["MAX_BATCH", "Device", "Features", "Kernels", "Kind", "Link", "Pageable", "Pcie", "Provenance"]
-__all__ += ["batch_sizes", "fraction", "not_negative", "positive"]
+__all__ += ["all_of", "batch_sizes", "fraction", "not_negative", "positive"]
 
 MAX_BATCH = 4096
 """Largest batch size that a profile may name: tables are dense in it, and a slip must not fill the memory."""
@@ -17,32 +21,55 @@ MAX_BATCH = 4096
 Kind = Literal["measured", "imported", "published", "synthetic"]
 
 
+def all_of(*checks: Callable[[], None]) -> None:
+    """Run every check; raise one ProfileError with a line for each that failed."""
+    problems = []
+    for check in checks:
+        try:
+            check()
+        except ProfileError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise ProfileError("\n".join(problems))
+
+
 def positive(where: str, **values: float) -> None:
     """Require figures > 0 and finite."""
-    for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise ProfileError(f"{where}{name} must be > 0 and finite, got {value!r}")
+    wrong = [
+        f"{where}{name} must be > 0 and finite, got {value!r}"
+        for name, value in values.items()
+        if not (value > 0 and math.isfinite(value))
+    ]
+    if wrong:
+        raise ProfileError("\n".join(wrong))
 
 
 def not_negative(where: str, **values: float) -> None:
     """Require figures >= 0 and finite."""
-    for name, value in values.items():
-        if not (value >= 0 and math.isfinite(value)):
-            raise ProfileError(f"{where}{name} must be >= 0 and finite, got {value!r}")
+    wrong = [
+        f"{where}{name} must be >= 0 and finite, got {value!r}"
+        for name, value in values.items()
+        if not (value >= 0 and math.isfinite(value))
+    ]
+    if wrong:
+        raise ProfileError("\n".join(wrong))
 
 
 def fraction(where: str, **values: float) -> None:
     """Require figures within [0, 1]."""
-    for name, value in values.items():
-        if not 0 <= value <= 1:
-            raise ProfileError(f"{where}{name} must be within [0, 1], got {value!r}")
+    wrong = [
+        f"{where}{name} must be within [0, 1], got {value!r}" for name, value in values.items() if not (0 <= value <= 1)
+    ]
+    if wrong:
+        raise ProfileError("\n".join(wrong))
 
 
 def batch_sizes(where: str, *sizes: int) -> None:
     """Require batch sizes that a profile may name."""
-    for size in sizes:
-        if not 1 <= size <= MAX_BATCH:
-            raise ProfileError(f"{where}: batch sizes must be within [1, {MAX_BATCH}], got {size}")
+    wrong = [size for size in sizes if not 1 <= size <= MAX_BATCH]
+    if wrong:
+        text = f"{where}: batch sizes must be within [1, {MAX_BATCH}], got"
+        raise ProfileError("\n".join(f"{text} {size}" for size in wrong))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +116,9 @@ class Device:
     l2_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("memory_bytes", "memory_bandwidth_bytes_per_s", "peak_flops", "sms", "l2_bytes"):
-            value = getattr(self, name)
-            if value is not None:
-                positive("", **{name: value})
+        names = ("memory_bytes", "memory_bandwidth_bytes_per_s", "peak_flops", "sms", "l2_bytes")
+        known = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        positive("", **known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +129,9 @@ class Link:
     bytes_per_s: float
 
     def __post_init__(self) -> None:
-        not_negative("", alpha_s=self.alpha_s)
+        all_of(partial(not_negative, "", alpha_s=self.alpha_s), self._check_rate)
+
+    def _check_rate(self) -> None:
         if not self.bytes_per_s > 0:  # inf is legal: a link that is not simulated
             raise ProfileError(f"bytes_per_s must be > 0, got {self.bytes_per_s!r}")
 
@@ -144,9 +172,8 @@ class Features:
     l2: float | None = None
 
     def __post_init__(self) -> None:
-        fraction("", compute=self.compute, memory=self.memory)
-        if self.l2 is not None:
-            fraction("", l2=self.l2)
+        l2 = {} if self.l2 is None else {"l2": self.l2}
+        fraction("", compute=self.compute, memory=self.memory, **l2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +191,5 @@ class Kernels:
     max_s: float | None = None
 
     def __post_init__(self) -> None:
-        positive("", count=self.count, mean_s=self.mean_s)
-        if self.max_s is not None:
-            positive("", max_s=self.max_s)
+        longest = {} if self.max_s is None else {"max_s": self.max_s}
+        positive("", count=self.count, mean_s=self.mean_s, **longest)

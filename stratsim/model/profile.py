@@ -11,6 +11,7 @@ one, like an unknown model, is an `OutsideProfileError`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stratsim.errors import OutsideProfileError, ProfileError, suggest
@@ -24,6 +25,7 @@ from stratsim.model.parts import (
     Link,
     Pcie,
     Provenance,
+    all_of,
     batch_sizes,
     not_negative,
     positive,
@@ -31,7 +33,7 @@ from stratsim.model.parts import (
 from stratsim.model.truth import Sharing, Transfers, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "MAX_BATCH",
@@ -81,21 +83,27 @@ class ObservableModel:
     kernels: Kernels | None = None
 
     def __post_init__(self) -> None:
+        all_of(self._check_sizes, self._check_figures, self._check_features)
+
+    def _check_sizes(self) -> None:
         if not self.latency_s:
             raise ProfileError("latency_s is empty")
         if 1 not in self.latency_s:
             raise ProfileError(f"latency_s needs batch size 1, has {sorted(self.latency_s)}")
         batch_sizes("latency_s", *self.latency_s)
-        for batch, latency in self.latency_s.items():
-            positive("", **{f"latency_s[{batch}]": latency})
-        not_negative("", bytes_in=self.bytes_in, bytes_out=self.bytes_out)
-        if self.weights_bytes is not None:
-            not_negative("", weights_bytes=self.weights_bytes)
-        for batch in self.features:
-            if batch not in self.latency_s:
-                raise ProfileError(
-                    f"features names batch size {batch}, which latency_s lacks: {sorted(self.latency_s)}"
-                )
+
+    def _check_figures(self) -> None:
+        weights = {} if self.weights_bytes is None else {"weights_bytes": self.weights_bytes}
+        all_of(
+            partial(positive, "", **{f"latency_s[{batch}]": latency for batch, latency in self.latency_s.items()}),
+            partial(not_negative, "", bytes_in=self.bytes_in, bytes_out=self.bytes_out, **weights),
+        )
+
+    def _check_features(self) -> None:
+        lacking = [batch for batch in self.features if batch not in self.latency_s]
+        if lacking and self.latency_s:
+            text = f"which latency_s lacks: {sorted(self.latency_s)}"
+            raise ProfileError("\n".join(f"features names batch size {batch}, {text}" for batch in lacking))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +149,11 @@ class Pair:
     held_out: bool = False
 
     def __post_init__(self) -> None:
-        positive("", slowdown=self.slowdown)
-        batch_sizes("target_batch", self.target_batch)
-        batch_sizes("other_batch", self.other_batch)
+        all_of(
+            partial(positive, "", slowdown=self.slowdown),
+            partial(batch_sizes, "target_batch", self.target_batch),
+            partial(batch_sizes, "other_batch", self.other_batch),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,39 +184,39 @@ class Profile:
     device_model: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.name.strip():
-            raise ProfileError("name is empty")
+        problems = [] if self.name.strip() else ["name is empty"]
         for section, model in self.truth.named():
-            self._require(model, section)
-        self._check_pairs()
-        self._check_names()
+            problems.extend(self._lacking(model, section))
+        problems.extend(self._wrong_pairs())
+        problems.extend(self._wrong_names())
+        if problems:
+            raise ProfileError("\n".join(problems))
 
-    def _require(self, model: str, where: str) -> None:
+    def _lacking(self, model: str, where: str) -> Iterator[str]:
         if model not in self.observable.models:
             hint = suggest(model, self.observable.models)
-            raise ProfileError(f"{where} names model {model!r}, which observable.models lacks; {hint}")
+            yield f"{where} names model {model!r}, which observable.models lacks; {hint}"
 
-    def _check_pairs(self) -> None:
+    def _wrong_pairs(self) -> Iterator[str]:
         seen = set()
         for index, pair in enumerate(self.pairs):
             for model, batch in ((pair.target, pair.target_batch), (pair.other, pair.other_batch)):
-                self._require(model, f"pairs[{index}]")
-                most = max(self.observable.models[model].latency_s)
+                yield from self._lacking(model, f"pairs[{index}]")
+                known = self.observable.models.get(model)
+                most = batch if known is None else max(known.latency_s)
                 if batch > most:
-                    raise ProfileError(f"pairs[{index}] names batch size {batch} of {model!r}, which goes up to {most}")
+                    yield f"pairs[{index}] names batch size {batch} of {model!r}, which goes up to {most}"
             key = (pair.target, pair.target_batch, pair.other, pair.other_batch)
             if key in seen:
-                raise ProfileError(
-                    f"pairs[{index}] repeats {pair.target!r} beside {pair.other!r} at the same batch sizes"
-                )
+                yield f"pairs[{index}] repeats {pair.target!r} beside {pair.other!r} at the same batch sizes"
             seen.add(key)
 
-    def _check_names(self) -> None:
+    def _wrong_names(self) -> Iterator[str]:
         seen = set(self.observable.models)
         for name, model in self.observable.models.items():
             for alias in model.aliases:
                 if alias in seen:
-                    raise ProfileError(f"aliases of {name!r}: {alias!r} is claimed twice")
+                    yield f"aliases of {name!r}: {alias!r} is claimed twice"
                 seen.add(alias)
 
     @property

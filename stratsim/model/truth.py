@@ -39,8 +39,8 @@ class Host:
     collect_s: float = 0.0
 
     def __post_init__(self) -> None:
-        not_negative("", dispatch_s=self.dispatch_s, launch_s=self.launch_s)
-        not_negative("", notice_s=self.notice_s, collect_s=self.collect_s)
+        held = {"dispatch_s": self.dispatch_s, "launch_s": self.launch_s}
+        not_negative("", **held, notice_s=self.notice_s, collect_s=self.collect_s)
 
     @property
     def adds(self) -> bool:

@@ -30,6 +30,7 @@ def _all(summary: Summary) -> Iterator[str]:
         yield from _sharing(summary.sharing)
     yield from _transfers(summary)
     yield from _discarded(summary)
+    yield from _left_out(summary)
 
 
 def _unrest(summary: Summary) -> Iterator[str]:
@@ -93,6 +94,13 @@ def _transfers(summary: Summary) -> Iterator[str]:
             yield f"{direction} copies of these sizes are outliers and were left out: {sizes} bytes"
     if any(fit.sharing == "parallel" for fit in summary.transfers.engines.values()):
         yield "concurrent copies run faster together than one by one; a profile cannot say so: they share one link"
+
+
+def _left_out(summary: Summary) -> Iterator[str]:
+    left_out = summary.measured.left_out
+    if left_out:
+        cells = "1 co-location was" if len(left_out) == 1 else f"{len(left_out)} co-locations were"
+        yield f"{cells} left out of the fit: {'; '.join(left_out)}"
 
 
 def _discarded(summary: Summary) -> Iterator[str]:

@@ -63,6 +63,7 @@ class Measured:
         discarded: What was thrown away while measuring.
         dtype: Data type of all models.
         mode: `graph` or `eager`.
+        left_out: Co-locations that lack solo samples, each with what it lacks: `cell: what`.
         drift: Median change of the solo time from just before a co-location to just after it, as a share: how quiet
             the device was, and a lower bound of any error; None without both sides.
     """
@@ -77,6 +78,7 @@ class Measured:
     kernels: Mapping[Load, Kernels]
     transfers: tuple[Transfer, ...]
     discarded: tuple[Discarded, ...]
+    left_out: tuple[str, ...]
     dtype: str
     mode: str
     drift: float | None
@@ -98,7 +100,7 @@ def extract_samples(samples: Samples) -> Measured:
     A slowdown is the mean of the loaded iterations over the mean of the adjacent solo ones, before and after alike.
 
     Raises:
-        ProfileError: there are no solo samples, a co-location has a model without them, or data types or modes mix.
+        ProfileError: there are no solo samples at all, or data types or modes mix.
     """
     dtype, mode = _one_setting(samples)
     solo = _solo(samples.of(Solo))
@@ -108,19 +110,27 @@ def extract_samples(samples: Samples) -> Measured:
             raise ProfileError(f"{samples.source}: model {load.model!r} has solo samples but no model record")
     launch = {load for load, figures in solo.items() if figures.launch_bound}
     found: dict[str, list[Cell]] = {"cells": [], "launch": [], "stressor": [], "control": []}
+    left_out: list[str] = []
     for record in samples.of(Colocation):
-        found[_purpose(record, solo, launch, samples.source)].append(_cell(record, samples.source))
+        lacking = _lacking(record, solo)
+        if lacking is not None:
+            left_out.append(f"{record.cell}: {lacking}")
+            continue
+        found[_purpose(record, launch)].append(_cell(record, samples.source))
     return Measured(
         solo=solo,
         cells=tuple(found["cells"]),
         launch_cells=tuple(found["launch"]),
         stressor_cells=tuple(found["stressor"]),
         control_cells=tuple(found["control"]),
-        offsets=tuple(r for r in samples.of(Offset) if not launch & {Load(s.model, s.batch) for s in r.streams}),
+        offsets=tuple(
+            r for r in samples.of(Offset) if {Load(s.model, s.batch) for s in r.streams} <= set(solo) - launch
+        ),
         models=models,
         kernels={Load(record.model, record.batch): record for record in samples.of(Kernels)},
         transfers=samples.of(Transfer),
         discarded=samples.of(Discarded),
+        left_out=tuple(left_out),
         dtype=dtype,
         mode=mode,
         drift=_drift(samples.of(Colocation)),
@@ -130,7 +140,10 @@ def extract_samples(samples: Samples) -> Measured:
 def _one_setting(samples: Samples) -> tuple[str, str]:
     solo = samples.of(Solo)
     if not solo:
-        raise ProfileError(f"{samples.source}: no solo samples: there is nothing to make a profile of")
+        raise ProfileError(
+            f"{samples.source}: no solo samples: there is nothing to make a profile of; "
+            "`stratsim profile run` with the same --out and a larger --budget goes on from the samples that are there"
+        )
     settings = sorted({(r.dtype, r.mode) for r in solo} | {(r.dtype, r.mode) for r in samples.of(Colocation)})
     if len(settings) > 1:
         names = ", ".join(f"{dtype} {mode}" for dtype, mode in settings)
@@ -165,14 +178,26 @@ def _figures(seconds: Sequence[float], enqueue: Sequence[float], launch_bound: b
     )
 
 
-def _purpose(record: Colocation, solo: Mapping[Load, SoloFigures], launch: set[Load], source: str) -> str:
+def _lacking(record: Colocation, solo: Mapping[Load, SoloFigures]) -> str | None:
+    """Return which solo samples a co-location lacks; None if it has all that a fit needs."""
+    if record.role != "control":
+        for load in sorted(_loads(record)):
+            if load not in solo:
+                return f"no solo samples of {load}"
+    for stream in record.streams:
+        if not (stream.solo_before_seconds or stream.solo_after_seconds):
+            return f"no solo samples of {stream.model} with it"
+    return None
+
+
+def _loads(record: Colocation) -> set[Load]:
+    return {Load(stream.model, stream.batch) for stream in record.streams if not is_stressor(stream.model)}
+
+
+def _purpose(record: Colocation, launch: set[Load]) -> str:
     if record.role == "control":
         return "control"
-    loads = {Load(stream.model, stream.batch) for stream in record.streams if not is_stressor(stream.model)}
-    for load in sorted(loads):
-        if load not in solo:
-            raise ProfileError(f"{source}: cell {record.cell!r} has {load}, of which there are no solo samples")
-    if launch & loads:
+    if launch & _loads(record):
         return "launch"
     return "cells" if record.role in _FIT_ROLES else "stressor"
 
@@ -191,8 +216,6 @@ def _cell(record: Colocation, source: str) -> Cell:
 
 def _slowdown(stream: Stream, cell: str, source: str) -> float:
     sides = [side for side in (stream.solo_before_seconds, stream.solo_after_seconds) if side]
-    if not sides:
-        raise ProfileError(f"{source}: cell {cell!r} has no solo samples of {stream.model!r} with it")
     alone, loaded = fmean(fmean(side) for side in sides), fmean(stream.loaded_seconds)
     if not (alone > 0 and loaded > 0):
         raise ProfileError(f"{source}: cell {cell!r}: {stream.model!r} took {loaded!r} s loaded, {alone!r} s alone")

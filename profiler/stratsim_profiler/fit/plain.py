@@ -31,6 +31,7 @@ def summary_dict(summary: Summary) -> dict[str, Any]:
         "stressors": _plain(summary.responses),
         "launcher": _plain(summary.launcher),
         "discarded": summary.discarded,
+        "left_out": list(summary.measured.left_out),
     }
 
 

@@ -70,10 +70,17 @@ def test_a_slowdown_is_the_mean_loaded_over_the_mean_of_both_sides(of):
 def test_one_side_of_solo_samples_is_enough_none_is_not(of):
     found = of(colocation(stream("a", (0.02,), (), (0.01,)), stream("b", (0.01,)))).cells
     assert found[0].slowdowns == (2.0, 1.0)
-    with pytest.raises(ProfileError, match="cell 'cell' has no solo samples of 'a' with it"):
-        of(colocation(stream("a", (0.02,), (), ()), stream("b", (0.01,))))
+    lacking = of(colocation(stream("a", (0.02,), (), ()), stream("b", (0.01,))))
+    assert (lacking.cells, lacking.left_out) == ((), ("cell: no solo samples of a with it",))
     with pytest.raises(ProfileError, match=r"took 0\.0 s loaded"):
         of(colocation(stream("a", (0.0,)), stream("b", (0.01,))))
+
+
+def test_a_cell_whose_model_has_no_solo_samples_is_left_out_and_named(of):
+    kept = colocation(stream("a", (0.02,)), stream("b", (0.03,)))
+    found = of(kept, colocation(stream("a", (1.0,)), stream("c", (1.0,))))
+    assert [cell.slowdowns for cell in found.cells] == [pytest.approx((2.0, 3.0))]
+    assert found.left_out == ("cell: no solo samples of c x1",)
 
 
 def test_cells_are_sorted_by_what_they_are_for(of):
@@ -113,7 +120,6 @@ def test_conditions_come_along(of):
         ((), (), "no solo samples"),
         ((solo("a"),), (), "model 'a' has solo samples but no model record"),
         ((model("a"), solo("a"), solo("a", dtype="fp32")), (), "mixes fp16 graph, fp32 graph"),
-        ((model("a"), solo("a")), (colocation(stream("a", (1.0,)), stream("c", (1.0,))),), "'cell' has c x1, of which"),
     ],
 )
 def test_what_makes_no_profile_is_refused(of, basis, records, message):

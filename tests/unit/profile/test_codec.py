@@ -83,7 +83,7 @@ def test_a_wrong_type_is_named_with_its_keys(document, refused):
 
 def test_an_index_is_part_of_the_path(document, refused):
     pair = {"target": "vgg19", "target_batch": 1, "other": "vgg19", "other_batch": 1, "slowdown": 2.0}
-    document["pairs"] = [pair, {**pair, "slowdown": None}]
+    document["pairs"] = [pair, {**pair, "target": "resnet152", "slowdown": None}]
     assert refused(document).endswith(" - at $.pairs[1].slowdown")
 
 
@@ -96,6 +96,63 @@ def test_a_batch_size_that_is_no_number(document, refused):
 def test_a_missing_section(document, refused, field_name):
     del document[field_name]
     assert refused(document) == f"Object missing required field `{field_name}` - at $"
+
+
+FIVE = (
+    ("name", "Expected `str`, got `int` - at $.name"),
+    ("lost", "Object missing required field `source` - at $.provenance['device.*']"),
+    ("range", "bytes_in must be >= 0 and finite, got -3 - at $.observable.models.vgg19"),
+    ("unknown", "unknown field 'slow_down'; did you mean 'slowdown'? - at $.pairs[0]"),
+    ("lengths", "features names batch size 3, which latency_s lacks: [1] - at $.observable.models.vgg19"),
+)
+
+
+def test_all_mistakes_of_a_file_are_one_refusal_with_a_line_for_each(document, tmp_path):
+    document["name"] = 3
+    document["provenance"]["device.*"] = {"kind": "measured"}
+    model = document["observable"]["models"]["vgg19"]
+    model["bytes_in"] = -3
+    model["features"] = {"3": {"compute": 0.5, "memory": 0.5}}
+    pair = {"target": "vgg19", "target_batch": 1, "other": "vgg19", "other_batch": 1, "slowdown": 2.0}
+    document["pairs"] = [{**pair, "slow_down": 2}]
+    path = tmp_path / "five.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path)
+    lines = str(caught.value).splitlines()
+    assert sorted(lines) == sorted(f"{path}: {line}" for _, line in FIVE)
+
+
+def test_mistakes_of_every_kind_in_one_object_are_all_named(document, tmp_path):
+    model = document["observable"]["models"]["vgg19"]
+    model["latency_s"] = {"1": 0.0, "2": -1.0, "x": 1.0, "4": "fast"}
+    model["bytes_out"] = -1
+    del model["bytes_in"]
+    model["features"] = {}
+    document["truth"]["sharing"]["no-such"] = {"1": {"demand": 0.5}}
+    path = tmp_path / "many.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path)
+    said = str(caught.value)
+    for part in (
+        "latency_s[1] must be > 0",
+        "latency_s[2] must be > 0",
+        "key 'x'",
+        "latency_s['4']",
+        "field `bytes_in`",
+        "bytes_out must be",
+        "names model 'no-such'",
+    ):
+        assert part in said, part
+    assert len(said.splitlines()) == 7
+
+
+def test_a_mistake_is_not_said_twice_for_the_objects_around_it(document, refused):
+    document["observable"]["models"]["vgg19"] = "fast"
+    pair = {"target": "resnet152", "target_batch": 1, "other": "vgg19", "other_batch": 1, "slowdown": 2.0}
+    document["pairs"] = [pair]
+    assert refused(document) == "Expected `object`, got `str` - at $.observable.models.vgg19"
 
 
 def test_missing_models_and_empty_tables(document, refused):
