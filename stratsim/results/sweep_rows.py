@@ -28,6 +28,8 @@ CHECKSUM = "row_sha256"
 
 _SHARES = ("violation", "violation_completed", "min_model_satisfaction", "utilization", "jain_models", "jain_classes")
 """What the names of figures end in that lie between 0 and 1."""
+_MAY_BE_INFINITE = "_arrived_s"
+"""What the names of percentiles end in that are infinite where requests were dropped."""
 _ROUNDING = 1e-9
 
 
@@ -101,7 +103,7 @@ def _figures(row: Sequence[str], numbers: Sequence[tuple[int, str]]) -> Iterator
             value = float(row[at])
         except ValueError:
             value = math.nan
-        if not math.isfinite(value):
+        if not math.isfinite(value) and not (name.endswith(_MAY_BE_INFINITE) and value == math.inf):
             yield f"{name} is {row[at]!r}, which is no number"
         elif name.endswith(_SHARES) and not -_ROUNDING <= value <= 1 + _ROUNDING:
             yield f"{name} is {row[at]}, which is no share"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from stratsim.model.request import Priority
@@ -17,6 +18,7 @@ _OF_CLASS = (
 )
 _NESTED = {
     "p50_s": ("latency_s", "p50"),
+    "p95_s": ("latency_s", "p95"),
     "p99_s": ("latency_s", "p99"),
     "mean_slowdown": ("slowdown", "mean"),
     "max_slowdown": ("slowdown", "max"),
@@ -24,9 +26,15 @@ _NESTED = {
     "starvation_s": ("starvation_s", "completion"),
 }
 """Figures of a class that the summary of a run has one level down."""
+_ARRIVED = {f"{each}_arrived_s": each for each in ("p50", "p95", "p99")}
+"""Percentiles of all arrived requests of a class; infinite where one falls among those that were never answered."""
 _OF_GPU = ("utilization", "mean_batch_size", "mean_concurrency", "mean_slowdown", "max_slowdown")
 FIGURES = (
-    *(f"{label}_{name}" for label in (priority.label for priority in Priority) for name in (*_OF_CLASS, *_NESTED)),
+    *(
+        f"{label}_{name}"
+        for label in (priority.label for priority in Priority)
+        for name in (*_OF_CLASS, *_NESTED, *_ARRIVED)
+    ),
     "jain_classes",
     *_OF_GPU,
     "h2d_utilization",
@@ -41,6 +49,9 @@ def flat_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
     for label, found in figures["classes"].items():
         flat |= {f"{label}_{name}": found[name] for name in _OF_CLASS}
         flat |= {f"{label}_{name}": found[part][key] for name, (part, key) in _NESTED.items()}
+        arrived = found["latency_arrived_s"]
+        beyond = inf if arrived["beyond"] and found["arrived"] else None
+        flat |= {f"{label}_{name}": beyond if arrived[key] is None else arrived[key] for name, key in _ARRIVED.items()}
     for part, names in (("gpu", _OF_GPU), ("pcie", ("h2d_utilization", "d2h_utilization"))):
         flat |= {name: _mean([entry[name] for entry in figures[part]]) for name in names}
     return flat

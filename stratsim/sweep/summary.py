@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES_SHOWN", "labelled_rows", "summarise", "write_summary"]
 
-FIGURES_SHOWN = ("high_violation", "low_violation", "high_p99_s", "low_p99_s")
+FIGURES_SHOWN = ("high_violation", "low_violation", "high_p99_arrived_s", "low_p99_arrived_s")
 _LEVEL = 0.95
 _FEWEST = 2
 """Seeds of a comparison."""
@@ -129,7 +129,11 @@ def _rows(cell: Cell, outcome: Outcome, key: tuple[str, Choice]) -> list[Row]:
 
 
 def _figure(texts: Sequence[str], level: float) -> dict[str, float | None]:
+    """Return mean and interval. `infinite`: the share of runs where it is; then there is no mean."""
     values = [float(text) for text in texts if text]
+    infinite = sum(value == math.inf for value in values)
+    if infinite:
+        return {"mean": None, "low": None, "high": None, "infinite": infinite / len(values)}
     if len(values) > 1:
         interval = mean_interval(values, level)
         return {"mean": interval.mean, "low": interval.low, "high": interval.high}
@@ -151,9 +155,13 @@ def _differences(
 
 
 def _family(cell: Cell, outcome: Outcome, subject: str, at: str, figure: str, level: float) -> Mapping[str, Comparison]:
-    """Compare the subject with every other policy over the seeds that both have."""
+    """Compare the subject with every other policy over the seeds at which both have the figure, and a finite one."""
     samples = {
-        name: {row["seed"]: float(row[figure]) for row in _rows(cell, outcome, (name, choices[at])) if row[figure]}
+        name: {
+            row["seed"]: float(row[figure])
+            for row in _rows(cell, outcome, (name, choices[at]))
+            if row[figure] and float(row[figure]) < math.inf
+        }
         for name, choices in cell.chosen.items()
         if at in choices
     }

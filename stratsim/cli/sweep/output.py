@@ -139,6 +139,10 @@ def _show_means(summary: Mapping[str, Any]) -> None:
     columns = (*axes, "policy", *chosen, "seeds", *(column for name in figures for column in (name, "+-")))
     table(columns, rows, left=len(axes) + 1 + len(chosen))
     echo(f"means over the seeds; +-: half width of the {summary['level'] * 100:g} % t interval")
+    if any(name.endswith("_arrived_s") for name in figures):
+        echo(
+            "arrived_s: percentiles of all requests that arrived; `dropped` where one falls among those never answered"
+        )
 
 
 def _show_differences(summary: Mapping[str, Any]) -> None:
@@ -177,4 +181,6 @@ def _word(value: Any) -> str:
 
 def _with_reach(figure: Mapping[str, float | None]) -> tuple[str, str]:
     low, high = figure["low"], figure["high"]
+    if share := figure.get("infinite"):
+        return ("dropped" if share == 1 else f"dropped in {share * 100:.0f} %"), "-"
     return number(figure["mean"]), "-" if low is None or high is None else number((high - low) / 2, 2)
