@@ -50,7 +50,8 @@ __all__ = ["plot"]
     "--metric",
     metavar="NAME",
     help="differences: a metric of `stratsim compare`.  [default: violation]  heatmap: a column.  "
-    "[default: high_violation]",
+    "[default: high_violation]  load, of a sweep: violation, p99_arrived_s, goodput_per_s, utilization and others.  "
+    "[default: violation]",
 )
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a sweep, only these runs. May be repeated.")
 @click.option(
@@ -60,7 +61,11 @@ __all__ = ["plot"]
     show_default=True,
     help="Of a sweep's folder: what it asks for now, or rows of an earlier profile, trace or policy too.",
 )
-@click.option("--x", metavar="AXIS", help="heatmap only: from left to right.  [default: the first axis that varies]")
+@click.option(
+    "--x",
+    metavar="AXIS",
+    help="heatmap, and load of a sweep: from left to right.  [default: the load, or the first axis that varies]",
+)
 @click.option("--y", metavar="AXIS", help="heatmap only: from bottom to top.  [default: the next, else policy]")
 def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> None:
     """Draw a figure from the results in DIR (made by `stratsim replay --out DIR`).
@@ -73,7 +78,8 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
                  the window is the busiest 200 ms, or what --from and --to say
     load         violations against load, from one DIR per load; several seeds
                  of one load give the mean and its 95 % interval; nothing but
-                 seed and load (and the policies) may differ between the DIRs
+                 seed and load (and the policies) may differ between the DIRs;
+                 of a sweep any figure (--metric) against any axis (--x)
     latency-parts
                  where the time went: mean parts of the latency by policy and
                  class, of all answered requests and of the slowest 1 %
@@ -93,6 +99,7 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
       stratsim plot results/demo --kind violations --out violations.pdf
       stratsim plot results/demo --kind timeline --policy edf --from 12 --to 12.1 --out edf.png
       stratsim plot results/load-* --kind load --out load.svg
+      stratsim plot results/sweep --kind load --x max_concurrency --metric p99_arrived_s --out c.pdf
       stratsim plot results/seed-* --kind differences --metric p99_s --out p99.pdf
       stratsim plot capacity.json --kind capacity --out capacity.pdf
       stratsim plot results/sweep --kind heatmap --x load --y profile --out grid.pdf

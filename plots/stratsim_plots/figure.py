@@ -40,6 +40,9 @@ READERS = {
 }
 """Kinds that read something else than result folders too, by themselves: `read` instead of `data`."""
 
+OF_SWEEPS = {"load": "stratsim_plots.sweep_lines"}
+"""Kinds that read one sweep by a module of their own."""
+
 SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -77,13 +80,20 @@ def make_figure(
     _check_options(kind, chosen)
     if find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plots")
+    from stratsim_plots.sources import is_one_sweep
+
     check_folder(path.parent)
     table = path.with_suffix(".csv")
     _keep_foreign(table)
     from stratsim_plots import style
 
     with style.styled():
-        drawn = _drawn_by_itself if kind in READERS else _drawn
+        one_sweep = kind in OF_SWEEPS and is_one_sweep(directories)
+        if kind == "load" and not one_sweep and (chosen.metric, chosen.x, chosen.where) != (None, None, ()):
+            raise SpecError(
+                "--metric, --x and --where choose among the runs of a sweep; result folders show violations"
+            )
+        drawn = _drawn_by_itself if kind in READERS or one_sweep else _drawn
         frame, figure = drawn(directories, kind, chosen)
         _write(
             {
@@ -104,16 +114,16 @@ def _drawn(directories: Sequence[str | os.PathLike[str]], kind: str, chosen: Opt
 def _drawn_by_itself(
     paths: Sequence[str | os.PathLike[str]], kind: str, chosen: Options
 ) -> tuple[pd.DataFrame, Figure]:
-    module: Any = import_module(READERS[kind])
+    module: Any = import_module(READERS.get(kind) or OF_SWEEPS[kind])
     frame = module.read(paths, chosen)
     return frame, module.draw(frame, chosen)
 
 
 _OPTIONS = {
     "baseline": ("differences",),
-    "metric": ("differences", "heatmap"),
-    "where": ("differences", "equity", "heatmap"),
-    "x": ("heatmap",),
+    "metric": ("differences", "heatmap", "load"),
+    "where": ("differences", "equity", "heatmap", "load"),
+    "x": ("heatmap", "load"),
     "y": ("heatmap",),
 }
 """Kinds that an option means something to."""
@@ -134,7 +144,7 @@ def _keep_foreign(table: Path) -> None:
             header = tuple(file.readline().rstrip("\n").split(","))
     except (OSError, UnicodeDecodeError):
         header = ()
-    ours = {import_module(module).COLUMNS for module in (KINDS | READERS).values()}
+    ours = {import_module(module).COLUMNS for module in (*KINDS.values(), *READERS.values(), *OF_SWEEPS.values())}
     if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
 

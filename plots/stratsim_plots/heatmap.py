@@ -102,8 +102,9 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     figure = style.new_figure(height_in, style.WIDTH_IN if across == 1 else 7.0)
     panels = figure.subplots(rows, across, sharex=True, sharey=True, squeeze=False)
     scale = 100.0 if str(frame["metric"].iloc[0]).endswith("violation") else 1.0
-    top = scale * float(frame["value"].max())
-    low = min(scale * float(frame["value"].min()), 0.0) if scale > 1 else scale * float(frame["value"].min())
+    finite = frame["value"][np.isfinite(frame["value"])]
+    top = scale * float(finite.max()) if len(finite) else 0.0
+    low = 0.0 if scale > 1 or not len(finite) else scale * float(finite.min())
     for axes, policy in zip(panels.flat, policies, strict=False):
         image = _panel(axes, frame[frame["policy"] == policy], (x, y), scale, (low, max(top, low + 1e-9)))
         axes.set_title(style.wrap(names[policy], 40), fontsize=7)
@@ -130,14 +131,16 @@ def _panel(
     grid = np.full((len(y), len(x)), np.nan)
     for row in frame.to_dict("records"):
         grid[y.index(str(row["y"])), x.index(str(row["x"]))] = scale * row["value"]
-    image = axes.imshow(grid, cmap=_COLOURS, vmin=ends[0], vmax=ends[1], aspect="auto", origin="lower")
+    image = axes.imshow(
+        np.where(np.isinf(grid), np.nan, grid), cmap=_COLOURS, vmin=ends[0], vmax=ends[1], aspect="auto", origin="lower"
+    )
     for edge in range(1, len(x)):
         axes.axvline(edge - 0.5, color="white", linewidth=0.8)
     for edge in range(1, len(y)):
         axes.axhline(edge - 0.5, color="white", linewidth=0.8)
     middle = (ends[0] + ends[1]) / 2
     for (line, column), value in np.ndenumerate(grid):
-        text = "-" if np.isnan(value) else f"{value:#.3g}".rstrip(".")
+        text = "-" if np.isnan(value) else "dropped" if np.isinf(value) else f"{value:#.3g}".rstrip(".")
         colour = "white" if value < middle else "black"  # on no colour at all, which is white, too
         axes.annotate(text, (column, line), ha="center", va="center", fontsize=5.5, color=colour)
     axes.set_xticks(range(len(x)), [style.wrap(name, 22) for name in x])

@@ -1,0 +1,116 @@
+"""A figure of a sweep against one of its axes."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from stratsim.cli import main
+from stratsim.errors import SpecError
+from stratsim_plots import style, sweep_lines
+from stratsim_plots.series import Options
+
+SWEEP = """
+title = "two axes"
+
+[sweep]
+seeds = [1, 2]
+
+[base]
+profile = "asymmetric-six"
+
+[arrivals]
+requests = 120
+
+[axes]
+load = [0.4, 4.0]
+max_concurrency = [1, 2]
+policy = ["fifo", "edf"]
+"""
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "sweep.toml").write_text(SWEEP)
+    assert main(["sweep", "run", str(folder / "sweep.toml"), "--out", str(folder / "out"), "--quiet"]) == 0
+    return folder / "out"
+
+
+def rows(swept, **options):
+    return sweep_lines.read([swept], Options(**{"where": ("max_concurrency=1",)} | options))
+
+
+def test_a_figure_of_classes_has_both(swept):
+    """The mean and the interval over the two seeds are those of the table."""
+    frame = rows(swept)
+    table = pd.read_csv(swept / "results.csv")
+    own = table[(table["policy"] == "edf") & (table["max_concurrency"] == 1) & (table["load"] == 4.0)]
+    point = frame[(frame["policy"] == "edf") & (frame["x"] == "4.0") & (frame["metric"] == "low_violation")].iloc[0]
+    assert point["value"] == pytest.approx(own["low_violation"].mean())
+    assert point["runs"] == 2
+    assert set(frame["metric"]) == {"high_violation", "low_violation"}
+
+
+def test_a_percentile_among_drops_is_no_mean_of_survivors(swept):
+    frame = rows(swept, metric="p99_arrived_s")
+    crowded = frame[frame["x"] == "4.0"]
+    assert (crowded["infinite"] == 2).all()
+    assert crowded["value"].isna().all()
+    assert np.isfinite(frame[frame["x"] == "0.4"]["value"]).any()
+
+
+def test_any_axis_can_be_the_one(swept):
+    frame = rows(swept, x="max_concurrency", metric="utilization", where=("load=0.4",))
+    assert sorted(set(frame["x"])) == ["1", "2"]
+    assert set(frame["metric"]) == {"utilization"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"where": ()}, r"max_concurrency varies too \(1, 2\): choose one by --where max_concurrency=VALUE"),
+        ({"x": "lod"}, "no axis 'lod'; did you mean 'load'"),
+        ({"metric": "violaton"}, "no figure 'violaton'; did you mean 'violation'"),
+    ],
+)
+def test_what_cannot_be_drawn_says_the_way_out(swept, options, message):
+    with pytest.raises(SpecError, match=message):
+        rows(swept, **options)
+
+
+@pytest.mark.parametrize("metric", ["violation", "p99_arrived_s", "goodput_per_s", "utilization", "mean_batch_size"])
+def test_axes_are_words_and_everything_has_room(swept, metric):
+    with style.styled(), warnings.catch_warnings():
+        warnings.simplefilter("error")  # a layout that does not fit is one
+        figure = sweep_lines.draw(rows(swept, metric=metric), Options())
+        figure.canvas.draw()
+    assert figure.axes[-1].get_xlabel() == "offered load"
+    assert all("_" not in axes.get_ylabel() for axes in figure.axes)
+
+
+def test_from_the_command_line(swept, tmp_path, capsys):
+    out = tmp_path / "load.png"
+    asked = ["plot", str(swept), "--kind", "load", "--x", "max_concurrency", "--where", "load=4.0", "--out", str(out)]
+    assert main(asked) == 0
+    assert out.stat().st_size > 1000
+    assert tuple(pd.read_csv(out.with_suffix(".csv")).columns) == sweep_lines.COLUMNS
+    assert main([*asked[:-2], "--out", str(out)]) == 0  # its own data may be replaced
+    capsys.readouterr()
+
+
+def test_folders_have_violations_alone(tmp_path, capsys):
+    assert main(["plot", "a", "b", "--kind", "load", "--metric", "p99_s", "--out", str(tmp_path / "a.png")]) == 2
+    assert "--metric, --x and --where choose among the runs of a sweep" in capsys.readouterr().err
+
+
+def test_the_summary_of_a_sweep_says_dropped(swept, capsys):
+    assert main(["sweep", "show", str(swept)]) == 0
+    assert "dropped" in capsys.readouterr().out
+    (summary,) = json.loads((swept / "summary.json").read_text())["sweeps"]
+    crowded = [entry["figures"]["low_p99_arrived_s"] for entry in summary["cells"] if entry["cell"]["load"] == 4.0]
+    assert all(figure["mean"] is None and figure["infinite"] == 1.0 for figure in crowded)
