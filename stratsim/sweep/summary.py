@@ -155,13 +155,12 @@ def _differences(
 
 
 def _family(cell: Cell, outcome: Outcome, subject: str, at: str, figure: str, level: float) -> Mapping[str, Comparison]:
-    """Compare the subject with every other policy over the seeds at which both have the figure, and a finite one."""
+    """Compare the subject with every other policy over the seeds that both have.
+
+    Where the figure is infinite at one of them there is no difference: over the others it would be one of survivors.
+    """
     samples = {
-        name: {
-            row["seed"]: float(row[figure])
-            for row in _rows(cell, outcome, (name, choices[at]))
-            if row[figure] and float(row[figure]) < math.inf
-        }
+        name: {row["seed"]: float(row[figure]) for row in _rows(cell, outcome, (name, choices[at])) if row[figure]}
         for name, choices in cell.chosen.items()
         if at in choices
     }
@@ -169,7 +168,8 @@ def _family(cell: Cell, outcome: Outcome, subject: str, at: str, figure: str, le
     pairs = {}
     for name, other in samples.items():
         seeds = [seed for seed in own if seed in other]
-        if len(seeds) >= _FEWEST:
+        finite = all(math.isfinite(own[seed]) and math.isfinite(other[seed]) for seed in seeds)
+        if len(seeds) >= _FEWEST and finite:
             pairs[name] = ([own[seed] for seed in seeds], [other[seed] for seed in seeds])
     return compare_paired(pairs, level)
 
