@@ -11,25 +11,32 @@ if TYPE_CHECKING:
 
 __all__ = ["print_summaries"]
 
-_CLASS = ("policy", "class", "arrived", "met", "late", "dropped", "unfinished", "viol %")
-_LATENCY = ("p50 ms", "p95 ms", "p99 ms", "completed p99")
-_COLUMNS = (*_CLASS, *_LATENCY, "met/s", "GPU %", "PCIe %")
+_COLUMNS = (
+    "policy",
+    "class",
+    "arrived",
+    "late",
+    "dropped",
+    "unfinished",
+    "viol %",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "completed p99",
+)
+_OF_THE_RUN = ("policy", "met/s", "GPU %", "batch size", "PCIe %")
 _FEW_DROPPED = 0.01
 """From this share of a class on, a line says what the percentiles are of."""
 
 
 def print_summaries(summaries: Sequence[dict[str, Any]], more: Mapping[str, Sequence[str]]) -> None:
-    """Print one row per policy and class.
+    """Print one row per policy and class about its requests, then one per policy about its machine.
 
     Args:
         summaries: `stratsim.results.summarize` of each run.
-        more: Further columns by name, with a cell per run.
+        more: Further columns of the second table by name, with a cell per run.
     """
-    rows: list[list[str]] = []
-    for index, summary in enumerate(summaries):
-        extra = [cells[index] for cells in more.values()]
-        rows += [row + (extra if row[0] else [""] * len(extra)) for row in _rows(summary)]
-    columns = [*_COLUMNS, *more]
+    columns, rows = [*_COLUMNS], [row for summary in summaries for row in _rows(summary)]
     unfinished = columns.index("unfinished")
     if all(row[unfinished] == "0" for row in rows):  # as it should be
         for row in (columns, *rows):
@@ -41,6 +48,9 @@ def print_summaries(summaries: Sequence[dict[str, Any]], more: Mapping[str, Sequ
             "p50, p95, p99: of all requests that arrived; one dropped or unfinished counts as infinitely late.\n"
             "completed p99: without those, so it falls as more are dropped (docs/metrics.md)."
         )
+    echo()
+    machines = zip(summaries, *more.values(), strict=True)
+    table((*_OF_THE_RUN, *more), [[*_machine(summary), *extra] for summary, *extra in machines])
 
 
 def _classes(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -49,27 +59,37 @@ def _classes(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _rows(summary: dict[str, Any]) -> Iterator[list[str]]:
     for label, figures in summary["classes"].items():
-        first = label == "high"
         latency = figures["latency_arrived_s"]
         yield [
-            summary["policy"] if first else "",
+            summary["policy"] if label == "high" else "",
             label,
-            *(str(figures[key]) for key in ("arrived", "met", "late", "dropped", "unfinished")),
+            *(str(figures[key]) for key in ("arrived", "late", "dropped", "unfinished")),
             _figure(figures["violation"], 100.0, 2),
             *(latency["beyond"] or "-" if latency[key] is None else _ms(latency[key]) for key in ("p50", "p95", "p99")),
             _ms(figures["latency_s"]["p99"]),
-            _figure(figures["goodput_per_s"], 1.0, 1),
-            *(_machine(summary) if first else ("", "")),
         ]
 
 
-def _machine(summary: dict[str, Any]) -> tuple[str, str]:
-    """Return what the classes have in common: utilisations."""
+def _machine(summary: dict[str, Any]) -> list[str]:
+    """Return the policy, and what the classes have in common: goodput, utilisations, batches."""
+    met = [figures["goodput_per_s"] for figures in summary["classes"].values()]
     gpu = _mean([entry["utilization"] for entry in summary["gpu"]])
     # The busier direction of each link; nothing is known of a run without a span (all dropped at one instant, say).
     links = [(entry["h2d_utilization"], entry["d2h_utilization"]) for entry in summary["pcie"]]
     pcie = _mean([None if None in link else max(link) for link in links])
-    return _figure(gpu, 100.0, 1), _figure(pcie, 100.0, 1)
+    return [
+        summary["policy"],
+        _figure(None if None in met else sum(met), 1.0, 1),
+        _figure(gpu, 100.0, 1),
+        _figure(_batch_size(summary["gpu"]), 1.0, 2),
+        _figure(pcie, 100.0, 1),
+    ]
+
+
+def _batch_size(gpus: Sequence[dict[str, Any]]) -> float | None:
+    """Return the mean size of all batches."""
+    batches = sum(entry["batches"] for entry in gpus)
+    return sum(entry["batches"] * (entry["mean_batch_size"] or 0.0) for entry in gpus) / batches if batches else None
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""Tables and numbers for people: rich on a terminal, plain columns in a pipe.
+"""Tables and numbers for people: as wide as the terminal, and as a page of `LINE` characters in a pipe.
 
 Whatever is printed goes through `echo`, `heading` or `table`: names in files are not trusted with the terminal.
 """
@@ -6,6 +6,7 @@ Whatever is printed goes through `echo`, `heading` or `table`: names in files ar
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import textwrap
 from itertools import zip_longest
@@ -30,8 +31,11 @@ __all__ = [
     "table",
 ]
 
-LINE = 120
-"""Characters of a line in a pipe, where a table is folded there too."""
+LINE = 100
+"""Characters of a line of a table in a pipe; on a terminal it is the terminal's width."""
+
+_NAME = 24
+"""Characters from which on a name in the first column may stand on a line of its own, so that the table fits."""
 
 _ACTIVE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters
@@ -59,8 +63,22 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True, bold: bool = False) -> None:
-    """Print a text, `clean`, to stdout or stderr."""
-    click.secho(clean(str(text)), err=err, nl=nl, bold=bold or None)
+    """Print a text, `clean`, to stdout or stderr.
+
+    What people read on stderr (notes, errors) is broken between words where a terminal would break it inside one. In a
+    pipe a text stays on its line, so that `grep` finds it.
+    """
+    shown = clean(str(text))
+    if err and is_terminal(sys.stderr):
+        shown = "\n".join(_broken(line, shutil.get_terminal_size().columns) for line in shown.split("\n"))
+    click.echo(click.style(shown, bold=True) if bold else shown, err=err, nl=nl)
+
+
+def _broken(line: str, width: int) -> str:
+    """Return a line broken between words; a word longer than the line, such as a path, stays whole."""
+    if len(line) <= width:
+        return line
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 def clear_line() -> None:
@@ -74,23 +92,29 @@ def heading(text: str) -> None:
     echo(text, bold=True)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, width: int | None = None) -> None:
-    """Print rows under column names.
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    """Print rows under column names, no wider than the terminal (`LINE` in a pipe).
 
-    A terminal that is too narrow gets several tables, one below the other, each with the text columns: a figure is
-    never broken. Text columns alone are folded.
+    A figure is never broken. What does not fit is printed as several tables, one below the other, each with the text
+    columns; a long name in the first column stands on a line of its own, above its row; other texts are folded.
 
     Args:
         columns: The names.
         rows: The cells, as text.
         left: How many columns, from the first, are text and aligned to the left; the others are figures.
-        width: In a pipe, the width to which all text columns but the first are folded; by default they are not.
     """
     columns, rows = [_cell(name) for name in columns], [[_cell(cell) for cell in row] for row in rows]
-    if is_terminal(sys.stdout):
-        _rich(columns, rows, left)
-    else:
-        _plain(columns, rows if width is None else _folded(columns, rows, left, width), left)
+    terminal = is_terminal(sys.stdout)
+    width = shutil.get_terminal_size().columns if terminal else LINE
+    widths = _fitted(_widths(columns, rows), columns, rows, left, width)
+    for at, part in enumerate(_parts(widths, left, width)):
+        if at:
+            click.echo()
+        head = _line([columns[i] for i in part], [widths[i] for i in part], left)
+        click.echo(click.style(head, bold=True) if terminal else head)
+        for row in rows:
+            for line in _lines([row[i] for i in part], [widths[i] for i in part], left, width):
+                click.echo(line)
 
 
 def _cell(text: str) -> str:
@@ -98,30 +122,41 @@ def _cell(text: str) -> str:
     return clean(text).replace("\n", "\\n").replace("\t", " ")
 
 
-def _rich(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console()
-    for part in _parts(_widths(columns, rows), left, console.width):
-        drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for index in part:
-            text = index < left
-            drawn.add_column(
-                columns[index],
-                justify="left" if text else "right",
-                overflow="fold",
-                no_wrap=index == 0 or not text,
-            )
-        for row in rows:
-            drawn.add_row(*(escape(row[index]) for index in part))
-        console.print(drawn)
+_GAP = 2
+"""Characters between two columns."""
 
 
-_GAP = 3
-"""Characters between two columns on a terminal: a space on either side, and the (invisible) divider."""
+def _fitted(
+    widths: list[int], columns: Sequence[str], rows: Sequence[Sequence[str]], left: int, width: int
+) -> list[int]:
+    """Return the widths of the columns once long texts have made room for figures.
+
+    The first column keeps room for its names of usual length. The other text columns share what all figures leave, or
+    what one figure leaves where that would be too little to read.
+    """
+    if sum(widths) + _GAP * (len(widths) - 1) <= width or not left:
+        return widths
+    first = max([_places(columns[0]), *(each for row in rows if (each := _places(row[0])) <= _NAME)])
+    figures = widths[left:]
+    room = width - first - _GAP * (len(widths) - 1)
+    shared = room - sum(figures)
+    if shared < sum(min(each, _NAME) for each in widths[1:left]):
+        shared = room + _GAP * (len(figures) - 1) - max(figures, default=0)
+    words = [max(_places(word) for line in (columns, *rows) for word in line[n].split() or "-") for n in range(1, left)]
+    return [first, *_shared(widths[1:left], shared, words), *figures]
+
+
+def _shared(widths: Sequence[int], room: int, words: Sequence[int]) -> list[int]:
+    """Return the widths of text columns that share some room: the longest are cut to one length, the others stay.
+
+    No column is narrower than its longest word, if all words fit beside each other.
+    """
+    least = words if sum(words) <= room else [1] * len(words)
+    cut, found = max(widths, default=0), list(widths)
+    while cut > 1 and sum(found) > room:
+        cut -= 1
+        found = [max(word, min(width, cut)) for width, word in zip(widths, least, strict=True)]
+    return found
 
 
 def _parts(widths: Sequence[int], left: int, width: int) -> Iterator[list[int]]:
@@ -129,35 +164,33 @@ def _parts(widths: Sequence[int], left: int, width: int) -> Iterator[list[int]]:
     text = list(range(left))
     part: list[int] = []
     for index in range(left, len(widths)):
-        if part and sum(widths[i] + _GAP for i in (*text, *part, index)) > width:
+        if part and sum(widths[i] + _GAP for i in (*text, *part, index)) - _GAP > width:
             yield text + part
             part = []
         part.append(index)
     yield text + part
 
 
-def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> None:
-    widths = _widths(columns, rows)
-    for line in (columns, *rows):
-        cells = [
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        click.echo("  ".join(cells).rstrip())
+def _lines(row: Sequence[str], widths: Sequence[int], left: int, width: int) -> Iterator[str]:
+    """Yield the lines of one row: a name that is longer than its column first, on its own."""
+    name, *others = row
+    if left and _places(name) > widths[0]:
+        yield from textwrap.wrap(name, width)
+        name = ""
+    cells = [
+        _wrapped(cell, each) if 0 < index < left else [cell]
+        for index, (cell, each) in enumerate(zip((name, *others), widths, strict=True))
+    ]
+    for line in zip_longest(*cells, fillvalue=""):
+        yield _line(line, widths, left)
 
 
-def _folded(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int, width: int) -> list[list[str]]:
-    """Return the rows with text columns folded: each gets a share of the width in proportion to its longest cell."""
-    widths = _widths(columns, rows)
-    wanted = sum(widths[1:left])
-    room = width - 2 * (len(widths) - 1) - (sum(widths) - wanted)
-    if wanted > room:
-        widths[1:left] = [max(len(columns[n]), room * widths[n] // wanted) for n in range(1, left)]
-    lines = []
-    for row in rows:
-        cells = [_wrapped(cell, each) for cell, each in zip(row, widths, strict=True)]
-        lines += [list(line) for line in zip_longest(*cells, fillvalue="")]
-    return lines
+def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
+    padded = []
+    for index, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        room = " " * (width - _places(cell))
+        padded.append(cell + room if index < left else room + cell)
+    return (" " * _GAP).join(padded).rstrip()
 
 
 def _wrapped(cell: str, width: int) -> list[str]:
@@ -165,7 +198,16 @@ def _wrapped(cell: str, width: int) -> list[str]:
 
 
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(len(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
+    return [max(_places(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
+
+
+def _places(text: str) -> int:
+    """Return how many places of a terminal a text takes: two for each wide character."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 _NEXT_UNIT = 90

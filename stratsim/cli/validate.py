@@ -123,7 +123,7 @@ def _table(cases: Sequence[Case]) -> None:
         )
         for case in cases
     ]
-    table(columns, rows, left=len(columns))
+    table(columns, rows, left=3)
     for line in dict.fromkeys(_reason(case) for case in cases if case.status != "passed"):
         echo(line)
 

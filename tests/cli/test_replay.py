@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stratsim.cli.run_table import print_summaries
+
 POLICIES = ["fifo", "priority-fifo", "edf", "priority-edf"]
 OPTIONS = {
     ("--policy", "edf"): ("policy", "edf"),
@@ -316,33 +318,57 @@ def test_a_closed_loop_has_one_request_in_the_system(replay, write, closed_loop)
     assert low["latency_s"]["mean"] == pytest.approx(4.211e-3, rel=0.01)
 
 
-def test_the_table_shows_the_figures_of_the_json(call, replay, busy):
-    header, *rows = call("replay", busy, "--quiet").out.splitlines()
-    names = (
-        "policy class arrived met late dropped viol % p50 ms p95 ms p99 ms completed p99 met/s GPU % PCIe % sim req/s"
-    )
-    assert " ".join(header.split()) == names
-    assert len(rows) == 8
+def test_the_tables_show_the_figures_of_the_json(call, replay, busy):
+    requests, machines = (block.splitlines() for block in call("replay", busy, "--quiet").out.split("\n\n"))
+    names = "policy class arrived late dropped viol % p50 ms p95 ms p99 ms completed p99"
+    assert " ".join(requests[0].split()) == names
+    rows = requests[1:9]
     for index, run in enumerate(replay(busy).document["runs"]):
         for offset, label in enumerate(("high", "low")):
             cells = rows[2 * index + offset].split()
             figures = run["classes"][label]
             if label == "high":
                 assert cells.pop(0) == run["policy"]
-                assert cells[11] == f"{100 * run['gpu'][0]['utilization']:.1f}"
-            assert cells[:5] == [label, *(str(figures[key]) for key in ("arrived", "met", "late", "dropped"))]
-            assert cells[5] == f"{100 * figures['violation']:.2f}"
+            assert cells[:4] == [label, *(str(figures[key]) for key in ("arrived", "late", "dropped"))]
+            assert cells[4] == f"{100 * figures['violation']:.2f}"
             arrived = [figures["latency_arrived_s"][key] for key in ("p50", "p95", "p99")]
-            assert cells[6:9] == ["dropped" if value is None else f"{1e3 * value:.2f}" for value in arrived]
-            assert cells[9] == f"{1e3 * figures['latency_s']['p99']:.2f}"
-            assert cells[10] == f"{figures['goodput_per_s']:.1f}"
+            assert cells[5:8] == ["dropped" if value is None else f"{1e3 * value:.2f}" for value in arrived]
+            assert cells[8] == f"{1e3 * figures['latency_s']['p99']:.2f}"
+    assert " ".join(machines[0].split()) == "policy met/s GPU % batch size PCIe % sim req/s"
+    assert len(machines) == 5
+    for row, run in zip(machines[1:], replay(busy).document["runs"], strict=True):
+        (gpu,), met = run["gpu"], sum(figures["goodput_per_s"] for figures in run["classes"].values())
+        shown = [run["policy"], f"{met:.1f}", f"{100 * gpu['utilization']:.1f}", f"{gpu['mean_batch_size']:.2f}"]
+        assert row.split()[:4] == shown
+
+
+def test_the_batch_size_is_the_mean_over_the_batches_of_all_gpus(capsys):
+    run = {
+        "policy": "edf",
+        "classes": {},
+        "gpu": [
+            {"utilization": 0.5, "batches": 3, "mean_batch_size": 2.0},  # 6 requests
+            {"utilization": 0.1, "batches": 1, "mean_batch_size": 4.0},  # 4 requests: 10 in 4 batches
+            {"utilization": 0.0, "batches": 0, "mean_batch_size": None},
+        ],
+        "pcie": [{"h2d_utilization": 0.01, "d2h_utilization": 0.0}] * 3,
+    }
+    print_summaries([run], {})
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["edf", "0.0", "20.0", "2.50", "1.0"]
 
 
 def test_the_table_has_a_dash_where_there_is_no_figure(call, write):
     write("free.csv", "arrival_s,model,priority,slo_s\n0.0,vgg19,low,\n")
     high = call("replay", "free.csv", "--quiet", "--policy", "fifo").out.splitlines()[1].split()
-    assert high[:11] == ["fifo", "high", "0", "0", "0", "0", "-", "-", "-", "-", "-"]
+    assert high[:10] == ["fifo", "high", "0", "0", "0", "-", "-", "-", "-", "-"]
     assert "nan" not in high
+
+
+def test_the_tables_fit_100_columns_whatever_the_policy_is_called(call, policy_file):
+    long = policy_file("a_rather_long_name_of_a_file_with_a_policy.py")
+    out = call("replay", "--limit", 200, "--policy", f"edf,{long},'strait'".replace("'", "")).out
+    assert long in out
+    assert max(map(len, out.splitlines())) <= 100
 
 
 def test_a_percentile_is_not_met_by_dropping(replay, call, write):
@@ -354,8 +380,8 @@ def test_a_percentile_is_not_met_by_dropping(replay, call, write):
     assert (high["met"], high["dropped"]) == (50, 50)
     assert high["latency_s"]["p99"] < 0.02
     assert high["latency_arrived_s"] == {"p50": None, "p95": None, "p99": None, "beyond": "dropped"}
-    _, row, _, of_all, of_completed = call("replay", "half.csv", "--policy", "fifo", "--quiet").out.splitlines()
-    assert row.split()[7:10] == ["dropped"] * 3
+    _, row, _, of_all, of_completed, *_ = call("replay", "half.csv", "--policy", "fifo", "--quiet").out.splitlines()
+    assert row.split()[6:9] == ["dropped"] * 3
     assert (of_all.split(":")[0], of_completed.split(":")[0]) == ("p50, p95, p99", "completed p99")
 
 

@@ -1,4 +1,4 @@
-"""Tables for people: on a terminal of any width, and in a pipe."""
+"""Tables and notes for people: on a terminal of any width, and in a pipe."""
 
 import io
 import re
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stratsim.cli.text import duration, is_terminal, ms, number, rounded_ms, table
+from stratsim.cli.text import duration, echo, is_terminal, ms, number, rounded_ms, table
 
 COLUMNS = ("policy", "class", *(f"figure {n}" for n in range(9)))
 ROWS = [
@@ -47,17 +47,17 @@ def test_no_figure_is_ever_broken(drawn, width):
 
 def test_a_wide_terminal_gets_one_table(drawn):
     lines = drawn(200)
-    assert len(lines) == 4
+    assert len(lines) == 3
     assert lines[0].split() == " ".join(COLUMNS).split()
-    assert lines[2].split() == ROWS[0]
-    assert lines[3].split() == ROWS[1][1:]
+    assert lines[1].split() == ROWS[0]
+    assert lines[2].split() == ROWS[1][1:]
 
 
 def test_a_narrow_terminal_gets_several_with_the_text_columns_in_each(drawn):
     lines = drawn(80)
     heads = [line for line in lines if line.lstrip().startswith("policy")]
-    assert len(heads) == 3
-    assert sum(line.lstrip().startswith("my_policy.py:Mine") for line in lines) == 3
+    assert len(heads) == 2
+    assert sum(line.lstrip().startswith("my_policy.py:Mine") for line in lines) == 2
     assert " ".join(heads).count("figure") == 9
 
 
@@ -73,23 +73,86 @@ def test_square_brackets_are_text(drawn):
     assert lines[-1].split("  ")[0].strip() == "mine(names=[a, b])"
 
 
-def test_a_pipe_gets_one_line_per_row_however_wide(capsys):
+def test_a_pipe_gets_tables_of_100_characters(capsys):
     table(COLUMNS, ROWS, 2)
-    header, first, second = capsys.readouterr().out.splitlines()
+    header, first, second, empty, *more = capsys.readouterr().out.splitlines()
     assert header.startswith("policy             class  figure 0")
-    assert first.split() == ROWS[0]
-    assert second.split() == ROWS[1][1:]
-    assert len(header) == len(first) == len(second)
+    assert len(header) == len(first) == len(second) == 94
+    assert first.split() == ROWS[0][:9]
+    assert second.split() == ROWS[1][1:9]
+    assert empty == ""
+    assert more[0].split() == ["policy", "class", "figure", "7", "figure", "8"]
 
 
-def test_a_pipe_folds_text_if_asked(capsys):
-    table(("name", "does", "source"), [["a", "one two three four", "five six"], ["b", "one", "-"]], 3, width=25)
+def test_a_long_name_stands_on_a_line_of_its_own_where_the_table_would_not_fit(capsys):
+    long = "policies/my_own.py:ReservedSlot(slots=1, drop=never)"
+    columns = ("policy", "class", *(f"figure {n}" for n in range(8)))
+    table(columns, [["edf", "high", *"12345678"], [long, "high", *"12345678"], ["", "low", *"87654321"]], 2)
     assert capsys.readouterr().out.splitlines() == [
-        "name  does        source",
-        "a     one two     five",
-        "      three four  six",
-        "b     one         -",
+        "policy  class  figure 0  figure 1  figure 2  figure 3  figure 4  figure 5  figure 6  figure 7",
+        "edf     high          1         2         3         4         5         6         7         8",
+        long,
+        "        high          1         2         3         4         5         6         7         8",
+        "        low           8         7         6         5         4         3         2         1",
     ]
+
+
+def test_a_long_name_that_fits_stays_in_its_row(capsys):
+    table(("policy", "n"), [["policies/my_own.py:ReservedSlot(slots=1)", "3"]])
+    assert capsys.readouterr().out.splitlines()[1] == "policies/my_own.py:ReservedSlot(slots=1)  3"
+
+
+def test_long_texts_share_the_room_and_short_ones_keep_theirs(capsys):
+    words = " ".join(f"word{n}" for n in range(20))  # 129 characters
+    table(("name", "does", "source", "n"), [["a", words, "five six", "7"]], 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"name  {'does':<81}  source    n"
+    assert lines[1] == f"a     {' '.join(f'word{n}' for n in range(13)):<81}  five six  7"
+    assert lines[2] == "      " + " ".join(f"word{n}" for n in range(13, 20))
+
+
+def test_no_word_is_broken_where_the_words_fit(capsys):
+    table(("a", "b", "c"), [["x", "one two three four " * 5, "Organisation/a-repository-with-a-long-name"]], 3)
+    out = capsys.readouterr().out
+    assert "Organisation/a-repository-with-a-long-name" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_wide_characters_take_two_places(capsys):
+    table(("name", "n"), [["模型", "1"], ["abcd", "2"]])
+    assert capsys.readouterr().out.splitlines() == ["name  n", "模型  1", "abcd  2"]
+
+
+NOTE = "note: filled by the default rule: model (all 11 of the profile, equal shares); priority (30 % high)"
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Print a text on stderr; return its lines. Where stderr is a terminal, it is 40 characters wide."""
+
+    def run(text, stream):
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("COLUMNS", "40")
+        echo(text, err=True)
+        return stream.getvalue().splitlines()
+
+    return run
+
+
+def test_a_note_is_broken_between_words_on_a_terminal(said):
+    lines = said(NOTE, Terminal())
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 40
+    assert " ".join(lines) == NOTE
+
+
+def test_a_path_in_a_note_stays_whole(said):
+    path = "/a/long/path/to/a/folder/of/results/that/does/not/fit"
+    assert path in said(f"note: written to {path}", Terminal())
+
+
+def test_a_note_in_a_pipe_stays_on_its_line(said):
+    assert said(NOTE, io.StringIO()) == [NOTE]
 
 
 @pytest.mark.parametrize(

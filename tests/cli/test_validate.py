@@ -37,7 +37,7 @@ def test_a_table_by_suite_and_a_last_line(call, suites):
     assert ran.status == 0
     lines = ran.out.splitlines()
     assert [line for line in lines if line in ("one", "two")] == ["one", "two"]
-    assert "ok      figure 1  ms    1         1.05  0.05   0.1" in lines
+    assert "ok      figure 1  ms           1  1.05   0.05        0.1" in lines
     assert lines[-1].startswith("3 passed, 0 failed, 0 skipped in ")
 
 
@@ -51,7 +51,7 @@ def test_a_failed_case_is_shown_with_its_reason_and_exits_1(call, suites):
     suites(one=(check(1.0, 3.0),))
     ran = call("validate", "--quiet")
     assert ran.status == 1
-    assert "FAILED  figure 1  ms    1         3     2      0.1" in ran.out
+    assert "FAILED  figure 1  ms           1     3      2        0.1" in ran.out
     assert "  FAILED one/figure 1: error beyond the tolerance" in ran.out
     assert "1 passed, 1 failed, 0 skipped" in ran.out
 

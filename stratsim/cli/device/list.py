@@ -17,17 +17,17 @@ Examples:
 @click.option("--profile", "profile", metavar="NAME|FILE", help="Say which of them this profile supports.")
 def list(*, profile: str | None) -> None:  # noqa: A001 (the command's name)
     """List the device models: how each lets co-located batches slow each other, and what it needs of a profile."""
-    from stratsim.cli.text import LINE, table
+    from stratsim.cli.text import table
     from stratsim.device.execution import EXECUTION_MODELS, describe_model
 
     about = {name: describe_model(name) for name in EXECUTION_MODELS}
     if profile is None:
         rows = [(name, entry.summary, entry.needs) for name, entry in about.items()]
-        table(("name", "rule", "needs"), rows, left=3, width=LINE)
+        table(("name", "rule", "needs"), rows, left=3)
     else:
         supports = _supports(profile)
         rows = [(name, entry.summary, supports[name]) for name, entry in about.items()]
-        table(("name", "rule", profile), rows, left=3, width=LINE)
+        table(("name", "rule", profile), rows, left=3)
 
 
 def _supports(profile: str) -> dict[str, str]:

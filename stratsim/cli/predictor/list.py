@@ -27,10 +27,10 @@ def list() -> None:  # noqa: A001 (the command's name)
 
 
 def _table(registry: Registry[Any]) -> None:
-    from stratsim.cli.text import LINE, table
+    from stratsim.cli.text import table
 
     rows = []
     for name in registry.registered():
         about = registry.describe(name)
         rows.append([name, about.summary, about.source])
-    table(("name", "what it estimates", "source"), rows, left=3, width=LINE)
+    table(("name", "what it estimates", "source"), rows, left=3)
