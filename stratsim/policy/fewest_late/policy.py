@@ -236,12 +236,12 @@ class FewestLate(Policy):
 
     def _serve(self, gpu: GpuView, queues: Sequence[list[Entry]], now_s: float) -> Iterator[Decision]:
         """Plan one GPU and carry the plan out, until it asks for nothing more."""
-        stopped = False
+        stopped = False  # what was planned with a stop is carried out before another is thought of: so this ends
         while True:
             running = [self._job(batch, now_s) for batch in (*gpu.executing, *gpu.staged)]
             if len(running) >= self._slots and (stopped or self.preemption is None):
                 return
-            choice = self._choose(gpu, queues, running, now_s)
+            choice = self._choose(gpu, queues, running, now_s, stops=not stopped)
             if choice is None:
                 return
             for job in reversed(choice.stops):
@@ -254,7 +254,9 @@ class FewestLate(Policy):
             if type(decision) is Start:
                 self._started(gpu, decision.requests, queues)
 
-    def _choose(self, gpu: GpuView, queues: Sequence[list[Entry]], running: list[Job], now_s: float) -> _Choice | None:
+    def _choose(
+        self, gpu: GpuView, queues: Sequence[list[Entry]], running: list[Job], now_s: float, *, stops: bool
+    ) -> _Choice | None:
         """Return the best way to go on; None if there is nothing to plan."""
         suspended = [self._job(batch, now_s) for batch in gpu.suspended]
         best: _Choice | None = None
@@ -267,31 +269,31 @@ class FewestLate(Policy):
             if shape in tried:
                 continue
             tried.append(shape)
-            for choice in self._choices(running, [*suspended, *chunks], now_s):
+            for choice in self._choices(running, [*suspended, *chunks], now_s, stops=stops):
                 if best is None or self._cost(choice) < self._cost(best):
                     best = choice
                 if best.late <= 0.0:
                     return best
         return best
 
-    def _choices(self, running: list[Job], rest: list[Job], now_s: float) -> Iterator[_Choice]:
+    def _choices(self, running: list[Job], rest: list[Job], now_s: float, *, stops: bool) -> Iterator[_Choice]:
         """Yield what can be done: with what runs first, then by stopping some of it; each at C slots, then at fewer."""
         slots = self._slots
         for at_once in range(slots, max(len(running), 1) - 1, -1):
             order = plan(rest, at_once, now_s, self._rates, running)
             yield _Choice(order[len(running) :], at_once, [], late_weight(order))
-        if self.preemption is None or not running:
+        if self.preemption is None or not running or not stops:
             return
         for at_once in range(slots, 0, -1):
             order = plan([*running, *rest], at_once, now_s, self._rates)
             first = order[:at_once]
-            stops = [job for job in running if job not in first]
-            if not stops:
+            losers = [job for job in running if job not in first]
+            if not losers:
                 continue
-            drains = [(job.key, min(self._drain_s(job), job.left_s)) for job in stops]
+            drains = [(job.key, min(self._drain_s(job), job.left_s)) for job in losers]
             walk(order, at_once, now_s, self._rates, [drain for drain in drains if drain[1] > 0.0])
-            others = [job for job in order if job not in running or job in stops]
-            yield _Choice(others, at_once, stops, late_weight(order))
+            others = [job for job in order if job not in running or job in losers]
+            yield _Choice(others, at_once, losers, late_weight(order))
 
     def _cost(self, choice: _Choice) -> tuple[float, int]:
         """Return what choices are compared by: the weight late, stops included; no stop among equals."""

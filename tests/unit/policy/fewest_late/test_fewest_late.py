@@ -6,11 +6,16 @@ import pytest
 from stratsim import simulate
 from stratsim.errors import SpecError
 from stratsim.model.cluster import Cluster
+from stratsim.model.codec import load_profile
 from stratsim.model.request import Status
 from stratsim.policy import DropMode
 from stratsim.policy.fewest_late import FewestLate
 from stratsim.results.checks import invariants
+from stratsim.rng import Streams
+from stratsim.run.saturation import equal_mix
 from stratsim.testing import check_policy, make_profile, make_workload
+from stratsim.trace.generate import Poisson, generate
+from stratsim.trace.rule import complete
 
 MS = 1e-3
 M, D = Status.MET, Status.DROPPED
@@ -116,3 +121,13 @@ def test_it_does_what_every_policy_owes(mechanism):
 def test_impossible_parameters_are_refused(wrong, message):
     with pytest.raises(SpecError, match=message):
         FewestLate(**wrong)
+
+
+def test_stops_that_cost_nothing_end():
+    """Three slots, six models, where one plan would stop what the next resumes, at one moment and without an end."""
+    profile = load_profile("asymmetric-six")
+    trace = generate(Poisson, 3500, Streams(21), rate=140.0, models=equal_mix(profile, None))
+    workload = complete(trace, profile.for_scheduler(), None, resolve=profile.resolve, seed=21)
+    setting = Cluster(max_concurrency=3, prefetch=1)
+    result = simulate(workload, profile, FewestLate(stop_cost=0.0), cluster=setting, seed=21)
+    assert invariants(result, 3) == []
