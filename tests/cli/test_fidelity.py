@@ -112,7 +112,7 @@ def test_mistakes(refused, write):
     assert "nowhere.toml: cannot be read" in refused("fidelity", "run", "nowhere.toml", "--out", "out")
     write("grid.toml", 'title = "x"\ndevice = "cpu"\nprofile = "nowhere.json"\npolicies = ["fifo"]\nloads = [0.5]\n')
     assert "nowhere.json" in refused("fidelity", "run", "grid.toml", "--out", "out")
-    write("bad.toml", 'title = "x"\ndevice = "cpu"\nprofile = "p"\npolicies = ["fifo"]\nload = [0.5]\n')
+    write("bad.toml", 'title = "x"\ndevice = "cpu"\nprofile = "p"\npolicies = ["fifo"]\nloads = [0.5]\nloadz = [1]\n')
     assert "did you mean 'loads'" in refused("fidelity", "run", "bad.toml", "--out", "out")
 
 

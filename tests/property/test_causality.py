@@ -22,6 +22,7 @@ MANY = settings(DRAWN, max_examples=150)
 
 BY_ROUNDING = {
     ("clockwork", "one at a time"): "bids are ranked by sums of times, exactly",
+    ("fewest-late", "one at a time"): "finishes are compared with deadlines, and plans with each other, exactly",
     ("strait", "two GPUs, two slots"): "estimates of slowed-down finishes are compared exactly",
 }
 """Ties that rounding still decides in long runs, and why."""
