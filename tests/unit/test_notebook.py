@@ -57,7 +57,7 @@ def things(tmp_path_factory):
     ("kind", "text"),
     [
         ("Profile", "<Profile a100-80gb-parvagpu: NVIDIA A100 80GB, 11 models>"),
-        ("Trace", "<Trace default: 50 requests, without a rate, csv format>"),
+        ("Trace", "<Trace default.csv.gz: 50 requests, without a rate, csv format>"),
         ("Outcome", "<Outcome edf: 50 requests, a100-80gb-parvagpu>"),
         ("Sweep", "<Sweep two loads: 2 cells, 2 runs>"),
         ("Sweep, read", "<Sweep two loads: 2 cells, 2 runs>"),
