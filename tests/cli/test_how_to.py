@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("_all_was_typed")
 
 FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
 PAGE = (FOLDER / "add-a-policy.md").read_text(encoding="utf-8")
-EXAMPLES = {"shortest_first.py": "ShortestFirst", "newest_first.py": "NewestFirst"}
+EXAMPLES = {"shortest_first.py": "ShortestFirst", "newest_first.py": "NewestFirst", "reserved_slot.py": "ReservedSlot"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -85,7 +85,7 @@ def test_the_test_that_the_page_shows_passes():
 
 
 def test_the_page_fits_one_screen_or_two():
-    assert len(PAGE.splitlines()) < 110
+    assert len(PAGE.splitlines()) < 130
 
 
 def test_links_lead_somewhere():
