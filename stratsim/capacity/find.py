@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from stratsim import __version__
 from stratsim.capacity.probe import CLASSES, Job, base_inputs, own_rate, rate_at_load_1, run_job
 from stratsim.capacity.search import Found, Probe, find_rate, reversals
 from stratsim.capacity.target import ALL
@@ -18,6 +17,7 @@ from stratsim.policy.registry import parse_policies
 from stratsim.run.manifest import make_manifest
 from stratsim.stats.intervals import mean_interval
 from stratsim.sweep.backends import make_backend
+from stratsim.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -31,6 +31,7 @@ from stratsim.model.parts import (
     positive,
 )
 from stratsim.model.truth import Sharing, Transfers, Truth
+from stratsim.notebook import card, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -219,6 +220,18 @@ class Profile:
                     yield f"aliases of {name!r}: {alias!r} is claimed twice"
                 seen.add(alias)
 
+    def __repr__(self) -> str:
+        return line("Profile", self.name, self.device.name, f"{len(self.observable.models)} models")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, model.latency_s[1] * 1e3, max(model.latency_s), model.bytes_in, model.bytes_out, _megabytes(model))
+            for name, model in self.observable.models.items()
+        ]
+        columns = ("model", "solo ms, batch 1", "largest batch", "bytes in", "bytes out", "weights MB")
+        notes = [note for note in (self.description, f"device model: {self.default_device_model}") if note]
+        return card(f"Profile {self.name}: {self.device.name}", columns, rows, notes)
+
     @property
     def default_device_model(self) -> str:
         """The execution model of a run that names none."""
@@ -259,6 +272,11 @@ class Profile:
         """
         wanted = set(self.observable.models if models is None else models)
         return _hardware_profile(self.name, self.observable, self.device, self.truth, self.pairs, tuple(sorted(wanted)))
+
+
+def _megabytes(model: ObservableModel) -> float | str:
+    """Return the size of the weights in megabytes; a dash where it is not known."""
+    return "-" if model.weights_bytes is None else model.weights_bytes / 1e6
 
 
 @dataclass(frozen=True, slots=True)

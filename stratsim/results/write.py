@@ -11,18 +11,11 @@ import json
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from stratsim.engine.columns import batch_chunks, pause_chunks, request_chunks
 from stratsim.errors import SpecError
+from stratsim.model.columns import BATCH_KINDS, PAUSE_KINDS, REQUEST_KINDS, RETRY_KINDS
 from stratsim.results.claim import Claim, claim, output_errors
 from stratsim.results.formats import TableWriter, has_parquet
-from stratsim.results.tables import (
-    BATCH_KINDS,
-    PAUSE_KINDS,
-    REQUEST_KINDS,
-    RETRY_KINDS,
-    batch_chunks,
-    pause_chunks,
-    request_chunks,
-)
 from stratsim.results.timeline import Timeline
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from stratsim.engine.columns import batch_chunks
 from stratsim.engine.result import LoadTable
 from stratsim.results import invariants
-from stratsim.results.tables import batch_chunks
 from stratsim.results.timeline import timeline_events
 
 NAN = float("nan")

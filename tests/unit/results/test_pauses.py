@@ -8,10 +8,10 @@ import pytest
 from stratsim import simulate
 from stratsim.errors import SpecError
 from stratsim.model.cluster import Cluster
+from stratsim.model.columns import PAUSE_KINDS
 from stratsim.policy.preempt import PreemptReset
 from stratsim.policy.queueing import PriorityEdf
 from stratsim.results import invariants, read_results, summarize, write_results
-from stratsim.results.tables import PAUSE_KINDS
 from stratsim.results.timeline import timeline_events
 from stratsim.testing import make_profile, make_workload
 
