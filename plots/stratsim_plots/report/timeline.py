@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from stratsim.stats.windows import around, busiest_s, merged_spans
 from stratsim_plots.report.boxes import boxes_of, waiting_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Span = tuple[float, float]
 
-__all__ = ["AROUND", "BUSIEST", "MOST", "UNIT_S", "Timeline", "make_timeline", "merged_spans"]
+__all__ = ["AROUND", "BUSIEST", "MOST", "UNIT_S", "Timeline", "make_timeline"]
 
 AROUND = 60
 """Batches dispatched around the end of each of the worst requests, at most."""
@@ -93,8 +94,8 @@ def _spans(run: Run, explanations: Iterable[Explanation]) -> list[Span]:
     if not len(dispatch_s):
         return []
     ends = [_end_s(about) for about in explanations]
-    found = [_around(dispatch_s, end_s, AROUND) for end_s in ends]
-    return [*found, _around(dispatch_s, _busiest_s(run) + _WINDOW_S / 2, BUSIEST)]
+    found = [around(dispatch_s, end_s, AROUND) for end_s in ends]
+    return [*found, around(dispatch_s, _busiest_s(run) + _WINDOW_S / 2, BUSIEST)]
 
 
 def _end_s(about: Explanation) -> float:
@@ -104,34 +105,10 @@ def _end_s(about: Explanation) -> float:
     return about.arrival_s
 
 
-def _around(dispatch_s: Floats, at_s: float, count: int) -> Span:
-    """Return the span in which the batches next to a moment were dispatched: half before, half after."""
-    middle = int(np.searchsorted(dispatch_s, at_s))
-    first = max(0, min(middle - count // 2, len(dispatch_s) - count))
-    last = min(len(dispatch_s), first + count) - 1
-    return min(float(dispatch_s[first]), at_s), max(float(dispatch_s[last]), at_s)
-
-
 def _busiest_s(run: Run) -> float:
-    """Return the start of the window in which most execution time begins; the first one of equals."""
-    start_s = run.batches["execution_start_s"].to_numpy(dtype=float)
-    order = np.argsort(start_s, kind="stable")
-    start_s = start_s[order]
-    lasted_s = run.batches["execution_end_s"].to_numpy(dtype=float)[order] - start_s
-    work_s = np.concatenate(([0.0], np.cumsum(np.nan_to_num(lasted_s))))
-    last = np.searchsorted(start_s, start_s + _WINDOW_S)
-    return float(start_s[np.argmax(work_s[last] - work_s[:-1])])
-
-
-def merged_spans(spans: Iterable[Span]) -> list[Span]:
-    """Return the union of spans as disjoint ones, in order."""
-    found: list[Span] = []
-    for from_s, to_s in sorted(spans):
-        if found and from_s <= found[-1][1]:
-            found[-1] = found[-1][0], max(found[-1][1], to_s)
-        else:
-            found.append((from_s, to_s))
-    return found
+    """Return the start of the busiest window."""
+    start_s, end_s = (run.batches[f"execution_{name}_s"].to_numpy(dtype=float) for name in ("start", "end"))
+    return busiest_s(start_s, end_s, _WINDOW_S)
 
 
 def _overlapping(start_s: Floats, end_s: Floats, spans: Iterable[Span]) -> NDArray[np.bool_]:

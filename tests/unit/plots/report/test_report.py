@@ -134,7 +134,7 @@ def test_a_manifest_that_says_nothing_gives_no_command():
 def parsed(words):
     given = replay.make_context("replay", list(words)).params
     config, settings, no_transfers = (given.pop(key) for key in ("config", "settings", "no_transfers"))
-    for key in ("out", "overwrite", "no_timeline", "as_json", "quiet", "jobs"):
+    for key in ("out", "overwrite", "no_timeline", "timeline_from", "timeline_to", "as_json", "quiet", "jobs"):
         given.pop(key)
     return run_spec(config, settings, given, no_transfers=no_transfers)
 
