@@ -55,17 +55,21 @@ class Timeline(NamedTuple):
     """Position in the data of the requests that are explained, by run and id."""
 
 
-def make_timeline(runs: Sequence[Run], names: Sequence[str], worst: Sequence[Worst]) -> Timeline:
+def make_timeline(
+    runs: Sequence[Run], names: Sequence[str], worst: Sequence[Worst], groups: Sequence[int] | None = None
+) -> Timeline:
     """Choose what the page shows of each run.
 
     Args:
         runs: The runs.
         names: What to call them.
         worst: Of each, the requests that are explained.
+        groups: Of each, a number that runs of the same requests share, and with it their stretches; one by default.
     """
+    groups = [0] * len(runs) if groups is None else groups
     own = [_spans(run, each.explanations) for run, each in zip(runs, worst, strict=True)]
-    spans = [merged_spans(span for found in own for span in found)] * len(runs)
-    shared = sum(int(_inside(run, spans[0]).sum()) for run in runs) <= MOST
+    spans = [_shared(own, groups, group) for group in groups]
+    shared = sum(int(_inside(run, found).sum()) for run, found in zip(runs, spans, strict=True)) <= MOST
     if not shared:
         spans = [merged_spans(found) for found in own]
     start_s = min((float(run.requests["arrival_s"].min()) for run in runs if len(run.requests)), default=0.0)
@@ -86,6 +90,10 @@ def make_timeline(runs: Sequence[Run], names: Sequence[str], worst: Sequence[Wor
 
 
 # Spans ----------------------------------------------------------------------------------------------------------------
+
+
+def _shared(own: Sequence[Sequence[Span]], groups: Sequence[int], group: int) -> list[Span]:
+    return merged_spans(span for found, other in zip(own, groups, strict=True) if other == group for span in found)
 
 
 def _spans(run: Run, explanations: Iterable[Explanation]) -> list[Span]:
