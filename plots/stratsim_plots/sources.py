@@ -62,6 +62,13 @@ class _Mean(msgspec.Struct):
     high: float
 
 
+class _Goal(msgspec.Struct):
+    name: str
+    words: str
+    share: float
+    limit_s: float | None = None
+
+
 class _Capacity(msgspec.Struct):
     policy: str
     goodput_per_s: dict[str, _Mean | None]
@@ -83,7 +90,7 @@ class _Manifest(msgspec.Struct):
 class _Capacities(msgspec.Struct):
     """What figures need of the result of `stratsim capacity`."""
 
-    target: dict[str, float]
+    target: list[_Goal]
     level: float
     seeds: list[int]
     capacities: list[_Capacity]
