@@ -38,6 +38,8 @@ WALK = {
     "plot": PLOTS,
     "profile list": [["profile", "list"]],
     "profile show": [["profile", "show", "{profile}"], ["profile", "show", "{profile}", "--json"]],
+    "profile new": [["profile", "new", "--like", "{profile}", "--out", "{tmp}/n.json"]],
+    "profile schema": [["profile", "schema"]],
     "profile pairs": [["profile", "pairs", "{profile}", "--out", "{tmp}/pairs.json"]],
     "profile import": [
         ["profile", "import", "nsys", "{samples}", "--model", "m", "--into", "{profile}", "--out", "{tmp}/i.json"],

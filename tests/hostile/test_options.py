@@ -31,6 +31,8 @@ BASES = {
     "report": ["{run}", "--out", "page.html"],
     "plot": ["{run}", "--kind", "violations", "--out", "f.png"],
     "profile show": ["rtx3080-disb"],
+    "profile new": ["--out", "n.json"],
+    "profile schema": ["--out", "s.json", "--overwrite"],
     "profile pairs": ["rtx3080-disb", "--out", "pairs.json"],
     "profile import": ["pairs", "no-such-table.csv", "--out", "i.json"],
     "profile pad": ["rtx3080-disb", "--batches", "1", "--out", "pad.json"],
