@@ -125,7 +125,8 @@ class Constant:
         """Return a copy fitted to `cells`."""
         groups: dict[int, list[float]] = defaultdict(list)
         for cell in cells:
-            groups[len(cell.loads)].extend(np.log(cell.slowdowns).tolist())
+            logs = np.log(cell.slowdowns)
+            groups[len(cell.loads)].extend(logs[~np.isnan(logs)].tolist())
         return Constant({count: float(np.mean(logs)) for count, logs in groups.items()})
 
     def predict(self, cells: Sequence[Cell]) -> Slowdowns:

@@ -132,7 +132,7 @@ class QueueProblem:
         self.length_s = length_s
         self.table: Table = tabulate(cells, self.loads)
         self.length = np.array([length_s[load] / _US for load in self.loads])[self.table.index]
-        self.rows = np.flatnonzero(self.table.present.ravel())
+        self.rows = self.table.rows
         self.measured = self.table.log_slowdown.ravel()[self.rows]
         count = len(self.loads)
         self.size = self.free = count + 2

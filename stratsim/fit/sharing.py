@@ -116,7 +116,7 @@ class Problem:
         self.anchor = anchor if anchor is not None else choose_anchor(cells)
         self.terms = tuple(terms)
         self.table: Table = tabulate(cells, self.loads)
-        self.rows = np.flatnonzero(self.table.present.ravel())
+        self.rows = self.table.rows
         self.measured = self.table.log_slowdown.ravel()[self.rows]
         count = len(self.loads)
         self.size = 2 * count + len(self.terms)
