@@ -85,6 +85,7 @@ def merged(found: Found, source: str, profile: Profile | None, name: str) -> tup
         )
     made = replace(
         base,
+        schema_version=SCHEMA_VERSION if any(each.limited for each in pairs) else base.schema_version,
         observable=replace(base.observable, pcie=pcie, models=known),
         provenance=provenance,
         truth=truth,
@@ -180,5 +181,5 @@ def _pairs(found: Found, profile: Profile | None, models: Mapping[str, Observabl
     return tuple(known.values())
 
 
-def _key(pair: Pair) -> tuple[str, int, str, int]:
-    return pair.target, pair.target_batch, pair.other, pair.other_batch
+def _key(pair: Pair) -> tuple[object, ...]:
+    return pair.target, pair.target_batch, pair.other, pair.other_batch, pair.target_share, pair.other_share

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from stratsim.model.parts import MAX_BATCH
-from stratsim.model.profile import SCHEMA_VERSION, Profile
+from stratsim.model.profile import SCHEMA_VERSION, SCHEMA_VERSIONS, Profile
 
 __all__ = ["BOUNDS", "PUBLISHED", "json_schema"]
 
@@ -35,7 +35,7 @@ _SOME: Final = {"minProperties": 1}
 _TEXT: Final = {"pattern": r"\S"}
 
 BOUNDS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "Profile.schema_version": {"const": SCHEMA_VERSION},
+    "Profile.schema_version": {"enum": list(SCHEMA_VERSIONS)},
     "Profile.name": _TEXT,
     "Provenance.source": _TEXT,
     "Device.memory_bytes": _POSITIVE,
@@ -58,6 +58,8 @@ BOUNDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "Kernels.mean_s": _POSITIVE,
     "Kernels.max_s": _POSITIVE,
     "Pair.slowdown": _POSITIVE,
+    "Pair.target_share": _SHARE,
+    "Pair.other_share": _SHARE,
     "Pair.target_batch": _BATCH,
     "Pair.other_batch": _BATCH,
     "Truth.noise_cv": _NOT_NEGATIVE,

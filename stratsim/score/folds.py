@@ -50,17 +50,18 @@ class Asked:
 
 
 def pairs_of(profile: Profile) -> tuple[Pair, ...]:
-    """Return a profile's measured pairs, all of them: which are held out is decided here.
+    """Return a profile's pairs that were measured with the whole GPU open to both: here is decided which are held out.
 
     Raises:
         ProfileError: it has none.
     """
-    if not profile.pairs:
+    found = tuple(replace(pair, held_out=False) for pair in profile.pairs if not pair.limited)
+    if not found:
         raise ProfileError(
             f"profile {profile.name!r} has no measured pairs to be judged on; `stratsim profile import pairs` adds "
             "some, `stratsim profile pairs` simulated ones"
         )
-    return tuple(replace(pair, held_out=False) for pair in profile.pairs)
+    return found
 
 
 def folds(pairs: Sequence[Pair], split: str, seed: int) -> Iterator[Fold]:

@@ -10,7 +10,7 @@ from stratsim.model import json_schema as module
 from stratsim.model.codec import dump_profile, load_profile
 from stratsim.model.json_schema import BOUNDS, json_schema
 from stratsim.model.mistakes import has_unknown_field
-from stratsim.model.profile import SCHEMA_VERSION, Profile
+from stratsim.model.profile import Profile
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -28,7 +28,7 @@ def reads(document):
         msgspec.convert(document, Profile, str_keys=True)
     except msgspec.ValidationError:
         return False
-    return document["schema_version"] == SCHEMA_VERSION
+    return type(document["schema_version"]) is int
 
 
 def small():
@@ -132,7 +132,7 @@ def test_every_bound_names_a_field_and_is_in_the_schema():
         kind, field, *_ = where.split(".")
         part = json_schema() if kind == "Profile" else json_schema()["$defs"][kind]
         assert field in part["properties"], where
-    assert '"const": 1' in text
+    assert '"enum": [1, 2]' in text
 
 
 def test_every_field_is_described():
