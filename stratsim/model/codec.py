@@ -19,12 +19,13 @@ from stratsim.errors import ProfileError, SchemaVersionError, SpecError, Stratsi
 from stratsim.limits import read_file
 from stratsim.model.frozen import by_content, frozen
 from stratsim.model.mistakes import find_mistakes, has_unknown_field
-from stratsim.model.profile import SCHEMA_VERSION, Profile
+from stratsim.model.profile import SCHEMA_VERSIONS, Profile
 
 __all__ = ["decode", "dump_profile", "load_profile", "plain", "profile_sha256", "read_json"]
 
 T = TypeVar("T")
 
+_VERSIONS = " or ".join(map(str, SCHEMA_VERSIONS))
 _LONGEST_INTEGER = 19
 """Characters of a whole number: 64 bits have no more."""
 _WIDTH = 140
@@ -116,6 +117,8 @@ def load_profile(source: str | Path) -> Profile:
 def _profile_from(text: str, path: str) -> Profile:
     data = _parse_json(text, path, ProfileError)
     _check_version(data, path)
+    if isinstance(data.get("$schema"), str):
+        del data["$schema"]  # it is for editors: where the JSON Schema lies
     return frozen(decode(data, Profile, path, ProfileError))
 
 
@@ -201,10 +204,10 @@ def _check_version(data: object, path: str) -> None:
         raise ProfileError(f"{path}: a profile is a JSON object, got {_kind_name(data)} - at $")
     version = data.get("schema_version")
     if version is None:
-        raise SchemaVersionError(f"{path}: schema_version is missing; this stratsim reads version {SCHEMA_VERSION}")
-    if type(version) is not int or version != SCHEMA_VERSION:
+        raise SchemaVersionError(f"{path}: schema_version is missing; this stratsim reads version {_VERSIONS}")
+    if type(version) is not int or version not in SCHEMA_VERSIONS:
         raise SchemaVersionError(
-            f"{path}: schema_version is {version!r}; this stratsim reads version {SCHEMA_VERSION} - at $.schema_version"
+            f"{path}: schema_version is {version!r}; this stratsim reads version {_VERSIONS} - at $.schema_version"
         )
 
 
