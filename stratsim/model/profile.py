@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_BATCH",
+    "READ_VERSIONS",
     "SCHEMA_VERSION",
     "Device",
     "Features",
@@ -57,7 +58,10 @@ __all__ = [
     "Truth",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""What is written. 2 added `truth.noise_cvs`, and to `truth.kernel_queue` `opening` and `served`."""
+READ_VERSIONS = (1, SCHEMA_VERSION)
+"""What is read: all that a version lacks has its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ class Profile:
     """A decoded profile file.
 
     Args:
-        schema_version: Must be `SCHEMA_VERSION`.
+        schema_version: One of `READ_VERSIONS`.
         name: Short name, as in `--profile NAME`.
         device: The GPU.
         provenance: Where each field comes from: keys are paths such as `observable.models.*.latency_s`.
