@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_BATCH",
+    "READ_VERSIONS",
     "SCHEMA_VERSION",
-    "SCHEMA_VERSIONS",
     "Device",
     "Features",
     "HardwareModel",
@@ -60,9 +60,9 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 2
-"""The newest version of the file format, which new profiles have."""
-SCHEMA_VERSIONS = (1, 2)
-"""Those that are read. 2 adds the shares of pairs; a profile of version 1 stays one, and says what it always did."""
+"""What is written. 2 added shares of pairs, `truth.noise_cvs`, and `opening` and `served` to `truth.kernel_queue`."""
+READ_VERSIONS = (1, SCHEMA_VERSION)
+"""What is read: all that a version lacks has its default, and a profile of version 1 stays one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Profile:
     """A decoded profile file.
 
     Args:
-        schema_version: One of `SCHEMA_VERSIONS`.
+        schema_version: One of `READ_VERSIONS`.
         name: Short name, as in `--profile NAME`.
         device: The GPU.
         provenance: Where each field comes from: keys are paths such as `observable.models.*.latency_s`.
@@ -217,8 +217,8 @@ class Profile:
             raise ProfileError("\n".join(problems))
 
     def _too_new(self) -> Iterator[str]:
-        if self.schema_version not in SCHEMA_VERSIONS:
-            yield f"schema_version must be one of {', '.join(map(str, SCHEMA_VERSIONS))}, got {self.schema_version}"
+        if self.schema_version not in READ_VERSIONS:
+            yield f"schema_version must be one of {', '.join(map(str, READ_VERSIONS))}, got {self.schema_version}"
         if self.schema_version < 2 and any(pair.limited for pair in self.pairs):
             yield "pairs with a share need schema_version 2"
 
