@@ -285,19 +285,25 @@ class Result:
         order = np.lexsort((start_s, batch))
         return Stretches(batch[order], start_s[order], end_s[np.lexsort((end_s, batch))])
 
-    def first_batches(self, count: int) -> Result:
-        """Return the run with the first so many batches only, and all its requests: their batches may be missing."""
+    def of_batches(self, rows: NDArray[np.int64]) -> Result:
+        """Return the run with some batches only, numbered anew in loads and pauses, and all its requests as they were.
 
-        def of_first(table: Any, chosen: Any) -> Any:
+        Args:
+            rows: Which, ascending.
+        """
+
+        def of_table(table: Any, chosen: Any) -> Any:
             columns = {field.name: getattr(table, field.name) for field in fields(table)}
-            arrays = {name: column[chosen] for name, column in columns.items() if isinstance(column, np.ndarray)}
-            return replace(table, **arrays)
+            return replace(table, **{n: c[chosen] for n, c in columns.items() if isinstance(c, np.ndarray)})
+
+        def of_rest(table: Any) -> Any:
+            if table is None:
+                return None
+            kept = of_table(table, np.isin(table.batch, rows))
+            return replace(kept, batch=np.searchsorted(rows, kept.batch))
 
         return replace(
-            self,
-            batches=of_first(self.batches, slice(count)),
-            loads=self.loads and of_first(self.loads, self.loads.batch < count),
-            pauses=self.pauses and of_first(self.pauses, self.pauses.batch < count),
+            self, batches=of_table(self.batches, rows), loads=of_rest(self.loads), pauses=of_rest(self.pauses)
         )
 
     def stretches_by_gpu(self, *, slots: bool = False) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:

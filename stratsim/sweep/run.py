@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stratsim.model.codec import dump_profile
 from stratsim.model.write import file_name, write_text
 from stratsim.notebook import card, line
-from stratsim.results.sweep_folder import MANIFEST, TABLE, read_manifest
+from stratsim.results.sweep_folder import MANIFEST, SATURATION, TABLE, read_manifest, read_saturations
 from stratsim.run.manifest import origin_label
 from stratsim.run.saturation import SaturationPoint, saturation
 from stratsim.sweep import worker
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from stratsim.sweep.store import Row
 
 __all__ = ["Failure", "Outcome", "labelled_rows", "measure", "read_sweeps", "run_sweep"]
-
-_SATURATION = "saturation.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +168,7 @@ def read_sweeps(out: str | os.PathLike[str]) -> list[Outcome]:
     out = Path(out)
     manifest = read_manifest(out)
     store = Store(out / TABLE, worker.COLUMNS, FIGURES)
-    known = _known_points(out)
+    known = read_saturations(out)
     found = []
     for entry in manifest["sweeps"]:
         plan = make_plan(make_sweep(entry["sweep"], out / MANIFEST), out / MANIFEST, environment_in(out))
@@ -238,21 +236,13 @@ def _point(found: Mapping[str, Any]) -> SaturationPoint:
     return SaturationPoint(*(found[name] for name in SaturationPoint._fields))
 
 
-def _known_points(out: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((out / _SATURATION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # not there, or cut off: it is measured again
-    return found
-
-
 def _saturations(plan: Plan, out: Path, backend: Backend, *, fresh: bool) -> list[dict[str, Any]]:
     """Measure load 1 where it is needed; what the folder knows is not measured again."""
     wanted = plan.saturations()
     if not wanted:
         return []
-    known = measure(plan, backend, {} if fresh else _known_points(out))
-    write_text(json.dumps(known, indent=1) + "\n", out / _SATURATION, overwrite=True)
+    known = measure(plan, backend, {} if fresh else read_saturations(out))
+    write_text(json.dumps(known, indent=1) + "\n", out / SATURATION, overwrite=True)
     return [known[key] for key in wanted]
 
 
