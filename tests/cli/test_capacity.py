@@ -98,3 +98,36 @@ def test_a_dask_cluster_finds_the_same(call):
     common += ("--target", "all=20%", "--json", "--quiet")
     here, there = call("capacity", *common), call("capacity", *common, "--dask", "local", "--jobs", 2)
     assert here.document == there.document
+
+
+class TestFewestGpus:
+    ARGS = ("--arrivals", "poisson", "--requests", 800, "--seeds", 3, "--policy", "fifo", "--rate", 230)
+
+    def test_a_sentence_says_what_meets_the_target_and_what_does_not(self, call, server, here):
+        common = (*server, *self.ARGS, "--gpus", "1..3", "--target", "p95=60ms,all=10%", "--price", 2)
+        ran = call("capacity", *common, "--out", "c.json")
+        assert ran.status == 0, ran.err
+        document = json.loads((here / "c.json").read_text())
+        assert call("capacity", *common, "--jobs", 2, "--json", "--quiet").document == document
+        (fleet,) = document["fleets"]
+        assert (fleet["gpus"], fleet["misses"], fleet["cost_per_hour"]) == (3, [1, 2], 6)
+        assert "fifo: 3 GPUs meet it; 2 do not (p95: " in ran.out
+        assert " % waiting for dispatch" in ran.out
+        assert "fifo, 1 GPU, 230 requests/s: p95: " in ran.err
+        assert ran.err.count("misses the target") == 2
+
+    def test_none_that_was_tried_may_be_enough(self, call, server):
+        ran = call("capacity", *server, *self.ARGS, "--gpus", 1, "--target", "p95=60ms", "--quiet")
+        assert "fifo: 1 GPU, the most that were tried, does not meet it (p95: " in ran.out
+        ran = call("capacity", *server, *self.ARGS, "--gpus", "3,5", "--target", "p95=60ms", "--quiet")
+        assert "fifo: 3 GPUs, the fewest that were tried, meet it" in ran.out
+
+    def test_mistakes_are_one_line(self, refused, server):
+        target = (*server, "--target", "p99=50ms")
+        assert "--price belongs to --rate" in refused("capacity", *target, "--price", 1)
+        assert "add --rate, or name one number" in refused("capacity", *target, "--gpus", "1..4")
+        assert "--precision belongs to the search" in refused("capacity", *target, "--rate", 9, "--precision", "1%")
+        assert refused("capacity", *target, "--rate", "x").startswith("--rate must be requests per second, 'trace'")
+        assert refused("capacity", *target, "--rate", 9, "--gpus", "x").startswith("--gpus must be numbers such as 4")
+        assert refused("capacity", *target, "--rate", 9, "--gpus", "0").startswith("--gpus must be different numbers")
+        assert refused("capacity", "--rate", 9, "--target", "bert9:p99=1ms").startswith("target: ")
