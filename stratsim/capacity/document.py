@@ -6,12 +6,12 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from stratsim import __version__
 from stratsim.capacity.probe import percentile_of
 from stratsim.capacity.target import ALL, CLASSES
 from stratsim.model.request import Priority
 from stratsim.run.manifest import make_manifest
 from stratsim.stats.intervals import mean_interval
+from stratsim.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
