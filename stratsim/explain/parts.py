@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratsim.engine.columns import batch_chunks, pause_chunks, request_chunks
 from stratsim.errors import SpecError, StratsimError, suggest
+from stratsim.model.columns import Labels
 from stratsim.model.preemption import Preemption
 from stratsim.model.tolerance import TIME_RTOL
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.results.machine import Machine, find_machine
 from stratsim.results.read_table import check_members
 from stratsim.results.schema import STAGES
-from stratsim.results.tables import Labels, batch_chunks, pause_chunks, request_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stratsim.engine import Result
+    from stratsim.engine.columns import Chunk
     from stratsim.model.parts import Link
     from stratsim.results.read import StoredResults
-    from stratsim.results.tables import Chunk
 
     Floats = NDArray[np.float64]
 
