@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stratsim.capacity.document import few_requests, footer, goals_at, header, no_width, of_classes
+from stratsim.capacity.document import few_requests, footer, goals_at, header, headroom, no_width, of_classes
 from stratsim.capacity.edge import Edge, binding, look
 from stratsim.capacity.measure import CODE, Question, made, measure
 from stratsim.capacity.probe import Job, base_inputs, own_rate, rate_at_load_1
@@ -211,6 +211,7 @@ def _fleet(
         "policy": policy,
         "gpus": count,
         **{name: [spec.gpus[at] for at in getattr(found, name)] for name in ("meets", "undecided", "misses")},
+        "headroom": None if found.fewest is None else headroom(probes[found.fewest], goals),
         **_cost(spec.price, count, rate),
         "edge": {"gpus": spec.gpus[found.edge], **edge},
         "not_monotone": [

@@ -107,7 +107,7 @@ def _goodput(found: Mapping[str, float] | None) -> str:
 def print_fleets(document: Mapping[str, Any]) -> None:
     """Print the fewest GPUs, and for each policy a sentence on what decides, and one on what binds."""
     priced = document["price_per_gpu_hour"] is not None
-    columns = ["policy", "fewest GPUs", "missed there", "percentile there", "busy there"]
+    columns = ["policy", "fewest GPUs", "missed there", "percentile there", "headroom", "busy there"]
     rows = [_fleet_row(document, each, priced=priced) for each in document["fleets"]]
     table([*columns, *(["cost /h", "cost /million requests"] if priced else [])], rows)
     echo(f"{number(document['rate_per_s'])} requests/s; {target_line(document)}")
@@ -120,7 +120,7 @@ def _fleet_row(document: Mapping[str, Any], fleet: Mapping[str, Any], *, priced:
     point = next((point for point in fleet["points"] if point["gpus"] == fleet["gpus"]), None)
     costs = [number(fleet["cost_per_hour"]), number(fleet["cost_per_million"])] if priced else []
     if point is None:
-        return [fleet["policy"], f"more than {document['gpus'][-1]}", "-", "-", "-", *costs]
+        return [fleet["policy"], f"more than {document['gpus'][-1]}", "-", "-", "-", "-", *costs]
     goals = [goal for goal in document["target"] if goal["limit_s"] is not None]
     percentiles = [f"{goal['name']} {_percentile(point['goals'][goal['name']])}" for goal in goals]
     return [
@@ -128,6 +128,7 @@ def _fleet_row(document: Mapping[str, Any], fleet: Mapping[str, Any], *, priced:
         str(fleet["gpus"]),
         _missed_there(document["target"], point["goals"]),
         ", ".join(percentiles) or "-",
+        f"{number(100 * fleet['headroom'], 3)} %",
         f"{number(100 * point['utilization'], 3)} %",
         *costs,
     ]

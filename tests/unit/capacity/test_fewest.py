@@ -3,6 +3,7 @@
 import pytest
 
 from stratsim.capacity import FewestSpec, find_fewest, parse_gpus, parse_target
+from stratsim.capacity.document import headroom
 from stratsim.capacity.edge import binding
 from stratsim.capacity.fewest import fewest
 from stratsim.capacity.measure import Probe
@@ -106,6 +107,16 @@ def test_the_rate_is_given_or_the_traces_or_the_sum_of_the_mix(tmp_path):
         asked("trace", arrivals=arrivals)
     with pytest.raises(SpecError, match="rate trace: a trace without real times has no rate of its own"):
         asked("trace")
+
+
+def test_the_headroom_is_that_of_the_goal_nearest_to_its_bound():
+    goals = parse_target("p99=50ms,low=10%")
+    samples = {"p99": [0.0, 0.0], "low": [0.01, 0.03]}
+    intervals = {name: share_interval(each) for name, each in samples.items()}
+    assert headroom(Probe(1.0, samples, intervals, {"p99_s": [0.010, 0.020]}), goals) == pytest.approx(0.7)
+    assert headroom(Probe(1.0, samples, intervals, {"p99_s": [0.001, 0.001]}), goals) == pytest.approx(0.8)
+    assert headroom(Probe(1.0, samples, intervals, {"p99_s": [0.06, 0.09]}), goals) == pytest.approx(-0.5)
+    assert headroom(Probe(1.0, {"all": [0.0, 0.0]}, intervals), parse_target("all=0%")) == 0
 
 
 def test_costs_are_those_of_the_fewest():
