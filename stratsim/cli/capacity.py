@@ -95,6 +95,12 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
 @click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="Processes.")
 @click.option("--dask", metavar="ADDRESS|local", help="Run on a Dask cluster; local: one of N processes.")
 @click.option("--out", metavar="FILE.json", type=click.Path(), help="Write the result there, for `stratsim plot`.")
+@click.option(
+    "--export",
+    type=(click.Choice(["triton"]), click.Path()),
+    metavar="triton DIR",
+    help="Where the winner is triton, write its DIR/MODEL/config.pbtxt.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No notes and no progress on stderr.")
 def capacity(
@@ -113,6 +119,7 @@ def capacity(
     jobs: int,
     dask: str | None,
     out: str | None,
+    export: tuple[str, str] | None,
     as_json: bool,
     quiet: bool,
     no_transfers: bool,
@@ -130,7 +137,8 @@ def capacity(
     are named. All policies, rates and machines meet the same requests; another rate scales their times.
     """
     from stratsim.capacity import FewestSpec, find_capacities, find_fewest, parse_target
-    from stratsim.cli.capacity_table import print_fleets, print_rates, say_fleet, say_rate
+    from stratsim.capacity.export import check_export, export_triton
+    from stratsim.cli.capacity_table import say_fleet, say_rate
     from stratsim.cli.replay import run_spec
     from stratsim.cli.typed import as_typed, options_named
 
@@ -144,6 +152,8 @@ def capacity(
     else:
         _not_with_rate(precision=precision, start=start)
     run = run_spec(config, settings, options, no_transfers=no_transfers)
+    if export is not None:
+        check_export(run.policy, Path(export[1]))
     common: dict[str, Any] = {
         "run": run,
         "target": goals,
@@ -163,17 +173,26 @@ def capacity(
             document = find_fewest(asked, jobs=jobs, dask=dask, progress=shown)
         else:
             document = find_capacities(asked, jobs=jobs, dask=dask, progress=shown)
-    if not quiet:
-        for note in document["notes"]:
-            echo(f"note: {note}", err=True)
-    if out is not None:
-        from stratsim.model.write import write_text
+    for note in () if quiet else document["notes"]:
+        echo(f"note: {note}", err=True)
+    _give(document, out, as_json=as_json)
+    if export is not None:
+        files = export_triton(document, asked, Path(export[1]))
+        said = f"{len(files)} configurations written to {export[1]}; read back, they give the same run"
+        echo(said, err=as_json)
 
+
+def _give(document: dict[str, Any], out: str | None, *, as_json: bool) -> None:
+    """Write and print an answer."""
+    from stratsim.cli.capacity_table import print_fleets, print_rates
+    from stratsim.model.write import write_text
+
+    if out is not None:
         write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", Path(out), overwrite=True)
     if as_json:
         echo(json.dumps(document, allow_nan=False))
         return
-    (print_rates if rate is None else print_fleets)(document)
+    (print_fleets if "fleets" in document else print_rates)(document)
     if out is not None:
         echo(f"written to {out}")
 

@@ -131,3 +131,43 @@ class TestFewestGpus:
         assert refused("capacity", *target, "--rate", 9, "--gpus", "x").startswith("--gpus must be numbers such as 4")
         assert refused("capacity", *target, "--rate", 9, "--gpus", "0").startswith("--gpus must be different numbers")
         assert refused("capacity", "--rate", 9, "--target", "bert9:p99=1ms").startswith("target: ")
+
+
+class TestExport:
+    COMMON = ("--arrivals", "poisson", "--requests", 400, "--seeds", 2, "--rate", 150, "--gpus", "2,3")
+
+    def test_the_winners_configurations_give_its_run(self, call, server, here):
+        target = ("--policy", "triton(max_queue_delay_s=0.001,priority_levels=2),fifo", "--target", "p90=60ms")
+        ran = call("capacity", *server, *self.COMMON, *target, "--export", "triton", "models", "--quiet")
+        assert ran.status == 0, ran.err
+        assert "1 configurations written to models; read back, they give the same run" in ran.out
+        lines = (here / "models" / "a" / "config.pbtxt").read_text().splitlines()
+        assert lines[0].endswith("2 GPUs, 150 requests/s.")
+        assert "  max_queue_delay_microseconds: 1000" in lines
+        again = call("capacity", *server, *self.COMMON, "--policy", "triton(repository=models)", "--target", "p90=60ms",
+                     "--json", "--quiet")  # fmt: skip
+        first = call("capacity", *server, *self.COMMON, *target, "--json", "--quiet")
+        assert again.document["fleets"][0]["points"] == first.document["fleets"][0]["points"]
+
+    def test_the_highest_rate_is_exported_too(self, call, server, here):
+        few = ("--arrivals", "poisson", "--requests", 300, "--seeds", 2, "--precision", "50%", "--target", "p90=60ms")
+        ran = call("capacity", *server, *few, "--policy", "triton", "--export", "triton", "models", "--quiet")
+        assert ran.status == 0, ran.err
+        assert (here / "models" / "a" / "config.pbtxt").is_file()
+
+    def test_another_winner_is_refused_with_the_reason(self, call, refused, server, here):
+        (here / "full").mkdir()
+        (here / "full" / "x").write_text("")
+        target = ("--target", "p90=60ms", "--quiet", "--export", "triton")
+        message = refused("capacity", *server, *self.COMMON, *target, "models", "--policy", "edf")
+        assert message.startswith(
+            "--export triton: no policy of 'edf' is triton: only Triton's settings are those of a"
+        )
+        strict = "triton(timeout_s=0.001),fifo"
+        ran = call("capacity", *server, *self.COMMON, *target, "models", "--policy", strict)
+        assert "fifo: 2 GPUs" in ran.out  # the answer is not lost
+        assert ran.status == 2
+        assert "--export triton: the winner is fifo, with 2 GPUs: only Triton's settings" in ran.err
+        message = refused("capacity", *server, *self.COMMON, *target, "full", "--policy", "triton")
+        assert message == "full: exists and is not an empty folder; choose another name for the repository"
+        assert not (here / "models").exists()
