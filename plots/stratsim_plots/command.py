@@ -89,7 +89,8 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
     equity       violations of low against those of high priority: a point per
                  policy and run, from folders or a sweep
     capacity     rates that meet a target, and goodput there, from the files of
-                 `stratsim capacity --out FILE.json`
+                 `stratsim capacity --out FILE.json`; of one with --rate, what misses
+                 the target against the number of GPUs, with the headroom
     heatmap      one figure over two axes of a sweep, a panel per policy
 
     The data behind the figure is written next to it, as FILE.csv. An older figure of the same name is replaced.

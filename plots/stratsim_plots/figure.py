@@ -43,6 +43,9 @@ READERS = {
 OF_SWEEPS = {"load": "stratsim_plots.sweep_lines"}
 """Kinds that read one sweep by a module of their own."""
 
+OF_FLEETS = {"capacity": "stratsim_plots.fleet"}
+"""Kinds that read the fewest GPUs, `stratsim capacity --rate`, by a module of their own."""
+
 SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -114,7 +117,10 @@ def _drawn(directories: Sequence[str | os.PathLike[str]], kind: str, chosen: Opt
 def _drawn_by_itself(
     paths: Sequence[str | os.PathLike[str]], kind: str, chosen: Options
 ) -> tuple[pd.DataFrame, Figure]:
-    module: Any = import_module(READERS.get(kind) or OF_SWEEPS[kind])
+    from stratsim_plots.sources import is_fleet
+
+    of_fleet = kind in OF_FLEETS and is_fleet(paths)
+    module: Any = import_module(OF_FLEETS[kind] if of_fleet else READERS.get(kind) or OF_SWEEPS[kind])
     frame = module.read(paths, chosen)
     return frame, module.draw(frame, chosen)
 
@@ -144,7 +150,8 @@ def _keep_foreign(table: Path) -> None:
             header = tuple(file.readline().rstrip("\n").split(","))
     except (OSError, UnicodeDecodeError):
         header = ()
-    ours = {import_module(module).COLUMNS for module in (*KINDS.values(), *READERS.values(), *OF_SWEEPS.values())}
+    modules = [module for kinds in (KINDS, READERS, OF_SWEEPS, OF_FLEETS) for module in kinds.values()]
+    ours = {import_module(module).COLUMNS for module in modules}
     if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
 
