@@ -1,8 +1,8 @@
 """Round trips that a load generator measured: Triton's perf_analyzer and NVIDIA's aiperf.
 
 Both write when each request was sent and when its last response came, nanoseconds since 1970, subtracted as whole
-numbers. That is a round trip: network, client, queue, copies and execution, and so an upper bound of a time alone, if no
-two requests overlap: at concurrency 1.
+numbers. That is a round trip: network, client, queue, copies and execution, and so an upper bound of a time alone, if
+no two requests overlap: at concurrency 1.
 
 Source: triton-inference-server/perf_analyzer, src/profile_data_exporter.cc (`--profile-export-file`), and
 ai-dynamo/aiperf, docs/tutorials/working-with-profile-exports.md (`profile_export.jsonl`).
