@@ -9,9 +9,10 @@ from stratsim.errors import SpecError
 from stratsim.fidelity.calibrate.contention import Contention, learn_contention, with_contention
 from stratsim.fidelity.calibrate.overheads import Overhead, measure_overheads
 from stratsim.fidelity.calibrate.scatter import Scatter, measure_scatter
+from stratsim.fidelity.calibrate.speeds import measure_speeds
 from stratsim.model.parts import Provenance
 from stratsim.model.profile import SCHEMA_VERSION
-from stratsim.model.truth import Host
+from stratsim.model.truth import Host, Speeds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +50,19 @@ def calibrated(profile: Profile, runs: Sequence[Recorded]) -> Calibrated:
     source = "; ".join(f"live run {run.directory.name} of {run.policy!r}, batches sha256 {run.digest}" for run in runs)
     if all(each.value_s is None for each in found):
         raise SpecError(f"{source}: too few batches to measure any overhead of the host")
-    host = Host(**{each.name: max(each.value_s or 0.0, 0.0) for each in found})
+    figures = {each.name: max(each.value_s or 0.0, 0.0) for each in found}
+    before = profile.truth.host
+    host = Host(
+        dispatch_s=figures["dispatch_s"],
+        launch_s=figures["launch_s"],
+        notice_s=figures["notice_s"],
+        collect_s=figures["collect_s"],
+        decide_s={} if before is None else before.decide_s,
+        speeds=measure_speeds([run.result for run in runs]),
+    )
     provenance = {key: entry for key, entry in profile.provenance.items() if key.split(".")[:2] != ["truth", "host"]}
-    provenance["truth.host"] = Provenance("measured", source, note="; ".join(_described(each) for each in found))
+    note = "; ".join(_described(each) for each in found)
+    provenance["truth.host"] = Provenance("measured", source, note=note + _speeds_note(host.speeds))
     made = replace(profile, truth=replace(profile.truth, host=host))
     contention = learn_contention(runs, profile)
     if contention is not None:
@@ -64,6 +75,15 @@ def calibrated(profile: Profile, runs: Sequence[Recorded]) -> Calibrated:
         note = f"live over expected beside those that each met: mean {scatter.mean:.4f}, {scatter.n} executions"
         provenance |= {f"truth.{name}": Provenance("measured", source, note=note) for name in _noise_fields(made)}
     return Calibrated(replace(made, schema_version=SCHEMA_VERSION, provenance=provenance), found, contention, scatter)
+
+
+def _speeds_note(speeds: Speeds | None) -> str:
+    if speeds is None:
+        return "; one speed"
+    return (
+        f"; two speeds, by the gaps between batches on a slot: {speeds.fast:.2f} of the median for {speeds.fast_s:.2g} "
+        f"s, {speeds.slow:.2f} for {speeds.slow_s:.2g} s on average"
+    )
 
 
 def _noise_fields(profile: Profile) -> list[str]:
