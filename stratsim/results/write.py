@@ -38,6 +38,7 @@ FILES = (
     "manifest.json",
     "summary.json",
     "timeline.json",
+    "draws.json",
     "requests.parquet",
     "requests.csv.gz",
     "batches.parquet",
@@ -126,6 +127,11 @@ class ResultWriter:
             self.close()
             _write_json(self._folder / "summary.json", {"runs": list(self._summaries.values())})
             _write_json(self._folder / "manifest.json", manifest)
+
+    def add_draws(self, draws: Mapping[str, Any]) -> None:
+        """Write what other values of fitted parameters come to, as plain JSON values (`replay --draws`)."""
+        with output_errors(self._shown):
+            _write_json(self._folder / "draws.json", draws)
 
     def close(self) -> None:
         """Close the files, complete or not."""
