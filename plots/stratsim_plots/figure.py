@@ -26,6 +26,7 @@ __all__ = ["KINDS", "READERS", "SUFFIXES", "make_figure"]
 KINDS = {
     "violations": "stratsim_plots.violations",
     "latency-cdf": "stratsim_plots.latency_cdf",
+    "latency-ccdf": "stratsim_plots.latency_ccdf",
     "timeline": "stratsim_plots.timeline",
     "load": "stratsim_plots.load",
     "latency-parts": "stratsim_plots.latency_parts",
@@ -87,7 +88,7 @@ def make_figure(
     _keep_foreign(table)
     from stratsim_plots import style
 
-    with style.styled():
+    with style.styled(chosen.layout.font_size):
         one_sweep = kind in OF_SWEEPS and is_one_sweep(directories)
         if kind == "load" and not one_sweep and (chosen.metric, chosen.x, chosen.where) != (None, None, ()):
             raise SpecError(
@@ -107,7 +108,7 @@ def make_figure(
 def _drawn(directories: Sequence[str | os.PathLike[str]], kind: str, chosen: Options) -> tuple[pd.DataFrame, Figure]:
     module: Any = import_module(KINDS[kind])
     results = [read_results(directory) for directory in directories]
-    frame = module.data(results, chosen)
+    frame = chosen.layout.arranged(module.data(results, chosen))
     return frame, module.draw(frame, results, chosen)
 
 
@@ -115,7 +116,7 @@ def _drawn_by_itself(
     paths: Sequence[str | os.PathLike[str]], kind: str, chosen: Options
 ) -> tuple[pd.DataFrame, Figure]:
     module: Any = import_module(READERS.get(kind) or OF_SWEEPS[kind])
-    frame = module.read(paths, chosen)
+    frame = chosen.layout.arranged(module.read(paths, chosen))
     return frame, module.draw(frame, chosen)
 
 
@@ -125,6 +126,7 @@ _OPTIONS = {
     "where": ("differences", "equity", "heatmap", "load"),
     "x": ("heatmap", "load"),
     "y": ("heatmap",),
+    "of": ("latency-cdf", "latency-ccdf"),
 }
 """Kinds that an option means something to."""
 
