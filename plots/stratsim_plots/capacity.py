@@ -74,7 +74,7 @@ def _row(file: str, document: dict[str, Any], found: dict[str, Any]) -> tuple[An
 
 
 def _target(document: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {100 * share:g} %" for name, share in document["target"].items())
+    return ", ".join(goal["words"] for goal in document["target"])
 
 
 def draw(frame: pd.DataFrame, options: Options) -> Figure:
@@ -97,7 +97,7 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:
     ]  # fmt: skip
     sheet.legend(handles)
     level, seeds = 100 * frame["level"].iloc[0], frame["seeds"].iloc[0]
-    note = f"Violations at most {frame['target'].iloc[0]}, by the upper {level:g} % limit of the mean of {seeds} seeds"
+    note = f"Target: {frame['target'].iloc[0]}, by the upper {level:g} % limit of the mean of {seeds} seeds"
     return sheet.finish(rows.height_in, f"{note}; {frame['origin'].iloc[0]}")
 
 

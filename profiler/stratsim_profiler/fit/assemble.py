@@ -8,6 +8,8 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
+from stratsim.fit.batches import complete
+from stratsim.fit.cells import Cell, Load
 from stratsim.model.interpolate import METHODS, Interpolation, leave_one_out
 from stratsim.model.kernel_queue import KernelQueue
 from stratsim.model.parts import Pageable
@@ -26,8 +28,6 @@ from stratsim.model.profile import (
     Sharing,
     Truth,
 )
-from stratsim_profiler.fit.batches import complete
-from stratsim_profiler.fit.cells import Cell, Load
 from stratsim_profiler.fit.stressors import features
 
 if TYPE_CHECKING:

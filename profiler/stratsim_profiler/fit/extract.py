@@ -7,7 +7,7 @@ from statistics import fmean, median, quantiles, stdev
 from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
-from stratsim_profiler.fit.cells import Cell, Load
+from stratsim.fit.cells import Cell, Load
 from stratsim_profiler.samples import Colocation, Discarded, Kernels, Model, Offset, Solo, Transfer, is_stressor
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ profile = LazyGroup(
     commands={
         "list": "List the profiles that come with stratsim.",
         "show": "Show a profile: models, latencies, provenance.",
+        "new": "Write a profile to begin with.",
+        "schema": "Print the JSON Schema of profiles, for editors.",
         "import": "Make a profile from what other tools measured, or add to one.",
         "pairs": "Run a simulated co-location campaign and write its pairs.",
         "pad": "Write the profile of a server that pads batches to a few sizes.",

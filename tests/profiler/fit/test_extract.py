@@ -3,7 +3,7 @@
 import pytest
 
 from stratsim.errors import ProfileError
-from stratsim_profiler.fit.cells import Load, tabulate
+from stratsim.fit.cells import Load, tabulate
 from stratsim_profiler.fit.extract import extract_samples
 from stratsim_profiler.fit.launcher import launcher_score, launcher_slowdowns
 from stratsim_profiler.fit.stressors import features, responses

@@ -128,7 +128,8 @@ def capacities(path, policies):
         }  # fmt: skip
 
     document = {
-        "target": {"high": 0.01}, "level": 0.95, "seeds": [0, 1, 2],
+        "target": [{"name": "high", "words": "high violations at most 1 %", "share": 0.01}],
+        "level": 0.95, "seeds": [0, 1, 2],
         "capacities": [found(n, policy) for n, policy in enumerate(policies)],
         "manifest": {"profile": {"name": "a100-80gb-parvagpu", "label": "published, parts synthetic"}},
     }  # fmt: skip

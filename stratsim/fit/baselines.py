@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from stratsim_profiler.fit.batches import complete
-from stratsim_profiler.fit.queue import Queue, fit_queue
-from stratsim_profiler.fit.sharing import Shares, fit_sharing
+from stratsim.fit.batches import complete
+from stratsim.fit.queue import Queue, fit_queue
+from stratsim.fit.sharing import Shares, fit_sharing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from stratsim.fit.cells import Cell, Load
     from stratsim.model.interpolate import Interpolation
-    from stratsim_profiler.fit.cells import Cell, Load
-    from stratsim_profiler.fit.extract import Measured
 
-__all__ = ["Constant", "Gpulet", "KernelQueue", "Predictor", "Slowdowns", "Streams", "solo_features"]
+__all__ = ["Constant", "Gpulet", "KernelQueue", "Predictor", "Slowdowns", "Streams"]
 
 Slowdowns = list[tuple[float, ...]]
 
@@ -126,7 +125,8 @@ class Constant:
         """Return a copy fitted to `cells`."""
         groups: dict[int, list[float]] = defaultdict(list)
         for cell in cells:
-            groups[len(cell.loads)].extend(np.log(cell.slowdowns).tolist())
+            logs = np.log(cell.slowdowns)
+            groups[len(cell.loads)].extend(logs[~np.isnan(logs)].tolist())
         return Constant({count: float(np.mean(logs)) for count, logs in groups.items()})
 
     def predict(self, cells: Sequence[Cell]) -> Slowdowns:
@@ -143,7 +143,7 @@ class Gpulet:
     """Slowdown = c0 + c . (own solo features, the other's), at least 1; the worst other where there are several.
 
     Source: Choi et al., "Serving heterogeneous machine learning models on multi-GPU servers with spatio-temporal
-    sharing", USENIX ATC 2022. There the features are L2 and DRAM utilisation; here, whatever `solo_features` found.
+    sharing", USENIX ATC 2022. There the features are L2 and DRAM utilisation; here, what solo samples show.
 
     Args:
         features: Solo features by load.
@@ -182,21 +182,3 @@ class Gpulet:
 
     def _row(self, target: Load, other: Load) -> list[float]:
         return [1.0, *self.features[target], *self.features[other]]
-
-
-def solo_features(measured: Measured) -> tuple[dict[Load, tuple[float, float]], str]:
-    """Return two solo features per load, each a share of the largest of any load, and what they are.
-
-    Operations per second and bytes of weights per second: what a solo run and the model's definition say. Where the
-    operations of some model are not known, requests per second stand in.
-    """
-    known = all(model.flops is not None for model in measured.models.values())
-    compute: dict[Load, float] = {}
-    memory: dict[Load, float] = {}
-    for load, solo in measured.solo.items():
-        model = measured.models[load.model]
-        compute[load] = ((model.flops or 0.0) if known else 1.0) * load.batch / solo.seconds
-        memory[load] = model.weights_bytes / solo.seconds
-    most = (max(compute.values()) or 1.0, max(memory.values()) or 1.0)
-    features = {load: (compute[load] / most[0], memory[load] / most[1]) for load in measured.solo}
-    return features, f"{'operations' if known else 'requests'} per second and bytes of weights per second"

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stratsim_profiler.fit.cells import Load
-    from stratsim_profiler.fit.queue import QueueFit
-    from stratsim_profiler.fit.sharing import SharingFit
+    from stratsim.fit.cells import Load
+    from stratsim.fit.queue import QueueFit
+    from stratsim.fit.sharing import SharingFit
 
     Floats = NDArray[np.float64]
     Fit = SharingFit | QueueFit

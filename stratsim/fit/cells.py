@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from math import nan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Cell", "Load", "Table", "loads_of", "tabulate"]
+    from stratsim.model.profile import Pair
+
+__all__ = ["Cell", "Load", "Table", "cells_of", "loads_of", "tabulate"]
 
 
 class Load(NamedTuple):
@@ -32,7 +35,8 @@ class Cell:
 
     Args:
         loads: What each stream ran.
-        slowdowns: Each stream's co-located execution time over its time alone, > 0; same order as `loads`.
+        slowdowns: Each stream's co-located execution time over its time alone, > 0; same order as `loads`; NaN where it
+            was not timed.
         role: Why it was measured: `self`, `anchor`, `pair`, `triple`.
         name: How the samples call it.
         held_out: Whether it is for judging a fit only.
@@ -59,6 +63,31 @@ class Cell:
         return frozenset(frozenset(pair) for pair in combinations(sorted(self.models), 2))
 
 
+def cells_of(pairs: Iterable[Pair]) -> tuple[Cell, ...]:
+    """Return measured pairs as cells of two streams, in the order in which they first occur.
+
+    Both directions are one cell; where only one was measured, the other stream's slowdown is NaN.
+    """
+    found: dict[tuple[Load, Load], dict[Load, float]] = {}
+    held_out = set()
+    for pair in pairs:
+        target, other = Load(pair.target, pair.target_batch), Load(pair.other, pair.other_batch)
+        key = (min(target, other), max(target, other))
+        found.setdefault(key, {})[target] = pair.slowdown
+        if pair.held_out:
+            held_out.add(key)
+    return tuple(
+        Cell(
+            key,
+            tuple(timed.get(load, nan) for load in key),
+            "self" if key[0].model == key[1].model else "pair",
+            " + ".join(map(str, key)),
+            key in held_out,
+        )
+        for key, timed in found.items()
+    )
+
+
 def loads_of(cells: Iterable[Cell]) -> tuple[Load, ...]:
     """Return all loads that occur, sorted."""
     return tuple(sorted({load for cell in cells for load in cell.loads}))
@@ -71,12 +100,17 @@ class Table:
     Args:
         index: Position of each stream's load in the list of loads; 0 where `present` is false.
         present: False pads cells with fewer streams.
-        log_slowdown: Logarithm of the measured slowdowns; 0 where `present` is false.
+        log_slowdown: Logarithm of the measured slowdowns; 0 where `present` is false, NaN where it was not timed.
     """
 
     index: NDArray[np.int64]
     present: NDArray[np.bool_]
     log_slowdown: NDArray[np.float64]
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """Positions, in the flattened arrays, of the streams that were timed."""
+        return np.flatnonzero((self.present & ~np.isnan(self.log_slowdown)).ravel())
 
 
 def tabulate(cells: Sequence[Cell], loads: Sequence[Load]) -> Table:

@@ -2,7 +2,7 @@
 
 `linear` in the batch size is what a profile's reader does between the entries of `truth.sharing`; `log-log` is linear
 in the logarithms. Both are constant beyond the smallest and the largest batch size that was fitted. Which one the
-profile uses is decided by leaving batch sizes out (`stratsim_profiler.fit.holdout`).
+profile uses is decided by leaving batch sizes out (`stratsim.fit.holdout`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from stratsim.model.interpolate import METHODS, Interpolation, interpolate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from stratsim_profiler.fit.cells import Load
-    from stratsim_profiler.fit.sharing import Shares
+    from stratsim.fit.cells import Load
+    from stratsim.fit.sharing import Shares
 
 __all__ = ["LAWS", "complete"]
 

@@ -19,21 +19,20 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from stratsim.errors import ProfileError
+from stratsim.fit.cells import Load, Table, loads_of, tabulate
 from stratsim.solve import kernel_queue
-from stratsim_profiler.fit.cells import Load, Table, loads_of, tabulate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from stratsim_profiler.fit.cells import Cell
-    from stratsim_profiler.fit.extract import Measured
+    from stratsim.fit.cells import Cell
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["Queue", "QueueFit", "fit_queue", "kernel_lengths", "log_rates"]
+__all__ = ["Queue", "QueueFit", "fit_queue", "log_rates"]
 
 _US = 1e-6
 """Lengths are in microseconds here: the optimiser likes numbers near 1."""
@@ -115,22 +114,6 @@ class QueueFit:
     problem: QueueProblem
 
 
-def kernel_lengths(measured: Measured) -> dict[Load, float] | None:
-    """Return the mean duration of a kernel of each load, launch gaps included: solo time over kernels, seconds.
-
-    Where the kernels of a batch size were not counted, those of the nearest one that was stand in: a batch changes how
-    long they are, hardly how many. None where a model's kernels were never counted.
-    """
-    found = {}
-    for load, solo in measured.solo.items():
-        counted = [other for other in measured.kernels if other.model == load.model]
-        if not counted:
-            return None
-        nearest = min(counted, key=lambda other: (abs(other.batch - load.batch), other.batch))
-        found[load] = solo.seconds / measured.kernels[nearest].count
-    return found
-
-
 class QueueProblem:
     """The least-squares problem of a set of cells.
 
@@ -149,7 +132,7 @@ class QueueProblem:
         self.length_s = length_s
         self.table: Table = tabulate(cells, self.loads)
         self.length = np.array([length_s[load] / _US for load in self.loads])[self.table.index]
-        self.rows = np.flatnonzero(self.table.present.ravel())
+        self.rows = self.table.rows
         self.measured = self.table.log_slowdown.ravel()[self.rows]
         count = len(self.loads)
         self.size = self.free = count + 2

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim_profiler.fit.scores import Score, score
+from stratsim.fit.scores import Score, score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stratsim_profiler.fit.baselines import Predictor
-    from stratsim_profiler.fit.cells import Cell, Load
+    from stratsim.fit.baselines import Predictor
+    from stratsim.fit.cells import Cell, Load
 
 __all__ = ["SPLITS", "Row", "Split", "cross_validate", "leave_one_batch_out", "on_held_out", "splits"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from stratsim.errors import ProfileError
-from stratsim_profiler.fit.cells import Cell, Load, Table, loads_of, tabulate
-from stratsim_profiler.fit.shares import log_rates, log_rates_and_blocks
+from stratsim.fit.cells import Cell, Load, Table, loads_of, tabulate
+from stratsim.fit.shares import log_rates, log_rates_and_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ else does (a weight on which no cell depends, and the common factor of all)."""
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The two global terms of `stratsim_profiler.fit.shares`; 0 is plain capped weighted sharing."""
+    """The two global terms of `stratsim.fit.shares`; 0 is plain capped weighted sharing."""
 
     sub_saturation: float = 0.0
     thrash: float = 0.0
@@ -116,7 +116,7 @@ class Problem:
         self.anchor = anchor if anchor is not None else choose_anchor(cells)
         self.terms = tuple(terms)
         self.table: Table = tabulate(cells, self.loads)
-        self.rows = np.flatnonzero(self.table.present.ravel())
+        self.rows = self.table.rows
         self.measured = self.table.log_slowdown.ravel()[self.rows]
         count = len(self.loads)
         self.size = 2 * count + len(self.terms)

@@ -34,10 +34,12 @@ class Score:
 
 
 def score(predicted: Sequence[float], measured: Sequence[float]) -> Score | None:
-    """Compare slowdowns; None when there are none."""
-    if not len(measured):
-        return None
+    """Compare slowdowns; None when there are none. Where `measured` is NaN, nothing was, and nothing is compared."""
     guess, truth = np.asarray(predicted, dtype=float), np.asarray(measured, dtype=float)
+    timed = ~np.isnan(truth)
+    guess, truth = guess[timed], truth[timed]
+    if not len(truth):
+        return None
     error = np.abs(guess / truth - 1)
     cost = float(np.sum(np.abs(truth - 1)))
     return Score(
