@@ -64,7 +64,7 @@ def print_draws(drawn: Mapping[str, Any]) -> None:
         echo("draws: no two policies differ")
         return
     echo(
-        f"under {drawn['draws']} draws of the contention as calibrated: does the order hold? (latencies of what was answered)"
+        f"under {drawn['draws']} draws of the contention as calibrated: does the order hold? (latencies: of those answered)"
     )
     table(("class", "figure", "better", "holds in"), rows, left=3)
 

@@ -23,10 +23,10 @@ __all__ = ["Drawn", "draw_figures", "inline_svg", "need_matplotlib"]
 
 _SHOWN = {
     "violations": ("stratsim_plots.violations", "Violations", "Share of arrived requests that failed, and how."),
-    "latency-cdf": (
-        "stratsim_plots.latency_cdf",
+    "latency-ccdf": (
+        "stratsim_plots.latency_ccdf",
         "Tail of the latency",
-        "Fraction of the answered requests that took longer; dropped ones have no latency.",
+        "Fraction of all requests that took longer, or were never answered.",
     ),
     "latency-parts": (
         "stratsim_plots.latency_parts",
