@@ -17,7 +17,7 @@ __all__ = ["plot"]
     metavar="KIND",
     type=click.Choice(
         [
-            *("violations", "latency-cdf", "timeline", "load", "latency-parts"),
+            *("violations", "latency-cdf", "timeline", "over-time", "load", "latency-parts"),
             *("differences", "equity", "capacity", "heatmap"),
         ]
     ),
@@ -45,6 +45,13 @@ __all__ = ["plot"]
     help="timeline only: start of the window, simulated seconds. With neither end, it is the busiest 200 ms.",
 )
 @click.option("--to", "to_s", type=float, metavar="S", help="timeline only: its end. With one end, it is 200 ms long.")
+@click.option(
+    "--windows",
+    "windows_s",
+    type=float,
+    metavar="S",
+    help="over-time only: seconds of a window.  [default: a round length, about fifty of them]",
+)
 @click.option("--baseline", metavar="NAME", help="differences only: to which policy.  [default: the first]")
 @click.option(
     "--metric",
@@ -76,6 +83,8 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
                  down to 1/n (the complementary CDF), by policy and class
     timeline     what each GPU did in a window: execution slots, copy engines;
                  the window is the busiest 200 ms, or what --from and --to say
+    over-time    violations, arrivals, queue length, utilization and batch size in
+                 windows of trace time, a line per policy
     load         violations against load, from one DIR per load; several seeds
                  of one load give the mean and its 95 % interval; nothing but
                  seed and load (and the policies) may differ between the DIRs;
@@ -98,6 +107,7 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
     Examples:
       stratsim plot results/demo --kind violations --out violations.pdf
       stratsim plot results/demo --kind timeline --policy edf --from 12 --to 12.1 --out edf.png
+      stratsim plot results/demo --kind over-time --windows 10 --out over-time.pdf
       stratsim plot results/load-* --kind load --out load.svg
       stratsim plot results/sweep --kind load --x max_concurrency --metric p99_arrived_s --out c.pdf
       stratsim plot results/seed-* --kind differences --metric p99_s --out p99.pdf
