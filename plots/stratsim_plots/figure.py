@@ -30,6 +30,7 @@ KINDS = {
     "timeline": "stratsim_plots.timeline",
     "load": "stratsim_plots.load",
     "latency-parts": "stratsim_plots.latency_parts",
+    "over-time": "stratsim_plots.over_time",
 }
 """Module of each kind of figure."""
 
@@ -133,14 +134,17 @@ _OPTIONS = {
     "x": ("heatmap", "load"),
     "y": ("heatmap",),
     "of": ("latency-cdf", "latency-ccdf"),
+    "windows_s": ("over-time",),
 }
 """Kinds that an option means something to."""
 
 
 def _check_options(kind: str, chosen: Options) -> None:
     for name, kinds in _OPTIONS.items():
-        if getattr(chosen, name) and kind not in kinds:
-            raise SpecError(f"--{name} belongs to --kind {' or '.join(kinds)}; it means nothing to --kind {kind}")
+        if getattr(chosen, name) not in (None, ()) and kind not in kinds:
+            raise SpecError(
+                f"--{name.removesuffix('_s')} belongs to --kind {' or '.join(kinds)}; it means nothing to --kind {kind}"
+            )
 
 
 def _keep_foreign(table: Path) -> None:
