@@ -26,6 +26,7 @@ __all__ = ["KINDS", "READERS", "SUFFIXES", "make_figure"]
 KINDS = {
     "violations": "stratsim_plots.violations",
     "latency-cdf": "stratsim_plots.latency_cdf",
+    "latency-ccdf": "stratsim_plots.latency_ccdf",
     "timeline": "stratsim_plots.timeline",
     "load": "stratsim_plots.load",
     "latency-parts": "stratsim_plots.latency_parts",
@@ -90,7 +91,7 @@ def make_figure(
     _keep_foreign(table)
     from stratsim_plots import style
 
-    with style.styled():
+    with style.styled(chosen.layout.font_size):
         one_sweep = kind in OF_SWEEPS and is_one_sweep(directories)
         if kind == "load" and not one_sweep and (chosen.metric, chosen.x, chosen.where) != (None, None, ()):
             raise SpecError(
@@ -110,7 +111,7 @@ def make_figure(
 def _drawn(directories: Sequence[str | os.PathLike[str]], kind: str, chosen: Options) -> tuple[pd.DataFrame, Figure]:
     module: Any = import_module(KINDS[kind])
     results = [read_results(directory) for directory in directories]
-    frame = module.data(results, chosen)
+    frame = chosen.layout.arranged(module.data(results, chosen))
     return frame, module.draw(frame, results, chosen)
 
 
@@ -121,7 +122,7 @@ def _drawn_by_itself(
 
     of_fleet = kind in OF_FLEETS and is_fleet(paths)
     module: Any = import_module(OF_FLEETS[kind] if of_fleet else READERS.get(kind) or OF_SWEEPS[kind])
-    frame = module.read(paths, chosen)
+    frame = chosen.layout.arranged(module.read(paths, chosen))
     return frame, module.draw(frame, chosen)
 
 
@@ -131,6 +132,7 @@ _OPTIONS = {
     "where": ("differences", "equity", "heatmap", "load"),
     "x": ("heatmap", "load"),
     "y": ("heatmap",),
+    "of": ("latency-cdf", "latency-ccdf"),
 }
 """Kinds that an option means something to."""
 

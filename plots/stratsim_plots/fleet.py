@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from stratsim.errors import SpecError, suggest
 from stratsim_plots import style
-from stratsim_plots.series import Options, short_names
+from stratsim_plots.names import short_names
+from stratsim_plots.series import Options
 from stratsim_plots.sources import read_fleet
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim import __version__
 from stratsim.capacity.choose import trials
 from stratsim.capacity.fewest import FewestSpec
 from stratsim.capacity.probe import Job, inputs_of
@@ -18,6 +17,7 @@ from stratsim.policy.triton import Triton
 from stratsim.policy.triton.write import check_new, write_repository
 from stratsim.rng import Streams
 from stratsim.run.replay import run_policy
+from stratsim.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stratsim.cli.lazy import LazyGroup
+from stratsim.cli.lazy import COMPLETING, LazyGroup
 from stratsim.errors import StratsimError
 from stratsim.signals import Terminated, terminable
 from stratsim.version import __version__
@@ -100,7 +100,7 @@ def _invoke(args: list[str]) -> object:
 
     Not by `cli.main`, which has answers of its own to Ctrl-C (an empty line) and to a closed pipe (exit status 1).
     """
-    if "_STRATSIM_COMPLETE" in os.environ:
+    if COMPLETING in os.environ:
         cli.main(prog_name="stratsim")  # shell completion; does not return
     with cli.make_context("stratsim", args) as context:
         return cli.invoke(context)
