@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 from stratsim.errors import SpecError, suggest
 from stratsim_plots import style
 from stratsim_plots.names import short_names
-from stratsim_plots.series import Options
 from stratsim_plots.sources import read_fleet
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from stratsim_plots.series import Options
 
 __all__ = ["COLUMNS", "draw", "read"]
 
