@@ -14,7 +14,7 @@ from stratsim.capacity.measure import CODE, Question, made, measure
 from stratsim.capacity.probe import Job, base_inputs, own_rate, rate_at_load_1
 from stratsim.capacity.target import own_models
 from stratsim.errors import SpecError
-from stratsim.limits import MOST_GPUS
+from stratsim.limits import LONGEST_S, MOST_GPUS
 from stratsim.stats.intervals import mean_interval, paired_interval
 from stratsim.sweep.backends import make_backend
 from stratsim.trace.spec import load_rule
@@ -35,6 +35,8 @@ OF_TRACE, OF_MIX = "trace", "mix"
 """Rates that are said elsewhere: by the trace, or by a workload's `[models] mix`, read as requests per second."""
 GPUS = tuple(range(1, 9))
 """Numbers of GPUs that are tried where none are named."""
+_RATES = (1e-6, 1e9)
+"""Requests per second: smallest and largest. Our choice."""
 _MOST_COUNTS = 256
 _MONOTONE_LEVEL = 0.99
 """Confidence with which more must miss on more GPUs to be called not monotone."""
@@ -177,6 +179,18 @@ def find_fewest(
 
 
 def _rate(spec: FewestSpec, inputs: Inputs) -> float:
+    """Return the rate, requests per second, within bounds at which times are exact."""
+    rate = _said_rate(spec, inputs)
+    last_s = len(inputs.workload) / rate
+    if not _RATES[0] <= rate <= _RATES[1] or last_s > LONGEST_S:
+        raise SpecError(
+            f"rate must lie within {_RATES[0]:g} and {_RATES[1]:g} requests/s and all requests come within "
+            f"{LONGEST_S:g} s, got {rate:g}: {len(inputs.workload)} requests last {last_s:.3g} s"
+        )
+    return rate
+
+
+def _said_rate(spec: FewestSpec, inputs: Inputs) -> float:
     scale = spec.run.rate_scale or 1.0
     if not isinstance(spec.rate, str):
         return spec.rate * scale
