@@ -72,7 +72,7 @@ def _row(file: str, document: dict[str, Any], found: dict[str, Any]) -> tuple[An
 
 
 def _target(document: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {100 * share:g} %" for name, share in document["target"].items())
+    return ", ".join(goal["words"] for goal in document["target"])
 
 
 def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
@@ -97,7 +97,7 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     ]  # fmt: skip
     style.legend_above(figure, handles, 2)
     level, seeds = 100 * frame["level"].iloc[0], frame["seeds"].iloc[0]
-    note = f"Violations at most {frame['target'].iloc[0]}, by the upper {level:g} % limit of the mean of {seeds} seeds"
+    note = f"Target: {frame['target'].iloc[0]}, by the upper {level:g} % limit of the mean of {seeds} seeds"
     style.footer(figure, f"{note}; {frame['origin'].iloc[0]}")
     return figure
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from stratsim.compare.sweep import SweepTable, is_sweep, read_sweep
 from stratsim.errors import SpecError
 from stratsim.model.codec import read_json
 from stratsim.results.read import read_results
+from stratsim.results.sweep_folder import read_saturations
 from stratsim_plots.series import origin
 
 if TYPE_CHECKING:
@@ -62,6 +62,13 @@ class _Mean(msgspec.Struct):
     high: float
 
 
+class _Goal(msgspec.Struct):
+    name: str
+    words: str
+    share: float
+    limit_s: float | None = None
+
+
 class _Capacity(msgspec.Struct):
     policy: str
     goodput_per_s: dict[str, _Mean | None]
@@ -83,7 +90,7 @@ class _Manifest(msgspec.Struct):
 class _Capacities(msgspec.Struct):
     """What figures need of the result of `stratsim capacity`."""
 
-    target: dict[str, float]
+    target: list[_Goal]
     level: float
     seeds: list[int]
     capacities: list[_Capacity]
@@ -94,10 +101,5 @@ def origin_of(paths: Sequence[Any]) -> str:
     """Return the small print: which profiles, and whether their figures are measured, published or synthetic."""
     if not is_one_sweep(paths):
         return origin([read_results(path) for path in paths])
-    points = Path(paths[0]) / "saturation.json"
-    try:
-        found = json.loads(points.read_text(encoding="utf-8")).values()
-        names = [f"{Path(each['profile']).name} ({each['origin']})" for each in found]
-    except (OSError, ValueError, AttributeError, TypeError, KeyError):
-        return "simulated"
+    names = [f"{Path(each['profile']).name} ({each['origin']})" for each in read_saturations(Path(paths[0])).values()]
     return f"simulated; device profile: {', '.join(dict.fromkeys(names))}" if names else "simulated"

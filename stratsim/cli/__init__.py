@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stratsim import __version__
 from stratsim.cli.lazy import LazyGroup
 from stratsim.errors import StratsimError
 from stratsim.signals import Terminated, terminable
+from stratsim.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

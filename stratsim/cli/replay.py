@@ -14,6 +14,7 @@ from stratsim.cli.text import echo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from stratsim.results.timeline import Window
     from stratsim.run.replay import Inputs, Outcome
     from stratsim.run.spec import RunSpec
 
@@ -40,6 +41,7 @@ Examples:
   stratsim replay azure-conv.csv --workload mix.toml --out results/conv
   stratsim replay disb-C.json --profile rtx3080-disb --json
   stratsim replay requests.csv --topology 8x-h800 --memory 16e9
+  stratsim replay requests.csv --out results/one --timeline-from 12 --timeline-to 13
   stratsim replay --again results/conv                 the same bytes, or what differs
   stratsim replay requests.parquet --gpus 64 --groups 16 --jobs 8     16 servers of 4 GPUs, 8 processes
 """
@@ -99,6 +101,13 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 @click.option("--no-timeline", is_flag=True, help="Write no timeline.json.")
 @click.option(
+    "--timeline-from",
+    type=float,
+    metavar="S",
+    help="timeline.json: from S on, simulated seconds. [default: all of a short run, else what is worth a look]",
+)
+@click.option("--timeline-to", type=float, metavar="S", help="timeline.json: up to S.")
+@click.option(
     "--again", metavar="DIR", help="Repeat the runs of a result folder, and say whether the same bytes come out."
 )
 @click.option("--allow-code", is_flag=True, help="With --again: run what the manifest names as FILE.py:CLASS.")
@@ -110,6 +119,8 @@ def replay(
     out: str | None,
     overwrite: bool,
     no_timeline: bool,
+    timeline_from: float | None,
+    timeline_to: float | None,
     as_json: bool,
     quiet: bool,
     no_transfers: bool,
@@ -130,11 +141,14 @@ def replay(
     from stratsim.run.replay import check_jobs, prepare
     from stratsim.run.replay import replay as run
 
+    window = _window(timeline_from, timeline_to)
+    if window is not True and (no_timeline or (out is None and again is None)):
+        raise click.UsageError("--timeline-from and --timeline-to choose what --out writes into timeline.json")
     if allow_code and again is None:
         raise click.UsageError("--allow-code belongs to --again: what is typed is allowed as it is")
     if again is not None:
         others = [name for name, value in options.items() if value not in (None, False, ())]
-        if others or config or settings or no_transfers or no_timeline:
+        if others or config or settings or no_transfers or no_timeline or window is not True:
             raise click.UsageError("--again repeats a folder as it was run: no setting and no trace goes with it")
         return _repeat(again, out, overwrite=overwrite, allow=allow_code, jobs=jobs, as_json=as_json)
     # What a user's policy prints must not get between the JSON and its reader.
@@ -148,7 +162,7 @@ def replay(
             outcome = run(inputs, progress, keep_results=False, jobs=jobs)
         else:
             names = [call.text for call in inputs.policies]
-            writer = stack.enter_context(result_writer(place, names, timeline=not no_timeline))
+            writer = stack.enter_context(result_writer(place, names, timeline=not no_timeline and window))
             outcome = run(inputs, progress, keep_results=False, jobs=jobs, each=writer.add)
             writer.finish(outcome.manifest())
     if not quiet:
@@ -163,6 +177,17 @@ def replay(
         if out is not None:
             echo(f"written to {out}")
     return 0
+
+
+def _window(from_s: float | None, to_s: float | None) -> Window | bool:
+    """Return the window of the timeline that was asked for; True for none."""
+    from stratsim.cli.typed import as_typed
+    from stratsim.results.timeline import Window
+
+    if from_s is None and to_s is None:
+        return True
+    with as_typed({"timeline": "--timeline-from and --timeline-to"}):
+        return Window(from_s, to_s).checked()
 
 
 def _repeat(again: str, out: str | None, *, overwrite: bool, allow: bool, jobs: int, as_json: bool) -> int:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.device import LogNormal, network
+from stratsim.device import network
+from stratsim.device.noise import profile_noise
 from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.merge import merged
 from stratsim.engine.options import Options
@@ -163,7 +164,7 @@ class _Parts:
         self._streams = Streams(options.seed)
         self._factors: NDArray[np.float64] | None = None
         if not workload.waits_for_replies:
-            noise = LogNormal(profile.truth.noise_cv)
+            noise = profile_noise(profile.truth.noise_cv, profile.truth.noise_cvs)
             self._factors = np.array(NoiseFactors(workload, noise, self._streams).factors)
         group = _dealt(workload, profile, groups)
         self.rows = [np.flatnonzero(group == number) for number in range(groups.count)]

@@ -19,13 +19,12 @@ from stratsim.errors import ProfileError, SchemaVersionError, SpecError, Stratsi
 from stratsim.limits import read_file
 from stratsim.model.frozen import by_content, frozen
 from stratsim.model.mistakes import find_mistakes, has_unknown_field
-from stratsim.model.profile import SCHEMA_VERSIONS, Profile
+from stratsim.model.profile import READ_VERSIONS, Profile
 
 __all__ = ["decode", "dump_profile", "load_profile", "plain", "profile_sha256", "read_json"]
 
 T = TypeVar("T")
 
-_VERSIONS = " or ".join(map(str, SCHEMA_VERSIONS))
 _LONGEST_INTEGER = 19
 """Characters of a whole number: 64 bits have no more."""
 _WIDTH = 140
@@ -203,12 +202,11 @@ def _check_version(data: object, path: str) -> None:
     if not isinstance(data, dict):
         raise ProfileError(f"{path}: a profile is a JSON object, got {_kind_name(data)} - at $")
     version = data.get("schema_version")
+    reads = f"this stratsim reads versions {' and '.join(map(str, READ_VERSIONS))}"
     if version is None:
-        raise SchemaVersionError(f"{path}: schema_version is missing; this stratsim reads version {_VERSIONS}")
-    if type(version) is not int or version not in SCHEMA_VERSIONS:
-        raise SchemaVersionError(
-            f"{path}: schema_version is {version!r}; this stratsim reads version {_VERSIONS} - at $.schema_version"
-        )
+        raise SchemaVersionError(f"{path}: schema_version is missing; {reads}")
+    if type(version) is not int or version not in READ_VERSIONS:
+        raise SchemaVersionError(f"{path}: schema_version is {version!r}; {reads} - at $.schema_version")
 
 
 def _kind_name(value: object) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from stratsim.model.parts import MAX_BATCH
-from stratsim.model.profile import SCHEMA_VERSION, SCHEMA_VERSIONS, Profile
+from stratsim.model.profile import READ_VERSIONS, SCHEMA_VERSION, Profile
 
 __all__ = ["BOUNDS", "PUBLISHED", "json_schema"]
 
@@ -35,7 +35,7 @@ _SOME: Final = {"minProperties": 1}
 _TEXT: Final = {"pattern": r"\S"}
 
 BOUNDS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "Profile.schema_version": {"enum": list(SCHEMA_VERSIONS)},
+    "Profile.schema_version": {"enum": list(READ_VERSIONS)},
     "Profile.name": _TEXT,
     "Provenance.source": _TEXT,
     "Device.memory_bytes": _POSITIVE,

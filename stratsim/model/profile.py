@@ -31,14 +31,15 @@ from stratsim.model.parts import (
     positive,
 )
 from stratsim.model.truth import Sharing, Transfers, Truth
+from stratsim.notebook import card, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "MAX_BATCH",
+    "READ_VERSIONS",
     "SCHEMA_VERSION",
-    "SCHEMA_VERSIONS",
     "Device",
     "Features",
     "HardwareModel",
@@ -59,9 +60,9 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 2
-"""The newest version of the file format, which new profiles have."""
-SCHEMA_VERSIONS = (1, 2)
-"""Those that are read. 2 adds the shares of pairs; a profile of version 1 stays one, and says what it always did."""
+"""What is written. 2 added shares of pairs, `truth.noise_cvs`, and `opening` and `served` to `truth.kernel_queue`."""
+READ_VERSIONS = (1, SCHEMA_VERSION)
+"""What is read: all that a version lacks has its default, and a profile of version 1 stays one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class Profile:
     """A decoded profile file.
 
     Args:
-        schema_version: One of `SCHEMA_VERSIONS`.
+        schema_version: One of `READ_VERSIONS`.
         name: Short name, as in `--profile NAME`.
         device: The GPU.
         provenance: Where each field comes from: keys are paths such as `observable.models.*.latency_s`.
@@ -216,8 +217,8 @@ class Profile:
             raise ProfileError("\n".join(problems))
 
     def _too_new(self) -> Iterator[str]:
-        if self.schema_version not in SCHEMA_VERSIONS:
-            yield f"schema_version must be one of {', '.join(map(str, SCHEMA_VERSIONS))}, got {self.schema_version}"
+        if self.schema_version not in READ_VERSIONS:
+            yield f"schema_version must be one of {', '.join(map(str, READ_VERSIONS))}, got {self.schema_version}"
         if self.schema_version < 2 and any(pair.limited for pair in self.pairs):
             yield "pairs with a share need schema_version 2"
 
@@ -247,6 +248,18 @@ class Profile:
                 if alias in seen:
                     yield f"aliases of {name!r}: {alias!r} is claimed twice"
                 seen.add(alias)
+
+    def __repr__(self) -> str:
+        return line("Profile", self.name, self.device.name, f"{len(self.observable.models)} models")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, model.latency_s[1] * 1e3, max(model.latency_s), model.bytes_in, model.bytes_out, _megabytes(model))
+            for name, model in self.observable.models.items()
+        ]
+        columns = ("model", "solo ms, batch 1", "largest batch", "bytes in", "bytes out", "weights MB")
+        notes = [note for note in (self.description, f"device model: {self.default_device_model}") if note]
+        return card(f"Profile {self.name}: {self.device.name}", columns, rows, notes)
 
     @property
     def default_device_model(self) -> str:
@@ -288,6 +301,11 @@ class Profile:
         """
         wanted = set(self.observable.models if models is None else models)
         return _hardware_profile(self.name, self.observable, self.device, self.truth, self.pairs, tuple(sorted(wanted)))
+
+
+def _megabytes(model: ObservableModel) -> float | str:
+    """Return the size of the weights in megabytes; a dash where it is not known."""
+    return "-" if model.weights_bytes is None else model.weights_bytes / 1e6
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class Truth:
         sharing: Of `streams`. A model without an entry has demand 1 and weight 1 (processor sharing).
         transfers: How copies share engines and links; None: one engine per direction, first in first out, full duplex.
         noise_cv: Run-to-run coefficient of variation of a batch's solo execution time, for all models.
+        noise_cvs: The same of single models.
         roofline: Phases of `roofline`. A model without an entry has one phase, derived from its features.
         blocks: Of `block-priority`.
         partitions: Share of the GPU that each model's partition has, for `gpulet` and `igniter`; equal parts for as
@@ -106,9 +107,11 @@ class Truth:
     igniter: Igniter | None = None
     kernel_queue: KernelQueue | None = None
     host: Host | None = None
+    noise_cvs: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         not_negative("", noise_cv=self.noise_cv)
+        not_negative("", **{f"noise_cvs[{model!r}]": cv for model, cv in self.noise_cvs.items()})
         for model, shared in self.sharing.items():
             check_table(f"sharing[{model!r}]", shared)
         for model, table in self.roofline.items():
@@ -127,8 +130,9 @@ class Truth:
             "blocks.kernels": self.blocks.kernels if self.blocks else (),
             "partitions": self.partitions,
             "igniter.models": self.igniter.models if self.igniter else (),
-            "kernel_queue.length_s": self.kernel_queue.length_s if self.kernel_queue else (),
-            "kernel_queue.holds": self.kernel_queue.holds if self.kernel_queue else (),
+            "noise_cvs": self.noise_cvs,
         }
+        if self.kernel_queue is not None:
+            sections |= {f"kernel_queue.{table}": models for table, models in self.kernel_queue.named().items()}
         for section, models in sections.items():
             yield from ((f"truth.{section}", model) for model in models)

@@ -24,7 +24,7 @@ SMALL = ("--arrivals", "poisson", "--requests", 800, "--seeds", 3, "--precision"
 
 
 def test_table_json_and_file_agree_for_any_number_of_processes(call, server, here):
-    common = (*server, *SMALL, "--target-violation", "high=10%,low=12%", "--policy", "fifo,priority-fifo")
+    common = (*server, *SMALL, "--target", "high=10%,low=12%", "--policy", "fifo,priority-fifo")
     ran = call("capacity", *common, "--out", "c.json")
     assert ran.status == 0
     document = json.loads((here / "c.json").read_text())
@@ -37,17 +37,17 @@ def test_table_json_and_file_agree_for_any_number_of_processes(call, server, her
         assert line.split()[:2] == [each["policy"], f"{each['rate_per_s']:.4g}"]
         (at,) = [probe for probe in each["probes"] if probe["rate_per_s"] == each["rate_per_s"]]
         assert at["meets"]
-        assert at["violation"]["high"]["high"] <= 0.10
-        assert at["violation"]["low"]["high"] <= 0.12
+        assert at["goals"]["high"]["missed"]["high"] <= 0.10
+        assert at["goals"]["low"]["missed"]["high"] <= 0.12
         assert not [p for p in each["probes"] if p["meets"] and p["rate_per_s"] > each["above_per_s"]]
-    assert "met: the upper 95 % confidence limit of the mean over 3 seeds is" in ran.out
-    assert "fifo at 50/s: high " in ran.err
+    assert "met: the upper 95 % confidence limit of the share that misses, mean over 3 seeds, allows it" in ran.out
+    assert "fifo at 50 requests/s: high " in ran.err
     assert "rate (load" not in ran.err
 
 
 def test_a_trace_has_the_same_arrivals_at_every_seed(call, server, write):
     write("t.csv", "arrival_s\n" + "".join(f"{number * 0.5}\n" for number in range(300)))
-    common = (*server, "--seeds", 2, "--target-violation", "all=10%", "--policy", "fifo")
+    common = (*server, "--seeds", 2, "--target", "all=10%", "--policy", "fifo")
     ran = call("capacity", "t.csv", *common, "--precision", "0.1%")
     # D/D/1: the n-th request waits n (10 ms - gap); 10 % of 300 wait over 30 ms where the 270th waits just that
     assert float(ran.out.splitlines()[1].split()[1]) == pytest.approx(1 / (0.01 - 0.03 / 270), rel=0.003)
@@ -56,17 +56,17 @@ def test_a_trace_has_the_same_arrivals_at_every_seed(call, server, write):
 
 def test_targets_out_of_reach_are_said(call, server):
     never = call("capacity", *server, *SMALL, "--policy", "fifo", "--drop", "infeasible", "--set", "max_batch=1",
-                 "--target-violation", "all=0%", "--warmup", 0.1, "--quiet")  # fmt: skip
+                 "--target", "all=0%", "--warmup", 0.1, "--quiet")  # fmt: skip
     assert never.status == 0
-    few = call("capacity", *server, *SMALL, "--policy", "fifo", "--target-violation", "high=0.1%")
+    few = call("capacity", *server, *SMALL, "--policy", "fifo", "--target", "high=0.1%")
     assert "are few for this share" in few.err
 
 
 def test_mistakes_are_one_line(refused, server, here, write):
     write("mine.json", "{}")
-    target = ("--target-violation", "high=1%")
-    assert "Missing option '--target-violation'" in refused("capacity")
-    assert refused("capacity", "--target-violation", "high").startswith("a target is CLASS=SHARE")
+    target = ("--target", "high=1%")
+    assert "Missing option '--target'" in refused("capacity")
+    assert refused("capacity", "--target", "high").startswith("a target is FIGURE=LIMIT")
     assert refused("capacity", *target, "--seeds", 1).startswith("--seeds must be at least 2, as one sample")
     assert refused("capacity", *target, "--requests", 5).startswith("--requests and --cv belong to --arrivals")
     assert refused("capacity", *target, "--arrivals", "gamma").startswith("--arrivals gamma and --cv go together")
@@ -80,14 +80,14 @@ def test_mistakes_are_one_line(refused, server, here, write):
 
 def test_clients_that_wait_have_no_rate(refused, closed_loop, write):
     write("disb.json", closed_loop())
-    message = refused("capacity", "disb.json", "--profile", "rtx3080-disb", "--target-violation", "high=1%", "--quiet")
+    message = refused("capacity", "disb.json", "--profile", "rtx3080-disb", "--target", "high=1%", "--quiet")
     assert message.startswith("a capacity needs requests that come at a rate")
 
 
 def test_classes_without_deadlines_have_no_target(refused, server, write):
     write("free.toml", "[slo]\nnone = true\n")
     argv = [arg if arg != "rule.toml" else "free.toml" for arg in server]
-    message = refused("capacity", *argv, *SMALL, "--policy", "fifo", "--quiet", "--target-violation", "low=1%")
+    message = refused("capacity", *argv, *SMALL, "--policy", "fifo", "--quiet", "--target", "low=1%")
     assert message == "target: class 'low' has no requests with a deadline at some seed"
 
 
@@ -95,6 +95,6 @@ def test_classes_without_deadlines_have_no_target(refused, server, write):
 def test_a_dask_cluster_finds_the_same(call):
     pytest.importorskip("distributed", reason="needs Dask: pip install 'stratsim[dask]'")
     common = ("--policy", "edf", "--arrivals", "poisson", "--requests", 60, "--seeds", 2, "--precision", "50%")
-    common += ("--target-violation", "all=20%", "--json", "--quiet")
+    common += ("--target", "all=20%", "--json", "--quiet")
     here, there = call("capacity", *common), call("capacity", *common, "--dask", "local", "--jobs", 2)
     assert here.document == there.document

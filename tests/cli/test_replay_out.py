@@ -102,6 +102,34 @@ def test_the_timeline_is_optional_and_is_chrome_trace_json(call, here):
     assert set(names(here / "with")) - set(names(here / "without")) == {"timeline.json"}
 
 
+def test_a_window_of_the_timeline_is_chosen_and_repeated(call, here):
+    argv = ("replay", "--limit", 60, "--policy", "fifo", "--quiet", "--out")
+    assert call(*argv, "part", "--timeline-from", 0.1, "--timeline-to", 0.4).status == 0
+    content = json.loads((here / "part" / "timeline.json").read_text())
+    assert content["otherData"]["window_s"] == [0.1, 0.4]
+    (stretch,) = (event for event in content["traceEvents"] if event.get("cat") == "stretch")
+    assert (stretch["ts"], stretch["dur"]) == (100_000, 300_000)
+    repeated = call("replay", "--again", "part")
+    assert (repeated.status, repeated.out) == (0, "the same bytes\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--timeline-from", 2, "--timeline-to", 1, "--out", "o"), "must start (--timeline-from) before it ends"),
+        (("--timeline-from", "nan", "--out", "o"), "must be finite"),
+        (("--timeline-from", 2), "choose what --out writes into timeline.json"),
+        (("--timeline-to", 2, "--no-timeline", "--out", "o"), "choose what --out writes into timeline.json"),
+        (("--timeline-to", 2, "--again", "o"), "no setting and no trace goes with it"),
+    ],
+)
+def test_a_window_that_means_nothing_is_refused(call, here, words, said):
+    ran = call("replay", "--limit", 10, *words)
+    assert ran.status == 2
+    assert said in ran.err
+    assert names(here) == []
+
+
 def test_two_runs_write_identical_bytes_except_wall_time(call, here, suffix):
     argv = ("replay", "--limit", 200, "--load", 1.2, "--quiet", "--out")
     assert call(*argv, "a").status == call(*argv, "b").status == 0

@@ -28,7 +28,7 @@ WALK = {
         ["fidelity", "calibrate", "{folder}", "--profile", "{profile}", "--out", "{tmp}/c.json", "--latencies"],
     ],
     "compare": [["compare", "{folder}"], ["compare", "{folder}", "{honest}", "--json"]],
-    "capacity": [["capacity", "--profile", "{profile}", "--target-violation", "high=1%", "--limit", 50]],
+    "capacity": [["capacity", "--profile", "{profile}", "--target", "high=1%", "--limit", 50]],
     "explain": [
         ["explain", "{folder}", "--summary"],
         ["explain", "{folder}", "--worst", 3, "--json"],

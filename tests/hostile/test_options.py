@@ -16,7 +16,7 @@ BASES = {
     "fidelity calibrate": ["{run}", "--out", "calibrated.json"],
     "compare": ["{run}", "--metric", "violation"],
     "capacity": [
-        "--target-violation",
+        "--target",
         "high=1%",
         "--limit",
         "20",

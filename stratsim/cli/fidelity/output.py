@@ -121,7 +121,7 @@ def _drift(drift: Mapping[str, Any]) -> str:
 
 
 def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
-    heading("Level 1: the live run's own batches at their own times")
+    heading("Level 1: the live run's own batches, one step ahead; accumulated: a forced replay's error, not judged")
     rows = [
         (
             *_name(cell),
@@ -133,13 +133,14 @@ def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
             _milli(found["live_s"]),
             _milli(found["simulated_s"]),
             *(_percent(found[key]) for key in ("error", "error_p90", "median", "bias")),
+            _percent(cell["accumulated"][stage]["error"]),
         )
         for cell in cells
         for stage, found in cell["stages"].items()
         if stage in JUDGED_STAGES
     ]
     columns = ("load", "policy", "stage", "verdict", "batches", "share", "off", "live ms", "simulated", "error", "p90")
-    table((*columns, "median", "bias"), rows, left=4)
+    table((*columns, "median", "bias", "accumulated"), rows, left=4)
 
 
 def _end_to_end(cells: Sequence[Mapping[str, Any]]) -> None:

@@ -102,9 +102,9 @@ class FluidModel(ABC, Generic[Load]):
 
     def unit(self) -> FluidUnit[Any]:
         """Return a new, idle GPU."""
-        return FluidUnit(self._sound_rates)
+        return FluidUnit(self.sound_rates)
 
-    def _sound_rates(self, active: Sequence[Load]) -> Sequence[float]:
+    def sound_rates(self, active: Sequence[Load]) -> Sequence[float]:
         """Return the rates, checked: asked for once per set of loads."""
         rates = self.rates(active)
         if len(rates) != len(active) or not all(0 < rate <= 1 + _RATE_RTOL for rate in rates):

@@ -65,7 +65,8 @@ def capacities(tmp_path):
 
     def run(name, *policies, target=0.01):
         document = {
-            "target": {"high": target}, "level": 0.95, "seeds": [0, 1, 2], "capacities": list(policies),
+            "target": [{"name": "high", "words": f"high violations at most {100 * target:g} %", "share": target}],
+            "level": 0.95, "seeds": [0, 1, 2], "capacities": list(policies),
             "manifest": {"profile": {"name": "toy-gpu", "label": "synthetic"}},
         }  # fmt: skip
         (tmp_path / name).write_text(json.dumps(document))
@@ -188,13 +189,13 @@ class TestCapacity:
         path = capacities("c.json", found("fifo"), found("edf", 120.0, None, None), found("lax", None, None, 0.1))
         frame, figure = drawn(capacity, [path])
         assert frame["rate_per_s"].tolist()[:2] == [80, 120]
-        assert frame["target"].tolist() == ["high 1 %"] * 3
+        assert frame["target"].tolist() == ["high violations at most 1 %"] * 3
         (axes,) = figure.axes
         assert [bar.get_width() for bar in axes.patches] == pytest.approx([80, 79.2, 120, 118.8])
         assert [bar.get_hatch() for bar in axes.patches] == [None, "////"] * 2
         shown = texts(figure)
         assert "misses the target at every rate" in shown
-        assert "Violations at most high 1 %, by the upper 95 % limit of the mean of 3 seeds" in shown
+        assert "Target: high violations at most 1 %, by the upper 95 % limit of the mean of 3 seeds" in shown
         (line,) = [each for each in axes.lines if list(each.get_xdata()) == [80, 100]]
         assert line.get_ydata()[0] == pytest.approx(-0.18)
 
@@ -203,7 +204,9 @@ class TestCapacity:
         frame, _ = drawn(capacity, [one, two])
         assert frame["series"].tolist() == ["one: fifo", "two-gpus: fifo"]
         other = capacities("other.json", found("fifo"), target=0.05)
-        with pytest.raises(SpecError, match="different targets have no common axis: high 1 % and high 5 %"):
+        with pytest.raises(
+            SpecError, match="no common axis: high violations at most 1 % and high violations at most 5 %"
+        ):
             capacity.read([one, other], Options())
         with pytest.raises(SpecError, match=r"no capacity of policy 'fiffo'; did you mean 'fifo'\?"):
             capacity.read([one], Options(policies=("fiffo",)))

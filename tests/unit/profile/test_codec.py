@@ -168,7 +168,7 @@ def test_another_schema_version_is_refused_before_anything_else(document, refuse
     document["schema_version"] = version
     document["observable"] = "from the future"
     message = refused(document, SchemaVersionError)
-    assert message == f"schema_version is {version!r}; this stratsim reads version 1 or 2 - at $.schema_version"
+    assert message == f"schema_version is {version!r}; this stratsim reads versions 1 and 2 - at $.schema_version"
 
 
 def test_no_schema_version(refused):

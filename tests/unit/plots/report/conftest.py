@@ -31,6 +31,7 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_CODES = {"Enter": 13, "Tab": 9, "ArrowDown": 40}
 _PATIENCE_S = 60.0
 
 
@@ -114,6 +115,8 @@ class Browser:
     def press(self, key: str) -> None:
         """Press a key where the focus is."""
         text = {"text": key} if len(key) == 1 else {}
+        if key in _CODES:
+            text = {"windowsVirtualKeyCode": _CODES[key]} | ({"text": "\r"} if key == "Enter" else {})
         self._call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
@@ -130,6 +133,10 @@ class Browser:
     def set_scripts(self, *, allowed: bool) -> None:
         """Let pages run scripts or not, from the next that is opened on."""
         self._call("Emulation.setScriptExecutionDisabled", value=not allowed)
+
+    def prefer(self, scheme: str) -> None:
+        """Let the system be `light` or `dark`."""
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def close(self) -> None:
         """End the browser and all that it started."""

@@ -6,12 +6,12 @@ docs/results.md lists every column with its unit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratsim.model.columns import PAUSE_KINDS, STAGES, Labels
 from stratsim.model.request import Priority, Status
-from stratsim.results.schema import BATCH_KINDS, PAUSE_KINDS, REQUEST_KINDS, RETRY_KINDS, STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,18 +20,11 @@ if TYPE_CHECKING:
 
     from stratsim.engine.result import Result
 
-__all__ = ["BATCH_KINDS", "CHUNK_ROWS", "PAUSE_KINDS", "REQUEST_KINDS", "RETRY_KINDS", "Chunk", "Labels"]
-__all__ += ["batch_chunks", "pause_chunks", "request_chunks"]
+__all__ = ["CHUNK_ROWS", "Chunk", "batch_chunks", "batch_columns", "pause_chunks", "pause_columns"]
+__all__ += ["request_chunks", "request_columns"]
 
 CHUNK_ROWS = 131_072
 """Rows per chunk and per Parquet row group: about 22 MB while it is being written."""
-
-
-class Labels(NamedTuple):
-    """A column of texts: `codes` index `names`; -1 stands for none."""
-
-    codes: NDArray[np.integer[Any]]
-    names: tuple[str, ...]
 
 
 Chunk = dict[str, "NDArray[np.float64] | NDArray[np.integer[Any]] | Labels"]
@@ -46,22 +39,19 @@ def request_chunks(result: Result, policies: Sequence[str] | None = None) -> Ite
         policies: All of which the table holds runs; by default this one's.
     """
     for rows in _slices(len(result.requests)):
-        yield _requests(result, rows, _policy_labels(result, policies, rows))
+        yield request_columns(result, rows, policies)
 
 
 def batch_chunks(result: Result, policies: Sequence[str] | None = None) -> Iterator[Chunk]:
     """Yield the batch table of a run; arguments as for `request_chunks`."""
     for rows in _slices(len(result.batches)):
-        yield _batches(result, rows, _policy_labels(result, policies, rows))
+        yield batch_columns(result, rows, policies)
 
 
 def pause_chunks(result: Result, policies: Sequence[str] | None = None) -> Iterator[Chunk]:
     """Yield the table of pauses of a run; arguments as for `request_chunks`."""
-    pauses = result.pauses
-    for rows in _slices(0 if pauses is None else len(pauses)):
-        assert pauses is not None  # noqa: S101 (there are no rows otherwise)
-        times = {name: getattr(pauses, name)[rows] for name, kind in PAUSE_KINDS.items() if kind == "float"}
-        yield {"policy": _policy_labels(result, policies, rows), "batch_id": pauses.batch[rows], **times}
+    for rows in _slices(0 if result.pauses is None else len(result.pauses)):
+        yield pause_columns(result, rows, policies)
 
 
 def _slices(length: int) -> Iterator[slice]:
@@ -74,12 +64,19 @@ def _policy_labels(result: Result, policies: Sequence[str] | None, rows: slice) 
     return Labels(np.full(rows.stop - rows.start, names.index(result.policy), dtype=np.int32), names)
 
 
-def _requests(result: Result, rows: slice, policy: Labels) -> Chunk:
+def request_columns(result: Result, rows: slice, policies: Sequence[str] | None = None) -> Chunk:
+    """Return some rows of the request table.
+
+    Args:
+        result: The run.
+        rows: Which; with start and stop.
+        policies: As for `request_chunks`.
+    """
     table, batches = result.requests, result.batches
     batch = table.batch[rows]
     deadline = table.deadline_s[rows]
     return {
-        "policy": policy,
+        "policy": _policy_labels(result, policies, rows),
         "request_id": np.arange(rows.start, rows.stop),
         "arrival_s": table.arrival_s[rows],
         "model": Labels(table.model[rows], result.models),
@@ -116,10 +113,11 @@ def _ids(values: NDArray[np.integer[Any]], batch: NDArray[np.int32]) -> NDArray[
     return found
 
 
-def _batches(result: Result, rows: slice, policy: Labels) -> Chunk:
+def batch_columns(result: Result, rows: slice, policies: Sequence[str] | None = None) -> Chunk:
+    """Return some rows of the batch table; arguments as for `request_columns`."""
     table = result.batches
     return {
-        "policy": policy,
+        "policy": _policy_labels(result, policies, rows),
         "batch_id": np.arange(rows.start, rows.stop),
         "gpu": table.gpu[rows].astype(np.int64),
         "model": Labels(table.model[rows], result.models),
@@ -132,6 +130,17 @@ def _batches(result: Result, rows: slice, policy: Labels) -> Chunk:
         "slowdown": _executed_s(result, rows) / table.solo_s[rows],
         "expected_s": table.expected_s[rows],
     }
+
+
+def pause_columns(result: Result, rows: slice, policies: Sequence[str] | None = None) -> Chunk:
+    """Return some rows of the table of pauses, which has none if the policy cannot preempt; arguments as before."""
+    pauses = result.pauses
+    times = [name for name, kind in PAUSE_KINDS.items() if kind == "float"]
+    if pauses is None:
+        found: Chunk = {"batch_id": np.empty(0, dtype=np.int64), **dict.fromkeys(times, np.empty(0))}
+    else:
+        found = {"batch_id": pauses.batch[rows], **{name: getattr(pauses, name)[rows] for name in times}}
+    return {"policy": _policy_labels(result, policies, rows), **found}
 
 
 def _executed_s(result: Result, rows: slice) -> NDArray[np.float64]:
