@@ -26,6 +26,7 @@ __all__ = ["KINDS", "READERS", "SUFFIXES", "make_figure"]
 KINDS = {
     "violations": "stratsim_plots.violations",
     "latency-cdf": "stratsim_plots.latency_cdf",
+    "latency-ccdf": "stratsim_plots.latency_ccdf",
     "timeline": "stratsim_plots.timeline",
     "load": "stratsim_plots.load",
     "latency-parts": "stratsim_plots.latency_parts",
@@ -43,6 +44,9 @@ READERS = {
 
 OF_SWEEPS = {"load": "stratsim_plots.sweep_lines"}
 """Kinds that read one sweep by a module of their own."""
+
+OF_FLEETS = {"capacity": "stratsim_plots.fleet"}
+"""Kinds that read the fewest GPUs, `stratsim capacity --rate`, by a module of their own."""
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -88,7 +92,7 @@ def make_figure(
     _keep_foreign(table)
     from stratsim_plots import style
 
-    with style.styled():
+    with style.styled(chosen.layout.font_size):
         one_sweep = kind in OF_SWEEPS and is_one_sweep(directories)
         if kind == "load" and not one_sweep and (chosen.metric, chosen.x, chosen.where) != (None, None, ()):
             raise SpecError(
@@ -108,15 +112,18 @@ def make_figure(
 def _drawn(directories: Sequence[str | os.PathLike[str]], kind: str, chosen: Options) -> tuple[pd.DataFrame, Figure]:
     module: Any = import_module(KINDS[kind])
     results = [read_results(directory) for directory in directories]
-    frame = module.data(results, chosen)
+    frame = chosen.layout.arranged(module.data(results, chosen))
     return frame, module.draw(frame, results, chosen)
 
 
 def _drawn_by_itself(
     paths: Sequence[str | os.PathLike[str]], kind: str, chosen: Options
 ) -> tuple[pd.DataFrame, Figure]:
-    module: Any = import_module(READERS.get(kind) or OF_SWEEPS[kind])
-    frame = module.read(paths, chosen)
+    from stratsim_plots.sources import is_fleet
+
+    of_fleet = kind in OF_FLEETS and is_fleet(paths)
+    module: Any = import_module(OF_FLEETS[kind] if of_fleet else READERS.get(kind) or OF_SWEEPS[kind])
+    frame = chosen.layout.arranged(module.read(paths, chosen))
     return frame, module.draw(frame, chosen)
 
 
@@ -127,6 +134,7 @@ _OPTIONS = {
     "x": ("heatmap", "load"),
     "y": ("heatmap",),
     "windows_s": ("over-time",),
+    "of": ("latency-cdf", "latency-ccdf"),
 }
 """Kinds that an option means something to."""
 
@@ -148,7 +156,8 @@ def _keep_foreign(table: Path) -> None:
             header = tuple(file.readline().rstrip("\n").split(","))
     except (OSError, UnicodeDecodeError):
         header = ()
-    ours = {import_module(module).COLUMNS for module in (*KINDS.values(), *READERS.values(), *OF_SWEEPS.values())}
+    modules = [module for kinds in (KINDS, READERS, OF_SWEEPS, OF_FLEETS) for module in kinds.values()]
+    ours = {import_module(module).COLUMNS for module in modules}
     if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
 

@@ -34,7 +34,7 @@ __all__ = ["cli", "main"]
         "fidelity": "Say how far the simulator is from live runs.",
         "sweep": "Run many policies under many conditions, with a table of runs that goes on where it was.",
         "compare": "Say by how much runs of the same requests differ, and how sure that is.",
-        "capacity": "Find the highest rate at which policies meet a target.",
+        "capacity": "Find the highest rate, or the fewest GPUs, that meet a target.",
         "explain": "Say where requests' time went, and what made them late.",
         "trace": "Inspect, convert, generate and fetch traces.",
         "policy": "List the policies and show what they do.",

@@ -34,6 +34,7 @@ FILES = (
     "summary.json",
     "timeline.json",
     "windows.csv",
+    "draws.json",
     "requests.parquet",
     "requests.csv.gz",
     "batches.parquet",
@@ -130,6 +131,11 @@ class ResultWriter:
             self.close()
             _write_json(self._folder / "summary.json", {"runs": list(self._summaries.values())})
             _write_json(self._folder / "manifest.json", manifest)
+
+    def add_draws(self, draws: Mapping[str, Any]) -> None:
+        """Write what other values of fitted parameters come to, as plain JSON values (`replay --draws`)."""
+        with output_errors(self._shown):
+            _write_json(self._folder / "draws.json", draws)
 
     def close(self) -> None:
         """Close the files, complete or not."""

@@ -111,4 +111,4 @@ def _rank(place: int, name: str, chosen: Sequence[Series], judged: Judged) -> st
 
 def _is_best(judged: Judged, place: int, name: str) -> bool:
     found = judged.figures.get((place, name, "violation"))
-    return found is not None and found.best
+    return found is not None and bool(found.mark)

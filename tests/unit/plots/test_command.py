@@ -13,7 +13,7 @@ from stratsim.errors import MissingExtraError, OutputError, SpecError
 from stratsim_plots import figure as figure_module
 from stratsim_plots.figure import make_figure
 
-KINDS = ("violations", "latency-cdf", "timeline")
+KINDS = ("violations", "latency-cdf", "latency-ccdf", "timeline")
 
 
 def run(*arguments):
@@ -65,7 +65,7 @@ def test_svg_keeps_text_as_text(folder, tmp_path):
 def test_png_is_one_paper_column_at_300_dpi(folder, tmp_path):
     make_figure([folder], "violations", tmp_path / "v.png")
     width, _ = struct.unpack(">II", (tmp_path / "v.png").read_bytes()[16:24])
-    assert width == round(3.4 * 300)
+    assert width == round(3.3 * 300)
 
 
 def test_a_figure_is_replaced(folder, tmp_path):

@@ -141,7 +141,7 @@ def parsed(words):
 
 def test_figures_come_with_their_data(text, results):
     links = dict(re.findall(r'download="([^"]+)" href="data:text/csv;charset=utf-8;base64,([^"]+)"', text))
-    assert set(links) == {"violations.csv", "latency-cdf.csv", "latency-parts.csv"}
+    assert set(links) == {"violations.csv", "latency-ccdf.csv", "latency-parts.csv"}
     lines = base64.b64decode(links["violations.csv"]).decode().splitlines()
     fifo = next(run for run in read_results(results).runs if run["policy"] == "fifo")
     assert lines[1].split(",")[3] == str(fifo["classes"]["high"]["arrived"])
@@ -182,7 +182,7 @@ def test_checks_hold_and_can_fail(results):
 
 def test_a_run_without_a_batch_still_has_a_page(nothing, tmp_path):
     text = make_report(nothing, tmp_path / "a.html").path.read_text(encoding="utf-8")
-    assert "no figure latency-cdf" in text
+    assert "no figure latency-ccdf" in text
     assert "had no deadlines to miss" in text
 
 
