@@ -15,7 +15,7 @@ from stratsim_plots import style
 from stratsim_plots.lines import draw_line, line_samples
 from stratsim_plots.series import CLASSES, Options
 from stratsim_plots.sheet import Sheet
-from stratsim_plots.sources import origin_of, sweep_runs
+from stratsim_plots.sources import check_one_place, origin_of, sweep_runs
 from stratsim_plots.words import axis_title, word
 
 if TYPE_CHECKING:
@@ -74,10 +74,7 @@ def _axis(table: SweepTable, options: Options) -> str:
     if not varying and options.x is None:
         raise SpecError("no axis of the sweep varies: there is one place, and no line to draw")
     x = options.x or ("load" if "load" in varying else varying[0])
-    for name in varying:
-        if name != x:
-            values = ", ".join(dict.fromkeys(table.frame[name].astype(str)))
-            raise SpecError(f"{name} varies too ({values}): choose one by --where {name}=VALUE")
+    check_one_place(table, x)
     return x
 
 

@@ -33,6 +33,8 @@ TWENTY = tuple(
     for size in (1, 2, 4, 8, 16)
 )
 PARTS = ("queueing", "copy_in", "execution", "interference", "slot_wait", "preemption", "weights", "copy_out_wait")
+POINT = {"rate_per_s": 100.0, "low": 99.0, "high": 101.0, "concurrency": 2, "max_batch": 4, "solo_load": 1.0}
+POINT |= dict.fromkeys(("topology", "uplink_bytes_per_s", "memory", "mix"))
 TABLE = {
     "axes": ["load", "profile"],
     "conditions": ["load", "profile"],
@@ -84,7 +86,7 @@ def sweep(folder, policies):
         for seed in (1, 2, 3)
     ]
     (folder / "results.csv").write_text("\n".join([*lines, ""]))
-    points = {"p": {"profile": "a100-80gb-parvagpu", "origin": "published, parts synthetic"}}
+    points = {"p": POINT | {"profile": "a100-80gb-parvagpu", "origin": "published, parts synthetic"}}
     (folder / "saturation.json").write_text(json.dumps(points))
     (folder / "manifest.json").write_text(json.dumps({"sweep_format": 1, "table": TABLE, "sweeps": []}))
     return folder
