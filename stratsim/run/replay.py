@@ -14,6 +14,7 @@ from stratsim.engine import Result, simulate
 from stratsim.engine.groups import check_cut, check_deal, simulate_groups
 from stratsim.errors import SimulationError, SpecError, suggest
 from stratsim.limits import LONGEST_S
+from stratsim.model.belief import scaled_latencies
 from stratsim.model.codec import load_profile
 from stratsim.model.columns import TABLES, arrow_stream, as_pandas, joined
 from stratsim.model.preemption import Preemption
@@ -68,6 +69,11 @@ class Inputs:
             SpecError: as `make_policy`.
         """
         return self.objects.get(call.text) or make_policy(call)
+
+    def belief(self) -> Profile | None:
+        """Return the profile that the scheduler holds true; None where that is the hardware's."""
+        scale = self.spec.belief_latency_scale
+        return None if scale == 1.0 else scaled_latencies(self.profile, scale)
 
     def lean(self) -> Inputs:
         """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
@@ -354,6 +360,7 @@ def run_policy(
         "drop": DropMode(spec.drop),
         "seed": spec.seed,
         "rejection": spec.rejection(),
+        "belief": inputs.belief(),
         "name": call.text,
         "progress": None if progress is None else lambda done, total: progress(call.text, done, total),
     }
