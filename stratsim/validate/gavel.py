@@ -56,8 +56,8 @@ def read_pairs(path: str | Path) -> Pairs:
         rates = np.array([[float(row[column]) for column in range(2, 6)] for row in rows])
     except (IndexError, ValueError) as error:
         raise SpecError(f"{path}: is not a table of Gavel's pairs: {error}") from None
-    whole = (rates > 0).all(axis=1)
-    kept = [name for name, good in zip(names, whole, strict=True) if good]
+    whole = np.asarray((rates > 0).all(axis=1), dtype=np.bool_)
+    kept = [name for name, good in zip(names, whole.tolist(), strict=True) if good]
     jobs = tuple(sorted({name for pair in kept for name in pair}))
     place = {name: at for at, name in enumerate(jobs)}
     one, other = (np.array([place[pair[side]] for pair in kept]) for side in (0, 1))
