@@ -116,6 +116,8 @@ def load_profile(source: str | Path) -> Profile:
 def _profile_from(text: str, path: str) -> Profile:
     data = _parse_json(text, path, ProfileError)
     _check_version(data, path)
+    if isinstance(data.get("$schema"), str):
+        del data["$schema"]  # it is for editors: where the JSON Schema lies
     return frozen(decode(data, Profile, path, ProfileError))
 
 

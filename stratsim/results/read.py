@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
 from stratsim.limits import read_file
+from stratsim.notebook import card, line, percent
 from stratsim.results.schema import Manifest, Stopping, read_manifest, read_summary
 
 if TYPE_CHECKING:
@@ -31,6 +32,18 @@ class StoredResults:
     """Content of manifest.json."""
     decoded: Manifest = field(default_factory=Manifest)
     """What of it has a known type."""
+
+    def __repr__(self) -> str:
+        return line("StoredResults", str(self.directory), ", ".join(self.policies))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (run["policy"], label, *(each[key] for key in ("arrived", "late", "dropped")), percent(each["violation"]))
+            for run in self.runs
+            for label, each in run["classes"].items()
+        ]
+        columns = ("policy", "class", "arrived", "late", "dropped", "violations")
+        return card(f"Results in {self.directory}", columns, rows, self.decoded.notes)
 
     def stopping(self, policy: str) -> Stopping | None:
         """Return how a policy stops batches; None if the manifest does not say, or it does not stop any."""

@@ -215,8 +215,10 @@ def _show_pairs(profile: Profile) -> None:
         echo("  none; `stratsim profile pairs` simulates a campaign that measures them")
         return
     slowdowns = [pair.slowdown for pair in profile.pairs]
+    limited = sum(pair.limited for pair in profile.pairs)
     held = sum(pair.held_out for pair in profile.pairs)
-    echo(f"  {len(slowdowns)} directed slowdowns, {held} held out")
+    shares = f", {limited} of them with a share of the GPU" if limited else ""
+    echo(f"  {len(slowdowns)} directed slowdowns, {held} held out{shares}")
     low, middle, high = min(slowdowns), median(slowdowns), max(slowdowns)
     echo(f"  least {number(low)}, median {number(middle)}, most {number(high)}")
 
