@@ -30,7 +30,7 @@ __all__ = ["RESULTS", "Pairs", "left_out", "read_pairs", "slowdowns"]
 
 RESULTS = "colocated_v100.csv"
 _PRIOR = 0.03
-_STEPS = 60
+_STEPS = 30
 
 
 @dataclass(frozen=True)

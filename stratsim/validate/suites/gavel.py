@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS"]
 
 _FILE = f"gavel/{source.RESULTS}"
-_FOLDS = 5
+_FOLDS = 3
 _MEAN = 0.10
 """Relative error that we aim at, over all slowdowns in the mean."""
 _SOURCE = "stanford-futuredata/gavel @ c4fa400, oracle_throughputs.json (MIT): V100, jobs alone over together"
