@@ -76,6 +76,9 @@ def parse(argv):
             parameter.type.exists = False
     values, rest, order = command.make_parser(context).parse_args(args=list(argv))
     assert not [each for each in rest if each.startswith("-")], rest
+    for parameter in command.params:
+        given = parameter in order or values.get(parameter.name) not in (None, (), click.core.UNSET)
+        assert given or not parameter.required, f"{context.command_path} needs {parameter.get_error_hint(context)}"
     for parameter in dict.fromkeys(order):
         value = values.get(parameter.name)
         if value is not None and value is not click.core.UNSET:
