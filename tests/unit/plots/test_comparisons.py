@@ -294,8 +294,10 @@ def test_the_command_writes_figure_and_data(sweep, tmp_path, kind, suffix):
 
 def test_an_option_of_another_kind_is_refused(folder, tmp_path, capsys):
     argv = ["plot", str(folder), "--kind", "violations", "--out", str(tmp_path / "f.png")]
-    for option in ("baseline", "metric", "where", "x", "y"):
+    for option in ("baseline", "metric", "x", "y"):
         assert main([*argv, f"--{option}", "load=1"]) == 2
         assert f"--{option} belongs to --kind" in capsys.readouterr().err
+    assert main([*argv, "--where", "load=1"]) == 2
+    assert "--where choose among the runs of a sweep" in capsys.readouterr().err
     with gzip.open(folder / "requests.csv.gz", "rt") as file:
         assert file.readline()  # the folder is as it was
