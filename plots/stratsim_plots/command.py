@@ -47,16 +47,16 @@ _LEGENDS = ("above", "below", "right", "none")
 )
 @click.option("--to", "to_s", type=float, metavar="S", help="timeline only: its end. With one end, it is 200 ms long.")
 @click.option(
+    "--of",
+    type=click.Choice(("arrived", "completed")),
+    help="latency-cdf and latency-ccdf: of all requests that arrived, or of the completed ones.  [default: arrived]",
+)
+@click.option(
     "--windows",
     "windows_s",
     type=float,
     metavar="S",
     help="over-time only: seconds of a window.  [default: a round length, about fifty of them]",
-)
-@click.option(
-    "--of",
-    type=click.Choice(("arrived", "completed")),
-    help="latency-cdf and latency-ccdf: of all requests that arrived, or of the completed ones.  [default: arrived]",
 )
 @click.option("--baseline", metavar="NAME", help="differences only: to which policy.  [default: the first]")
 @click.option(
@@ -161,19 +161,14 @@ def _layout(
     no_footer: bool,
     legend: str,
 ) -> Layout:
-    from stratsim.errors import SpecError
-    from stratsim_plots.layout import Layout, parse_width
+    from stratsim_plots.layout import Layout, parse_label, parse_order, parse_width
 
-    pairs = [text.partition("=") for text in labels]
-    for old, equals, new in pairs:
-        if not (old and equals and new):
-            raise SpecError(f"--labels takes OLD=NEW, got {old + equals + new!r}")
     return Layout(
         width_in=None if width is None else parse_width(width),
         font_size=font_size,
         title=title,
         footer=not no_footer,
         legend=legend,
-        labels=tuple((old.strip(), new.strip()) for old, _, new in pairs),
-        order=tuple(name.strip() for name in (order or "").split(",") if name.strip()),
+        labels=tuple(parse_label(text) for text in labels),
+        order=parse_order(order or ""),
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from stratsim.errors import SpecError, suggest
 from stratsim_plots import style
 from stratsim_plots.sheet import Sheet
-from stratsim_plots.sources import is_one_sweep, origin_of, sweep_runs
+from stratsim_plots.sources import check_one_place, is_one_sweep, origin_of, sweep_runs
 from stratsim_plots.words import axis_title, word
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
     rows, metric = table.frame, options.metric or METRIC
     if metric not in table.figures:
         raise SpecError(f"{paths[0]}: has no figure {metric!r}; {suggest(metric, table.figures)}")
-    x, y = _chosen(rows, table.axes, options)
+    x, y = _chosen(table, options)
     _check_one_run(table, x, y)
     keys = list(dict.fromkeys(["policy", x, y]))
     found = rows.groupby(keys, sort=False)[metric].agg(["mean", "count"]).reset_index()
@@ -76,8 +76,9 @@ def _check_one_run(table: SweepTable, x: str, y: str) -> None:
     )
 
 
-def _chosen(rows: pd.DataFrame, axes: Sequence[str], options: Options) -> tuple[str, str]:
+def _chosen(table: SweepTable, options: Options) -> tuple[str, str]:
     """Return the two axes: those that were asked for, else the first that vary, then the policies."""
+    rows, axes = table.frame, table.axes
     varying = [name for name in axes if rows[name].nunique() > 1]
     for name in (options.x, options.y):
         if name is not None and name not in (*axes, "policy"):
@@ -87,10 +88,7 @@ def _chosen(rows: pd.DataFrame, axes: Sequence[str], options: Options) -> tuple[
     y = options.y or (free.pop(0) if free else "policy")
     if x == y:
         raise SpecError(f"a heat map needs two axes, got {x} and {y}")
-    left = [name for name in varying if name not in (x, y)]
-    if left:
-        values = ", ".join(dict.fromkeys(rows[left[0]].astype(str)))
-        raise SpecError(f"{left[0]} varies too ({values}): choose one by --where {left[0]}=VALUE")
+    check_one_place(table, x, y)
     return x, y
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["LEGENDS", "WIDTHS", "Layout", "parse_width"]
+__all__ = ["LEGENDS", "WIDTHS", "Layout", "parse_label", "parse_order", "parse_width"]
 
 WIDTHS = {"column": 3.3, "page": 7.0}
 """Widths by name, inches: one column of a two-column paper, and both."""
@@ -114,3 +114,33 @@ def parse_width(text: str) -> float:
         return float(text.removesuffix("in"))
     except ValueError:
         raise SpecError(f"--width takes {', '.join(WIDTHS)} or inches, got {text!r}") from None
+
+
+def parse_label(text: str) -> tuple[str, str]:
+    """Return the two sides of `OLD=NEW`; OLD may have parameters in brackets, as in `edf(max_batch=4)=EDF`.
+
+    Raises:
+        SpecError: a side is missing.
+    """
+    old, *rest = _split(text, "=")
+    new = "=".join(rest).strip()
+    if not (old and new):
+        raise SpecError(f"--labels takes OLD=NEW, got {text!r}")
+    return old, new
+
+
+def parse_order(text: str) -> tuple[str, ...]:
+    """Return names separated by commas, which may have parameters in brackets."""
+    return tuple(name for name in _split(text, ",") if name)
+
+
+def _split(text: str, sign: str) -> list[str]:
+    """Return the parts of a text between signs outside brackets."""
+    parts, depth = [""], 0
+    for each in text:
+        depth += (each == "(") - (each == ")")
+        if each == sign and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += each
+    return [part.strip() for part in parts]

@@ -235,7 +235,7 @@ class Sheet:
         return made
 
     def _extent_in(self, artist: Any) -> tuple[float, float]:
-        box = artist.get_window_extent(self.figure.canvas.get_renderer())  # type: ignore[attr-defined]
+        box = artist.get_window_extent()
         return box.width / self.figure.dpi, box.height / self.figure.dpi
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stratsim_plots.series import Options
 
-__all__ = ["is_fleet", "is_one_sweep", "origin_of", "read_capacity", "read_fleet", "sweep_runs"]
+__all__ = ["check_one_place", "is_fleet", "is_one_sweep", "origin_of", "read_capacity", "read_fleet", "sweep_runs"]
 
 
 def is_one_sweep(paths: Sequence[Any]) -> bool:
@@ -68,6 +68,18 @@ def read_fleet(path: Any) -> dict[str, Any]:
             if missing := names - set(point["goals"]):
                 raise SpecError(f"{path}: {fleet['policy']}, {point['gpus']} GPUs: no goal {min(missing)!r}")
     return found
+
+
+def check_one_place(table: SweepTable, *free: str) -> None:
+    """See that a sweep's runs are of one place of its grid, but for some axes.
+
+    Raises:
+        SpecError: another axis varies; says how to choose.
+    """
+    for name in table.axes:
+        if name not in (*free, "policy") and table.frame[name].nunique() > 1:
+            values = ", ".join(dict.fromkeys(table.frame[name].astype(str)))
+            raise SpecError(f"{name} varies too ({values}): choose one by --where {name}=VALUE")
 
 
 def read_capacity(path: Any) -> dict[str, Any]:

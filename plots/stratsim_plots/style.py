@@ -9,6 +9,7 @@ matplotlib can be told by a style file is in stratsim.mplstyle.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ __all__ = [
     "new_figure",
     "points",
     "save",
+    "shown",
     "styled",
     "wrap",
 ]
@@ -111,9 +113,36 @@ def look(number: int) -> dict[str, Any]:
     }
 
 
+class StyledFigure(Figure):
+    """A figure that is saved with our look, too: what a font is embedded as is a setting of that moment."""
+
+    def savefig(self, fname: Any, **how: Any) -> None:
+        """Save the figure, as matplotlib does."""
+        with styled():
+            super().savefig(fname, **how)
+
+
+_SHOWN: ContextVar[bool] = ContextVar("stratsim_plots_shown", default=False)
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Make figures that a notebook shows, and `plt.show()`: pyplot knows them."""
+    token = _SHOWN.set(True)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(token)
+
+
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
-    """Return an empty figure that lays itself out; no window, no global state."""
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    """Return an empty figure that lays itself out; no window, no global state, but within `shown`."""
+    size: dict[str, Any] = {"figsize": (width_in, height_in), "layout": "constrained"}
+    if _SHOWN.get():
+        from matplotlib import pyplot as plt
+
+        return plt.figure(FigureClass=StyledFigure, **size)
+    figure = StyledFigure(**size)
     FigureCanvasAgg(figure)
     return figure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from stratsim.results.read import StoredResults
     from stratsim_plots.layout import Layout
 
-__all__ = ["COLUMNS", "data", "draw"]
+__all__ = ["CAUSES", "COLUMNS", "data", "draw", "draw_bars"]
 
 COLUMNS = ("series", "policy", "class", "arrived", "met", "late", "dropped", "unfinished", "violation")
-_CAUSES = {"late": "", "dropped": "/////", "unfinished": "....."}
+CAUSES = {"late": "", "dropped": "/////", "unfinished": "....."}
 _BAR = 0.4
 
 
@@ -41,6 +42,11 @@ def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:
     """Draw a group of bars per series: one bar per class, its causes behind one another, the total at its end."""
+    return draw_bars(frame, options, origin(results))
+
+
+def draw_bars(frame: pd.DataFrame, options: Options, note: str) -> Figure:
+    """Draw the bars; an interval too, where the data have `low` and `high`."""
     sheet = Sheet(options.layout)
     series = list(dict.fromkeys(frame["series"]))
     rows = sheet.rows(options.layout.names(series), 0.34)
@@ -48,11 +54,12 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     for row in frame.to_dict("records"):
         _bar(axes, row, rows.at[series.index(row["series"])])
     rows.label(axes)
-    most = float(frame["violation"].fillna(0).max()) * 100 if len(frame) else 0.0
+    ends = frame["violation"] if "high" not in frame else frame["high"].fillna(frame["violation"])
+    most = float(ends.fillna(0).max()) * 100 if len(frame) else 0.0
     axes.set_xlim(0, max(most * 1.05, 1.0))
     axes.set_xlabel("Violations (% of arrived requests)")
     sheet.legend(_legend(frame, options.layout))
-    return sheet.finish(rows.height_in, origin(results))
+    return sheet.finish(rows.height_in, note)
 
 
 def _bar(axes: Axes, row: dict[Hashable, Any], group: float) -> None:
@@ -64,12 +71,16 @@ def _bar(axes: Axes, row: dict[Hashable, Any], group: float) -> None:
         axes.annotate(text, (0, at), (2, 0), color="#606060", **note)
         return
     left = 0.0
-    for cause, hatch in _CAUSES.items():
+    for cause, hatch in CAUSES.items():
         width = 100 * row[cause] / row["arrived"]
         if width:
             colour = style.CLASS_COLOURS[row["class"]]
             axes.barh(at, width, _BAR, left=left, color=colour, hatch=hatch, edgecolor="white", linewidth=0.3)
             left += width
+    if not pd.isna(row.get("high", np.nan)):
+        reach = [[left - 100 * row["low"]], [100 * row["high"] - left]]
+        axes.errorbar(left, at, xerr=reach, color="black", elinewidth=0.7, capsize=1.5, linestyle="none")
+        left = 100 * row["high"]
     axes.annotate(_percent(100 * row["violation"]), (left, at), (2, 0), **note)
 
 
@@ -84,7 +95,7 @@ def _legend(frame: pd.DataFrame, layout: Layout) -> list[Patch]:
     classes = [Patch(facecolor=style.CLASS_COLOURS[name], label=layout.name(name)) for name in CLASSES]
     causes = [
         Patch(facecolor="#909090", edgecolor="white", hatch=hatch, label=layout.name(cause))
-        for cause, hatch in _CAUSES.items()
+        for cause, hatch in CAUSES.items()
         if cause != "unfinished" or frame["unfinished"].any()
     ]
     return classes + causes

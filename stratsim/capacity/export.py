@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratsim.capacity.choose import trials
 from stratsim.capacity.fewest import FewestSpec
 from stratsim.capacity.probe import Job, inputs_of
 from stratsim.errors import SimulationError, SpecError
@@ -21,6 +22,7 @@ from stratsim.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stratsim.capacity.choose import Choose
     from stratsim.capacity.measure import Question
     from stratsim.engine import Result
     from stratsim.policy.registry import PolicyCall
@@ -31,7 +33,7 @@ __all__ = ["check_export", "export_triton"]
 _WAY_OUT = "only Triton's settings are those of a server; --policy triton asks about it alone"
 
 
-def check_export(policies: str, folder: Path) -> None:
+def check_export(policies: str, choose: Choose, folder: Path) -> None:
     """Raise what can be said before a long search.
 
     Raises:
@@ -39,7 +41,7 @@ def check_export(policies: str, folder: Path) -> None:
         OutputError: the folder is not empty.
     """
     check_new(folder)
-    if not any(isinstance(make_policy(call), Triton) for call in parse_policies(policies)):
+    if not any(_is_triton(tried[0].policy) for tried in trials(policies, choose.values)):
         raise SpecError(f"--export triton: no policy of {policies!r} is triton: {_WAY_OUT}")
 
 
@@ -88,7 +90,9 @@ def _winner(document: dict[str, Any], question: Question) -> Job:
         first = next(each["policy"] for figure, each in found if figure == best)
         raise SpecError(f"--export triton: the winner is {first}, with {abs(best):g} {unit}: {_WAY_OUT}")
     policy = ours[0]["policy"]
-    return Job(run, question.arrivals, policy, rates[policy], gpus=ours[0].get("gpus"))
+    settings = tuple(ours[0].get("settings", {}).items())
+    run = replace(run, policy=policy)
+    return Job(run, question.arrivals, policy, rates[policy], gpus=ours[0].get("gpus"), settings=settings)
 
 
 def _is_triton(policy: str) -> bool:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stratsim.capacity.choose import Choose, choose, trials
 from stratsim.capacity.document import few_requests, footer, goals_at, header, headroom, no_width, of_classes
 from stratsim.capacity.edge import Edge, binding, look
 from stratsim.capacity.measure import CODE, Question, made, measure
 from stratsim.capacity.probe import Job, base_inputs, own_rate, rate_at_load_1
 from stratsim.capacity.target import own_models
 from stratsim.errors import SpecError
-from stratsim.limits import MOST_GPUS
-from stratsim.policy.registry import parse_policies
+from stratsim.limits import LONGEST_S, MOST_GPUS
 from stratsim.stats.intervals import mean_interval, paired_interval
 from stratsim.sweep.backends import make_backend
 from stratsim.trace.spec import load_rule
@@ -22,6 +22,7 @@ from stratsim.trace.spec import load_rule
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from stratsim.capacity.choose import Trial
     from stratsim.capacity.measure import Probe
     from stratsim.capacity.target import Goal
     from stratsim.run.replay import Inputs
@@ -34,6 +35,8 @@ OF_TRACE, OF_MIX = "trace", "mix"
 """Rates that are said elsewhere: by the trace, or by a workload's `[models] mix`, read as requests per second."""
 GPUS = tuple(range(1, 9))
 """Numbers of GPUs that are tried where none are named."""
+_RATES = (1e-6, 1e9)
+"""Requests per second: smallest and largest. Our choice."""
 _MOST_COUNTS = 256
 _MONOTONE_LEVEL = 0.99
 """Confidence with which more must miss on more GPUs to be called not monotone."""
@@ -52,11 +55,13 @@ class FewestSpec(Question):
         rate: Requests per second, or `trace` or `mix`.
         gpus: Numbers of GPUs, increasing; every one is tried.
         price: Of a GPU for an hour, in any currency; None: costs are not looked at.
+        choose: Settings of which each policy has the best, chosen on seeds of their own.
     """
 
     rate: float | str = OF_TRACE
     gpus: tuple[int, ...] = GPUS
     price: float | None = None
+    choose: Choose = field(default_factory=Choose)
 
     def __post_init__(self) -> None:
         Question.__post_init__(self)
@@ -153,13 +158,15 @@ def find_fewest(
         SpecError: no such rate, the target names a class without deadlines or a model that the profile lacks.
         StratsimError: whatever else cannot be used.
     """
-    run = replace(spec.run, gpus=spec.gpus[0], rate_scale=None)
+    tried = trials(spec.run.policy, spec.choose.values)
+    named = ",".join(each[0].policy for each in tried)
+    run = replace(spec.run, policy=named, gpus=spec.gpus[0], rate_scale=None)
     inputs = base_inputs(run, spec.arrivals)
     goals = own_models(spec.target, inputs.profile.resolve)
     rate = _rate(spec, inputs)
     full = rate_at_load_1(run, spec.arrivals) / spec.gpus[0]
     with closing(make_backend(jobs, dask, code=CODE)) as backend:
-        fleets = [_fleet(spec, run, call.text, rate, goals, backend, progress) for call in parse_policies(run.policy)]
+        fleets = [_fleet(spec, run, each, rate, goals, backend, progress) for each in tried]
     notes = [*few_requests(spec, goals, inputs), *_warnings(spec, inputs, rate, goals, fleets)]
     answer = {
         "rate_per_s": rate,
@@ -172,6 +179,18 @@ def find_fewest(
 
 
 def _rate(spec: FewestSpec, inputs: Inputs) -> float:
+    """Return the rate, requests per second, within bounds at which times are exact."""
+    rate = _said_rate(spec, inputs)
+    last_s = len(inputs.workload) / rate
+    if not _RATES[0] <= rate <= _RATES[1] or last_s > LONGEST_S:
+        raise SpecError(
+            f"rate must lie within {_RATES[0]:g} and {_RATES[1]:g} requests/s and all requests come within "
+            f"{LONGEST_S:g} s, got {rate:g}: {len(inputs.workload)} requests last {last_s:.3g} s"
+        )
+    return rate
+
+
+def _said_rate(spec: FewestSpec, inputs: Inputs) -> float:
     scale = spec.run.rate_scale or 1.0
     if not isinstance(spec.rate, str):
         return spec.rate * scale
@@ -191,14 +210,22 @@ def _rate(spec: FewestSpec, inputs: Inputs) -> float:
 def _fleet(
     spec: FewestSpec,
     run: RunSpec,
-    policy: str,
+    tried: Sequence[Trial],
     rate: float,
     goals: tuple[Goal, ...],
     backend: Backend,
     progress: Callable[[str, Probe], None] | None,
 ) -> dict[str, Any]:
-    """Try all numbers of GPUs and return what a policy needs, as plain data."""
-    probes, jobs = [], [Job(run, spec.arrivals, policy, rate, goals, gpus) for gpus in spec.gpus]
+    """Choose a policy's settings, try all numbers of GPUs and return what it needs, as plain data."""
+    jobs = [Job(run, spec.arrivals, tried[0].policy, rate, goals, gpus) for gpus in spec.gpus]
+
+    def pilot(trial: Trial, probe: Probe) -> None:
+        if progress is not None:
+            progress(" ".join(["pilot", trial.policy, *(f"{name}={value}" for name, value in trial.settings)]), probe)
+
+    (policy, settings), record = choose(spec, jobs, tried, spec.choose.pilots, backend, pilot)
+    jobs = [replace(job, policy=policy, settings=settings) for job in jobs]
+    probes: list[Probe] = []
     for job in jobs:
         probes.append(measure(spec, job, spec.seed_numbers, backend))
         if progress is not None:
@@ -209,6 +236,8 @@ def _fleet(
     count = None if found.fewest is None else spec.gpus[found.fewest]
     return {
         "policy": policy,
+        "settings": dict(settings),
+        "chosen": record,
         "gpus": count,
         **{name: [spec.gpus[at] for at in getattr(found, name)] for name in ("meets", "undecided", "misses")},
         "headroom": None if found.fewest is None else headroom(probes[found.fewest], goals),

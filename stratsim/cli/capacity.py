@@ -26,6 +26,7 @@ Examples:
   stratsim capacity --policy edf,priority-edf --target high=1%
   stratsim capacity --arrivals poisson --policy strait,edf --target high=1%,low=5% --seeds 10
   stratsim capacity --arrivals poisson --rate 900 --gpus 1..8 --policy edf,strait --target p99=50ms --price 2.5
+  stratsim capacity requests.csv --rate trace --choose max_batch=1,2,4,8 --choose max_concurrency=1..4 --target p99=50ms
   stratsim capacity requests.csv --gpus 2 --target p99=50ms,all=2% --jobs 8 --out capacity.json
   stratsim plot capacity.json --kind capacity --out capacity.pdf
 
@@ -71,6 +72,16 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
     metavar="N|LIST",
     help="Number of GPUs; with --rate the numbers to try, as 1..8 or 1,2,4. [default: the topology's, or 1; 1..8]",
 )
+@click.option(
+    "--choose",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="With --rate: the best of these settings for each policy, chosen on other seeds: max_batch=1,2,4 or "
+    "max_concurrency=1..4, prefetch, drop, or {NAME} in a policy.",
+)
+@click.option(
+    "--pilots", type=int, metavar="N", help="With --choose: seeds that choose, behind those that count. [default: 3]"
+)
 @click.option("--price", type=float, metavar="X", help="With --rate: cost of a GPU per hour.")
 @click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
 @click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
@@ -108,6 +119,8 @@ def capacity(
     rate: str | None,
     gpus: str | None,
     price: float | None,
+    choose: tuple[str, ...],
+    pilots: int | None,
     seeds: int,
     arrivals: str | None,
     requests: int | None,
@@ -137,7 +150,9 @@ def capacity(
     are named. All policies, rates and machines meet the same requests; another rate scales their times.
     """
     from stratsim.capacity import FewestSpec, find_capacities, find_fewest, parse_target
+    from stratsim.capacity.choose import Choose, parse_choose
     from stratsim.capacity.export import check_export, export_triton
+    from stratsim.capacity.fewest import GPUS
     from stratsim.cli.capacity_table import say_fleet, say_rate
     from stratsim.cli.replay import run_spec
     from stratsim.cli.typed import as_typed, options_named
@@ -148,12 +163,14 @@ def capacity(
     counts = _counts(gpus, rate)
     if rate is None:
         options["gpus"] = counts[0] if counts else None
-        _only_with_rate(price=price)
+        _only_with_rate(price=price, choose=choose or None, pilots=pilots)
     else:
         _not_with_rate(precision=precision, start=start)
     run = run_spec(config, settings, options, no_transfers=no_transfers)
+    with as_typed(options_named(("choose", "pilots"))):
+        best = Choose(parse_choose(choose), 3 if pilots is None else pilots)
     if export is not None:
-        check_export(run.policy, Path(export[1]))
+        check_export(run.policy, best, Path(export[1]))
     common: dict[str, Any] = {
         "run": run,
         "target": goals,
@@ -162,7 +179,11 @@ def capacity(
     }
     asked: CapacitySpec | FewestSpec
     with as_typed(options_named(("seeds", "precision", "start", "requests", "cv", "rate", "gpus", "price"))):
-        asked = _asked_rate(common, precision, start) if rate is None else _asked_gpus(common, rate, counts, price)
+        asked = (
+            _asked_rate(common, precision, start)
+            if rate is None
+            else _asked_gpus(common, rate, gpus=counts or GPUS, price=price, choose=best)
+        )
 
     def progress(policy: str, probe: Probe) -> None:
         (say_rate if rate is None else say_fleet)(policy, probe, goals)
@@ -230,14 +251,14 @@ def _asked_rate(common: dict[str, Any], precision: str | None, start: float | No
     return CapacitySpec(**common, precision=closely, start=0.5 if start is None else start)
 
 
-def _asked_gpus(common: dict[str, Any], rate: str, counts: tuple[int, ...] | None, price: float | None) -> FewestSpec:
-    from stratsim.capacity.fewest import GPUS, FewestSpec
+def _asked_gpus(common: dict[str, Any], rate: str, **own: Any) -> FewestSpec:
+    from stratsim.capacity import FewestSpec
 
     try:
         found: float | str = float(rate)
     except ValueError:
         found = rate
-    return FewestSpec(**common, rate=found, gpus=counts or GPUS, price=price)
+    return FewestSpec(**common, rate=found, **own)
 
 
 def _arrivals(process: str | None, requests: int | None, cv: float | None) -> Arrivals | None:

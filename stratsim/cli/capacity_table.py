@@ -112,8 +112,18 @@ def print_fleets(document: Mapping[str, Any]) -> None:
     table([*columns, *(["cost /h", "cost /million requests"] if priced else [])], rows)
     echo(f"{number(document['rate_per_s'])} requests/s; {target_line(document)}")
     for each in document["fleets"]:
-        echo(f"{each['policy']}: {fleet_sentence(document, each)}")
+        echo(f"{each['policy']}: {_chosen(each)}{fleet_sentence(document, each)}")
         echo(f"{each['policy']} {binding_sentence(document, each['edge'])}")
+
+
+def _chosen(fleet: Mapping[str, Any]) -> str:
+    """Return the settings that were chosen, and how, in front of a sentence."""
+    found = fleet["chosen"]
+    if found is None:
+        return ""
+    settings = ", ".join(f"{name}={value}" for name, value in fleet["settings"].items())
+    of = f"the best of {len(found['trials'])} on {len(found['seeds'])} other seeds at {_gpus(found['gpus'])}"
+    return f"with {settings}, {of}: " if settings else f"{of}: "
 
 
 def _fleet_row(document: Mapping[str, Any], fleet: Mapping[str, Any], *, priced: bool) -> list[str]:

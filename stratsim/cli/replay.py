@@ -42,8 +42,8 @@ Examples:
   stratsim replay disb-C.json --profile rtx3080-disb --json
   stratsim replay requests.csv --topology 8x-h800 --memory 16e9
   stratsim replay requests.csv --out results/one --timeline-from 12 --timeline-to 13
-  stratsim replay requests.csv --out results/two --windows 10       where in the trace a policy fails
   stratsim replay --profile calibrated.json --policy fifo,edf --draws 20
+  stratsim replay requests.csv --out results/two --windows 10       where in the trace a policy fails
   stratsim replay --again results/conv                 the same bytes, or what differs
   stratsim replay requests.parquet --gpus 64 --groups 16 --jobs 8     16 servers of 4 GPUs, 8 processes
 """
@@ -97,7 +97,7 @@ Examples:
     multiple=True,
     metavar="KEY=VALUE",
     help="Any setting by name, also those without an option (prefetch, pinned, uplink_bytes_per_s, reject_s, retries, "
-    "backoff_s, retry_by); wins over all.",
+    "backoff_s, retry_by, belief_latency_scale); wins over all.",
 )
 @click.option("--out", metavar="DIR", help="Write tables, summary, manifest and timeline there.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
@@ -166,8 +166,7 @@ def replay(
         raise click.UsageError("--allow-code belongs to --again: what is typed is allowed as it is")
     if again is not None:
         others = [name for name, value in options.items() if value not in (None, False, ())]
-        named = draws or window is not True or windows_s is not None
-        if others or config or settings or no_transfers or no_timeline or named:
+        if others or config or settings or no_transfers or no_timeline or draws or windows_s or window is not True:
             raise click.UsageError("--again repeats a folder as it was run: no setting and no trace goes with it")
         return _repeat(again, out, overwrite=overwrite, allow=allow_code, jobs=jobs, as_json=as_json)
     # What a user's policy prints must not get between the JSON and its reader.

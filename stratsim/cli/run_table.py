@@ -63,8 +63,7 @@ def print_draws(drawn: Mapping[str, Any]) -> None:
     if not rows:
         echo("draws: no two policies differ")
         return
-    count = drawn["draws"]
-    echo(f"under {count} draws of the contention as calibrated: does the order hold? (latencies: of those answered)")
+    echo(f"under {drawn['draws']} draws of the contention as calibrated: does the order hold? (latencies: of answers)")
     table(("class", "figure", "better", "holds in"), rows, left=3)
 
 

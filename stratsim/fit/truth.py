@@ -37,7 +37,7 @@ RULES: tuple[Rule, ...] = ("streams", "kernel-queue")
 
 _LEFT_OUT = ("leave-one-pair-out", "leave-one-model-out")
 _MOST_FOLDS = 20
-_MOST_PROFILED = 24
+_MOST_PROFILED = 60
 """Parameters whose profile likelihood is followed; of more, the curvature at the optimum has to do."""
 _FOLD_STARTS = 1
 _DIGITS = 6

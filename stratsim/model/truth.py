@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
-from stratsim.model.contention import Blocks, GpuletFit, Igniter, ResourcePhase, Sharing, check_phases, check_table
+from stratsim.model.contention import (
+    Blocks,
+    GpuletFit,
+    Igniter,
+    ResourcePhase,
+    Sharing,
+    TimeSlices,
+    check_phases,
+    check_table,
+)
 from stratsim.model.kernel_queue import KernelQueue  # noqa: TC001 (files are decoded by these types)
 from stratsim.model.parts import fraction, not_negative, positive
 
@@ -138,6 +147,7 @@ class Truth:
         gpulet: Of `gpulet`.
         igniter: Of `igniter`.
         kernel_queue: Of `kernel-queue`.
+        time_slicing: Of `time-slicing`.
         host: What the host's software adds; None: nothing.
     """
 
@@ -152,6 +162,7 @@ class Truth:
     kernel_queue: KernelQueue | None = None
     host: Host | None = None
     noise_cvs: dict[str, float] = field(default_factory=dict)
+    time_slicing: TimeSlices | None = None
 
     def __post_init__(self) -> None:
         not_negative("", noise_cv=self.noise_cv)
@@ -175,6 +186,8 @@ class Truth:
             "partitions": self.partitions,
             "igniter.models": self.igniter.models if self.igniter else (),
             "noise_cvs": self.noise_cvs,
+            "time_slicing.busy": self.time_slicing.busy if self.time_slicing else (),
+            "time_slicing.bursts": self.time_slicing.bursts if self.time_slicing else (),
         }
         if self.kernel_queue is not None:
             sections |= {f"kernel_queue.{table}": models for table, models in self.kernel_queue.named().items()}

@@ -171,3 +171,14 @@ class TestExport:
         message = refused("capacity", *server, *self.COMMON, *target, "full", "--policy", "triton")
         assert message == "full: exists and is not an empty folder; choose another name for the repository"
         assert not (here / "models").exists()
+
+
+def test_settings_are_chosen_on_other_seeds(call, refused, server, here):
+    common = (*server, *TestExport.COMMON, "--target", "p90=60ms", "--quiet")
+    ran = call("capacity", *common, "--policy", "triton(max_queue_delay_s={delay})", "--choose", "delay=0,0.001",
+               "--choose", "max_concurrency=1..2", "--pilots", 2, "--export", "triton", "models")  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert ", the best of 4 on 2 other seeds at 2 GPUs: 2 GPUs, the fewest that were tried, meet it" in ran.out
+    assert (here / "models" / "a" / "config.pbtxt").is_file()
+    assert "--choose belongs to --rate" in refused("capacity", "--target", "p99=1s", "--choose", "max_batch=1,2")
+    assert refused("capacity", *common, "--choose", "max_batch").startswith("choose takes NAME=VALUES")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.score_table import one_thread
 from stratsim.cli.text import echo
 from stratsim.plugins import points
 
@@ -59,6 +60,7 @@ def _command() -> click.Command:
 def _fit_pairs(source: str, *, out: Path | None, name: str | None, starts: int, as_json: bool, overwrite: bool) -> None:
     from dataclasses import replace
 
+    one_thread()
     from stratsim.fit.text import plain
     from stratsim.fit.truth import fit_pairs
     from stratsim.model.codec import load_profile

@@ -103,6 +103,9 @@ def test_the_rate_is_given_or_the_traces_or_the_sum_of_the_mix(tmp_path):
     assert mixed["rate_per_s"] == 15
     with pytest.raises(SpecError, match=r"rate mix: there is no \[models\] mix; give --workload FILE"):
         asked("mix", arrivals=arrivals)
+    for rate in (1e-320, 1e-7, 1e30):
+        with pytest.raises(SpecError, match="rate must lie within 1e-06 and 1e"):
+            asked(rate, arrivals=arrivals)
     with pytest.raises(SpecError, match="rate trace: an arrival process has no rate of its own; give --rate R"):
         asked("trace", arrivals=arrivals)
     with pytest.raises(SpecError, match="rate trace: a trace without real times has no rate of its own"):

@@ -113,7 +113,7 @@ def test_the_verdict_says_who_shares_the_first_place(tmp_path):
     nothing = Worst({}, {}, {})
     for place in range(3):
         said = run_verdict(place, chosen, judged, nothing).partition("low-priority")[0]
-        assert ("fewest of 3" in said) == (place in best)
+        assert ("fewest of 3 runs" in said) == (place in best)
         assert ("(among the fewest" in said) == (place in best and len(best) > 1)
 
 
