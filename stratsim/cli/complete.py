@@ -20,7 +20,7 @@ __all__ = ["DEALS", "DEVICE_MODELS", "DROP_MODES", "offer"]
 
 DEVICE_MODELS = (
     *("streams", "kernel-queue", "processor-sharing", "exclusive", "roofline", "pairwise", "gpulet", "igniter"),
-    "block-priority",
+    *("block-priority", "time-slicing"),
 )
 """As in `stratsim.device.EXECUTION_MODELS`."""
 DROP_MODES = ("never", "expired", "infeasible")
