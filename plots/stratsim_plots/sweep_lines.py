@@ -45,7 +45,7 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
     metrics = _metrics(table, options.metric or _METRIC)
     x = _axis(table, options)
     rows = table.frame.assign(policy=variant_labels(table.frame, table.choices))
-    units = rows["load_unit"].unique() if x == "load" and "load_unit" in rows else ()
+    units = list(rows["load_unit"].unique()) if x == "load" and "load_unit" in rows else []
     unit = str(units[0]) if len(units) == 1 else ""
     found = []
     for (policy, at), own in rows.groupby(["policy", x], sort=False):
