@@ -13,7 +13,7 @@ __all__ = ["plot"]
 
 
 _KINDS = (
-    *("violations", "latency-cdf", "latency-ccdf", "timeline", "load", "latency-parts"),
+    *("violations", "latency-cdf", "latency-ccdf", "timeline", "over-time", "load", "latency-parts"),
     *("differences", "equity", "capacity", "heatmap"),
 )
 _LEGENDS = ("above", "below", "right", "none")
@@ -50,6 +50,13 @@ _LEGENDS = ("above", "below", "right", "none")
     "--of",
     type=click.Choice(("arrived", "completed")),
     help="latency-cdf and latency-ccdf: of all requests that arrived, or of the completed ones.  [default: arrived]",
+)
+@click.option(
+    "--windows",
+    "windows_s",
+    type=float,
+    metavar="S",
+    help="over-time only: seconds of a window.  [default: a round length, about fifty of them]",
 )
 @click.option("--baseline", metavar="NAME", help="differences only: to which policy.  [default: the first]")
 @click.option(
@@ -97,6 +104,8 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
                  down to 1/n
     timeline     what each GPU did in a window: execution slots, copy engines;
                  the window is the busiest 200 ms, or what --from and --to say
+    over-time    violations, arrivals, queue length, utilization and batch size in
+                 windows of trace time, a line per policy
     load         violations against load, from one DIR per load; several seeds
                  of one load give the mean and its 95 % interval; nothing but
                  seed and load (and the policies) may differ between the DIRs;
@@ -110,7 +119,8 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
     equity       violations of low against those of high priority: a point per
                  policy and run, from folders or a sweep
     capacity     rates that meet a target, and goodput there, from the files of
-                 `stratsim capacity --out FILE.json`
+                 `stratsim capacity --out FILE.json`; of one with --rate, what misses
+                 the target against the number of GPUs, with the headroom
     heatmap      one figure over two axes of a sweep, a panel per policy
 
     The data behind the figure is written next to it, as FILE.csv. An older figure of the same name is replaced.
@@ -119,6 +129,7 @@ def plot(directories: tuple[str, ...], kind: str, out: str, **options: Any) -> N
     Examples:
       stratsim plot results/demo --kind violations --out violations.pdf
       stratsim plot results/demo --kind timeline --policy edf --from 12 --to 12.1 --out edf.png
+      stratsim plot results/demo --kind over-time --windows 10 --out over-time.pdf
       stratsim plot results/load-* --kind load --out load.svg
       stratsim plot results/sweep --kind load --x max_concurrency --metric p99_arrived_s --out c.pdf
       stratsim plot results/seed-* --kind differences --metric p99_s --out p99.pdf

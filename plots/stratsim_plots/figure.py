@@ -30,6 +30,7 @@ KINDS = {
     "timeline": "stratsim_plots.timeline",
     "load": "stratsim_plots.load",
     "latency-parts": "stratsim_plots.latency_parts",
+    "over-time": "stratsim_plots.over_time",
 }
 """Module of each kind of figure."""
 
@@ -43,6 +44,9 @@ READERS = {
 
 OF_SWEEPS = {"load": "stratsim_plots.sweep_lines", "violations": "stratsim_plots.sweep_violations"}
 """Kinds that read one sweep by a module of their own."""
+
+OF_FLEETS = {"capacity": "stratsim_plots.fleet"}
+"""Kinds that read the fewest GPUs, `stratsim capacity --rate`, by a module of their own."""
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -113,12 +117,13 @@ def _need_matplotlib() -> None:
 
 def draw(paths: Sequence[str | os.PathLike[str]], kind: str, options: Options) -> tuple[pd.DataFrame, Figure]:
     """Return the data behind a figure, and the figure."""
-    from stratsim_plots.sources import is_one_sweep
+    from stratsim_plots.sources import is_fleet, is_one_sweep
 
     one_sweep = is_one_sweep(paths)
     if kind in OF_SWEEPS and not one_sweep and (options.metric, options.x, options.where) != (None, None, ()):
         raise SpecError("--metric, --x and --where choose among the runs of a sweep; result folders show violations")
-    own = OF_SWEEPS.get(kind) if one_sweep else None
+    of_fleet = kind in OF_FLEETS and is_fleet(paths)
+    own = OF_FLEETS[kind] if of_fleet else OF_SWEEPS.get(kind) if one_sweep else None
     if own or kind in READERS:
         module: Any = import_module(own or READERS[kind])
         frame = options.layout.arranged(module.read(paths, options))
@@ -147,6 +152,7 @@ _OPTIONS = {
     "x": ("heatmap", "load"),
     "y": ("heatmap",),
     "of": ("latency-cdf", "latency-ccdf"),
+    "windows_s": ("over-time",),
 }
 """Kinds that an option means something to."""
 
@@ -163,8 +169,10 @@ def check_asked(kind: str, chosen: Options) -> None:
     if kind != "timeline" and (chosen.from_s, chosen.to_s) != (None, None):
         raise SpecError(f"--from and --to choose the window of a timeline; they mean nothing to --kind {kind}")
     for name, kinds in _OPTIONS.items():
-        if getattr(chosen, name) and kind not in kinds:
-            raise SpecError(f"--{name} belongs to --kind {' or '.join(kinds)}; it means nothing to --kind {kind}")
+        if getattr(chosen, name) not in (None, ()) and kind not in kinds:
+            raise SpecError(
+                f"--{name.removesuffix('_s')} belongs to --kind {' or '.join(kinds)}; it means nothing to --kind {kind}"
+            )
 
 
 def _keep_foreign(table: Path) -> None:
@@ -176,7 +184,8 @@ def _keep_foreign(table: Path) -> None:
             header = tuple(file.readline().rstrip("\n").split(","))
     except (OSError, UnicodeDecodeError):
         header = ()
-    ours = {import_module(module).COLUMNS for module in (*KINDS.values(), *READERS.values(), *OF_SWEEPS.values())}
+    modules = [module for kinds in (KINDS, READERS, OF_SWEEPS, OF_FLEETS) for module in kinds.values()]
+    ours = {import_module(module).COLUMNS for module in modules}
     if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
 

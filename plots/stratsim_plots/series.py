@@ -38,6 +38,8 @@ class Options(NamedTuple):
     """Axis of a study that a heat map has from left to right."""
     y: str | None = None
     """Axis that it has from bottom to top."""
+    windows_s: float | None = None
+    """Length of the windows of a figure over time, seconds."""
     rows: str = "current"
     """Which rows of a sweep's folder: `current` or `all` (`stratsim.compare.sweep`)."""
     of: str | None = None

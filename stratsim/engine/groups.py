@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import DropMode, Policy
 
-__all__ = ["check_cut", "check_deal", "simulate_groups"]
+__all__ = ["check_cut", "check_deal", "of_group", "simulate_groups"]
 
 
 def check_deal(groups: Groups, workload: Workload) -> None:
@@ -86,6 +86,7 @@ def simulate_groups(
     drop: DropMode,
     seed: int = 0,
     rejection: Rejection | None = None,
+    belief: Profile | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
@@ -102,6 +103,7 @@ def simulate_groups(
         max_batch: As for `simulate`; so are the others.
         drop: As for `simulate`.
         rejection: As for `simulate`.
+        belief: As for `simulate`.
         seed: As for `simulate`; every group's policy draws from streams of its own.
         jobs: Number of processes; 1 stays in this one. The result is the same but for its `wall_s`. Processes import
             the main script anew, so a script that asks for several needs its `if __name__ == "__main__":`.
@@ -116,7 +118,13 @@ def simulate_groups(
     check_deal(groups, workload)
     began = time.perf_counter()
     options = Options(
-        name=name, cluster=cluster, max_batch=max_batch, drop=drop, seed=seed, rejection=rejection or Rejection()
+        name=name,
+        cluster=cluster,
+        max_batch=max_batch,
+        drop=drop,
+        seed=seed,
+        rejection=rejection or Rejection(),
+        belief=belief,
     )
     parts = _Parts(workload, profile, make_policy, groups, options)
     done: dict[int, Result] = {}
@@ -177,7 +185,7 @@ class _Parts:
         rows, count = self.rows[group], len(self)
         options = replace(
             self._options,
-            cluster=_of_group(self._options.cluster, group, count),
+            cluster=of_group(self._options.cluster, group, count),
             seed=self._streams.child("group", str(group)).seed,
             factors=None if self._factors is None else self._factors[rows],
         )
@@ -262,7 +270,7 @@ def _dealt_to(workload: Workload, rows: NDArray[np.intp], group: int, count: int
     )
 
 
-def _of_group(cluster: Cluster, group: int, count: int) -> Cluster:
+def of_group(cluster: Cluster, group: int, count: int) -> Cluster:
     """Return the GPUs of one group, on their own links."""
     each = cluster.gpus // count
     topology = cluster.topology

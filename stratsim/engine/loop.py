@@ -104,7 +104,7 @@ class Run:
             self._on_notified_preemptable,
             self._on_reply,
         )
-        layout = lay_out(workload, profile, policy, options.cluster)
+        layout = lay_out(workload, profile, policy, options.cluster, name)
         self.machine = machine = Machine(layout, workload, options.cluster.gpus, policy, streams, handlers)
         variation = options.noise or profile_noise(layout.hardware.noise_cv, layout.hardware.truth.noise_cvs)
         noise = NoiseFactors(workload, variation, streams, options.factors)
@@ -258,8 +258,9 @@ class Run:
 
 def _setting(profile: Profile, options: Options, layout: Layout, streams: Streams) -> Setting:
     """Return what the policy is told before the run."""
+    known = options.belief or profile
     return Setting(
-        profile=profile.for_scheduler(options.cluster.solo_links(profile.observable.pcie)),
+        profile=known.for_scheduler(options.cluster.solo_links(known.observable.pcie)),
         gpus=options.cluster.gpus,
         max_concurrency=layout.slots,
         prefetch=layout.prefetch,

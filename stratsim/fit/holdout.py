@@ -43,7 +43,7 @@ class Row:
     score: Score | None
 
 
-def splits(name: str, cells: Sequence[Cell], seed: int = 0) -> Iterator[Split]:
+def splits(name: str, cells: Sequence[Cell], seed: int = 0, most: int | None = None) -> Iterator[Split]:
     """Yield the folds of a split.
 
     Args:
@@ -52,16 +52,27 @@ def splits(name: str, cells: Sequence[Cell], seed: int = 0) -> Iterator[Split]:
             is out, and predicted; its copies alone stay).
         cells: The cells to split.
         seed: Of the random folds.
+        most: The most folds of pairs: of more pairs, several are left out at once. None: one by one.
     """
     if name == "random":
         yield from _random(cells, seed)
     elif name == "leave-one-pair-out":
-        for pair in sorted({pair for cell in cells for pair in cell.model_pairs}, key=sorted):
-            kept, out = _split(cells, [pair in cell.model_pairs for cell in cells])
+        pairs = sorted({pair for cell in cells for pair in cell.model_pairs}, key=sorted)
+        for together in _together(pairs, most, seed):
+            kept, out = _split(cells, [bool(together & cell.model_pairs) for cell in cells])
             yield kept, tuple(cell for cell in out if len(cell.loads) == 2)
     else:
         for model in sorted({model for cell in cells for model in cell.models}):
             yield _split(cells, [model in cell.models and len(cell.models) > 1 for cell in cells])
+
+
+def _together(pairs: Sequence[frozenset[str]], most: int | None, seed: int) -> Iterator[frozenset[frozenset[str]]]:
+    """Yield which pairs of models are left out at once."""
+    if most is None or len(pairs) <= most:
+        yield from (frozenset({pair}) for pair in pairs)
+        return
+    order = np.random.Generator(np.random.PCG64DXSM(seed)).permutation(len(pairs)).tolist()
+    yield from (frozenset(pairs[at] for at in order[fold::most]) for fold in range(most))
 
 
 def _random(cells: Sequence[Cell], seed: int) -> Iterator[Split]:
@@ -77,9 +88,16 @@ def _split(cells: Sequence[Cell], out: Sequence[bool]) -> Split:
     return kept, tuple(cell for cell, is_out in zip(cells, out, strict=True) if is_out)
 
 
-def cross_validate(name: str, cells: Sequence[Cell], predictor: Predictor) -> Row:
-    """Return the errors over all folds of a split, each cell predicted by a fit that has not seen its fold."""
-    folds = [fold for fold in splits(name, cells) if fold[0] and fold[1]]
+def cross_validate(name: str, cells: Sequence[Cell], predictor: Predictor, most: int | None = None) -> Row:
+    """Return the errors over all folds of a split, each cell predicted by a fit that has not seen its fold.
+
+    Args:
+        name: Of the split, as in `splits`.
+        cells: The cells to split.
+        predictor: What is fitted.
+        most: As in `splits`.
+    """
+    folds = [fold for fold in splits(name, cells, most=most) if fold[0] and fold[1]]
     return Row(name, predictor.name, _pooled(folds, predictor))
 
 

@@ -11,9 +11,12 @@ import numpy as np
 
 from stratsim.device import execution_model, find_model
 from stratsim.engine import Result, simulate
-from stratsim.engine.groups import check_cut, check_deal, simulate_groups
+from stratsim.engine.groups import check_cut, check_deal, of_group, simulate_groups
+from stratsim.engine.options import Options
+from stratsim.engine.simulation import check_fits
 from stratsim.errors import SimulationError, SpecError, suggest
 from stratsim.limits import LONGEST_S
+from stratsim.model.belief import scaled_latencies
 from stratsim.model.codec import load_profile
 from stratsim.model.columns import TABLES, arrow_stream, as_pandas, joined
 from stratsim.model.preemption import Preemption
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from stratsim.run.saturation import Saturation
     from stratsim.run.spec import RunSpec
 
-__all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "prepare", "replay", "run_policy"]
+__all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "check_policy", "prepare", "replay", "run_policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,11 @@ class Inputs:
             SpecError: as `make_policy`.
         """
         return self.objects.get(call.text) or make_policy(call)
+
+    def belief(self) -> Profile | None:
+        """Return the profile that the scheduler holds true; None where that is the hardware's."""
+        scale = self.spec.belief_latency_scale
+        return None if scale == 1.0 else scaled_latencies(self.profile, scale)
 
     def lean(self) -> Inputs:
         """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
@@ -348,15 +356,8 @@ def run_policy(
         SimulationError: time does not advance, or the result breaks an invariant: a defect of stratsim.
     """
     spec, groups = inputs.spec, inputs.spec.cut()
-    options: dict[str, Any] = {
-        "cluster": inputs.cluster,
-        "max_batch": spec.max_batch,
-        "drop": DropMode(spec.drop),
-        "seed": spec.seed,
-        "rejection": spec.rejection(),
-        "name": call.text,
-        "progress": None if progress is None else lambda done, total: progress(call.text, done, total),
-    }
+    options = _options(inputs, call)
+    options["progress"] = None if progress is None else lambda done, total: progress(call.text, done, total)
     if groups.count > 1:
         if policy is not None or call.text in inputs.objects:
             raise SpecError(f"one policy object cannot serve {groups.count} groups of GPUs")
@@ -374,6 +375,39 @@ def run_policy(
         note = f"policy {call.text!r} dropped {own:,} requests {why}"
         result = replace(result, notes=(*result.notes, note))
     return result
+
+
+def check_policy(inputs: Inputs, call: PolicyCall, policy: Policy | None = None) -> None:
+    """See that a policy and its machine go together, without a run.
+
+    Args:
+        inputs: What would be replayed, and on what; of several groups the first is looked at.
+        call: The policy.
+        policy: The object, as for `run_policy`.
+
+    Raises:
+        StratsimError: as `run_policy`, as far as it can be seen before the first event.
+    """
+    options = _options(inputs, call)
+    groups = inputs.spec.cut()
+    if groups.count > 1:
+        options["cluster"] = of_group(inputs.cluster, 0, groups.count)
+    chosen = inputs.policy(call) if policy is None else policy
+    check_fits(inputs.workload, inputs.profile, chosen, Options(**options))
+
+
+def _options(inputs: Inputs, call: PolicyCall) -> dict[str, Any]:
+    """Return the options of a run, by the names that they have in `simulate`."""
+    spec = inputs.spec
+    return {
+        "cluster": inputs.cluster,
+        "max_batch": spec.max_batch,
+        "drop": DropMode(spec.drop),
+        "seed": spec.seed,
+        "rejection": spec.rejection(),
+        "belief": inputs.belief(),
+        "name": call.text,
+    }
 
 
 def _own_drops(result: Result, rule: DropMode) -> int:

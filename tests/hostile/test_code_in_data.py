@@ -28,7 +28,10 @@ WALK = {
         ["fidelity", "calibrate", "{folder}", "--profile", "{profile}", "--out", "{tmp}/c.json", "--latencies"],
     ],
     "compare": [["compare", "{folder}"], ["compare", "{folder}", "{honest}", "--json"]],
-    "capacity": [["capacity", "--profile", "{profile}", "--target", "high=1%", "--limit", 50]],
+    "capacity": [
+        ["capacity", "--profile", "{profile}", "--target", "high=1%", "--limit", 50],
+        ["capacity", "--profile", "{profile}", "--target", "p99=1s", "--limit", 50, "--rate", 9, "--gpus", "1,2"],
+    ],
     "explain": [
         ["explain", "{folder}", "--summary"],
         ["explain", "{folder}", "--worst", 3, "--json"],
@@ -48,7 +51,10 @@ WALK = {
     "profile pad": [["profile", "pad", "{profile}", "--batches", "1,4", "--out", "{tmp}/pad.json"]],
     "profile compare": [["profile", "compare", "{profile}", "rtx3080-disb"]],
     "profile run": [["profile", "run", "--device", "cpu", "--samples", "{samples}", "--out", "{tmp}/p.json"]],
-    "profile fit": [["profile", "fit", "{samples}", "--out", "{tmp}/fitted.json"]],
+    "profile fit": [
+        ["profile", "fit", "{samples}", "--out", "{tmp}/fitted.json"],
+        ["profile", "fit", "--pairs", "{profile}", "--out", "{tmp}/fitted.json"],
+    ],
     "profile check": [["profile", "check", "{profile}", "{samples}"], ["profile", "check", "h200-fp16", "{samples}"]],
     "device list": [["device", "list", "--profile", "{profile}"]],
     "device show": [["device", "show", "streams"]],

@@ -42,6 +42,7 @@ def score(
     pairs are fitted anew, and judged on a pair of models left out in turn, on all pairs of a model with others, and,
     not fitted again, on a device that has changed since (every slowdown's excess is multiplied by --shift).
     """
+    score_table.one_thread()
     from stratsim.model.codec import load_profile
     from stratsim.plugins import allow_code
     from stratsim.score import Asked, score_devices

@@ -43,6 +43,7 @@ def score(
     others, and pairs of a device that has changed since (every slowdown's excess is multiplied by --shift), some of
     which it has observed again.
     """
+    score_table.one_thread()
     from stratsim.model.codec import load_profile
     from stratsim.plugins import allow_code
     from stratsim.score import Asked, score_predictors

@@ -20,7 +20,9 @@ TABLE = {
 }
 HEAD = "spec_sha256,phase,profile,load,policy,setting,seed,high_arrived,high_violation,low_violation,high_p99_s"
 VIOLATIONS = {"fifo": (0.10, 0.20, 0.30), "edf": (0.05, 0.16, 0.24)}
-ORIGIN = {"p": {"profile": "toy-gpu", "origin": "synthetic"}}
+POINT = {"rate_per_s": 100.0, "low": 99.0, "high": 101.0, "concurrency": 2, "max_batch": 4, "solo_load": 1.0}
+POINT |= dict.fromkeys(("topology", "uplink_bytes_per_s", "memory", "mix"))
+ORIGIN = {"p": POINT | {"profile": "toy-gpu", "origin": "synthetic"}}
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from stratsim_plots import (
     latency_cdf,
     latency_parts,
     load,
+    over_time,
     style,
     sweep_lines,
     timeline,
@@ -33,6 +34,8 @@ TWENTY = tuple(
     for size in (1, 2, 4, 8, 16)
 )
 PARTS = ("queueing", "copy_in", "execution", "interference", "slot_wait", "preemption", "weights", "copy_out_wait")
+POINT = {"rate_per_s": 100.0, "low": 99.0, "high": 101.0, "concurrency": 2, "max_batch": 4, "solo_load": 1.0}
+POINT |= dict.fromkeys(("topology", "uplink_bytes_per_s", "memory", "mix"))
 TABLE = {
     "axes": ["load", "profile"],
     "conditions": ["load", "profile"],
@@ -84,7 +87,7 @@ def sweep(folder, policies):
         for seed in (1, 2, 3)
     ]
     (folder / "results.csv").write_text("\n".join([*lines, ""]))
-    points = {"p": {"profile": "a100-80gb-parvagpu", "origin": "published, parts synthetic"}}
+    points = {"p": POINT | {"profile": "a100-80gb-parvagpu", "origin": "published, parts synthetic"}}
     (folder / "saturation.json").write_text(json.dumps(points))
     (folder / "manifest.json").write_text(json.dumps({"sweep_format": 1, "table": TABLE, "sweeps": []}))
     return folder
@@ -114,6 +117,17 @@ def parts(stored, policies):
         for at, part in enumerate(PARTS)
     ]
     return pd.DataFrame(rows, columns=list(latency_parts.COLUMNS))
+
+
+def windows(policies):
+    import pandas as pd
+
+    rows = [
+        (policy, policy, 5.0 * n, 5.0 * n + 5, 40, 80, n, 2 * n, n, n, 12.5 * n, 0.019 * n, 30, 1.0 + n / 7)
+        for policy in policies
+        for n in range(50)
+    ]
+    return pd.DataFrame(rows, columns=list(over_time.COLUMNS))
 
 
 def capacities(path, policies):
@@ -161,9 +175,11 @@ def drawn(kind, count, options, folder_at, tmp_path):
     if kind == "load":
         stored = [read_results(runs(folder_at, tmp_path / f"at-{at}", policies, load=at)) for at in (0.3, 0.6, 0.9)]
         return load.draw(load.data(stored, options), stored, options)
-    if kind in ("violations", "latency-cdf", "latency-ccdf", "latency-parts"):
+    if kind in ("violations", "latency-cdf", "latency-ccdf", "latency-parts", "over-time"):
         modules = {"violations": violations, "latency-cdf": latency_cdf, "latency-ccdf": latency_ccdf}
         stored = [read_results(runs(folder_at, tmp_path / "run", policies))]
+        if kind == "over-time":
+            return over_time.draw(windows(policies), stored, options)
         if kind == "latency-parts":
             return latency_parts.draw(parts(stored, policies), stored, options)
         return modules[kind].draw(modules[kind].data(stored, options), stored, options)
@@ -185,7 +201,7 @@ def drawn(kind, count, options, folder_at, tmp_path):
 
 
 KINDS = (
-    *("violations", "latency-cdf", "latency-ccdf", "latency-parts", "timeline", "load", "capacity"),
+    *("violations", "latency-cdf", "latency-ccdf", "latency-parts", "timeline", "over-time", "load", "capacity"),
     *("sweep", "sweep-names", "differences", "differences-cells", "equity"),
     *("heatmap", "heatmap-policies", "heatmap-rows"),
 )
