@@ -36,6 +36,7 @@ __all__ = [
     "latency_cdf",
     "latency_parts",
     "load",
+    "over_time",
     "timeline",
     "violations",
 ]
@@ -121,6 +122,20 @@ def timeline(
     """
     chosen = () if policy is None else (policy,)
     return _draw("timeline", (path,), layout, policies=chosen, from_s=from_s, to_s=to_s)
+
+
+def over_time(
+    *paths: Path, windows_s: float | None = None, policies: Sequence[str] = (), **layout: Unpack[LayoutOptions]
+) -> Axes:
+    """Draw violations, arrivals, queue, utilisation and batch size in windows of trace time, a line per policy.
+
+    Args:
+        paths: Result folders.
+        windows_s: Seconds of a window; by default a round length, about fifty of them.
+        policies: Only these; all if empty.
+        layout: `LayoutOptions`.
+    """
+    return _draw("over-time", paths, layout, windows_s=windows_s, policies=tuple(policies))
 
 
 def load(
