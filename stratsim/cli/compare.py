@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.rows import rows_option
 from stratsim.cli.text import echo
 
 if TYPE_CHECKING:
@@ -51,13 +52,7 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md d
     "and p95 too, mean_slowdown or goodput_per_s. May be repeated.  [default: all but p50_s and p95_s]",
 )
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a sweep, only these runs. May be repeated.")
-@click.option(
-    "--rows",
-    type=click.Choice(("current", "all")),
-    default="current",
-    show_default=True,
-    help="Of a sweep's folder: what it asks for now, or rows of an earlier profile, trace or policy too.",
-)
+@rows_option
 @click.option(
     "--warmup", "warmup_s", callback=_warmup, metavar="S|mser", help="Leave out the start. [default: as the runs did]"
 )
