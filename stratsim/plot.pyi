@@ -6,5 +6,6 @@ from stratsim_plots.api import latency_ccdf as latency_ccdf
 from stratsim_plots.api import latency_cdf as latency_cdf
 from stratsim_plots.api import latency_parts as latency_parts
 from stratsim_plots.api import load as load
+from stratsim_plots.api import over_time as over_time
 from stratsim_plots.api import timeline as timeline
 from stratsim_plots.api import violations as violations

@@ -124,6 +124,20 @@ def timeline(
     return _draw("timeline", (path,), layout, policies=chosen, from_s=from_s, to_s=to_s)
 
 
+def over_time(
+    *paths: Path, windows_s: float | None = None, policies: Sequence[str] = (), **layout: Unpack[LayoutOptions]
+) -> Axes:
+    """Draw violations, arrivals, queue, utilisation and batch size in windows of trace time, a line per policy.
+
+    Args:
+        paths: Result folders.
+        windows_s: Seconds of a window; by default a round length, about fifty of them.
+        policies: Only these; all if empty.
+        layout: `LayoutOptions`.
+    """
+    return _draw("over-time", paths, layout, windows_s=windows_s, policies=tuple(policies))
+
+
 def load(
     *paths: Path, x: str | None = None, metric: str | None = None, policies: Sequence[str] = (),
     where: Sequence[str] = (), rows: str = "current", **layout: Unpack[LayoutOptions],

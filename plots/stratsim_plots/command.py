@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.rows import rows_option
+
 if TYPE_CHECKING:
     from stratsim_plots.layout import Layout
 
@@ -67,13 +69,7 @@ _LEGENDS = ("above", "below", "right", "none")
     "[default: violation]",
 )
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a sweep, only these runs. May be repeated.")
-@click.option(
-    "--rows",
-    type=click.Choice(("current", "all")),
-    default="current",
-    show_default=True,
-    help="Of a sweep's folder: what it asks for now, or rows of an earlier profile, trace or policy too.",
-)
+@rows_option
 @click.option(
     "--x",
     metavar="AXIS",

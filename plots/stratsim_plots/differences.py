@@ -51,10 +51,13 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
             where,
         )
         for row in found["rows"]
-        if row["difference"] is not None
+        if row["difference"] is not None and None not in row["difference"].values()
     ]
     if not rows:
-        raise SpecError(f"there is no difference in {metric} to draw: no request has one")
+        why = (
+            "it falls among requests that were never answered" if any(row["infinite"] for row in found["rows"]) else ""
+        )
+        raise SpecError(f"there is no difference in {metric} to draw: {why or 'no request has one'}")
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stratsim.errors import SpecError, suggest
 from stratsim_plots import style
-from stratsim_plots.names import short_names
+from stratsim_plots.sheet import NOTE, Sheet
 from stratsim_plots.sources import read_fleet
 
 if TYPE_CHECKING:
@@ -74,21 +74,21 @@ def _rows(document: dict[str, Any], fleet: dict[str, Any]) -> Iterator[tuple[Any
             yield (*where, "ms" if latency else "%", *values, at["infinite"], bound, fewest, headroom)
 
 
-def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
+def draw(frame: pd.DataFrame, options: Options) -> Figure:
     """Draw a panel per goal with a line per policy; filled marks meet the whole target, hollow ones do not surely."""
+    sheet = Sheet(options.layout)
     policies, goals = (list(dict.fromkeys(frame[name])) for name in ("policy", "goal"))
-    labels = [_label(name, frame[frame["policy"] == policy]) for policy, name in short_names(policies).items()]
-    figure = style.new_figure(0.9 + 1.45 * len(goals) + style.legend_height_in(labels, 1))
-    panels = figure.subplots(len(goals), sharex=True, squeeze=False)[:, 0]
-    for axes, goal in zip(panels, goals, strict=True):
+    named = zip(options.layout.names(policies), policies, strict=True)
+    labels = [_label(name, frame[frame["policy"] == policy]) for name, policy in named]
+    for axes, goal in zip(sheet.panels(len(goals), sharex=True), goals, strict=True):
         own = frame[frame["goal"] == goal]
         for number, policy in enumerate(policies):
             _line(axes, own[own["policy"] == policy].sort_values("gpus"), number, len(policies))
         _target(axes, own)
-    panels[-1].set_xlabel("GPUs")
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    handles = [Line2D([], [], label=label, **style.look(n)) for n, label in enumerate(labels)]
-    style.legend_above(figure, handles, 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in sheet.lowest:
+        axes.set_xlabel("GPUs")
+    sheet.legend([Line2D([], [], label=label, **style.look(n)) for n, label in enumerate(labels)])
     first = frame.iloc[0]
     notes = [
         f"{first['rate_per_s']:.4g} requests/s",
@@ -96,15 +96,14 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
     ]
     notes.append("filled: meets the whole target; vertical: headroom at the fewest")
     notes += ["triangles: the percentile falls among dropped requests"] if (frame["infinite"] > 0).any() else []
-    style.footer(figure, "; ".join([*notes, str(first["origin"])]))
-    return figure
+    return sheet.finish(1.25 * sheet.scale, "; ".join([*notes, str(first["origin"])]))
 
 
 def _label(name: str, own: pd.DataFrame) -> str:
     fewest, headroom = own["fewest"].iloc[0], own["headroom"].iloc[0]
     if np.isnan(fewest):
-        return style.wrap(f"{name}: more than {own['gpus'].max()} GPUs", 52)
-    return style.wrap(f"{name}: {int(fewest)} GPU{'' if fewest == 1 else 's'}, headroom {headroom:.0f} %", 52)
+        return f"{name}: more than {own['gpus'].max()} GPUs"
+    return f"{name}: {int(fewest)} GPU{'' if fewest == 1 else 's'}, headroom {headroom:.0f} %"
 
 
 def _line(axes: Axes, points: pd.DataFrame, number: int, policies: int) -> None:
@@ -138,9 +137,11 @@ def _target(axes: Axes, own: pd.DataFrame) -> None:
     """Mark the target, and name the axis by it."""
     goal, unit, bound = (own[name].iloc[0] for name in ("goal", "unit", "bound"))
     axes.axhline(bound, color="black", linewidth=0.8, linestyle=(0, (5, 2)), zorder=1)
-    note: dict[str, Any] = {"xytext": (-2, 2), "textcoords": "offset points", "ha": "right", "fontsize": 6}
-    axes.annotate(f"target {bound:g} {unit}", (1, bound), xycoords=axes.get_yaxis_transform(), **note)
-    axes.set_ylabel(style.wrap(f"{goal}{'' if unit == 'ms' else ' violations'} ({unit})", 26))
+    note: dict[str, Any] = {"xytext": (-2, 2), "textcoords": "offset points", "ha": "right"}
+    axes.annotate(
+        f"target {bound:g} {unit}", (1, bound), xycoords=axes.get_yaxis_transform(), fontsize=style.points(NOTE), **note
+    )
+    axes.set_ylabel(f"{goal}{'' if unit == 'ms' else ' violations'} ({unit})")
     highest = np.nanmax(own["high"].fillna(own["value"]).to_numpy(dtype=float), initial=0.0)
     top = min(_REACH * bound, 1.08 * max(highest, 1.2 * bound)) or 1.0
     axes.set_ylim(-0.03 * top, top)  # so that marks at 0 are whole

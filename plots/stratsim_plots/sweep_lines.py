@@ -45,8 +45,8 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
     metrics = _metrics(table, options.metric or _METRIC)
     x = _axis(table, options)
     rows = table.frame.assign(policy=variant_labels(table.frame, table.choices))
-    units = rows["load_unit"].unique() if x == "load" and "load_unit" in rows else ()
-    unit = "" if len(units) != 1 else str(next(iter(units)))
+    units = list(rows["load_unit"].unique()) if x == "load" and "load_unit" in rows else []
+    unit = str(units[0]) if len(units) == 1 else ""
     found = []
     for (policy, at), own in rows.groupby(["policy", x], sort=False):
         for metric in metrics:

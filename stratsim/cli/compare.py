@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.rows import rows_option
 from stratsim.cli.text import echo
 
 if TYPE_CHECKING:
@@ -47,16 +48,11 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md d
     "metrics",
     multiple=True,
     metavar="NAME",
-    help="Only this: violation, p50_s, p95_s, p99_s, mean_slowdown or goodput_per_s. May be repeated.",
+    help="Only this: violation, p99_arrived_s (of all requests that arrived), p99_s (of completed ones), both for p50 "
+    "and p95 too, mean_slowdown or goodput_per_s. May be repeated.  [default: all but p50_s and p95_s]",
 )
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Of a sweep, only these runs. May be repeated.")
-@click.option(
-    "--rows",
-    type=click.Choice(("current", "all")),
-    default="current",
-    show_default=True,
-    help="Of a sweep's folder: what it asks for now, or rows of an earlier profile, trace or policy too.",
-)
+@rows_option
 @click.option(
     "--warmup", "warmup_s", callback=_warmup, metavar="S|mser", help="Leave out the start. [default: as the runs did]"
 )
@@ -129,9 +125,8 @@ def _progress(*, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
 
 _UNITS: dict[str, tuple[str, float, int]] = {
     "violation": ("violations, %", 100.0, 3),
-    "p50_s": ("p50, ms", 1e3, 3),
-    "p95_s": ("p95, ms", 1e3, 3),
-    "p99_s": ("p99, ms", 1e3, 3),
+    **{f"{name}_arrived_s": (f"{name}, ms", 1e3, 3) for name in ("p50", "p95", "p99")},
+    **{f"{name}_s": (f"completed {name}, ms", 1e3, 3) for name in ("p50", "p95", "p99")},
     "mean_slowdown": ("mean slowdown", 1.0, 3),
     "goodput_per_s": ("goodput, 1/s", 1.0, 3),
 }
@@ -157,11 +152,16 @@ def _cells(row: Mapping[str, Any], before: Mapping[str, Any] | None, several: bo
     name, scale, digits = _UNITS[row["metric"]]
     same = before is not None and (before["class"], before["metric"]) == (row["class"], row["metric"])
     cells = ["" if same else row["class"], "" if same else name, row["variant"]]
-    cells += _estimate(row["value"], scale, digits)
+    cells += [_beyond(row["infinite"]), ""] if row["infinite"] else _estimate(row["value"], scale, digits)
     cells += _estimate(row["quantile"], scale, digits) if several else []
     cells += _estimate(row["difference"], scale, digits, sign="+")
     bound = "<= " if row["p_at_most"] else ""
     return [*cells, "" if row["p_holm"] is None else f"{bound}{row['p_holm']:.2g}"]
+
+
+def _beyond(share: float) -> str:
+    """Return what stands for a percentile that falls among requests that were never answered."""
+    return "dropped" if share == 1 else f"dropped in {100 * share:.0f} %"
 
 
 def _estimate(found: Mapping[str, float | None] | None, scale: float, digits: int, sign: str = "") -> list[str]:
@@ -169,7 +169,9 @@ def _estimate(found: Mapping[str, float | None] | None, scale: float, digits: in
         return ["" if sign else "-", ""]
     mean, low, high = (None if found[key] is None else scale * found[key] for key in ("mean", "low", "high"))  # type: ignore[operator]
     places = _places([value for value in (mean, low, high) if value is not None], digits)
-    ends = "-" if low is None or high is None else f"[{low:{sign}.{places}f}, {high:{sign}.{places}f}]"
+    ends = "-"
+    if low is not None:  # an upper end that is none is infinite: some resamples have it among dropped requests
+        ends = f"[{low:{sign}.{places}f}, {'dropped' if high is None else f'{high:{sign}.{places}f}'}]"
     return ["-" if mean is None else f"{mean:{sign}.{places}f}", ends]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from stratsim.compare.measured import (
     CLASSES,
     METRICS,
+    SHOWN,
     Measured,
     check_same_requests,
     read_run,
@@ -23,7 +24,7 @@ from stratsim.results.read import read_results
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -31,6 +32,9 @@ __all__ = ["Asked", "compare"]
 
 MSER = "mser"
 _FEW_BLOCKS = 20
+_OF_COMPLETED = ("p50_s", "p95_s", "p99_s")
+_MANY_UNANSWERED = 0.01
+"""Share of a class from which a note says whom percentiles of completed requests are of."""
 
 
 _MOST_RESAMPLES = 1_000_000
@@ -44,7 +48,7 @@ class Asked:
     Args:
         baseline: The variant that the others are compared with; None: the first.
         policies: Only these; all if empty.
-        metrics: Only these of `METRICS`; all if empty. What is not asked for needs no accounting for.
+        metrics: These of `METRICS`; `SHOWN` if empty. What is not asked for needs no accounting for.
         warmup_s: Seconds to leave out at the start, or "mser": as many as the rule finds. None: as the runs did.
         where: Conditions of a sweep's runs to keep, `COLUMN=VALUE`.
         level: Confidence level of all intervals.
@@ -75,7 +79,7 @@ class Asked:
 
     def wanted(self) -> list[tuple[str, str]]:
         """Return the classes and metrics to report."""
-        return [(name, metric) for name in CLASSES for metric in METRICS if not self.metrics or metric in self.metrics]
+        return [(name, metric) for name in CLASSES for metric in METRICS if metric in (self.metrics or SHOWN)]
 
 
 def compare(
@@ -136,6 +140,7 @@ def _of_folders(
     if any(frame["slowdown"].notna().sum() < frame["latency_s"].notna().sum() for frame in frames.values()):
         notes.append("no mean_slowdown: the profile or the topology of these runs cannot be found unchanged")
         keys = [key for key in keys if key[1] != "mean_slowdown"]
+    notes += _survivors(runs, keys)
     seeds = list(order[0].runs)
     blocks = None
     if len(seeds) > 1:
@@ -146,6 +151,19 @@ def _of_folders(
         notes += _short(blocks)
         rows = resampled(single, keys, asked.level, blocks, progress)
     return _document(asked, with_holm(rows), {"": order[0].label}, seeds, warmup_s, blocks, notes)
+
+
+def _survivors(runs: Mapping[str, Sequence[Measured]], keys: Sequence[tuple[str, str]]) -> list[str]:
+    """Return what to know of percentiles of completed requests: of whom, where many were never answered."""
+    if not any(metric in _OF_COMPLETED for _, metric in keys):
+        return []
+    found = [(run.unanswered(name), label, name) for label, each in runs.items() for run in each for name in CLASSES]
+    share, label, name = max(found)
+    if share <= _MANY_UNANSWERED:
+        return []
+    whom = f"{label} left {100 * share:.3g} % of {name} unanswered"
+    why = "percentiles of completed requests are of the others, and fall as more are dropped"
+    return [f"{whom}: {why}; those of all arrived requests do not"]
 
 
 def _samples(runs: Sequence[Measured]) -> dict[tuple[str, str], list[float]]:

@@ -25,13 +25,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Key = tuple[str, str]
 
-__all__ = ["CLASSES", "METRICS", "Measured", "check_same_requests", "read_run", "settled_s"]
+__all__ = ["CLASSES", "METRICS", "SHOWN", "Measured", "check_same_requests", "read_run", "settled_s"]
 
 CLASSES = ("high", "low")
-METRICS = ("violation", "p50_s", "p95_s", "p99_s", "mean_slowdown", "goodput_per_s")
-_QUANTILES = {"p50_s": 0.50, "p95_s": 0.95, "p99_s": 0.99}
-_NEVER_S = 1e300
-"""Stands for an infinite latency, with which quantiles cannot be interpolated."""
+_QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+METRICS = (
+    *("violation", *(f"{name}_arrived_s" for name in _QUANTILES), *(f"{name}_s" for name in _QUANTILES)),
+    *("mean_slowdown", "goodput_per_s"),
+)
+SHOWN = tuple(metric for metric in METRICS if metric not in ("p50_s", "p95_s"))
+"""What is compared where nothing is asked for: percentiles of all arrived requests, and the p99 of completed ones."""
 _ASKED = ("arrival_s", "model", "priority", "deadline_s", "bytes_in", "bytes_out")
 """What was asked for: equal in runs that can be compared."""
 _COLUMNS = ("policy", "request_id", *_ASKED, "status", "latency_s")
@@ -119,6 +122,11 @@ class Measured:
     def __len__(self) -> int:
         return len(self.met)
 
+    def unanswered(self, name: str) -> float:
+        """Return the share of the class's requests that were dropped or never finished; 0 where there is none."""
+        own = self._classes[name].chosen
+        return float(np.isnan(self.latency_s[own]).mean()) if own.any() else 0.0
+
     def violated(self, name: str) -> Floats | None:
         """Return 1 for each request of the class that missed, 0 for others, by arrival; None if none has a deadline."""
         found = self._classes[name]
@@ -132,26 +140,14 @@ class Measured:
     def resampled(self, counts: Floats) -> dict[Key, Floats]:
         """Return each figure by class and metric in each of R resamples, shape (R,); NaN where one does not exist.
 
+        A percentile of all arrived requests is infinite where it falls among those without an answer.
+
         Args:
             counts: How often each request counts in each resample, whole numbers of shape (R, n).
         """
         arrived_s = float(self._gap_s.sum())
         span_s = self.span_s * (counts @ self._gap_s) / arrived_s if arrived_s else np.full(len(counts), np.nan)
         return self._figures(counts, span_s)
-
-    def resampled_arrived(self, counts: Floats) -> dict[Key, Floats]:
-        """Return the percentiles of all arrived requests in each of R resamples, shape (R,), as `p99_arrived_s`.
-
-        Infinite where one falls among requests without an answer; NaN where nothing arrived.
-
-        Args:
-            counts: As for `resampled`.
-        """
-        return {
-            (name, f"{metric.removesuffix('_s')}_arrived_s"): values
-            for name, found in self._classes.items()
-            for metric, values in zip(_QUANTILES, found.arrived(counts), strict=True)
-        }
 
     def _figures(self, counts: Floats, span_s: Floats) -> dict[Key, Floats]:
         return {
@@ -172,24 +168,21 @@ class _Class:
         slowdown = np.where(answered, frame["slowdown"].to_numpy(dtype=np.float64), 0.0)
         self._sums = np.column_stack([self.chosen, self.chosen & met, answered, slowdown]).astype(np.float64)
         """What is added up over the requests that count: arrived, met, answered, slowdown."""
-        self._unanswered = self.chosen & ~answered
         by_latency = np.flatnonzero(answered)
         self._by_latency = by_latency[np.argsort(latency_s[by_latency], kind="stable")]
         self._latency_s = latency_s[self._by_latency]
 
-    def arrived(self, counts: Floats) -> Floats:
-        """Return the percentiles of all requests, shape (quantiles, R)."""
-        order = np.concatenate([self._by_latency, np.flatnonzero(self._unanswered)])
-        latency_s = np.concatenate([self._latency_s, np.full(len(order) - len(self._latency_s), _NEVER_S)])
-        found = counted_quantiles(latency_s, counts[:, order], list(_QUANTILES.values()))
-        return np.where(found > _NEVER_S * 1e-30, np.inf, found)
-
     def figures(self, counts: Floats, span_s: Floats) -> dict[str, Floats]:
         arrived, met, answered, slowdown = (counts @ self._sums).T
-        quantiles = counted_quantiles(self._latency_s, counts[:, self._by_latency], list(_QUANTILES.values()))
+        asked, own = list(_QUANTILES.values()), counts[:, self._by_latency]
+        completed = counted_quantiles(self._latency_s, own, asked)
+        # One that was never answered took infinitely long.
+        all_s, with_others = np.append(self._latency_s, np.inf), np.column_stack([own, arrived - answered])
+        every = counted_quantiles(all_s, with_others, asked)
         return {
             "violation": _ratio(arrived - met, arrived) if self.judged else np.full(len(counts), np.nan),
-            **dict(zip(_QUANTILES, quantiles, strict=True)),
+            **dict(zip((f"{name}_arrived_s" for name in _QUANTILES), every, strict=True)),
+            **dict(zip((f"{name}_s" for name in _QUANTILES), completed, strict=True)),
             "mean_slowdown": _ratio(slowdown, answered),
             "goodput_per_s": _ratio(met, span_s),
         }

@@ -45,6 +45,8 @@ class Row:
         p_value: That there is no difference, by itself.
         p_at_most: Whether it is an upper bound only: no resample was on the other side of 0.
         p_holm: The same, accounted for all differences of the comparison.
+        infinite: Share of the seeds at which the figure is infinite: a percentile that falls among requests that were
+            never answered. Then there is no mean, and no difference.
     """
 
     cell: str
@@ -57,6 +59,7 @@ class Row:
     p_value: float | None = None
     p_holm: float | None = None
     p_at_most: bool = False
+    infinite: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
@@ -71,6 +74,7 @@ class Row:
             "p": self.p_value,
             "p_holm": self.p_holm,
             "p_at_most": self.p_at_most,
+            "infinite": self.infinite,
         }
 
 
@@ -78,7 +82,7 @@ def _plain(found: Interval | None) -> dict[str, float | None] | None:
     if found is None:
         return None
     known = {"mean": found.mean, "low": found.low, "high": found.high}
-    return {name: None if np.isnan(value) else float(value) for name, value in known.items()}
+    return {name: float(value) if np.isfinite(value) else None for name, value in known.items()}
 
 
 def with_holm(rows: Sequence[Row]) -> list[Row]:
@@ -107,11 +111,11 @@ def replicated(
     for key in keys:
         for number, (variant, figures) in enumerate(samples.items()):
             own, reference = np.asarray(figures[key], dtype=float), np.asarray(baseline[key], dtype=float)
-            if np.isnan(own).any():
-                rows.append(Row(cell, *key, variant, None))
+            if not np.isfinite(own).all():
+                rows.append(Row(cell, *key, variant, None, infinite=float(np.isinf(own).mean())))
                 continue
             row = Row(cell, *key, variant, mean_interval(own, level), _quantile(own, q, level))
-            if number and not np.isnan(reference).any():
+            if number and np.isfinite(reference).all():
                 difference, p_value = paired_interval(own, reference, level), paired_p_value(own, reference)
                 row = replace(row, difference=difference, p_value=p_value)
             rows.append(row)
@@ -196,12 +200,13 @@ def resampled(
     for key in keys:
         for variant in runs:
             value = whole[variant][key]
-            if np.isnan(value):
-                rows.append(Row("", *key, variant, None))
+            if not np.isfinite(value):
+                rows.append(Row("", *key, variant, None, infinite=float(np.isinf(value))))
                 continue
             row = Row("", *key, variant, percentile_interval(value, found[variant][key], level))
-            if variant != base and not np.isnan(whole[base][key]):
-                apart = found[variant][key] - found[base][key]
+            if variant != base and np.isfinite(whole[base][key]):
+                with np.errstate(invalid="ignore"):  # of two infinite figures there is no difference
+                    apart = found[variant][key] - found[base][key]
                 difference = percentile_interval(value - whole[base][key], apart, level)
                 if difference is not None:
                     p_value = bootstrap_p_value(apart)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from stratsim.compare.measured import CLASSES, METRICS
 from stratsim.errors import SpecError, suggest
-from stratsim.results.sweep_folder import TABLE, describe, read_manifest
+from stratsim.results.sweep_folder import TABLE, current_sweeps, describe, read_manifest
 from stratsim.results.sweep_rows import KEY, read_rows
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = (), rows: st
 
 def _current(frame: pd.DataFrame, manifest: dict[str, Any], table: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the rows that the sweeps of a folder ask for now, and a note on the others."""
-    wanted = {key for entry in manifest.get("sweeps", ()) for key in entry.get("rows", ())}
+    wanted = {key for entry in current_sweeps(manifest) for key in entry.get("rows", ())}
     if not wanted or KEY not in frame:
         return frame, ()
     asked = frame[KEY].isin(wanted)

@@ -22,6 +22,7 @@ __all__ = [
     "SATURATION",
     "TABLE",
     "Description",
+    "current_sweeps",
     "describe",
     "find_manifest",
     "read_manifest",
@@ -66,6 +67,8 @@ class _Entry(msgspec.Struct, frozen=True):
 
     sweep: dict[str, Any]
     rows: list[str] = []
+    file: str | None = None
+    superseded: bool = False
 
 
 class _Table(msgspec.Struct, frozen=True):
@@ -158,6 +161,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if found is None:
         raise SpecError(f"{folder}: there is no sweep (`stratsim sweep run` makes one)")
     return found
+
+
+def current_sweeps(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what is asked for now: the entries of the manifest without those whose file was edited since."""
+    return [entry for entry in manifest["sweeps"] if not entry.get("superseded")]
 
 
 def describe(manifest: dict[str, Any]) -> Description:

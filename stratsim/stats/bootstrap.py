@@ -108,7 +108,7 @@ def counted_quantiles(ordered: Floats, counts: Floats, quantiles: Sequence[float
     """Return quantiles (type 7, as in `stratsim.stats.latency`) of values that count several times, for many resamples.
 
     Args:
-        ordered: Values in ascending order, shape (n,).
+        ordered: Values in ascending order, shape (n,); may be infinite at the end.
         counts: How often each counts in each resample, whole numbers of shape (R, n).
         quantiles: Each within [0, 1].
 
@@ -127,7 +127,8 @@ def counted_quantiles(ordered: Floats, counts: Floats, quantiles: Sequence[float
         at = (total - 1) * np.asarray(quantiles)
         whole = np.floor(at)
         below, above = ordered[ends[row].searchsorted(np.stack([whole, np.ceil(at)]), side="right")]
-        found[:, row] = below + (at - whole) * (above - below)
+        with np.errstate(invalid="ignore"):  # between two infinite values
+            found[:, row] = np.where(np.isinf(above), above, below + (at - whole) * (above - below))
     return found
 
 
@@ -144,7 +145,11 @@ def percentile_interval(estimate: float, resampled: ArrayLike, level: float = 0.
     known = _known(resampled)
     if 2 * len(known) < len(np.asarray(resampled)) or not len(known):
         return None
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    ends = ((1 - level) / 2, (1 + level) / 2)
+    if np.isfinite(known).all():
+        low, high = np.quantile(known, ends)
+    else:  # nothing lies between a number and an infinite one
+        low, high = (np.quantile(known, q, method=way) for q, way in zip(ends, ("lower", "higher"), strict=True))  # type: ignore[call-overload]
     return Interval(float(estimate), float(low), float(high), 1, level)
 
 

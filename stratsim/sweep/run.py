@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from stratsim.model.codec import dump_profile
 from stratsim.model.write import file_name, write_text
 from stratsim.notebook import card, line
-from stratsim.results.sweep_folder import MANIFEST, SATURATION, TABLE, read_manifest, read_saturations
+from stratsim.results.sweep_folder import (
+    MANIFEST,
+    SATURATION,
+    TABLE,
+    current_sweeps,
+    read_manifest,
+    read_saturations,
+)
 from stratsim.run.manifest import origin_label
 from stratsim.run.saturation import SaturationPoint, saturation
 from stratsim.sweep import worker
@@ -143,7 +150,8 @@ def run_sweep(
     plan = make_plan(sweep, source, environment_in(out) if how.trust else None)
     described = worker.description(tuple(axis_columns(sweep)), sweep.choice_axes())
     setup = Setup(worker.install, (plan.inputs,))
-    with open_table(out, record, worker.COLUMNS, described, how, setup=setup) as table:
+    file = source.name if isinstance(source, Path) and source.name != MANIFEST else None
+    with open_table(out, record, worker.COLUMNS, described, how, setup=setup, file=file) as table:
         _write_profiles(plan, out)
         points = _saturations(plan, out, table.backend, fresh=table.how.fresh)
         if table.how.executor is not None:
@@ -158,8 +166,12 @@ def run_sweep(
         return Outcome(sha256(record), plan, _rows(table.store, plan), failures, made.count, points)
 
 
-def read_sweeps(out: str | os.PathLike[str]) -> list[Outcome]:
+def read_sweeps(out: str | os.PathLike[str], rows: str = "current") -> list[Outcome]:
     """Return what the sweeps in a folder gave so far, without running anything.
+
+    Args:
+        out: The folder.
+        rows: `current`: what is asked for now; `all`: also what a file asked for before it was edited.
 
     Raises:
         SpecError: the folder holds no sweep.
@@ -170,7 +182,7 @@ def read_sweeps(out: str | os.PathLike[str]) -> list[Outcome]:
     store = Store(out / TABLE, worker.COLUMNS, FIGURES)
     known = read_saturations(out)
     found = []
-    for entry in manifest["sweeps"]:
+    for entry in manifest["sweeps"] if rows == "all" else current_sweeps(manifest):
         plan = make_plan(make_sweep(entry["sweep"], out / MANIFEST), out / MANIFEST, environment_in(out))
         wanted = plan.saturations()
         if wanted.keys() <= known.keys():

@@ -141,6 +141,7 @@ def open_table(
     *,
     setup: Setup | None = None,
     code: Sequence[str] = (),
+    file: str | None = None,
 ) -> Iterator[Table]:
     """Open the table in a folder, and close the backend at the end.
 
@@ -152,6 +153,7 @@ def open_table(
         how: How runs are made.
         setup: What each worker does once.
         code: What else than the simulator runs depend on (`code_sha256`).
+        file: Name of the file that `record` is from: what it said before is not asked for any more.
 
     Raises:
         OutputError: `out` cannot be written, is in use, holds something else than sweeps, is of another format, or has
@@ -164,6 +166,7 @@ def open_table(
         if known is None:
             known = {"sweep": dict(record)}
             entries.append(known)
+        _supersede(entries, known, file)
         manifest = find_manifest(out)
         environment = (environment_in(out) if how.trust else None) or versions()
         joined = describe(manifest).joined(description) if manifest and not how.fresh else description
@@ -173,6 +176,17 @@ def open_table(
             yield Table(out, backend, how, digest, environment, joined, rows, timings, entries, known)
         finally:
             backend.close()
+
+
+def _supersede(entries: Sequence[dict[str, Any]], known: dict[str, Any], file: str | None) -> None:
+    """Mark what a file asked for before it was edited; its rows stay, and are not among those asked for now."""
+    if file is None:
+        return
+    for entry in entries:
+        if entry is not known and entry.get("file") == file:
+            entry["superseded"] = True
+    known["file"] = file
+    known.pop("superseded", None)
 
 
 def environment_in(out: Path) -> dict[str, str] | None:

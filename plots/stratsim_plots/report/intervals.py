@@ -130,13 +130,10 @@ def _known(runs: Sequence[Measured]) -> tuple[dict[tuple[int, Key], Known], list
     for first in range(0, resamples, at_once):
         counts = np.array(list(islice(drawn, at_once)), dtype=np.float64)
         for run, own in zip(runs, found, strict=True):
-            figures = run.resampled(counts) | run.resampled_arrived(counts)
+            figures = run.resampled(counts)
             for key in keys:
                 own[key][first : first + len(counts)] = figures[key]
-    once = np.ones((1, requests))
-    whole = [
-        run.figures() | {key: float(value[0]) for key, value in run.resampled_arrived(once).items()} for run in runs
-    ]
+    whole = [run.figures() for run in runs]
     known: dict[tuple[int, Key], Known] = {}
     for key in keys:
         best = _best([each[key] for each in whole], [each[key] for each in found], BETTER.get(key[1]))

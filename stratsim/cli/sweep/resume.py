@@ -29,10 +29,10 @@ def resume(directory: Path, jobs: int, dask: str | None, trust: bool, allow_code
     """
     from stratsim.cli.allow import allow_recorded
     from stratsim.cli.sweep.output import execute
-    from stratsim.results.sweep_folder import read_manifest
+    from stratsim.results.sweep_folder import current_sweeps, read_manifest
     from stratsim.sweep import How, make_sweep
 
-    records = [entry["sweep"] for entry in read_manifest(directory)["sweeps"]]
+    records = [entry["sweep"] for entry in current_sweeps(read_manifest(directory))]
     allow_recorded(records, allowed=allow_code)
     source, how = directory / "manifest.json", How(jobs, dask, trust=trust)
     found = [(make_sweep(record, source), record) for record in records]
