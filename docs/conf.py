@@ -24,15 +24,28 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "gallery_data",
     "repository_links",
     "registries",
 ]
-exclude_patterns = ["_build", "figures/**/README.md"]
+exclude_patterns = ["_build", "figures/**/README.md", "gallery", "tutorials"]  # the last two are made into pages
 nitpicky = False
 add_module_names = False
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["gallery", "tutorials"],
+    "gallery_dirs": ["reference/generated/gallery", "reference/generated/tutorials"],
+    "filename_pattern": r"plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "min_reported_time": 1e9,  # no times on the pages: they are those of this machine
+    "show_memory": False,
+    "show_signature": False,
+    "matplotlib_animations": False,
+}
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"

@@ -63,11 +63,15 @@ def _registry(title: str, group: str, where: str) -> str:
 
 def _module(module: str, title: str) -> str:
     found = import_module(module)
-    names = [name for name in getattr(found, "__all__", ()) if not name.startswith("__")]
+    names = _names(module)
     parts = [f"# {module}: {title[0].lower()}{title[1:]}", (found.__doc__ or "").partition("\n")[0]]
+    elsewhere = {id(getattr(import_module(each), name)) for each in API if each != module for name in _names(each)}
     for name in names:
         thing = getattr(found, name)
-        if isinstance(thing, type):
+        if module == "stratsim" and id(thing) in elsewhere:  # named once in the index: where it belongs
+            kind = "autoclass" if isinstance(thing, type) else "autofunction"
+            text = f"```{{eval-rst}}\n.. {kind}:: {module}.{name}\n   :no-index:\n```"
+        elif isinstance(thing, type):
             text = f"```{{eval-rst}}\n.. autoclass:: {module}.{name}\n   :members:\n```"
         elif callable(thing):
             text = f"```{{eval-rst}}\n.. autofunction:: {module}.{name}\n```"
@@ -75,6 +79,10 @@ def _module(module: str, title: str) -> str:
             text = f"A `{type(thing).__name__}`."
         parts.append(f"## {name}\n\n{text}")
     return "\n\n".join(parts) + "\n"
+
+
+def _names(module: str) -> list[str]:
+    return [name for name in getattr(import_module(module), "__all__", ()) if not name.startswith("__")]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -22,7 +22,7 @@ CONFIG = """name: "{name}"
 backend: "onnxruntime"
 max_batch_size: 8
 input {{ name: "x" data_type: TYPE_FP32 dims: [ 3, 224, 224 ] }}
-dynamic_batching {{ max_queue_delay_microseconds: 5000 }}
+dynamic_batching {{ }}
 instance_group {{ count: 1 kind: KIND_GPU }}
 """
 RULE = """[priority]
@@ -49,9 +49,7 @@ def main() -> None:
     ]
     Path("metrics-model-inference.csv").write_text(COLUMNS + "".join(rows), encoding="utf-8")
     mix = "".join(f"{name} = {PER_S.get(name, OTHERS_PER_S)}\n" for name in ALONE_MS)
-    Path("mix.toml").write_text(
-        f"[priority]\nhigh_share = 0.3\n\n[slo]\nhigh_ms = 50\nlow_ms = 150\n\n[models.mix]\n{mix}", encoding="utf-8"
-    )
+    Path("mix.toml").write_text(RULE + mix, encoding="utf-8")
     draw, at_ns, lines = random.Random(1), 1_700_000_000 * 10**9, []
     for number in range(4000):
         at_ns += round(draw.expovariate(900) * 1e9)

@@ -36,6 +36,7 @@ __all__ = [
     "latency_cdf",
     "latency_parts",
     "load",
+    "over_time",
     "timeline",
     "violations",
 ]
@@ -141,6 +142,20 @@ def load(
     """
     asked = {"x": x, "metric": metric, "policies": tuple(policies), "where": tuple(where), "rows": rows}
     return _draw("load", paths, layout, **asked)
+
+
+def over_time(
+    *paths: Path, windows_s: float | None = None, policies: Sequence[str] = (), **layout: Unpack[LayoutOptions],
+) -> Axes:  # fmt: skip
+    """Draw violations, arrivals, queue length, utilization and batch size in windows of trace time, a line per policy.
+
+    Args:
+        paths: Result folders.
+        windows_s: Seconds of a window; a round length by default, about fifty of them.
+        policies: Only these; all if empty.
+        layout: `LayoutOptions`.
+    """
+    return _draw("over-time", paths, layout, windows_s=windows_s, policies=tuple(policies))
 
 
 def latency_parts(*paths: Path, policies: Sequence[str] = (), **layout: Unpack[LayoutOptions]) -> Axes:

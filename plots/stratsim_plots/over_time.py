@@ -13,6 +13,7 @@ from stratsim.results.over_time import life_of_stored
 from stratsim.stats.over_time import WINDOW_COLUMNS, over_time
 from stratsim_plots import style
 from stratsim_plots.series import CLASSES, Options, origin, select
+from stratsim_plots.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,13 +64,12 @@ def _round_s(width_s: float) -> float:
     return next(factor * ten for factor in _ROUND if factor * ten >= width_s * (1 - 1e-9))
 
 
-def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:  # noqa: ARG001
+def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:
     """Draw a panel per figure over one axis of time, with a line per run."""
+    sheet, layout = Sheet(options.layout), options.layout
     runs = list(dict.fromkeys(frame["series"]))
-    names = [style.wrap(name, 22) for name in runs]
     classes = [name for name in CLASSES if frame[f"{name}_arrived"].any()]
-    figure = style.new_figure(0.6 + 0.8 * (len(classes) + 4) + style.legend_height_in(names, 2))
-    panels = figure.subplots(len(classes) + 4, sharex=True)
+    panels = sheet.panels(len(classes) + 4, across=2 if sheet.wide else 1, sharex=True)
     for number, run in enumerate(runs):
         rows = frame[frame["series"] == run]
         for axes, name in zip(panels, classes, strict=False):
@@ -77,18 +77,18 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
         for axes, values in zip(panels[len(classes) + 1 :], _of_the_run(rows), strict=True):
             _line(axes, rows, values, number)
     _arrivals(panels[len(classes)], frame, runs)
-    labels = (*(f"{name}:\nviolations (%)" for name in classes), *_LABELS)
+    labels = (*(f"{layout.name(name)}:\nviolations (%)" for name in classes), *_LABELS)
     for axes, label in zip(panels, labels, strict=True):
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
-    panels[-1].set_xlabel("Trace time (s)")
-    figure.align_ylabels(list(panels))
-    handles = [Line2D([], [], label=name, **_look(n)) for n, name in enumerate(names)]
-    style.legend_above(figure, handles, 2)
+    for axes in sheet.lowest:
+        axes.set_xlabel("Trace time (s)")
+        axes.tick_params(labelbottom=True)  # also where the panel below it was not needed
+    sheet.figure.align_ylabels(panels)
+    sheet.legend([Line2D([], [], label=name, **_look(number)) for number, name in enumerate(layout.names(runs))])
     width_s = float((frame["to_s"] - frame["from_s"]).max())
     note = f"windows of {width_s:g} s; a request counts where it arrived; queue: mean of those that wait; "
-    style.footer(figure, note + origin(results))
-    return figure
+    return sheet.finish(0.75 * sheet.scale, note + origin(results))
 
 
 def _of_the_run(rows: pd.DataFrame) -> Iterable[NDArray[np.float64]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.transforms import ScaledTranslation
 
 from stratsim.compare.sweep import variant_labels
 from stratsim.errors import SpecError, suggest
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "draw", "read"]
 
-COLUMNS = ("policy", "metric", "x_name", "x", "runs", "infinite", "value", "low", "high", "origin")
+COLUMNS = ("policy", "metric", "x_name", "x_unit", "x", "runs", "infinite", "value", "low", "high", "origin")
 _METRIC = "violation"
+_BESIDE_PT = 3.0
+"""Between triangles of two policies at one place, points."""
 
 
 def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
@@ -42,13 +45,15 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
     metrics = _metrics(table, options.metric or _METRIC)
     x = _axis(table, options)
     rows = table.frame.assign(policy=variant_labels(table.frame, table.choices))
+    units = rows["load_unit"].unique() if x == "load" and "load_unit" in rows else ()
+    unit = "" if len(units) != 1 else str(next(iter(units)))
     found = []
     for (policy, at), own in rows.groupby(["policy", x], sort=False):
         for metric in metrics:
             values = own[metric].dropna()
             if len(values):
                 most = word(metric).most or math.inf
-                found.append((policy, metric, x, at, *_mean(values.tolist(), most)))
+                found.append((policy, metric, x, unit, at, *_mean(values.tolist(), most)))
     frame = pd.DataFrame(found, columns=list(COLUMNS[:-1])).assign(origin=origin_of(paths))
     if frame.empty:
         raise SpecError(f"{paths[0]}: no run has a figure {' or '.join(metrics)}")
@@ -99,13 +104,13 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:
         said = word(metric)
         for number, policy in enumerate(policies):
             own = frame[(frame["policy"] == policy) & (frame["metric"] == metric)]
-            _line(axes, own.assign(at=own["x"].map(places)).sort_values("at"), number, said.factor)
+            _line(axes, own.assign(at=own["x"].map(places)).sort_values("at"), number, len(policies), said.factor)
         axes.set_ylabel(f"{layout.name(said.level)}: {_small(said.axis())}" if said.level else said.axis())
         axes.set_ylim(bottom=0.0)
         if any(not _is_number(value) for value in places):
             sheet.columns(axes, places.values(), [layout.name(str(name)) for name in places])
     for axes in sheet.lowest:
-        axes.set_xlabel(layout.name(axis_title(x_name)))
+        axes.set_xlabel(layout.name(axis_title(x_name, str(frame["x_unit"].iloc[0]))))
     sheet.legend(line_samples(layout.names(policies)))
     notes = ["bars and bands: 95 % t interval over seeds"] if frame["low"].notna().any() else []
     notes += ["triangles: the percentile falls among dropped requests"] if (frame["infinite"] > 0).any() else []
@@ -132,9 +137,11 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _line(axes: Axes, points: pd.DataFrame, number: int, factor: float) -> None:
+def _line(axes: Axes, points: pd.DataFrame, number: int, count: int, factor: float) -> None:
     draw_line(axes, points, number, factor)
     beyond = points["at"].to_numpy()[points["infinite"].to_numpy() > 0]
     if len(beyond):
-        look: dict[str, Any] = {"color": style.look(number)["color"], "markersize": 3}
-        axes.plot(beyond, np.full(len(beyond), 0.97), "^", **look, transform=axes.get_xaxis_transform())
+        beside = _BESIDE_PT * (number - (count - 1) / 2) / 72  # so that those of several policies are seen
+        place = axes.get_xaxis_transform() + ScaledTranslation(beside, 0, axes.figure.dpi_scale_trans)
+        look: dict[str, Any] = {"color": style.look(number)["color"], "markersize": 3, "clip_on": False}
+        axes.plot(beyond, np.full(len(beyond), 0.97), "^", **look, transform=place)

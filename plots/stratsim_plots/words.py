@@ -85,7 +85,7 @@ def word(metric: str) -> Word:
 
 def axis_title(name: str, unit: str | None = None) -> str:
     """Return the title of an axis that is a setting of the runs; of a load with the unit that is known."""
-    if name == "load" and unit is not None:
+    if name == "load" and unit:
         return _LOADS.get(unit, _AXES["load"])
     return _AXES.get(name) or _spelled(name.rpartition(".")[2])
 

@@ -97,7 +97,7 @@ Examples:
     multiple=True,
     metavar="KEY=VALUE",
     help="Any setting by name, also those without an option (prefetch, pinned, uplink_bytes_per_s, reject_s, retries, "
-    "backoff_s, retry_by); wins over all.",
+    "backoff_s, retry_by, belief_latency_scale); wins over all.",
 )
 @click.option("--out", metavar="DIR", help="Write tables, summary, manifest and timeline there.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")

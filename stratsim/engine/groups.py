@@ -86,6 +86,7 @@ def simulate_groups(
     drop: DropMode,
     seed: int = 0,
     rejection: Rejection | None = None,
+    belief: Profile | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
@@ -102,6 +103,7 @@ def simulate_groups(
         max_batch: As for `simulate`; so are the others.
         drop: As for `simulate`.
         rejection: As for `simulate`.
+        belief: As for `simulate`.
         seed: As for `simulate`; every group's policy draws from streams of its own.
         jobs: Number of processes; 1 stays in this one. The result is the same but for its `wall_s`. Processes import
             the main script anew, so a script that asks for several needs its `if __name__ == "__main__":`.
@@ -116,7 +118,13 @@ def simulate_groups(
     check_deal(groups, workload)
     began = time.perf_counter()
     options = Options(
-        name=name, cluster=cluster, max_batch=max_batch, drop=drop, seed=seed, rejection=rejection or Rejection()
+        name=name,
+        cluster=cluster,
+        max_batch=max_batch,
+        drop=drop,
+        seed=seed,
+        rejection=rejection or Rejection(),
+        belief=belief,
     )
     parts = _Parts(workload, profile, make_policy, groups, options)
     done: dict[int, Result] = {}

@@ -258,8 +258,9 @@ class Run:
 
 def _setting(profile: Profile, options: Options, layout: Layout, streams: Streams) -> Setting:
     """Return what the policy is told before the run."""
+    known = options.belief or profile
     return Setting(
-        profile=profile.for_scheduler(options.cluster.solo_links(profile.observable.pcie)),
+        profile=known.for_scheduler(options.cluster.solo_links(known.observable.pcie)),
         gpus=options.cluster.gpus,
         max_concurrency=layout.slots,
         prefetch=layout.prefetch,

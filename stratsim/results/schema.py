@@ -98,6 +98,7 @@ class _Spec(msgspec.Struct, frozen=True):
     retries: int | None = None
     backoff_s: Figure = None
     retry_by: str | None = None
+    belief_latency_scale: Figure = None
     groups: int | None = None
     deal: str | None = None
 

@@ -16,6 +16,7 @@ from stratsim.engine.options import Options
 from stratsim.engine.simulation import check_fits
 from stratsim.errors import SimulationError, SpecError, suggest
 from stratsim.limits import LONGEST_S
+from stratsim.model.belief import scaled_latencies
 from stratsim.model.codec import load_profile
 from stratsim.model.columns import TABLES, arrow_stream, as_pandas, joined
 from stratsim.model.preemption import Preemption
@@ -70,6 +71,11 @@ class Inputs:
             SpecError: as `make_policy`.
         """
         return self.objects.get(call.text) or make_policy(call)
+
+    def belief(self) -> Profile | None:
+        """Return the profile that the scheduler holds true; None where that is the hardware's."""
+        scale = self.spec.belief_latency_scale
+        return None if scale == 1.0 else scaled_latencies(self.profile, scale)
 
     def lean(self) -> Inputs:
         """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
@@ -399,6 +405,7 @@ def _options(inputs: Inputs, call: PolicyCall) -> dict[str, Any]:
         "drop": DropMode(spec.drop),
         "seed": spec.seed,
         "rejection": spec.rejection(),
+        "belief": inputs.belief(),
         "name": call.text,
     }
 

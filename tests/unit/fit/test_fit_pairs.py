@@ -1,8 +1,11 @@
 """Truths recovered from the pairs that they gave, and what pairs cannot tell."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stratsim.cli import main
@@ -12,6 +15,7 @@ from stratsim.fit.holdout import splits
 from stratsim.fit.identify import intervals, local_intervals
 from stratsim.fit.sharing import fit_sharing
 from stratsim.fit.truth import fit_pairs, kernel_lengths
+from stratsim.imports import Ask, import_measurements
 from stratsim.model.codec import load_profile
 from stratsim.model.contention import Sharing
 from stratsim.model.kernel_queue import KernelQueue
@@ -145,3 +149,17 @@ def test_the_command_writes_a_profile_and_prints_what_it_is_worth(streams, tmp_p
     assert json.loads(capsys.readouterr().out)["device_model"] == "streams"
     assert main(["profile", "fit", "--pairs", str(tmp_path / "p.json"), "--report", "r.html"]) == 2
     assert "--report needs samples" in capsys.readouterr().err
+
+
+@pytest.mark.data
+@pytest.mark.skipif("STRATSIM_DATA" not in os.environ, reason="needs the public data files: set STRATSIM_DATA")
+def test_the_published_pairs_of_a_v100_are_fitted_as_the_page_says():
+    path = Path(os.environ["STRATSIM_DATA"], "gavel", "colocated_v100.csv")
+    columns = {"model_a": "job_a", "model_b": "job_b"}
+    columns |= {f"{name}_{side}": f"{name}_{side}_per_s" for name in ("alone", "together") for side in "ab"}
+    profile, _ = import_measurements("pairs", [path], Ask(columns=columns))
+    found = fit_sharing(cells_of(profile.pairs), starts=1)
+    errors = abs(np.exp(found.residuals) - 1)
+    assert len(errors) == 656  # 633 pairs; those of a job with its copy are two alike streams
+    assert found.sigma == pytest.approx(0.110, abs=0.002)
+    assert float(np.median(errors)) < 0.06

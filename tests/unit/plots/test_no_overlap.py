@@ -19,6 +19,7 @@ from stratsim_plots import (
     latency_cdf,
     latency_parts,
     load,
+    over_time,
     style,
     sweep_lines,
     timeline,
@@ -118,6 +119,17 @@ def parts(stored, policies):
     return pd.DataFrame(rows, columns=list(latency_parts.COLUMNS))
 
 
+def windows(policies):
+    import pandas as pd
+
+    rows = [
+        (policy, policy, 5.0 * n, 5.0 * n + 5, 40, 80, n, 2 * n, n, n, 12.5 * n, 0.019 * n, 30, 1.0 + n / 7)
+        for policy in policies
+        for n in range(50)
+    ]
+    return pd.DataFrame(rows, columns=list(over_time.COLUMNS))
+
+
 def capacities(path, policies):
     def found(n, policy):
         at = 80.0 + n
@@ -163,9 +175,11 @@ def drawn(kind, count, options, folder_at, tmp_path):
     if kind == "load":
         stored = [read_results(runs(folder_at, tmp_path / f"at-{at}", policies, load=at)) for at in (0.3, 0.6, 0.9)]
         return load.draw(load.data(stored, options), stored, options)
-    if kind in ("violations", "latency-cdf", "latency-ccdf", "latency-parts"):
+    if kind in ("violations", "latency-cdf", "latency-ccdf", "latency-parts", "over-time"):
         modules = {"violations": violations, "latency-cdf": latency_cdf, "latency-ccdf": latency_ccdf}
         stored = [read_results(runs(folder_at, tmp_path / "run", policies))]
+        if kind == "over-time":
+            return over_time.draw(windows(policies), stored, options)
         if kind == "latency-parts":
             return latency_parts.draw(parts(stored, policies), stored, options)
         return modules[kind].draw(modules[kind].data(stored, options), stored, options)
@@ -187,7 +201,7 @@ def drawn(kind, count, options, folder_at, tmp_path):
 
 
 KINDS = (
-    *("violations", "latency-cdf", "latency-ccdf", "latency-parts", "timeline", "load", "capacity"),
+    *("violations", "latency-cdf", "latency-ccdf", "latency-parts", "timeline", "over-time", "load", "capacity"),
     *("sweep", "sweep-names", "differences", "differences-cells", "equity"),
     *("heatmap", "heatmap-policies", "heatmap-rows"),
 )

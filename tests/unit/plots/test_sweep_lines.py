@@ -91,7 +91,7 @@ def test_axes_are_words_and_everything_has_room(swept, metric):
         warnings.simplefilter("error")  # a layout that does not fit is one
         figure = sweep_lines.draw(rows(swept, metric=metric), Options())
         figure.canvas.draw()
-    assert figure.axes[-1].get_xlabel() == "Offered load"
+    assert figure.axes[-1].get_xlabel().replace("\n", " ") == "Offered load (share of batch-1 saturation)"
     assert all("_" not in axes.get_ylabel() for axes in figure.axes)
 
 
