@@ -284,7 +284,10 @@ class _Executor:
         except Exception as error:
             raise legality.blame(error, self.name, self.now_s) from error
         spent_s = time.perf_counter() - began
-        self.figures.decide_s.append(max(spent_s - sum(self.figures.submit_s[submits:]), 0.0))
+        decided_s = max(spent_s - sum(self.figures.submit_s[submits:]), 0.0)
+        self.figures.decide_s.append(decided_s)
+        if len(self.figures.submit_s) > submits:
+            self.figures.think_s.append(decided_s)
 
     def _apply(self, decision: Decision) -> None:
         match decision:

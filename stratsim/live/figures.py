@@ -20,13 +20,15 @@ _LATE_SHARE = 0.05
 class Figures:
     """Samples of one run, seconds."""
 
-    __slots__ = ("decide_s", "lag_s", "moved_s", "seen_after_s", "submit_s", "turns")
+    __slots__ = ("decide_s", "lag_s", "moved_s", "seen_after_s", "submit_s", "think_s", "turns")
 
     def __init__(self) -> None:
         self.lag_s = array("d")
         """By request: from its arrival in the trace until it was admitted."""
         self.decide_s = array("d")
         """By call of `decide`: until the last decision was out, without what submitting took."""
+        self.think_s = array("d")
+        """The same of calls that started something: what `truth.host.decide_s` of a profile says."""
         self.submit_s = array("d")
         """By batch: what handing it to the server took."""
         self.seen_after_s = array("d")
@@ -43,6 +45,7 @@ class Figures:
             "lag_s": spread(self.lag_s),
             "host": {
                 "decide_s": spread(self.decide_s),
+                "think_s": spread(self.think_s),
                 "submit_s": spread(self.submit_s),
                 "seen_after_s": spread(self.seen_after_s),
                 "turns": self.turns,

@@ -31,6 +31,9 @@ __all__ = ["RESULTS", "Pairs", "left_out", "read_pairs", "slowdowns"]
 RESULTS = "colocated_v100.csv"
 _PRIOR = 0.03
 _STEPS = 30
+"""Of the damped iteration: halved each time."""
+_MOST_STEPS = 80
+"""Of the search."""
 
 
 @dataclass(frozen=True)
@@ -110,4 +113,4 @@ def _fit(pairs: Pairs, chosen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         return np.concatenate([misfit.ravel(), _PRIOR * x])
 
     start = np.concatenate([np.ones(count), np.zeros(count)])
-    return numbers(least_squares(residuals, start, max_nfev=20).x)
+    return numbers(least_squares(residuals, start, max_nfev=_MOST_STEPS).x)

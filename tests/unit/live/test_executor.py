@@ -359,3 +359,4 @@ def test_host_figures_have_a_sample_per_call(serve):
     assert len(figures.submit_s) == 5
     assert len(figures.seen_after_s) == 30
     assert len(figures.decide_s) >= 5
+    assert 0 < len(figures.think_s) <= len(figures.decide_s)
