@@ -22,6 +22,7 @@ __all__ = [
     "check_policy",
     "complete",
     "load_profile",
+    "plot",
     "read_results",
     "read_sweeps",
     "read_trace",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from stratsim import plot
     from stratsim.model.codec import load_profile
     from stratsim.model.request import Priority
     from stratsim.policy import Policy, QueuePolicy
@@ -51,6 +53,7 @@ else:
             "check_policy": "stratsim.testing.check_policy",
             "complete": "stratsim.trace.rule",
             "load_profile": "stratsim.model.codec",
+            "plot": "stratsim.plot",
             "read_results": "stratsim.results",
             "read_sweeps": "stratsim.sweep",
             "read_trace": "stratsim.trace",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stratsim.run.replay import Inputs
     from stratsim.stats.intervals import Interval
 
-__all__ = ["few_requests", "footer", "goals_at", "header", "interval", "no_width", "of_classes"]
+__all__ = ["few_requests", "footer", "goals_at", "header", "headroom", "interval", "no_width", "of_classes"]
 
 SCHEMA = 2
 """Version of the document."""
@@ -95,6 +95,21 @@ def _goal_at(probe: Probe, goal: Goal, level: float) -> dict[str, Any]:
         infinite = sum(math.isinf(value) for value in values)
         found |= {"percentile_s": None if infinite else interval(mean_interval(values, level)), "infinite": infinite}
     return found
+
+
+def headroom(probe: Probe, goals: Sequence[Goal]) -> float:
+    """Return how far below their bounds all goals stay, as a share of the bound, by the means; below 0 above one.
+
+    Of a latency it is the percentile that counts, of violations their share.
+    """
+    return min(_below(probe, goal) for goal in goals)
+
+
+def _below(probe: Probe, goal: Goal) -> float:
+    values = probe.samples[goal.name] if goal.limit_s is None else probe.figures[percentile_of(goal)]
+    bound = goal.share if goal.limit_s is None else goal.limit_s
+    mean = sum(values) / len(values)
+    return 1.0 - mean / bound if bound > 0 else -math.inf if mean > 0 else 0.0
 
 
 def of_classes(probe: Probe | None, prefix: str, level: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from stratsim.errors import SpecError
 from stratsim.stats.intervals import share_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stratsim.capacity.target import Goal
     from stratsim.run.arrivals import Arrivals
@@ -122,12 +122,14 @@ def _whose(goal: Goal) -> str:
     return f"class {goal.group!r} has no requests{of}{' with a deadline' if goal.limit_s is None else ''}"
 
 
-def made(todo: Sequence[Any], backend: Backend) -> list[dict[str, float]]:
-    """Return the figures of jobs, in their order."""
+def made(
+    todo: Sequence[Any], backend: Backend, function: Callable[[Any], dict[str, Any]] = run_job
+) -> list[dict[str, Any]]:
+    """Return what a function says of jobs, in their order: by default their figures."""
     for job in todo:
-        backend.submit(repr(job), run_job, job)  # named by its content: no other call of the search has that
+        backend.submit(repr(job), function, job)  # named by its content: no other call of the search has that
     ended = {each.key: each for each in (backend.next_completed() for _ in todo)}
-    rows: list[dict[str, float]] = []
+    rows: list[dict[str, Any]] = []
     for job in todo:
         each = ended[repr(job)]
         if each.error is not None:

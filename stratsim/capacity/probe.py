@@ -42,6 +42,7 @@ __all__ = [
     "Job",
     "base_inputs",
     "figures_of",
+    "inputs_of",
     "missed",
     "own_rate",
     "percentile_of",
@@ -110,11 +111,11 @@ def rate_at_load_1(spec: RunSpec, arrivals: Arrivals | None) -> float:
     return own_rate(inputs, None)
 
 
-def simulated(job: Job) -> Result:
-    """Return the run of a job.
+def inputs_of(job: Job) -> Inputs:
+    """Return the requests of a job at its rate, and its machine.
 
     Raises:
-        StratsimError: whatever goes wrong.
+        StratsimError: whatever cannot be used.
     """
     (call,) = parse_policies(job.policy)
     inputs = base_inputs(replace(job.spec, policy="fifo"), job.arrivals)
@@ -124,8 +125,17 @@ def simulated(job: Job) -> Result:
         spec = replace(spec, gpus=job.gpus)
     cluster = spec.cluster()
     check_cut(spec.cut(), cluster, inputs.profile)
-    inputs = replace(inputs, spec=spec, cluster=cluster, workload=workload, policies=(call,))
-    return run_policy(inputs, call)
+    return replace(inputs, spec=spec, cluster=cluster, workload=workload, policies=(call,))
+
+
+def simulated(job: Job) -> Result:
+    """Return the run of a job.
+
+    Raises:
+        StratsimError: whatever goes wrong.
+    """
+    inputs = inputs_of(job)
+    return run_policy(inputs, inputs.policies[0])
 
 
 def run_job(job: Job) -> dict[str, float]:

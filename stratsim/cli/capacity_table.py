@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stratsim.capacity.measure import Probe
     from stratsim.capacity.target import Goal
 
-__all__ = ["goal_text", "print_rates", "say_rate"]
+__all__ = ["print_fleets", "print_rates", "say_fleet", "say_rate"]
 
 
 def say_rate(policy: str, probe: Probe, goals: Sequence[Goal]) -> None:
@@ -20,6 +20,14 @@ def say_rate(policy: str, probe: Probe, goals: Sequence[Goal]) -> None:
     shares = {goal.name: goal.share for goal in goals}
     verdict = "meets" if probe.certain(shares) else "does not surely meet" if probe.possible(shares) else "misses"
     echo(f"{policy} at {number(probe.rate)} requests/s: {missed_text(probe, goals)}: {verdict} the target", err=True)
+
+
+def say_fleet(policy: str, probe: Probe, goals: Sequence[Goal]) -> None:
+    """Say what a number of GPUs gave, as it comes."""
+    shares = {goal.name: goal.share for goal in goals}
+    verdict = "meets" if probe.certain(shares) else "undecided" if probe.possible(shares) else "misses"
+    place = f"{policy}, {_gpus(probe.gpus or 1)}, {number(probe.rate)} requests/s"
+    echo(f"{place}: {missed_text(probe, goals)}: {verdict}{'' if verdict == 'undecided' else ' the target'}", err=True)
 
 
 def missed_text(probe: Probe, goals: Sequence[Goal]) -> str:
@@ -94,3 +102,120 @@ def _missed_there(target: Sequence[Mapping[str, Any]], goals: Mapping[str, Any] 
 
 def _goodput(found: Mapping[str, float] | None) -> str:
     return "-" if found is None else f"{found['mean']:.4g} [{found['low']:.4g}, {found['high']:.4g}]"
+
+
+def print_fleets(document: Mapping[str, Any]) -> None:
+    """Print the fewest GPUs, and for each policy a sentence on what decides, and one on what binds."""
+    priced = document["price_per_gpu_hour"] is not None
+    columns = ["policy", "fewest GPUs", "missed there", "percentile there", "headroom", "busy there"]
+    rows = [_fleet_row(document, each, priced=priced) for each in document["fleets"]]
+    table([*columns, *(["cost /h", "cost /million requests"] if priced else [])], rows)
+    echo(f"{number(document['rate_per_s'])} requests/s; {target_line(document)}")
+    for each in document["fleets"]:
+        echo(f"{each['policy']}: {_chosen(each)}{fleet_sentence(document, each)}")
+        echo(f"{each['policy']} {binding_sentence(document, each['edge'])}")
+
+
+def _chosen(fleet: Mapping[str, Any]) -> str:
+    """Return the settings that were chosen, and how, in front of a sentence."""
+    found = fleet["chosen"]
+    if found is None:
+        return ""
+    settings = ", ".join(f"{name}={value}" for name, value in fleet["settings"].items())
+    of = f"the best of {len(found['trials'])} on {len(found['seeds'])} other seeds at {_gpus(found['gpus'])}"
+    return f"with {settings}, {of}: " if settings else f"{of}: "
+
+
+def _fleet_row(document: Mapping[str, Any], fleet: Mapping[str, Any], *, priced: bool) -> list[str]:
+    point = next((point for point in fleet["points"] if point["gpus"] == fleet["gpus"]), None)
+    costs = [number(fleet["cost_per_hour"]), number(fleet["cost_per_million"])] if priced else []
+    if point is None:
+        return [fleet["policy"], f"more than {document['gpus'][-1]}", "-", "-", "-", "-", *costs]
+    goals = [goal for goal in document["target"] if goal["limit_s"] is not None]
+    percentiles = [f"{goal['name']} {_percentile(point['goals'][goal['name']])}" for goal in goals]
+    return [
+        fleet["policy"],
+        str(fleet["gpus"]),
+        _missed_there(document["target"], point["goals"]),
+        ", ".join(percentiles) or "-",
+        f"{number(100 * fleet['headroom'], 3)} %",
+        f"{number(100 * point['utilization'], 3)} %",
+        *costs,
+    ]
+
+
+def _percentile(found: Mapping[str, Any]) -> str:
+    if found["percentile_s"] is None:
+        return "never, among dropped"
+    mean, low, high = (ms(found["percentile_s"][key]) for key in ("mean", "low", "high"))
+    return f"{mean} ms [{low}, {high}]"
+
+
+def fleet_sentence(document: Mapping[str, Any], fleet: Mapping[str, Any]) -> str:
+    """Return how many GPUs meet the target, which do not, and which are undecided."""
+    points = {point["gpus"]: point for point in fleet["points"]}
+    count, tried = fleet["gpus"], document["gpus"]
+    below = [gpus for gpus in tried if count is None or gpus < count]
+    misses = [gpus for gpus in below if gpus in fleet["misses"]]
+    undecided = [gpus for gpus in below if gpus in fleet["undecided"]]
+    if count is None and tried[-1] in misses:
+        parts = [f"{_gpus(tried[-1])}, the most that were tried, {_verb(tried[-1], 'do')} not meet it"]
+        parts[0] += f" ({_there(document, points[misses.pop()])})"
+        misses.clear()
+    elif count is None:
+        parts = [f"{_gpus(tried[-1])}, the most that were tried, {_verb(tried[-1], 'do')} not surely meet it"]
+    elif count == tried[0]:
+        parts = [f"{_gpus(count)}, the fewest that were tried, {_verb(count, 'meet')} it"]
+    else:
+        parts = [f"{_gpus(count)} {_verb(count, 'meet')} it"]
+    if misses:
+        most = misses[-1]
+        parts.append(f"{most} {_verb(most, 'do')} not ({_there(document, points[most])})")
+    if undecided:
+        texts = [f"{gpus} ({_there(document, points[gpus])})" for gpus in undecided]
+        parts.append(f"undecided: {', '.join(texts)}; more seeds or requests decide")
+    return "; ".join(parts)
+
+
+def _there(document: Mapping[str, Any], point: Mapping[str, Any]) -> str:
+    return ", ".join(goal_text(goal, point["goals"][goal["name"]]) for goal in document["target"])
+
+
+def binding_sentence(document: Mapping[str, Any], edge: Mapping[str, Any]) -> str:
+    """Return what became of the requests that miss the target, and what their latency is made of."""
+    goal = next(goal for goal in document["target"] if goal["name"] == edge["goal"])
+    texts = []
+    if edge["dropped"]:
+        wait_s = edge["dropped_wait_s"]
+        after = "" if wait_s is None else f", dropped after {ms(wait_s)} ms"
+        share = number(100 * edge["dropped"] / edge["missed"], 3)
+        texts.append(f"{share} % of those that miss {goal['name']} have no answer{after}")
+    if edge["parts_s"] is not None:
+        which = "the slowest 1 %" if edge["slowest"] else "those answered late"
+        texts.append(f"{which} take {_parts(edge['parts_s'])}")
+    return f"on {_gpus(edge['gpus'])}: {'; '.join(texts)}"
+
+
+def _parts(parts_s: Mapping[str, float]) -> str:
+    """Return a mean latency and its largest parts: `62 ms on average: 81 % waiting for dispatch, ...`."""
+    from stratsim.explain.parts import PARTS
+
+    total_s = sum(parts_s.values())
+    largest = sorted(parts_s, key=lambda name: -parts_s[name])
+    shown = [name for name in largest if parts_s[name] >= _WORTH * total_s]
+    words = ", ".join(f"{100 * parts_s[name] / total_s:.0f} % {PARTS[name]}" for name in shown)
+    return f"{ms(total_s)} ms on average ({words})"
+
+
+def _gpus(count: int) -> str:
+    return f"{count} GPU{'' if count == 1 else 's'}"
+
+
+def _verb(count: int, verb: str) -> str:
+    if count != 1:
+        return verb
+    return "does" if verb == "do" else f"{verb}s"
+
+
+_WORTH = 0.05
+"""Share of the latency from which a part is worth a word."""

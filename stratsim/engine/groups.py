@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import DropMode, Policy
 
-__all__ = ["check_cut", "check_deal", "simulate_groups"]
+__all__ = ["check_cut", "check_deal", "of_group", "simulate_groups"]
 
 
 def check_deal(groups: Groups, workload: Workload) -> None:
@@ -185,7 +185,7 @@ class _Parts:
         rows, count = self.rows[group], len(self)
         options = replace(
             self._options,
-            cluster=_of_group(self._options.cluster, group, count),
+            cluster=of_group(self._options.cluster, group, count),
             seed=self._streams.child("group", str(group)).seed,
             factors=None if self._factors is None else self._factors[rows],
         )
@@ -270,7 +270,7 @@ def _dealt_to(workload: Workload, rows: NDArray[np.intp], group: int, count: int
     )
 
 
-def _of_group(cluster: Cluster, group: int, count: int) -> Cluster:
+def of_group(cluster: Cluster, group: int, count: int) -> Cluster:
     """Return the GPUs of one group, on their own links."""
     each = cluster.gpus // count
     topology = cluster.topology

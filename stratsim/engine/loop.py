@@ -104,7 +104,7 @@ class Run:
             self._on_notified_preemptable,
             self._on_reply,
         )
-        layout = lay_out(workload, profile, policy, options.cluster)
+        layout = lay_out(workload, profile, policy, options.cluster, name)
         self.machine = machine = Machine(layout, workload, options.cluster.gpus, policy, streams, handlers)
         variation = options.noise or profile_noise(layout.hardware.noise_cv, layout.hardware.truth.noise_cvs)
         noise = NoiseFactors(workload, variation, streams, options.factors)

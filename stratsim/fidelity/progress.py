@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["device_of", "expected_executions", "mean_rates", "solo_times"]
+__all__ = ["Progress", "device_of", "expected_executions", "progress", "solo_times"]
 
 
 class _Change(NamedTuple):
@@ -55,27 +55,51 @@ def expected_executions(run: Recorded, profile: Profile) -> Floats:
     """Return how long each execution takes by the device model, seconds, shape (m,); NaN where that is not known.
 
     The solo time over the mean rate during the run's own execution, beside those that executed then: exact if the
-    execution takes as long as it did, and to first order in the error otherwise.
+    execution takes as long as it did, and to first order in the error otherwise. What starts of others cost is added.
     """
     model = device_of(run, profile)
     if model is None:
         return np.full(len(run.result.batches), np.nan)
-    return solo_times(run.result, profile) / mean_rates(run.result, model)
+    found = progress(run.result, model)
+    return (solo_times(run.result, profile) + model.start_cost_s * found.starts) / found.rate
 
 
-def mean_rates(result: Result, model: FluidModel[Any]) -> Floats:
-    """Return the mean rate of each batch over its execution in the run, shape (m,); NaN where it did not execute.
+class Progress(NamedTuple):
+    """How executions went on by a device model; shapes (m,).
 
-    A batch is in the phase in which it would be if it progressed evenly.
+    A batch is taken to be in the phase in which it would be if it progressed evenly.
     """
+
+    rate: Floats
+    """Mean over the execution; NaN where it did not execute."""
+    alone_s: Floats
+    """For how long it had no company."""
+    starts: Floats
+    """Starts of others meanwhile, each counted as the rate right after it: so much solo work is not done for as long as
+    one of them costs."""
+
+
+def progress(result: Result, model: FluidModel[Any]) -> Progress:
+    """Return how the executions of a run go on by a device model, beside those that executed in the run."""
     batches = result.batches
     time_s = batches.execution_end_s - batches.execution_start_s
-    done_s = np.zeros(len(batches))
+    done_s, alone_s, starts = (np.zeros(len(batches)) for _ in range(3))
     for gpu in np.unique(batches.gpu):
-        for row, share_s in _progress(_changes(result, model, int(gpu)), model):
-            done_s[row] += share_s
+        for step in _steps(_changes(result, model, int(gpu)), model):
+            done_s[step.row] += step.work_s
+            alone_s[step.row] += step.alone_s
+            starts[step.row] += step.after_start
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(time_s > 0, done_s / time_s, np.nan)
+        return Progress(np.where(time_s > 0, done_s / time_s, np.nan), alone_s, starts)
+
+
+class _Step(NamedTuple):
+    """What a batch did since the last change, and its rate now if another has just started."""
+
+    row: int
+    work_s: float
+    alone_s: float
+    after_start: float
 
 
 def _changes(result: Result, model: FluidModel[Any], gpu: int) -> list[_Change]:
@@ -91,19 +115,26 @@ def _changes(result: Result, model: FluidModel[Any], gpu: int) -> list[_Change]:
     return sorted(found, key=lambda change: change[:2])
 
 
-def _progress(changes: list[_Change], model: FluidModel[Any]) -> Iterator[tuple[int, float]]:
-    """Yield the work that each batch does between two changes, seconds of solo time."""
+def _steps(changes: list[_Change], model: FluidModel[Any]) -> Iterator[_Step]:
     active: dict[int, Any] = {}
     known: dict[tuple[Any, ...], tuple[float, ...]] = {}
+
+    def rates() -> zip[tuple[int, float]]:
+        loads = tuple(active.values())
+        found = known.get(loads) or known.setdefault(loads, tuple(model.sound_rates(loads)))
+        return zip(active, found, strict=True)
+
     before_s = -np.inf
     for change in changes:
         elapsed_s = change.at_s - before_s
         if active and elapsed_s > 0:
-            loads = tuple(active.values())
-            rates = known.get(loads) or known.setdefault(loads, tuple(model.sound_rates(loads)))
-            yield from ((row, elapsed_s * rate) for row, rate in zip(active, rates, strict=True))
+            alone_s = elapsed_s if len(active) == 1 else 0.0
+            yield from (_Step(row, elapsed_s * rate, alone_s, 0.0) for row, rate in rates())
         before_s = change.at_s
-        if change.starts:
-            active[change.row] = change.load
-        else:
+        if not change.starts:
             del active[change.row]
+            continue
+        new = change.row not in active
+        active[change.row] = change.load
+        if new and len(active) > 1:
+            yield from (_Step(row, 0.0, 0.0, rate) for row, rate in rates() if row != change.row)

@@ -119,7 +119,10 @@ def find_manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / MANIFEST
     if not path.is_file():
         return None
-    found = read_json(path)
+    try:
+        found = read_json(path)
+    except SpecError as problem:
+        raise OutputError(f"{folder}: exists already and is not a sweep's folder ({problem})") from None
     if not isinstance(found, dict):
         return None
     made = found.get("sweep_format")

@@ -11,7 +11,9 @@ import numpy as np
 
 from stratsim.device import execution_model, find_model
 from stratsim.engine import Result, simulate
-from stratsim.engine.groups import check_cut, check_deal, simulate_groups
+from stratsim.engine.groups import check_cut, check_deal, of_group, simulate_groups
+from stratsim.engine.options import Options
+from stratsim.engine.simulation import check_fits
 from stratsim.errors import SimulationError, SpecError, suggest
 from stratsim.limits import LONGEST_S
 from stratsim.model.belief import scaled_latencies
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from stratsim.run.saturation import Saturation
     from stratsim.run.spec import RunSpec
 
-__all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "prepare", "replay", "run_policy"]
+__all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "check_policy", "prepare", "replay", "run_policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,16 +356,8 @@ def run_policy(
         SimulationError: time does not advance, or the result breaks an invariant: a defect of stratsim.
     """
     spec, groups = inputs.spec, inputs.spec.cut()
-    options: dict[str, Any] = {
-        "cluster": inputs.cluster,
-        "max_batch": spec.max_batch,
-        "drop": DropMode(spec.drop),
-        "seed": spec.seed,
-        "rejection": spec.rejection(),
-        "belief": inputs.belief(),
-        "name": call.text,
-        "progress": None if progress is None else lambda done, total: progress(call.text, done, total),
-    }
+    options = _options(inputs, call)
+    options["progress"] = None if progress is None else lambda done, total: progress(call.text, done, total)
     if groups.count > 1:
         if policy is not None or call.text in inputs.objects:
             raise SpecError(f"one policy object cannot serve {groups.count} groups of GPUs")
@@ -381,6 +375,39 @@ def run_policy(
         note = f"policy {call.text!r} dropped {own:,} requests {why}"
         result = replace(result, notes=(*result.notes, note))
     return result
+
+
+def check_policy(inputs: Inputs, call: PolicyCall, policy: Policy | None = None) -> None:
+    """See that a policy and its machine go together, without a run.
+
+    Args:
+        inputs: What would be replayed, and on what; of several groups the first is looked at.
+        call: The policy.
+        policy: The object, as for `run_policy`.
+
+    Raises:
+        StratsimError: as `run_policy`, as far as it can be seen before the first event.
+    """
+    options = _options(inputs, call)
+    groups = inputs.spec.cut()
+    if groups.count > 1:
+        options["cluster"] = of_group(inputs.cluster, 0, groups.count)
+    chosen = inputs.policy(call) if policy is None else policy
+    check_fits(inputs.workload, inputs.profile, chosen, Options(**options))
+
+
+def _options(inputs: Inputs, call: PolicyCall) -> dict[str, Any]:
+    """Return the options of a run, by the names that they have in `simulate`."""
+    spec = inputs.spec
+    return {
+        "cluster": inputs.cluster,
+        "max_batch": spec.max_batch,
+        "drop": DropMode(spec.drop),
+        "seed": spec.seed,
+        "rejection": spec.rejection(),
+        "belief": inputs.belief(),
+        "name": call.text,
+    }
 
 
 def _own_drops(result: Result, rule: DropMode) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["Estimate", "Shrunk", "shrink"]
 
@@ -34,19 +34,19 @@ class Shrunk:
         between_families: Of the families' means.
     """
 
-    groups: dict[tuple[Hashable, Hashable], Estimate]
-    families: dict[Hashable, Estimate]
+    groups: dict[tuple[str, int], Estimate]
+    families: dict[str, Estimate]
     overall: Estimate
     within: float
     between_groups: float
     between_families: float
 
-    def of(self, family: Hashable, member: Hashable) -> Estimate:
+    def of(self, family: str, member: int) -> Estimate:
         """Return the estimate of a group, seen or not."""
         return self.groups.get((family, member)) or self.families.get(family) or self.overall
 
 
-def shrink(values: Mapping[tuple[Hashable, Hashable], Sequence[float]]) -> Shrunk:
+def shrink(values: Mapping[tuple[str, int], Sequence[float]]) -> Shrunk:
     """Return the empirical Bayes estimates of group means, in two stages: groups in families, families in all.
 
     With v the variance of a group's mean (the pooled variance inside groups over its number of values) and t the
@@ -68,7 +68,7 @@ def shrink(values: Mapping[tuple[Hashable, Hashable], Sequence[float]]) -> Shrun
     means = {key: float(np.mean(found)) for key, found in values.items()}
     within = _pooled_variance(values.values())
     variances = {key: within / len(found) for key, found in values.items()}
-    members: dict[Hashable, list[tuple[Hashable, Hashable]]] = {}
+    members: dict[str, list[tuple[str, int]]] = {}
     for key in means:
         members.setdefault(key[0], []).append(key)
     between_groups = _between([[(means[key], variances[key]) for key in keys] for keys in members.values()])

@@ -18,6 +18,7 @@ from stratsim.sweep.backends import Setup
 from stratsim.sweep.figures import FIGURES
 from stratsim.sweep.file import make_sweep
 from stratsim.sweep.plan import axis_columns, label, make_plan
+from stratsim.sweep.refusals import refusals
 from stratsim.sweep.settings import sha256
 from stratsim.sweep.store import Store
 from stratsim.sweep.table import How, environment_in, open_table
@@ -48,11 +49,16 @@ class Failure:
     message: str
 
     def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+    @property
+    def where(self) -> str:
+        """Which run it was, in words."""
         spec = self.settings.spec
         cell = f"profile={spec.profile} load={spec.load} max_concurrency={spec.max_concurrency}"
         name = self.settings.policy
         policy = spec.policy if name == spec.policy else f"{name}: {spec.policy}"
-        return f"{cell}, {policy}, seed {spec.seed}: {self.message}"
+        return f"{cell}, {policy}, seed {spec.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,11 @@ def run_sweep(
         points = _saturations(plan, out, table.backend, fresh=table.how.fresh)
         if table.how.executor is not None:
             worker.install(plan.inputs)
-        made = table.make(plan.first(), worker.run, follow=plan.follow, order=plan.order)
+        first = plan.first()
+        if how.warn is not None and any(task.sha256 not in table.store.rows for task in first):
+            for refusal in refusals(plan):
+                how.warn(str(refusal))
+        made = table.make(first, worker.run, follow=plan.follow, order=plan.order)
         tasks = {task.sha256: task for task in plan.order()}
         failures = [Failure(tasks[key].settings, message) for key, message in made.failures.items()]
         return Outcome(sha256(record), plan, _rows(table.store, plan), failures, made.count, points)

@@ -50,6 +50,8 @@ class How:
         progress: Called with (runs done, runs in all as far as is known) as runs end.
         fresh: Forget the rows that are there.
         trust: Keep rows that other code made.
+        warn: Called before the first run, with a line for each reason why runs cannot be made
+            (`stratsim.sweep.refusals`).
     """
 
     jobs: int = 1
@@ -58,6 +60,7 @@ class How:
     progress: Callable[[int, int], None] | None = None
     fresh: bool = False
     trust: bool = False
+    warn: Callable[[str], None] | None = None
 
 
 @dataclass(slots=True)

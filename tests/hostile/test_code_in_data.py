@@ -28,7 +28,10 @@ WALK = {
         ["fidelity", "calibrate", "{folder}", "--profile", "{profile}", "--out", "{tmp}/c.json", "--latencies"],
     ],
     "compare": [["compare", "{folder}"], ["compare", "{folder}", "{honest}", "--json"]],
-    "capacity": [["capacity", "--profile", "{profile}", "--target", "high=1%", "--limit", 50]],
+    "capacity": [
+        ["capacity", "--profile", "{profile}", "--target", "high=1%", "--limit", 50],
+        ["capacity", "--profile", "{profile}", "--target", "p99=1s", "--limit", 50, "--rate", 9, "--gpus", "1,2"],
+    ],
     "explain": [
         ["explain", "{folder}", "--summary"],
         ["explain", "{folder}", "--worst", 3, "--json"],

@@ -27,6 +27,7 @@ def test_public_names_are_pinned():
         "check_policy",
         "complete",
         "load_profile",
+        "plot",
         "read_results",
         "read_sweeps",
         "read_trace",

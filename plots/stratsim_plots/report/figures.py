@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from stratsim.results.read import StoredResults
     from stratsim_plots.series import Options
 
-__all__ = ["Drawn", "draw_figures", "inline_svg"]
+__all__ = ["Drawn", "draw_figures", "inline_svg", "need_matplotlib"]
 
 _SHOWN = {
     "violations": ("stratsim_plots.violations", "Violations", "Share of arrived requests that failed, and how."),
-    "latency-cdf": (
-        "stratsim_plots.latency_cdf",
+    "latency-ccdf": (
+        "stratsim_plots.latency_ccdf",
         "Tail of the latency",
-        "Fraction of the answered requests that took longer; dropped ones have no latency.",
+        "Fraction of all requests that took longer, or were never answered.",
     ),
     "latency-parts": (
         "stratsim_plots.latency_parts",
@@ -47,7 +47,7 @@ class Drawn(NamedTuple):
 def draw_figures(stored: Sequence[StoredResults], options: Options) -> Drawn:
     """Draw what can be drawn: without matplotlib nothing is, and the section and a note say so."""
     try:
-        _need_matplotlib()
+        need_matplotlib()
     except MissingExtraError as error:
         note = f"the page has no figures: {error}"
         return Drawn(
@@ -66,7 +66,8 @@ def draw_figures(stored: Sequence[StoredResults], options: Options) -> Drawn:
     return Drawn(section("figures", "Figures", '<div class="figures">', *parts, "</div>"), tuple(notes))
 
 
-def _need_matplotlib() -> None:
+def need_matplotlib() -> None:
+    """Raise `MissingExtraError` where matplotlib is not installed."""
     if find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plots")
 

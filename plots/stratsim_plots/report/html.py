@@ -23,8 +23,8 @@ class Cell(NamedTuple):
     """What it is sorted by; None: the text, or nothing to sort by where the text is a dash."""
     note: str = ""
     """A second line: the interval."""
-    best: bool = False
-    """Whether it is marked."""
+    mark: str = ""
+    """`best`: of its column; `tied`: none of its column can be told from another."""
 
 
 def table(
@@ -53,7 +53,8 @@ def table(
 def _head(name: str, meaning: str | None) -> str:
     title = "" if meaning is None else f' title="{escape(meaning)}" class="says"'
     words = re.sub(r" (%|ms|s|MB)$", "\u00a0\\1", name)  # a unit stays with its word
-    return f'<th scope="col"{title}>{escape(words)}</th>'
+    text = escape(words).replace("_", "_<wbr>").replace(".", ".<wbr>")
+    return f'<th scope="col"{title}>{text}</th>'
 
 
 def _row(cells: Sequence[str | Cell]) -> str:
@@ -63,10 +64,16 @@ def _row(cells: Sequence[str | Cell]) -> str:
 
 def _cell(cell: Cell) -> str:
     by = "" if cell.value is None or math.isnan(cell.value) else f' data-by="{_plain(cell.value)}"'
-    kind = ' class="best"' if cell.best else ""
-    star = '<span class="star" role="img" aria-label="best">★</span>' if cell.best else ""
+    kind = f' class="{cell.mark}"' if cell.mark else ""
+    star = _MARKS.get(cell.mark, "")
     note = f'<small class="interval">{escape(cell.note)}</small>' if cell.note else ""
     return f"<td{by}{kind}>{star}{escape(cell.text)}{note}</td>"
+
+
+_MARKS = {
+    "best": '<span class="star" role="img" aria-label="best">★</span>',
+    "tied": '<span class="star" role="img" aria-label="all alike">☆</span>',
+}
 
 
 def _plain(value: float) -> str:

@@ -57,8 +57,8 @@ class Known(NamedTuple):
     low: float
     """Of the 95 % interval, in the unit of the figure; infinite where the quantile falls among dropped requests."""
     high: float
-    best: bool
-    """Whether it is the best of its column, or not to be told from it."""
+    mark: str
+    """`best`: it is the best of its column, or not to be told from it; `tied`: so are all; else empty."""
 
 
 class Judged(NamedTuple):
@@ -140,9 +140,10 @@ def _known(runs: Sequence[Measured]) -> tuple[dict[tuple[int, Key], Known], list
     known: dict[tuple[int, Key], Known] = {}
     for key in keys:
         best = _best([each[key] for each in whole], [each[key] for each in found], BETTER.get(key[1]))
+        mark = "tied" if len(best) == len(runs) else "best"
         for place, each in enumerate(found):
             if (ends := _ends(each[key])) is not None:
-                known[place, key] = Known(*ends, place in best)
+                known[place, key] = Known(*ends, mark if place in best else "")
     return known, [few] if blocks.count < _FEW_BLOCKS else []
 
 

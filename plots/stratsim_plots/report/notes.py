@@ -46,11 +46,19 @@ def notes_section(
         "Notes and checks",
         "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>" if notes else "",
         "<h3>Checked again for this page, from the tables</h3>",
-        table(("policy", "statement", "result", "looked at"), rows),
+        _checked(rows),
         "<h3>Checked by stratsim after every run</h3>",
         *(f"<p>{escape(text)}</p>" for text in after),
         legend(checked, checked, "The ten invariants"),
     )
+
+
+def _checked(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return the statements: folded where all hold."""
+    failed = sum(result != "holds" for _, _, result, _ in rows)
+    said = f"All {len(rows)} statements hold" if not failed else f"{failed} of {len(rows)} statements fail"
+    inner = table(("policy", "statement", "result", "looked at"), rows, title="Statements")
+    return f"<details{' open' if failed else ''}><summary>{escape(said)}</summary>{inner}</details>"
 
 
 def _of_folders(stored: Sequence[StoredResults], names: Sequence[str]) -> Iterator[str]:

@@ -107,6 +107,6 @@ def _left_out(content: Content, timeline: Timeline) -> str:
         f"The page holds the batches that were in flight in some stretches of time only: around {which} worst requests "
         f"(at most {AROUND} dispatches each) and busiest moments (at most {BUSIEST}). Batches in the page: {kept}. "
         "What is left out is hatched; in the stretches nothing is missing. "
-        "Times are rounded to 0.1 µs. The result folder has everything."
+        "Times are rounded to 0.1 µs. The result folder has everything; its timeline.json opens in Perfetto."
     )
     return f'<details class="note"><summary>What of the runs is in this page</summary><p>{escape(text)}</p></details>'

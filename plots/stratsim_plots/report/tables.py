@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from stratsim_plots.report.intervals import Judged, Known
     from stratsim_plots.series import Series
 
-__all__ = ["class_table", "fixed", "gpu_table", "percent", "span"]
+__all__ = ["MARKS_MEAN", "class_table", "fixed", "gpu_table", "percent", "span"]
 
+_STAR = ' <span class="star" aria-hidden="true">{}</span>&nbsp;'
+MARKS_MEAN = (
+    f"{_STAR.format('★')}the best of {{of}}, and every policy whose difference to it may be chance (its interval "
+    f"includes 0);{_STAR.format('☆')}so are all: none is better."
+)
 _COUNTS = ("arrived", "met", "late", "dropped", "unfinished")
 _LATENCY = {"p50 ms": "p50", "p95 ms": "p95", "p99 ms": "p99"}
 
@@ -49,13 +54,8 @@ def _says(judged: Judged) -> str:
         f"Small: {100 * LEVEL:.0f} % intervals, by a bootstrap over blocks of consecutive requests: what the same "
         "policy would give with other requests of the same kind."
     )
-    star = ""
-    if any(known.best for known in judged.figures.values()):
-        star = (
-            ' <span class="star" aria-hidden="true">★</span> the best of a column and class, and every policy whose '
-            "difference to it may be chance (its interval includes 0)."
-        )
-    return f'<p class="note">{text}{star}</p>'
+    marked = any(known.mark for known in judged.figures.values())
+    return f'<p class="note">{text}{MARKS_MEAN.format(of="a column and class") if marked else ""}</p>'
 
 
 def _class_cells(figures: Mapping[str, Any], counts: Sequence[str], known: Mapping[str, Known]) -> Iterator[str | Cell]:
@@ -80,7 +80,7 @@ def _known(value: float | None, known: Known | None, scale: float = 1.0) -> Cell
     """Return a figure with its interval below."""
     if value is None or known is None:
         return Cell(fixed(value, scale), value)
-    return Cell(fixed(value, scale), value, _interval(known, scale), known.best)
+    return Cell(fixed(value, scale), value, _interval(known, scale), known.mark)
 
 
 def _interval(known: Known, scale: float) -> str:

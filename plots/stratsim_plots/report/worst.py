@@ -105,10 +105,10 @@ def _rank(place: int, name: str, chosen: Sequence[Series], judged: Judged) -> st
         return ""
     best = [other for other in known if _is_best(judged, other, name)] or [min(known, key=known.__getitem__)]
     if place in best:
-        return f" ({'the fewest' if len(best) == 1 else 'among the fewest'} of {len(known)})"
-    return f" (the most of {len(known)})" if known[place] == max(known.values()) else ""
+        return f" ({'the fewest' if len(best) == 1 else 'among the fewest'} of {len(known)} runs)"
+    return f" (the most of {len(known)} runs)" if known[place] == max(known.values()) else ""
 
 
 def _is_best(judged: Judged, place: int, name: str) -> bool:
     found = judged.figures.get((place, name, "violation"))
-    return found is not None and found.best
+    return found is not None and bool(found.mark)

@@ -10,9 +10,9 @@ from stratsim.fidelity.levels.judge import JUDGED_STAGES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stratsim.fidelity.calibrate.latency import Drift, Served
+    from stratsim.fidelity.calibrate import Calibrated, Drift, Served
 
-__all__ = ["show_overheads", "show_report", "show_served"]
+__all__ = ["describe_executions", "show_overheads", "show_report", "show_served"]
 
 _FEW = 12
 """Co-locations that are printed; all of them are in the JSON."""
@@ -63,6 +63,21 @@ def show_overheads(overheads: Sequence[Mapping[str, Any]]) -> None:
         for each in overheads
     ]
     table(("overhead", "from", "median us", "low", "high", "batches"), rows, left=2)
+
+
+def describe_executions(found: Calibrated) -> list[str]:
+    """Return a line each for what was learned of contention and of the scatter of executions."""
+    lines = []
+    if found.contention is not None:
+        (before, after), served = found.contention.error, found.contention.served
+        lines.append(
+            f"contention: median error of {found.contention.n} executions {before:.1%}, {after:.1%} with factors by "
+            f"model and size and {1e6 * served.start_s:.0f} us for every start"
+        )
+    if found.scatter is not None:
+        own = ", ".join(f"{name} {cv:.1%}" for name, cv in found.scatter.by_model.items())
+        lines.append(f"executions scatter by {found.scatter.cv:.1%} about that ({own})")
+    return lines
 
 
 def show_served(rows: Sequence[Served], drift: Drift | None) -> None:

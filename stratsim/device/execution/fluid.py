@@ -57,6 +57,8 @@ class FluidModel(ABC, Generic[Load]):
     """What a profile must have."""
     max_concurrency: int | None = None
     heeds_copies: bool = False
+    start_cost_s: float = 0.0
+    """What the start of a batch costs each of those that run, seconds."""
 
     def __init__(self, hardware: HardwareProfile, slots: int = 1) -> None:
         self._hardware = hardware

@@ -82,6 +82,7 @@ class KernelQueue(FluidModel[KernelLoad]):
             raise lacks(self.name, hardware, "truth.kernel_queue")
         self._parameters = hardware.truth.kernel_queue
         self._served = self._parameters.served or AsServed()
+        self.start_cost_s = self._served.start_s
         for model, entry in hardware.models.items():
             if model not in self._parameters.length_s and entry.kernels is None:
                 raise lacks(self.name, hardware, f"truth.kernel_queue.length_s.{model}")
@@ -132,8 +133,7 @@ class KernelQueue(FluidModel[KernelLoad]):
 
     def unit(self) -> FluidUnit[Any]:
         """Return a new, idle GPU."""
-        start_s = self._served.start_s
-        return CostlyStarts(self.sound_rates, start_s) if start_s else super().unit()
+        return CostlyStarts(self.sound_rates, self.start_cost_s) if self.start_cost_s else super().unit()
 
 
 def _of(tables: Mapping[str, Mapping[int, float]], model: str, batch: int, default: float) -> float:

@@ -75,7 +75,7 @@ class Strait(Policy):
         *,
         predictor: str = "rls(form=additive)",
         transfers: str = "contended",
-        margin: float = 0.95,
+        margin: float = 0.9,
         max_batch: int | None = None,
         infeasible: str = "drop",
         fill: bool = True,
@@ -84,7 +84,7 @@ class Strait(Policy):
         guard: str = "hypothetical",
         guard_confidence: float = 0.95,
         reserve_slots: int = 0,
-        explore: float = 0.005,
+        explore: float = 0.02,
         refresh: int = 8,
     ) -> None:
         one_of("infeasible", infeasible, ("drop", "best-effort"))

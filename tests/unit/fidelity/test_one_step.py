@@ -7,7 +7,7 @@ import pytest
 
 from stratsim.fidelity.levels.stages import all_durations
 from stratsim.fidelity.one_step import freed_slots, one_step_ahead
-from stratsim.fidelity.progress import mean_rates
+from stratsim.fidelity.progress import progress
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import assess, read_cells, replay_cells
 from stratsim.model.truth import Host
@@ -71,7 +71,7 @@ def test_mean_rates_by_hand(standin, run):
         **{name: getattr(result.batches, name)[:3] for name in ("copy_out_start_s", "copy_out_end_s", "expected_s")},
     )
     model = execution_model("processor-sharing", standin.device.for_hardware())
-    assert mean_rates(replace(result, batches=batches), model) == pytest.approx([0.75, 0.75, np.nan], nan_ok=True)
+    assert progress(replace(result, batches=batches), model).rate == pytest.approx([0.75, 0.75, np.nan], nan_ok=True)
 
 
 def test_slots_are_freed_in_the_order_of_ends(standin, run):

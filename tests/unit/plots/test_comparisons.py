@@ -20,7 +20,9 @@ TABLE = {
 }
 HEAD = "spec_sha256,phase,profile,load,policy,setting,seed,high_arrived,high_violation,low_violation,high_p99_s"
 VIOLATIONS = {"fifo": (0.10, 0.20, 0.30), "edf": (0.05, 0.16, 0.24)}
-ORIGIN = {"p": {"profile": "toy-gpu", "origin": "synthetic"}}
+POINT = {"rate_per_s": 100.0, "low": 99.0, "high": 101.0, "concurrency": 2, "max_batch": 4, "solo_load": 1.0}
+POINT |= dict.fromkeys(("topology", "uplink_bytes_per_s", "memory", "mix"))
+ORIGIN = {"p": POINT | {"profile": "toy-gpu", "origin": "synthetic"}}
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def assert_all_is_there(figure):
     renderer = figure.canvas.get_renderer()
     boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
     boxes += [legend.get_window_extent(renderer) for legend in figure.legends]
-    boxes.append(figure._supxlabel.get_window_extent(renderer))
+    boxes += [text.get_window_extent(renderer) for text in figure.texts]
     for box in boxes:
         assert box.x0 >= -1
         assert box.y0 >= -1
@@ -136,7 +138,7 @@ class TestDifferences:
         frame, figure = drawn(differences, [sweep()], Options(metric="p99_s", baseline="edf", where=("load=0.9",)))
         assert set(frame["class"]) == {"high"}  # the table has p99 of high only
         assert set(frame["baseline"]) == {"edf"}
-        assert "99th percentile of latency: difference to edf (ms)" in texts(figure)
+        assert "p99 latency of completed requests: difference to edf (ms)" in texts(figure)
 
     @pytest.mark.parametrize("count", [2, 7])
     def test_long_names_and_many(self, sweep, count):
@@ -239,7 +241,7 @@ class TestHeatmap:
         frame, figure = drawn(heatmap, [sweep(("a",))], Options(metric="high_p99_s"))
         assert frame[["x_name", "y_name"]].drop_duplicates().to_numpy().tolist() == [["load", "policy"]]
         assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["edf", "fifo"]  # from below
-        assert figure.axes[0].images[0].get_array().ravel().tolist() == pytest.approx([0.05] * 4)
+        assert figure.axes[0].images[0].get_array().ravel().tolist() == pytest.approx([50] * 4)  # ms
 
     def test_axes_can_be_chosen(self, sweep):
         options = Options(x="policy", y="profile", where=("load=0.9",))

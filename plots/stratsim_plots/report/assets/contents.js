@@ -2,13 +2,16 @@
 const links = [...document.querySelectorAll('#contents a')];
 const contents = document.getElementById('contents');
 const sections = links.map((link) => document.getElementById(link.hash.slice(1)));
-let asked = false;
+let waiting = false;
 
 function mark() {
-  asked = false;
+  waiting = false;
   const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
   let here = sections.findLastIndex((section) => section.getBoundingClientRect().top < innerHeight / 3);
-  if (atEnd && scrollY > 0) here = sections.length - 1;
+  if (atEnd && scrollY > 0) { // the last sections cannot come to the top
+    const asked = sections.findIndex((section) => `#${section.id}` === location.hash);
+    here = asked > here ? asked : sections.length - 1;
+  }
   links.forEach((link, place) => {
     if (place === here) {
       link.setAttribute('aria-current', 'true');
@@ -18,8 +21,8 @@ function mark() {
 }
 
 function soon() {
-  if (!asked) requestAnimationFrame(mark);
-  asked = true;
+  if (!waiting) requestAnimationFrame(mark);
+  waiting = true;
 }
 
 addEventListener('scroll', soon, { passive: true });

@@ -229,3 +229,32 @@ def hostile(tmp_path):
 def nothing(tmp_path):
     """A folder of a run to which nothing arrived."""
     return _write(tmp_path / "nothing", make_profile({"m": 0.010}), [], "fifo")
+
+
+SWEEP = """
+title = "Two <i>policies</i> & two axes"
+
+[sweep]
+seeds = [1, 2, 3]
+
+[base]
+profile = "a100-80gb-parvagpu"
+
+[arrivals]
+process = "poisson"
+requests = 150
+
+[axes]
+policy = ["fifo", "edf"]
+load = [0.6, 1.3]
+max_concurrency = [1, 2]
+"""
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory):
+    """A sweep of two policies, loads and numbers of slots, three seeds each."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "sweep.toml").write_text(SWEEP)
+    assert main(["sweep", "run", str(folder / "sweep.toml"), "--out", str(folder / "out"), "--quiet"]) == 0
+    return folder / "out"

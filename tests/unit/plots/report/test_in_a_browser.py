@@ -326,3 +326,24 @@ def test_several_folders_share_a_page(browser, results, hostile, tmp_path):
     assert len(labels) == 4
     assert browser.requests == [page.as_uri()]
     assert browser.errors == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_the_page_of_a_sweep_is_read_sorted_and_not_too_wide(browser, swept, tmp_path, width, scheme):
+    page = make_report(swept, tmp_path / "sweep.html", overwrite=True).path
+    browser.prefer(scheme)
+    try:
+        browser.open(page, width, 844)
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        browser.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.run(CONTRAST) == []
+        before = browser.run(FIRST)
+        browser.run(f"{HEADS}[0].querySelector('button').focus()")
+        browser.press("Enter")
+        assert browser.run(FIRST) == sorted(before)
+        assert browser.run("document.querySelectorAll('svg[role=img]').length") >= 6
+    finally:
+        browser.prefer("light")
+    assert browser.requests == [page.as_uri()]
+    assert browser.errors == []

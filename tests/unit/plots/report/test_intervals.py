@@ -33,7 +33,7 @@ def arrivals(count, gap_s, seed=1):
 
 
 def stars(judged, figure):
-    return {(place, name) for (place, name, each), known in judged.figures.items() if each == figure and known.best}
+    return {(place, name) for (place, name, each), known in judged.figures.items() if each == figure and known.mark}
 
 
 def test_runs_that_are_equal_are_marked_together(tmp_path):
@@ -60,7 +60,7 @@ def test_a_difference_beyond_chance_marks_the_best_alone(tmp_path):
 def test_one_run_has_intervals_and_no_mark(tmp_path):
     judged = judge(select([folder(tmp_path / "a", ["fifo"], requests=arrivals(300, 0.012))]))
     assert judged.figures
-    assert not any(known.best for known in judged.figures.values())
+    assert not any(known.mark for known in judged.figures.values())
     assert judged.groups == (0,)
 
 
@@ -98,7 +98,7 @@ def test_an_interval_without_an_upper_end_says_so():
 
 
 def test_a_cell_is_sorted_by_its_value_not_by_its_text():
-    made = table(["a", "b"], [["x", Cell("dropped", INF, "≥ 3", best=True)], ["y", Cell("<i>", float("nan"))]])
+    made = table(["a", "b"], [["x", Cell("dropped", INF, "≥ 3", "best")], ["y", Cell("<i>", float("nan"))]])
     assert 'data-by="1e+300"' in made
     assert made.count("data-by") == 1
     assert made.count("★") == 1
@@ -113,7 +113,7 @@ def test_the_verdict_says_who_shares_the_first_place(tmp_path):
     nothing = Worst({}, {}, {})
     for place in range(3):
         said = run_verdict(place, chosen, judged, nothing).partition("low-priority")[0]
-        assert ("fewest of 3" in said) == (place in best)
+        assert ("fewest of 3 runs" in said) == (place in best)
         assert ("(among the fewest" in said) == (place in best and len(best) > 1)
 
 

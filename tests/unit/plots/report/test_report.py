@@ -14,6 +14,7 @@ from stratsim.errors import OutputError, SpecError
 from stratsim.explain.parts import read_run
 from stratsim.results import read_results
 from stratsim_plots.report import figures as figures_module
+from stratsim_plots.report import notes
 from stratsim_plots.report.checks import check_run
 from stratsim_plots.report.html import data_block, number, table
 from stratsim_plots.report.make import make_report
@@ -141,7 +142,7 @@ def parsed(words):
 
 def test_figures_come_with_their_data(text, results):
     links = dict(re.findall(r'download="([^"]+)" href="data:text/csv;charset=utf-8;base64,([^"]+)"', text))
-    assert set(links) == {"violations.csv", "latency-cdf.csv", "latency-parts.csv"}
+    assert set(links) == {"violations.csv", "latency-ccdf.csv", "latency-parts.csv"}
     lines = base64.b64decode(links["violations.csv"]).decode().splitlines()
     fifo = next(run for run in read_results(results).runs if run["policy"] == "fifo")
     assert lines[1].split(",")[3] == str(fifo["classes"]["high"]["arrived"])
@@ -182,7 +183,7 @@ def test_checks_hold_and_can_fail(results):
 
 def test_a_run_without_a_batch_still_has_a_page(nothing, tmp_path):
     text = make_report(nothing, tmp_path / "a.html").path.read_text(encoding="utf-8")
-    assert "no figure latency-cdf" in text
+    assert "no figure latency-ccdf" in text
     assert "had no deadlines to miss" in text
 
 
@@ -249,3 +250,9 @@ def test_a_page_of_several_folders_says_what_differs(results, nothing, tmp_path)
     assert len(page.ids) == len(set(page.ids))
     assert text.count("<h3>small</h3>") == 1
     assert "The manifest does not say how this was made." in text
+
+
+def test_statements_that_fail_are_not_folded_away():
+    holds, fails = ("fifo", "it is so", "holds", "8"), ("edf", "it is so", "fails for 3", "8")
+    assert "<details><summary>All 1 statements hold</summary>" in notes._checked([holds])
+    assert "<details open><summary>1 of 2 statements fail</summary>" in notes._checked([holds, fails])
