@@ -34,11 +34,11 @@ def read(path: Path, ask: Ask) -> Found:
     report = data.get("nvbandwidth") if isinstance(data, dict) else None
     if not isinstance(report, dict) or not isinstance(report.get("testcases"), list):
         raise SpecError(f"{path}: not nvbandwidth's JSON (`nvbandwidth -j`): no 'nvbandwidth' with 'testcases'")
-    cases = {case.get("name"): case for case in report["testcases"] if isinstance(case, dict)}
+    cases = {str(case.get("name")): case for case in report["testcases"] if isinstance(case, dict)}
     rates, notes = {}, []
     for direction, name in _DIRECTIONS.items():
         if name not in cases:
-            raise SpecError(f"{path}: no test case {name!r}; {suggest(name, [str(each) for each in cases])}")
+            raise SpecError(f"{path}: no test case {name!r}; {suggest(name, cases)}")
         found = _row(path, cases[name])
         if not 0 <= ask.device < len(found):
             raise SpecError(f"{path}: {name} has devices 0 to {len(found) - 1}, and --device says {ask.device}")

@@ -114,6 +114,74 @@ def test_any_value_of_a_document(attack, examples, honest, tmp_path, name):
     attacked()
 
 
+EPOCH_NS = 1_725_000_000_000_000_000
+MEASUREMENTS = {
+    "perf-analyzer": {
+        "experiments": [
+            {
+                "experiment": {"mode": "concurrency", "value": 1},
+                "requests": [{"timestamp": EPOCH_NS, "response_timestamps": [EPOCH_NS + 5_000_000]}],
+                "window_boundaries": [EPOCH_NS, EPOCH_NS + 9_000_000],
+            }
+        ],
+        "version": "2.60.0",
+        "service_kind": "triton",
+    },
+    "aiperf": {
+        "metadata": {
+            "request_start_ns": EPOCH_NS,
+            "request_end_ns": EPOCH_NS + 5_000_000,
+            "benchmark_phase": "profiling",
+        },
+        "metrics": {"request_latency": {"value": 5.0, "unit": "ms"}},
+        "error": None,
+    },
+    "trtexec": [{"startComputeMs": 0.0, "endComputeMs": 2.0, "computeMs": 2.0, "h2dMs": 0.1, "d2hMs": 0.1}],
+    "nvbandwidth": {
+        "nvbandwidth": {
+            "version": "v0.6",
+            "testcases": [
+                {"name": f"{way}_memcpy_ce", "status": "Passed", "bandwidth_matrix": [["24.6"]], "sum": 24.6}
+                for way in ("host_to_device", "device_to_host")
+            ],
+        }
+    },
+}
+"""Files of other tools that are right, by the kind that `profile import` knows them as."""
+
+
+@pytest.mark.parametrize("kind", MEASUREMENTS)
+def test_any_value_of_a_file_of_measurements(attack, examples, tmp_path, kind):
+    document = MEASUREMENTS[kind]
+    paths = sorted(places(document), key=str)
+    argv = ["profile", "import", kind, "file.json", "--model", "m", "--batch", "1", "--into", "rtx3080-disb"]
+
+    @examples
+    @given(st.sampled_from(paths), VALUE, st.sampled_from(["other", "gone", "renamed"]))
+    def attacked(path, text, how):
+        (tmp_path / "here" / "file.json").write_text(replaced(document, path, text, how))
+        attack(*argv, "--out", "made.json", "--overwrite")
+
+    attacked()
+
+
+PAIR_CELLS = ["", "-7", "nan", "inf", "1e308", "5e-324", "0", "x", "\x1b[31m", "=1+1", "9" * 400, "vgg19", "120"]
+
+
+def test_any_cell_of_a_table_of_pairs(attack, examples, tmp_path):
+    columns = ["model_a", "batch_a", "slowdown_a", "percent_a", "model_b", "batch_b", "slowdown_b", "share_b"]
+    row = ["vgg19", "1", "1.5", "50", "resnet152", "1", "2.5", "0.5"]
+
+    @examples
+    @given(st.integers(0, len(row) - 1), st.one_of(st.sampled_from(PAIR_CELLS), st.text(max_size=5)))
+    def attacked(column, cell):
+        text = ",".join(columns) + "\n" + ",".join([*row[:column], cell, *row[column + 1 :]]) + "\n"
+        (tmp_path / "here" / "pairs.csv").write_bytes(text.encode("utf-8", "surrogatepass"))
+        attack("profile", "import", "pairs", "pairs.csv", "--into", "rtx3080-disb", "--out", "made.json", "--overwrite")
+
+    attacked()
+
+
 TABLES = {
     "requests": [
         ["explain", "{run}", "--worst", "2"],

@@ -59,3 +59,9 @@ def test_a_device_that_is_not_there(write):
 def test_a_link_alone_is_no_profile(write):
     with pytest.raises(SpecError, match="needs a model"):
         import_measurements("nvbandwidth", [write("link.json", report())])
+
+
+def test_a_name_that_is_no_text_is_another_test_case(write):
+    path = write("l.json", {"nvbandwidth": {"testcases": [{"name": {"a": 1}, "status": "Passed"}]}})
+    with pytest.raises(SpecError, match="no test case 'host_to_device_memcpy_ce'"):
+        import_measurements("nvbandwidth", [path])
