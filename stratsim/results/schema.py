@@ -99,6 +99,7 @@ class _Spec(msgspec.Struct, frozen=True):
     retry_by: str | None = None
     groups: int | None = None
     deal: str | None = None
+    engine: str | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True):

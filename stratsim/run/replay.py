@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stratsim.device import execution_model, find_model
-from stratsim.engine import Result, simulate
 from stratsim.engine.groups import check_cut, check_deal, simulate_groups
+from stratsim.engine.options import Options
 from stratsim.errors import SimulationError, SpecError
 from stratsim.limits import LONGEST_S
 from stratsim.model.codec import load_profile
@@ -20,6 +20,7 @@ from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
 from stratsim.results import invariants, summarize
+from stratsim.run.engine import Engine
 from stratsim.run.load import BATCH_1, batch_1_load
 from stratsim.run.manifest import make_manifest
 from stratsim.run.saturation import equal_mix
@@ -31,6 +32,7 @@ from stratsim.trace.spec import DEFAULT_LOAD, WorkloadRule, load_rule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stratsim.engine import Result
     from stratsim.model.cluster import Cluster
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
@@ -67,6 +69,8 @@ class Outcome:
     results: tuple[Result, ...]
     summaries: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+    engines: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By policy: which engine `ran`, and why it was `not_fast` if it was not."""
 
     def manifest(self) -> dict[str, Any]:
         """Return what is needed to repeat the runs."""
@@ -74,7 +78,9 @@ class Outcome:
         found = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
         stopping = {call.text: _stopping(make_policy(call)) for call in inputs.policies}
         stopping = {policy: how for policy, how in stopping.items() if how is not None}
-        return found | ({"preemption": stopping} if stopping else {})
+        return (
+            found | ({"engines": self.engines} if self.engines else {}) | ({"preemption": stopping} if stopping else {})
+        )
 
 
 def _stopping(policy: Policy) -> dict[str, Any] | None:
@@ -226,18 +232,22 @@ def replay(
     check_jobs(jobs, inputs.spec)
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
+    engines: dict[str, dict[str, str]] = {}
     notes = dict.fromkeys(inputs.notes)
     solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
     for call in inputs.policies:
         result = run_policy(inputs, call, progress=progress, jobs=jobs)
         summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))
         notes |= dict.fromkeys(result.notes)
+        engines[call.text] = {"ran": result.engine}
+        if result.not_fast is not None:
+            engines[call.text]["not_fast"] = result.not_fast
         if each is not None:
             each(result, summaries[-1])
         if keep_results:
             results.append(result)
         del result  # the next one needs the room
-    return Outcome(inputs, tuple(results), tuple(summaries), tuple(notes))
+    return Outcome(inputs, tuple(results), tuple(summaries), tuple(notes), engines)
 
 
 def run_policy(
@@ -246,6 +256,7 @@ def run_policy(
     policy: Policy | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     jobs: int = 1,
+    behind: int = 0,
 ) -> Result:
     """Replay the requests through one policy and check the result.
 
@@ -255,12 +266,14 @@ def run_policy(
         policy: The object, if something had to be done to it first; made from `call` by default, one per group.
         progress: As for `replay`.
         jobs: As for `replay`.
+        behind: How many requests this process has simulated before.
 
     Raises:
         PolicyError: the policy failed.
         SimulationError: time does not advance, or the result breaks an invariant: a defect of stratsim.
     """
     spec, groups = inputs.spec, inputs.spec.cut()
+    engine = Engine(spec.engine, behind + len(inputs.workload) * len(inputs.policies) // jobs)
     options: dict[str, Any] = {
         "cluster": inputs.cluster,
         "max_batch": spec.max_batch,
@@ -268,15 +281,17 @@ def run_policy(
         "seed": spec.seed,
         "rejection": spec.rejection(),
         "name": call.text,
-        "progress": None if progress is None else lambda done, total: progress(call.text, done, total),
     }
+    report = None if progress is None else partial(progress, call.text)
     if groups.count > 1:
         if policy is not None:
             raise SpecError(f"one policy object cannot serve {groups.count} groups of GPUs")
         make = partial(make_policy, call)
-        result = simulate_groups(inputs.workload, inputs.profile, make, groups, jobs=jobs, **options)
+        options |= {"jobs": jobs, "progress": report, "run_on": engine}
+        result = simulate_groups(inputs.workload, inputs.profile, make, groups, **options)
     else:
-        result = simulate(inputs.workload, inputs.profile, make_policy(call) if policy is None else policy, **options)
+        policy = make_policy(call) if policy is None else policy
+        result = engine(inputs.workload, inputs.profile, policy, Options(**options), report)
     broken = invariants(result, result.max_concurrency)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")

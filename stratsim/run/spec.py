@@ -69,6 +69,7 @@ class RunSpec:
         retries: How often a client sends a dropped request again; 0: never.
         backoff_s: Pause before the first of these attempts, doubled before each further one.
         retry_by: Who sends again: "waiting", the clients that wait for replies, or "all".
+        engine: `simpy`, `fast`, or `auto`: which engine makes the runs; results do not depend on it (`stratsim.fast`).
     """
 
     trace: str | None = None
@@ -102,6 +103,7 @@ class RunSpec:
     retries: int = 0
     backoff_s: float = 0.01
     retry_by: str = "waiting"
+    engine: Literal["auto", "simpy", "fast"] = "auto"
 
     def __post_init__(self) -> None:
         self.cut()

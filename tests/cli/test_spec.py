@@ -40,6 +40,7 @@ OTHER_VALUES = {
     "retry_by": ("all", "all"),
     "groups": ("2", 2),
     "deal": ("model", "model"),
+    "engine": ("simpy", "simpy"),
 }
 """For every field of the spec: what to write after `--set KEY=`, and what it means."""
 
