@@ -12,7 +12,6 @@ from stratsim.fast.codes import (
     EVENT_AT,
     EVENT_TIME_AT,
     EVENTS,
-    EXECUTED,
     FULL,
     KINDS,
     MOST_EVENTS,
@@ -88,8 +87,8 @@ def pop_event(ints: Ints, reals: Reals) -> None:
 
 
 @compiled
-def arm(ints: Ints, reals: Reals, gpu: int, at_s: float) -> None:
-    """Have a GPU's alarm go off at `at_s` and not when it was to go off before; `inf` disarms it."""
+def arm(ints: Ints, reals: Reals, gpu: int, at_s: float, kind: int) -> None:
+    """Have the alarm of a GPU, or of the links, go off at `at_s` and no more when it was to; `inf` disarms it."""
     armed_s = ints[gpu] + ARMED_S
     if ints[gpu + ARMED] >= 0:
         if at_s == reals[armed_s]:
@@ -97,4 +96,4 @@ def arm(ints: Ints, reals: Reals, gpu: int, at_s: float) -> None:
         ints[gpu + ARMED] = -1
     if at_s != inf:
         reals[armed_s] = at_s
-        ints[gpu + ARMED] = schedule(ints, reals, at_s, DEVICE, gpu * KINDS + EXECUTED)
+        ints[gpu + ARMED] = schedule(ints, reals, at_s, DEVICE, gpu * KINDS + kind)

@@ -41,6 +41,10 @@ __all__: list[str] = []
     SETS,  # and of sets of more
     MOST_EVENTS,
     MOST_LOADED,
+    FABRIC,  # the block of the links; 0: none are shared
+    COPY_SPARE,  # blocks of copies that are free
+    MOST_COPIES,  # that engines have taken up
+    LANE_ROWS,  # rows in the memory of the links' answers
     # Where tables begin, among the whole numbers:
     GPU_AT,  # references, by number
     SPARE_AT,
@@ -56,7 +60,11 @@ __all__: list[str] = []
     ASKED_AT,
     ENDED_AT,
     MEMBER_AT,
-    QUEUE_AT,  # the heaps of all models
+    ENGINE_AT,  # references, by lane: two lanes per GPU, one for each direction
+    COPY_SPARE_AT,
+    LINK_AT,  # by batch: what waits behind the copy of its outputs
+    LANES_AT,  # rows of (number of copies, their lanes in the order in which they were taken up)
+    DONE_AT,
     # and among the reals:
     EVENT_TIME_AT,
     SHARE_AT,  # by phase
@@ -65,8 +73,10 @@ __all__: list[str] = []
     PAIR_RATE_AT,
     SET_RATE_AT,
     ANSWER_AT,
+    ALPHA_AT,  # by lane
+    LANE_RATE_AT,
     HEADER,
-) = range(51)
+) = range(61)
 
 # Reals from place 0: the policy's links and the host.
 (
@@ -113,7 +123,7 @@ __all__: list[str] = []
 ) = range(10)
 
 # A batch that holds a place.
-(_, BATCH, GPU, PHASE, LAST_PHASE, LOAD, BYTES_IN, BATCH_INTS) = range(8)
+(_, BATCH, GPU, PHASE, LAST_PHASE, LOAD, BYTES_IN, LINK, BATCH_INTS) = range(9)
 (
     LEFT_S,  # solo work left in the phase, when the unit was updated last
     RATE,
@@ -127,13 +137,21 @@ __all__: list[str] = []
     BATCH_REALS,
 ) = range(10)
 
+# An engine: how many copies it could take up, and the codes of the first and the last that wait; -1: none.
+(FREE, HEAD, TAIL, ENGINE_INTS) = range(4)
+
+# A copy that an engine has taken up.
+(_, LANE, ENGINE, ITEM, OWN_BYTES, COPY_INTS) = range(6)
+(LEFT_BYTES, MOVES, TOOK_S, JOINS_S, COPY_REALS) = range(5)
+"""Bytes left at the last update; bytes per second since; when it was taken up, and when it joins its links."""
+
 # A model.
 (LIMIT, DEPTH, PLACE, BEGIN, MODEL_INTS) = range(5)
 """Largest batch; how many of its requests wait; its place among the heads, or -1; where its heap begins."""
 
 # Kinds of events; a payload times KINDS comes on top.
-KINDS = 8
-EXECUTED, INPUT, DISPATCHED, LAUNCHED, NOTICE, COLLECTED, OUTPUT, REPLY = range(KINDS)
+KINDS = 9
+EXECUTED, INPUT, DISPATCHED, LAUNCHED, NOTICE, COLLECTED, OUTPUT, REPLY, LINKS = range(KINDS)
 
 # Order within an instant, as `stratsim.engine.clock.Order`, in front of an event's number.
 DEVICE = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stratsim.device import FluidUnit, PrivateLinks
+from stratsim.device import Fabric, FluidUnit
 from stratsim.device.execution.registry import checked_unit
 from stratsim.engine.layout import lay_out
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
@@ -64,8 +64,8 @@ def _sizes(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
 def _covers_layout(layout: Layout) -> str | None:
     if layout.memories is not None:
         return "weights are loaded when they are needed"
-    if layout.links is not None and not isinstance(layout.links, PrivateLinks):
-        return "copies share links"
+    if isinstance(layout.links, Fabric) and layout.links.transfers.chunk_bytes is not None:
+        return "copies take turns by chunks"
     if type(checked_unit(layout.model)) is not FluidUnit:
         return f"device model {layout.model.name!r} is not a function of the co-located batches alone"
     return None

@@ -224,7 +224,7 @@ def _decide(
                 count_batches(ints, gpu)
             if ints[COPIES_OUT]:
                 output[batch_id] = _bytes_of(ints, bytes_out, size)
-            _send_in(ints, reals, times_s, ask, gpu, now_s)
+            _send_in(ints, reals, times_s, output, ask, gpu, now_s)
             gpu = -1
 
 
@@ -330,7 +330,7 @@ def _bytes_of(ints: Ints, size_bytes: Column, size: int) -> int:
 
 
 @compiled
-def _send_in(ints: Ints, reals: Reals, times_s: Column, ask: Ask, gpu: int, now_s: float) -> None:
+def _send_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, gpu: int, now_s: float) -> None:
     """Send the batch that was started last on its way: to the host's thread, or at once."""
     batch = ints[ints[gpu + FLYING_AT] + ints[gpu + FLYING] - 1]
     if reals[DISPATCH_S]:
@@ -338,4 +338,4 @@ def _send_in(ints: Ints, reals: Reals, times_s: Column, ask: Ask, gpu: int, now_
         reals[HOST_FREE_S] = free_s
         schedule(ints, reals, free_s, DEVICE, batch * KINDS + DISPATCHED)
     else:
-        copy_in(ints, reals, times_s, ask, batch, now_s)
+        copy_in(ints, reals, times_s, output, ask, batch, now_s)

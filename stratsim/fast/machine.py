@@ -17,17 +17,21 @@ from stratsim.fast.codes import (
     COPY_IN_START,
     COPY_OUT_END,
     COPY_OUT_START,
+    COPY_SPARE,
+    COPY_SPARE_AT,
     COPY_START_S,
     D2H_ALPHA_S,
     D2H_FREE_S,
     D2H_RATE,
     DEVICE,
     DISPATCHED,
+    DONE_AT,
     END,
     END_S,
     ENDED_AT,
     EVENT_AT,
     EXECUTED,
+    FABRIC,
     FLYING,
     FLYING_AT,
     FREE_SLOTS,
@@ -40,9 +44,12 @@ from stratsim.fast.codes import (
     HOSTED,
     IN_ORDER,
     INPUT,
+    ITEM,
     KINDS,
+    LANE,
     LAUNCH_S,
     LAUNCHED,
+    LINKS,
     NEXT_S,
     NOTICE,
     NOTICE_S,
@@ -59,10 +66,12 @@ from stratsim.fast.codes import (
     SPARE_AT,
     START,
     START_S,
+    TOOK_S,
     WAITING,
 )
 from stratsim.fast.compiled import compiled
 from stratsim.fast.deciding import count_batches
+from stratsim.fast.fabric import end_copies, submit
 from stratsim.fast.unit import complete, join
 
 if TYPE_CHECKING:
@@ -95,23 +104,62 @@ def happen(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, 
         times_s[COPY_IN_END, ints[payload + BATCH]] = now_s
         _ready(ints, reals, times_s, ask, payload, now_s)
     elif kind == DISPATCHED:
-        copy_in(ints, reals, times_s, ask, payload, now_s)
+        copy_in(ints, reals, times_s, output, ask, payload, now_s)
     elif kind == LAUNCHED:
         _execute(ints, reals, times_s, ask, payload, now_s)
     elif kind == COLLECTED:
-        _send_out(ints, reals, times_s, output, payload, now_s)
+        _send_out(ints, reals, times_s, output, ask, payload, now_s)
     elif kind == OUTPUT:
-        times_s[COPY_OUT_END, payload] = now_s
-        if ints[HOSTED]:
-            schedule(ints, reals, now_s + reals[NOTICE_S], REPLIES, payload * KINDS + REPLY)
+        _output_there(ints, reals, times_s, payload, now_s)
+    elif kind == LINKS and ints[payload + ARMED] == number:
+        ints[payload + ARMED] = -1
+        _on_links(ints, reals, times_s, output, ask, now_s)
     return False
 
 
 @compiled
-def copy_in(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch: int, now_s: float) -> None:
+def _on_links(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, now_s: float) -> None:
+    """Something changes on links that copies share: maybe some have ended."""
+    ended = end_copies(ints, reals, output, ask, now_s)
+    for place in range(ended):
+        copy = ints[ints[DONE_AT] + place]
+        item, start_s = ints[copy + ITEM], reals[ints[copy] + TOOK_S]
+        ints[ints[COPY_SPARE_AT] + ints[COPY_SPARE]] = copy
+        ints[COPY_SPARE] += 1
+        if ints[copy + LANE] % 2:
+            times_s[COPY_OUT_START, item // ints[GPUS]] = start_s
+            _output_there(ints, reals, times_s, item // ints[GPUS], now_s)
+        else:
+            times_s[COPY_IN_START, ints[item + BATCH]] = start_s
+            times_s[COPY_IN_END, ints[item + BATCH]] = now_s
+            _ready(ints, reals, times_s, ask, item, now_s)
+    _follow(ints, reals)
+
+
+@compiled
+def _follow(ints: Ints, reals: Reals) -> None:
+    """Take note of what comes next on the links."""
+    fabric = ints[FABRIC]
+    arm(ints, reals, fabric, reals[ints[fabric] + NEXT_S], LINKS)
+
+
+@compiled
+def _output_there(ints: Ints, reals: Reals, times_s: Column, batch_id: int, now_s: float) -> None:
+    """A batch's outputs are on the host, which is notified of it."""
+    times_s[COPY_OUT_END, batch_id] = now_s
+    if ints[HOSTED]:
+        schedule(ints, reals, now_s + reals[NOTICE_S], REPLIES, batch_id * KINDS + REPLY)
+
+
+@compiled
+def copy_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
     """Copy a batch's inputs in."""
     real, size_bytes, batch_id = ints[ints[batch + GPU]], ints[batch + BYTES_IN], ints[batch + BATCH]
     start_s = end_s = now_s
+    if size_bytes and ints[FABRIC]:
+        submit(ints, reals, output, ask, 2 * ints[ints[batch + GPU] + NUMBER], batch, now_s)
+        _follow(ints, reals)
+        return
     if size_bytes:
         start_s = max(reals[real + H2D_FREE_S], now_s)
         end_s = start_s + reals[real + H2D_ALPHA_S] + size_bytes / reals[real + H2D_RATE]
@@ -135,7 +183,7 @@ def _ready(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch: int, at_s
         ints[gpu + FREE_SLOTS] -= 1
         _launch(ints, reals, times_s, ask, batch, at_s)
         if not ints[HOSTED]:
-            arm(ints, reals, gpu, reals[next_s])
+            arm(ints, reals, gpu, reals[next_s], EXECUTED)
         return
     reals[ints[batch] + READY_S] = at_s
     queued = ints[gpu + QUEUED]
@@ -177,7 +225,7 @@ def _execute(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch: int, at
     gpu = ints[batch + GPU]
     join(ints, reals, ask, at_s, gpu, batch)
     if ints[HOSTED]:
-        arm(ints, reals, gpu, reals[ints[gpu] + NEXT_S])
+        arm(ints, reals, gpu, reals[ints[gpu] + NEXT_S], EXECUTED)
 
 
 @compiled
@@ -188,12 +236,12 @@ def _on_execution(ints: Ints, reals: Reals, times_s: Column, output: Column, ask
     if ints[gpu + QUEUED]:
         _fill(ints, reals, times_s, ask, gpu, now_s)
     if reals[ints[gpu] + NEXT_S] < inf:
-        arm(ints, reals, gpu, reals[ints[gpu] + NEXT_S])
+        arm(ints, reals, gpu, reals[ints[gpu] + NEXT_S], EXECUTED)
     for place in range(ended):
         batch = ints[ints[ENDED_AT] + place]
         reals[ints[batch] + END_S] = now_s
         if ints[COPIES_OUT]:
-            _copy_out(ints, reals, times_s, output, batch, now_s)
+            _copy_out(ints, reals, times_s, output, ask, batch, now_s)
         _leave(ints, reals, times_s, batch)
     return ended > 0 and ints[WAITING] > 0
 
@@ -202,7 +250,7 @@ def _on_execution(ints: Ints, reals: Reals, times_s: Column, output: Column, ask
 def _on_hosted(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, gpu: int, now_s: float) -> None:
     """Do the device's part of `_on_execution`: the host is not notified yet."""
     ended = complete(ints, reals, ask, now_s, gpu)
-    arm(ints, reals, gpu, reals[ints[gpu] + NEXT_S])
+    arm(ints, reals, gpu, reals[ints[gpu] + NEXT_S], EXECUTED)
     if ended:
         schedule(ints, reals, now_s + reals[NOTICE_S], DEVICE, (ended * _SHIFT + gpu) * KINDS + NOTICE)
     for place in range(ended):
@@ -211,7 +259,7 @@ def _on_hosted(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: A
         ints[ints[gpu + NOTIFIED_AT] + ints[gpu + NOTIFIED]] = batch
         ints[gpu + NOTIFIED] += 1
         if ints[COPIES_OUT]:
-            _copy_out(ints, reals, times_s, output, batch, now_s)
+            _copy_out(ints, reals, times_s, output, ask, batch, now_s)
 
 
 @compiled
@@ -246,20 +294,24 @@ def _leave(ints: Ints, reals: Reals, times_s: Column, batch: int) -> None:
 
 
 @compiled
-def _copy_out(ints: Ints, reals: Reals, times_s: Column, output: Column, batch: int, now_s: float) -> None:
+def _copy_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
     """Copy an executed batch's outputs out, once the host has come to it."""
     payload = ints[batch + BATCH] * ints[GPUS] + ints[ints[batch + GPU] + NUMBER]
     if reals[COLLECT_S]:
         schedule(ints, reals, now_s + reals[COLLECT_S], DEVICE, payload * KINDS + COLLECTED)
     else:
-        _send_out(ints, reals, times_s, output, payload, now_s)
+        _send_out(ints, reals, times_s, output, ask, payload, now_s)
 
 
 @compiled
-def _send_out(ints: Ints, reals: Reals, times_s: Column, output: Column, payload: int, now_s: float) -> None:
+def _send_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, payload: int, now_s: float) -> None:
     batch_id = payload // ints[GPUS]
     real = ints[ints[ints[GPU_AT] + payload % ints[GPUS]]]
     start_s = end_s = now_s
+    if output[batch_id] and ints[FABRIC]:
+        submit(ints, reals, output, ask, 2 * (payload % ints[GPUS]) + 1, payload, now_s)
+        _follow(ints, reals)
+        return
     if output[batch_id]:
         start_s = max(reals[real + D2H_FREE_S], now_s)
         end_s = start_s + reals[real + D2H_ALPHA_S] + output[batch_id] / reals[real + D2H_RATE]

@@ -1,4 +1,4 @@
-"""The device model, asked by kernels for rates that they have not met yet."""
+"""The device model and the links, asked by kernels for rates that they have not met yet."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from stratsim.device import Fabric
 from stratsim.device.execution.fluid import MOST_SETS
 from stratsim.fast.codes import ANSWER_AT, ASKED_AT, FAILED, FORGET, STATUS
 from stratsim.fast.compiled import IS_COMPILED
@@ -24,13 +25,17 @@ class Rates:
 
     Args:
         unit: An idle unit of the device model.
+        links: What copies run over.
         loads: By number.
         gpus: Number of GPUs: each remembers for itself.
         ints: Has the question, and is told what has gone wrong.
         reals: Takes the answer.
     """
 
-    def __init__(self, unit: FluidUnit[Any], loads: Sequence[Any], gpus: int, ints: Ints, reals: Reals) -> None:
+    def __init__(
+        self, unit: FluidUnit[Any], links: object, loads: Sequence[Any], gpus: int, ints: Ints, reals: Reals
+    ) -> None:
+        self._links = links
         self._rates = unit.rates
         self._loads = loads
         self._ints = ints
@@ -39,14 +44,21 @@ class Rates:
         self._sets: list[dict[frozenset[tuple[Any, int]], dict[Any, float]]] = [{} for _ in range(gpus)]
 
     def ask(self, gpu: int, count: int) -> None:
-        """Put the rates of the first `count` loads at `ASKED_AT` at `ANSWER_AT`."""
+        """Put the rates of the first `count` loads at `ASKED_AT` at `ANSWER_AT`; of lanes, if the GPU is -1."""
         try:
-            loads = [self._loads[number] for number in self._asked[:count].tolist()]
-            rates = self._rates(tuple(loads)) if count == 2 else self._of_set(self._sets[gpu], loads)
-            self._answer[:count] = rates
+            asked = self._asked[:count].tolist()
+            self._answer[:count] = self._of_loads(gpu, asked) if gpu >= 0 else self._of_lanes(asked)
         except Exception:  # noqa: BLE001 (the reference engine is to meet it again, and say when and where)
             self._answer[:count] = 1.0
             self._ints[STATUS] = FAILED
+
+    def _of_lanes(self, lanes: list[int]) -> list[float]:
+        assert isinstance(self._links, Fabric)  # noqa: S101 (kernels ask where links are shared)
+        return self._links.solve(tuple(lanes))
+
+    def _of_loads(self, gpu: int, numbers: list[int]) -> Sequence[float]:
+        loads = [self._loads[number] for number in numbers]
+        return self._rates(tuple(loads)) if len(loads) == 2 else self._of_set(self._sets[gpu], loads)
 
     def _of_set(self, known: dict[frozenset[tuple[Any, int]], dict[Any, float]], loads: list[Any]) -> list[float]:
         count: dict[Any, int] = {}

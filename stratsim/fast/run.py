@@ -60,7 +60,7 @@ def simulate_fast(
     began = time.perf_counter()
     for room in _ROOM:
         made = set_up(workload, profile, cast("QueuePolicy", policy), options, room)
-        rates = Rates(made.unit, made.loads, options.cluster.gpus, made.ints, made.reals)
+        rates = Rates(made.unit, made.layout.links, made.loads, options.cluster.gpus, made.ints, made.reals)
         record = [getattr(made.record, column.name) for column in fields(made.record)]
         arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, callback(rates.ask)]
         run(*arguments)

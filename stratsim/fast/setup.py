@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from stratsim.device import FluidUnit, LogNormal
+from stratsim.device import Fabric, FluidUnit, LogNormal
 from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.layout import lay_out
 from stratsim.engine.loop import setting_of
@@ -80,7 +80,10 @@ def set_up(workload: Workload, profile: Profile, policy: QueuePolicy, options: O
     _add_rule(builder, policy, setting, layout)
     loads = _add_batches(builder, workload, policy, layout)
     builder.gpus(gpus, layout.slots, places, layout.private_links)
-    builder.memory(len(loads), layout.slots, places)
+    copies = 0
+    if isinstance(layout.links, Fabric):
+        copies = builder.links(layout.links, len(workload))
+    builder.memory(len(loads), layout.slots, places, copies)
     builder.events(room * (gpus * places + 1) + 64)
     _add_models(builder, workload, policy)
     ints, reals = builder.made(len(workload))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stratsim.device import PrivateLinks
+    from stratsim.device import Fabric, PrivateLinks
 
 __all__ = ["Builder"]
 
@@ -104,8 +104,39 @@ class Builder:
         self.set(codes.EVENT_AT, self.ints(2 * most))
         self.set(codes.EVENT_TIME_AT, self.reals(most))
 
-    def memory(self, loads: int, slots: int, places: int) -> None:
-        """Add the memory of the device model's answers, and room for its questions."""
+    def links(self, fabric: Fabric[Any], batches: int) -> int:
+        """Add links that copies share; return how many copies engines take up at once, at most."""
+        links, engines = fabric.network.links, fabric.transfers.engines
+        engine_of = []
+        for _ in links:
+            own = [self.ints([max(engines, 1), -1, -1]) for _ in range(2 if engines else 1)]
+            engine_of += [own[0], own[-1]]
+        most = max(engines, 1) * len(set(engine_of))
+        rows = max(min(_SET_NUMBERS // most, 1 << 12), 64)
+        block = [0] * codes.GPU_INTS
+        block[0] = self.reals(_gpu_reals(0, None))
+        block[codes.ARMED] = block[codes.FIRST] = -1
+        block[codes.RUNNING_AT] = self.ints(most)
+        copies = np.zeros((2 * most, codes.COPY_INTS), np.int64)
+        copies[:, 0] = self.reals(len(copies) * codes.COPY_REALS) + np.arange(len(copies)) * codes.COPY_REALS
+        for place, value in {
+            codes.FABRIC: self.ints(block),
+            codes.ENGINE_AT: self.ints(engine_of),
+            codes.COPY_SPARE: len(copies),
+            codes.COPY_SPARE_AT: self.ints(self.ints(copies) + np.arange(len(copies)) * codes.COPY_INTS),
+            codes.MOST_COPIES: most,
+            codes.LANE_ROWS: rows,
+            codes.LANES_AT: self.ints(rows * (most + 1)),
+            codes.LANE_RATE_AT: self.reals(rows * most),
+            codes.LINK_AT: self.ints(batches),
+            codes.DONE_AT: self.ints(most),
+            codes.ALPHA_AT: self.reals([link.alpha_s for pair in links for link in pair]),
+        }.items():
+            self.set(place, value)
+        return most
+
+    def memory(self, loads: int, slots: int, places: int, copies: int) -> None:
+        """Add the memory of the device model's answers, and room for its questions, and the links'."""
         pairs = 1 << min(max(loads * loads - 1, 0), _PAIRS - 1).bit_length()
         sets = max(min(_SET_NUMBERS // slots, 1 << 16), 64) if slots > 2 else 1
         self.set(codes.LOADS, loads)
@@ -115,8 +146,8 @@ class Builder:
         self.set(codes.PAIR_RATE_AT, self.reals(2 * pairs))
         self.set(codes.SET_AT, self.ints(sets * (slots + 2)))
         self.set(codes.SET_RATE_AT, self.reals(sets * slots))
-        self.set(codes.ASKED_AT, self.ints(max(slots, 2)))
-        self.set(codes.ANSWER_AT, self.reals(places + slots))
+        self.set(codes.ASKED_AT, self.ints(max(slots, copies, 2)))
+        self.set(codes.ANSWER_AT, self.reals(places + slots + copies))
         self.set(codes.ENDED_AT, self.ints(slots))
 
 

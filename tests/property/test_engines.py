@@ -11,11 +11,12 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from stratsim.device import EXECUTION_MODELS
+from stratsim.device import EXECUTION_MODELS, Fabric
 from stratsim.device.noise import LogNormal
+from stratsim.engine.layout import lay_out
 from stratsim.engine.options import Options
 from stratsim.engine.simulation import simulate_with
 from stratsim.fast import covers
@@ -27,7 +28,7 @@ from stratsim.model.kernel_queue import KernelQueue
 from stratsim.model.parts import Device, Features, Link
 from stratsim.model.profile import Pair, Sharing
 from stratsim.model.request import Priority
-from stratsim.model.truth import Host
+from stratsim.model.truth import Host, Transfers
 from stratsim.policy import DropMode
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
 from stratsim.testing import make_profile, make_workload
@@ -84,6 +85,7 @@ def profiles(draw):
         gpulet=GpuletFit(0.1, 0.7, 0.35, 0.9, 0.9),
         igniter=Igniter(IgniterGpu(1530.0, 300.0, 53.5, -1.0, 0.005, -0.009), dict.fromkeys(MODELS, igniter)),
         kernel_queue=KernelQueue(0.5, {"a": {1: 1e-4}, "b": {1: 3e-4, 8: 5e-4}, "c": {1: 2e-5}}),
+        transfers=draw(st.none() | st.builds(Transfers, st.integers(0, 2), duplex=st.sampled_from([1.0, 0.9, 0.6]))),
         host=draw(st.none() | st.builds(Host, overheads, overheads, overheads, overheads)),
     )
     return replace(
@@ -122,6 +124,7 @@ def runs(draw):
             max_concurrency=draw(st.integers(1, 5)),
             prefetch=draw(st.integers(0, 3)),
             transfers=draw(st.sampled_from([True, True, False])),
+            uplink_bytes_per_s=draw(st.sampled_from([None, None, 1e9])),
         ),
         max_batch=draw(st.integers(1, 9)),
         drop=draw(st.sampled_from(DropMode)),
@@ -138,7 +141,7 @@ def runs(draw):
 
 def assert_same(one, other):
     """Both results agree in every byte of every column, and in all else but the time that they took."""
-    for table in ("requests", "batches"):
+    for table in ("batches", "requests"):
         mine, theirs = getattr(one, table), getattr(other, table)
         for column in fields(mine):
             left, right = (np.asarray(getattr(of, column.name)) for of in (mine, theirs))
@@ -152,10 +155,11 @@ def assert_same(one, other):
         assert getattr(one, name) == getattr(other, name), name
 
 
-def note_what_it_had(result, profile, policy, options):
+def note_what_it_had(result, workload, profile, policy, options):
     """Count the features of a case, and what came up in it."""
     cluster, batches = options.cluster, result.batches
     host = profile.truth.host
+    fabric = isinstance(lay_out(workload, profile, policy, cluster).links, Fabric)
     had = {
         "cases": True,
         f"policy {type(policy).__name__}": True,
@@ -167,6 +171,8 @@ def note_what_it_had(result, profile, policy, options):
         "several GPUs": cluster.gpus > 1,
         "more than two slots": (result.max_concurrency or 0) > 2,
         "no transfers": not cluster.transfers,
+        "shared links": fabric,
+        "shared links and host overheads": fabric and host is not None and host.adds,
         "noise": options.noise is not None or profile.truth.noise_cv > 0,
         "host overheads": host is not None and host.adds,
         "outputs collected by the host": host is not None and host.collect_s > 0,
@@ -178,7 +184,13 @@ def note_what_it_had(result, profile, policy, options):
     COVERED["requests"] += len(result.requests)
 
 
-@settings(max_examples=CASES or 60, deadline=None, derandomize=not CASES, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=CASES or 60,
+    deadline=None,
+    derandomize=not CASES,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
 @given(run=runs())
 def test_both_engines_give_the_same_bytes(run):
     workload, profile, make_policy, options = run
@@ -186,7 +198,7 @@ def test_both_engines_give_the_same_bytes(run):
     assert covers(workload, profile, policy, options) is None
     fast = simulate_fast(workload, profile, policy, options)
     assert_same(fast, simulate_with(workload, profile, make_policy(), options))
-    note_what_it_had(fast, profile, policy, options)
+    note_what_it_had(fast, workload, profile, policy, options)
 
 
 @pytest.mark.skipif(not CASES, reason="for long runs: make test-engines")
