@@ -76,9 +76,10 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True, bold: bool = 
 
 def _broken(line: str, width: int) -> str:
     """Return a line broken between words; a word longer than the line, such as a path, stays whole."""
-    if len(line) <= width:
+    if _places(line) <= width:
         return line
-    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def clear_line() -> None:

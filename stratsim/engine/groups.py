@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.device import LogNormal, network
+from stratsim.device import network
+from stratsim.device.noise import profile_noise
 from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.merge import merged
 from stratsim.engine.options import Options
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import DropMode, Policy
 
-__all__ = ["check_cut", "check_deal", "simulate_groups"]
+__all__ = ["check_cut", "check_deal", "of_group", "simulate_groups"]
 
 
 def check_deal(groups: Groups, workload: Workload) -> None:
@@ -85,6 +86,7 @@ def simulate_groups(
     drop: DropMode,
     seed: int = 0,
     rejection: Rejection | None = None,
+    belief: Profile | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
     run_on: Callable[[Workload, Profile, Policy, Options], Result] = simulate_with,
@@ -102,6 +104,7 @@ def simulate_groups(
         max_batch: As for `simulate`; so are the others.
         drop: As for `simulate`.
         rejection: As for `simulate`.
+        belief: As for `simulate`.
         seed: As for `simulate`; every group's policy draws from streams of its own.
         jobs: Number of processes; 1 stays in this one. The result is the same but for its `wall_s`. Processes import
             the main script anew, so a script that asks for several needs its `if __name__ == "__main__":`.
@@ -117,7 +120,13 @@ def simulate_groups(
     check_deal(groups, workload)
     began = time.perf_counter()
     options = Options(
-        name=name, cluster=cluster, max_batch=max_batch, drop=drop, seed=seed, rejection=rejection or Rejection()
+        name=name,
+        cluster=cluster,
+        max_batch=max_batch,
+        drop=drop,
+        seed=seed,
+        rejection=rejection or Rejection(),
+        belief=belief,
     )
     parts = _Parts(workload, profile, make_policy, groups, options, run_on)
     done: dict[int, Result] = {}
@@ -168,7 +177,7 @@ class _Parts:
         self._streams = Streams(options.seed)
         self._factors: NDArray[np.float64] | None = None
         if not workload.waits_for_replies:
-            noise = LogNormal(profile.truth.noise_cv)
+            noise = profile_noise(profile.truth.noise_cv, profile.truth.noise_cvs)
             self._factors = np.array(NoiseFactors(workload, noise, self._streams).factors)
         group = _dealt(workload, profile, groups)
         self.rows = [np.flatnonzero(group == number) for number in range(groups.count)]
@@ -181,7 +190,7 @@ class _Parts:
         rows, count = self.rows[group], len(self)
         options = replace(
             self._options,
-            cluster=_of_group(self._options.cluster, group, count),
+            cluster=of_group(self._options.cluster, group, count),
             seed=self._streams.child("group", str(group)).seed,
             factors=None if self._factors is None else self._factors[rows],
         )
@@ -266,7 +275,7 @@ def _dealt_to(workload: Workload, rows: NDArray[np.intp], group: int, count: int
     )
 
 
-def _of_group(cluster: Cluster, group: int, count: int) -> Cluster:
+def of_group(cluster: Cluster, group: int, count: int) -> Cluster:
     """Return the GPUs of one group, on their own links."""
     each = cluster.gpus // count
     topology = cluster.topology

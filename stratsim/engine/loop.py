@@ -24,7 +24,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stratsim.device import LogNormal
+from stratsim.device.noise import profile_noise
 from stratsim.engine import legality
 from stratsim.engine.admission import Admission
 from stratsim.engine.arrivals import NoiseFactors
@@ -101,9 +101,9 @@ class Run:
             self._on_notified_preemptable,
             self._on_reply,
         )
-        layout = lay_out(workload, profile, policy, options.cluster)
+        layout = lay_out(workload, profile, policy, options.cluster, name)
         self.machine = machine = Machine(layout, workload, options.cluster.gpus, policy, streams, handlers)
-        variation = options.noise or LogNormal(layout.hardware.noise_cv)
+        variation = options.noise or profile_noise(layout.hardware.noise_cv, layout.hardware.truth.noise_cvs)
         noise = NoiseFactors(workload, variation, streams, options.factors)
         self.admission = (
             ClientAdmission(name, workload, policy, machine, options.rejection, noise)
@@ -251,8 +251,9 @@ class Run:
 
 def setting_of(profile: Profile, options: Options, layout: Layout, streams: Streams) -> Setting:
     """Return what the policy is told before the run."""
+    known = options.belief or profile
     return Setting(
-        profile=profile.for_scheduler(options.cluster.solo_links(profile.observable.pcie)),
+        profile=known.for_scheduler(options.cluster.solo_links(known.observable.pcie)),
         gpus=options.cluster.gpus,
         max_concurrency=layout.slots,
         prefetch=layout.prefetch,

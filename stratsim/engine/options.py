@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from stratsim.device import Noise
     from stratsim.model.cluster import Cluster
+    from stratsim.model.profile import Profile
     from stratsim.policy.base import DropMode
 
 __all__ = ["Options"]
@@ -32,6 +33,7 @@ class Options:
         noise: Run-to-run variation of execution times; None: the profile's.
         factors: By request, what such noise comes to, where that has been drawn already: shape (n,).
         rejection: How clients take it that a request is dropped.
+        belief: The profile that the scheduler holds true; None: the hardware's.
 
     Raises:
         SpecError: `max_batch` is below 1.
@@ -45,6 +47,7 @@ class Options:
     noise: Noise | None = None
     factors: NDArray[np.float64] | None = None
     rejection: Rejection = field(default_factory=Rejection)
+    belief: Profile | None = None
 
     def __post_init__(self) -> None:
         if self.max_batch < 1:

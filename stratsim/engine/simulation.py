@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
-__all__ = ["simulate", "simulate_with"]
+__all__ = ["check_fits", "simulate", "simulate_with"]
 
 
 def simulate(
@@ -39,6 +39,7 @@ def simulate(
     noise: Noise | None = None,
     factors: NDArray[np.float64] | None = None,
     rejection: Rejection | None = None,
+    belief: Profile | None = None,
     name: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
@@ -59,12 +60,14 @@ def simulate(
         factors: By request, what such noise comes to, where that has been drawn already: shape (n,).
         rejection: How clients take it that a request is dropped; by default they hear of it after 1 ms, and do not send
             it again.
+        belief: The profile that the scheduler holds true, where that is not what the hardware does; its truth and the
+            rest of it that a scheduler cannot know are of no account.
         name: What to call the policy in results; its class's name by default.
         progress: Called now and then with (requests arrived, requests in all; 0 when not known).
 
     Raises:
         SpecError: an argument is out of range.
-        OutsideProfileError: the workload asks for a model that the profile lacks.
+        OutsideProfileError: the workload asks for a model that the profile, or the belief, lacks.
         PolicyError: the policy failed, or took an illegal decision.
         SimulationError: time does not advance.
     """
@@ -77,6 +80,7 @@ def simulate(
         noise=noise,
         factors=factors,
         rejection=rejection or Rejection(),
+        belief=belief,
     )
     return simulate_with(workload, profile, policy, options, progress)
 
@@ -89,11 +93,26 @@ def simulate_with(
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Do what `simulate` does, with the options in one object."""
+    return _prepared(workload, profile, policy, options).go(progress)
+
+
+def check_fits(workload: Workload, profile: Profile, policy: Policy, options: Options) -> None:
+    """See that a policy and its machine go together: do all that comes before the first event, and nothing else.
+
+    Raises:
+        StratsimError: as `simulate`, as far as it can be seen by then.
+    """
+    _prepared(workload, profile, policy, options)
+
+
+def _prepared(workload: Workload, profile: Profile, policy: Policy, options: Options) -> Run:
     _check_models(workload, profile)
+    if options.belief is not None:
+        _check_models(workload, options.belief)
     factors = options.factors
     if factors is not None and (workload.waits_for_replies or factors.shape != (len(workload),)):
         raise SpecError("factors must be one per request, and nobody may wait for replies: requests are not known then")
-    return Run(workload, profile, policy, options).go(progress)
+    return Run(workload, profile, policy, options)
 
 
 def _check_models(workload: Workload, profile: Profile) -> None:

@@ -54,7 +54,14 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
         return "the workload names a model twice"
     if any(size.dtype.itemsize > _WORD and size.max(initial=0) > _LARGEST for size in _sizes(workload)):
         return "a request copies two gigabytes or more"
-    return _covers_layout(lay_out(workload, profile, policy, options.cluster))
+    if options.belief is not None and _believes_in_more(options.belief, profile, workload):
+        return "the belief has larger batches than the hardware"
+    return _covers_layout(lay_out(workload, profile, policy, options.cluster, options.name))
+
+
+def _believes_in_more(belief: Profile, profile: Profile, workload: Workload) -> bool:
+    known, real = belief.observable.models, profile.observable.models
+    return any(name not in known or max(known[name].latency_s) > max(real[name].latency_s) for name in workload.models)
 
 
 def _sizes(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -62,6 +69,10 @@ def _sizes(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _covers_layout(layout: Layout) -> str | None:
+    if layout.decide is not None:
+        return "the policy takes time to think"
+    if layout.host is not None and layout.host.speeds is not None:
+        return "the host's speed changes"
     if layout.memories is not None:
         return "weights are loaded when they are needed"
     if isinstance(layout.links, Fabric) and layout.links.transfers.chunk_bytes is not None:

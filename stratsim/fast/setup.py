@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from stratsim.device import Fabric, FluidUnit, LogNormal
+from stratsim.device import Fabric, FluidUnit
+from stratsim.device.noise import profile_noise
 from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.layout import lay_out
 from stratsim.engine.loop import setting_of
@@ -69,11 +70,11 @@ def set_up(workload: Workload, profile: Profile, policy: QueuePolicy, options: O
         options: All else.
         room: How many events may be scheduled at once, per batch that may be in flight.
     """
-    layout = lay_out(workload, profile, policy, options.cluster)
+    layout = lay_out(workload, profile, policy, options.cluster, options.name)
     streams = Streams(options.seed)
     setting = setting_of(profile, options, layout, streams)
     policy.prepare(setting)
-    variation = options.noise or LogNormal(layout.hardware.noise_cv)
+    variation = options.noise or profile_noise(layout.hardware.noise_cv, layout.hardware.truth.noise_cvs)
     factor = np.frombuffer(NoiseFactors(workload, variation, streams, options.factors).factors, np.float64)
     gpus, places = setting.gpus, layout.places
     builder = Builder()

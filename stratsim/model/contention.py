@@ -18,7 +18,7 @@ from stratsim.model.parts import batch_sizes, fraction, not_negative, positive
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Blocks", "GpuletFit", "Igniter", "KernelBlocks", "ResourcePhase", "Sharing", "SharingPhase"]
+__all__ = ["Blocks", "GpuletFit", "Igniter", "KernelBlocks", "ResourcePhase", "Sharing", "SharingPhase", "TimeSlices"]
 __all__ += ["check_phases", "check_table", "phases_at"]
 
 
@@ -158,6 +158,27 @@ class Igniter:
 
     gpu: IgniterGpu
     models: dict[str, IgniterModel]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSlices:
+    """How processes take turns under the execution model `time-slicing`; both tables by model and batch size.
+
+    Args:
+        busy: Share of a process's time alone in which the GPU works for it, within (0, 1].
+        bursts: For how long the GPU works for it at a stretch, in time slices.
+    """
+
+    busy: dict[str, dict[int, float]]
+    bursts: dict[str, dict[int, float]]
+
+    def __post_init__(self) -> None:
+        for section, tables in (("busy", self.busy), ("bursts", self.bursts)):
+            for model, table in tables.items():
+                check_table(f"{section}[{model!r}]", table)
+                positive("", **{f"{section}[{model!r}][{batch}]": value for batch, value in table.items()})
+        for model, table in self.busy.items():
+            _at_most_one(**{f"busy[{model!r}][{batch}]": value for batch, value in table.items()})
 
 
 class _Phase(Protocol):

@@ -9,6 +9,7 @@ from stratsim.solve.gpulet import linear_slowdown
 from stratsim.solve.igniter import Resident, execution_ms, resident
 from stratsim.solve.kernel_queue import kernel_queue
 from stratsim.solve.maxmin import max_min
+from stratsim.solve.time_slices import time_slices
 
 __all__ = [
     "Resident",
@@ -19,4 +20,5 @@ __all__ = [
     "max_min",
     "max_min_demands",
     "resident",
+    "time_slices",
 ]

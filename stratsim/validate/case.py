@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim.errors import SpecError
@@ -16,9 +17,12 @@ from stratsim.stats.intervals import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 __all__ = ["Case", "Check", "Claim", "Findings", "Setting", "Status", "Table", "judge"]
+
+
+_CHECKOUT = Path(__file__).parents[2] / "docs" / "figures"
+"""Of a checkout: the measurements that are committed."""
 
 
 class Status(StrEnum):
@@ -119,14 +123,21 @@ class Setting:
     quick: bool = False
 
     def path(self, name: str) -> Path:
-        """Return where the data file or folder `name` is.
+        """Return where the data file or folder `name` is: in the data folder, or in a checkout of the repository.
 
         Raises:
             SpecError: there is no data folder.
         """
+        committed = _CHECKOUT / name
+        if committed.exists() and (self.data is None or not (self.data / name).exists()):
+            return committed
         if self.data is None:
             raise SpecError(f"{name} needs the folder with the public data files")
         return self.data / name
+
+    def has(self, name: str) -> bool:
+        """Return whether the data file or folder `name` is there."""
+        return (self.data is not None and (self.data / name).exists()) or (_CHECKOUT / name).exists()
 
     def replications(self, full: int) -> int:
         """Return how many replications to run where a full validation runs `full`."""

@@ -115,6 +115,8 @@ def _missing(check: Check, setting: Setting) -> str:
     for module in check.modules:
         if find_spec(module) is None:
             return f"needs the Python package {module}, which is not installed"
+    if check.needs and all(setting.has(name) for name in check.needs):
+        return ""
     if check.needs and setting.data is None:
         return f"needs the public data files ({check.needs[0]}): name their folder with --data or STRATSIM_DATA"
     absent = [name for name in check.needs if setting.data is not None and not (setting.data / name).exists()]

@@ -38,6 +38,7 @@ OTHER_VALUES = {
     "retries": ("3", 3),
     "backoff_s": ("0.5", 0.5),
     "retry_by": ("all", "all"),
+    "belief_latency_scale": ("1.2", 1.2),
     "groups": ("2", 2),
     "deal": ("model", "model"),
     "engine": ("simpy", "simpy"),
@@ -130,7 +131,8 @@ def test_an_unknown_key_is_answered_with_the_nearest():
     with pytest.raises(SpecError, match=r"^run\.toml: unknown setting 'polcy'; did you mean 'policy'\?$"):
         make_spec({"polcy": "fifo"}, "run.toml")
     with pytest.raises(
-        SpecError, match=r"^--set: unknown setting 'zzz'; known: backoff_s, columns, deal, device_model, .*, workload$"
+        SpecError,
+        match=r"^--set: unknown setting 'zzz'; known: backoff_s, belief_latency_scale, columns, deal, .*, workload$",
     ):
         parse_settings(["zzz=1"])
 

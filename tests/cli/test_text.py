@@ -139,6 +139,13 @@ def said(monkeypatch):
     return run
 
 
+def test_the_lines_after_an_indented_one_are_indented_too(said):
+    assert said("  a mistake in a file that has a long description", Terminal()) == [
+        "  a mistake in a file that has a long",
+        "  description",
+    ]
+
+
 def test_a_note_is_broken_between_words_on_a_terminal(said):
     lines = said(NOTE, Terminal())
     assert len(lines) == 3

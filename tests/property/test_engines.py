@@ -22,7 +22,7 @@ from stratsim.engine.simulation import simulate_with
 from stratsim.fast import covers
 from stratsim.fast.run import simulate_fast
 from stratsim.model.cluster import Cluster
-from stratsim.model.contention import GpuletFit, Igniter, ResourcePhase, SharingPhase
+from stratsim.model.contention import GpuletFit, Igniter, ResourcePhase, SharingPhase, TimeSlices
 from stratsim.model.igniter import IgniterGpu, IgniterModel
 from stratsim.model.kernel_queue import KernelQueue
 from stratsim.model.parts import Device, Features, Link
@@ -85,6 +85,8 @@ def profiles(draw):
         gpulet=GpuletFit(0.1, 0.7, 0.35, 0.9, 0.9),
         igniter=Igniter(IgniterGpu(1530.0, 300.0, 53.5, -1.0, 0.005, -0.009), dict.fromkeys(MODELS, igniter)),
         kernel_queue=KernelQueue(0.5, {"a": {1: 1e-4}, "b": {1: 3e-4, 8: 5e-4}, "c": {1: 2e-5}}),
+        time_slicing=TimeSlices({name: {1: 0.4} for name in MODELS}, {"a": {1: 8.0}, "b": {1: 0.2}, "c": {1: 1.0}}),
+        noise_cvs=draw(st.sampled_from([{}, {"a": 0.2}])),
         transfers=draw(st.none() | st.builds(Transfers, st.integers(0, 2), duplex=st.sampled_from([1.0, 0.9, 0.6]))),
         host=draw(st.none() | st.builds(Host, overheads, overheads, overheads, overheads)),
     )

@@ -15,6 +15,7 @@ from stratsim.device.execution.pairwise import Pairwise
 from stratsim.device.execution.roofline import Roofline
 from stratsim.device.execution.simple import Exclusive, ProcessorSharing
 from stratsim.device.execution.streams import Streams
+from stratsim.device.execution.time_slicing import TimeSlicing
 from stratsim.errors import ProfileError, SpecError, suggest
 from stratsim.model.frozen import by_content
 
@@ -57,6 +58,7 @@ _CLASSES: tuple[Any, ...] = (
     Gpulet,
     Igniter,
     BlockPriority,
+    TimeSlicing,
 )
 EXECUTION_MODELS: Mapping[str, DeviceModel] = {model.name: model for model in _CLASSES}
 

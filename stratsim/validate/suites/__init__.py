@@ -9,6 +9,8 @@ from stratsim.validate.suites import (
     decisions,
     disb,
     execution,
+    fidelity,
+    gavel,
     orderings,
     parvagpu,
     preemption,
@@ -33,6 +35,8 @@ SUITES: Mapping[str, tuple[Check, ...]] = {
     "ciw": ciw.CHECKS,
     "parvagpu": parvagpu.CHECKS,
     "disb": disb.CHECKS,
+    "gavel": gavel.CHECKS,
+    "fidelity": fidelity.CHECKS,
     "orderings": orderings.CHECKS,
 }
 """Every check of stratsim, in the order in which they run."""

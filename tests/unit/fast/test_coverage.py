@@ -1,5 +1,7 @@
 """What the fast engine claims, and what it leaves to the reference."""
 
+from dataclasses import replace
+
 import pytest
 
 from stratsim.engine.options import Options
@@ -7,6 +9,7 @@ from stratsim.fast import covers
 from stratsim.model.cluster import Cluster
 from stratsim.model.rejection import Rejection
 from stratsim.model.request import Priority
+from stratsim.model.truth import Decide, Host, Speeds
 from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy import DropMode
 from stratsim.policy.queueing import Fifo
@@ -57,6 +60,22 @@ def test_further_attempts_are_not():
 def test_a_copy_that_would_not_fit_a_column_is_not():
     assert why(rows=[(0.0, "a", "low", 1.0, 2**31)]) == "a request copies two gigabytes or more"
     assert why(rows=[(0.0, "a", "low", 1.0, 2**31 - 1)]) is None
+
+
+def test_a_host_that_thinks_or_changes_its_speed_is_not():
+    for host, said in (
+        (Host(dispatch_s=0.001, decide_s={"p": Decide(0.001)}), "the policy takes time to think"),
+        (Host(dispatch_s=0.001, speeds=Speeds(1.0, 2.0, 1.0, 1.0)), "the host's speed changes"),
+        (Host(dispatch_s=0.001), None),
+    ):
+        profile = replace(PROFILE, truth=replace(PROFILE.truth, host=host))
+        assert covers(make_workload(ROWS, profile=profile), profile, Fifo(), Options("p", Cluster(), **OPTIONS)) == said
+
+
+def test_a_belief_in_larger_batches_than_there_are_is_not():
+    belief = make_profile({"a": {1: 0.010, 2: 0.012}})
+    assert why(belief=belief) == "the belief has larger batches than the hardware"
+    assert why(belief=make_profile({"a": 0.020})) is None
 
 
 def test_an_execution_model_that_is_not_fluid_is_not():

@@ -13,7 +13,7 @@ from stratsim.device.execution.registry import supported
 from stratsim.engine import layout
 from stratsim.errors import SimulationError, SpecError
 from stratsim.model.codec import load_profile
-from stratsim.model.contention import Igniter
+from stratsim.model.contention import Igniter, TimeSlices
 from stratsim.model.igniter import IgniterGpu, IgniterModel
 from stratsim.model.parts import Features
 from stratsim.model.profile import Pair
@@ -41,7 +41,10 @@ def with_parameters():
         29, 0.0392494, 2.018e-3, 0.04521753, 2.722817, 0.536729, 2.081852,
     )  # fmt: skip
     gpu = IgniterGpu(1530.0, 300.0, 53.5, -1.02541, 0.00475065, -0.00902243)
-    truth = Truth(gpulet=PUBLISHED["rtx2080ti"], igniter=Igniter(gpu, {"vgg19": vgg19, "bert": vgg19}))
+    slices = TimeSlices({"vgg19": {1: 1.0}, "bert": {1: 0.4}}, {"vgg19": {1: 8.0}, "bert": {1: 0.2}})
+    truth = Truth(
+        gpulet=PUBLISHED["rtx2080ti"], igniter=Igniter(gpu, {"vgg19": vgg19, "bert": vgg19}), time_slicing=slices
+    )
     pairs = tuple(Pair(own, 1, other, 1, 1.5) for own in models for other in models)
     return replace(profile, observable=replace(observable, models=models), truth=truth, pairs=pairs)
 
