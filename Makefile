@@ -9,12 +9,13 @@ GPU ?= cuda:0
 BUDGET ?= 8m
 OUT ?= results
 HOSTILE ?= 300
+ENGINES ?= 10000
 
 # Compiled files are kept whatever the environment says: without them every worker rewrites every test file anew, and
 # every process that a test starts compiles all that it imports.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto -q --durations=20
 
-.PHONY: help demo test test-slow test-hostile test-all check lint types contracts bench bench-growth docs profile-cpu profile-gpu wheel clean
+.PHONY: help demo test test-slow test-hostile test-engines test-all check lint types contracts bench bench-growth docs profile-cpu profile-gpu wheel clean
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +40,9 @@ test-slow: $(READY)  ## the slow tests: they measure this machine, kill processe
 test-hostile: $(READY)  ## hostile input: HOSTILE=300 drawn examples of each kind, ten times as many listed cases; an hour
 	STRATSIM_HOSTILE=$(HOSTILE) $(BIN)/pytest -n auto -q tests/hostile
 
+test-engines: $(READY)  ## both engines on ENGINES=10000 random runs, equal to the byte; says what they covered; minutes
+	STRATSIM_ENGINES=$(ENGINES) $(BIN)/pytest -q -s tests/property/test_engines.py
+
 test-all: test test-slow  ## all tests
 
 check: lint types contracts test  ## what CI checks: lint, types, architecture, tests
@@ -58,7 +62,7 @@ docs: $(READY)  ## the documentation site, in docs/_build/html: open index.html;
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
 
 bench: $(READY)  ## speed and memory beside other simulators on the same work, and that all give the same answer
-	$(BIN)/python -c 'import ciw, salabim, sched_sim' 2>/dev/null || $(BIN)/python -m pip install --quiet --group bench || true
+	$(BIN)/python -c 'import ciw, numba, salabim, sched_sim' 2>/dev/null || $(BIN)/python -m pip install --quiet --group bench || true
 	$(BIN)/python benchmarks/peers.py --out $(OUT)/peers
 
 bench-growth: $(READY)  ## how time and memory grow with requests, GPUs, models, waiting requests and slots; goes on where it was

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratsim.engine import Result, simulate
+from stratsim.engine.options import Options
 from stratsim.model.parts import Link
 from stratsim.model.profile import Profile, Sharing
 from stratsim.model.request import Priority
@@ -99,10 +100,21 @@ def with_classes(workload: Workload, unit_s: float | None = None) -> Workload:
 
 
 def run(
-    policy: str, workload: Workload, profile: Profile, cluster: Cluster, drop: DropMode = DropMode.INFEASIBLE
+    policy: str,
+    workload: Workload,
+    profile: Profile,
+    cluster: Cluster,
+    drop: DropMode = DropMode.INFEASIBLE,
+    *,
+    fast: bool = False,
 ) -> Result:
-    """Replay in batches of one."""
+    """Replay in batches of one, on the reference engine or on the fast one."""
     (call,) = parse_policies(policy)
+    if fast:
+        from stratsim.fast.run import simulate_fast  # imports numba
+
+        options = Options(name=policy, cluster=cluster, max_batch=1, drop=drop, seed=0)
+        return simulate_fast(workload, profile, make_policy(call), options)
     return simulate(workload, profile, make_policy(call), cluster=cluster, max_batch=1, drop=drop)
 
 

@@ -69,10 +69,21 @@ PLAIN, OURS = "simpy_process", "ours"
 """What all others are set beside, and stratsim."""
 QUEUES = {
     "heap": Queue("heapq loop", "two events per customer, no framework"),
+    "numba_fifo": Queue("numba loop", "the same two events for this queue alone, compiled", ("numba",)),
     "simpy_callback": Queue("SimPy, callbacks", "two timeouts with a callback per customer", ("simpy",)),
     OURS: Queue("stratsim, this queue", "one slot, no copies; a policy decides, every stage recorded", ours=True),
     "ours_by_class": Queue(
         "stratsim, priority-edf, this queue", "the same, by class and deadline", by_class=True, ours=True
+    ),
+    "ours_fast": Queue(
+        "stratsim, fast, this queue", "what `stratsim, this queue` does, compiled", ("numba",), ours=True
+    ),
+    "ours_by_class_fast": Queue(
+        "stratsim, fast, priority-edf, this queue",
+        "the same, by class and deadline",
+        ("numba",),
+        by_class=True,
+        ours=True,
     ),
     PLAIN: Queue("SimPy, processes", "a process per customer, a resource", ("simpy",)),
     "simpy_priority": Queue(

@@ -80,6 +80,11 @@ Examples:
 @click.option("--max-batch", type=int, metavar="N", help="Largest batch. [default: 8, at most the profile's largest]")
 @click.option("--drop", metavar="MODE", help="Give requests up: never, expired or infeasible. [default: infeasible]")
 @click.option("--no-transfers", is_flag=True, help="Do not simulate host transfers.")
+@click.option(
+    "--engine",
+    metavar="NAME",
+    help="auto, simpy (the reference) or fast (the same bytes, sooner; docs/performance.md). [default: auto]",
+)
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
 @click.option(
     "--column",

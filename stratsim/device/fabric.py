@@ -180,7 +180,8 @@ class Fabric(Generic[Key]):
 
     def __init__(self, network: Network, transfers: Transfers | None = None) -> None:
         transfers = transfers or Transfers()
-        self._network = network
+        self.network = network
+        self.transfers = transfers
         self._chunk = transfers.chunk_bytes
         self._engines: list[tuple[_Engines[Key], _Engines[Key]]] = []
         for _ in network.links:
@@ -246,7 +247,7 @@ class Fabric(Generic[Key]):
         copy.rate = 0.0
         if copy.start_s == inf:
             copy.start_s = now_s
-            copy.joins_s = now_s + self._network.links[copy.gpu][copy.direction].alpha_s
+            copy.joins_s = now_s + self.network.links[copy.gpu][copy.direction].alpha_s
         copy.stops = self._end_of_chunk(copy) if engines.waiting else 0.0
 
     def _leave(self, now_s: float, copy: Copy[Key]) -> None:
@@ -293,17 +294,18 @@ class Fabric(Generic[Key]):
         if not active:
             return
         lanes = tuple([2 * copy.gpu + copy.direction for copy in active])
-        for copy, rate in zip(active, self._cache.get(lanes) or self._remember(lanes), strict=True):
+        for copy, rate in zip(active, self._cache.get(lanes) or self.solve(lanes), strict=True):
             copy.rate = rate
             at_s = now_s + (copy.left_bytes - copy.stops) / rate if rate else inf
             if at_s < self.next_s:
                 self.next_s, self._stops_next = at_s, copy
 
-    def _remember(self, lanes: tuple[int, ...]) -> list[float]:
+    def solve(self, lanes: tuple[int, ...]) -> list[float]:
+        """Return the rates of concurrent copies, and remember them; a lane is twice the GPU, plus the direction."""
         if len(self._cache) >= _CACHE_LIMIT:
             self._cache.clear()
         ways = [divmod(lane, 2) for lane in lanes]
-        paths = [self._network.paths[gpu][direction] for gpu, direction in ways]
+        paths = [self.network.paths[gpu][direction] for gpu, direction in ways]
         weights = None if self._weights is None else [self._weights[direction] for _, direction in ways]
-        rates = self._cache[lanes] = max_min(paths, self._network.capacity, weights)
+        rates = self._cache[lanes] = max_min(paths, self.network.capacity, weights)
         return rates

@@ -40,11 +40,11 @@ class CopyEngine:
         bytes_per_s: Rate of the link.
     """
 
-    __slots__ = ("_alpha_s", "_bytes_per_s", "_free_s")
+    __slots__ = ("_free_s", "alpha_s", "bytes_per_s")
 
     def __init__(self, alpha_s: float, bytes_per_s: float) -> None:
-        self._alpha_s = alpha_s
-        self._bytes_per_s = bytes_per_s
+        self.alpha_s = alpha_s
+        self.bytes_per_s = bytes_per_s
         self._free_s = 0.0
 
     def submit(self, now_s: float, size_bytes: int) -> tuple[float, float]:
@@ -54,7 +54,7 @@ class CopyEngine:
         start_s = self._free_s
         if start_s < now_s:
             start_s = now_s
-        self._free_s = end_s = start_s + self._alpha_s + size_bytes / self._bytes_per_s
+        self._free_s = end_s = start_s + self.alpha_s + size_bytes / self.bytes_per_s
         return start_s, end_s
 
 
@@ -102,16 +102,16 @@ class PrivateLinks:
         copying = np.flatnonzero(size_bytes)
         if not len(copying):
             return start_s, end_s
-        own_s = size_bytes[copying] / engine._bytes_per_s
+        own_s = size_bytes[copying] / engine.bytes_per_s
         starts_s = at_s[copying]
         starts_s[0] = max(starts_s[0], engine._free_s)
-        ends_s = starts_s + engine._alpha_s + own_s
+        ends_s = starts_s + engine.alpha_s + own_s
         # Few copies meet another; those, and the copies that wait behind them, are computed one by one.
         for row in (np.flatnonzero(ends_s[:-1] > starts_s[1:]) + 1).tolist():
             behind = row
             while behind < len(ends_s) and ends_s[behind - 1] > starts_s[behind]:
                 starts_s[behind] = ends_s[behind - 1]
-                ends_s[behind] = starts_s[behind] + engine._alpha_s + own_s[behind]
+                ends_s[behind] = starts_s[behind] + engine.alpha_s + own_s[behind]
                 behind += 1
         start_s[copying] = starts_s
         end_s[copying] = ends_s

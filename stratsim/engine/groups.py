@@ -89,6 +89,7 @@ def simulate_groups(
     belief: Profile | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    run_on: Callable[[Workload, Profile, Policy, Options], Result] = simulate_with,
 ) -> Result:
     """Replay a workload through groups of GPUs.
 
@@ -108,6 +109,7 @@ def simulate_groups(
         jobs: Number of processes; 1 stays in this one. The result is the same but for its `wall_s`. Processes import
             the main script anew, so a script that asks for several needs its `if __name__ == "__main__":`.
         progress: Called whenever a group is done with (requests of the groups done, requests in all; 0 when not known).
+        run_on: Makes the run of one group; with several processes it must be picklable.
 
     Raises:
         SpecError: the groups would have something in common.
@@ -126,7 +128,7 @@ def simulate_groups(
         rejection=rejection or Rejection(),
         belief=belief,
     )
-    parts = _Parts(workload, profile, make_policy, groups, options)
+    parts = _Parts(workload, profile, make_policy, groups, options, run_on)
     done: dict[int, Result] = {}
     for group, result in _here(parts) if jobs == 1 else _apart(parts, min(jobs, groups.count)):
         done[group] = result
@@ -148,10 +150,11 @@ class _Part:
     profile: Profile
     make_policy: Callable[[], Policy]
     options: Options
+    run_on: Callable[[Workload, Profile, Policy, Options], Result]
 
     def run(self) -> Result:
         """Replay it."""
-        return simulate_with(self.workload, self.profile, self.make_policy(), self.options)
+        return self.run_on(self.workload, self.profile, self.make_policy(), self.options)
 
 
 class _Parts:
@@ -164,7 +167,9 @@ class _Parts:
         make_policy: Callable[[], Policy],
         groups: Groups,
         options: Options,
+        run_on: Callable[[Workload, Profile, Policy, Options], Result],
     ) -> None:
+        self._run_on = run_on
         self._workload = workload
         self._profile = profile
         self._make_policy = make_policy
@@ -190,7 +195,7 @@ class _Parts:
             factors=None if self._factors is None else self._factors[rows],
         )
         workload = _dealt_to(self._workload, rows, group, count)
-        return _Part(workload, self._profile, self._make_policy, options)
+        return _Part(workload, self._profile, self._make_policy, options, self._run_on)
 
 
 def _here(parts: _Parts) -> Iterator[tuple[int, Result]]:

@@ -76,7 +76,7 @@ class Layout:
 
 def models_of(workload: Workload) -> set[str]:
     """Return the models that may be asked for."""
-    used = {workload.models[code] for code in np.unique(workload.model).tolist()}
+    used = {workload.models[code] for code in np.flatnonzero(np.bincount(workload.model)).tolist()}
     return used | {client.model for client in workload.closed_loop}
 
 

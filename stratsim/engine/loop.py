@@ -21,9 +21,8 @@ follows when something has ended on the `Machine`.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from stratsim.device.noise import profile_noise
 from stratsim.engine import legality
@@ -33,8 +32,7 @@ from stratsim.engine.clients import ClientAdmission
 from stratsim.engine.decisions import Decisions
 from stratsim.engine.layout import lay_out
 from stratsim.engine.machine import Handlers, Machine
-from stratsim.engine.result import Result
-from stratsim.engine.tables import attempts_column, load_table, make_tables, pause_table
+from stratsim.engine.tables import attempts_column, load_table, make_result, pause_table
 from stratsim.errors import PolicyError, SimulationError
 from stratsim.policy.base import Setting, Wake
 from stratsim.rng import Streams
@@ -42,19 +40,18 @@ from stratsim.rng import Streams
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import ArrayLike
-
     from stratsim.engine.clock import Fired
     from stratsim.engine.gpu import Gpu
     from stratsim.engine.layout import Layout
     from stratsim.engine.options import Options
     from stratsim.engine.preemption import PreemptableGpu
+    from stratsim.engine.result import Result
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
     from stratsim.policy.view import InFlight
 
-__all__ = ["Run"]
+__all__ = ["Run", "setting_of"]
 
 
 class Run:
@@ -125,7 +122,7 @@ class Run:
         self.state, self.waiting, self.log = machine.state, machine.state.waiting, machine.recorder.log
         self.several_gpus = len(machine.gpus) > 1
         try:
-            policy.prepare(_setting(profile, options, layout, streams))
+            policy.prepare(setting_of(profile, options, layout, streams))
         except Exception as error:
             raise legality.blame(error, name, self.clock._now) from error
 
@@ -153,28 +150,24 @@ class Run:
         return result
 
     def _result(self, batches: int, attempts: dict[int, int] | None, notes: tuple[str, ...], began: float) -> Result:
-        layout, events = self.machine.layout, self.clock.scheduled + len(self.workload)
-        requests, table, clients = make_tables(self.recorder, self.workload, batches, layout.private_links)
-        memory = layout.memories[0] if layout.memories else None
-        last_s = [_latest(times) for times in (requests.arrival_s, requests.finish_s, requests.dropped_s)]
-        return Result(
-            policy=self.name,
-            requests=requests,
-            batches=table,
-            models=self.workload.models,
-            clients=clients,
-            reasons=tuple(self.recorder.reasons),
+        layout = self.machine.layout
+        result = make_result(
+            self.name,
+            self.recorder,
+            self.workload,
+            layout,
             gpus=len(self.machine.gpus),
-            max_concurrency=layout.slots,
-            copy_engines=layout.copy_engines,
-            loads=None if memory is None else load_table(self.recorder, table, memory, self.workload.models),
-            pauses=pause_table(self.recorder) if layout.preemption is not None else None,
-            attempts=None if attempts is None else attempts_column(attempts, len(requests)),
-            events=events,
-            start_s=float(requests.arrival_s.min()) if len(requests) else 0.0,
-            end_s=max(last_s),
-            wall_s=time.perf_counter() - began,
+            batches=batches,
+            events=self.clock.scheduled,
             notes=notes,
+            began=began,
+        )
+        memory = layout.memories[0] if layout.memories else None
+        return replace(
+            result,
+            loads=None if memory is None else load_table(self.recorder, result.batches, memory, self.workload.models),
+            pauses=pause_table(self.recorder) if layout.preemption is not None else None,
+            attempts=None if attempts is None else attempts_column(attempts, len(result.requests)),
         )
 
     def _notes(self) -> tuple[str, ...]:
@@ -256,7 +249,7 @@ class Run:
                 raise legality.blame(error, self.name, self.clock._now) from error
 
 
-def _setting(profile: Profile, options: Options, layout: Layout, streams: Streams) -> Setting:
+def setting_of(profile: Profile, options: Options, layout: Layout, streams: Streams) -> Setting:
     """Return what the policy is told before the run."""
     known = options.belief or profile
     return Setting(
@@ -269,8 +262,3 @@ def _setting(profile: Profile, options: Options, layout: Layout, streams: Stream
         streams=streams.child("policy"),
         memory_bytes=layout.memories[0].capacity_bytes if layout.memories else None,
     )
-
-
-def _latest(times_s: ArrayLike) -> float:
-    """Return the largest of some times, 0 if there is none; NaN: has not happened."""
-    return float(np.fmax.reduce(np.asarray(times_s), initial=0.0))

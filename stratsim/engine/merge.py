@@ -63,6 +63,8 @@ def merged(
         end_s=max([result.end_s for result in results]),
         wall_s=sum([result.wall_s for result in results]),
         notes=tuple([f"group {number}: {note}" for number, result in enumerate(results) for note in result.notes]),
+        engine=first.engine,
+        not_fast=first.not_fast,
     )
     attempts = [result.attempts for result in results if result.attempts is not None]
     requests, batches = (_columns([getattr(result, name) for result in results]) for name in ("requests", "batches"))

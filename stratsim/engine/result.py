@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -194,6 +194,10 @@ class Result:
     """How often each request was sent, shape (n,); None if no client sends a dropped request again."""
     notes: tuple[str, ...] = ()
     """Anything the user should know about this run: one line each."""
+    engine: Literal["simpy", "fast"] = "simpy"
+    """The engine that made the run: the bytes do not depend on it."""
+    not_fast: str | None = None
+    """Why it was not the fast one; None if it was, or nobody chose."""
 
     def __repr__(self) -> str:
         counts = [f"{count:,} {status.label}" for status, count in self._counts().items() if count]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from itertools import pairwise
 from math import nan
@@ -11,7 +12,7 @@ import numpy as np
 
 from stratsim.device import Direction
 from stratsim.engine.rare import RareColumn
-from stratsim.engine.result import BatchTable, LoadTable, PauseTable, RequestTable
+from stratsim.engine.result import BatchTable, LoadTable, PauseTable, RequestTable, Result
 from stratsim.engine.rows import blocks
 from stratsim.model.request import Status
 from stratsim.model.tolerance import latest_finish_s
@@ -21,15 +22,66 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from stratsim.device import DeviceMemory, PrivateLinks
+    from stratsim.engine.layout import Layout
     from stratsim.engine.recorder import Recorder
     from stratsim.model.request import Request
 
-__all__ = ["attempts_column", "load_table", "make_tables", "pause_table"]
+__all__ = ["attempts_column", "load_table", "make_result", "make_tables", "pause_table"]
 
 _UNKNOWN = np.float64(nan)
+
+
+def make_result(
+    name: str,
+    recorder: Recorder,
+    workload: Workload,
+    layout: Layout,
+    *,
+    gpus: int,
+    batches: int,
+    events: int,
+    notes: tuple[str, ...],
+    began: float,
+) -> Result:
+    """Return the result of a run, but for what is rare: loads of weights, pauses and further attempts.
+
+    Args:
+        name: The policy's.
+        recorder: What happened.
+        workload: What was replayed.
+        layout: The server.
+        gpus: Number of GPUs.
+        batches: Number of batches dispatched.
+        events: Number of events scheduled.
+        notes: What the user should know.
+        began: When the run began, by `time.perf_counter`.
+    """
+    requests, table, clients = make_tables(recorder, workload, batches, layout.private_links)
+    last_s = [_latest(times) for times in (requests.arrival_s, requests.finish_s, requests.dropped_s)]
+    return Result(
+        policy=name,
+        requests=requests,
+        batches=table,
+        models=workload.models,
+        clients=clients,
+        reasons=tuple(recorder.reasons),
+        gpus=gpus,
+        max_concurrency=layout.slots,
+        copy_engines=layout.copy_engines,
+        events=events + len(workload),
+        start_s=float(requests.arrival_s.min()) if len(requests) else 0.0,
+        end_s=max(last_s),
+        wall_s=time.perf_counter() - began,
+        notes=notes,
+    )
+
+
+def _latest(times_s: ArrayLike) -> float:
+    """Return the largest of some times, 0 if there is none; NaN: has not happened."""
+    return float(np.fmax.reduce(np.asarray(times_s), initial=0.0))
 
 
 def make_tables(
@@ -48,7 +100,7 @@ def make_tables(
         all_seen: Every stage that was reached is in the buffers: what they lack did not happen.
     """
     source = workload if recorder.arrived is None else _columns(recorder.arrived, workload.models)
-    batch_of = np.frombuffer(recorder.batch_of, dtype=np.int32) if recorder.batch_of else np.empty(0, np.int32)
+    batch_of = np.frombuffer(recorder.batch_of, dtype=np.int32) if len(recorder.batch_of) else np.empty(0, np.int32)
     table = _batch_table(recorder, source, batch_of, batches)
     if not all_seen and np.isnan(table.copy_out_end_s).any():
         table = _copy_out(table, _bytes_out(source, batch_of, batches), links)
@@ -118,9 +170,9 @@ def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int3
     )
 
 
-def _column(buffer: array[Any], count: int, absent: Any = _UNKNOWN) -> NDArray[Any]:
+def _column(buffer: array[Any] | NDArray[Any], count: int, absent: Any = _UNKNOWN) -> NDArray[Any]:
     """Return the first rows of a column, without a copy; of one that was not kept, the value that all have."""
-    if not buffer or not count:
+    if not len(buffer) or not count:
         return np.broadcast_to(absent, count)
     return np.frombuffer(buffer, dtype=absent.dtype, count=count)
 

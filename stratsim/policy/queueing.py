@@ -20,7 +20,7 @@ from stratsim.policy.base import Decision, Drop, DropMode, Policy, SetTimer, Set
 from stratsim.policy.copy_times import CopyTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from stratsim.model.request import Request
     from stratsim.policy.view import GpuView, InFlight, View
@@ -112,6 +112,16 @@ class QueuePolicy(Policy):
         self._queues: dict[str, list[Entry]] = {name: [] for name in profile.models}
         if not self._estimates:  # nothing is batched or given up: one queue for all models
             self._queues = dict.fromkeys(profile.models, self._heads)
+
+    @property
+    def largest(self) -> Mapping[str, int]:
+        """The largest batch that it forms in this run, by model."""
+        return self._limit
+
+    @property
+    def estimates(self) -> bool:
+        """Whether anything that it does in this run depends on an estimate."""
+        return self._estimates
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request."""

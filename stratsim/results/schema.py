@@ -101,6 +101,7 @@ class _Spec(msgspec.Struct, frozen=True):
     belief_latency_scale: Figure = None
     groups: int | None = None
     deal: str | None = None
+    engine: str | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.device import execution_model, find_model
-from stratsim.engine import Result, simulate
+from stratsim.engine import Result
 from stratsim.engine.groups import check_cut, check_deal, of_group, simulate_groups
 from stratsim.engine.options import Options
 from stratsim.engine.simulation import check_fits
@@ -26,6 +26,7 @@ from stratsim.notebook import card, line, percent
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
 from stratsim.results import invariants, summarize
+from stratsim.run.engine import Engine
 from stratsim.run.load import BATCH_1, batch_1_load
 from stratsim.run.manifest import make_manifest
 from stratsim.run.saturation import equal_mix
@@ -93,6 +94,8 @@ class Outcome(Mapping[str, Result]):
     results: tuple[Result, ...]
     summaries: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+    engines: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By policy: which engine `ran`, and why it was `not_fast` if it was not."""
 
     def __getitem__(self, policy: str) -> Result:
         for result in self.results:
@@ -152,7 +155,9 @@ class Outcome(Mapping[str, Result]):
         found = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
         stopping = {call.text: _stopping(inputs.policy(call)) for call in inputs.policies}
         stopping = {policy: how for policy, how in stopping.items() if how is not None}
-        return found | ({"preemption": stopping} if stopping else {})
+        return (
+            found | ({"engines": self.engines} if self.engines else {}) | ({"preemption": stopping} if stopping else {})
+        )
 
 
 def _shown(figures: Mapping[str, Any]) -> list[object]:
@@ -321,18 +326,22 @@ def replay(
     check_jobs(jobs, inputs.spec)
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
+    engines: dict[str, dict[str, str]] = {}
     notes = dict.fromkeys(inputs.notes)
     solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
     for call in inputs.policies:
         result = run_policy(inputs, call, progress=progress, jobs=jobs)
         summaries.append(summarize(result, warmup_s=inputs.spec.warmup_s, profile=solo))
         notes |= dict.fromkeys(result.notes)
+        engines[call.text] = {"ran": result.engine}
+        if result.not_fast is not None:
+            engines[call.text]["not_fast"] = result.not_fast
         if each is not None:
             each(result, summaries[-1])
         if keep_results:
             results.append(result)
         del result  # the next one needs the room
-    return Outcome(inputs, tuple(results), tuple(summaries), tuple(notes))
+    return Outcome(inputs, tuple(results), tuple(summaries), tuple(notes), engines)
 
 
 def run_policy(
@@ -341,6 +350,7 @@ def run_policy(
     policy: Policy | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     jobs: int = 1,
+    behind: int = 0,
 ) -> Result:
     """Replay the requests through one policy and check the result.
 
@@ -350,22 +360,25 @@ def run_policy(
         policy: The object, if something had to be done to it first; made from `call` by default, one per group.
         progress: As for `replay`.
         jobs: As for `replay`.
+        behind: How many requests this process has simulated before.
 
     Raises:
         PolicyError: the policy failed.
         SimulationError: time does not advance, or the result breaks an invariant: a defect of stratsim.
     """
     spec, groups = inputs.spec, inputs.spec.cut()
+    engine = Engine(spec.engine, behind + len(inputs.workload) * len(inputs.policies) // jobs)
     options = _options(inputs, call)
-    options["progress"] = None if progress is None else lambda done, total: progress(call.text, done, total)
+    report = None if progress is None else partial(progress, call.text)
     if groups.count > 1:
         if policy is not None or call.text in inputs.objects:
             raise SpecError(f"one policy object cannot serve {groups.count} groups of GPUs")
         make = partial(make_policy, call)
-        result = simulate_groups(inputs.workload, inputs.profile, make, groups, jobs=jobs, **options)
+        options |= {"jobs": jobs, "progress": report, "run_on": engine}
+        result = simulate_groups(inputs.workload, inputs.profile, make, groups, **options)
     else:
         chosen = inputs.policy(call) if policy is None else policy
-        result = simulate(inputs.workload, inputs.profile, chosen, **options)
+        result = engine(inputs.workload, inputs.profile, chosen, Options(**options), report)
     broken = invariants(result, result.max_concurrency)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")

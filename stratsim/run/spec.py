@@ -70,6 +70,7 @@ class RunSpec:
         retries: How often a client sends a dropped request again; 0: never.
         backoff_s: Pause before the first of these attempts, doubled before each further one.
         retry_by: Who sends again: "waiting", the clients that wait for replies, or "all".
+        engine: `simpy`, `fast`, or `auto`: which engine makes the runs; results do not depend on it (`stratsim.fast`).
         belief_latency_scale: The scheduler holds solo execution times to be so many times as long as they are: 1.2 is a
             profile that is 20 % too slow. Requests, deadlines and the hardware are what they are.
     """
@@ -105,6 +106,7 @@ class RunSpec:
     retries: int = 0
     backoff_s: float = 0.01
     retry_by: str = "waiting"
+    engine: Literal["auto", "simpy", "fast"] = "auto"
     belief_latency_scale: float = 1.0
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from stratsim.model.codec import decode
 from stratsim.policy.registry import check_policy_call, parse_policies
 from stratsim.run.arrivals import Arrivals
 from stratsim.run.spec import RunSpec, make_spec
+from stratsim.sweep.settings import MEANS
 from stratsim.sweep.spec import combined, filled
 from stratsim.trace.spec import WorkloadRule
 
@@ -112,6 +113,8 @@ def _check_axis(sweep: Sweep, name: str, values: list[Any]) -> None:
     if rest:
         raise SpecError(f"no part {head!r} of a sweep varies; it is 'workload' or 'arrivals'")
     _check_setting(sweep, name, "no setting")
+    if name in MEANS:
+        raise SpecError(f"rows do not depend on {name}: it belongs into [base]")
     for value in values if name != "policy" else ():
         make_spec({name: value}, "part")
 

@@ -19,10 +19,12 @@ from stratsim.trace.spec import WorkloadRule  # noqa: TC001
 if TYPE_CHECKING:
     from stratsim.run.load import Offered
 
-__all__ = ["NAMES", "Settings", "canonical", "sha256"]
+__all__ = ["MEANS", "NAMES", "Settings", "canonical", "sha256"]
 
 NAMES = ("trace", "workload", "profile", "topology")
 """Settings that name a file: what is in it belongs to the run, what it is called does not."""
+MEANS = ("engine",)
+"""Settings of how a run is made: its row does not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,10 @@ class Settings:
         content: dict[str, Any] = msgspec.to_builtins(
             {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "offered"}
         )
-        return {**content, "spec": {name: value for name, value in content["spec"].items() if name not in NAMES}}
+        return {
+            **content,
+            "spec": {name: value for name, value in content["spec"].items() if name not in NAMES + MEANS},
+        }
 
 
 def canonical(value: Any) -> str:

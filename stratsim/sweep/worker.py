@@ -25,7 +25,7 @@ from stratsim.run.spec import RunSpec
 from stratsim.sweep.environment import PACKAGES, processor, versions
 from stratsim.sweep.figures import FIGURES, flat_figures
 from stratsim.sweep.resolve import Named, named_columns
-from stratsim.sweep.settings import NAMES, canonical, sha256
+from stratsim.sweep.settings import MEANS, NAMES, canonical, sha256
 from stratsim.sweep.store import KEY
 from stratsim.trace.fields import parse_columns
 from stratsim.trace.generate import generate
@@ -42,12 +42,14 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "check", "description", "install", "run", "simulate"]
 
 _FIRST = ("policy", "setting", "phase", "seed", "profile", "trace", "load", "load_unit", "rate_per_s", "solo_load")
-_SPEC = tuple(entry.name for entry in fields(RunSpec) if entry.name not in _FIRST)
+_SPEC = tuple(entry.name for entry in fields(RunSpec) if entry.name not in _FIRST + MEANS)
 _HASHES = ("profile_sha256", "trace_sha256", "topology_sha256", "policy_sha256")
 COLUMNS = (KEY, *_FIRST, *_SPEC, "arrivals", *_HASHES, *PACKAGES, "cpu", *FIGURES, "values_sha256")
 """Of results.csv: the same for all sweeps. `values_sha256` is of the figures alone: equal where machines agree."""
 
 _INPUTS: dict[str, Any] = {}
+_SIMULATED = {"requests": 0}
+"""How much this process has simulated: workers live on, and the more they have done, the more there is to come."""
 
 
 def description(axes: tuple[str, ...], choices: tuple[str, ...]) -> Description:
@@ -77,7 +79,7 @@ def run(settings: Settings) -> list[dict[str, Any]]:
     spec, offered = settings.spec, settings.offered
     names = {name: None if path is None else Path(path).name for name in NAMES for path in [getattr(spec, name)]}
     row = {
-        **asdict(spec),
+        **{name: value for name, value in asdict(spec).items() if name not in MEANS},
         **names,
         "policy": settings.policy,
         "setting": spec.policy,
@@ -106,7 +108,8 @@ def simulate(settings: Settings) -> tuple[Inputs, Result, dict[str, Any]]:
         StratsimError: whatever cannot be used or breaks an invariant.
     """
     inputs, call, policy = _inputs(settings)
-    result = run_policy(inputs, call, policy)
+    result = run_policy(inputs, call, policy, behind=_SIMULATED["requests"])
+    _SIMULATED["requests"] += len(result.requests)
     solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
     return inputs, result, summarize(result, warmup_s=settings.spec.warmup_s, profile=solo)
 

@@ -41,6 +41,7 @@ OTHER_VALUES = {
     "belief_latency_scale": ("1.2", 1.2),
     "groups": ("2", 2),
     "deal": ("model", "model"),
+    "engine": ("simpy", "simpy"),
 }
 """For every field of the spec: what to write after `--set KEY=`, and what it means."""
 

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     from stratsim.model.profile import HardwareProfile
 
-__all__ = ["FluidExecution", "FluidModel", "FluidUnit", "Phase", "phases"]
+__all__ = ["MOST_SETS", "FluidExecution", "FluidModel", "FluidUnit", "Phase", "phases"]
 
 Key = TypeVar("Key")
 Load = TypeVar("Load")
 
-_CACHE_LIMIT = 65_536
+MOST_SETS = 65_536
+"""Sets of loads whose rates a unit keeps; then it forgets them all."""
 _RATE_RTOL = 1e-9
 """By how much a rate may exceed 1, which rounding does."""
 
@@ -165,6 +166,11 @@ class FluidUnit(Generic[Key]):
         return len(self._running)
 
     @property
+    def rates(self) -> Callable[[Sequence[Any]], Sequence[float]]:
+        """The rates of co-located loads: pure, equal loads have equal rates."""
+        return self._rates
+
+    @property
     def running(self) -> Sequence[FluidExecution[Key]]:
         """The executing batches, in the order in which they started."""
         return tuple(self._running)
@@ -304,13 +310,13 @@ class FluidUnit(Generic[Key]):
                 self._ends_next = batch
 
     def _solve_pair(self, pair: tuple[Any, Any]) -> Sequence[float]:
-        if len(self._pairs) >= _CACHE_LIMIT:
+        if len(self._pairs) >= MOST_SETS:
             self._pairs.clear()
         rates = self._pairs[pair] = self._rates(pair)
         return rates
 
     def _solve_set(self, active: frozenset[tuple[Any, int]]) -> dict[Any, float]:
-        if len(self._sets) >= _CACHE_LIMIT:
+        if len(self._sets) >= MOST_SETS:
             self._sets.clear()
         loads = [batch.load for batch in self._running]
         rates = self._sets[active] = dict(zip(loads, self._rates(loads), strict=True))

@@ -158,7 +158,7 @@ def test_seeds_are_added_after_a_choice_too(tmp_path):
 def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch):
     real = worker.run_policy
 
-    def failing(inputs, call, policy=None):
+    def failing(inputs, call, policy=None, **_):
         if "max_batch=1" in call.text:
             raise RuntimeError("broken")
         return real(inputs, call, policy)
@@ -177,7 +177,7 @@ def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch):
 def test_a_policy_that_fails_in_the_pilot_is_left_out(tmp_path, monkeypatch):
     real = worker.run_policy
 
-    def failing(inputs, call, policy=None):
+    def failing(inputs, call, policy=None, **_):
         if call.text == "fifo":
             raise RuntimeError("broken")
         return real(inputs, call, policy)
@@ -281,7 +281,7 @@ def test_a_policy_that_fails_does_not_lose_the_plan(tmp_path, monkeypatch):
 
     real = worker.run_policy
 
-    def failing(inputs, call, policy=None):
+    def failing(inputs, call, policy=None, **_):
         if call.name == "fifo":
             raise SpecError("broken")
         return real(inputs, call, policy)

@@ -1,0 +1,52 @@
+"""Compiles the kernels of this room where numba is installed; without it the same source runs as it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stratsim.fast.cache import cache_folder
+
+try:
+    import numba
+except ImportError:  # pragma: no cover (an optional extra)
+    numba = None
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Ints = NDArray[Any]
+    """The whole numbers of a run (`stratsim.fast.codes`), shape (k,), int64."""
+    Reals = NDArray[Any]
+    """Its reals, shape (l,), float64."""
+    Column = NDArray[Any]
+    """A column of a table."""
+    Ask = Callable[[int, int], None]
+
+__all__ = ["IS_COMPILED", "compiled"]
+
+Kernel = TypeVar("Kernel", bound="Callable[..., Any]")
+
+IS_COMPILED = numba is not None and not numba.config.DISABLE_JIT
+"""Whether kernels are compiled in this process. NUMBA_DISABLE_JIT=1 says no: then a debugger can step through them."""
+
+
+def compiled(kernel: Kernel) -> Kernel:
+    """Return `kernel`, compiled on its first call, or taken from the cache on disk.
+
+    Never with `fastmath`: every operation rounds as in Python. Divisions by zero do not raise; kernels make none.
+    """
+    if not IS_COMPILED:
+        return kernel
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_FOLDER)
+    try:
+        within = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True} if kernel.__name__ != "run" else {}
+        made: Kernel = numba.njit(cache=True, error_model="numpy", **within)(kernel)
+    finally:
+        numba.config.CACHE_DIR = before
+    return made
+
+
+_FOLDER = cache_folder()

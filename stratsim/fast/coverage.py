@@ -1,0 +1,82 @@
+"""Which runs the fast engine does: those of which a test holds every column against the reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stratsim.device import Fabric, FluidUnit
+from stratsim.device.execution.registry import checked_unit
+from stratsim.engine.layout import lay_out
+from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stratsim.engine.layout import Layout
+    from stratsim.engine.options import Options
+    from stratsim.model.profile import Profile
+    from stratsim.model.workload import Workload
+    from stratsim.policy.base import Policy
+
+__all__ = ["ORDERS", "covers"]
+
+ORDERS: dict[type[Policy], tuple[bool, bool]] = {
+    Fifo: (False, False),
+    PriorityFifo: (True, False),
+    Edf: (False, True),
+    PriorityEdf: (True, True),
+}
+"""Policies, by their very class, and whether class and deadline count in their order."""
+
+_WORD = 4
+_LARGEST = 2**31 - 1
+
+
+def covers(workload: Workload, profile: Profile, policy: Policy, options: Options) -> str | None:
+    """Return why the fast engine does not do a run; None if it does.
+
+    Args:
+        workload: As for `stratsim.engine.simulate_with`; so are the others.
+        profile: Has the workload's models.
+        policy: Is looked at only.
+        options: All else.
+
+    Raises:
+        SpecError: as `simulate_with`.
+    """
+    if type(policy) not in ORDERS:
+        return f"policy {type(policy).__name__} is not one of the four queue policies"
+    if workload.waits_for_replies:
+        return "clients wait for replies"
+    if options.rejection.retries and options.rejection.retry_by == "all":
+        return "dropped requests are sent again"
+    if len(set(workload.models)) < len(workload.models):
+        return "the workload names a model twice"
+    if any(size.dtype.itemsize > _WORD and size.max(initial=0) > _LARGEST for size in _sizes(workload)):
+        return "a request copies two gigabytes or more"
+    if options.belief is not None and _believes_in_more(options.belief, profile, workload):
+        return "the belief has larger batches than the hardware"
+    return _covers_layout(lay_out(workload, profile, policy, options.cluster, options.name))
+
+
+def _believes_in_more(belief: Profile, profile: Profile, workload: Workload) -> bool:
+    known, real = belief.observable.models, profile.observable.models
+    return any(name not in known or max(known[name].latency_s) > max(real[name].latency_s) for name in workload.models)
+
+
+def _sizes(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
+    return workload.bytes_in, workload.bytes_out
+
+
+def _covers_layout(layout: Layout) -> str | None:
+    if layout.decide is not None:
+        return "the policy takes time to think"
+    if layout.host is not None and layout.host.speeds is not None:
+        return "the host's speed changes"
+    if layout.memories is not None:
+        return "weights are loaded when they are needed"
+    if isinstance(layout.links, Fabric) and layout.links.transfers.chunk_bytes is not None:
+        return "copies take turns by chunks"
+    if type(checked_unit(layout.model)) is not FluidUnit:
+        return f"device model {layout.model.name!r} is not a function of the co-located batches alone"
+    return None

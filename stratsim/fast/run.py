@@ -1,0 +1,111 @@
+"""One run on the fast engine: from its arguments to its result."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from stratsim.engine.recorder import Recorder
+from stratsim.engine.simulation import simulate_with
+from stratsim.engine.tables import make_result
+from stratsim.fast import codes
+from stratsim.fast.loop import run
+from stratsim.fast.rates import Rates, callback
+from stratsim.fast.setup import set_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stratsim.engine.options import Options
+    from stratsim.engine.result import Result
+    from stratsim.fast.setup import Run
+    from stratsim.model.profile import Profile
+    from stratsim.model.workload import Workload
+    from stratsim.policy.base import Policy
+    from stratsim.policy.queueing import QueuePolicy
+
+__all__ = ["is_ready", "simulate_fast"]
+
+_ROOM = (4, 64, 4096)
+"""Events that may be scheduled at once per batch in flight, tried in turn: moved alarms leave dead ones behind."""
+_REASONS = ("expired", "infeasible")
+
+
+def is_ready() -> bool:
+    """Whether this process has made a run before: what had to be compiled is."""
+    return bool(getattr(run, "signatures", True))
+
+
+def simulate_fast(
+    workload: Workload,
+    profile: Profile,
+    policy: Policy,
+    options: Options,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Do what `stratsim.engine.simulate_with` does, sooner, for a run that it `covers`: the result is the same.
+
+    A run in which something goes wrong is made once more by the reference engine, which says what and when.
+
+    Args:
+        workload: As for `simulate_with`; so are the others.
+        profile: The hardware.
+        policy: One of the four queue policies.
+        options: All else.
+        progress: Called at the end with (requests, requests).
+    """
+    began = time.perf_counter()
+    for room in _ROOM:
+        made = set_up(workload, profile, cast("QueuePolicy", policy), options, room)
+        rates = Rates(made.unit, made.layout.links, made.loads, options.cluster.gpus, made.ints, made.reals)
+        record = [getattr(made.record, column.name) for column in fields(made.record)]
+        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, callback(rates.ask)]
+        run(*arguments)
+        if made.ints[codes.STATUS] == codes.FINE:
+            if progress is not None:
+                progress(len(workload), len(workload))
+            return _result(made, workload, options, began)
+        if made.ints[codes.STATUS] != codes.FULL:
+            break
+    return simulate_with(workload, profile, policy, options, progress)
+
+
+def _result(made: Run, workload: Workload, options: Options, began: float) -> Result:
+    waiting = int(made.ints[codes.WAITING])
+    notes = (f"policy {options.name!r} left {waiting} requests waiting for ever: unfinished",) if waiting else ()
+    return make_result(
+        options.name,
+        _recorder(made, options.cluster.gpus),
+        workload,
+        made.layout,
+        gpus=options.cluster.gpus,
+        batches=int(made.ints[codes.BATCHES]),
+        events=int(made.ints[codes.SCHEDULED]),
+        notes=notes,
+        began=began,
+    )
+
+
+def _recorder(made: Run, gpus: int) -> Recorder:
+    """Return the record in the reference engine's form: tables are made by the same code."""
+    record, times_s, drops = made.record, made.record.times_s, int(made.ints[codes.DROPS])
+    found: Any = Recorder(0, waits_for_replies=False, gpus=gpus, outputs=made.layout.copies_out)
+    found.batch_of, found.gpu, found.solo_s = record.batch_of, record.gpu_of, times_s[codes.SOLO]
+    found.dropped, found.dropped_s = record.dropped[:drops], record.dropped_s[:drops]
+    reason = record.reason[:drops]
+    later = reason != reason[:1]  # reasons are numbered as they come up
+    found.reason = later.astype(np.int16)
+    seen = [*reason[:1].tolist(), *reason[later][:1].tolist()]
+    found.reasons = {_REASONS[code]: number for number, code in enumerate(seen)}
+    log = found.log
+    log.dispatch_s, log.copy_in_start_s = times_s[codes.DISPATCH], times_s[codes.COPY_IN_START]
+    log.copy_in_end_s, log.execution_start_s = times_s[codes.COPY_IN_END], times_s[codes.START]
+    log.execution_end_s = times_s[codes.END]
+    if made.layout.copies_out:
+        log.copy_out_start_s, log.copy_out_end_s = times_s[codes.COPY_OUT_START], times_s[codes.COPY_OUT_END]
+    if made.ints[codes.ESTIMATES]:
+        found.expected_s = times_s[codes.EXPECTED]
+    return cast("Recorder", found)

@@ -1,0 +1,161 @@
+"""Makes the two arrays that hold the state of a run: `stratsim.fast.codes` has the names of their places."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stratsim.device import Direction
+from stratsim.fast import codes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from stratsim.device import Fabric, PrivateLinks
+
+__all__ = ["Builder"]
+
+_PAIRS = 1 << 18
+"""Rows in the memory of pairs of loads, at most."""
+_SET_NUMBERS = 1 << 20
+"""Numbers in the memory of sets of more than two."""
+
+
+class Builder:
+    """Two arrays that grow by blocks."""
+
+    def __init__(self) -> None:
+        self._ints: list[NDArray[Any]] = []
+        self._reals: list[NDArray[Any]] = []
+        self._ends = [0, 0]
+        self._places: dict[int, int] = {}
+        self.ints(codes.HEADER)
+        self.reals(codes.REAL_HEADER)
+
+    def ints(self, values: int | Sequence[int] | NDArray[Any]) -> int:
+        """Add so many zeros, or these values; return where they begin."""
+        return self._add(0, self._ints, np.zeros(values, np.int64) if isinstance(values, int) else values)
+
+    def reals(self, values: int | Sequence[float] | NDArray[Any]) -> int:
+        """Do the same with reals."""
+        return self._add(1, self._reals, np.zeros(values) if isinstance(values, int) else values)
+
+    def _add(self, which: int, parts: list[NDArray[Any]], values: Any) -> int:
+        begin = self._ends[which]
+        parts.append(np.asarray(values, np.float64 if which else np.int64).ravel())
+        self._ends[which] += len(parts[-1])
+        return begin
+
+    def set(self, place: int, value: int) -> None:
+        """Set a number of the header."""
+        self._ints[0][place] = value
+
+    def set_reals(self, values: dict[int, float]) -> None:
+        """Set reals of the header."""
+        for place, value in values.items():
+            self._reals[0][place] = value
+
+    def made(self, room: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return both arrays, with so much room at the end of the whole numbers, which takes no memory until used."""
+        ints = np.zeros(self._ends[0] + room, np.int64)
+        reals = np.zeros(self._ends[1])
+        for made, parts in ((ints, self._ints), (reals, self._reals)):
+            begin = 0
+            for part in parts:
+                made[begin : begin + len(part)] = part
+                begin += len(part)
+        return ints, reals
+
+    @property
+    def end(self) -> int:
+        """Where the room at the end of the whole numbers begins."""
+        return self._ends[0]
+
+    # The parts of a run
+
+    def gpus(self, count: int, slots: int, places: int, links: PrivateLinks | None) -> None:
+        """Add GPUs, and blocks for the batches that may be on them."""
+        references = []
+        for number in range(count):
+            block = [0] * codes.GPU_INTS
+            block[0] = self.reals(_gpu_reals(number, links))
+            block[codes.NUMBER], block[codes.FREE_SLOTS] = number, slots
+            block[codes.ARMED] = block[codes.FIRST] = -1
+            block[codes.RUNNING_AT] = self.ints(slots)
+            for name in (codes.QUEUED_AT, codes.FLYING_AT, codes.NOTIFIED_AT):
+                block[name] = self.ints(places)
+            references.append(self.ints(block))
+        self.set(codes.GPU_AT, self.ints(references))
+        batches = np.zeros((count * places, codes.BATCH_INTS), np.int64)
+        batches[:, 0] = self.reals(len(batches) * codes.BATCH_REALS) + np.arange(len(batches)) * codes.BATCH_REALS
+        self.set(codes.SPARE_AT, self.ints(self.ints(batches) + np.arange(len(batches)) * codes.BATCH_INTS))
+        self.set(codes.SPARE, len(batches))
+        self.set(codes.LOADED_AT, self.ints(np.pad(np.arange(count), (0, 7 * count))))
+        self.set(codes.LOADED, count)
+        self.set(codes.MOST_LOADED, 8 * count)
+
+    def events(self, most: int) -> None:
+        """Add room for so many events at once."""
+        self.set(codes.MOST_EVENTS, most)
+        self.set(codes.EVENT_AT, self.ints(2 * most))
+        self.set(codes.EVENT_TIME_AT, self.reals(most))
+
+    def links(self, fabric: Fabric[Any], batches: int) -> int:
+        """Add links that copies share; return how many copies engines take up at once, at most."""
+        links, engines = fabric.network.links, fabric.transfers.engines
+        engine_of = []
+        for _ in links:
+            own = [self.ints([max(engines, 1), -1, -1]) for _ in range(2 if engines else 1)]
+            engine_of += [own[0], own[-1]]
+        most = max(engines, 1) * len(set(engine_of))
+        rows = max(min(_SET_NUMBERS // most, 1 << 12), 64)
+        block = [0] * codes.GPU_INTS
+        block[0] = self.reals(_gpu_reals(0, None))
+        block[codes.ARMED] = block[codes.FIRST] = -1
+        block[codes.RUNNING_AT] = self.ints(most)
+        copies = np.zeros((2 * most, codes.COPY_INTS), np.int64)
+        copies[:, 0] = self.reals(len(copies) * codes.COPY_REALS) + np.arange(len(copies)) * codes.COPY_REALS
+        for place, value in {
+            codes.FABRIC: self.ints(block),
+            codes.ENGINE_AT: self.ints(engine_of),
+            codes.COPY_SPARE: len(copies),
+            codes.COPY_SPARE_AT: self.ints(self.ints(copies) + np.arange(len(copies)) * codes.COPY_INTS),
+            codes.MOST_COPIES: most,
+            codes.LANE_ROWS: rows,
+            codes.LANES_AT: self.ints(rows * (most + 1)),
+            codes.LANE_RATE_AT: self.reals(rows * most),
+            codes.LINK_AT: self.ints(batches),
+            codes.DONE_AT: self.ints(most),
+            codes.ALPHA_AT: self.reals([link.alpha_s for pair in links for link in pair]),
+        }.items():
+            self.set(place, value)
+        return most
+
+    def memory(self, loads: int, slots: int, places: int, copies: int) -> None:
+        """Add the memory of the device model's answers, and room for its questions, and the links'."""
+        pairs = 1 << min(max(loads * loads - 1, 0), _PAIRS - 1).bit_length()
+        sets = max(min(_SET_NUMBERS // slots, 1 << 16), 64) if slots > 2 else 1
+        self.set(codes.LOADS, loads)
+        self.set(codes.PAIRS, pairs)
+        self.set(codes.SETS, sets)
+        self.set(codes.PAIR_AT, self.ints(np.full(pairs, -1)))
+        self.set(codes.PAIR_RATE_AT, self.reals(2 * pairs))
+        self.set(codes.SET_AT, self.ints(sets * (slots + 2)))
+        self.set(codes.SET_RATE_AT, self.reals(sets * slots))
+        self.set(codes.ASKED_AT, self.ints(max(slots, copies, 2)))
+        self.set(codes.ANSWER_AT, self.reals(places + slots + copies))
+        self.set(codes.ENDED_AT, self.ints(slots))
+
+
+def _gpu_reals(number: int, links: PrivateLinks | None) -> list[float]:
+    reals = [0.0] * codes.GPU_REALS
+    reals[codes.NEXT_S] = reals[codes.H2D_RATE] = reals[codes.D2H_RATE] = inf
+    if links is not None:
+        h2d, d2h = (links.engine(number, direction) for direction in Direction)
+        reals[codes.H2D_ALPHA_S], reals[codes.H2D_RATE] = h2d.alpha_s, h2d.bytes_per_s
+        reals[codes.D2H_ALPHA_S], reals[codes.D2H_RATE] = d2h.alpha_s, d2h.bytes_per_s
+    return reals

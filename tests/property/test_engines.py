@@ -1,0 +1,219 @@
+"""Both engines give the same bytes: random workloads, profiles, machines and settings, every column of the result.
+
+A short run here; `make test-engines` draws ENGINES cases and prints what they covered.
+"""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from stratsim.device import EXECUTION_MODELS, Fabric
+from stratsim.device.noise import LogNormal
+from stratsim.engine.layout import lay_out
+from stratsim.engine.options import Options
+from stratsim.engine.simulation import simulate_with
+from stratsim.fast import covers
+from stratsim.fast.run import simulate_fast
+from stratsim.model.cluster import Cluster
+from stratsim.model.contention import GpuletFit, Igniter, ResourcePhase, SharingPhase, TimeSlices
+from stratsim.model.igniter import IgniterGpu, IgniterModel
+from stratsim.model.kernel_queue import KernelQueue
+from stratsim.model.parts import Device, Features, Link
+from stratsim.model.profile import Pair, Sharing
+from stratsim.model.request import Priority
+from stratsim.model.truth import Host, Transfers
+from stratsim.policy import DropMode
+from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
+from stratsim.testing import make_profile, make_workload
+
+CASES = int(os.environ.get("STRATSIM_ENGINES", "0"))
+POLICIES = (Fifo, PriorityFifo, Edf, PriorityEdf)
+MODELS = ("a", "b", "c")
+FLUID = sorted(EXECUTION_MODELS.keys() - {"block-priority"})
+COVERED: Counter[str] = Counter()
+"""What the cases of this process had."""
+
+milliseconds = st.floats(0.1, 20.0).map(lambda value: value * 1e-3) | st.sampled_from([0.001, 0.002, 0.005])
+overheads = st.sampled_from([0.0, 0.0, 1e-4, 0.0005, 0.001])
+
+
+@st.composite
+def latencies(draw):
+    """Solo latencies by batch size, for up to eight requests."""
+    solo = draw(milliseconds)
+    most = draw(st.sampled_from([1, 2, 4, 8]))
+    return {1: solo} if most == 1 else {1: solo, most: solo * draw(st.floats(1.0, most))}
+
+
+@st.composite
+def sharings(draw):
+    """Parameters of `streams`: one phase, or two."""
+    demand, weight = draw(st.floats(0.05, 1.0)), draw(st.floats(0.1, 10.0))
+    if draw(st.booleans()):
+        return Sharing(demand, weight)
+    share = draw(st.floats(0.1, 0.9))
+    return Sharing(phases=(SharingPhase(share, demand, weight), SharingPhase(1 - share, draw(st.floats(0.05, 1.0)))))
+
+
+@st.composite
+def profiles(draw):
+    """Profiles with what every fluid device model needs."""
+    links = [Link(draw(st.sampled_from([0.0, 2e-5])), draw(st.floats(1e8, 5e10))) for _ in range(2)]
+    made = make_profile(
+        {name: draw(latencies()) for name in MODELS},
+        sharing={name: draw(sharings()) for name in MODELS[:2]},
+        h2d=links[0],
+        d2h=links[1],
+        bytes_in=draw(st.sampled_from([0, 602_112, 5_000_000, {"a": 602_112}])),
+        bytes_out=draw(st.sampled_from([0, 4_000, 1_000_000])),
+        noise_cv=draw(st.sampled_from([0.0, 0.1])),
+    )
+    models = {
+        name: replace(model, features={1: Features(0.6, 0.5, 0.4)}) for name, model in made.observable.models.items()
+    }
+    igniter = IgniterModel((0.004, 8.7, 23.7, 0.06, 0.35), 20, 0.03, 0.002, 0.003, 2.0, 0.5, 40.0)
+    truth = replace(
+        made.truth,
+        roofline={"a": {1: (ResourcePhase(0.25, 0.9, 0.3, 0.2, 0.7, 3e6, 0.4), ResourcePhase(0.75, 0.2, 0.8))}},
+        gpulet=GpuletFit(0.1, 0.7, 0.35, 0.9, 0.9),
+        igniter=Igniter(IgniterGpu(1530.0, 300.0, 53.5, -1.0, 0.005, -0.009), dict.fromkeys(MODELS, igniter)),
+        kernel_queue=KernelQueue(0.5, {"a": {1: 1e-4}, "b": {1: 3e-4, 8: 5e-4}, "c": {1: 2e-5}}),
+        time_slicing=TimeSlices({name: {1: 0.4} for name in MODELS}, {"a": {1: 8.0}, "b": {1: 0.2}, "c": {1: 1.0}}),
+        noise_cvs=draw(st.sampled_from([{}, {"a": 0.2}])),
+        transfers=draw(st.none() | st.builds(Transfers, st.integers(0, 2), duplex=st.sampled_from([1.0, 0.9, 0.6]))),
+        host=draw(st.none() | st.builds(Host, overheads, overheads, overheads, overheads)),
+    )
+    return replace(
+        made,
+        device=Device("GPU", l2_bytes=4 << 20),
+        observable=replace(made.observable, models=models),
+        pairs=tuple(Pair(one, 1, other, 1, 1.7) for one in MODELS for other in MODELS),
+        truth=truth,
+    )
+
+
+@st.composite
+def row_lists(draw):
+    """Requests in bursts; on a coarse grid of times there are ties, with rounding and without."""
+    count = draw(st.integers(0, 60))
+    gap = draw(st.sampled_from([milliseconds, st.sampled_from([0.0, 0.001, 0.002]), st.just(0.0) | milliseconds]))
+    at_s = draw(st.sampled_from([0.0, 3.0, 86_400.1]))
+    slos_s = draw(st.sampled_from([[float("inf")], [0.001, 0.010, 0.025], [0.01, 0.05, float("inf")]]))
+    rows = []
+    for gap_s in draw(st.lists(gap, min_size=count, max_size=count)):
+        at_s += gap_s
+        deadline_s = at_s + draw(st.sampled_from(slos_s))
+        rows.append((at_s, draw(st.sampled_from(MODELS)), draw(st.sampled_from(Priority)), deadline_s))
+    return rows
+
+
+@st.composite
+def runs(draw):
+    """All arguments of a run."""
+    profile = draw(profiles())
+    options = Options(
+        name="policy",
+        cluster=Cluster(
+            gpus=draw(st.integers(1, 4)),
+            device_model=draw(st.sampled_from(["streams", "kernel-queue", *FLUID])),
+            max_concurrency=draw(st.integers(1, 5)),
+            prefetch=draw(st.integers(0, 3)),
+            transfers=draw(st.sampled_from([True, True, False])),
+            uplink_bytes_per_s=draw(st.sampled_from([None, None, 1e9])),
+        ),
+        max_batch=draw(st.integers(1, 9)),
+        drop=draw(st.sampled_from(DropMode)),
+        seed=draw(st.integers(0, 3)),
+        noise=draw(st.none() | st.just(LogNormal(0.3))),
+    )
+    policy = draw(st.sampled_from(POLICIES))
+    own = {
+        "max_batch": draw(st.none() | st.integers(1, 4)),
+        "drop": draw(st.none() | st.sampled_from(["never", "expired"])),
+    }
+    return make_workload(draw(row_lists()), profile=profile), profile, lambda: policy(**own), options
+
+
+def assert_same(one, other):
+    """Both results agree in every byte of every column, and in all else but the time that they took."""
+    for table in ("batches", "requests"):
+        mine, theirs = getattr(one, table), getattr(other, table)
+        for column in fields(mine):
+            left, right = (np.asarray(getattr(of, column.name)) for of in (mine, theirs))
+            assert (left.dtype, left.shape) == (right.dtype, right.shape), column.name
+            if left.tobytes() != right.tobytes():
+                np.testing.assert_array_equal(left, right, err_msg=column.name, strict=True)
+                raise AssertionError(f"{table}.{column.name}: other bytes for equal values")
+    for name in ("policy", "models", "clients", "reasons", "gpus", "events", "start_s", "end_s", "notes"):
+        assert getattr(one, name) == getattr(other, name), name
+    for name in ("max_concurrency", "copy_engines", "loads", "pauses", "attempts"):
+        assert getattr(one, name) == getattr(other, name), name
+
+
+def note_what_it_had(result, workload, profile, policy, options):
+    """Count the features of a case, and what came up in it."""
+    cluster, batches = options.cluster, result.batches
+    host = profile.truth.host
+    fabric = isinstance(lay_out(workload, profile, policy, cluster).links, Fabric)
+    had = {
+        "cases": True,
+        f"policy {type(policy).__name__}": True,
+        f"device {cluster.device_model}": True,
+        f"drop {policy.drop.value}": True,
+        "batches of several": bool((batches.size > 1).any()),
+        "expired": "expired" in result.reasons,
+        "infeasible": "infeasible" in result.reasons,
+        "several GPUs": cluster.gpus > 1,
+        "more than two slots": (result.max_concurrency or 0) > 2,
+        "no transfers": not cluster.transfers,
+        "shared links": fabric,
+        "shared links and host overheads": fabric and host is not None and host.adds,
+        "noise": options.noise is not None or profile.truth.noise_cv > 0,
+        "host overheads": host is not None and host.adds,
+        "outputs collected by the host": host is not None and host.collect_s > 0,
+        "inputs of no bytes": bool((result.requests.bytes_in == 0).any()),
+        "ties of arrivals": bool((np.diff(result.requests.arrival_s) == 0).any()),
+        "waits for a slot": bool((batches.execution_start_s > batches.copy_in_end_s).any()),
+    }
+    COVERED.update(name for name, holds in had.items() if holds)
+    COVERED["requests"] += len(result.requests)
+
+
+@settings(
+    max_examples=CASES or 60,
+    deadline=None,
+    derandomize=not CASES,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
+@given(run=runs())
+def test_both_engines_give_the_same_bytes(run):
+    workload, profile, make_policy, options = run
+    policy = make_policy()
+    assert covers(workload, profile, policy, options) is None
+    fast = simulate_fast(workload, profile, policy, options)
+    assert_same(fast, simulate_with(workload, profile, make_policy(), options))
+    note_what_it_had(fast, workload, profile, policy, options)
+
+
+@pytest.mark.skipif(not CASES, reason="for long runs: make test-engines")
+def test_the_cases_covered_all_that_is_claimed():
+    for name, count in sorted(COVERED.items()):
+        print(f"{count:9,} {name}")
+    assert {f"policy {policy.__name__}" for policy in POLICIES} <= COVERED.keys()
+    assert {f"device {model}" for model in FLUID} <= COVERED.keys()
+
+
+def test_the_source_gives_the_same_bytes_uncompiled():
+    """Where numba is not installed the same source runs as it stands."""
+    asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "25"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "same_bytes and not source"]
+    found = subprocess.run([*command, __file__], env=asked, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout[-2000:]
