@@ -158,20 +158,6 @@ def load(
     return _draw("load", paths, layout, **asked)
 
 
-def over_time(
-    *paths: Path, windows_s: float | None = None, policies: Sequence[str] = (), **layout: Unpack[LayoutOptions],
-) -> Axes:  # fmt: skip
-    """Draw violations, arrivals, queue length, utilization and batch size in windows of trace time, a line per policy.
-
-    Args:
-        paths: Result folders.
-        windows_s: Seconds of a window; a round length by default, about fifty of them.
-        policies: Only these; all if empty.
-        layout: `LayoutOptions`.
-    """
-    return _draw("over-time", paths, layout, windows_s=windows_s, policies=tuple(policies))
-
-
 def latency_parts(*paths: Path, policies: Sequence[str] = (), **layout: Unpack[LayoutOptions]) -> Axes:
     """Draw where the time went: mean parts of the latency by policy and class, ms, of all and of the slowest 1 %."""
     return _draw("latency-parts", paths, layout, policies=tuple(policies))

@@ -56,7 +56,7 @@ def two_speeds(runs: Sequence[tuple[Floats, Floats]]) -> Speeds | None:
     """
     blocks = [_blocks(*run) for run in runs if len(run[0])]
     joined = np.concatenate([*blocks, np.empty(0)])
-    if len(joined) < _LEAST_BLOCKS:
+    if len(joined) < _LEAST_BLOCKS or not joined.min() > 0.0:  # without a gap there is no speed
         return None
     logs = np.log(joined)
     low, high = _two_means(logs)

@@ -167,7 +167,7 @@ def test_without_any_model_at_batch_size_one_the_way_on_is_said(bench_class):
     bench = bench_class({load: 0.5}, {load: 1.0})
     bench.measure_models()
     bench.measure_transfers()
-    with pytest.raises(ProfileError, match="no model has solo samples at batch size 1; .* goes on from the samples"):
+    with pytest.raises(ProfileError, match=r"no model has solo samples at batch size 1; .* goes on from the samples"):
         fit_samples(bench.samples())
 
 
