@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -70,13 +70,13 @@ def simulate_fast(
             return _result(made, workload, options, began)
         if made.ints[codes.STATUS] != codes.FULL:
             break
-    return simulate_with(workload, profile, policy, options, progress)
+    return replace(simulate_with(workload, profile, policy, options, progress), not_fast="it went wrong")
 
 
 def _result(made: Run, workload: Workload, options: Options, began: float) -> Result:
     waiting = int(made.ints[codes.WAITING])
     notes = (f"policy {options.name!r} left {waiting} requests waiting for ever: unfinished",) if waiting else ()
-    return make_result(
+    result = make_result(
         options.name,
         _recorder(made, options.cluster.gpus),
         workload,
@@ -87,6 +87,7 @@ def _result(made: Run, workload: Workload, options: Options, began: float) -> Re
         notes=notes,
         began=began,
     )
+    return replace(result, engine="fast")
 
 
 def _recorder(made: Run, gpus: int) -> Recorder:

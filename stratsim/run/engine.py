@@ -60,7 +60,7 @@ class Engine:
             return replace(simulate_with(workload, profile, policy, options, progress), not_fast=why)
         from stratsim.fast.run import simulate_fast
 
-        return replace(simulate_fast(workload, profile, policy, options, progress), engine="fast")
+        return simulate_fast(workload, profile, policy, options, progress)
 
     def _why_not_fast(self, workload: Workload, profile: Profile, policy: Policy, options: Options) -> str | None:
         if self.name == "simpy":

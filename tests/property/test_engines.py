@@ -199,6 +199,7 @@ def test_both_engines_give_the_same_bytes(run):
     policy = make_policy()
     assert covers(workload, profile, policy, options) is None
     fast = simulate_fast(workload, profile, policy, options)
+    assert fast.engine == "fast"  # it did not leave the run to the reference
     assert_same(fast, simulate_with(workload, profile, make_policy(), options))
     note_what_it_had(fast, workload, profile, policy, options)
 
