@@ -5,7 +5,6 @@ with the fewest, so that eight seeds of 3000 requests decide. Both are asserted.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -27,14 +26,9 @@ EXPONENTIAL = [(0.5, 70, 2), (0.8, 80, 2), (1.5, 70, 3), (2.6, 80, 4), (3.5, 80,
 """The same with the p99 of wait and service."""
 
 
-@dataclass(frozen=True)
-class Exponential:
-    """Services whose length is exponential: factors of mean 1."""
-
-    cv: float = 1.0
-
-    def factors(self, rng, count):
-        return rng.exponential(1.0, count)
+def exponential(_noise, rng, count):
+    """Return factors of mean 1: services whose length is exponential."""
+    return rng.exponential(1.0, count)
 
 
 @pytest.fixture
@@ -87,7 +81,7 @@ def test_m_d_c_needs_the_servers_of_the_closed_form(asked, offered, wait_ms, few
 
 @pytest.mark.parametrize(("offered", "limit_ms", "fewest"), EXPONENTIAL)
 def test_m_m_c_needs_the_servers_of_the_closed_form(asked, monkeypatch, offered, limit_ms, fewest):
-    monkeypatch.setattr("stratsim.engine.loop.LogNormal", Exponential)
+    monkeypatch.setattr("stratsim.device.noise.LogNormal.factors", exponential)
     _away_from_the_edge(lambda servers: m_m_c_later(offered / SERVICE, SERVICE, servers, limit_ms), fewest)
     found = asked(offered, limit_ms, fewest)
     assert found["gpus"] == fewest
