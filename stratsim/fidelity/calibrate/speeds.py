@@ -51,12 +51,14 @@ def two_speeds(runs: Sequence[tuple[Floats, Floats]]) -> Speeds | None:
     The medians of blocks of 0.1 s fall into two groups by their logarithms (two means). A state's mean stay is the time
     in it over the times that it was left: the maximum likelihood of an exponential stay, runs being cut off.
 
+    A host without gaps, or whose gaps are below what the device varies by, has one speed.
+
     Args:
         runs: Of each run: when, and how long, shapes (k,), in order of time.
     """
     blocks = [_blocks(*run) for run in runs if len(run[0])]
     joined = np.concatenate([*blocks, np.empty(0)])
-    if len(joined) < _LEAST_BLOCKS or not joined.min() > 0.0:  # without a gap there is no speed
+    if len(joined) < _LEAST_BLOCKS or joined.min() <= 0:
         return None
     logs = np.log(joined)
     low, high = _two_means(logs)

@@ -31,6 +31,12 @@ def test_one_speed_is_one():
     assert two_speeds([(at_s, 1e-4 * rng.lognormal(0, 0.3, len(at_s)))]) is None
 
 
+@pytest.mark.parametrize("took_s", [0.0, -1e-6])
+def test_a_host_that_takes_no_time_has_one_speed(took_s):
+    at_s = np.arange(0, 60, 0.01)
+    assert two_speeds([(at_s, np.full(len(at_s), took_s))]) is None
+
+
 def test_too_little_to_tell():
     assert two_speeds([drawn(Speeds(0.5, 2.0, 1.0, 1.0), 0, seconds=1.0)]) is None
     assert two_speeds([]) is None
