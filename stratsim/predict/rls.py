@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratsim.predict.base import parameter
-from stratsim.predict.online import OnlineLinear, Sample, predicted
+from stratsim.predict.online import OnlineLinear, Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stratsim.predict.base import Active, Member
     from stratsim.predict.least_squares import RecursiveLeastSquares
 
@@ -78,7 +80,7 @@ class Rls(OnlineLinear):
         """How often a change was found."""
         self._drift = (0.0, 0.0)
         self._scale_share = max(1.0 - self.forgetting, _SCALE_MEMORY)
-        self._guarded = np.array([name.startswith("others'") for name in self.names_])
+        self._guarded = np.array([name.startswith("others'") for name in self.names_[: self.design.leading]])
 
     def weight_variance(self) -> float:
         """Return delta."""
@@ -93,21 +95,26 @@ class Rls(OnlineLinear):
         fit.excitation = self.excitation
         fit.trace_cap = self.trace_cap * fit.prior_trace
 
+    @property
+    def weights_(self) -> list[float]:
+        """Of the regressors, in the order of `names_`: the shared ones, then the pair terms."""
+        return list(map(float, self.filter_.weights))
+
+    def linear(self, values: Sequence[float], terms: Sequence[tuple[int, float]], kept: float = 1.0) -> float:
+        """Return the weighted sum of regressors."""
+        return self.filter_.predict(values, terms, kept)
+
     def fade(self, keep: float) -> None:
         """Leave this share of each pair term, and doubt it accordingly."""
-        self.filter_.fade(self.design.shared, keep)
-        self.weights_ = self.filter_.weights.tolist()
+        self.filter_.fade(keep)
 
     def correct(self, sample: Sample) -> None:
         """One guarded update."""
         filter_ = self.filter_
-        error = self.error(sample)
-        image, inner = filter_.excite(sample.values, sample.terms)
-        innovation = filter_.noise + inner
-        filter_.correct(image, inner, innovation, self._standardised(error, sqrt(innovation)))
+        image = filter_.excite(sample.values, sample.terms)
+        filter_.correct(image, self._standardised(sample.error, sqrt(filter_.noise + image[0])))
         if self.nonnegative:
-            np.maximum(filter_.weights, 0.0, out=filter_.weights, where=self._guarded)
-        self.weights_ = filter_.weights.tolist()
+            filter_.raise_to_zero(self._guarded)
 
     def _standardised(self, error: float, scale: float) -> float:
         """Clip the error, keep the noise estimate, look for a change."""
@@ -137,8 +144,8 @@ class Rls(OnlineLinear):
 
         values, terms = self.design(target, others)
         kept = self._kept()
-        _, spread = self.filter_.image(values, [(column, kept * value) for column, value in terms])
+        spread = self.filter_.image(values, [(column, kept * value) for column, value in terms])[0]
         # What has faded since the last sample has gained the prior's doubt.
         spread += (1.0 - kept * kept) * self.pair_variance * sum([value * value for _, value in terms])
-        centre = predicted(self.weights_, values, terms, kept)
+        centre = self.linear(values, terms, kept)
         return self._as_rate(centre - NormalDist().inv_cdf(probability) * self.noise_ * sqrt(max(spread, 0.0)))
