@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from math import inf, sqrt
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -37,7 +37,7 @@ _TINY = 1e-150
 """In place of the root of a scale of 0, so that it can be divided by."""
 _multiply, _add, _subtract, _add_up = np.multiply, np.add, np.subtract, np.add.reduce
 
-__all__ = ["Image", "RecursiveLeastSquares", "dot"]
+__all__ = ["Image", "RecursiveLeastSquares", "Stack", "dot"]
 
 
 def dot(one: Sequence[float], other: Sequence[float]) -> float:
@@ -55,6 +55,16 @@ Image = tuple[float, float, "Vector", "Sequence[float]", "Vector", int]
     the target's table times the regressors of its terms, shape (leading + 1 + models,), with z in front; else z alone
     the target whose terms the sample has; -1: it has none
 """
+
+
+class Stack(NamedTuple):
+    """The regressors of many samples that are asked about again and again (`RecursiveLeastSquares.stack`)."""
+
+    values: Vector
+    """Those of the leading shared weights, shape (leading, samples)."""
+    terms: tuple[tuple[NDArray[np.intp], float], ...]
+    """Of each sample's first, second, ... term: where slopes and base are, shape (leading + 1, samples); and the
+    regressor, which is the same for all."""
 
 
 class RecursiveLeastSquares:
@@ -175,6 +185,28 @@ class RecursiveLeastSquares:
             table = self._terms[target][: self._leading + 1, co_runner].tolist()
             found = self._known[column] = table[-1] + sum(map(mul, self._first, table), 0.0)
         return found
+
+    def stack(self, samples: Sequence[tuple[Sequence[float], Sequence[tuple[int, float]]]]) -> Stack:
+        """Return the regressors of samples as `predict_many` takes them.
+
+        Args:
+            samples: Values and terms of each: all have as many, and the same regressors of terms.
+        """
+        rows = np.arange(self._leading + 1)[:, None] * self._models
+        terms = []
+        for term in zip(*[terms for _, terms in samples], strict=True):
+            targets, co_runners = divmod(np.array([column for column, _ in term]) - self._shared, self._models)
+            terms.append((targets * self._terms[0].size + rows + co_runners, term[0][1]))
+        return Stack(np.ascontiguousarray(np.array([values for values, _ in samples]).T), tuple(terms))
+
+    def predict_many(self, stack: Stack, kept: float = 1.0) -> Vector:
+        """Return w.x of many samples, shape (samples,): what `predict` says of each."""
+        first, terms = np.array(self._first)[:, None], self._terms.ravel()
+        total: Vector = _add_up(_multiply(stack.values, first))
+        for places, value in stack.terms:
+            tables = terms.take(places)
+            total += kept * (tables[-1] + _add_up(_multiply(tables[:-1], first))) * value
+        return total
 
     def _all_terms(self) -> Vector:
         """Return the weights of all terms, shape (models, models)."""

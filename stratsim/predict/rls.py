@@ -12,10 +12,10 @@ from stratsim.predict.base import parameter
 from stratsim.predict.online import OnlineLinear, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from stratsim.predict.base import Active, Member
-    from stratsim.predict.least_squares import RecursiveLeastSquares
+    from stratsim.predict.least_squares import RecursiveLeastSquares, Stack
 
 __all__ = ["Rls"]
 
@@ -24,6 +24,12 @@ _CUSUM_DRIFT = 0.5
 
 _SCALE_MEMORY = 0.01
 """Least weight of one error in the running estimate of the noise: a memory of at most 100 batches."""
+
+
+_MANY = 12
+"""Targets from which on it is quicker to ask about all at once."""
+_MOST_STACKS = 256
+"""Regressors that are kept for that."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -89,6 +95,7 @@ class Rls(OnlineLinear):
     def take_over(self, fit: RecursiveLeastSquares) -> None:
         """Go on from a static fit, with its uncertainty."""
         self.filter_ = fit
+        self._stacks: dict[object, Stack] = {}
         fit.forgetting = self.forgetting
         fit.directional = self.directional
         fit.noise = 1.0 if self.directional else self.forgetting
@@ -103,6 +110,35 @@ class Rls(OnlineLinear):
     def linear(self, values: Sequence[float], terms: Sequence[tuple[int, float]], kept: float = 1.0) -> float:
         """Return the weighted sum of regressors."""
         return self.filter_.predict(values, terms, kept)
+
+    def predict_newcomers(self, targets: Active, others: Active) -> tuple[float, ...]:
+        """Return the believed rate that each of `targets` would have if it alone joined others. Not remembered."""
+        if len(targets) < _MANY or not others:
+            return super().predict_newcomers(targets, others)
+        beside = tuple(sorted(others))
+        return self._rates_of_many((targets, beside), lambda: [(target, beside) for target in targets])
+
+    def predict_hosts(self, target: Member, newcomers: Active) -> tuple[float, ...]:
+        """Return the believed rates that `target` would have beside each of `newcomers` alone. Not remembered."""
+        if len(newcomers) < _MANY:
+            return super().predict_hosts(target, newcomers)
+        return self._rates_of_many((target, newcomers), lambda: [(target, (newcomer,)) for newcomer in newcomers])
+
+    def _rates_of_many(self, key: object, ask: Callable[[], list[tuple[Member, Active]]]) -> tuple[float, ...]:
+        """Return what `rates` does, of questions that are asked again and again."""
+        self._fitted()
+        stack = self._stacks.get(key)
+        if stack is None:
+            questions = ask()
+            for target, others in questions:
+                self._require_known((target, *others))
+            if len(self._stacks) >= _MOST_STACKS:
+                self._stacks.clear()
+            stack = self._stacks[key] = self.filter_.stack([self.design(*question) for question in questions])
+        losses = np.maximum(self.filter_.predict_many(stack, self._kept()), 0.0)
+        rates = 1.0 - losses if self.form == "rate" else 1.0 / (1.0 + losses)
+        found: list[float] = np.maximum(rates, self.min_rate).tolist()
+        return tuple(found)
 
     def fade(self, keep: float) -> None:
         """Leave this share of each pair term, and doubt it accordingly."""

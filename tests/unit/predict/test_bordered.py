@@ -161,3 +161,17 @@ def test_256_models_are_accepted_and_more_than_512_refused(knowledge, batch):
     with pytest.raises(SpecError, match=r"513 models have 263,169 terms .* would take 1 GB: give pair_variance=0"):
         Rls().fit(knowledge(names, sizes=1))
     assert Rls(pair_variance=0.0).fit(knowledge(names, sizes=1)).names_
+
+
+@pytest.mark.parametrize("parameters", [{}, {"form": "additive"}, {"pair_variance": 0.0}, {"half_life_s": 2.0}])
+def test_many_asked_at_once_are_those_asked_one_by_one(knowledge, batch, parameters):
+    names = [f"m{number}" for number in range(15)]
+    belief = Rls(**parameters).fit(knowledge(names, features={n: (0.05 * i, 0.5) for i, n in enumerate(names)}))
+    for i in range(40):
+        belief.observe(batch(names[i % 7], (0.6, [names[i % 5]], 1.5 + i % 3), end_s=0.1 * i))
+    singles, beside = tuple([(name, 1) for name in names]), (("m3", 2), ("m1", 1))
+    joining = [belief.predict((one, *beside))[0] for one in singles]
+    assert belief.predict_newcomers(singles, beside) == pytest.approx(joining, rel=1e-14)
+    hosting = [belief.predict((("m2", 4), one))[0] for one in singles]
+    assert belief.predict_hosts(("m2", 4), singles) == pytest.approx(hosting, rel=1e-14)
+    assert belief.predict_hosts(("m2", 4), singles[:2]) == pytest.approx(hosting[:2], rel=1e-14)
