@@ -99,9 +99,9 @@ def test_the_belief_learns_from_so_many_batches_at_a_time(refresh, monkeypatch):
     versions = []
     learn = Estimates._learn
 
-    def noting(self):
+    def noting(self, now_s):
         before = self._belief.version_, len(self._to_learn)
-        learn(self)
+        learn(self, now_s)
         versions.append((*before, self._belief.version_))
 
     monkeypatch.setattr(Estimates, "_learn", noting)
