@@ -28,7 +28,7 @@ $(READY): pyproject.toml
 demo: $(READY)  ## replay the bundled workload through four policies; table, results/demo and figures
 	$(BIN)/stratsim replay --out results/demo --overwrite
 	$(BIN)/stratsim plot results/demo --kind violations --out results/demo-violations.png
-	$(BIN)/stratsim plot results/demo --kind latency-cdf --out results/demo-latency-cdf.png
+	$(BIN)/stratsim plot results/demo --kind latency-ccdf --out results/demo-latency-ccdf.png
 
 test: $(READY)  ## all fast tests; ends with the slowest twenty
 	$(PYTEST) -m 'not slow'

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from stratsim.errors import SpecError, suggest
 from stratsim_plots import style
-from stratsim_plots.series import Options, short_names
+from stratsim_plots.sheet import NOTE, Sheet
 from stratsim_plots.sources import read_capacity
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from stratsim_plots.series import Options
+
 __all__ = ["COLUMNS", "draw", "read"]
 
 COLUMNS = (
@@ -28,7 +30,7 @@ COLUMNS = (
     *("goodput_per_s", "goodput_low", "goodput_high", "origin"),
 )
 _BAR = 0.36
-_ROOMY = 0.15
+_ROOMY = 0.25
 """Share of the axis from which on a bar has room for its number."""
 
 
@@ -72,22 +74,20 @@ def _row(file: str, document: dict[str, Any], found: dict[str, Any]) -> tuple[An
 
 
 def _target(document: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {100 * share:g} %" for name, share in document["target"].items())
+    return ", ".join(goal["words"] for goal in document["target"])
 
 
-def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
+def draw(frame: pd.DataFrame, options: Options) -> Figure:
     """Draw two bars per policy: the rate that is surely met, its line up to where it is surely missed; the goodput."""
-    names = [style.wrap(name, 24) for name in short_names(list(frame["series"])).values()]
-    figure = style.new_figure(1.15 + 0.38 * len(frame))
-    axes = figure.subplots()
+    sheet = Sheet(options.layout)
+    rows = sheet.rows(options.layout.names(list(frame["series"])), 0.38)
+    (axes,) = sheet.panels(1)
     reach = frame[["rate_per_s", "above_per_s", "goodput_high"]].max().max()
     width = 1.16 * (float(reach) if reach > 0 else 1.0)
     axes.set_xlim(0, width)
-    for at, row in enumerate(frame.to_dict("records")):
-        _bars(axes, row, at, roomy=row["rate_per_s"] > _ROOMY * width)
-    axes.set_yticks(range(len(frame)), names)
-    axes.set_ylim(len(frame) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
+    for at, row in zip(rows.at, frame.to_dict("records"), strict=True):
+        _bars(axes, row, at, roomy=row["rate_per_s"] > _ROOMY * sheet.scale * 3.3 / sheet.width_in * width)
+    rows.label(axes)
     axes.set_xlabel("Requests per second")
     handles: list[Any] = [
         Patch(facecolor=style.BLUE, label="rate that meets the target"),
@@ -95,14 +95,13 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
                label="by the mean; up to surely missed"),
         Patch(facecolor=style.ORANGE, edgecolor="white", hatch="////", label="goodput there"),
     ]  # fmt: skip
-    style.legend_above(figure, handles, 2)
+    sheet.legend(handles)
     level, seeds = 100 * frame["level"].iloc[0], frame["seeds"].iloc[0]
-    note = f"Violations at most {frame['target'].iloc[0]}, by the upper {level:g} % limit of the mean of {seeds} seeds"
-    style.footer(figure, f"{note}; {frame['origin'].iloc[0]}")
-    return figure
+    note = f"Target: {frame['target'].iloc[0]}, by the upper {level:g} % limit of the mean of {seeds} seeds"
+    return sheet.finish(rows.height_in, f"{note}; {frame['origin'].iloc[0]}")
 
 
-def _bars(axes: Axes, row: dict[Any, Any], at: int, *, roomy: bool) -> None:
+def _bars(axes: Axes, row: dict[Any, Any], at: float, *, roomy: bool) -> None:
     """Draw the bars of one policy, or say that there are none; its rate stands in a bar that has room for it."""
     if np.isnan(row["rate_per_s"]):
         _note(axes, 0, at, "misses the target at every rate")
@@ -119,8 +118,15 @@ def _bars(axes: Axes, row: dict[Any, Any], at: int, *, roomy: bool) -> None:
                   markeredgewidth=0.7, zorder=4)  # fmt: skip
     rate = _number(row["rate_per_s"])
     if roomy:
-        place: dict[str, Any] = {"xytext": (-3, 0), "textcoords": "offset points", "va": "center", "ha": "right"}
-        axes.annotate(rate, (row["rate_per_s"], at - _BAR / 2), **place, fontsize=6, color="white", zorder=4)
+        place: dict[str, Any] = {
+            "xytext": (-3, 0),
+            "textcoords": "offset points",
+            "va": "center_baseline",
+            "ha": "right",
+        }
+        axes.annotate(
+            rate, (row["rate_per_s"], at - _BAR / 2), **place, fontsize=style.points(NOTE), color="white", zorder=4
+        )
     else:
         _note(axes, end, at - _BAR / 2, rate)
     error = [[row["goodput_per_s"] - row["goodput_low"]], [row["goodput_high"] - row["goodput_per_s"]]]
@@ -135,4 +141,4 @@ def _number(value: float) -> str:
 
 
 def _note(axes: Axes, x: float, y: float, text: str) -> None:
-    axes.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center", fontsize=6)
+    axes.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center_baseline", fontsize=style.points(NOTE))

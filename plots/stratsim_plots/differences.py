@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from matplotlib.lines import Line2D
 
-from stratsim.compare import METRICS, Asked, compare
+from stratsim.compare import Asked, compare
 from stratsim.errors import SpecError
 from stratsim_plots import style
-from stratsim_plots.series import CLASSES, Options, short_names
+from stratsim_plots.series import CLASSES, Options
+from stratsim_plots.sheet import Sheet
 from stratsim_plots.sources import origin_of
+from stratsim_plots.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +27,6 @@ __all__ = ["COLUMNS", "METRIC", "draw", "read"]
 METRIC = "violation"
 """What is shown if nothing is asked for."""
 COLUMNS = ("cell", "class", "metric", "policy", "baseline", "difference", "low", "high", "p_holm", "interval", "origin")
-_SHOWN = {
-    "violation": ("Violations", "pp", 100.0),
-    "p50_s": ("Median latency", "ms", 1e3),
-    "p95_s": ("95th percentile of latency", "ms", 1e3),
-    "p99_s": ("99th percentile of latency", "ms", 1e3),
-    "mean_slowdown": ("Mean slowdown", "1", 1.0),
-    "goodput_per_s": ("Goodput", "requests/s", 1.0),
-}
 _SIGNIFICANT = 0.05
 
 
@@ -69,43 +65,47 @@ def _interval_note(found: dict[str, Any]) -> str:
     return f"{level} interval by block bootstrap of one run"
 
 
-def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
+def draw(frame: pd.DataFrame, options: Options) -> Figure:
     """Draw a panel per class: a row per policy, or per conditions if there are several, with a mark per policy."""
+    sheet, layout = Sheet(options.layout), options.layout
     classes = [name for name in CLASSES if (frame["class"] == name).any()]
-    cells = list(dict.fromkeys(frame["cell"]))
-    policies = list(dict.fromkeys(frame["policy"]))
-    names = short_names(policies)
-    lines = cells if len(cells) > 1 else policies
-    labels = [style.wrap(name, 24) for name in (cells if len(cells) > 1 else names.values())]
-    each_in = 0.12 + 0.10 * (len(policies) if len(cells) > 1 else 1) + 0.05 * max(label.count("\n") for label in labels)
-    legend = [style.wrap(name, 24) for name in names.values()] if len(cells) > 1 else []
-    height_in = 0.75 + len(classes) * (0.3 + each_in * len(lines)) + style.legend_height_in(legend or [""], 2)
-    figure = style.new_figure(height_in)
-    panels = figure.subplots(len(classes), sharex=True, squeeze=False)[:, 0]
-    for axes, name in zip(panels, classes, strict=True):
+    cells, policies = (list(dict.fromkeys(frame[name])) for name in ("cell", "policy"))
+    names, several = layout.names(policies), len(cells) > 1
+    lines = cells if several else policies
+    each_in = 0.12 + 0.10 * (len(policies) if several else 1)
+    rows = sheet.rows([layout.name(cell) for cell in cells] if several else names, each_in)
+    for axes, name in zip(sheet.panels(len(classes), sharex=True, sharey=True), classes, strict=True):
         axes.axvline(0, color="#606060", linewidth=0.7, zorder=1)
         for row in frame[frame["class"] == name].to_dict("records"):
             number = policies.index(row["policy"])
-            shift = 0.5 * (number / max(len(policies) - 1, 1) - 0.5) if len(cells) > 1 and len(policies) > 1 else 0.0
-            at = lines.index(row["cell"] if len(cells) > 1 else row["policy"]) + shift
-            _estimate(axes, row, at, number if len(cells) > 1 else 0)
-        axes.set_yticks(range(len(lines)), labels)
-        axes.set_ylim(len(lines) - 0.4, -0.6)
-        axes.grid(axis="y", visible=False)
-        for edge in range(1, len(lines) if len(cells) > 1 else 0):
-            axes.axhline(edge - 0.5, color="#d0d0d0", linewidth=0.4)
-        axes.set_title(f"{name} priority", loc="left", fontsize=7)
-    title, unit, _ = _SHOWN[str(frame["metric"].iloc[0])]
+            shift = 0.7 * (number / max(len(policies) - 1, 1) - 0.5) if several and len(policies) > 1 else 0.0
+            at = rows.at[lines.index(row["cell"] if several else row["policy"])] + shift
+            _estimate(axes, row, at, number if several else 0)
+        rows.label(axes)
+        for upper, lower in pairwise(rows.at if several else ()):
+            axes.axhline((upper + lower) / 2, color="#d0d0d0", linewidth=0.4)
+        axes.set_title(f"{layout.name(name)} priority", loc="left", pad=2)
     baselines = list(dict.fromkeys(frame["baseline"]))
-    against = short_names(baselines)[baselines[0]] if len(baselines) == 1 else "the baseline"
-    panels[-1].set_xlabel(style.wrap(f"{title}: difference to {against} ({unit})", 48))
-    _legend(figure, legend)
-    style.footer(figure, f"Filled: p Holm below 5 %; bars: {frame['interval'].iloc[0]}; {frame['origin'].iloc[0]}")
-    return figure
+    against = layout.names(baselines)[0] if len(baselines) == 1 else "the baseline"
+    for axes in sheet.lowest:
+        axes.set_xlabel(_title(str(frame["metric"].iloc[0]), against))
+    if several:
+        sheet.legend(
+            [Line2D([], [], label=name, **style.look(n) | {"linestyle": _line(n)}) for n, name in enumerate(names)]
+        )
+    return sheet.finish(
+        rows.height_in, f"Filled: p Holm below 5 %; bars: {frame['interval'].iloc[0]}; {frame['origin'].iloc[0]}"
+    )
+
+
+def _title(metric: str, against: str) -> str:
+    """Return what the axis is called; differences of shares are in percentage points."""
+    said = word(metric)
+    return said._replace(unit="pp" if said.unit == "%" else said.unit).axis(f"{said.title}: difference to {against}")
 
 
 def _estimate(axes: Axes, row: dict[Any, Any], at: float, number: int) -> None:
-    look, scale = style.look(number), _SHOWN[row["metric"]][2]
+    look, scale = style.look(number), word(row["metric"]).factor
     mean, low, high = (scale * row[name] for name in ("difference", "low", "high"))
     axes.plot([low, high], [at, at], color=look["color"], linewidth=1.3, linestyle=_line(number), solid_capstyle="butt")
     sure = row["p_holm"] is not None and row["p_holm"] < _SIGNIFICANT
@@ -116,16 +116,3 @@ def _estimate(axes: Axes, row: dict[Any, Any], at: float, number: int) -> None:
 def _line(number: int) -> str:
     """Return the line of a policy's interval; those after the eighth, whose marks repeat, are dotted."""
     return ":" if number >= len(style.MARKERS) else "-"
-
-
-def _legend(figure: Figure, labels: Sequence[str]) -> None:
-    from matplotlib.lines import Line2D
-
-    if labels:
-        handles = [
-            Line2D([], [], label=name, **style.look(n) | {"linestyle": _line(n)}) for n, name in enumerate(labels)
-        ]
-        style.legend_above(figure, handles, 2)
-
-
-assert set(_SHOWN) == set(METRICS)  # noqa: S101 (a metric without a name would be ours to add)

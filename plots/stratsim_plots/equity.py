@@ -12,7 +12,8 @@ from stratsim.compare.sweep import variant_labels
 from stratsim.errors import SpecError
 from stratsim.results.read import read_results
 from stratsim_plots import style
-from stratsim_plots.series import Options, check_comparable, select, short_names
+from stratsim_plots.series import Options, check_comparable, select
+from stratsim_plots.sheet import NOTE, Sheet
 from stratsim_plots.sources import is_one_sweep, origin_of, sweep_runs
 
 if TYPE_CHECKING:
@@ -68,13 +69,12 @@ def _load(manifest: dict[str, Any]) -> Any:
     return (manifest.get("spec") or {}).get("load")
 
 
-def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
+def draw(frame: pd.DataFrame, options: Options) -> Figure:
     """Draw low against high with a mark per policy; on the diagonal both classes fare alike."""
+    sheet, layout = Sheet(options.layout), options.layout
     policies = list(dict.fromkeys(frame["policy"]))
-    names = [style.wrap(name, 24) for name in short_names(policies).values()]
     repeated = len(frame) > len(policies)
-    figure = style.new_figure(2.75 + style.legend_height_in(names, 2))
-    axes = figure.subplots()
+    (axes,) = sheet.panels(1)
     most = 100 * float(frame[["violation_high", "violation_low"]].max().max())
     limit = max(1.08 * most, 1.0)
     axes.plot([0, limit], [0, limit], color="#909090", linewidth=0.7, zorder=1)
@@ -88,21 +88,19 @@ def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
                 mean = 100 * cell[["violation_high", "violation_low"]].mean()
                 ring = {"markersize": 6, "markeredgecolor": "black", "markeredgewidth": 0.6}
                 axes.plot(*mean, **points | ring, zorder=3)
-    axes.set(xlim=(0, limit), ylim=(0, limit), xlabel="Violations, high priority (%)")
-    axes.set_ylabel("Violations, low priority (%)")
+    axes.set(xlim=(0, limit), ylim=(0, limit))
+    axes.set_xlabel(f"Violations, {layout.name('high')} priority (%)")
+    axes.set_ylabel(f"Violations, {layout.name('low')} priority (%)")
     axes.set_aspect("equal")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axes.annotate("low priority pays", (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=6, color="#606060")
-    axes.annotate("high priority pays", (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=6, color="#606060")
-    handles = [Line2D([], [], label=name, **_look(n)) for n, name in enumerate(names)]
-    style.legend_above(figure, handles, 2)
+    note: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": style.points(NOTE), "color": "#606060"}
+    axes.annotate(f"{layout.name('low')} priority pays", (0.02, 0.98), va="top", **note)
+    axes.annotate(f"{layout.name('high')} priority pays", (0.98, 0.02), ha="right", **note)
+    sheet.legend([Line2D([], [], label=name, **_look(n)) for n, name in enumerate(layout.names(policies))])
     several = frame["conditions"].nunique() > 1
-    note = (
-        f"Small: a run each; large: their mean{' at each of the conditions' if several else ''}; " if repeated else ""
-    )
-    style.footer(figure, note + str(frame["origin"].iloc[0]))
-    return figure
+    small = f"Small: a run each; large: their mean{' at each of the conditions' if several else ''}; "
+    return sheet.finish(None, (small if repeated else "") + str(frame["origin"].iloc[0]))
 
 
 def _look(number: int) -> dict[str, Any]:

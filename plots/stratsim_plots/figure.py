@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "READERS", "SUFFIXES", "make_figure"]
+__all__ = ["KINDS", "READERS", "SUFFIXES", "check_asked", "draw", "make_figure", "show_figure"]
 
 KINDS = {
     "violations": "stratsim_plots.violations",
     "latency-cdf": "stratsim_plots.latency_cdf",
+    "latency-ccdf": "stratsim_plots.latency_ccdf",
     "timeline": "stratsim_plots.timeline",
     "load": "stratsim_plots.load",
     "latency-parts": "stratsim_plots.latency_parts",
+    "over-time": "stratsim_plots.over_time",
 }
 """Module of each kind of figure."""
 
@@ -40,8 +42,11 @@ READERS = {
 }
 """Kinds that read something else than result folders too, by themselves: `read` instead of `data`."""
 
-OF_SWEEPS = {"load": "stratsim_plots.sweep_lines"}
+OF_SWEEPS = {"load": "stratsim_plots.sweep_lines", "violations": "stratsim_plots.sweep_violations"}
 """Kinds that read one sweep by a module of their own."""
+
+OF_FLEETS = {"capacity": "stratsim_plots.fleet"}
+"""Kinds that read the fewest GPUs, `stratsim capacity --rate`, by a module of their own."""
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -69,32 +74,18 @@ def make_figure(
     """
     path = Path(out)
     suffix = path.suffix.lower()
-    known = (*KINDS, *READERS)
-    if kind not in known:
-        raise SpecError(f"no kind of figure {kind!r}; {suggest(kind, known)}")
+    chosen = options or Options()
+    check_asked(kind, chosen)
     if suffix not in SUFFIXES:
         raise SpecError(f"{path}: a figure's name must end in {', '.join(SUFFIXES)}, got {path.suffix!r}")
-    chosen = options or Options()
-    if kind != "timeline" and (chosen.from_s, chosen.to_s) != (None, None):
-        raise SpecError(f"--from and --to choose the window of a timeline; they mean nothing to --kind {kind}")
-    _check_options(kind, chosen)
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("matplotlib", "plots")
-    from stratsim_plots.sources import is_one_sweep
-
+    _need_matplotlib()
     check_folder(path.parent)
     table = path.with_suffix(".csv")
     _keep_foreign(table)
     from stratsim_plots import style
 
-    with style.styled():
-        one_sweep = kind in OF_SWEEPS and is_one_sweep(directories)
-        if kind == "load" and not one_sweep and (chosen.metric, chosen.x, chosen.where) != (None, None, ()):
-            raise SpecError(
-                "--metric, --x and --where choose among the runs of a sweep; result folders show violations"
-            )
-        drawn = _drawn_by_itself if kind in READERS or one_sweep else _drawn
-        frame, figure = drawn(directories, kind, chosen)
+    with style.styled(chosen.layout.font_size):
+        frame, figure = draw(directories, kind, chosen)
         _write(
             {
                 path: lambda temporary: style.save(figure, temporary, suffix),
@@ -104,35 +95,84 @@ def make_figure(
     return path, table
 
 
-def _drawn(directories: Sequence[str | os.PathLike[str]], kind: str, chosen: Options) -> tuple[pd.DataFrame, Figure]:
-    module: Any = import_module(KINDS[kind])
-    results = [read_results(directory) for directory in directories]
-    frame = module.data(results, chosen)
-    return frame, module.draw(frame, results, chosen)
+def show_figure(paths: Sequence[str | os.PathLike[str]], kind: str, options: Options) -> Figure:
+    """Draw a figure that a notebook shows, and return it.
+
+    Raises:
+        SpecError: as for `make_figure`.
+        MissingExtraError: matplotlib is not installed.
+    """
+    check_asked(kind, options)
+    _need_matplotlib()
+    from stratsim_plots import style
+
+    with style.styled(options.layout.font_size), style.shown():
+        return draw(paths, kind, options)[1]
 
 
-def _drawn_by_itself(
-    paths: Sequence[str | os.PathLike[str]], kind: str, chosen: Options
-) -> tuple[pd.DataFrame, Figure]:
-    module: Any = import_module(READERS.get(kind) or OF_SWEEPS[kind])
-    frame = module.read(paths, chosen)
-    return frame, module.draw(frame, chosen)
+def _need_matplotlib() -> None:
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "plots")
+
+
+def draw(paths: Sequence[str | os.PathLike[str]], kind: str, options: Options) -> tuple[pd.DataFrame, Figure]:
+    """Return the data behind a figure, and the figure."""
+    from stratsim_plots.sources import is_fleet, is_one_sweep
+
+    one_sweep = is_one_sweep(paths)
+    if kind in OF_SWEEPS and not one_sweep and (options.metric, options.x, options.where) != (None, None, ()):
+        raise SpecError("--metric, --x and --where choose among the runs of a sweep; result folders show violations")
+    of_fleet = kind in OF_FLEETS and is_fleet(paths)
+    own = OF_FLEETS[kind] if of_fleet else OF_SWEEPS.get(kind) if one_sweep else None
+    if own or kind in READERS:
+        module: Any = import_module(own or READERS[kind])
+        frame = options.layout.arranged(module.read(paths, options))
+        return frame, module.draw(frame, options)
+    if one_sweep:
+        raise SpecError(_no_requests(paths[0], kind))
+    module = import_module(KINDS[kind])
+    results = [read_results(path) for path in paths]
+    frame = options.layout.arranged(module.data(results, options))
+    return frame, module.draw(frame, results, options)
+
+
+def _no_requests(path: object, kind: str) -> str:
+    """Return why a kind cannot be drawn from a sweep, and the way out."""
+    able = ", ".join(sorted((*OF_SWEEPS, *READERS.keys() - {"capacity"})))
+    return (
+        f"{path}: is a sweep, which keeps figures of runs and no requests; --kind {kind} needs the folder of a run: "
+        f"`stratsim sweep replay` makes one of a row. Of a sweep there are {able}"
+    )
 
 
 _OPTIONS = {
     "baseline": ("differences",),
     "metric": ("differences", "heatmap", "load"),
-    "where": ("differences", "equity", "heatmap", "load"),
+    "where": ("differences", "equity", "heatmap", "load", "violations"),
     "x": ("heatmap", "load"),
     "y": ("heatmap",),
+    "of": ("latency-cdf", "latency-ccdf"),
+    "windows_s": ("over-time",),
 }
 """Kinds that an option means something to."""
 
 
-def _check_options(kind: str, chosen: Options) -> None:
+def check_asked(kind: str, chosen: Options) -> None:
+    """See that there is such a kind, and that it knows the options that were given.
+
+    Raises:
+        SpecError: it does not.
+    """
+    known = (*KINDS, *READERS)
+    if kind not in known:
+        raise SpecError(f"no kind of figure {kind!r}; {suggest(kind, known)}")
+    if kind != "timeline" and (chosen.from_s, chosen.to_s) != (None, None):
+        raise SpecError(f"--from and --to choose the window of a timeline; they mean nothing to --kind {kind}")
     for name, kinds in _OPTIONS.items():
-        if getattr(chosen, name) and kind not in kinds:
-            raise SpecError(f"--{name} belongs to --kind {' or '.join(kinds)}; it means nothing to --kind {kind}")
+        if getattr(chosen, name) not in (None, ()) and kind not in kinds:
+            raise SpecError(
+                f"--{name.removesuffix('_s')} belongs to --kind {' or '.join(kinds)}; it means nothing to --kind {kind}"
+            )
 
 
 def _keep_foreign(table: Path) -> None:
@@ -144,7 +184,8 @@ def _keep_foreign(table: Path) -> None:
             header = tuple(file.readline().rstrip("\n").split(","))
     except (OSError, UnicodeDecodeError):
         header = ()
-    ours = {import_module(module).COLUMNS for module in (*KINDS.values(), *READERS.values(), *OF_SWEEPS.values())}
+    modules = [module for kinds in (KINDS, READERS, OF_SWEEPS, OF_FLEETS) for module in kinds.values()]
+    ours = {import_module(module).COLUMNS for module in modules}
     if header not in ours:
         raise OutputError(f"{table}: exists and does not hold a figure's data; choose another name for the figure")
 

@@ -9,8 +9,9 @@ import pandas as pd
 
 from stratsim.errors import SpecError, suggest
 from stratsim_plots import style
-from stratsim_plots.series import Options, short_names
-from stratsim_plots.sources import is_one_sweep, origin_of, sweep_runs
+from stratsim_plots.sheet import Sheet
+from stratsim_plots.sources import check_one_place, is_one_sweep, origin_of, sweep_runs
+from stratsim_plots.words import axis_title, word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from stratsim.compare.sweep import SweepTable
+    from stratsim_plots.series import Options
+    from stratsim_plots.words import Word
 
 __all__ = ["COLUMNS", "METRIC", "draw", "read"]
 
@@ -28,8 +31,10 @@ COLUMNS = ("policy", "x_name", "x", "y_name", "y", "metric", "value", "runs", "o
 _COLOURS = "cividis"
 """Grows evenly in lightness, also for people with colour-vision deficiencies and in grey print."""
 _ACROSS = 3
-_SHORT = 8
-"""Characters of a name that has room below its column."""
+_VALUE = 0.73
+"""Size of the values, as a share of that of axis titles."""
+_ROOM = 0.92
+"""Share of a place's width that its value may take."""
 
 
 def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
@@ -44,7 +49,7 @@ def read(paths: Sequence[Any], options: Options) -> pd.DataFrame:
     rows, metric = table.frame, options.metric or METRIC
     if metric not in table.figures:
         raise SpecError(f"{paths[0]}: has no figure {metric!r}; {suggest(metric, table.figures)}")
-    x, y = _chosen(rows, table.axes, options)
+    x, y = _chosen(table, options)
     _check_one_run(table, x, y)
     keys = list(dict.fromkeys(["policy", x, y]))
     found = rows.groupby(keys, sort=False)[metric].agg(["mean", "count"]).reset_index()
@@ -71,8 +76,9 @@ def _check_one_run(table: SweepTable, x: str, y: str) -> None:
     )
 
 
-def _chosen(rows: pd.DataFrame, axes: Sequence[str], options: Options) -> tuple[str, str]:
+def _chosen(table: SweepTable, options: Options) -> tuple[str, str]:
     """Return the two axes: those that were asked for, else the first that vary, then the policies."""
+    rows, axes = table.frame, table.axes
     varying = [name for name in axes if rows[name].nunique() > 1]
     for name in (options.x, options.y):
         if name is not None and name not in (*axes, "policy"):
@@ -82,55 +88,57 @@ def _chosen(rows: pd.DataFrame, axes: Sequence[str], options: Options) -> tuple[
     y = options.y or (free.pop(0) if free else "policy")
     if x == y:
         raise SpecError(f"a heat map needs two axes, got {x} and {y}")
-    left = [name for name in varying if name not in (x, y)]
-    if left:
-        values = ", ".join(dict.fromkeys(rows[left[0]].astype(str)))
-        raise SpecError(f"{left[0]} varies too ({values}): choose one by --where {left[0]}=VALUE")
+    check_one_place(table, x, y)
     return x, y
 
 
-def draw(frame: pd.DataFrame, options: Options) -> Figure:  # noqa: ARG001
-    """Draw a panel per policy with one scale for all; each place says its value."""
+def draw(frame: pd.DataFrame, options: Options) -> Figure:
+    """Draw a panel per policy with one scale for all; each place says its value, if all places have room for theirs."""
+    layout = options.layout
     policies = list(dict.fromkeys(frame["policy"]))
-    names = short_names(policies)
-    x, y = _ordered(frame["x"]), _ordered(frame["y"])
-    if str(frame["y_name"].iloc[0]) == "policy":
+    sheet = Sheet(layout, style.WIDTH_IN if len(policies) == 1 else style.PAGE_IN)
+    x_name, y_name = str(frame["x_name"].iloc[0]), str(frame["y_name"].iloc[0])
+    x, y = (layout.sorted(_ordered(frame[name])) for name in ("x", "y"))
+    if y_name == "policy":
         y = y[::-1]  # the first on top, as in every other figure
-    across = min(len(policies), _ACROSS)
-    rows = -(-len(policies) // across)
-    height_in = 0.8 + rows * (0.35 + max(0.24 * len(y), 0.55))
-    figure = style.new_figure(height_in, style.WIDTH_IN if across == 1 else 7.0)
-    panels = figure.subplots(rows, across, sharex=True, sharey=True, squeeze=False)
-    scale = 100.0 if str(frame["metric"].iloc[0]).endswith("violation") else 1.0
-    finite = frame["value"][np.isfinite(frame["value"])]
-    top = scale * float(finite.max()) if len(finite) else 0.0
-    low = 0.0 if scale > 1 or not len(finite) else scale * float(finite.min())
-    for axes, policy in zip(panels.flat, policies, strict=False):
-        image = _panel(axes, frame[frame["policy"] == policy], (x, y), scale, (low, max(top, low + 1e-9)))
-        axes.set_title(style.wrap(names[policy], 40), fontsize=7)
-    for axes in panels.flat[len(policies) :]:
-        axes.set_axis_off()
-    for axes in panels[-1]:
-        axes.set_xlabel(str(frame["x_name"].iloc[0]))
-    for line in panels:
-        line[0].set_ylabel(str(frame["y_name"].iloc[0]))
-    unit = " (%)" if scale > 1 else ""
-    bar = figure.colorbar(image, ax=list(panels.flat), label=style.wrap(f"{frame['metric'].iloc[0]}{unit}", 24))
+    across = min(len(policies), _ACROSS if sheet.wide else 1)
+    panels = sheet.panels(len(policies), across, sharex=True, sharey=True)
+    said = word(str(frame["metric"].iloc[0]))
+    rows = sheet.rows(layout.names(y), 0.24)
+    for axes, policy, name in zip(panels, policies, layout.names(policies), strict=True):
+        image = _panel(axes, frame[frame["policy"] == policy], (x, y), said.factor, _ends(frame["value"], said))
+        sheet.columns(axes, range(len(x)), layout.names(x))
+        axes.set_yticks(range(len(y)), rows.names)
+        axes.set_title(name)
+    for axes in sheet.lowest:
+        axes.set_xlabel(layout.name(axis_title(x_name)))
+    for axes in sheet.left:
+        axes.set_ylabel(layout.name(axis_title(y_name)))
+    of = f", {layout.name(said.level)} priority" if said.level else ""
+    bar = sheet.figure.colorbar(image, ax=panels, label=said.axis(f"{said.title}{of}"))
     bar.outline.set_linewidth(0.4)
     most = int(frame["runs"].max())
-    style.footer(
-        figure, f"{f'Means over up to {most} runs' if most > 1 else 'One run each'}; {frame['origin'].iloc[0]}"
-    )
+    note = f"Means over up to {most} runs" if most > 1 else "One run each"
+    figure = sheet.finish(max(len(y) * rows.most_in, 0.55 * sheet.scale), f"{note}; {frame['origin'].iloc[0]}")
+    _drop_crowded(panels, len(x))
     return figure
 
 
+def _ends(values: pd.Series[float], said: Word) -> tuple[float, float]:
+    """Return the ends of the scale of colours; that of a share begins at 0."""
+    finite = said.factor * values[np.isfinite(values)]
+    top, low = (float(finite.max()), float(finite.min())) if len(finite) else (0.0, 0.0)
+    low = 0.0 if said.unit == "%" else low
+    return low, max(top, low + 1e-9)
+
+
 def _panel(
-    axes: Axes, frame: pd.DataFrame, places: tuple[list[str], list[str]], scale: float, ends: tuple[float, float]
+    axes: Axes, frame: pd.DataFrame, places: tuple[list[str], list[str]], factor: float, ends: tuple[float, float]
 ) -> Any:
     x, y = places
     grid = np.full((len(y), len(x)), np.nan)
     for row in frame.to_dict("records"):
-        grid[y.index(str(row["y"])), x.index(str(row["x"]))] = scale * row["value"]
+        grid[y.index(str(row["y"])), x.index(str(row["x"]))] = factor * row["value"]
     image = axes.imshow(
         np.where(np.isinf(grid), np.nan, grid), cmap=_COLOURS, vmin=ends[0], vmax=ends[1], aspect="auto", origin="lower"
     )
@@ -138,19 +146,22 @@ def _panel(
         axes.axvline(edge - 0.5, color="white", linewidth=0.8)
     for edge in range(1, len(y)):
         axes.axhline(edge - 0.5, color="white", linewidth=0.8)
-    middle = (ends[0] + ends[1]) / 2
+    middle, size = (ends[0] + ends[1]) / 2, style.points(_VALUE)
     for (line, column), value in np.ndenumerate(grid):
         text = "-" if np.isnan(value) else "dropped" if np.isinf(value) else f"{value:#.3g}".rstrip(".")
         colour = "white" if value < middle else "black"  # on no colour at all, which is white, too
-        axes.annotate(text, (column, line), ha="center", va="center", fontsize=5.5, color=colour)
-    axes.set_xticks(range(len(x)), [style.wrap(name, 22) for name in x])
-    if max(len(name) for name in x) > _SHORT:
-        axes.tick_params(axis="x", labelrotation=20, labelsize=6)
-        for label in axes.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(y)), [style.wrap(name, 22) for name in y])
+        axes.annotate(text, (column, line), ha="center", va="center", fontsize=size, color=colour)
     axes.grid(visible=False)
     return image
+
+
+def _drop_crowded(panels: Sequence[Axes], columns: int) -> None:
+    """Take the values away if one is wider than its place: the colours say them too."""
+    room = min(axes.get_window_extent().width for axes in panels) / columns
+    texts = [text for axes in panels for text in axes.texts]
+    if any(text.get_window_extent().width > _ROOM * room for text in texts):
+        for text in texts:
+            text.remove()
 
 
 def _ordered(values: pd.Series[Any]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,6 +13,7 @@ from stratsim.explain.parts import read_run
 from stratsim.results.machine import find_machine
 from stratsim_plots import style
 from stratsim_plots.series import CLASSES, Options, origin, select
+from stratsim_plots.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,10 +52,6 @@ _LOOKS = {
     "stopped": (style.BLACK, "\\\\\\\\"),
 }
 _BAR = 0.72
-_ROW_IN = 0.17
-"""Height of a row whose label has one line."""
-_LINE, _GAP = 0.7, 0.3
-"""Height of a label's line, and of what is between two labels, in rows."""
 
 
 def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
@@ -84,34 +80,24 @@ def _chosen(run: Run, name: str) -> dict[str, pd.Series[bool]]:
     return {"all": own, _SLOWEST: pd.Series(slowest(run, name), index=own.index)}
 
 
-def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:  # noqa: ARG001
+def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:
     """Draw a panel for all and one for the slowest: a stacked bar per series and class."""
+    sheet, layout = Sheet(options.layout), options.layout
     bars = list(dict.fromkeys(zip(frame["series"], frame["class"], strict=True)))
     used = [group for group, parts in _GROUPS.items() if frame.loc[frame["part"].isin(parts), "mean_s"].sum() > 0]
-    labels = [style.wrap(f"{series}, {name}", 28) for series, name in bars]
-    centres, height = _rows(labels)
-    figure = style.new_figure(0.75 + 2 * (0.25 + _ROW_IN * height) + style.legend_height_in(used, 2))
-    panels = figure.subplots(2, squeeze=False)[:, 0]
-    for axes, of in zip(panels, ("all", _SLOWEST), strict=True):
+    named = layout.names([series for series, _ in bars])
+    rows = sheet.rows([f"{name}, {layout.name(level)}" for name, (_, level) in zip(named, bars, strict=True)], 0.17)
+    for axes, of in zip(sheet.panels(2, sharey=True), ("all", _SLOWEST), strict=True):
         own = frame[frame["of"] == of]
-        for at, (series, name) in zip(centres, bars, strict=True):
+        for at, (series, name) in zip(rows.at, bars, strict=True):
             _bar(axes, own[(own["series"] == series) & (own["class"] == name)], at)
-        axes.set_yticks(centres, labels)
-        axes.set_ylim(height - 0.5, -0.5)
-        axes.grid(axis="y", visible=False)
+        rows.label(axes)
         axes.set_xlim(left=0)
         axes.set_title(of, loc="left", pad=2)
-    panels[-1].set_xlabel("Mean latency of answered requests (ms)")
-    style.legend_above(figure, [_patch(group) for group in used], 2)
-    style.footer(figure, origin(results))
-    return figure
-
-
-def _rows(labels: Sequence[str]) -> tuple[list[float], float]:
-    """Return where the rows' centres are, and the height of all: a label of several lines makes its row higher."""
-    heights = [max(1.0, _LINE * (label.count("\n") + 1) + _GAP) for label in labels]
-    ends = list(accumulate(heights))
-    return [end - height / 2 - 0.5 for end, height in zip(ends, heights, strict=True)], sum(heights)
+    for axes in sheet.lowest:
+        axes.set_xlabel("Mean latency of answered requests (ms)")
+    sheet.legend([_patch(group, layout.name(group)) for group in used])
+    return sheet.finish(rows.height_in, origin(results))
 
 
 def _bar(axes: Axes, own: pd.DataFrame, at: float) -> None:
@@ -125,6 +111,6 @@ def _bar(axes: Axes, own: pd.DataFrame, at: float) -> None:
             left += width
 
 
-def _patch(group: str) -> Patch:
+def _patch(group: str, name: str) -> Patch:
     colour, hatch = _LOOKS[group]
-    return Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=group)
+    return Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=name)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.lines import Line2D
 
 from stratsim.errors import SpecError
 from stratsim.stats.intervals import mean_interval
-from stratsim_plots import style
-from stratsim_plots.series import CLASSES, Options, Series, check_comparable, origin, select, short_names
+from stratsim_plots.lines import draw_line, line_samples
+from stratsim_plots.series import CLASSES, Options, Series, check_comparable, origin, select
+from stratsim_plots.sheet import Sheet
+from stratsim_plots.words import axis_title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from stratsim.results.read import StoredResults
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "data", "draw"]
 
 COLUMNS = ("policy", "class", "unit", "load", "replications", "violation", "low", "high")
-_AXES = {
-    "load": "Offered load (share of batch-1 saturation)",
-    "saturation": "Offered load (share of the saturation at the best batch)",
-    "requests/s": "Arrival rate (requests/s)",
-}
 
 
 def data(results: Sequence[StoredResults], options: Options) -> pd.DataFrame:
@@ -125,32 +120,21 @@ def _arrival_rate(stored: StoredResults) -> float:
     return (len(arrival) - 1) / span
 
 
-def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:  # noqa: ARG001
+def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:
     """Draw a panel per class with a line per policy, and intervals where there are replications."""
+    sheet, layout = Sheet(options.layout), options.layout
     policies = list(dict.fromkeys(frame["policy"]))
     classes = [name for name in CLASSES if (frame["class"] == name).any()]
-    names = [style.wrap(name, 22) for name in short_names(policies).values()]
-    figure = style.new_figure(0.6 + 1.35 * len(classes) + style.legend_height_in(names, 2))
-    panels = figure.subplots(len(classes), sharex=True, squeeze=False)[:, 0]
+    panels = sheet.panels(len(classes), sharex=True)
     for axes, name in zip(panels, classes, strict=True):
         for number, policy in enumerate(policies):
-            _line(axes, frame[(frame["policy"] == policy) & (frame["class"] == name)], number)
-        axes.set_ylabel(f"{name}: violations (%)")
+            own = frame[(frame["policy"] == policy) & (frame["class"] == name)]
+            draw_line(axes, own.assign(at=own["load"], value=own["violation"]), number, 100.0)
+        axes.set_ylabel(f"{layout.name(name)}: violations (%)")
         axes.set_ylim(bottom=0)
-    panels[-1].set_xlabel(_AXES[str(frame["unit"].iloc[0])])
-    handles = [Line2D([], [], label=name, **style.look(n)) for n, name in enumerate(names)]
-    style.legend_above(figure, handles, 2)
+    for axes in sheet.lowest:
+        axes.set_xlabel(axis_title("load", str(frame["unit"].iloc[0])))
+    sheet.legend(line_samples(layout.names(policies)))
     repeated = int(frame["replications"].max())
     note = "bars and bands: 95 % t interval over seeds; " if repeated > 1 else ""
-    style.footer(figure, note + origin(results))
-    return figure
-
-
-def _line(axes: Axes, points: pd.DataFrame, number: int) -> None:
-    x, y = points["load"].to_numpy(), 100 * points["violation"].to_numpy()
-    below, above = y - 100 * points["low"].to_numpy(), 100 * points["high"].to_numpy() - y
-    error = np.nan_to_num(np.vstack([below, above]))
-    look = style.look(number)
-    axes.errorbar(x, y, yerr=error, elinewidth=0.7, capsize=1.5, **look)
-    if error.any():
-        axes.fill_between(x, y - error[0], y + error[1], color=look["color"], alpha=0.15, linewidth=0)
+    return sheet.finish(1.15 * sheet.scale, note + origin(results))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim.errors import SpecError, suggest
+from stratsim_plots.layout import Layout
+from stratsim_plots.names import short_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stratsim.results.read import StoredResults
 
-__all__ = ["CLASSES", "Options", "Series", "check_comparable", "folder_names", "origin", "select", "short_names"]
+__all__ = ["CLASSES", "Options", "Series", "check_comparable", "folder_names", "origin", "select"]
 
 CLASSES = ("high", "low")
 
@@ -37,8 +38,14 @@ class Options(NamedTuple):
     """Axis of a study that a heat map has from left to right."""
     y: str | None = None
     """Axis that it has from bottom to top."""
+    windows_s: float | None = None
+    """Length of the windows of a figure over time, seconds."""
     rows: str = "current"
     """Which rows of a sweep's folder: `current` or `all` (`stratsim.compare.sweep`)."""
+    of: str | None = None
+    """Which requests a distribution of latencies is of: `arrived` or `completed`; the first by default."""
+    layout: Layout = Layout()
+    """Size, fonts, names, order, title, legend, small print."""
 
 
 class Series(NamedTuple):
@@ -69,16 +76,6 @@ def select(results: Sequence[StoredResults], policies: Sequence[str] = ()) -> li
         for run in stored.runs
         if not policies or run["policy"] in policies
     ]
-
-
-def short_names(policies: Sequence[str]) -> dict[str, str]:
-    """Return what to call each policy: one from a file is FILE.py:Class, or its whole path where that is ambiguous."""
-    short = {policy: _FOLDERS.sub("", policy) for policy in policies}
-    taken = list(short.values())
-    return {policy: name if taken.count(name) == 1 else policy for policy, name in short.items()}
-
-
-_FOLDERS = re.compile(r"^[^(]*[/\\](?=[^/\\(]+\.py:)")
 
 
 def folder_names(results: Sequence[StoredResults]) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
@@ -13,6 +12,7 @@ from stratsim.compare.sweep import SweepTable, is_sweep, read_sweep
 from stratsim.errors import SpecError
 from stratsim.model.codec import read_json
 from stratsim.results.read import read_results
+from stratsim.results.sweep_folder import read_saturations
 from stratsim_plots.series import origin
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stratsim_plots.series import Options
 
-__all__ = ["is_one_sweep", "origin_of", "read_capacity", "sweep_runs"]
+__all__ = ["check_one_place", "is_fleet", "is_one_sweep", "origin_of", "read_capacity", "read_fleet", "sweep_runs"]
 
 
 def is_one_sweep(paths: Sequence[Any]) -> bool:
@@ -38,6 +38,48 @@ def sweep_runs(path: Any, options: Options) -> SweepTable:
     for note in table.notes:
         click.echo(f"note: {note}", err=True)
     return table.only(options.policies)
+
+
+def is_fleet(paths: Sequence[Any]) -> bool:
+    """Whether the first file holds the fewest GPUs, and not the highest rates."""
+    try:
+        found = read_json(Path(paths[0]))
+    except SpecError:
+        return False  # who reads it says what is wrong
+    return isinstance(found, dict) and "fleets" in found
+
+
+def read_fleet(path: Any) -> dict[str, Any]:
+    """Return the result of `stratsim capacity --rate R --out`.
+
+    Raises:
+        SpecError: it cannot be read, or is something else.
+    """
+    found = read_json(Path(path))
+    if not isinstance(found, dict) or "fleets" not in found:
+        raise SpecError(f"{path}: is not the result of `stratsim capacity --rate R --out`")
+    try:
+        msgspec.convert(found, _Fleets)
+    except msgspec.ValidationError as error:
+        raise SpecError(f"{path}: {error}") from None
+    names = {goal["name"] for goal in found["target"]}
+    for fleet in found["fleets"]:
+        for point in fleet["points"]:
+            if missing := names - set(point["goals"]):
+                raise SpecError(f"{path}: {fleet['policy']}, {point['gpus']} GPUs: no goal {min(missing)!r}")
+    return found
+
+
+def check_one_place(table: SweepTable, *free: str) -> None:
+    """See that a sweep's runs are of one place of its grid, but for some axes.
+
+    Raises:
+        SpecError: another axis varies; says how to choose.
+    """
+    for name in table.axes:
+        if name not in (*free, "policy") and table.frame[name].nunique() > 1:
+            values = ", ".join(dict.fromkeys(table.frame[name].astype(str)))
+            raise SpecError(f"{name} varies too ({values}): choose one by --where {name}=VALUE")
 
 
 def read_capacity(path: Any) -> dict[str, Any]:
@@ -62,6 +104,13 @@ class _Mean(msgspec.Struct):
     high: float
 
 
+class _Goal(msgspec.Struct):
+    name: str
+    words: str
+    share: float
+    limit_s: float | None = None
+
+
 class _Capacity(msgspec.Struct):
     policy: str
     goodput_per_s: dict[str, _Mean | None]
@@ -83,10 +132,40 @@ class _Manifest(msgspec.Struct):
 class _Capacities(msgspec.Struct):
     """What figures need of the result of `stratsim capacity`."""
 
-    target: dict[str, float]
+    target: list[_Goal]
     level: float
     seeds: list[int]
     capacities: list[_Capacity]
+    manifest: _Manifest
+
+
+class _AtGoal(msgspec.Struct):
+    missed: _Mean
+    percentile_s: _Mean | None
+    infinite: int
+
+
+class _Point(msgspec.Struct):
+    gpus: int
+    verdict: Literal["meets", "undecided", "misses"]
+    goals: dict[str, _AtGoal]
+
+
+class _Fleet(msgspec.Struct):
+    policy: str
+    gpus: int | None
+    headroom: float | None
+    points: list[_Point]
+
+
+class _Fleets(msgspec.Struct):
+    """What figures need of the result of `stratsim capacity --rate`."""
+
+    target: list[_Goal]
+    level: float
+    seeds: list[int]
+    rate_per_s: float
+    fleets: list[_Fleet]
     manifest: _Manifest
 
 
@@ -94,10 +173,5 @@ def origin_of(paths: Sequence[Any]) -> str:
     """Return the small print: which profiles, and whether their figures are measured, published or synthetic."""
     if not is_one_sweep(paths):
         return origin([read_results(path) for path in paths])
-    points = Path(paths[0]) / "saturation.json"
-    try:
-        found = json.loads(points.read_text(encoding="utf-8")).values()
-        names = [f"{Path(each['profile']).name} ({each['origin']})" for each in found]
-    except (OSError, ValueError, AttributeError, TypeError, KeyError):
-        return "simulated"
+    names = [f"{Path(each['profile']).name} ({each['origin']})" for each in read_saturations(Path(paths[0])).values()]
     return f"simulated; device profile: {', '.join(dict.fromkeys(names))}" if names else "simulated"

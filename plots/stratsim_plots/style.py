@@ -1,40 +1,50 @@
 """The look of every figure, in one place.
 
-Made for one column of a two-column paper (3.4 inches), readable in grey print: whatever a colour says, a hatch, a line
+Made for one column of a two-column paper (3.3 inches), readable in grey print: whatever a colour says, a hatch, a line
 style or a marker says as well. The colours are those of Okabe and Ito ("Color Universal Design", 2008), which people
-with colour-vision deficiencies can tell apart. Files are the same bytes for the same data, text stays text.
+with colour-vision deficiencies can tell apart. Files are the same bytes for the same data, text stays text. What
+matplotlib can be told by a style file is in stratsim.mplstyle.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = [
     "CLASS_COLOURS",
     "COLOURS",
     "HATCHES",
     "MARKERS",
+    "PAGE_IN",
+    "STYLE_FILE",
     "WIDTH_IN",
     "footer",
     "legend_above",
     "legend_height_in",
     "look",
     "new_figure",
+    "points",
     "save",
+    "shown",
     "styled",
     "wrap",
 ]
 
-WIDTH_IN = 3.4
+WIDTH_IN = 3.3
+"""One column of a two-column paper."""
+PAGE_IN = 7.0
+"""Its two columns."""
 
 BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, YELLOW, BLACK = (
     "#0072B2",
@@ -56,36 +66,9 @@ HATCHES = (
 CLASS_COLOURS = {"high": BLUE, "low": ORANGE}  # the pair that differs most in grey
 _LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (3, 1.2, 1, 1.2)))
 
-_RC: Any = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same figure everywhere
-    "font.size": 7.5,
-    "axes.labelsize": 7.5,
-    "axes.titlesize": 7.5,
-    "axes.linewidth": 0.6,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.linewidth": 0.4,
-    "grid.color": "#d0d0d0",
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "legend.handlelength": 2.8,
-    "legend.columnspacing": 1.2,
-    "lines.linewidth": 1.0,
-    "lines.markersize": 3.2,
-    "hatch.linewidth": 0.5,
-    "savefig.dpi": 300,
-    "text.parse_math": False,  # a name may hold any sign
-    "svg.fonttype": "none",
-    "svg.hashsalt": "stratsim",
-    "pdf.fonttype": 42,
-}
+STYLE_FILE = Path(__file__).with_name("stratsim.mplstyle")
+"""The look as a style file, which users can take too: `plt.style.use("stratsim_plots.stratsim")`."""
+_SIZES = ("font.size", "axes.labelsize", "axes.titlesize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
 
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
@@ -95,26 +78,71 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """Draw with our look, whatever matplotlibrc says; the global settings are as before afterwards."""
+def styled(font_size: float | None = None) -> Iterator[None]:
+    """Draw with our look, whatever matplotlibrc says; the global settings are as before afterwards.
+
+    Args:
+        font_size: Of axis titles, points; other texts keep their share of it. By default that of the style file.
+    """
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_RC)
+        mpl.style.use(STYLE_FILE)
+        mpl.rcParams["figure.constrained_layout.use"] = False  # `new_figure` says how a figure lays itself out
+        if font_size is not None:
+            settings: Any = mpl.rcParams
+            factor = font_size / settings["font.size"]
+            settings.update({name: factor * settings[name] for name in _SIZES})
         yield
 
 
+def points(share: float) -> float:
+    """Return a share of the size of axis titles, points: small texts grow with the others."""
+    return share * float(mpl.rcParams["font.size"])
+
+
 def look(number: int) -> dict[str, Any]:
-    """Return colour, marker and line style of the line with this number, counted from 0; they repeat after eight."""
+    """Return colour, marker and line style of the line with this number, counted from 0.
+
+    Each eight have every colour once; the next eight have them with other markers, so that 64 are told apart.
+    """
+    turn = number // len(COLOURS)
     return {
         "color": COLOURS[number % len(COLOURS)],
-        "marker": MARKERS[number % len(MARKERS)],
-        "linestyle": _LINES[number % len(_LINES)],
+        "marker": MARKERS[(number + turn) % len(MARKERS)],
+        "linestyle": _LINES[(number + turn) % len(_LINES)],
     }
 
 
+class StyledFigure(Figure):
+    """A figure that is saved with our look, too: what a font is embedded as is a setting of that moment."""
+
+    def savefig(self, fname: Any, **how: Any) -> None:
+        """Save the figure, as matplotlib does."""
+        with styled():
+            super().savefig(fname, **how)
+
+
+_SHOWN: ContextVar[bool] = ContextVar("stratsim_plots_shown", default=False)
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Make figures that a notebook shows, and `plt.show()`: pyplot knows them."""
+    token = _SHOWN.set(True)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(token)
+
+
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
-    """Return an empty figure that lays itself out; no window, no global state."""
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    """Return an empty figure that lays itself out; no window, no global state, but within `shown`."""
+    size: dict[str, Any] = {"figsize": (width_in, height_in), "layout": "constrained"}
+    if _SHOWN.get():
+        from matplotlib import pyplot as plt
+
+        return plt.figure(FigureClass=StyledFigure, **size)
+    figure = StyledFigure(**size)
     FigureCanvasAgg(figure)
     return figure
 

@@ -15,7 +15,8 @@ from matplotlib.patches import Patch
 from stratsim.errors import SpecError
 from stratsim.stats.occupancy import assign_lanes, peak_concurrency
 from stratsim_plots import style
-from stratsim_plots.series import Options, origin, select, short_names
+from stratsim_plots.series import Options, origin, select
+from stratsim_plots.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from stratsim.results.read import StoredResults
+    from stratsim_plots.layout import Layout
 
 __all__ = ["COLUMNS", "DEFAULT_WINDOW_S", "data", "draw"]
 
 COLUMNS = ("policy", "gpu", "row", "batch_id", "model", "batch_size", "class", "start_s", "end_s")
 DEFAULT_WINDOW_S = 0.2
 _STAGES = {"slot": "execution", "h2d": "copy_in", "d2h": "copy_out"}
+_NUMBER = 0.73
+"""Size of the numbers in boxes, as a share of that of axis titles."""
 _NARROW = 0.0075
 """A box narrower than this share of the window is all edge: it is drawn as a line."""
 
@@ -126,28 +130,38 @@ def _stage(batches: pd.DataFrame, gpu: int, label: str, stage: str, window: tupl
 
 def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options) -> Figure:
     """Draw the rows of each GPU: fill by model, a black bar on top of the high class, xN on batches of several."""
+    sheet, layout = Sheet(options.layout, style.PAGE_IN), options.layout
     policy = str(frame["policy"].iloc[0])
     batches = results[0].batches()
     batches = batches[batches["policy"] == policy]
     from_s, to_s = _window(batches, options)
-    rows = _rows(batches, _stretches(batches, results[0]))
-    models = sorted(set(batches["model"]))  # of the whole run: a model looks the same in every window
+    places = _rows(batches, _stretches(batches, results[0]))
+    models = layout.sorted(sorted(set(batches["model"])))  # of the whole run: one looks the same in every window
     shown = [model for model in models if model in set(frame["model"])]
-    width = 2 * style.WIDTH_IN
-    figure = style.new_figure(1.0 + 0.24 * len(rows) + 0.17 * -(-(len(shown) + 1) // 5), width)
-    axes = figure.subplots()
+    several = len({gpu for gpu, _ in places}) > 1
+    rows = sheet.rows([f"GPU {gpu} {row}" if several else row for gpu, row in places], 0.24)
+    (axes,) = sheet.panels(1)
+    at = dict(zip(places, rows.at, strict=True))
     for entry in frame.to_dict("records"):
-        _box(axes, entry, rows[entry["gpu"], entry["row"]], models, (from_s, to_s))
-    several = len({gpu for gpu, _ in rows}) > 1
-    axes.set_yticks(list(rows.values()), [f"GPU {gpu} {row}" if several else row for gpu, row in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+        _box(axes, entry, at[entry["gpu"], entry["row"]], models, (from_s, to_s))
+    rows.label(axes)
     axes.set_xlim(0, (to_s - from_s) * 1e3)
-    axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"Time since {from_s:.6g} s (ms)")
-    axes.set_title(short_names(results[0].policies)[policy], loc="left")
-    style.legend_above(figure, _legend(shown, models), 5, box_height=1.2)
-    style.footer(figure, origin(results))
+    axes.set_title(layout.names(list(results[0].policies))[list(results[0].policies).index(policy)], loc="left")
+    sheet.legend(_legend(shown, models, layout), box_height=1.2)
+    figure = sheet.finish(rows.height_in, origin(results))
+    _drop_crowded(axes)
     return figure
+
+
+def _drop_crowded(axes: Axes) -> None:
+    """Take away numbers of batch sizes that do not fit into their boxes."""
+    scale = axes.transData.transform
+    for text in list(axes.texts):
+        box = text.get_window_extent()
+        (left, _), (right, _) = scale((text.room[0], 0)), scale((text.room[1], 0))  # type: ignore[attr-defined]
+        if box.width > right - left:
+            text.remove()
 
 
 def _rows(batches: pd.DataFrame, executed: pd.DataFrame) -> dict[tuple[int, str], int]:
@@ -181,7 +195,7 @@ _TOP, _BAR, _BOTTOM = -0.42, 0.13, 0.4
 """Of a row one high: where a box begins, how high the bar of the high class is, where a box ends."""
 
 
-def _box(axes: Axes, entry: dict[Hashable, Any], at: int, models: list[str], window: tuple[float, float]) -> None:
+def _box(axes: Axes, entry: dict[Hashable, Any], at: float, models: list[str], window: tuple[float, float]) -> None:
     from_s, to_s = window
     left, right = max(entry["start_s"], from_s), min(entry["end_s"], to_s)
     x, width = (left - from_s) * 1e3, (right - left) * 1e3
@@ -197,12 +211,17 @@ def _box(axes: Axes, entry: dict[Hashable, Any], at: int, models: list[str], win
     if high:
         black: dict[str, Any] = {"facecolor": "black", "edgecolor": "black"}
         axes.barh(at + _TOP, width, _BAR, left=x, align="edge", zorder=3, linewidth=1.0 if narrow else 0.0, **black)
-    if entry["batch_size"] > 1 and right - left > 0.025 * (to_s - from_s):
-        box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "linewidth": 0}
-        text, middle = f"x{entry['batch_size']}", at + (top + _BOTTOM) / 2
-        axes.text(x + width / 2, middle, text, ha="center", va="center", fontsize=5.5, bbox=box, zorder=4)
+    if entry["batch_size"] > 1:
+        patch = {"boxstyle": "round,pad=0.12", "facecolor": "white", "linewidth": 0}
+        place, size = (x + width / 2, at + (top + _BOTTOM) / 2), style.points(_NUMBER)
+        text = axes.text(
+            *place, f"x{entry['batch_size']}", ha="center", va="center", fontsize=size, bbox=patch, zorder=4
+        )
+        text.room = (x, x + width)  # type: ignore[attr-defined]
 
 
-def _legend(shown: list[str], models: list[str]) -> list[Artist]:
-    fills = [Patch(edgecolor="white", linewidth=0.3, label=model, **_look(model, models)) for model in shown]
-    return [*fills, Line2D([], [], color="black", linewidth=2.0, solid_capstyle="butt", label="on top: high")]
+def _legend(shown: list[str], models: list[str], layout: Layout) -> list[Artist]:
+    edge: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.3}
+    fills = [Patch(label=layout.name(model), **edge, **_look(model, models)) for model in shown]
+    high = f"on top: {layout.name('high')}"
+    return [*fills, Line2D([], [], color="black", linewidth=2.0, solid_capstyle="butt", label=high)]

@@ -16,7 +16,7 @@ from stratsim_profiler.measure.transfers import transfers
 from stratsim_profiler.samples import Discarded, Done, Note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from stratsim_profiler.environment import Verdict
     from stratsim_profiler.measure.bench import Bench
@@ -69,7 +69,8 @@ class Outcome:
 def run_plan(bench: Bench, plan: Plan, file: SampleFile, progress: Progress) -> Outcome:
     """Measure what the file does not hold yet; stop when the budget is spent.
 
-    Time that the file's cells took before counts towards the budget. Cells that were given up then are tried again.
+    Time that the file's cells took before counts towards the budget. Cells that were given up then are tried again, and
+    solo cells that are given up now, without which co-locations are of no use, once more at the end, if there is time.
 
     Raises:
         ProfileError: several cells in a row failed with an error of the device.
@@ -81,12 +82,13 @@ def run_plan(bench: Bench, plan: Plan, file: SampleFile, progress: Progress) -> 
     late: list[str] = []
     pace = _Pace()
     failures = 0
-    for index, cell in enumerate(todo):
+    for index, cell in enumerate(_with_missing(todo, file)):
         spent = earlier + time.perf_counter() - begin
-        if plan.budget_s is not None and cell.rank > 0 and spent + pace.of([cell]) > plan.budget_s:
-            late.append(cell.id)
+        again = index >= len(todo)
+        if plan.budget_s is not None and (again or cell.rank > 0) and spent + pace.of([cell]) > plan.budget_s:
+            late += [] if again else [cell.id]
             continue
-        progress.show(len(plan.cells) - len(todo) + index, pace.of(todo[index:]), cell.id)
+        progress.show(len(plan.cells) - len(todo) + min(index, len(todo)), pace.of(todo[index:]), cell.id)
         start = time.perf_counter()
         if cell.rank > 0:
             wait_for_quiet(bench)
@@ -98,6 +100,13 @@ def run_plan(bench: Bench, plan: Plan, file: SampleFile, progress: Progress) -> 
         if failures == _MOST_FAILURES:
             raise ProfileError(f"{failures} cells in a row failed; the last, {cell.id}: {_failed(records)}")
     return _outcome(file, late, time.perf_counter() - begin)
+
+
+def _with_missing(todo: Sequence[Cell], file: SampleFile) -> Iterator[Cell]:
+    """Yield the cells, then those of solo runs that are without samples by then: asked for when it comes to them."""
+    yield from todo
+    held = file.samples.measured | {record.cell for record in file.samples.of(Discarded) if record.reason == "memory"}
+    yield from [cell for cell in todo if cell.kind == "solo" and cell.id not in held]
 
 
 def measure_cell(bench: Bench, cell: Cell) -> list[Record]:

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from stratsim import __version__
 from stratsim.errors import SpecError
 from stratsim.model.codec import plain
 from stratsim.model.write import check_out
+from stratsim.version import __version__
 from stratsim_profiler.campaign import run_plan, warm_up
 from stratsim_profiler.cells import all_cells
 from stratsim_profiler.device import open_device

@@ -1,10 +1,7 @@
 """Finds the rate at which a figure crosses its target: bracketing, then bisection. Knows nothing of simulations.
 
-Three verdicts on a rate, each true below some rate and false above it where violations grow with the rate:
-
-    certain    the upper confidence limits of all classes meet their targets
-    expected   the means do
-    possible   the lower confidence limits do
+Three verdicts on a rate (`Probe.certain`, `expected` and `possible`), each true below some rate and false above it
+where what misses the target grows with the rate.
 
 The rates where they turn are the lower end, the estimate and the upper end of an interval for the capacity: the rates
 at which a test of "the mean violation is the target" does not reject.
@@ -12,52 +9,22 @@ at which a test of "the mean violation is the target" does not reject.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stratsim.capacity.measure import Probe
 from stratsim.errors import SpecError
 from stratsim.stats.intervals import paired_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from stratsim.stats.intervals import Interval
-
-__all__ = ["Found", "Probe", "find_rate", "reversals"]
+__all__ = ["Found", "find_rate", "reversals"]
 
 _MONOTONE_LEVEL = 0.99
 """Confidence with which violations must fall from a rate to a higher one to be called not monotone."""
 _FURTHEST = 1024.0
 """The bracket is looked for within this factor of the first rate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What one rate gave.
-
-    Args:
-        rate: Requests per second.
-        samples: Violation by class of the target, one per seed, in the order of the seeds.
-        intervals: Their means with intervals.
-        figures: Whatever else was measured, by name, one per seed.
-    """
-
-    rate: float
-    samples: Mapping[str, list[float]]
-    intervals: Mapping[str, Interval]
-    figures: Mapping[str, list[float]] = field(default_factory=dict)
-
-    def certain(self, target: Mapping[str, float]) -> bool:
-        """Whether the upper confidence limits meet the target."""
-        return all(self.intervals[name].high <= share for name, share in target.items())
-
-    def expected(self, target: Mapping[str, float]) -> bool:
-        """Whether the means meet the target."""
-        return all(self.intervals[name].mean <= share for name, share in target.items())
-
-    def possible(self, target: Mapping[str, float]) -> bool:
-        """Whether the lower confidence limits meet the target: nothing says that the means do not."""
-        return all(self.intervals[name].low <= share for name, share in target.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +56,7 @@ def find_rate(
 
     Args:
         probe: Measures a rate.
-        target: Largest violation by class.
+        target: Largest share that may miss, by goal.
         start: The first rate, > 0.
         precision: Relative distance of a bracket's ends, > 0.
 
@@ -141,7 +108,7 @@ def _turn(
 
 
 def reversals(found: Found) -> list[tuple[str, float, float]]:
-    """Return where violations fall as the rate grows: class, rate and next higher rate that was tried.
+    """Return where less misses a goal as the rate grows: goal, rate and next higher rate that was tried.
 
     Only what the 99 % interval of the difference over the same seeds confirms.
     """

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stratsim import __version__
-from stratsim.cli.lazy import LazyGroup
+from stratsim.cli.lazy import COMPLETING, LazyGroup
 from stratsim.errors import StratsimError
 from stratsim.signals import Terminated, terminable
+from stratsim.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ __all__ = ["cli", "main"]
         "fidelity": "Say how far the simulator is from live runs.",
         "sweep": "Run many policies under many conditions, with a table of runs that goes on where it was.",
         "compare": "Say by how much runs of the same requests differ, and how sure that is.",
-        "capacity": "Find the highest rate at which policies meet a target.",
+        "capacity": "Find the highest rate, or the fewest GPUs, that meet a target.",
         "explain": "Say where requests' time went, and what made them late.",
         "trace": "Inspect, convert, generate and fetch traces.",
         "policy": "List the policies and show what they do.",
@@ -100,7 +100,7 @@ def _invoke(args: list[str]) -> object:
 
     Not by `cli.main`, which has answers of its own to Ctrl-C (an empty line) and to a closed pipe (exit status 1).
     """
-    if "_STRATSIM_COMPLETE" in os.environ:
+    if COMPLETING in os.environ:
         cli.main(prog_name="stratsim")  # shell completion; does not return
     with cli.make_context("stratsim", args) as context:
         return cli.invoke(context)

@@ -84,17 +84,31 @@ def compare(paths: tuple[str, ...], as_json: bool, **options: Any) -> None:
     from stratsim.cli.typed import as_typed, options_named
     from stratsim.compare import Asked
     from stratsim.compare import compare as run
+    from stratsim.results.read import read_draws
 
     with as_typed(options_named(options)):
         asked = Asked(**options)
     with _progress(shown=not as_json) as progress:
         document = run(paths, asked, progress)
     if as_json:
-        echo(json.dumps(document, allow_nan=False))
+        drawn = {path: found for path in paths if (found := read_draws(path)) is not None}
+        echo(json.dumps(document | ({"draws": drawn} if drawn else {}), allow_nan=False))
         return
     for note in document["notes"]:
         echo(f"note: {note}", err=True)
     _print(document)
+    _print_draws(paths)
+
+
+def _print_draws(paths: tuple[str, ...]) -> None:
+    """Print what the draws of each folder say of its ranking (`stratsim replay --draws`)."""
+    from stratsim.cli.run_table import print_draws
+    from stratsim.results.read import read_draws
+
+    for path in paths:
+        drawn = read_draws(path)
+        if drawn is not None:
+            print_draws(drawn)
 
 
 @contextmanager

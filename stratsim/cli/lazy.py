@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,10 @@ from stratsim.errors import suggest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LazyGroup"]
+__all__ = ["COMPLETING", "LazyGroup"]
+
+COMPLETING = "_STRATSIM_COMPLETE"
+"""Variable of the environment by which a shell asks what it may offer (click's name for it)."""
 
 
 class LazyGroup(click.Group):
@@ -55,7 +59,7 @@ class LazyGroup(click.Group):
         """Return the names in the order in which they were declared."""
         return [*self._own, *self._elsewhere]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command."""
         attribute = cmd_name.replace("-", "_")
         attribute += "_" * iskeyword(attribute)
@@ -66,6 +70,10 @@ class LazyGroup(click.Group):
         else:
             return None
         assert isinstance(command, click.Command)  # noqa: S101 (a packaging mistake of ours)
+        if COMPLETING in os.environ:
+            from stratsim.cli.complete import offer
+
+            offer(command, cmd_name if ctx.parent is None else f"{ctx.info_name} {cmd_name}")
         return command
 
     def resolve_command(

@@ -14,6 +14,7 @@ from stratsim.cli.text import echo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from stratsim.results.timeline import Window
     from stratsim.run.replay import Inputs, Outcome
     from stratsim.run.spec import RunSpec
 
@@ -40,6 +41,9 @@ Examples:
   stratsim replay azure-conv.csv --workload mix.toml --out results/conv
   stratsim replay disb-C.json --profile rtx3080-disb --json
   stratsim replay requests.csv --topology 8x-h800 --memory 16e9
+  stratsim replay requests.csv --out results/one --timeline-from 12 --timeline-to 13
+  stratsim replay --profile calibrated.json --policy fifo,edf --draws 20
+  stratsim replay requests.csv --out results/two --windows 10       where in the trace a policy fails
   stratsim replay --again results/conv                 the same bytes, or what differs
   stratsim replay requests.parquet --gpus 64 --groups 16 --jobs 8     16 servers of 4 GPUs, 8 processes
 """
@@ -99,9 +103,29 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 @click.option("--no-timeline", is_flag=True, help="Write no timeline.json.")
 @click.option(
+    "--timeline-from",
+    type=float,
+    metavar="S",
+    help="timeline.json: from S on, simulated seconds. [default: all of a short run, else what is worth a look]",
+)
+@click.option("--timeline-to", type=float, metavar="S", help="timeline.json: up to S.")
+@click.option(
+    "--windows",
+    "windows_s",
+    type=float,
+    metavar="S",
+    help="Write windows.csv too: violations, arrivals, queue, utilization and batch size in windows of S seconds.",
+)
+@click.option(
     "--again", metavar="DIR", help="Repeat the runs of a result folder, and say whether the same bytes come out."
 )
 @click.option("--allow-code", is_flag=True, help="With --again: run what the manifest names as FILE.py:CLASS.")
+@click.option(
+    "--draws",
+    type=click.IntRange(1, 1000),
+    metavar="K",
+    help="Replay K times more with other values of what a calibrated profile fits, and say what ranking holds.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else.")
 @click.option("--quiet", is_flag=True, help="No notes and no progress on stderr.")
 def replay(
@@ -110,12 +134,16 @@ def replay(
     out: str | None,
     overwrite: bool,
     no_timeline: bool,
+    timeline_from: float | None,
+    timeline_to: float | None,
+    windows_s: float | None,
     as_json: bool,
     quiet: bool,
     no_transfers: bool,
     jobs: int,
     again: str | None,
     allow_code: bool,
+    draws: int | None,
     **options: Any,
 ) -> int:
     """Replay TRACE through one or more policies and compare them.
@@ -124,17 +152,21 @@ def replay(
     bundled default. Every policy replays the same requests. What the trace lacks of models, priorities and deadlines
     is filled by the workload rule; a note says what.
     """
-    from stratsim.cli.run_table import print_summaries
     from stratsim.results import result_writer
     from stratsim.results.claim import claim
     from stratsim.run.replay import check_jobs, prepare
     from stratsim.run.replay import replay as run
 
+    window = _window(timeline_from, timeline_to)
+    if window is not True and (no_timeline or (out is None and again is None)):
+        raise click.UsageError("--timeline-from and --timeline-to choose what --out writes into timeline.json")
+    if windows_s is not None and out is None:
+        raise click.UsageError("--windows writes a table, windows.csv, into a result folder: say which with --out DIR")
     if allow_code and again is None:
         raise click.UsageError("--allow-code belongs to --again: what is typed is allowed as it is")
     if again is not None:
         others = [name for name, value in options.items() if value not in (None, False, ())]
-        if others or config or settings or no_transfers or no_timeline:
+        if others or config or settings or no_transfers or no_timeline or draws or windows_s or window is not True:
             raise click.UsageError("--again repeats a folder as it was run: no setting and no trace goes with it")
         return _repeat(again, out, overwrite=overwrite, allow=allow_code, jobs=jobs, as_json=as_json)
     # What a user's policy prints must not get between the JSON and its reader.
@@ -142,27 +174,88 @@ def replay(
         place = None if out is None else stack.enter_context(claim(out, overwrite=overwrite))
         spec = run_spec(config, settings, options, no_transfers=no_transfers)
         check_jobs(jobs, spec)  # before a long read
-        inputs = prepare(spec).lean()
+        inputs = _drawable(prepare(spec).lean(), draws)
         progress = stack.enter_context(_progress(inputs, shown=not quiet))
         if place is None:
             outcome = run(inputs, progress, keep_results=False, jobs=jobs)
+            drawn = _draw(inputs, outcome, draws, quiet=quiet)
         else:
             names = [call.text for call in inputs.policies]
-            writer = stack.enter_context(result_writer(place, names, timeline=not no_timeline))
+            _check_windows(windows_s, inputs)
+            timeline = not no_timeline and window
+            writer = stack.enter_context(result_writer(place, names, timeline=timeline, windows_s=windows_s))
             outcome = run(inputs, progress, keep_results=False, jobs=jobs, each=writer.add)
+            drawn = _draw(inputs, outcome, draws, quiet=quiet)
+            if drawn is not None:
+                writer.add_draws(drawn)
             writer.finish(outcome.manifest())
     if not quiet:
         for note in outcome.notes:
             echo(f"note: {note}", err=True)
     if as_json:
-        echo(json.dumps(_document(outcome), allow_nan=False))
+        echo(json.dumps(_document(outcome) | ({} if drawn is None else {"draws": drawn}), allow_nan=False))
     else:
-        print_summaries(outcome.summaries, {"sim req/s": [_speed(summary) for summary in outcome.summaries]})
-        if inputs.workload.waits_for_replies:
-            echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
-        if out is not None:
-            echo(f"written to {out}")
+        _print(outcome, drawn, out, windows_s)
     return 0
+
+
+def _check_windows(windows_s: float | None, inputs: Inputs) -> None:
+    """Refuse a length of windows before a long run, as far as it can be known then."""
+    from stratsim.cli.typed import as_typed
+    from stratsim.stats.over_time import edges
+
+    if windows_s is not None:
+        arrival_s = inputs.workload.arrival_s
+        with as_typed({"windows": "--windows"}):
+            edges(0.0, float(arrival_s[-1] - arrival_s[0]) if len(arrival_s) else 0.0, windows_s)
+
+
+def _window(from_s: float | None, to_s: float | None) -> Window | bool:
+    """Return the window of the timeline that was asked for; True for none."""
+    from stratsim.cli.typed import as_typed
+    from stratsim.results.timeline import Window
+
+    if from_s is None and to_s is None:
+        return True
+    with as_typed({"timeline": "--timeline-from and --timeline-to"}):
+        return Window(from_s, to_s).checked()
+
+
+def _print(outcome: Outcome, drawn: dict[str, Any] | None, out: str | None, windows_s: float | None) -> None:
+    from stratsim.cli.run_table import print_draws, print_summaries
+
+    print_summaries(outcome.summaries, {"sim req/s": [_speed(summary) for summary in outcome.summaries]})
+    if outcome.inputs.workload.waits_for_replies:
+        echo("clients that wait send more the sooner they are answered: `arrived` differs between policies")
+    if drawn is not None:
+        print_draws(drawn)
+    if out is not None:
+        windows = "" if windows_s is None else f"; windows.csv has {windows_s:g} s in a row"
+        echo(f"written to {out}{windows}")
+
+
+def _drawable(inputs: Inputs, draws: int | None) -> Inputs:
+    """Return the inputs; refuse a profile that has nothing to draw before a long run."""
+    from stratsim.run.draws import drawn_profile
+
+    if draws is not None:
+        drawn_profile(inputs.profile, 0)
+    return inputs
+
+
+def _draw(inputs: Inputs, outcome: Outcome, draws: int | None, *, quiet: bool) -> dict[str, Any] | None:
+    """Replay under other values of what was fitted; return what holds, as plain JSON values."""
+    from stratsim.run.draws import held, run_draws
+
+    if draws is None:
+        return None
+    said = (lambda _: None) if quiet else (lambda draw: echo(f"draw {draw + 1} of {draws}", err=True))
+    found = run_draws(inputs, draws, said)
+    return {
+        "draws": draws,
+        "held": [each._asdict() for each in held(outcome.summaries, found)],
+        "runs": [{"draw": at // len(inputs.policies), **summary} for at, (_, summary) in enumerate(found)],
+    }
 
 
 def _repeat(again: str, out: str | None, *, overwrite: bool, allow: bool, jobs: int, as_json: bool) -> int:

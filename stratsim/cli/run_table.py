@@ -9,7 +9,7 @@ from stratsim.cli.text import echo, table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["print_summaries"]
+__all__ = ["print_draws", "print_summaries"]
 
 _COLUMNS = (
     "policy",
@@ -51,6 +51,20 @@ def print_summaries(summaries: Sequence[dict[str, Any]], more: Mapping[str, Sequ
     echo()
     machines = zip(summaries, *more.values(), strict=True)
     table((*_OF_THE_RUN, *more), [[*_machine(summary), *extra] for summary, *extra in machines])
+
+
+def print_draws(drawn: Mapping[str, Any]) -> None:
+    """Print in how many draws of the fitted parameters policies compare as they do with the profile as it is."""
+    rows = [
+        (each["label"], each["figure"], f"{each['better']} < {each['worse']}", f"{each['held']} of {each['draws']}")
+        for each in drawn["held"]
+    ]
+    echo()
+    if not rows:
+        echo("draws: no two policies differ")
+        return
+    echo(f"under {drawn['draws']} draws of the contention as calibrated: does the order hold? (latencies: of answers)")
+    table(("class", "figure", "better", "holds in"), rows, left=3)
 
 
 def _classes(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

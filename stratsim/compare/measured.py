@@ -30,6 +30,8 @@ __all__ = ["CLASSES", "METRICS", "Measured", "check_same_requests", "read_run", 
 CLASSES = ("high", "low")
 METRICS = ("violation", "p50_s", "p95_s", "p99_s", "mean_slowdown", "goodput_per_s")
 _QUANTILES = {"p50_s": 0.50, "p95_s": 0.95, "p99_s": 0.99}
+_NEVER_S = 1e300
+"""Stands for an infinite latency, with which quantiles cannot be interpolated."""
 _ASKED = ("arrival_s", "model", "priority", "deadline_s", "bytes_in", "bytes_out")
 """What was asked for: equal in runs that can be compared."""
 _COLUMNS = ("policy", "request_id", *_ASKED, "status", "latency_s")
@@ -137,6 +139,20 @@ class Measured:
         span_s = self.span_s * (counts @ self._gap_s) / arrived_s if arrived_s else np.full(len(counts), np.nan)
         return self._figures(counts, span_s)
 
+    def resampled_arrived(self, counts: Floats) -> dict[Key, Floats]:
+        """Return the percentiles of all arrived requests in each of R resamples, shape (R,), as `p99_arrived_s`.
+
+        Infinite where one falls among requests without an answer; NaN where nothing arrived.
+
+        Args:
+            counts: As for `resampled`.
+        """
+        return {
+            (name, f"{metric.removesuffix('_s')}_arrived_s"): values
+            for name, found in self._classes.items()
+            for metric, values in zip(_QUANTILES, found.arrived(counts), strict=True)
+        }
+
     def _figures(self, counts: Floats, span_s: Floats) -> dict[Key, Floats]:
         return {
             (name, metric): values
@@ -156,9 +172,17 @@ class _Class:
         slowdown = np.where(answered, frame["slowdown"].to_numpy(dtype=np.float64), 0.0)
         self._sums = np.column_stack([self.chosen, self.chosen & met, answered, slowdown]).astype(np.float64)
         """What is added up over the requests that count: arrived, met, answered, slowdown."""
+        self._unanswered = self.chosen & ~answered
         by_latency = np.flatnonzero(answered)
         self._by_latency = by_latency[np.argsort(latency_s[by_latency], kind="stable")]
         self._latency_s = latency_s[self._by_latency]
+
+    def arrived(self, counts: Floats) -> Floats:
+        """Return the percentiles of all requests, shape (quantiles, R)."""
+        order = np.concatenate([self._by_latency, np.flatnonzero(self._unanswered)])
+        latency_s = np.concatenate([self._latency_s, np.full(len(order) - len(self._latency_s), _NEVER_S)])
+        found = counted_quantiles(latency_s, counts[:, order], list(_QUANTILES.values()))
+        return np.where(found > _NEVER_S * 1e-30, np.inf, found)
 
     def figures(self, counts: Floats, span_s: Floats) -> dict[str, Floats]:
         arrived, met, answered, slowdown = (counts @ self._sums).T

@@ -120,7 +120,7 @@ def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = (), rows: st
         raise SpecError(f"{table}: is no table of runs of policies: it has no column {missing!r}")
     if "phase" in names:
         frame = frame[frame["phase"] == _RESULTS]
-    frame, notes = _current(frame, manifest) if rows == "current" else (frame, ())
+    frame, notes = _current(frame, manifest, table) if rows == "current" else (frame, ())
     frame = frame.assign(**{axis: _inside(frame, axis) for axis in about.axes if axis not in names})
     held = {axis.partition(".")[0] for axis in about.axes}
     others = [name for name in about.conditions if name not in held and name not in about.choices]
@@ -131,7 +131,7 @@ def read_sweep(path: str | os.PathLike[str], where: Sequence[str] = (), rows: st
     return SweepTable(_kept(frame, where, table, axes), tuple(axes), about.choices, about.figures, notes)
 
 
-def _current(frame: pd.DataFrame, manifest: dict[str, Any]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _current(frame: pd.DataFrame, manifest: dict[str, Any], table: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the rows that the sweeps of a folder ask for now, and a note on the others."""
     wanted = {key for entry in manifest.get("sweeps", ()) for key in entry.get("rows", ())}
     if not wanted or KEY not in frame:
@@ -140,6 +140,10 @@ def _current(frame: pd.DataFrame, manifest: dict[str, Any]) -> tuple[pd.DataFram
     if asked.all():
         return frame, ()
     kept, others = frame[asked], frame[~asked]
+    if kept.empty:
+        raise SpecError(
+            f"{table}: none of its {len(others)} rows is of what its sweep asks for now: --rows all has them"
+        )
     news = [word for name, word in _EARLIER.items() if name in frame and set(others[name]) - set(kept[name])]
     what = f"of {' and '.join(news)}" if news else "that the sweep does not ask for now"
     return kept, (f"{len(others)} rows {what} left out; --rows all has them",)

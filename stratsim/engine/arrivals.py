@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stratsim.device.noise import of_model
 from stratsim.errors import SpecError, StratsimError
 from stratsim.model.request import Priority, Request
 
@@ -210,7 +211,7 @@ class NoiseFactors:
         """Return factors, checked: they enter here, and a batch of NaN seconds would be lost without a word."""
         what = f"noise {type(self._noise).__name__}, model {model!r}"
         try:
-            factors = np.asarray(self._noise.factors(generator, count), dtype=np.float64)
+            factors = np.asarray(of_model(self._noise, model).factors(generator, count), dtype=np.float64)
         except StratsimError:
             raise
         except Exception as error:

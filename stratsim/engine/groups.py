@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.device import LogNormal, network
+from stratsim.device import network
+from stratsim.device.noise import profile_noise
 from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.merge import merged
 from stratsim.engine.options import Options
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import DropMode, Policy
 
-__all__ = ["check_cut", "check_deal", "simulate_groups"]
+__all__ = ["check_cut", "check_deal", "of_group", "simulate_groups"]
 
 
 def check_deal(groups: Groups, workload: Workload) -> None:
@@ -163,7 +164,7 @@ class _Parts:
         self._streams = Streams(options.seed)
         self._factors: NDArray[np.float64] | None = None
         if not workload.waits_for_replies:
-            noise = LogNormal(profile.truth.noise_cv)
+            noise = profile_noise(profile.truth.noise_cv, profile.truth.noise_cvs)
             self._factors = np.array(NoiseFactors(workload, noise, self._streams).factors)
         group = _dealt(workload, profile, groups)
         self.rows = [np.flatnonzero(group == number) for number in range(groups.count)]
@@ -176,7 +177,7 @@ class _Parts:
         rows, count = self.rows[group], len(self)
         options = replace(
             self._options,
-            cluster=_of_group(self._options.cluster, group, count),
+            cluster=of_group(self._options.cluster, group, count),
             seed=self._streams.child("group", str(group)).seed,
             factors=None if self._factors is None else self._factors[rows],
         )
@@ -261,7 +262,7 @@ def _dealt_to(workload: Workload, rows: NDArray[np.intp], group: int, count: int
     )
 
 
-def _of_group(cluster: Cluster, group: int, count: int) -> Cluster:
+def of_group(cluster: Cluster, group: int, count: int) -> Cluster:
     """Return the GPUs of one group, on their own links."""
     each = cluster.gpus // count
     topology = cluster.topology

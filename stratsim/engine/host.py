@@ -9,6 +9,9 @@ Here every step is an event, so such runs are slower; without overheads none of 
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable
+from math import exp, inf
 from typing import TYPE_CHECKING, Any
 
 from stratsim.engine.clock import Alarm, Order, announce
@@ -16,41 +19,93 @@ from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from stratsim.device import Execution
     from stratsim.engine.batch import Batch
     from stratsim.engine.clock import Clock, Fired
     from stratsim.engine.copies import CopyIn
-    from stratsim.model.truth import Host
+    from stratsim.model.truth import Decide, Host
     from stratsim.policy.view import InFlight
+    from stratsim.rng import Streams
 
-__all__ = ["Dispatcher", "HostedCopies", "HostedGpu"]
+__all__ = ["Dispatcher", "HostedCopies", "HostedGpu", "pace", "thinking"]
+
+
+Pace = Callable[[float], float]
+"""The factor on what the host takes, at a time."""
+
+
+def pace(host: Host, streams: Streams) -> Pace:
+    """Return how the host's speed changes over time: 1 always, or a Markov process of two states.
+
+    It begins in the state that it would be found in, and may be asked for times in any order.
+
+    Args:
+        host: What it takes.
+        streams: Where it is drawn from.
+    """
+    speeds = host.speeds
+    if speeds is None:
+        return lambda _: 1.0
+    draws = streams.get("host", "speeds")
+    slow = bool(draws.random() < speeds.slow_s / (speeds.fast_s + speeds.slow_s))
+    factors = (speeds.slow, speeds.fast) if slow else (speeds.fast, speeds.slow)
+    stays_s = (speeds.slow_s, speeds.fast_s) if slow else (speeds.fast_s, speeds.slow_s)
+    ends_s = [float(draws.exponential(stays_s[0]))]
+    """When each stay ends."""
+
+    def at(now_s: float) -> float:
+        while ends_s[-1] <= now_s:
+            ends_s.append(ends_s[-1] + float(draws.exponential(stays_s[len(ends_s) % 2])))
+        return factors[bisect_right(ends_s, now_s) % 2]
+
+    return at
+
+
+def thinking(decide: Decide | None, streams: Streams) -> Callable[[], float]:
+    """Return what draws how long a policy thinks before a dispatch, seconds."""
+    if decide is None:
+        return lambda: 0.0
+    draws = streams.get("host", "decide")
+    return lambda: decide.median_s * exp(decide.sigma * float(draws.standard_normal()))
 
 
 class Dispatcher:
     """The host's thread: takes dispatched batches one at a time, and passes them on to have their inputs copied.
 
+    What a policy starts at one instant it has thought of at once.
+
     Args:
         host: What it takes.
         clock: The clock.
         copy_in: Where batches go on to.
+        speed: From `pace`.
+        thinks_s: From `thinking`.
     """
 
-    __slots__ = ("_clock", "_copy_in", "_dispatch_s", "_free_s")
+    __slots__ = ("_clock", "_copy_in", "_dispatch_s", "_free_s", "_speed", "_thinks_s", "_thought_s")
 
-    def __init__(self, host: Host, clock: Clock, copy_in: CopyIn) -> None:
+    def __init__(self, host: Host, clock: Clock, copy_in: CopyIn, speed: Pace, thinks_s: Callable[[], float]) -> None:
         self._dispatch_s = host.dispatch_s
         self._clock = clock
         self._copy_in = copy_in
+        self._speed = speed
+        self._thinks_s = thinks_s
         self._free_s = 0.0
+        self._thought_s = -inf
 
     def copy_in(self, gpu: Gpu, batch: Batch, now_s: float) -> None:
         """Take a dispatched batch, as `Copies.copy_in` does."""
-        if not self._dispatch_s:
+        takes_s = self._dispatch_s
+        if now_s != self._thought_s:
+            self._thought_s = now_s
+            takes_s += self._thinks_s()
+        if not takes_s:
             self._copy_in(gpu, batch, now_s)
             return
-        self._free_s = max(self._free_s, now_s) + self._dispatch_s
+        free_s = max(self._free_s, now_s)
+        self._free_s = free_s + takes_s * self._speed(free_s)
         Alarm(self._clock, Order.DEVICE, self._on_dispatched, (gpu, batch)).arm(self._free_s)
 
     def _on_dispatched(self, event: Fired) -> bool:
@@ -64,19 +119,27 @@ class HostedCopies(Copies):
 
     Args:
         host: What it takes.
+        speed: From `pace`.
         clock: The clock.
         wakes_on_input: Whether the policy wants to know of inputs that are on the GPU.
         wakes_on_reply: Whether the policy wants to know of outputs that are on the host.
         others: As for `Copies`.
     """
 
-    __slots__ = ("_collect_s", "_notice_s", "_notifies_of_input", "_notifies_of_reply")
+    __slots__ = ("_collect_s", "_notice_s", "_notifies_of_input", "_notifies_of_reply", "_speed")
 
     def __init__(
-        self, host: Host, clock: Clock, *others: Any, wakes_on_input: bool = False, wakes_on_reply: bool = False
+        self,
+        host: Host,
+        speed: Pace,
+        clock: Clock,
+        *others: Any,
+        wakes_on_input: bool = False,
+        wakes_on_reply: bool = False,
     ) -> None:
         super().__init__(clock, *others, wakes_on_input=False, wakes_on_reply=False)
         self._collect_s = host.collect_s
+        self._speed = speed
         self._notice_s = host.notice_s
         self._notifies_of_input = wakes_on_input
         self._notifies_of_reply = wakes_on_reply
@@ -84,7 +147,8 @@ class HostedCopies(Copies):
     def copy_out(self, gpu: Gpu, batch: InFlight, now_s: float) -> None:
         """Copy an executed batch's outputs out, once the host has come to it."""
         if self._collect_s:
-            Alarm(self._clock, Order.DEVICE, self._on_collected, (gpu, batch)).arm(now_s + self._collect_s)
+            collected_s = now_s + self._collect_s * self._speed(now_s)
+            Alarm(self._clock, Order.DEVICE, self._on_collected, (gpu, batch)).arm(collected_s)
         else:
             super().copy_out(gpu, batch, now_s)
 
@@ -114,17 +178,24 @@ class HostedGpu(Gpu):
     Args:
         parts: As for `Gpu`.
         host: What it takes.
+        speed: From `pace`.
         clock: The clock.
         notify: Called with this GPU and the batches whose end the host is notified of, each with its time; returns
             whether policies are asked.
     """
 
-    __slots__ = ("_clock", "_launch_s", "_notice_s", "_notify")
+    __slots__ = ("_clock", "_launch_s", "_notice_s", "_notify", "_speed")
 
     def __init__(
-        self, *parts: Any, host: Host, clock: Clock, notify: Callable[[HostedGpu, Sequence[tuple[int, float]]], bool]
+        self,
+        *parts: Any,
+        host: Host,
+        speed: Pace,
+        clock: Clock,
+        notify: Callable[[HostedGpu, Sequence[tuple[int, float]]], bool],
     ) -> None:
         super().__init__(*parts)
+        self._speed = speed
         self._launch_s = host.launch_s
         self._notice_s = host.notice_s
         self._clock = clock
@@ -138,7 +209,7 @@ class HostedGpu(Gpu):
     def launch(self, at_s: float, batch: Batch) -> None:
         """Launch a batch, which has a slot: it executes a while later."""
         if self._launch_s:
-            Alarm(self._clock, Order.DEVICE, self._on_launched, batch).arm(at_s + self._launch_s)
+            Alarm(self._clock, Order.DEVICE, self._on_launched, batch).arm(at_s + self._launch_s * self._speed(at_s))
         else:
             self._execute(at_s, batch)
 

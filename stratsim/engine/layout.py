@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stratsim.model.cluster import Cluster
     from stratsim.model.preemption import Preemption
     from stratsim.model.profile import HardwareProfile, Profile
-    from stratsim.model.truth import Host
+    from stratsim.model.truth import Decide, Host
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
@@ -40,6 +40,7 @@ class Layout:
         memories: What each GPU remembers; None if the weights of all models are always there.
         resident: Models whose weights are on every GPU from the start.
         host: What the host's software adds; None: nothing.
+        decide: How long the policy thinks; None: no time.
         preemption: How the policy stops what runs; None: it cannot.
         links: What copies run over; None if they take no time.
         copy_engines: Most copies at once in each direction on a GPU; 0: one in both together; None: they take turns.
@@ -55,6 +56,7 @@ class Layout:
     memories: tuple[DeviceMemory, ...] | None
     resident: tuple[str, ...]
     host: Host | None
+    decide: Decide | None
     preemption: Preemption | None
     links: PrivateLinks | Fabric[Any] | None
     copy_engines: int | None
@@ -84,7 +86,7 @@ def client_streams(workload: Workload) -> int:
     return max(len(workload.client_names) + len(workload.closed_loop) + len(np.unique(nameless)), 1)
 
 
-def lay_out(workload: Workload, profile: Profile, policy: Policy, cluster: Cluster) -> Layout:
+def lay_out(workload: Workload, profile: Profile, policy: Policy, cluster: Cluster, name: str = "") -> Layout:
     """Return the parts of a server.
 
     Args:
@@ -92,6 +94,7 @@ def lay_out(workload: Workload, profile: Profile, policy: Policy, cluster: Clust
         profile: The hardware.
         policy: Whether it preempts, and what it wants to be woken for.
         cluster: GPUs, slots, device model, links.
+        name: What the policy is called, with or without parameters: how long it thinks is known by that.
 
     Raises:
         SpecError: the cluster asks for what the profile or the device model cannot do.
@@ -125,6 +128,7 @@ def lay_out(workload: Workload, profile: Profile, policy: Policy, cluster: Clust
         memories=memories,
         resident=() if memories else tuple(profile.observable.models),
         host=host,
+        decide=None if host is None else host.decide_s.get(name.partition("(")[0]),
         preemption=preemption,
         links=links,
         copy_engines=transfers.engines if transfers.chunk_bytes is None else None,

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.device import LogNormal
+from stratsim.device.noise import profile_noise
 from stratsim.engine import legality
 from stratsim.engine.admission import Admission
 from stratsim.engine.arrivals import NoiseFactors
@@ -104,9 +104,9 @@ class Run:
             self._on_notified_preemptable,
             self._on_reply,
         )
-        layout = lay_out(workload, profile, policy, options.cluster)
+        layout = lay_out(workload, profile, policy, options.cluster, name)
         self.machine = machine = Machine(layout, workload, options.cluster.gpus, policy, streams, handlers)
-        variation = options.noise or LogNormal(layout.hardware.noise_cv)
+        variation = options.noise or profile_noise(layout.hardware.noise_cv, layout.hardware.truth.noise_cvs)
         noise = NoiseFactors(workload, variation, streams, options.factors)
         self.admission = (
             ClientAdmission(name, workload, policy, machine, options.rejection, noise)

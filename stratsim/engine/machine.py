@@ -10,10 +10,11 @@ from stratsim.device import CopyEngine, Direction, PreemptableModel
 from stratsim.engine.clock import Alarm, Clock, Order
 from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
-from stratsim.engine.host import Dispatcher, HostedCopies, HostedGpu
+from stratsim.engine.host import Dispatcher, HostedCopies, HostedGpu, pace, thinking
 from stratsim.engine.preemption import PreemptableGpu
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.weights import Loader, Loaders
+from stratsim.model.truth import Host
 from stratsim.policy.base import Wake
 from stratsim.policy.state import ServerState
 from stratsim.policy.view import View
@@ -69,6 +70,7 @@ class Machine:
     """
 
     __slots__ = (
+        "_speed",
         "clock",
         "copies",
         "gpus",
@@ -95,6 +97,7 @@ class Machine:
         log.notice_s = 0.0 if layout.host is None else layout.host.notice_s
         self.state = ServerState(gpus, layout.places, log, layout.resident)
         self.view = View(self.state)
+        self._speed = pace(layout.host or Host(), streams)
         self.copies = self._make_copies(policy, handlers)
         self.gpus = [self._make_gpu(gpu, handlers) for gpu in self.state.gpus]
         self.loaders = self._make_loaders()
@@ -119,7 +122,7 @@ class Machine:
 
     def _make_copies(self, policy: Policy, handlers: Handlers) -> Copies:
         host = self.layout.host
-        make = Copies if host is None else partial(HostedCopies, host)
+        make = Copies if host is None else partial(HostedCopies, host, self._speed)
         return make(
             self.clock,
             self.layout.links,
@@ -140,7 +143,10 @@ class Machine:
     def _make_send_in(self) -> CopyIn:
         copy_in = self.copies.copy_in if self.loaders is None else self.loaders.copy_in
         host = self.layout.host
-        return copy_in if host is None else Dispatcher(host, self.clock, copy_in).copy_in
+        if host is None:
+            return copy_in
+        thinks_s = thinking(self.layout.decide, self.streams)
+        return Dispatcher(host, self.clock, copy_in, self._speed, thinks_s).copy_in
 
     def _make_gpu(self, state: GpuState, handlers: Handlers) -> Gpu:
         layout, links = self.layout, self.layout.private_links
@@ -162,7 +168,7 @@ class Machine:
         if layout.preemption is None:
             if layout.host is None:
                 return Gpu(*parts)
-            return HostedGpu(*parts, host=layout.host, clock=self.clock, notify=handlers.notified)
+            return HostedGpu(*parts, host=layout.host, speed=self._speed, clock=self.clock, notify=handlers.notified)
         return PreemptableGpu(
             *parts,
             model=cast("PreemptableModel", layout.model),

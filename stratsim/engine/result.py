@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from stratsim.engine.columns import batch_columns, pause_columns, request_columns
 from stratsim.engine.rows import by_code, pieces
+from stratsim.errors import SpecError, suggest
+from stratsim.model.columns import TABLES, arrow_stream, as_pandas
+from stratsim.model.request import Priority, Status
+from stratsim.notebook import card, line, percent
+from stratsim.stats.deadlines import violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from stratsim.engine.rare import RareColumn
+    from stratsim.model.columns import Column
 
 __all__ = ["BatchTable", "LoadTable", "PauseTable", "RequestTable", "Result", "Stretches"]
 
@@ -187,6 +195,57 @@ class Result:
     notes: tuple[str, ...] = ()
     """Anything the user should know about this run: one line each."""
 
+    def __repr__(self) -> str:
+        counts = [f"{count:,} {status.label}" for status, count in self._counts().items() if count]
+        batches = f"{len(self.batches):,} batches on {self.gpus} GPU{'s' * (self.gpus > 1)}"
+        return line("Result", self.policy, f"{len(self.requests):,} requests", *counts, batches)
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for level in Priority:
+            counts = self._counts(level)
+            arrived = sum(counts.values())
+            late = (counts[status] for status in (Status.LATE, Status.DROPPED, Status.UNFINISHED))
+            rows.append((level.label, arrived, *late, percent(violation(counts[Status.MET], arrived))))
+        columns = ("class", "arrived", "late", "dropped", "unfinished", "violations")
+        return card(f"Result of {self.policy}", columns, rows, self.notes)
+
+    def _counts(self, level: Priority | None = None) -> dict[Status, int]:
+        """Return how many requests, of a class or of both, ended how: those that were met first."""
+        status = self.requests.status if level is None else self.requests.status[self.requests.priority == level]
+        order = (Status.MET, Status.LATE, Status.DROPPED, Status.UNFINISHED)
+        return {each: int(np.count_nonzero(status == each)) for each in order}
+
+    def columns(self, table: str = "requests", policies: Sequence[str] | None = None) -> dict[str, Column]:
+        """Return one of the tables of the run as result folders have it, with words for codes (docs/results.md).
+
+        Args:
+            table: `requests`, `batches` or `pauses`.
+            policies: All policies of which a larger table holds runs; by default this one alone.
+
+        Raises:
+            SpecError: there is no such table.
+        """
+        if table == "requests":
+            return request_columns(self, slice(0, len(self.requests)), policies)
+        if table == "batches":
+            return batch_columns(self, slice(0, len(self.batches)), policies)
+        if table == "pauses":
+            return pause_columns(self, slice(0, 0 if self.pauses is None else len(self.pauses)), policies)
+        raise SpecError(f"a run has no table {table!r}; {suggest(table, TABLES)}")
+
+    def to_pandas(self, table: str = "requests") -> pd.DataFrame:
+        """Return one of the tables of the run as a pandas frame, with words for codes; arguments as for `columns`."""
+        return as_pandas(self.columns(table), TABLES[table])
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the requests to whatever reads Arrow: `polars.DataFrame(result)`, DuckDB, `pyarrow.table(result)`.
+
+        Raises:
+            MissingExtraError: there is no pyarrow.
+        """
+        return arrow_stream(self.columns(), TABLES["requests"], requested_schema)
+
     @property
     def simulated_s(self) -> float:
         """Simulated span, from the first arrival to the end."""
@@ -226,19 +285,25 @@ class Result:
         order = np.lexsort((start_s, batch))
         return Stretches(batch[order], start_s[order], end_s[np.lexsort((end_s, batch))])
 
-    def first_batches(self, count: int) -> Result:
-        """Return the run with the first so many batches only, and all its requests: their batches may be missing."""
+    def of_batches(self, rows: NDArray[np.int64]) -> Result:
+        """Return the run with some batches only, numbered anew in loads and pauses, and all its requests as they were.
 
-        def of_first(table: Any, chosen: Any) -> Any:
+        Args:
+            rows: Which, ascending.
+        """
+
+        def of_table(table: Any, chosen: Any) -> Any:
             columns = {field.name: getattr(table, field.name) for field in fields(table)}
-            arrays = {name: column[chosen] for name, column in columns.items() if isinstance(column, np.ndarray)}
-            return replace(table, **arrays)
+            return replace(table, **{n: c[chosen] for n, c in columns.items() if isinstance(c, np.ndarray)})
+
+        def of_rest(table: Any) -> Any:
+            if table is None:
+                return None
+            kept = of_table(table, np.isin(table.batch, rows))
+            return replace(kept, batch=np.searchsorted(rows, kept.batch))
 
         return replace(
-            self,
-            batches=of_first(self.batches, slice(count)),
-            loads=self.loads and of_first(self.loads, self.loads.batch < count),
-            pauses=self.pauses and of_first(self.pauses, self.pauses.batch < count),
+            self, batches=of_table(self.batches, rows), loads=of_rest(self.loads), pauses=of_rest(self.pauses)
         )
 
     def stretches_by_gpu(self, *, slots: bool = False) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
-__all__ = ["simulate", "simulate_with"]
+__all__ = ["check_fits", "simulate", "simulate_with"]
 
 
 def simulate(
@@ -89,11 +89,24 @@ def simulate_with(
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Do what `simulate` does, with the options in one object."""
+    return _prepared(workload, profile, policy, options).go(progress)
+
+
+def check_fits(workload: Workload, profile: Profile, policy: Policy, options: Options) -> None:
+    """See that a policy and its machine go together: do all that comes before the first event, and nothing else.
+
+    Raises:
+        StratsimError: as `simulate`, as far as it can be seen by then.
+    """
+    _prepared(workload, profile, policy, options)
+
+
+def _prepared(workload: Workload, profile: Profile, policy: Policy, options: Options) -> Run:
     _check_models(workload, profile)
     factors = options.factors
     if factors is not None and (workload.waits_for_replies or factors.shape != (len(workload),)):
         raise SpecError("factors must be one per request, and nobody may wait for replies: requests are not known then")
-    return Run(workload, profile, policy, options).go(progress)
+    return Run(workload, profile, policy, options)
 
 
 def _check_models(workload: Workload, profile: Profile) -> None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratsim.engine.columns import batch_chunks, pause_chunks, request_chunks
 from stratsim.errors import SpecError, StratsimError, suggest
+from stratsim.model.columns import Labels
 from stratsim.model.preemption import Preemption
 from stratsim.model.tolerance import TIME_RTOL
 from stratsim.policy.registry import make_policy, parse_policies
@@ -20,17 +22,19 @@ from stratsim.results.read_table import check_members
 from stratsim.results.schema import STAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
 
+    from stratsim.engine import Result
+    from stratsim.engine.columns import Chunk
     from stratsim.model.parts import Link
     from stratsim.results.read import StoredResults
 
     Floats = NDArray[np.float64]
 
-__all__ = ["PARTS", "Run", "latency_parts", "read_run"]
+__all__ = ["PARTS", "Run", "latency_parts", "parts_of", "read_run"]
 
 PARTS: dict[str, str] = {
     "queueing": "waiting for dispatch",
@@ -94,6 +98,38 @@ def read_run(stored: StoredResults, policy: str | None = None, machine: Machine 
     batches["stopped_s"] = _stopped_s(batches, pauses, overhead)
     parts = latency_parts(requests, batches, machine.links())
     return Run(policy, requests, batches, pauses[["batch_id", "off_s", "gone_s", "on_s"]], parts, machine)
+
+
+def parts_of(
+    result: Result, links: Sequence[tuple[Link, Link]] | None, stops: Preemption | None = None
+) -> pd.DataFrame:
+    """Return the parts of each request's latency in a run that was just made, seconds, by request id.
+
+    Args:
+        result: The run.
+        links: As for `latency_parts`.
+        stops: How its policy stops batches; None if it does not.
+    """
+    requests, batches, pauses = (_numbers(chunks(result)) for chunks in (request_chunks, batch_chunks, pause_chunks))
+    requests["batch_id"] = requests["batch_id"].where(requests["batch_id"] >= 0)
+    batches = batches.set_index("batch_id")
+    columns = {"suspend_s": "off_s", "stopped_s": "gone_s", "restart_s": "on_s"}
+    pauses = pauses.reindex(columns=["batch_id", *columns]).rename(columns=columns).dropna(subset=["gone_s"])
+    if stops is None or not stops.halts:
+        pauses["off_s"] = pauses["gone_s"]
+    batches["stopped_s"] = _stopped_s(batches, pauses, 0.0 if stops is None else stops.overhead)
+    return latency_parts(requests, batches, links)
+
+
+def _numbers(chunks: Iterable[Chunk]) -> pd.DataFrame:
+    """Return the columns of a table that are numbers."""
+    import pandas as pd
+
+    frames = [
+        pd.DataFrame({name: column for name, column in chunk.items() if not isinstance(column, Labels)})
+        for chunk in chunks
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def _stopping(stored: StoredResults, policy: str) -> tuple[bool, float]:

@@ -105,6 +105,21 @@ def run_name(load: float, repeat: int) -> str:
     return f"runs/load-{load:g}/r{repeat}"
 
 
+def requests_of(grid: Grid, profile: Profile, count: int, rate: float, name: str) -> Workload:
+    """Return Poisson arrivals; each purpose has random streams of its own.
+
+    Args:
+        grid: Says what arrives, and the seed.
+        profile: The one that the grid began with.
+        count: Requests.
+        rate: Per second; arrivals at two rates are in proportion to each other.
+        name: What they are for.
+    """
+    mix = equal_mix(profile, grid.workload.models.mix)
+    trace = generate(Poisson, count, Streams(grid.seed).child("fidelity", name), rate=rate, models=mix)
+    return complete(trace, profile.for_scheduler(), grid.workload, resolve=profile.resolve, seed=grid.seed)
+
+
 class Campaign:
     """One grid and its folder.
 
@@ -225,10 +240,13 @@ class Campaign:
                 self._trace(trace, self._arrivals(load, trace))
                 self._live(name, trace, ("fifo",))
             runs += read_runs(self.out / name)
-        profile, _, scatter = calibrated(profile, runs)
-        if scatter is not None:
-            self._say(f"executions scatter by {scatter.cv:.1%} about the device model: noise of {scatter.noise_cv:.1%}")
-        write_profile(profile, self.out / CALIBRATED, overwrite=True)
+        found = calibrated(profile, runs)
+        if found.contention is not None:
+            before, after = found.contention.error
+            self._say(f"contention: median error of executions {before:.1%}, corrected {after:.1%}")
+        if found.scatter is not None:
+            self._say(f"executions scatter by {found.scatter.cv:.1%} about the device model")
+        write_profile(found.profile, self.out / CALIBRATED, overwrite=True)
 
     def _served(self, profile: Profile) -> Profile:
         """Return the profile with latencies as they are served: each model at each batch size, one batch at a time."""
@@ -258,12 +276,7 @@ class Campaign:
         return self._requests(max(1, round(rate * self.grid.seconds)), rate, name)
 
     def _requests(self, count: int, rate: float, name: str) -> Workload:
-        """Return Poisson arrivals; each purpose has random streams of its own."""
-        grid = self.grid
-        mix = equal_mix(self.profile, grid.workload.models.mix)
-        trace = generate(Poisson, count, Streams(grid.seed).child("fidelity", name), rate=rate, models=mix)
-        known = self.profile.for_scheduler()
-        return complete(trace, known, grid.workload, resolve=self.profile.resolve, seed=grid.seed)
+        return requests_of(self.grid, self.profile, count, rate, name)
 
     def _trace(self, name: str, requests: Workload, *, burst: bool = False) -> None:
         """Write requests as a trace that leaves nothing open; a burst arrives all at once, without deadlines."""

@@ -21,6 +21,7 @@ from stratsim.fidelity.forced import forced_replay
 from stratsim.fidelity.levels import (
     LATENCIES,
     Compared,
+    all_durations,
     by_company,
     compare_policies,
     compare_stages,
@@ -35,12 +36,15 @@ from stratsim.fidelity.levels import (
     slowdowns,
     worst,
 )
+from stratsim.fidelity.one_step import one_step_ahead
 from stratsim.fidelity.record import Recorded, counted, read_runs
 from stratsim.model.codec import load_profile, profile_sha256
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from stratsim.engine import Result
     from stratsim.model.profile import Profile
@@ -77,9 +81,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A cell with what the simulator made of each of its runs."""
+    """A cell with what the simulator made of each of its runs: stages one step ahead, forced, left to itself."""
 
     cell: Cell
+    ahead: tuple[dict[str, NDArray[np.float64]], ...] = field(repr=False)
     forced: tuple[Result, ...]
     free: tuple[Result, ...]
     profile: Profile = field(repr=False)
@@ -148,7 +153,7 @@ def _either(path: Path) -> Path | None:
 
 
 def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> list[Replayed]:
-    """Replay every run of the cells, forced and free.
+    """Replay every run of the cells: one step ahead, forced and free.
 
     Args:
         cells: From `read_cells`.
@@ -159,7 +164,7 @@ def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> li
     """
     replayed = []
     for cell in cells:
-        forced, free, known = [], [], None
+        ahead, forced, free, known = [], [], [], None
         for run in cell.runs:
             known = load_profile(profile if profile is not None else run.spec.profile)
             if calibrated_by(known, run):
@@ -167,10 +172,11 @@ def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> li
                     f"{run.directory}: overheads or latencies of profile {known.name!r} were measured in this very "
                     "run, which can say nothing of how good they are; judge another run"
                 )
+            ahead.append(one_step_ahead(run, known))
             forced.append(forced_replay(run, known))
             free.append(free_replay(run, known))
         assert known is not None  # noqa: S101 (a cell has runs)
-        replayed.append(Replayed(cell, tuple(forced), tuple(free), known))
+        replayed.append(Replayed(cell, tuple(ahead), tuple(forced), tuple(free), known))
     return replayed
 
 
@@ -202,11 +208,17 @@ def _assess(replayed: Replayed) -> dict[str, Any]:
     cell = replayed.cell
     chosen = [counted(run) for run in cell.runs]
     live_runs = [run.result for run in cell.runs]
-    pairs = list(zip(live_runs, replayed.forced, strict=True))
+    durations_s = [all_durations(result) for result in live_runs]
+    accumulated = compare_stages(list(zip(durations_s, map(all_durations, replayed.forced), strict=True)))
+    executions = list(zip(live_runs, [ahead["execution"] for ahead in replayed.ahead], strict=True))
     live = [figures(result, own) for result, own in zip(live_runs, chosen, strict=True)]
     simulated = [figures(result, own) for result, own in zip(replayed.free, chosen, strict=True)]
     requests = [request_errors(run, free, own) for run, free, own in zip(live_runs, replayed.free, chosen, strict=True)]
-    floor, difference, stages = noise_floor(live), differences(live, simulated), compare_stages(pairs)
+    floor, difference, stages = (
+        noise_floor(live),
+        differences(live, simulated),
+        compare_stages(list(zip(durations_s, replayed.ahead, strict=True))),
+    )
     by_stage, by_class = judge_stages(stages), judge_end_to_end(difference, floor)
     gaps = [abs(own["violation_pp"]) for own in difference.values() if own["violation_pp"] is not None]
     means = [_median([each["all"]["mean"] for each in runs]) for runs in (live, simulated)]
@@ -225,9 +237,14 @@ def _assess(replayed: Replayed) -> dict[str, Any]:
         "live": _over_repeats(live),
         "simulated": _over_repeats(simulated),
         "stages": stages,
-        "companies": by_company(pairs),
-        "slowdowns": _slowdowns(pairs, replayed.profile),
-        "service": service_bias(pairs, cell.load, *means),
+        "accumulated": accumulated,
+        "companies": by_company(executions),
+        "slowdowns": _slowdowns(executions, replayed.profile),
+        "service": service_bias(
+            [(own["execution"], ahead["execution"]) for own, ahead in zip(durations_s, replayed.ahead, strict=True)],
+            cell.load,
+            *means,
+        ),
         "executor": _executor(cell.runs),
         "overheads": [each._asdict() for each in measure_overheads(live_runs)],
         "verdicts": {"stages": by_stage, "end_to_end": by_class},
@@ -272,12 +289,12 @@ def _over_repeats(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _slowdowns(pairs: Sequence[tuple[Result, Result]], profile: Profile) -> list[dict[str, Any]]:
+def _slowdowns(pairs: Sequence[tuple[Result, NDArray[np.float64]]], profile: Profile) -> list[dict[str, Any]]:
     """Return measured and predicted slowdowns of all repeats together, weighted by batches."""
     known = profile.for_scheduler()
     merged: dict[tuple[str, int, str], list[tuple[int, float, float, str]]] = {}
-    for live, forced in pairs:
-        for each in slowdowns(live, forced, known):
+    for live, simulated_s in pairs:
+        for each in slowdowns(live, simulated_s, known):
             key = (each.model, each.size, each.company)
             merged.setdefault(key, []).append((each.n, each.measured, each.predicted, each.solo_from))
     rows = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from stratsim.errors import SpecError, suggest
 from stratsim.limits import read_file
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Line", "Table", "field_of", "listed", "number", "objects", "read_table", "read_text"]
+__all__ = ["Line", "Table", "decoded", "field_of", "listed", "number", "objects", "read_table", "read_text"]
+
+
+T = TypeVar("T")
 
 
 class Line(NamedTuple):
@@ -85,6 +88,28 @@ def read_table(path: Path, header: Iterable[str] | None = None) -> Table:
     if columns is None:
         raise SpecError(f"{path}: no line has the columns {listed(sorted(wanted))}" if wanted else f"{path}: is empty")
     return Table(columns, lines)
+
+
+def decoded(path: Path, text: str, kind: type[T], what: str, line: int | None = None) -> T:
+    """Return JSON text as a structure.
+
+    Args:
+        path: The file, for messages.
+        text: JSON.
+        kind: What it is read as.
+        what: What the file should be.
+        line: Where the text stands in the file.
+
+    Raises:
+        SpecError: it is something else.
+    """
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        place = "" if line is None else f", line {line}"
+        raise SpecError(f"{path}{place}: is not {what}: {error}") from None
 
 
 def field_of(table: Table, path: Path, line: Line, name: str) -> str:

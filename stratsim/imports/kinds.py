@@ -29,6 +29,8 @@ class Kind(NamedTuple):
 
 KINDS = {
     "model-analyzer": Kind("model_analyzer", "Triton Model Analyzer: metrics-model-inference.csv"),
+    "perf-analyzer": Kind("perf_analyzer", "Triton's perf_analyzer --profile-export-file"),
+    "aiperf": Kind("aiperf", "NVIDIA's aiperf: profile_export.jsonl"),
     "trtexec": Kind("trtexec", "TensorRT: trtexec --exportTimes=FILE.json"),
     "nsys": Kind("nsys", "Nsight Systems: cuda_gpu_trace or cuda_gpu_kern_sum as CSV, or the SQLite export"),
     "nvbandwidth": Kind("nvbandwidth", "nvbandwidth -j"),

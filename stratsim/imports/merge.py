@@ -19,18 +19,16 @@ from stratsim.model.profile import (
     Provenance,
     Truth,
 )
+from stratsim.model.provenance import ASSUMED, is_assumed
+from stratsim.model.template import ANY_LINK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stratsim.imports.found import Found, Solo
 
-__all__ = ["ASSUMED", "merged"]
+__all__ = ["merged"]
 
-ASSUMED = "assumed by stratsim: "
-"""What the source of a default begins with: a later import may replace it."""
-_LINK = Link(10e-6, 16e9)
-"""Our choice: 10 us to begin a copy, and about half of what PCIe 4.0 x16 carries, for both directions."""
 _MODEL = ("bytes_in", "bytes_out")
 
 
@@ -87,6 +85,7 @@ def merged(found: Found, source: str, profile: Profile | None, name: str) -> tup
         )
     made = replace(
         base,
+        schema_version=SCHEMA_VERSION if any(each.limited for each in pairs) else base.schema_version,
         observable=replace(base.observable, pcie=pcie, models=known),
         provenance=provenance,
         truth=truth,
@@ -109,7 +108,8 @@ def _truth(
 
 
 def _model(name: str, solo: Solo, known: ObservableModel | None, provenance: dict[str, Provenance]) -> ObservableModel:
-    latency_s = {} if known is None else dict(known.latency_s)
+    stands_in = is_assumed(provenance, f"observable.models.{name}.latency_s")
+    latency_s = {} if known is None or (solo.latency_s and stands_in) else dict(known.latency_s)
     for batch, value in solo.latency_s.items():
         if batch in latency_s and latency_s[batch] != value:
             raise SpecError(
@@ -124,29 +124,30 @@ def _model(name: str, solo: Solo, known: ObservableModel | None, provenance: dic
         )
     kernels = solo.kernels or (known.kernels if known is not None else None)
     if known is not None:
-        return replace(known, latency_s=dict(sorted(latency_s.items())), kernels=kernels)
+        features = {batch: each for batch, each in known.features.items() if batch in latency_s}
+        return replace(known, latency_s=dict(sorted(latency_s.items())), features=features, kernels=kernels)
     for field in _MODEL:
         provenance[f"observable.models.{name}.{field}"] = Provenance("synthetic", f"{ASSUMED}nothing is copied")
     return ObservableModel(dict(sorted(latency_s.items())), 0, 0, kernels=kernels)
 
 
 def _pcie(found: Found, profile: Profile | None, provenance: dict[str, Provenance], notes: list[str]) -> Pcie:
-    pcie = Pcie(_LINK, _LINK) if profile is None else profile.observable.pcie
+    pcie = Pcie(ANY_LINK, ANY_LINK) if profile is None else profile.observable.pcie
     for direction in ("h2d", "d2h"):
         link: Link = getattr(pcie, direction)
         where = f"observable.pcie.{direction}"
         if profile is None:
             provenance[where] = Provenance(
-                "synthetic", f"{ASSUMED}{1e6 * _LINK.alpha_s:g} us and {_LINK.bytes_per_s / 1e9:g} GB/s"
+                "synthetic", f"{ASSUMED}{1e6 * ANY_LINK.alpha_s:g} us and {ANY_LINK.bytes_per_s / 1e9:g} GB/s"
             )
         if direction not in found.bytes_per_s:
             if profile is None:
                 notes.append(
-                    f"link {direction}: not in the file, {_LINK.bytes_per_s / 1e9:g} GB/s assumed; "
+                    f"link {direction}: not in the file, {ANY_LINK.bytes_per_s / 1e9:g} GB/s assumed; "
                     "`profile import nvbandwidth` gives it"
                 )
             continue
-        if not _is_assumed(provenance, where) and link.bytes_per_s != found.bytes_per_s[direction]:
+        if not is_assumed(provenance, f"{where}.bytes_per_s") and link.bytes_per_s != found.bytes_per_s[direction]:
             raise SpecError(
                 f"the link ({direction}) carries {link.bytes_per_s / 1e9:g} GB/s in the profile and "
                 f"{found.bytes_per_s[direction] / 1e9:g} in the file: two measurements of one thing; import one of them"
@@ -158,11 +159,6 @@ def _pcie(found: Found, profile: Profile | None, provenance: dict[str, Provenanc
                 f"{where}.alpha_s", Provenance("synthetic", f"{ASSUMED}{1e6 * made.alpha_s:g} us to begin a copy")
             )
     return pcie
-
-
-def _is_assumed(provenance: Mapping[str, Provenance], where: str) -> bool:
-    found = provenance.get(f"{where}.bytes_per_s") or provenance.get(where)
-    return found is not None and found.source.startswith(ASSUMED)
 
 
 def _pairs(found: Found, profile: Profile | None, models: Mapping[str, ObservableModel]) -> tuple[Pair, ...]:
@@ -185,5 +181,5 @@ def _pairs(found: Found, profile: Profile | None, models: Mapping[str, Observabl
     return tuple(known.values())
 
 
-def _key(pair: Pair) -> tuple[str, int, str, int]:
-    return pair.target, pair.target_batch, pair.other, pair.other_batch
+def _key(pair: Pair) -> tuple[object, ...]:
+    return pair.target, pair.target_batch, pair.other, pair.other_batch, pair.target_share, pair.other_share

@@ -4,7 +4,9 @@
 
 `batch_*` may be left out (1). In place of slowdowns (latency beside the other / latency alone) there may be rates
 (`alone_a`, `together_a`, `alone_b`, `together_b`: executions per second), of which the slowdown is alone / together,
-and which give solo times as well. Columns with other names are named by `--column FIELD=COLUMN`.
+and which give solo times as well. Where a side was limited to a share of the GPU (CUDA MPS's active thread percentage,
+a MIG instance), `share_*` holds it as a part of 1, or `percent_*` in percent; empty or 100 % is no limit. Alone is
+always alone on the whole GPU. Columns with other names are named by `--column FIELD=COLUMN`.
 
 Source: our choice, after the tables of Gavel (stanford-futuredata/gavel), iGniter and Orion.
 """
@@ -25,7 +27,9 @@ __all__ = ["FIELDS", "read"]
 
 _SIDES = ("a", "b")
 _RATES = ("alone", "together")
-FIELDS = tuple(f"{name}_{side}" for name in ("model", "batch", "slowdown", *_RATES) for side in _SIDES)
+FIELDS = tuple(
+    f"{name}_{side}" for name in ("model", "batch", "slowdown", *_RATES, "share", "percent") for side in _SIDES
+)
 """What a column may be."""
 _NORMALISED = 0.9
 """Below this a slowdown is no noise: the column holds something else."""
@@ -38,6 +42,7 @@ _SAME = 1e-6
 class _Side(NamedTuple):
     model: str
     batch: int
+    share: float | None
     slowdown: float
     solo_s: float | None
 
@@ -51,15 +56,16 @@ def read(path: Path, ask: Ask) -> Found:
     table = read_table(path)
     columns = _columns(path, table, ask)
     by_rate = "slowdown_a" not in columns
-    pairs: dict[tuple[str, int, str, int], tuple[Pair, int]] = {}
+    pairs: dict[tuple[object, ...], tuple[Pair, int]] = {}
     solo: dict[tuple[str, int], tuple[float, int]] = {}
     for line in table.lines:
         a, b = (_side(path, line, columns, side, by_rate=by_rate) for side in _SIDES)
-        if a[:2] == b[:2]:
+        if a[:3] == b[:3]:
             a = b = _one_of_both(path, line, a, b)
         for own, other in ((a, b), (b, a)):
-            pair = Pair(own.model, own.batch, other.model, other.batch, own.slowdown)
-            key = (own.model, own.batch, other.model, other.batch)
+            loads = (own.model, own.batch, other.model, other.batch)
+            pair = Pair(*loads, own.slowdown, target_share=own.share, other_share=other.share)
+            key = (*own[:3], *other[:3])
             known, at = pairs.setdefault(key, (pair, line.number))
             _same(path, f"the slowdown of {own.model!r} beside {other.model!r}", known.slowdown, own.slowdown, at, line)
             if own.solo_s is not None:
@@ -124,7 +130,20 @@ def _side(path: Path, line: Line, columns: dict[str, str], side: str, *, by_rate
     if slowdown < _NORMALISED:
         hint = "are the rates exchanged?" if by_rate else "is the column a normalised rate (1 / slowdown)?"
         raise SpecError(f"{where}: {model!r} would be faster beside another ({slowdown:g} of its time alone): {hint}")
-    return _Side(model, int(size), slowdown, 1 / figure("alone") if by_rate else None)
+    share = _share(path, line, columns, side)
+    return _Side(model, int(size), share, slowdown, 1 / figure("alone") if by_rate else None)
+
+
+def _share(path: Path, line: Line, columns: dict[str, str], side: str) -> float | None:
+    """Return the share of the GPU that a side was limited to; None for no limit."""
+    for name, whole in (("share", 1.0), ("percent", 100.0)):
+        column = columns.get(f"{name}_{side}")
+        if column is not None and line.cells[column]:
+            value = number(line.cells[column], f"{path}, line {line.number}, {column}")
+            if not 0 < value <= whole:
+                raise SpecError(f"{path}, line {line.number}, {column}: must be within (0, {whole:g}], got {value:g}")
+            return None if value == whole else value / whole
+    return None
 
 
 def _one_of_both(path: Path, line: Line, a: _Side, b: _Side) -> _Side:

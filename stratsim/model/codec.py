@@ -19,7 +19,7 @@ from stratsim.errors import ProfileError, SchemaVersionError, SpecError, Stratsi
 from stratsim.limits import read_file
 from stratsim.model.frozen import by_content, frozen
 from stratsim.model.mistakes import find_mistakes, has_unknown_field
-from stratsim.model.profile import SCHEMA_VERSION, Profile
+from stratsim.model.profile import READ_VERSIONS, Profile
 
 __all__ = ["decode", "dump_profile", "load_profile", "plain", "profile_sha256", "read_json"]
 
@@ -116,6 +116,8 @@ def load_profile(source: str | Path) -> Profile:
 def _profile_from(text: str, path: str) -> Profile:
     data = _parse_json(text, path, ProfileError)
     _check_version(data, path)
+    if isinstance(data.get("$schema"), str):
+        del data["$schema"]  # it is for editors: where the JSON Schema lies
     return frozen(decode(data, Profile, path, ProfileError))
 
 
@@ -200,12 +202,11 @@ def _check_version(data: object, path: str) -> None:
     if not isinstance(data, dict):
         raise ProfileError(f"{path}: a profile is a JSON object, got {_kind_name(data)} - at $")
     version = data.get("schema_version")
+    reads = f"this stratsim reads versions {' and '.join(map(str, READ_VERSIONS))}"
     if version is None:
-        raise SchemaVersionError(f"{path}: schema_version is missing; this stratsim reads version {SCHEMA_VERSION}")
-    if type(version) is not int or version != SCHEMA_VERSION:
-        raise SchemaVersionError(
-            f"{path}: schema_version is {version!r}; this stratsim reads version {SCHEMA_VERSION} - at $.schema_version"
-        )
+        raise SchemaVersionError(f"{path}: schema_version is missing; {reads}")
+    if type(version) is not int or version not in READ_VERSIONS:
+        raise SchemaVersionError(f"{path}: schema_version is {version!r}; {reads} - at $.schema_version")
 
 
 def _kind_name(value: object) -> str:

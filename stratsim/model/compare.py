@@ -71,7 +71,14 @@ def _entries(profile: Profile) -> Iterator[tuple[str, object]]:
         if section in data:
             yield from _leaves(data[section], section)
     for pair in profile.pairs:
-        name = f"{pair.target} x{pair.target_batch} beside {pair.other} x{pair.other_batch}"
+        own, other = (
+            f"{model} x{batch}" + ("" if share is None else f" in {share:.3g} of the GPU")
+            for model, batch, share in (
+                (pair.target, pair.target_batch, pair.target_share),
+                (pair.other, pair.other_batch, pair.other_share),
+            )
+        )
+        name = f"{own} beside {other}"
         yield f"pairs.{name}.slowdown", pair.slowdown
 
 

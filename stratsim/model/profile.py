@@ -31,12 +31,14 @@ from stratsim.model.parts import (
     positive,
 )
 from stratsim.model.truth import Sharing, Transfers, Truth
+from stratsim.notebook import card, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "MAX_BATCH",
+    "READ_VERSIONS",
     "SCHEMA_VERSION",
     "Device",
     "Features",
@@ -57,7 +59,10 @@ __all__ = [
     "Truth",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""What is written. 2 added shares of pairs, `truth.noise_cvs`, and `opening` and `served` to `truth.kernel_queue`."""
+READ_VERSIONS = (1, SCHEMA_VERSION)
+"""What is read: all that a version lacks has its default, and a profile of version 1 stays one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +141,13 @@ class Pair:
         target_batch: Its batch size.
         other: The co-located model, kept busy.
         other_batch: Its batch size.
-        slowdown: Mean execution time with `other` over solo execution time; noise can bring it below 1.
+        slowdown: Mean execution time with `other` over solo execution time, on the whole GPU; noise can bring it below
+            1.
         held_out: True keeps the pair out of fitting, for judging the fit. Both directions and all batch sizes of a pair
             of models share it.
+        target_share: Share of the GPU, within (0, 1], that the target was limited to: CUDA MPS's active thread
+            percentage, or a MIG instance's compute slices over those of the GPU. None: no limit.
+        other_share: That of the other.
     """
 
     target: str
@@ -147,13 +156,26 @@ class Pair:
     other_batch: int
     slowdown: float
     held_out: bool = False
+    target_share: float | None = None
+    other_share: float | None = None
 
     def __post_init__(self) -> None:
         all_of(
             partial(positive, "", slowdown=self.slowdown),
             partial(batch_sizes, "target_batch", self.target_batch),
             partial(batch_sizes, "other_batch", self.other_batch),
+            self._check_shares,
         )
+
+    def _check_shares(self) -> None:
+        for name, share in (("target_share", self.target_share), ("other_share", self.other_share)):
+            if share is not None and not 0 < share <= 1:
+                raise ProfileError(f"{name} must be within (0, 1], got {share!r}")
+
+    @property
+    def limited(self) -> bool:
+        """Whether either side was limited to a share of the GPU."""
+        return self.target_share is not None or self.other_share is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +183,14 @@ class Profile:
     """A decoded profile file.
 
     Args:
-        schema_version: Must be `SCHEMA_VERSION`.
+        schema_version: One of `READ_VERSIONS`.
         name: Short name, as in `--profile NAME`.
         device: The GPU.
         provenance: Where each field comes from: keys are paths such as `observable.models.*.latency_s`.
         observable: What a scheduler may know.
         truth: What only the simulated hardware knows.
-        pairs: Directed co-location slowdowns; a scheduler may know them, as it could have measured them.
+        pairs: Directed co-location slowdowns; a scheduler may know them, as it could have measured them. Those with
+            shares of the GPU are kept apart from those without (`SchedulerProfile.limited_pairs`).
         description: One paragraph.
         device_model: The execution model that the truth was made for; what a run uses unless it names another;
             None for `streams`.
@@ -185,12 +208,19 @@ class Profile:
 
     def __post_init__(self) -> None:
         problems = [] if self.name.strip() else ["name is empty"]
+        problems.extend(self._too_new())
         for section, model in self.truth.named():
             problems.extend(self._lacking(model, section))
         problems.extend(self._wrong_pairs())
         problems.extend(self._wrong_names())
         if problems:
             raise ProfileError("\n".join(problems))
+
+    def _too_new(self) -> Iterator[str]:
+        if self.schema_version not in READ_VERSIONS:
+            yield f"schema_version must be one of {', '.join(map(str, READ_VERSIONS))}, got {self.schema_version}"
+        if self.schema_version < 2 and any(pair.limited for pair in self.pairs):
+            yield "pairs with a share need schema_version 2"
 
     def _lacking(self, model: str, where: str) -> Iterator[str]:
         if model not in self.observable.models:
@@ -206,9 +236,9 @@ class Profile:
                 most = batch if known is None else max(known.latency_s)
                 if batch > most:
                     yield f"pairs[{index}] names batch size {batch} of {model!r}, which goes up to {most}"
-            key = (pair.target, pair.target_batch, pair.other, pair.other_batch)
+            key = (pair.target, pair.target_batch, pair.other, pair.other_batch, pair.target_share, pair.other_share)
             if key in seen:
-                yield f"pairs[{index}] repeats {pair.target!r} beside {pair.other!r} at the same batch sizes"
+                yield f"pairs[{index}] repeats {pair.target!r} beside {pair.other!r} at the same batch sizes and shares"
             seen.add(key)
 
     def _wrong_names(self) -> Iterator[str]:
@@ -218,6 +248,18 @@ class Profile:
                 if alias in seen:
                     yield f"aliases of {name!r}: {alias!r} is claimed twice"
                 seen.add(alias)
+
+    def __repr__(self) -> str:
+        return line("Profile", self.name, self.device.name, f"{len(self.observable.models)} models")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, model.latency_s[1] * 1e3, max(model.latency_s), model.bytes_in, model.bytes_out, _megabytes(model))
+            for name, model in self.observable.models.items()
+        ]
+        columns = ("model", "solo ms, batch 1", "largest batch", "bytes in", "bytes out", "weights MB")
+        notes = [note for note in (self.description, f"device model: {self.default_device_model}") if note]
+        return card(f"Profile {self.name}: {self.device.name}", columns, rows, notes)
 
     @property
     def default_device_model(self) -> str:
@@ -261,6 +303,11 @@ class Profile:
         return _hardware_profile(self.name, self.observable, self.device, self.truth, self.pairs, tuple(sorted(wanted)))
 
 
+def _megabytes(model: ObservableModel) -> float | str:
+    """Return the size of the weights in megabytes; a dash where it is not known."""
+    return "-" if model.weights_bytes is None else model.weights_bytes / 1e6
+
+
 @dataclass(frozen=True, slots=True)
 class SchedulerModel:
     """One model as a scheduler knows it.
@@ -292,6 +339,9 @@ class SchedulerProfile:
     h2d: Link
     d2h: Link
     pairs: tuple[Pair, ...] = ()
+    """Measured with the whole GPU open to both."""
+    limited_pairs: tuple[Pair, ...] = ()
+    """Measured with one side or both limited to a share of the GPU."""
 
     def model(self, name: str) -> SchedulerModel:
         """Return a model, or raise an OutsideProfileError that says which there are."""
@@ -367,7 +417,8 @@ def _scheduler_profile(
         for model, entry in observable.models.items()
     }
     h2d, d2h = (Link(link.alpha_s, link.bytes_per_s) for link in links)
-    return SchedulerProfile(name=name, models=FrozenDict(models), h2d=h2d, d2h=d2h, pairs=tuple(pairs))
+    whole, limited = ([pair for pair in pairs if pair.limited == kind] for kind in (False, True))
+    return SchedulerProfile(name, FrozenDict(models), h2d, d2h, tuple(whole), tuple(limited))
 
 
 @by_content

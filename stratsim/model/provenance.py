@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 from stratsim.model.codec import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stratsim.model.profile import Profile, Provenance
 
-__all__ = ["origin", "uncovered", "unused"]
+__all__ = ["ASSUMED", "is_assumed", "origin", "uncovered", "unused"]
+
+ASSUMED = "assumed by stratsim: "
+"""What the source of a stand-in begins with: an import may replace it."""
 
 _SECTIONS = ("device", "observable", "truth", "pairs")
 """The sections that hold figures; the others describe the file."""
@@ -29,10 +32,20 @@ Parts = tuple[str, ...]
 
 def origin(profile: Profile, path: Parts) -> Provenance | None:
     """Return the origin of the field at `path`, such as `("observable", "models", "vgg19", "bytes_in")`."""
-    matching = [pattern for pattern in profile.provenance if _matches(_parts(pattern), path)]
+    return _origin(profile.provenance, path)
+
+
+def is_assumed(provenance: Mapping[str, Provenance], path: str) -> bool:
+    """Return whether the field at `path`, such as `observable.pcie.h2d`, holds a stand-in that stratsim assumed."""
+    found = _origin(provenance, _parts(path))
+    return found is not None and found.source.startswith(ASSUMED)
+
+
+def _origin(provenance: Mapping[str, Provenance], path: Parts) -> Provenance | None:
+    matching = [pattern for pattern in provenance if _matches(_parts(pattern), path)]
     if not matching:
         return None
-    return profile.provenance[max(matching, key=lambda pattern: _specificity(_parts(pattern)))]
+    return provenance[max(matching, key=lambda pattern: _specificity(_parts(pattern)))]
 
 
 def uncovered(profile: Profile) -> tuple[str, ...]:

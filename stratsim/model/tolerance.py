@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["CLOCK_RTOL", "TIME_RTOL", "latest_finish_s", "resolution_s"]
+__all__ = ["CLOCK_RTOL", "RANK_DIGITS", "TIME_RTOL", "latest_finish_s", "resolution_s"]
 
 TIME_RTOL = 1e-12
 """Times that differ by less than this share of them are the same time (our choice; rounding errors are about 1e-15)."""
 
 CLOCK_RTOL = 2e-15
 """What a time may be off by rounding, as a share of it: nine times the resolution of binary floating point."""
+
+RANK_DIGITS = 9
+"""Decimals of a second to which policies compare what ranks requests and GPUs (our choice): rounding ranks nobody."""
 
 Time = TypeVar("Time", float, "NDArray[np.float64]")
 

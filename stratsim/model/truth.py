@@ -16,7 +16,46 @@ from stratsim.model.parts import fraction, not_negative, positive
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Host", "Sharing", "Transfers", "Truth"]
+__all__ = ["Decide", "Host", "Sharing", "Speeds", "Transfers", "Truth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """How long a policy thinks before it starts something: log-normal.
+
+    Args:
+        median_s: Seconds.
+        sigma: Standard deviation of the logarithm; 0: always the same.
+    """
+
+    median_s: float
+    sigma: float = 0.0
+
+    def __post_init__(self) -> None:
+        positive("", median_s=self.median_s)
+        not_negative("", sigma=self.sigma)
+
+
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """A host with two speeds, between which it switches after exponential times: a Markov process of two states.
+
+    Args:
+        fast: Factor on what the host takes while it is fast.
+        slow: The same while it is slow.
+        fast_s: How long it stays fast on average, seconds.
+        slow_s: How long it stays slow.
+    """
+
+    fast: float
+    slow: float
+    fast_s: float
+    slow_s: float
+
+    def __post_init__(self) -> None:
+        positive("", fast=self.fast, slow=self.slow, fast_s=self.fast_s, slow_s=self.slow_s)
+        if self.slow < self.fast:
+            raise ProfileError(f"slow must be at least fast, {self.fast!r}, got {self.slow!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +70,17 @@ class Host:
             an executed batch given to the next.
         collect_s: From the end of an execution until the copy of its outputs can begin, seconds; 0 where the device
             goes on by itself.
+        decide_s: By the name of a policy: how long it thinks before a dispatch; it holds the host as a dispatch does.
+            0 for others. That a policy looks and starts nothing costs next to nothing.
+        speeds: How its speed changes, which is a factor on all of these but `notice_s`; None: it does not change.
     """
 
     dispatch_s: float = 0.0
     launch_s: float = 0.0
     notice_s: float = 0.0
     collect_s: float = 0.0
+    decide_s: dict[str, Decide] = field(default_factory=dict)
+    speeds: Speeds | None = None
 
     def __post_init__(self) -> None:
         held = {"dispatch_s": self.dispatch_s, "launch_s": self.launch_s}
@@ -45,7 +89,7 @@ class Host:
     @property
     def adds(self) -> bool:
         """Whether it adds anything."""
-        return bool(self.dispatch_s or self.launch_s or self.notice_s or self.collect_s)
+        return bool(self.dispatch_s or self.launch_s or self.notice_s or self.collect_s or self.decide_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +130,7 @@ class Truth:
         sharing: Of `streams`. A model without an entry has demand 1 and weight 1 (processor sharing).
         transfers: How copies share engines and links; None: one engine per direction, first in first out, full duplex.
         noise_cv: Run-to-run coefficient of variation of a batch's solo execution time, for all models.
+        noise_cvs: The same of single models.
         roofline: Phases of `roofline`. A model without an entry has one phase, derived from its features.
         blocks: Of `block-priority`.
         partitions: Share of the GPU that each model's partition has, for `gpulet` and `igniter`; equal parts for as
@@ -106,9 +151,11 @@ class Truth:
     igniter: Igniter | None = None
     kernel_queue: KernelQueue | None = None
     host: Host | None = None
+    noise_cvs: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         not_negative("", noise_cv=self.noise_cv)
+        not_negative("", **{f"noise_cvs[{model!r}]": cv for model, cv in self.noise_cvs.items()})
         for model, shared in self.sharing.items():
             check_table(f"sharing[{model!r}]", shared)
         for model, table in self.roofline.items():
@@ -127,8 +174,9 @@ class Truth:
             "blocks.kernels": self.blocks.kernels if self.blocks else (),
             "partitions": self.partitions,
             "igniter.models": self.igniter.models if self.igniter else (),
-            "kernel_queue.length_s": self.kernel_queue.length_s if self.kernel_queue else (),
-            "kernel_queue.holds": self.kernel_queue.holds if self.kernel_queue else (),
+            "noise_cvs": self.noise_cvs,
         }
+        if self.kernel_queue is not None:
+            sections |= {f"kernel_queue.{table}": models for table, models in self.kernel_queue.named().items()}
         for section, models in sections.items():
             yield from ((f"truth.{section}", model) for model in models)

@@ -9,11 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from stratsim.model.columns import REQUEST_KINDS, Labels, arrow_stream, as_pandas
+from stratsim.model.request import Priority
+from stratsim.notebook import facts, line
+
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
-    from stratsim.model.request import Priority
+    from stratsim.model.columns import Column
 
 __all__ = ["ClosedLoopClient", "OneAtATimeClient", "Workload"]
 
@@ -82,6 +87,47 @@ class Workload:
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    def __repr__(self) -> str:
+        return line("Workload", "", *(f"{value} {name}" for name, value in self._about().items()))
+
+    def _repr_html_(self) -> str:
+        return facts("Workload", self._about(), self.notes)
+
+    def _about(self) -> dict[str, str]:
+        """Return what there is to say in a few words, by what it is of."""
+        high = int((self.priority == Priority.HIGH).sum())
+        waiting = len(self.closed_loop) + len(self.one_at_a_time)
+        found = {"requests": f"{len(self):,}", "of high priority": f"{high:,}", "models": f"{len(self.models)}"}
+        if len(self):
+            found["s from the first to the last arrival"] = f"{self.arrival_s[-1] - self.arrival_s[0]:.4g}"
+        return found | ({"clients that wait for replies": f"{waiting:,}"} if waiting else {})
+
+    def columns(self) -> dict[str, Column]:
+        """Return the requests under the names of the result tables, with words for codes; no deadline is NaN."""
+        import numpy as np
+
+        return {
+            "arrival_s": self.arrival_s,
+            "model": Labels(self.model, self.models),
+            "priority": Labels(self.priority, tuple(each.label for each in Priority)),
+            "deadline_s": np.where(np.isinf(self.deadline_s), np.nan, self.deadline_s),
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "client": Labels(self.client, self.client_names),
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the requests as a pandas table, one row each; clients that wait for replies have no rows."""
+        return as_pandas(self.columns(), REQUEST_KINDS)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the requests to whatever reads Arrow: `polars.DataFrame(workload)`, `pyarrow.table(workload)`.
+
+        Raises:
+            MissingExtraError: there is no pyarrow.
+        """
+        return arrow_stream(self.columns(), REQUEST_KINDS, requested_schema)
 
     @property
     def waits_for_replies(self) -> bool:

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from stratsim.model.request import Priority
-from stratsim.model.tolerance import latest_finish_s
+from stratsim.model.tolerance import RANK_DIGITS, latest_finish_s
 from stratsim.policy.arguments import number, one_of
 from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.queueing import PriorityEdf
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from stratsim.policy.view import GpuView, View
 
 __all__ = ["Lax", "LeastSlack"]
-
-
-_DIGITS = 9
-"""Slacks are compared to the nanosecond (our choice): rounding ranks nobody, equal slacks go by arrival."""
 
 
 class LeastSlack(AwareEdf):
@@ -83,7 +79,7 @@ class LeastSlack(AwareEdf):
         """Order within a model: class, unless the order is by slack alone, then the latest start alone."""
         return (
             request.priority if self._by_class else 0,
-            round(request.deadline_s - alone_s(self.profile, request), _DIGITS),
+            round(request.deadline_s - alone_s(self.profile, request), RANK_DIGITS),
         )
 
     def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry] | None:
@@ -93,7 +89,7 @@ class LeastSlack(AwareEdf):
         for queue in self._queues.values():
             if queue:
                 key, request_id, request = queue[0]
-                slack_s = round(request.deadline_s - finish_s((request,)), _DIGITS)
+                slack_s = round(request.deadline_s - finish_s((request,)), RANK_DIGITS)
                 ranked.append(((key[0], slack_s), request_id, request))
         heapify(ranked)
         self._heads[:] = ranked

@@ -2,19 +2,21 @@
 
 `QueuePolicy` does the rest: it takes the request with the smallest key, batches those of the same model that follow it
 (the largest feasible prefix), and picks the GPU with the fewest batches in flight. A policy of this family is one line,
-its key.
+its key; a second method, `may_start`, can hold requests back.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.errors import SpecError
+from stratsim.model.request import Priority
 from stratsim.model.tolerance import latest_finish_s
-from stratsim.policy.base import Decision, Drop, DropMode, Policy, Setting, Start, Wake
+from stratsim.policy.base import Decision, Drop, DropMode, Policy, SetTimer, Setting, Start, Wake
 from stratsim.policy.copy_times import CopyTimes
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ __all__ = ["Edf", "Fifo", "PriorityEdf", "PriorityFifo", "QueuePolicy"]
 
 Key = tuple[float, ...]
 Entry = tuple[Key, int, "Request"]
+Flow = tuple[str, Priority]
+"""Model and class."""
 
 
 class QueuePolicy(Policy):
@@ -40,12 +44,21 @@ class QueuePolicy(Policy):
     A request that could not meet its deadline even alone does not constrain the batch; what happens to it is the drop
     mode's choice. Interference is ignored: this family believes in solo latencies.
 
+    A subclass that holds requests back defines `may_start`. One that does not is never asked.
+
     Args:
         max_batch: Largest batch size; the run's setting by default. A model profiled up to less uses its own largest.
         drop: `never`, `expired` or `infeasible`; the run's setting by default.
     """
 
     wakes: ClassVar[frozenset[Wake]] = frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
+    _asks: ClassVar[bool] = False
+    """Whether there is a `may_start` to ask."""
+
+    def __init_subclass__(cls) -> None:
+        cls._asks = cls.may_start is not QueuePolicy.may_start
+        if "may_start" in vars(cls) and "decide" not in vars(cls) and cls.decide is not QueuePolicy.decide:
+            raise TypeError(f"{cls.__name__}: its base class decides by itself, and does not ask `may_start`")
 
     def __init__(self, *, max_batch: int | None = None, drop: str | None = None) -> None:
         if max_batch is not None and (type(max_batch) is not int or max_batch < 1):
@@ -59,6 +72,20 @@ class QueuePolicy(Policy):
     def key(self, request: Request) -> Key:
         """Return the sort key of a request: the smallest is served first, the earliest arrival among equals."""
         raise NotImplementedError
+
+    def may_start(self, request: Request, gpu: GpuView, view: View) -> bool | SetTimer:  # noqa: ARG002 (for subclasses)
+        """Whether a batch that begins with this request may start on this GPU now; by default yes.
+
+        Asked while the GPU has a free place, for the requests in the order of their keys; first for the GPU that the
+        batch would go to, then for the others with a free place. A request that may not start waits, and so do those of
+        its model and class behind it; others overtake it. Requests that fill the batch of another are not asked about:
+        they take no place of their own.
+
+        It is asked again at the policy's next moment (`wakes`: an arrival, the end of an execution). An answer that
+        changes with time alone is a `SetTimer`: no, and to be asked again then at the latest. Whoever refuses a request
+        on an idle machine without a timer leaves it waiting until the next arrival: `check_policy` finds that.
+        """
+        return True
 
     def prepare(self, setting: Setting) -> None:
         """Forget everything and take over the run's setting."""
@@ -76,6 +103,10 @@ class QueuePolicy(Policy):
         self._slots, self._one_gpu = setting.max_concurrency, setting.gpus == 1
         self._expected_s: float | None = None
         """When the batch formed last is expected to be done; None as long as nothing is estimated."""
+        self._flows: Counter[Flow] = Counter()
+        """How many requests of each model and class wait; counted where `may_start` is asked."""
+        self._timer_s = -inf
+        """The timer that was set last."""
         # Lazily cleaned heap over the queues' heads: an entry counts if it still is the head of its queue.
         self._heads: list[Entry] = []
         self._queues: dict[str, list[Entry]] = {name: [] for name in profile.models}
@@ -84,11 +115,15 @@ class QueuePolicy(Policy):
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request."""
-        entry = (self.key(request), request.id, request)
+        if self._asks:
+            self._flows[request.model, request.priority] += 1
+        self._push((self.key(request), request.id, request))
+
+    def _push(self, entry: Entry) -> None:
         if not self._estimates:
             heappush(self._heads, entry)
             return
-        queue = self._queues[request.model]
+        queue = self._queues[entry[2].model]
         heappush(queue, entry)
         if queue[0] is entry:
             heappush(self._heads, entry)
@@ -98,6 +133,8 @@ class QueuePolicy(Policy):
         gpu, heads = view.least_loaded(), self._heads
         if gpu is None:
             return ()
+        if self._asks:
+            return self._start_admitted(view)
         # One request waits, or one place is free: there is one decision, and it is taken without a generator.
         if not self._estimates:
             if len(heads) == 1 or (heads and self._one_gpu and gpu.free_places == 1):
@@ -134,6 +171,80 @@ class QueuePolicy(Policy):
             if batch:
                 yield Start(tuple(batch), gpu.id, self._expected_s)
 
+    def _start_admitted(self, view: View) -> Iterator[Decision]:
+        """Start batches of requests that may start; those that may not are back in their queues afterwards."""
+        aside: list[Entry] = []
+        shelved: dict[str, Entry] = {}
+        refused: set[Flow] = set()
+        again_s = inf
+        while (gpu := self._pick(view)) is not None and (request := self._first()) is not None:
+            flow = request.model, request.priority
+            if flow not in refused:
+                if drop := self._hopeless(request, gpu, view.now_s):
+                    self._pop()
+                    self._flows[flow] -= 1
+                    yield drop
+                    continue
+                place, timer_s = self._admit(request, gpu, view)
+                if place is not None:
+                    yield from self._start_batch(place, view)
+                    continue
+                refused.add(flow)
+                again_s = min(again_s, timer_s)
+            waiting = [(request.model, each) for each in Priority if self._flows[request.model, each]]
+            if self._estimates and refused.issuperset(waiting):  # the whole queue at once
+                shelved[request.model] = heappop(self._heads)
+            else:
+                aside.append(self._pop())
+        for head in shelved.values():
+            heappush(self._heads, head)
+        for entry in aside:
+            self._push(entry)
+        if view.now_s < again_s < inf and not view.now_s < self._timer_s <= again_s:
+            self._timer_s = again_s
+            yield SetTimer(again_s)
+
+    def _admit(self, request: Request, gpu: GpuView, view: View) -> tuple[GpuView | None, float]:
+        """Return where a request may start, and else when to ask again at the latest."""
+        again_s = inf
+        others = [] if self._one_gpu else [each for each in view.gpus if each.free_places and each is not gpu]
+        for place in (gpu, *sorted(others, key=lambda each: each.in_flight)):
+            answer = self.may_start(request, place, view)
+            if isinstance(answer, SetTimer):
+                again_s = min(again_s, answer.at_s)
+            elif answer:
+                return place, again_s
+        return None, again_s
+
+    def _hopeless(self, request: Request, gpu: GpuView, now_s: float) -> Drop | None:
+        """Return the decision to give a request up that is late by the estimate, even alone; None to keep it."""
+        if self.drop is DropMode.NEVER:
+            return None
+        deadline_s = latest_finish_s(request.deadline_s)
+        late = self._estimate(gpu, now_s)((request,)) > deadline_s and not self._is_worth_trying(request, now_s)
+        reason = self._give_up(deadline_s, now_s) if late else None
+        return None if reason is None else Drop(request, reason)
+
+    def _start_batch(self, gpu: GpuView, view: View) -> Iterator[Decision]:
+        """Start the batch of the request that is `_first`."""
+        batch: list[Request] = []
+        for drop in self._take(gpu, view.now_s, batch):
+            self._flows[drop.request.model, drop.request.priority] -= 1
+            yield drop
+        for request in batch:
+            self._flows[request.model, request.priority] -= 1
+        if batch:
+            yield Start(tuple(batch), gpu.id, self._expected_s)
+
+    def _pop(self) -> Entry:
+        """Take the request that is `_first` out of its queue."""
+        if not self._estimates:
+            return heappop(self._heads)
+        queue = self._queues[self._heads[0][2].model]
+        entry = heappop(queue)
+        self._advance(queue)
+        return entry
+
     def _advance(self, queue: list[Entry]) -> None:
         """The first queue's head has gone: its entry, the smallest of all, makes room for the next."""
         if queue:
@@ -163,7 +274,7 @@ class QueuePolicy(Policy):
     def _pick(self, view: View) -> GpuView | None:
         """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""
         gpu = view.least_loaded()
-        if self._one_gpu or gpu is None or gpu.in_flight < self._slots:
+        if self._one_gpu or gpu is None or gpu.in_flight < self._slots or not self._estimates:
             return gpu
         return self._soonest(view)
 

@@ -8,7 +8,7 @@ from itertools import accumulate
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
-from stratsim.model.tolerance import TIME_RTOL, latest_finish_s
+from stratsim.model.tolerance import RANK_DIGITS, TIME_RTOL, latest_finish_s
 from stratsim.policy.arguments import batch_limits, batch_spans_s, number, one_of, whole
 from stratsim.policy.base import Decision, Drop, Policy, SetTimer, Setting, Start, Wake
 
@@ -137,7 +137,7 @@ class Symphony(Policy):
     def _free_gpu(self, view: View) -> GpuView | None:
         """Return the GPU that has been free for longest, by what was planned; None if none is."""
         free = [gpu for gpu in view.gpus if gpu.in_flight < self._slots]
-        return min(free, key=lambda gpu: (round(self._free_s[gpu.id], 9), gpu.id), default=None)
+        return min(free, key=lambda gpu: (round(self._free_s[gpu.id], RANK_DIGITS), gpu.id), default=None)
 
     def _look(self, model: str, now_s: float) -> Iterator[Drop]:
         """Form a model's candidate anew; drop the requests that it gives up."""

@@ -29,3 +29,7 @@ else:
             "write_results": "stratsim.results.write",
         },
     )
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

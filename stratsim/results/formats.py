@@ -11,21 +11,16 @@ import io
 from contextlib import ExitStack
 from importlib.util import find_spec
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from stratsim.results.tables import Labels
+from stratsim.model.columns import Labels, arrow_array, arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from stratsim.results.tables import Chunk
-
-    Column = NDArray[np.float64] | NDArray[np.integer[Any]] | Labels
+    from stratsim.engine.columns import Chunk
+    from stratsim.model.columns import Column
 
 __all__ = ["TableWriter", "has_parquet"]
 
@@ -41,7 +36,7 @@ class TableWriter:
     Args:
         folder: Where to; must exist.
         name: Name of the table.
-        kinds: Kind of each column (`stratsim.results.tables`); a table without rows has these columns too.
+        kinds: Kind of each column (`stratsim.model.columns`); a table without rows has these columns too.
         parquet: Which of the two formats.
     """
 
@@ -63,19 +58,13 @@ class TableWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        types = {
-            "float": pa.float64(),
-            "int": pa.int64(),
-            "id": pa.int64(),
-            "label": pa.dictionary(pa.int32(), pa.string()),
-        }
-        schema = pa.schema([(column, types[kind]) for column, kind in self._kinds.items()])
+        schema = arrow_schema(self._kinds)
         labels = [column for column, kind in self._kinds.items() if kind == "label"]
         path = folder / f"{name}.parquet"
         writer = self._stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=labels))
 
         def write(chunk: Chunk) -> None:
-            arrays = [_arrow(chunk[column], kind) for column, kind in self._kinds.items()]
+            arrays = [arrow_array(chunk[column], kind) for column, kind in self._kinds.items()]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
         return write
@@ -93,17 +82,6 @@ class TableWriter:
             writer.writerows(zip(*columns, strict=True))
 
         return write
-
-
-def _arrow(column: Column, kind: str) -> Any:
-    import pyarrow as pa
-
-    if isinstance(column, Labels):
-        codes = pa.array(column.codes, type=pa.int32(), mask=column.codes < 0)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(column.names, type=pa.string()))
-    if kind == "float":
-        return pa.array(column, type=pa.float64(), mask=np.isnan(column))
-    return pa.array(column, type=pa.int64(), mask=column < 0 if kind == "id" else None)
 
 
 def _texts(column: Column, kind: str) -> Iterator[object]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
+from stratsim.limits import read_file
+from stratsim.notebook import card, line, percent
 from stratsim.results.schema import Manifest, Stopping, read_manifest, read_summary
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["StoredResults", "read_results"]
+__all__ = ["StoredResults", "read_draws", "read_results"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,18 @@ class StoredResults:
     """Content of manifest.json."""
     decoded: Manifest = field(default_factory=Manifest)
     """What of it has a known type."""
+
+    def __repr__(self) -> str:
+        return line("StoredResults", str(self.directory), ", ".join(self.policies))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (run["policy"], label, *(each[key] for key in ("arrived", "late", "dropped")), percent(each["violation"]))
+            for run in self.runs
+            for label, each in run["classes"].items()
+        ]
+        columns = ("policy", "class", "arrived", "late", "dropped", "violations")
+        return card(f"Results in {self.directory}", columns, rows, self.decoded.notes)
 
     def stopping(self, policy: str) -> Stopping | None:
         """Return how a policy stops batches; None if the manifest does not say, or it does not stop any."""
@@ -81,6 +96,26 @@ class StoredResults:
         from stratsim.results.read_table import read_table
 
         return read_table(self.directory, name, columns, self.policies)
+
+
+def read_draws(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return what `replay --draws` found, as its folder has it; None where it was not asked for.
+
+    Raises:
+        SpecError: the file is damaged.
+    """
+    path = Path(directory) / "draws.json"
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(read_file(path))
+        whole = all({"label", "figure", "better", "worse", "held", "draws"} <= each.keys() for each in found["held"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SpecError(f"{path}: is damaged: {error}") from None
+    if not whole or not isinstance(found.get("draws"), int):
+        raise SpecError(f"{path}: is damaged: it does not say what holds in how many draws")
+    drawn: dict[str, Any] = found
+    return drawn
 
 
 def read_results(directory: str | os.PathLike[str]) -> StoredResults:

@@ -1,4 +1,4 @@
-"""What a result folder holds: its two JSON documents and the columns of its tables. Reading checks against it.
+"""What a result folder holds: its two JSON documents and the columns of its tables (`stratsim.model.columns`).
 
 A folder may come from anywhere, so nothing in it is believed before it was decoded: what is missing, of another type or
 impossible is one line that names the file and the place. Fields that are not listed here are kept and not looked at: a
@@ -14,6 +14,7 @@ import msgspec
 
 from stratsim.errors import SpecError
 from stratsim.model.codec import read_json
+from stratsim.model.columns import BATCH_KINDS, PAUSE_KINDS, REQUEST_KINDS, RETRY_KINDS, STAGES, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,70 +201,3 @@ def _decoded(content: dict[str, Any], kind: type[Any], path: Path) -> Any:
         return msgspec.convert(content, kind)  # fields that are not listed are ignored
     except msgspec.ValidationError as problem:
         raise SpecError(f"{path}: {problem}") from None
-
-
-# Tables ---------------------------------------------------------------------------------------------------------------
-
-STAGES = (
-    "dispatch_s",
-    "copy_in_start_s",
-    "copy_in_end_s",
-    "execution_start_s",
-    "execution_end_s",
-    "copy_out_start_s",
-    "copy_out_end_s",
-)
-"""The times of a batch, in the order in which they happen."""
-
-_COMMON = {"policy": "label"}
-
-REQUEST_KINDS: dict[str, str] = {
-    **_COMMON,
-    "request_id": "int",
-    "arrival_s": "float",
-    "model": "label",
-    "priority": "label",
-    "deadline_s": "float",
-    "bytes_in": "int",
-    "bytes_out": "int",
-    "client": "label",
-    "status": "label",
-    "reason": "label",
-    "dropped_s": "float",
-    "gpu": "id",
-    "batch_id": "id",
-    "batch_size": "id",
-    **dict.fromkeys(STAGES, "float"),
-    "latency_s": "float",
-}
-"""Kind of each column of the request table: `label` (text from a short list, may be missing), `float` (NaN: missing),
-`int`, or `id` (integer, -1: missing)."""
-
-RETRY_KINDS = {**REQUEST_KINDS, "attempts": "int"}
-"""The same of runs in which clients send dropped requests again."""
-
-BATCH_KINDS: dict[str, str] = {
-    **_COMMON,
-    "batch_id": "int",
-    "gpu": "int",
-    "model": "label",
-    "batch_size": "int",
-    "priority": "label",
-    **dict.fromkeys(STAGES, "float"),
-    **dict.fromkeys(("load_start_s", "load_end_s", "evicted_s"), "float"),
-    "pauses": "int",
-    **dict.fromkeys(("paused_s", "lost_s"), "float"),
-    "solo_s": "float",
-    "slowdown": "float",
-    "expected_s": "float",
-}
-"""Kind of each column of the batch table."""
-
-PAUSE_KINDS: dict[str, str] = {
-    **_COMMON,
-    "batch_id": "int",
-    **dict.fromkeys(("suspend_s", "freed_s", "stopped_s", "restart_s", "lost_s"), "float"),
-}
-"""Kind of each column of the table of pauses."""
-
-TABLES = {"requests": RETRY_KINDS, "batches": BATCH_KINDS, "pauses": PAUSE_KINDS}

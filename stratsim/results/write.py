@@ -11,18 +11,12 @@ import json
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from stratsim.engine.columns import batch_chunks, pause_chunks, request_chunks
 from stratsim.errors import SpecError
+from stratsim.model.columns import BATCH_KINDS, PAUSE_KINDS, REQUEST_KINDS, RETRY_KINDS
 from stratsim.results.claim import Claim, claim, output_errors
 from stratsim.results.formats import TableWriter, has_parquet
-from stratsim.results.tables import (
-    BATCH_KINDS,
-    PAUSE_KINDS,
-    REQUEST_KINDS,
-    RETRY_KINDS,
-    batch_chunks,
-    pause_chunks,
-    request_chunks,
-)
+from stratsim.results.over_time import WindowFile
 from stratsim.results.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -31,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stratsim.engine.result import Result
+    from stratsim.results.timeline import Window
 
 __all__ = ["FILES", "ResultWriter", "check_target", "result_writer", "write_results"]
 
@@ -38,6 +33,8 @@ FILES = (
     "manifest.json",
     "summary.json",
     "timeline.json",
+    "draws.json",
+    "windows.csv",
     "requests.parquet",
     "requests.csv.gz",
     "batches.parquet",
@@ -73,7 +70,8 @@ class ResultWriter:
         shown: str | os.PathLike[str],
         policies: Sequence[str],
         *,
-        timeline_cap: int | None,
+        timeline: bool | Window,
+        windows_s: float | None,
         parquet: bool,
     ) -> None:
         self._folder = folder
@@ -85,9 +83,14 @@ class ResultWriter:
         self._batches = self._table("batches", BATCH_KINDS)
         self._pauses: TableWriter | None = None
         self._timeline = None
-        if timeline_cap is not None:
+        if timeline:
             file = (folder / "timeline.json").open("w", encoding="utf-8", newline="\n")
-            self._timeline = Timeline(self._stack.enter_context(file), timeline_cap)
+            window = None if isinstance(timeline, bool) else timeline
+            self._timeline = Timeline(self._stack.enter_context(file), window)
+        self._windows = None
+        if windows_s is not None:
+            table = (folder / "windows.csv").open("w", encoding="utf-8", newline="")
+            self._windows = WindowFile(self._stack.enter_context(table), windows_s)
         self._summaries: dict[str, Mapping[str, Any]] = {}
 
     def _table(self, name: str, kinds: Mapping[str, str]) -> TableWriter:
@@ -117,6 +120,8 @@ class ResultWriter:
             self._pauses.write(pause_chunks(result, self._policies))
         if self._timeline is not None:
             self._timeline.add(result)
+        if self._windows is not None:
+            self._windows.add(result)
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Write what is left, with the manifest: everything that is needed to repeat the runs, as plain JSON values."""
@@ -126,6 +131,11 @@ class ResultWriter:
             self.close()
             _write_json(self._folder / "summary.json", {"runs": list(self._summaries.values())})
             _write_json(self._folder / "manifest.json", manifest)
+
+    def add_draws(self, draws: Mapping[str, Any]) -> None:
+        """Write what other values of fitted parameters come to, as plain JSON values (`replay --draws`)."""
+        with output_errors(self._shown):
+            _write_json(self._folder / "draws.json", draws)
 
     def close(self) -> None:
         """Close the files, complete or not."""
@@ -138,8 +148,8 @@ def result_writer(
     policies: Sequence[str],
     *,
     overwrite: bool = False,
-    timeline: bool = True,
-    timeline_cap: int = 5_000,
+    timeline: bool | Window = True,
+    windows_s: float | None = None,
     parquet: bool | None = None,
 ) -> Iterator[ResultWriter]:
     """Give the writer of a result folder, which is there once the block has ended, after `ResultWriter.finish`.
@@ -149,8 +159,8 @@ def result_writer(
         policies: Of the runs that will be added; no two the same.
         overwrite: Replace an older result (a claim has said so already). It stays until the new one is complete; files
             in it that stratsim did not write (figures, notes) are kept.
-        timeline: Write timeline.json too.
-        timeline_cap: The most batches per policy in the timeline.
+        timeline: Write timeline.json too; a window: of what happened in it.
+        windows_s: Write windows.csv too, with windows of this length (`stratsim.stats.over_time`).
         parquet: Write Parquet (True) or CSV (False) tables; None: Parquet if pyarrow is installed.
 
     Raises:
@@ -161,9 +171,10 @@ def result_writer(
         raise SpecError(f"two runs of the same policy cannot share a result folder: {', '.join(policies)}")
     with nullcontext(directory) if isinstance(directory, Claim) else claim(directory, overwrite=overwrite) as place:
         as_parquet = has_parquet() if parquet is None else parquet
-        cap = timeline_cap if timeline else None
         with output_errors(place.shown):
-            writer = ResultWriter(place.folder, place.shown, policies, timeline_cap=cap, parquet=as_parquet)
+            writer = ResultWriter(
+                place.folder, place.shown, policies, timeline=timeline, windows_s=windows_s, parquet=as_parquet
+            )
         with closing(writer):
             yield writer
         place.publish(frozenset(FILES))

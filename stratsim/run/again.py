@@ -14,6 +14,7 @@ from stratsim.results import result_writer
 from stratsim.results.claim import Claim
 from stratsim.results.read import read_results
 from stratsim.results.schema import TABLES
+from stratsim.results.timeline import read_window
 from stratsim.run.replay import prepare, replay
 from stratsim.run.spec import RunSpec, make_spec
 
@@ -80,7 +81,8 @@ def repeat(
         allow_code(spec.policy, spec.device_model, spec.trace_format)
     inputs = prepare(spec).lean()
     names = [call.text for call in inputs.policies]
-    timeline = (stored.directory / "timeline.json").is_file()
+    drawn = stored.directory / "timeline.json"
+    timeline = drawn.is_file() and (read_window(drawn) or True)
     parquet = (stored.directory / "requests.parquet").is_file()
     with TemporaryDirectory(prefix="stratsim-again-") as temporary:
         place = Path(temporary) / "run" if out is None else out

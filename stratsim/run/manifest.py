@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim import __version__
 from stratsim.limits import read_file
 from stratsim.model.codec import profile_sha256
 from stratsim.model.topology import topology_sha256
 from stratsim.plugins import code_sha256
 from stratsim.run.code import code_version
+from stratsim.version import __version__
 
 if TYPE_CHECKING:
     from stratsim.model.profile import Profile

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stratsim.device import ExecutionModel
     from stratsim.model.profile import HardwareProfile, Profile
 
-__all__ = ["Campaign", "measure_pairs"]
+__all__ = ["Campaign", "measure_pairs", "slowdown_beside"]
 
 _Cell = tuple[str, int]
 """Model and batch size."""
@@ -85,15 +85,22 @@ def measure_pairs(profile: Profile, campaign: Campaign) -> Profile:
     pairs = []
     for target in cells:
         for other in cells:
-            exact = _slowdown(truth, hardware, target, other)
+            exact = slowdown_beside(truth, hardware, target, other)
             slowdown = _noise(target, other, campaign.noise_cv, streams) * exact
             held = frozenset((target[0], other[0])) in held_out
             pairs.append(Pair(*target, *other, slowdown=round(slowdown, 6), held_out=held))
     return replace(profile, pairs=tuple(pairs), provenance=_provenance(profile, campaign))
 
 
-def _slowdown(truth: ExecutionModel, hardware: HardwareProfile, target: _Cell, other: _Cell) -> float:
-    """Return how much longer the target takes with the other, on average over where in the other it starts."""
+def slowdown_beside(truth: ExecutionModel, hardware: HardwareProfile, target: _Cell, other: _Cell) -> float:
+    """Return how much longer a batch takes with another, kept busy, on average over where in the other it starts.
+
+    Args:
+        truth: How the device shares itself.
+        hardware: Solo times.
+        target: Model and batch size of the batch.
+        other: Those of the other.
+    """
     own_s, other_s = (hardware.models[model].latency_s[batch] for model, batch in (target, other))
     times_s = [_beside(truth, (target, own_s), (other, other_s), other_s * k / _STARTS) for k in range(_STARTS)]
     return sum(times_s) / _STARTS / own_s

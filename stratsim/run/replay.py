@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,17 @@ import numpy as np
 
 from stratsim.device import execution_model, find_model
 from stratsim.engine import Result, simulate
-from stratsim.engine.groups import check_cut, check_deal, simulate_groups
-from stratsim.errors import SimulationError, SpecError
+from stratsim.engine.groups import check_cut, check_deal, of_group, simulate_groups
+from stratsim.engine.options import Options
+from stratsim.engine.simulation import check_fits
+from stratsim.errors import SimulationError, SpecError, suggest
 from stratsim.limits import LONGEST_S
 from stratsim.model.codec import load_profile
+from stratsim.model.columns import TABLES, arrow_stream, as_pandas, joined
 from stratsim.model.preemption import Preemption
 from stratsim.model.request import Status
 from stratsim.model.tolerance import latest_finish_s
+from stratsim.notebook import card, line, percent
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
 from stratsim.results import invariants, summarize
@@ -24,22 +29,24 @@ from stratsim.run.load import BATCH_1, batch_1_load
 from stratsim.run.manifest import make_manifest
 from stratsim.run.saturation import equal_mix
 from stratsim.stats.deadlines import measuring_window
-from stratsim.trace import read_trace
+from stratsim.trace import Trace, read_trace
 from stratsim.trace.rule import complete
 from stratsim.trace.spec import DEFAULT_LOAD, WorkloadRule, load_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
 
     from stratsim.model.cluster import Cluster
+    from stratsim.model.columns import Column
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
     from stratsim.run.saturation import Saturation
     from stratsim.run.spec import RunSpec
-    from stratsim.trace import Trace
 
-__all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "prepare", "replay", "run_policy"]
+__all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "check_policy", "prepare", "replay", "run_policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +60,102 @@ class Inputs:
     workload: Workload
     policies: tuple[PolicyCall, ...]
     notes: tuple[str, ...]
+    objects: Mapping[str, Policy] = field(default_factory=dict)
+    """Policies that were given as objects, by the text of their call: no text could make them."""
+
+    def policy(self, call: PolicyCall) -> Policy:
+        """Return the policy of a call: the object that was given, or a new one.
+
+        Raises:
+            SpecError: as `make_policy`.
+        """
+        return self.objects.get(call.text) or make_policy(call)
 
     def lean(self) -> Inputs:
         """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
         return replace(self, trace=self.trace.without_columns())
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a spec's runs gave, in the order of its policies; `results` is empty if they were not to be kept."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome(Mapping[str, Result]):
+    """What a spec's runs gave, in the order of its policies; `results` is empty if they were not to be kept.
+
+    A mapping from each policy, as it was asked for, to its result: `outcome["edf"]`.
+    """
 
     inputs: Inputs
     results: tuple[Result, ...]
     summaries: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
 
+    def __getitem__(self, policy: str) -> Result:
+        for result in self.results:
+            if result.policy == policy:
+                return result
+        raise KeyError(f"no result of {policy!r}; {suggest(policy, list(self))}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([result.policy for result in self.results])
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __repr__(self) -> str:
+        policies = ", ".join(summary["policy"] for summary in self.summaries)
+        return line("Outcome", policies, f"{len(self.inputs.workload):,} requests", self.inputs.profile.name)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (summary["policy"], label, *_shown(figures))
+            for summary in self.summaries
+            for label, figures in summary["classes"].items()
+        ]
+        columns = ("policy", "class", "arrived", "late", "dropped", "violations", "p50 ms", "p99 ms", "completed p99")
+        title = f"{len(self.inputs.workload):,} requests on {self.inputs.profile.name}"
+        return card(title, columns, rows, self.notes)
+
+    def columns(self, table: str = "requests") -> dict[str, Column]:
+        """Return one of the tables of all policies together, as `Result.columns` does.
+
+        Raises:
+            SpecError: there is no such table, or the results were not kept.
+        """
+        if not self.results:
+            raise SpecError("the results of these runs were not kept: run them with keep_results=True")
+        return joined([result.columns(table) for result in self.results])
+
+    def to_pandas(self, table: str = "requests") -> pd.DataFrame:
+        """Return one of the tables of all policies together as a pandas frame, with words for codes.
+
+        Args:
+            table: `requests`, `batches` or `pauses` (docs/results.md).
+        """
+        return as_pandas(self.columns(table), TABLES[table])
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the requests of all policies to whatever reads Arrow: `polars.DataFrame(outcome)`.
+
+        Raises:
+            MissingExtraError: there is no pyarrow.
+        """
+        return arrow_stream(self.columns(), TABLES["requests"], requested_schema)
+
     def manifest(self) -> dict[str, Any]:
         """Return what is needed to repeat the runs."""
         inputs = self.inputs
         found = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
-        stopping = {call.text: _stopping(make_policy(call)) for call in inputs.policies}
+        stopping = {call.text: _stopping(inputs.policy(call)) for call in inputs.policies}
         stopping = {policy: how for policy, how in stopping.items() if how is not None}
         return found | ({"preemption": stopping} if stopping else {})
+
+
+def _shown(figures: Mapping[str, Any]) -> list[object]:
+    """Return what a table in a notebook says of a class."""
+    arrived = figures["latency_arrived_s"]
+    times = [(arrived["beyond"] or "-") if arrived[key] is None else arrived[key] * 1e3 for key in ("p50", "p99")]
+    completed = figures["latency_s"]["p99"]
+    counts = [figures[key] for key in ("arrived", "late", "dropped")]
+    return [*counts, percent(figures["violation"]), *times, "-" if completed is None else completed * 1e3]
 
 
 def _stopping(policy: Policy) -> dict[str, Any] | None:
@@ -83,20 +164,28 @@ def _stopping(policy: Policy) -> dict[str, Any] | None:
     return {"halts": found.halts, "overhead": found.overhead} if isinstance(found, Preemption) else None
 
 
-def prepare(spec: RunSpec, made: Trace | None = None) -> Inputs:
+def prepare(
+    spec: RunSpec,
+    made: Trace | Any | None = None,
+    profile: Profile | None = None,
+    policies: tuple[PolicyCall, ...] | None = None,
+) -> Inputs:
     """Read and check everything that `spec` names.
 
     Args:
         spec: What to run.
-        made: The requests, instead of those of the trace that `spec` names.
+        made: The requests, or a table in memory to read them from, instead of the trace that `spec` names.
+        profile: The GPU, instead of what `spec` names.
+        policies: What to replay through, instead of what `spec` names.
 
     Raises:
         StratsimError: whatever cannot be used.
     """
-    policies = tuple(parse_policies(spec.policy))
-    for call in policies:
-        make_policy(call)  # no mistake that can be seen at once may wait for the end of a long read or run
-    profile = load_profile(spec.profile)
+    if policies is None:
+        policies = tuple(parse_policies(spec.policy))
+        for call in policies:
+            make_policy(call)  # no mistake that can be seen at once may wait for the end of a long read or run
+    profile = profile or load_profile(spec.profile)
     device_model = spec.device_model or profile.default_device_model
     find_model(device_model)
     spec = replace(spec, device_model=device_model)
@@ -105,10 +194,10 @@ def prepare(spec: RunSpec, made: Trace | None = None) -> Inputs:
     check_cut(spec.cut(), cluster, profile)
     spec = replace(spec, gpus=cluster.gpus)
     rule = load_rule(spec.workload) if spec.workload is not None else None
-    trace = made
-    if trace is None:
+    trace = spec.trace if made is None else made
+    if not isinstance(trace, Trace):
         trace = read_trace(
-            spec.trace,
+            trace,
             format=spec.trace_format,
             strict=spec.strict,
             limit=spec.limit,
@@ -261,22 +350,16 @@ def run_policy(
         SimulationError: time does not advance, or the result breaks an invariant: a defect of stratsim.
     """
     spec, groups = inputs.spec, inputs.spec.cut()
-    options: dict[str, Any] = {
-        "cluster": inputs.cluster,
-        "max_batch": spec.max_batch,
-        "drop": DropMode(spec.drop),
-        "seed": spec.seed,
-        "rejection": spec.rejection(),
-        "name": call.text,
-        "progress": None if progress is None else lambda done, total: progress(call.text, done, total),
-    }
+    options = _options(inputs, call)
+    options["progress"] = None if progress is None else lambda done, total: progress(call.text, done, total)
     if groups.count > 1:
-        if policy is not None:
+        if policy is not None or call.text in inputs.objects:
             raise SpecError(f"one policy object cannot serve {groups.count} groups of GPUs")
         make = partial(make_policy, call)
         result = simulate_groups(inputs.workload, inputs.profile, make, groups, jobs=jobs, **options)
     else:
-        result = simulate(inputs.workload, inputs.profile, make_policy(call) if policy is None else policy, **options)
+        chosen = inputs.policy(call) if policy is None else policy
+        result = simulate(inputs.workload, inputs.profile, chosen, **options)
     broken = invariants(result, result.max_concurrency)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")
@@ -286,6 +369,38 @@ def run_policy(
         note = f"policy {call.text!r} dropped {own:,} requests {why}"
         result = replace(result, notes=(*result.notes, note))
     return result
+
+
+def check_policy(inputs: Inputs, call: PolicyCall, policy: Policy | None = None) -> None:
+    """See that a policy and its machine go together, without a run.
+
+    Args:
+        inputs: What would be replayed, and on what; of several groups the first is looked at.
+        call: The policy.
+        policy: The object, as for `run_policy`.
+
+    Raises:
+        StratsimError: as `run_policy`, as far as it can be seen before the first event.
+    """
+    options = _options(inputs, call)
+    groups = inputs.spec.cut()
+    if groups.count > 1:
+        options["cluster"] = of_group(inputs.cluster, 0, groups.count)
+    chosen = inputs.policy(call) if policy is None else policy
+    check_fits(inputs.workload, inputs.profile, chosen, Options(**options))
+
+
+def _options(inputs: Inputs, call: PolicyCall) -> dict[str, Any]:
+    """Return the options of a run, by the names that they have in `simulate`."""
+    spec = inputs.spec
+    return {
+        "cluster": inputs.cluster,
+        "max_batch": spec.max_batch,
+        "drop": DropMode(spec.drop),
+        "seed": spec.seed,
+        "rejection": spec.rejection(),
+        "name": call.text,
+    }
 
 
 def _own_drops(result: Result, rule: DropMode) -> int:

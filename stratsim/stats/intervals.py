@@ -12,7 +12,14 @@ from stratsim.errors import SpecError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["Interval", "MedianInterval", "mean_interval", "median_interval", "paired_interval"]
+__all__ = [
+    "Interval",
+    "MedianInterval",
+    "mean_interval",
+    "median_interval",
+    "paired_interval",
+    "share_interval",
+]
 
 
 class Interval(NamedTuple):
@@ -88,6 +95,17 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     mean = float(x.mean())
     reach = float(stdtrit(x.size - 1, (1 + level) / 2)) * float(x.std(ddof=1)) / math.sqrt(x.size)
     return Interval(mean, mean - reach, mean + reach, x.size, level)
+
+
+def share_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Return the mean of shares with its t interval, cut to [0, 1]: no share lies outside.
+
+    Args:
+        values: One share per replication, shape (n,), n >= 2, within [0, 1].
+        level: Confidence level within (0, 1).
+    """
+    found = mean_interval(values, level)
+    return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def paired_interval(values: ArrayLike, reference: ArrayLike, level: float = 0.95) -> Interval:

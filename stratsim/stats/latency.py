@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["ArrivedLatency", "LatencyFigures", "arrived_latency", "latency_figures"]
+__all__ = ["ArrivedLatency", "LatencyFigures", "arrived_latency", "arrived_quantiles", "latency_figures"]
 
 
 _QUANTILES = (0.50, 0.95, 0.99)
@@ -56,13 +58,18 @@ def arrived_latency(latency_s: NDArray[np.float64]) -> ArrivedLatency:
 
     Source: our choice. Quantiles of completed requests fall as more are dropped: they are of the survivors.
     """
+    p50, p95, p99 = arrived_quantiles(latency_s, _QUANTILES)
+    return {"p50": p50, "p95": p95, "p99": p99}
+
+
+def arrived_quantiles(latency_s: NDArray[np.float64], quantiles: Sequence[float]) -> list[float | None]:
+    """Return any quantiles of `arrived_latency`, each within (0, 1)."""
     count, answered = len(latency_s), int(np.count_nonzero(~np.isnan(latency_s)))
     if not answered:
-        return {"p50": None, "p95": None, "p99": None}
+        return [None for _ in quantiles]
     # The order of the others does not matter: a quantile that touches one of them is not used.
     filled = np.where(np.isnan(latency_s), np.nanmax(latency_s), latency_s) if answered < count else latency_s
-    p50, p95, p99 = (
+    return [
         float(value) if math.ceil((count - 1) * q) < answered else None
-        for q, value in zip(_QUANTILES, np.quantile(filled, _QUANTILES), strict=True)
-    )
-    return {"p50": p50, "p95": p95, "p99": p99}
+        for q, value in zip(quantiles, np.quantile(filled, quantiles), strict=True)
+    ]

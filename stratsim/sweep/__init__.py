@@ -12,8 +12,8 @@ For others: the names below, `stratsim.sweep.backends` (anything that makes call
 from stratsim.sweep.again import replay_row
 from stratsim.sweep.file import load_sweep, make_sweep
 from stratsim.sweep.plan import make_plan
-from stratsim.sweep.run import Outcome, read_sweeps, run_sweep
-from stratsim.sweep.summary import labelled_rows, summarise, write_summary
+from stratsim.sweep.run import Outcome, labelled_rows, read_sweeps, run_sweep
+from stratsim.sweep.summary import summarise, write_summary
 from stratsim.sweep.table import How
 
 __all__ = [

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.model.codec import dump_profile
 from stratsim.model.write import file_name, write_text
-from stratsim.results.sweep_folder import MANIFEST, TABLE, read_manifest
+from stratsim.notebook import card, line
+from stratsim.results.sweep_folder import MANIFEST, SATURATION, TABLE, read_manifest, read_saturations
 from stratsim.run.manifest import origin_label
 from stratsim.run.saturation import SaturationPoint, saturation
 from stratsim.sweep import worker
 from stratsim.sweep.backends import Setup
 from stratsim.sweep.figures import FIGURES
 from stratsim.sweep.file import make_sweep
-from stratsim.sweep.plan import axis_columns, make_plan
+from stratsim.sweep.plan import axis_columns, label, make_plan
+from stratsim.sweep.refusals import refusals
 from stratsim.sweep.settings import sha256
 from stratsim.sweep.store import Store
 from stratsim.sweep.table import How, environment_in, open_table
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
-    from pathlib import Path
+
+    import pandas as pd
 
     from stratsim.model.profile import Profile
     from stratsim.run.saturation import Saturation
@@ -33,9 +38,7 @@ if TYPE_CHECKING:
     from stratsim.sweep.spec import Sweep
     from stratsim.sweep.store import Row
 
-__all__ = ["Failure", "Outcome", "measure", "read_sweeps", "run_sweep"]
-
-_SATURATION = "saturation.json"
+__all__ = ["Failure", "Outcome", "labelled_rows", "measure", "read_sweeps", "run_sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,16 @@ class Failure:
     message: str
 
     def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+    @property
+    def where(self) -> str:
+        """Which run it was, in words."""
         spec = self.settings.spec
         cell = f"profile={spec.profile} load={spec.load} max_concurrency={spec.max_concurrency}"
         name = self.settings.policy
         policy = spec.policy if name == spec.policy else f"{name}: {spec.policy}"
-        return f"{cell}, {policy}, seed {spec.seed}: {self.message}"
+        return f"{cell}, {policy}, seed {spec.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,47 @@ class Outcome:
     failures: list[Failure] = field(default_factory=list)
     made: int = 0
     saturations: list[dict[str, Any]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return line("Sweep", self.plan.sweep.title, *self._about())
+
+    def _repr_html_(self) -> str:
+        axes = [*axis_columns(self.plan.sweep).values(), "policy", "seed"]
+        shown = ("high_violation", "low_violation", "utilization")
+        rows = [
+            [*(row[name] for name in axes), *(float(row[name]) if row[name] else "-" for name in shown)]
+            for row in labelled_rows(self)
+        ]
+        return card(f"{self.plan.sweep.title}: {', '.join(self._about())}", (*axes, *shown), rows)
+
+    def _about(self) -> list[str]:
+        failed = [f"{len(self.failures):,} failed"] if self.failures else []
+        return [f"{len(self.plan.cells):,} cells", f"{len(self.rows):,} runs", *failed]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the runs as a pandas frame, one row each: axes, policy, seed and figures (docs/metrics.md).
+
+        Figures are numbers, infinite where a percentile falls among requests that were never answered; so are axes and
+        seeds, where all are numbers. The rest is text.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame(labelled_rows(self))
+        for name in ("seed", *axis_columns(self.plan.sweep).values(), *FIGURES):
+            if name in frame:
+                found = pd.to_numeric(frame[name].mask(frame[name] == ""), errors="coerce")
+                if name in FIGURES or not found.isna().any():
+                    frame[name] = found
+        return frame
+
+
+def labelled_rows(outcome: Outcome) -> list[Row]:
+    """Return the rows of a sweep in order, each with its cell's axes as text beside its own columns."""
+    found = []
+    for cell in outcome.plan.cells:
+        labels = {axis: label(value) for axis, value in cell.labels.items()}
+        found += [{**outcome.rows[task.sha256], **labels} for task in cell.tasks() if task.sha256 in outcome.rows]
+    return found
 
 
 def run_sweep(
@@ -99,22 +148,27 @@ def run_sweep(
         points = _saturations(plan, out, table.backend, fresh=table.how.fresh)
         if table.how.executor is not None:
             worker.install(plan.inputs)
-        made = table.make(plan.first(), worker.run, follow=plan.follow, order=plan.order)
+        first = plan.first()
+        if how.warn is not None and any(task.sha256 not in table.store.rows for task in first):
+            for refusal in refusals(plan):
+                how.warn(str(refusal))
+        made = table.make(first, worker.run, follow=plan.follow, order=plan.order)
         tasks = {task.sha256: task for task in plan.order()}
         failures = [Failure(tasks[key].settings, message) for key, message in made.failures.items()]
         return Outcome(sha256(record), plan, _rows(table.store, plan), failures, made.count, points)
 
 
-def read_sweeps(out: Path) -> list[Outcome]:
+def read_sweeps(out: str | os.PathLike[str]) -> list[Outcome]:
     """Return what the sweeps in a folder gave so far, without running anything.
 
     Raises:
         SpecError: the folder holds no sweep.
         StratsimError: a sweep names what cannot be used any more.
     """
+    out = Path(out)
     manifest = read_manifest(out)
     store = Store(out / TABLE, worker.COLUMNS, FIGURES)
-    known = _known_points(out)
+    known = read_saturations(out)
     found = []
     for entry in manifest["sweeps"]:
         plan = make_plan(make_sweep(entry["sweep"], out / MANIFEST), out / MANIFEST, environment_in(out))
@@ -182,21 +236,13 @@ def _point(found: Mapping[str, Any]) -> SaturationPoint:
     return SaturationPoint(*(found[name] for name in SaturationPoint._fields))
 
 
-def _known_points(out: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((out / _SATURATION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # not there, or cut off: it is measured again
-    return found
-
-
 def _saturations(plan: Plan, out: Path, backend: Backend, *, fresh: bool) -> list[dict[str, Any]]:
     """Measure load 1 where it is needed; what the folder knows is not measured again."""
     wanted = plan.saturations()
     if not wanted:
         return []
-    known = measure(plan, backend, {} if fresh else _known_points(out))
-    write_text(json.dumps(known, indent=1) + "\n", out / _SATURATION, overwrite=True)
+    known = measure(plan, backend, {} if fresh else read_saturations(out))
+    write_text(json.dumps(known, indent=1) + "\n", out / SATURATION, overwrite=True)
     return [known[key] for key in wanted]
 
 

@@ -18,7 +18,20 @@ from stratsim.sweep.variants import Variant  # noqa: TC001 (files are decoded by
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BEST", "FIXED", "PILOT", "RESULTS", "Entry", "Options", "Select", "Sweep", "Until", "combined", "filled"]
+__all__ = [
+    "BEST",
+    "FIXED",
+    "OF_SERVER",
+    "PILOT",
+    "RESULTS",
+    "Entry",
+    "Options",
+    "Select",
+    "Sweep",
+    "Until",
+    "combined",
+    "filled",
+]
 
 MOST_SEEDS = 100_000
 """Of one setting. Our choice."""
@@ -26,7 +39,7 @@ PILOT, RESULTS = "pilot", "results"
 """Phases: runs that choose settings, and runs that are counted."""
 BEST, FIXED = "best", "fixed"
 """What is chosen: each policy's best, and its best with the values of `Select.fixed`."""
-_OF_SERVER = ("max_concurrency", "max_batch", "prefetch", "drop")
+OF_SERVER = ("max_concurrency", "max_batch", "prefetch", "drop")
 """Settings that a policy may have a best value of: the requests do not depend on them."""
 
 
@@ -87,8 +100,8 @@ class Select:
         if self.then is not None:
             _check_figure(self.then)
         for name in self.axes:
-            if name not in _OF_SERVER:
-                raise SpecError(f"select cannot choose {name!r}; {suggest(name, _OF_SERVER)}")
+            if name not in OF_SERVER:
+                raise SpecError(f"select cannot choose {name!r}; {suggest(name, OF_SERVER)}")
         for name in self.fixed:
             if name not in self.axes:
                 raise SpecError(f"fixed names {name!r}, which is none of axes; {suggest(name, self.axes)}")

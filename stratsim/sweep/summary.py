@@ -11,7 +11,6 @@ from stratsim.model.write import write_text
 from stratsim.results.sweep_folder import FORMAT
 from stratsim.stats.comparison import compare_paired
 from stratsim.stats.intervals import mean_interval
-from stratsim.sweep.plan import label
 from stratsim.sweep.table import SUMMARY
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from stratsim.sweep.select import Choice
     from stratsim.sweep.store import Row
 
-__all__ = ["FIGURES_SHOWN", "labelled_rows", "summarise", "write_summary"]
+__all__ = ["FIGURES_SHOWN", "summarise", "write_summary"]
 
 FIGURES_SHOWN = ("high_violation", "low_violation", "high_p99_arrived_s", "low_p99_arrived_s")
 _LEVEL = 0.95
@@ -98,15 +97,6 @@ def write_summary(outcome: Outcome, out: Path) -> dict[str, Any]:
     document = {"sweep_format": FORMAT, "sweeps": list(by_hash.values())}
     write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", path, overwrite=True)
     return summary
-
-
-def labelled_rows(outcome: Outcome) -> list[Row]:
-    """Return the rows of a sweep in order, each with its cell's axes as text beside its own columns."""
-    found = []
-    for cell in outcome.plan.cells:
-        labels = {axis: label(value) for axis, value in cell.labels.items()}
-        found += [{**outcome.rows[task.sha256], **labels} for task in cell.tasks() if task.sha256 in outcome.rows]
-    return found
 
 
 def _entries(cell: Cell, outcome: Outcome, figures: Sequence[str], level: float) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 (a field's type)
 from typing import TYPE_CHECKING, Any
 
-from stratsim import __version__
 from stratsim.errors import OutputError
 from stratsim.model.write import clear_unfinished, write_text
 from stratsim.results.sweep_folder import FORMAT, MANIFEST, TABLE, Description, describe, find_manifest
@@ -24,6 +23,7 @@ from stratsim.sweep.folder import locked
 from stratsim.sweep.runs import make_runs
 from stratsim.sweep.settings import sha256
 from stratsim.sweep.store import KEY, Store
+from stratsim.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,6 +50,8 @@ class How:
         progress: Called with (runs done, runs in all as far as is known) as runs end.
         fresh: Forget the rows that are there.
         trust: Keep rows that other code made.
+        warn: Called before the first run, with a line for each reason why runs cannot be made
+            (`stratsim.sweep.refusals`).
     """
 
     jobs: int = 1
@@ -58,6 +60,7 @@ class How:
     progress: Callable[[int, int], None] | None = None
     fresh: bool = False
     trust: bool = False
+    warn: Callable[[str], None] | None = None
 
 
 @dataclass(slots=True)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stratsim.errors import SpecError
-from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
 from stratsim.results import summarize
 from stratsim.results.sweep_folder import Description
 from stratsim.rng import Streams
 from stratsim.run.oracle import reveal
-from stratsim.run.replay import Inputs, assemble, run_policy
+from stratsim.run.replay import Inputs, assemble, check_policy, run_policy
 from stratsim.run.saturation import equal_mix
 from stratsim.run.spec import RunSpec
 from stratsim.sweep.environment import PACKAGES, processor, versions
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stratsim.engine import Result
+    from stratsim.policy.base import Policy
     from stratsim.sweep.settings import Settings
     from stratsim.trace import Trace
 
-__all__ = ["COLUMNS", "description", "install", "run", "simulate"]
+__all__ = ["COLUMNS", "check", "description", "install", "run", "simulate"]
 
 _FIRST = ("policy", "setting", "phase", "seed", "profile", "trace", "load", "load_unit", "rate_per_s", "solo_load")
 _SPEC = tuple(entry.name for entry in fields(RunSpec) if entry.name not in _FIRST)
@@ -104,17 +105,32 @@ def simulate(settings: Settings) -> tuple[Inputs, Result, dict[str, Any]]:
     Raises:
         StratsimError: whatever cannot be used or breaks an invariant.
     """
-    inputs = _assembled(_Requests(settings))
-    (call,) = parse_policies(settings.spec.policy)
-    inputs = replace(inputs, spec=settings.spec, policies=(call,))
-    policy = None
-    if settings.reveal:
-        policy, spec = make_policy(call), settings.spec
-        if not reveal(policy, inputs.profile, spec.device_model, spec.max_concurrency):
-            raise SpecError(f"policy {call.text!r} has no belief `oracle` to reveal the truth to")
+    inputs, call, policy = _inputs(settings)
     result = run_policy(inputs, call, policy)
     solo = inputs.profile.for_scheduler(inputs.cluster.solo_links(inputs.profile.observable.pcie))
     return inputs, result, summarize(result, warmup_s=settings.spec.warmup_s, profile=solo)
+
+
+def check(settings: Settings) -> None:
+    """See that a run can be made, as far as that can be seen before its first event.
+
+    Raises:
+        StratsimError: whatever cannot be used.
+    """
+    check_policy(*_inputs(settings))
+
+
+def _inputs(settings: Settings) -> tuple[Inputs, PolicyCall, Policy | None]:
+    """Return what a run is made from, its policy, and the object where something had to be done to it first."""
+    inputs = _assembled(_Requests(settings))
+    (call,) = parse_policies(settings.spec.policy)
+    inputs = replace(inputs, spec=settings.spec, policies=(call,))
+    if not settings.reveal:
+        return inputs, call, None
+    policy, spec = make_policy(call), settings.spec
+    if not reveal(policy, inputs.profile, spec.device_model, spec.max_concurrency):
+        raise SpecError(f"policy {call.text!r} has no belief `oracle` to reveal the truth to")
+    return inputs, call, policy
 
 
 class _Requests:

@@ -14,6 +14,7 @@ import numpy as np
 
 from stratsim.errors import MissingExtraError, SpecError, TraceError
 from stratsim.model.request import Priority
+from stratsim.notebook import facts, line
 from stratsim.trace.column import Column, Filling, Names, as_arrow, as_values, narrow, take
 
 if TYPE_CHECKING:
@@ -124,6 +125,23 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    def __repr__(self) -> str:
+        return line("Trace", self.source, *(f"{value} {name}".strip() for name, value in self._about().items()))
+
+    def _repr_html_(self) -> str:
+        return facts(f"Trace {self.source}".strip(), self._about(), self.notes)
+
+    def _about(self) -> dict[str, str]:
+        """Return what there is to say in a few words, by what it is of."""
+        found = {"requests": f"{len(self):,}"}
+        if self.span > 0 and not self.normalised:
+            found |= {"s": f"{self.span:.4g}", "requests/s": f"{self.rate:.4g}"}
+        if self.normalised:
+            found["a rate"] = "without"
+        waiting = len(self.closed_loop) + len(self.one_at_a_time)
+        found |= {"clients that wait for replies": f"{waiting:,}"} if waiting else {}
+        return found | ({"format": self.format} if self.format else {})
 
     @property
     def span(self) -> float:

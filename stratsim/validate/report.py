@@ -12,11 +12,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stratsim import __version__
 from stratsim.errors import MissingExtraError, OutputError
 from stratsim.model.write import check_folder, write_text, write_whole
 from stratsim.plugins import points
 from stratsim.validate.case import Case, Setting, Status, Table
+from stratsim.version import __version__
 
 if TYPE_CHECKING:
     import os

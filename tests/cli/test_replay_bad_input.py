@@ -138,7 +138,7 @@ def profile(**changes):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (profile(schema_version=99), "schema_version is 99; this stratsim reads version "),
+        (profile(schema_version=99), "schema_version is 99; this stratsim reads versions 1 and 2"),
         (profile(schema_version=None), "schema_version is missing"),
         (profile(colour="red"), "unknown field 'colour'; known: "),
         (profile(nmae="x"), "unknown field 'nmae'; did you mean 'name'?"),

@@ -102,6 +102,34 @@ def test_the_timeline_is_optional_and_is_chrome_trace_json(call, here):
     assert set(names(here / "with")) - set(names(here / "without")) == {"timeline.json"}
 
 
+def test_a_window_of_the_timeline_is_chosen_and_repeated(call, here):
+    argv = ("replay", "--limit", 60, "--policy", "fifo", "--quiet", "--out")
+    assert call(*argv, "part", "--timeline-from", 0.1, "--timeline-to", 0.4).status == 0
+    content = json.loads((here / "part" / "timeline.json").read_text())
+    assert content["otherData"]["window_s"] == [0.1, 0.4]
+    (stretch,) = (event for event in content["traceEvents"] if event.get("cat") == "stretch")
+    assert (stretch["ts"], stretch["dur"]) == (100_000, 300_000)
+    repeated = call("replay", "--again", "part")
+    assert (repeated.status, repeated.out) == (0, "the same bytes\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--timeline-from", 2, "--timeline-to", 1, "--out", "o"), "must start (--timeline-from) before it ends"),
+        (("--timeline-from", "nan", "--out", "o"), "must be finite"),
+        (("--timeline-from", 2), "choose what --out writes into timeline.json"),
+        (("--timeline-to", 2, "--no-timeline", "--out", "o"), "choose what --out writes into timeline.json"),
+        (("--timeline-to", 2, "--again", "o"), "no setting and no trace goes with it"),
+    ],
+)
+def test_a_window_that_means_nothing_is_refused(call, here, words, said):
+    ran = call("replay", "--limit", 10, *words)
+    assert ran.status == 2
+    assert said in ran.err
+    assert names(here) == []
+
+
 def test_two_runs_write_identical_bytes_except_wall_time(call, here, suffix):
     argv = ("replay", "--limit", 200, "--load", 1.2, "--quiet", "--out")
     assert call(*argv, "a").status == call(*argv, "b").status == 0
@@ -237,3 +265,37 @@ def test_a_link_to_a_folder_is_followed(call, here):
     (here / "link").symlink_to(here / "real", target_is_directory=True)
     assert call("replay", "--limit", 5, "--out", "link/results", "--quiet").status == 0
     assert "summary.json" in names(here / "real" / "results")
+
+
+class TestWindows:
+    def test_a_table_says_where_in_the_trace_policies_fail(self, call, here):
+        argv = ["replay", "--limit", 300, "--policy", "fifo,edf", "--out", "r"]
+        ran = call(*argv, "--windows", 2)
+        assert ran.status == 0
+        assert ran.out.endswith("written to r; windows.csv has 2 s in a row\n")
+        table = pd.read_csv(here / "r" / "windows.csv")
+        assert set(table["policy"]) == {"fifo", "edf"}
+        assert table.groupby("policy")[["high_arrived", "low_arrived"]].sum().sum(axis=1).tolist() == [300, 300]
+        assert call(*argv, "--windows", 4, "--overwrite").status == 0
+        assert len(pd.read_csv(here / "r" / "windows.csv")) < len(table)
+        assert call(*argv, "--overwrite").status == 0
+        assert not (here / "r" / "windows.csv").exists(), "an older table must not stay beside newer results"
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--windows", 5], "--windows writes a table, windows.csv, into a result folder: say which with --out DIR"),
+            (["--windows", 0, "--out", "r"], "--windows must be > 0 s and finite, got 0"),
+            (["--windows", 1e-9, "--out", "r"], "at most 100000 can be shown"),
+        ],
+    )
+    def test_what_cannot_be_is_said_before_the_run(self, call, here, options, message):
+        ran = call("replay", "--limit", 300, "--policy", "fifo", *options)
+        assert ran.status == 2
+        assert message in ran.err
+        assert not (here / "r").exists()
+
+    def test_again_has_none(self, call, here):
+        ran = call("replay", "--again", "r", "--windows", 5, "--out", "s")
+        assert ran.status == 2
+        assert "--again repeats a folder as it was run" in ran.err

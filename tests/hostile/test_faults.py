@@ -18,6 +18,7 @@ import stratsim_plots
 import stratsim_profiler
 from stratsim import bundled
 from stratsim.errors import StratsimError
+from stratsim.sweep import How, make_sweep, run_sweep
 from stratsim.trace.readers.own import read_parquet
 from stratsim.trace.source import load
 
@@ -113,6 +114,44 @@ def test_a_disk_that_fills_up_in_mid_sweep_loses_no_row_that_was_written(tmp_pat
     assert 1 < len(_rows(out)) < 33
     assert said(begin("sweep", "resume", out, "--quiet"))[0] == 0
     assert (out / "results.csv").read_bytes() == undisturbed
+
+
+@pytest.mark.slow
+def test_a_dask_scheduler_that_is_lost_in_mid_run_leaves_the_rows_and_a_line(tmp_path, undisturbed):
+    distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'stratsim[dask]'")
+    out = tmp_path / "sweep"
+    code = "import sys; from distributed.cli.dask_scheduler import main; main()"
+    command = [sys.executable, "-c", code, "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    command += ["--scheduler-file", str(tmp_path / "address.json")]
+    scheduler = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        while not (tmp_path / "address.json").exists():
+            assert scheduler.poll() is None
+            time.sleep(0.05)
+        with distributed.Client(scheduler_file=str(tmp_path / "address.json"), set_as_default=False) as client:
+            address = client.scheduler.address
+        code = "import sys; from distributed.cli.dask_worker import main; main()"
+        worker = subprocess.Popen(
+            [sys.executable, "-c", code, address, "--nthreads", "1", "--no-dashboard", "--no-nanny"],
+            stderr=subprocess.DEVNULL,
+        )
+
+        def lose(done, total):
+            if done == 4:
+                scheduler.send_signal(signal.SIGKILL)
+
+        try:
+            with pytest.raises(StratsimError, match=r"Dask scheduler at .* is gone"):
+                run_sweep(make_sweep(SWEEP), SWEEP, out, How(dask=address, progress=lose))
+        finally:
+            worker.kill()
+            worker.wait()
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+    assert 1 < len(_rows(out)) < 33
+    run_sweep(make_sweep(SWEEP), SWEEP, out, How())
+    assert sorted(_rows(out)) == sorted(undisturbed.decode().splitlines())
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_an_error_not_the_end_of_the_process(tmp_path):

@@ -118,6 +118,29 @@ class TestAttempts:
             outcome = go(bench_on(fake_device()), again)
         assert (outcome.measured, outcome.given_up) == (3, ())
 
+    def test_a_solo_cell_that_is_given_up_is_tried_once_more_at_the_end_within_the_budget(
+        self, fake_device, bench_on, file, monkeypatch
+    ):
+        failed = iter([True, False])
+
+        def once(bench, cell):
+            if cell.id == "solo:b@1" and next(failed):
+                return [Discarded(cell.id, "drift", "of the clock", 1)]
+            return measure_cell(bench, cell)
+
+        monkeypatch.setattr("stratsim_profiler.campaign.measure_cell", once)
+        outcome = go(bench_on(fake_device()), file)
+        assert (outcome.measured, outcome.given_up) == (3, ())
+        assert [done.cell for done in file.samples.of(Done)] == [*(cell.id for cell in CELLS), "solo:b@1"]
+
+    def test_there_is_no_second_try_without_time_or_room(self, fake_device, bench_on, file, monkeypatch):
+        def never(bench, cell):
+            return [Discarded(cell.id, "memory" if cell.id == "solo:a@1" else "drift", "x", 1)]
+
+        monkeypatch.setattr("stratsim_profiler.campaign.measure_cell", never)
+        go(bench_on(fake_device()), file, CELLS[:2], budget_s=0.0)
+        assert [done.cell for done in file.samples.of(Done)] == ["solo:a@1"]
+
     def test_doubtful_samples_are_kept_with_a_note_on_the_last_attempt(self, fake_device, fake_probe, bench_on):
         bench = bench_on(fake_device(), fake_probe(foreign_load=0.5), Settings(allow_shared=True))
         records = measure_cell(bench, self.PAIR)

@@ -6,12 +6,13 @@ from statistics import fmean, median
 
 import pytest
 
+from stratsim.fit.cells import Load
+from stratsim.fit.queue import fit_queue
 from stratsim.model.codec import load_profile
 from stratsim_profiler.fit import samples_sha256
-from stratsim_profiler.fit.cells import Load
 from stratsim_profiler.fit.check import check_profile, rules_of
 from stratsim_profiler.fit.extract import extract_samples
-from stratsim_profiler.fit.queue import fit_queue, kernel_lengths
+from stratsim_profiler.fit.solo import kernel_lengths
 from stratsim_profiler.store import read_samples
 
 FOLDER = Path(__file__).parents[2] / "profiler" / "profiles"

@@ -20,23 +20,6 @@ WHERE = pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
 DRAWN = settings(max_examples=12, deadline=None, derandomize=True, phases=[Phase.generate])
 MANY = settings(DRAWN, max_examples=150)
 
-BY_ROUNDING = {
-    ("clockwork", "one at a time"): "bids are ranked by sums of times, exactly",
-    ("fewest-late", "one at a time"): "finishes are compared with deadlines, and plans with each other, exactly",
-    ("strait", "two GPUs, two slots"): "estimates of slowed-down finishes are compared exactly",
-}
-"""Ties that rounding still decides in long runs, and why."""
-
-
-def _long_grids():
-    """Yield the policies and machines; those of `BY_ROUNDING` are known to fail."""
-    for name in registered():
-        for where, cluster in CLUSTERS.items():
-            reason = BY_ROUNDING.get((name, where))
-            marks = pytest.mark.xfail(strict=True, reason=reason) if reason else ()
-            yield pytest.param(name, cluster, marks=marks, id=f"{where}-{name}")
-
-
 models, levels = st.sampled_from("abc"), st.sampled_from(["high", "low"])
 anytime = st.tuples(st.floats(0.0, 0.08), models, levels, st.sampled_from([0.015, 0.03, 0.06, 0.2]))
 on_a_grid = st.tuples(st.integers(0, 60), models, levels, st.sampled_from([15, 20, 40, 100]))
@@ -111,7 +94,8 @@ def test_a_tie_on_a_millisecond_grid_is_one_whatever_rounding_makes_of_it(name, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "cluster"), list(_long_grids()))
+@POLICIES
+@WHERE
 @MANY
 @given(rows=st.lists(on_a_grid, min_size=2, max_size=60), ulps=an_ulp)
 def test_so_it_is_on_many_longer_grids(name, cluster, rows, ulps):

@@ -19,7 +19,21 @@ def modules_after(code):
 
 
 def test_public_names_are_pinned():
-    assert stratsim.__all__ == ["__version__", "load_profile", "read_trace", "simulate"]
+    assert stratsim.__all__ == [
+        "Policy",
+        "Priority",
+        "QueuePolicy",
+        "__version__",
+        "check_policy",
+        "complete",
+        "load_profile",
+        "plot",
+        "read_results",
+        "read_sweeps",
+        "read_trace",
+        "simulate",
+        "summarize",
+    ]
 
 
 @pytest.mark.parametrize("name", stratsim.__all__)

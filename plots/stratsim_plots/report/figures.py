@@ -12,19 +12,21 @@ from stratsim.errors import MissingExtraError, SpecError
 from stratsim_plots.report.html import csv_link, escape, section
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
 
     from stratsim.results.read import StoredResults
     from stratsim_plots.series import Options
 
-__all__ = ["Drawn", "draw_figures", "inline_svg"]
+__all__ = ["Drawn", "draw_figures", "inline_svg", "need_matplotlib"]
 
 _SHOWN = {
     "violations": ("stratsim_plots.violations", "Violations", "Share of arrived requests that failed, and how."),
-    "latency-cdf": (
-        "stratsim_plots.latency_cdf",
+    "latency-ccdf": (
+        "stratsim_plots.latency_ccdf",
         "Tail of the latency",
-        "Fraction of the answered requests that took longer; dropped ones have no latency.",
+        "Fraction of all requests that took longer, or were never answered.",
     ),
     "latency-parts": (
         "stratsim_plots.latency_parts",
@@ -42,10 +44,10 @@ class Drawn(NamedTuple):
     """What could not be drawn, one line each."""
 
 
-def draw_figures(stored: StoredResults, options: Options) -> Drawn:
+def draw_figures(stored: Sequence[StoredResults], options: Options) -> Drawn:
     """Draw what can be drawn: without matplotlib nothing is, and the section and a note say so."""
     try:
-        _need_matplotlib()
+        need_matplotlib()
     except MissingExtraError as error:
         note = f"the page has no figures: {error}"
         return Drawn(
@@ -64,20 +66,24 @@ def draw_figures(stored: StoredResults, options: Options) -> Drawn:
     return Drawn(section("figures", "Figures", '<div class="figures">', *parts, "</div>"), tuple(notes))
 
 
-def _need_matplotlib() -> None:
+def need_matplotlib() -> None:
+    """Raise `MissingExtraError` where matplotlib is not installed."""
     if find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plots")
 
 
-def _figure(module: Any, name: str, title: str, says: str, stored: StoredResults, options: Options) -> str:
-    frame = module.data([stored], options)
-    svg = inline_svg(module.draw(frame, [stored], options), name, title)
+def _figure(module: Any, name: str, title: str, says: str, stored: Sequence[StoredResults], options: Options) -> str:
+    frame = module.data(stored, options)
+    svg = inline_svg(module.draw(frame, stored, options), name, title)
     link = csv_link(f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"), "data (CSV)")
     return f"<figure>{svg}<figcaption><b>{escape(title)}.</b> {escape(says)} {link}</figcaption></figure>"
 
 
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+_NAMED = {"#000000": "ink", "#ffffff": "paper", "#d0d0d0": "grid", "#606060": "soft"}
+"""Colours of the page, that change with it where it is dark; those that mean something stay."""
+_COLOURS = re.compile(rf"((?:fill|stroke): )({'|'.join(_NAMED)})", re.IGNORECASE)
 _IDS = re.compile(r'(\bid="|url\(#|href="#)')
 
 
@@ -85,7 +91,7 @@ def inline_svg(figure: Figure, name: str, title: str) -> str:
     """Return a figure as an SVG element that can stand in a page with others.
 
     Ids get a prefix, so that two figures of a page do not share any; what is about the file (declaration, metadata) is
-    left out, and so is the size: the page decides.
+    left out, and so is the size: the page decides. Black, white and grey are the page's own, so that it can be dark.
 
     Args:
         figure: The figure.
@@ -97,6 +103,7 @@ def inline_svg(figure: Figure, name: str, title: str) -> str:
     text = _METADATA.sub("", _HEAD.sub("", buffer.getvalue().decode(), count=1))
     width_in = figure.get_figwidth()
     text = _IDS.sub(rf"\g<1>{name}-", text)
+    text = _COLOURS.sub(lambda found: f"{found[1]}var(--{_NAMED[found[2].lower()]})", text)
     text = text.replace("*{", f"#{name} *{{", 1)
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)

@@ -4,36 +4,80 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import re
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["csv_link", "data_block", "escape", "figure_ms", "legend", "number", "section", "table"]
+__all__ = ["Cell", "csv_link", "data_block", "escape", "figure_ms", "legend", "number", "section", "table"]
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], means: Mapping[str, str] | None = None) -> str:
+class Cell(NamedTuple):
+    """A cell of a table that is more than its text."""
+
+    text: str
+    value: float | None = None
+    """What it is sorted by; None: the text, or nothing to sort by where the text is a dash."""
+    note: str = ""
+    """A second line: the interval."""
+    mark: str = ""
+    """`best`: of its column; `tied`: none of its column can be told from another."""
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Cell]],
+    means: Mapping[str, str] | None = None,
+    title: str = "",
+) -> str:
     """Return a table of text cells, which are escaped; a column's meaning is shown on hover.
+
+    The page's script lets the reader sort it.
 
     Args:
         columns: Their names; the first is a heading of its row.
         rows: The cells.
         means: What columns mean, by name.
+        title: What it is called for those who cannot see it.
     """
     head = "".join(_head(name, (means or {}).get(name)) for name in columns)
     body = "".join(_row(row) for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    label = f' aria-label="{escape(title)}"' if title else ""
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="scroll"><table class="sortable"{label}>{inner}</table></div>'
 
 
 def _head(name: str, meaning: str | None) -> str:
     title = "" if meaning is None else f' title="{escape(meaning)}" class="says"'
-    return f'<th scope="col"{title}>{escape(name)}</th>'
+    words = re.sub(r" (%|ms|s|MB)$", "\u00a0\\1", name)  # a unit stays with its word
+    text = escape(words).replace("_", "_<wbr>").replace(".", ".<wbr>")
+    return f'<th scope="col"{title}>{text}</th>'
 
 
-def _row(cells: Sequence[str]) -> str:
-    first, *rest = (escape(cell) for cell in cells)
-    return f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+def _row(cells: Sequence[str | Cell]) -> str:
+    first, *rest = (cell if isinstance(cell, Cell) else Cell(cell) for cell in cells)
+    return f'<tr><th scope="row">{escape(first.text)}</th>' + "".join(_cell(cell) for cell in rest) + "</tr>"
+
+
+def _cell(cell: Cell) -> str:
+    by = "" if cell.value is None or math.isnan(cell.value) else f' data-by="{_plain(cell.value)}"'
+    kind = f' class="{cell.mark}"' if cell.mark else ""
+    star = _MARKS.get(cell.mark, "")
+    note = f'<small class="interval">{escape(cell.note)}</small>' if cell.note else ""
+    return f"<td{by}{kind}>{star}{escape(cell.text)}{note}</td>"
+
+
+_MARKS = {
+    "best": '<span class="star" role="img" aria-label="best">★</span>',
+    "tied": '<span class="star" role="img" aria-label="all alike">☆</span>',
+}
+
+
+def _plain(value: float) -> str:
+    return f"{math.copysign(1e300, value):g}" if math.isinf(value) else f"{value:.9g}"
 
 
 def legend(columns: Iterable[str], means: Mapping[str, str], title: str = "What the columns mean") -> str:

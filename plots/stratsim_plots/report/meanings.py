@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["CAUSES", "CHECKED", "COLUMNS"]
 
 COLUMNS = {
-    "policy": "who decided what runs when",
+    "policy": "what decided which requests run when",
     "class": "priority of the requests",
     "arrived": "requests that arrived (within the measured window, where there is a warm-up)",
     "met": "answered by their deadline, or without one; what counts is when the output is back on the host",

@@ -20,7 +20,7 @@ __all__ = ["worst_section"]
 
 _INTRODUCTION = (
     "<p>Of each policy and class: what missed its deadline by the most, and what was dropped after the longest wait. "
-    "The parts sum to the latency; docs/metrics.md defines them. "
+    "Unfold one to see where its time went, what slowed it and why it failed. "
     '<span class="script-only">“Show” moves the timeline there.</span></p>'
 )
 
@@ -48,10 +48,14 @@ def _group(run: int, key: tuple[str, str], group: Sequence[Explanation], found: 
 
 def _request(about: Explanation, place: int) -> str:
     show = f'<button type="button" class="show script-only" data-request="{place}">Show</button>'
-    cause = "" if about.cause is None else f' <span class="cause">{escape(about.cause.kind)}</span>'
+    cause = "" if about.cause is None else _cause(about.cause.kind)
     summary = f"<summary><b>{about.request}</b> {escape(about.model)}, {escape(_outcome(about))}{cause}</summary>"
     body = "".join(_details(about))
     return f'<div class="request" id="request-{place}">{show}<details>{summary}{body}</details></div>'
+
+
+def _cause(kind: str) -> str:
+    return f' <span class="cause" title="{escape(CAUSES.get(kind, ""))}">{escape(kind)}</span>'
 
 
 def _outcome(about: Explanation) -> str:

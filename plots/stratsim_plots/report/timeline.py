@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from stratsim.stats.windows import around, busiest_s, merged_spans
 from stratsim_plots.report.boxes import boxes_of, waiting_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Span = tuple[float, float]
 
-__all__ = ["AROUND", "BUSIEST", "MOST", "UNIT_S", "Timeline", "make_timeline", "merged_spans"]
+__all__ = ["AROUND", "BUSIEST", "MOST", "UNIT_S", "Timeline", "make_timeline"]
 
 AROUND = 60
 """Batches dispatched around the end of each of the worst requests, at most."""
@@ -54,17 +55,21 @@ class Timeline(NamedTuple):
     """Position in the data of the requests that are explained, by run and id."""
 
 
-def make_timeline(runs: Sequence[Run], names: Sequence[str], worst: Sequence[Worst]) -> Timeline:
+def make_timeline(
+    runs: Sequence[Run], names: Sequence[str], worst: Sequence[Worst], groups: Sequence[int] | None = None
+) -> Timeline:
     """Choose what the page shows of each run.
 
     Args:
         runs: The runs.
         names: What to call them.
         worst: Of each, the requests that are explained.
+        groups: Of each, a number that runs of the same requests share, and with it their stretches; one by default.
     """
+    groups = [0] * len(runs) if groups is None else groups
     own = [_spans(run, each.explanations) for run, each in zip(runs, worst, strict=True)]
-    spans = [merged_spans(span for found in own for span in found)] * len(runs)
-    shared = sum(int(_inside(run, spans[0]).sum()) for run in runs) <= MOST
+    spans = [_shared(own, groups, group) for group in groups]
+    shared = sum(int(_inside(run, found).sum()) for run, found in zip(runs, spans, strict=True)) <= MOST
     if not shared:
         spans = [merged_spans(found) for found in own]
     start_s = min((float(run.requests["arrival_s"].min()) for run in runs if len(run.requests)), default=0.0)
@@ -87,14 +92,18 @@ def make_timeline(runs: Sequence[Run], names: Sequence[str], worst: Sequence[Wor
 # Spans ----------------------------------------------------------------------------------------------------------------
 
 
+def _shared(own: Sequence[Sequence[Span]], groups: Sequence[int], group: int) -> list[Span]:
+    return merged_spans(span for found, other in zip(own, groups, strict=True) if other == group for span in found)
+
+
 def _spans(run: Run, explanations: Iterable[Explanation]) -> list[Span]:
     """Return the surroundings of requests, and those of the busiest moment; none for a run without batches."""
     dispatch_s = run.batches["dispatch_s"].to_numpy(dtype=float)
     if not len(dispatch_s):
         return []
     ends = [_end_s(about) for about in explanations]
-    found = [_around(dispatch_s, end_s, AROUND) for end_s in ends]
-    return [*found, _around(dispatch_s, _busiest_s(run) + _WINDOW_S / 2, BUSIEST)]
+    found = [around(dispatch_s, end_s, AROUND) for end_s in ends]
+    return [*found, around(dispatch_s, _busiest_s(run) + _WINDOW_S / 2, BUSIEST)]
 
 
 def _end_s(about: Explanation) -> float:
@@ -104,34 +113,10 @@ def _end_s(about: Explanation) -> float:
     return about.arrival_s
 
 
-def _around(dispatch_s: Floats, at_s: float, count: int) -> Span:
-    """Return the span in which the batches next to a moment were dispatched: half before, half after."""
-    middle = int(np.searchsorted(dispatch_s, at_s))
-    first = max(0, min(middle - count // 2, len(dispatch_s) - count))
-    last = min(len(dispatch_s), first + count) - 1
-    return min(float(dispatch_s[first]), at_s), max(float(dispatch_s[last]), at_s)
-
-
 def _busiest_s(run: Run) -> float:
-    """Return the start of the window in which most execution time begins; the first one of equals."""
-    start_s = run.batches["execution_start_s"].to_numpy(dtype=float)
-    order = np.argsort(start_s, kind="stable")
-    start_s = start_s[order]
-    lasted_s = run.batches["execution_end_s"].to_numpy(dtype=float)[order] - start_s
-    work_s = np.concatenate(([0.0], np.cumsum(np.nan_to_num(lasted_s))))
-    last = np.searchsorted(start_s, start_s + _WINDOW_S)
-    return float(start_s[np.argmax(work_s[last] - work_s[:-1])])
-
-
-def merged_spans(spans: Iterable[Span]) -> list[Span]:
-    """Return the union of spans as disjoint ones, in order."""
-    found: list[Span] = []
-    for from_s, to_s in sorted(spans):
-        if found and from_s <= found[-1][1]:
-            found[-1] = found[-1][0], max(found[-1][1], to_s)
-        else:
-            found.append((from_s, to_s))
-    return found
+    """Return the start of the busiest window."""
+    start_s, end_s = (run.batches[f"execution_{name}_s"].to_numpy(dtype=float) for name in ("start", "end"))
+    return busiest_s(start_s, end_s, _WINDOW_S)
 
 
 def _overlapping(start_s: Floats, end_s: Floats, spans: Iterable[Span]) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stratsim.explain.explanation import Explanation
     from stratsim.explain.parts import Run
+    from stratsim_plots.report.intervals import Judged
     from stratsim_plots.series import Series
 
 __all__ = ["FAILURES", "Worst", "find_worst", "run_verdict"]
@@ -68,38 +69,46 @@ def find_worst(run: Run, count: int) -> Worst:
     return Worst(groups, failed, dict(causes.most_common()))
 
 
-def run_verdict(series: Series, chosen: Sequence[Series], worst: Worst) -> str:
-    """Return what became of a policy's requests, in one sentence without the policy's name."""
+def run_verdict(place: int, chosen: Sequence[Series], judged: Judged, worst: Worst) -> str:
+    """Return what became of a policy's requests, in one sentence without the policy's name.
+
+    Args:
+        place: Which of the runs.
+        chosen: All runs of the page.
+        judged: What is known of them.
+        worst: What went wrong in this one.
+    """
+    classes = chosen[place].figures["classes"]
     missed = [
-        f"{percent(figures['violation'])} % of the {name}-priority"
-        for name, figures in series.figures["classes"].items()
+        f"{percent(figures['violation'])}\u00a0% of the {name}-priority requests{_rank(place, name, chosen, judged)}"
+        for name, figures in classes.items()
         if figures.get("violation") is not None
     ]
     if not missed:
         return "had no deadlines to miss."
-    if not any(figures.get("violation") for figures in series.figures["classes"].values()):
+    if not any(figures.get("violation") for figures in classes.values()):
         return "missed no deadline."
-    text = f"missed the deadlines of {' and '.join(missed)} requests"
-    if rank := _rank(series, chosen):
-        text += f" ({rank})"
+    text = f"missed the deadlines of {' and '.join(missed)}"
     if worst.causes:
         kind, count = next(iter(worst.causes.items()))
         share = count / sum(worst.causes.values())
-        text += f", most often ({number(100 * share, 2)} %) because {CAUSES[kind]}"
+        text += f", most often ({number(100 * share, 2)}\u00a0%) because {CAUSES[kind]}"
     return f"{text}."
 
 
-def _rank(series: Series, chosen: Sequence[Series]) -> str:
-    """Return for which classes a policy misses the fewest and the most deadlines of several."""
-    found = []
-    for name in CLASSES:
-        values = [each.figures["classes"].get(name, {}).get("violation") for each in chosen]
-        known = [value for value in values if value is not None]
-        own = series.figures["classes"].get(name, {}).get("violation")
-        if own is None or min(known, default=0) == max(known, default=0):
-            continue
-        if own == min(known):
-            found.append(f"the fewest {name}")
-        elif own == max(known):
-            found.append(f"the most {name}")
-    return f"of {len(chosen)} policies {' and '.join(found)}" if found else ""
+def _rank(place: int, name: str, chosen: Sequence[Series], judged: Judged) -> str:
+    """Return whether a policy misses the fewest or the most deadlines of those that served the same requests."""
+    rivals = [other for other, group in enumerate(judged.groups) if group == judged.groups[place]]
+    values = {other: chosen[other].figures["classes"].get(name, {}).get("violation") for other in rivals}
+    known = {other: value for other, value in values.items() if value is not None}
+    if len(known) < 2 or min(known.values()) == max(known.values()):
+        return ""
+    best = [other for other in known if _is_best(judged, other, name)] or [min(known, key=known.__getitem__)]
+    if place in best:
+        return f" ({'the fewest' if len(best) == 1 else 'among the fewest'} of {len(known)} runs)"
+    return f" (the most of {len(known)} runs)" if known[place] == max(known.values()) else ""
+
+
+def _is_best(judged: Judged, place: int, name: str) -> bool:
+    found = judged.figures.get((place, name, "violation"))
+    return found is not None and bool(found.mark)

@@ -8,6 +8,8 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
+from stratsim.fit.batches import complete
+from stratsim.fit.cells import Cell, Load
 from stratsim.model.interpolate import METHODS, Interpolation, leave_one_out
 from stratsim.model.kernel_queue import KernelQueue
 from stratsim.model.parts import Pageable
@@ -26,8 +28,7 @@ from stratsim.model.profile import (
     Sharing,
     Truth,
 )
-from stratsim_profiler.fit.batches import complete
-from stratsim_profiler.fit.cells import Cell, Load
+from stratsim_profiler.fit.extract import GO_ON
 from stratsim_profiler.fit.stressors import features
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _pcie(transfers: TransferFit) -> Pcie:
     if missing:
         raise ProfileError(
             f"copies from pinned memory in direction {' and '.join(missing)} were not measured at two sizes or more; "
-            "a profile needs both directions"
+            f"a profile needs both directions; {GO_ON}"
         )
     pageable = transfers.pageable
     return Pcie(

@@ -13,13 +13,13 @@ import numpy as np
 from scipy.stats import f as f_distribution
 from scipy.stats import t as t_distribution
 
-from stratsim_profiler.fit.sharing import fit_sharing
+from stratsim.fit.sharing import fit_sharing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stratsim_profiler.fit.cells import Cell
-    from stratsim_profiler.fit.sharing import Shares, SharingFit, Terms
+    from stratsim.fit.cells import Cell
+    from stratsim.fit.sharing import Shares, SharingFit, Terms
 
 __all__ = ["ALL_TERMS", "MeanTest", "TermsTest", "below_saturation", "clock_effect", "needs_terms", "saturated_work"]
 

@@ -99,8 +99,7 @@ def _transfers(summary: Summary) -> Iterator[str]:
 def _left_out(summary: Summary) -> Iterator[str]:
     left_out = summary.measured.left_out
     if left_out:
-        cells = "1 co-location was" if len(left_out) == 1 else f"{len(left_out)} co-locations were"
-        yield f"{cells} left out of the fit: {'; '.join(left_out)}"
+        yield f"left out of the fit, {len(left_out)}: {'; '.join(left_out)}"
 
 
 def _discarded(summary: Summary) -> Iterator[str]:

@@ -11,17 +11,17 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
+from stratsim.fit.queue import Queue
+from stratsim.fit.scores import Score, score
+from stratsim.fit.sharing import Shares
 from stratsim.model.contention import phases_at
 from stratsim.model.interpolate import dense, interpolate
-from stratsim_profiler.fit.queue import Queue
-from stratsim_profiler.fit.scores import Score, score
-from stratsim_profiler.fit.sharing import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from stratsim.fit.cells import Load
     from stratsim.model.profile import Profile
-    from stratsim_profiler.fit.cells import Load
     from stratsim_profiler.fit.extract import Measured
 
 __all__ = ["Check", "CheckedCell", "check_profile", "rules_of"]

@@ -7,7 +7,7 @@ from statistics import fmean, median, quantiles, stdev
 from typing import TYPE_CHECKING
 
 from stratsim.errors import ProfileError
-from stratsim_profiler.fit.cells import Cell, Load
+from stratsim.fit.cells import Cell, Load
 from stratsim_profiler.samples import Colocation, Discarded, Kernels, Model, Offset, Solo, Transfer, is_stressor
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from stratsim_profiler.samples import Stream
     from stratsim_profiler.store import Samples
 
-__all__ = ["Measured", "SoloFigures", "extract_samples"]
+__all__ = ["GO_ON", "Measured", "SoloFigures", "extract_samples"]
+
+GO_ON = "`stratsim profile run` with the same --out and a larger --budget goes on from the samples that are there"
+"""What to do where samples are lacking."""
 
 _NORMAL_IQR = 1.349
 """Interquartile range of a normal distribution, in standard deviations."""
@@ -63,7 +66,8 @@ class Measured:
         discarded: What was thrown away while measuring.
         dtype: Data type of all models.
         mode: `graph` or `eager`.
-        left_out: Co-locations that lack solo samples, each with what it lacks: `cell: what`.
+        left_out: Co-locations that lack solo samples, each with what it lacks (`cell: what`), and models without any at
+            batch size 1.
         drift: Median change of the solo time from just before a co-location to just after it, as a share: how quiet
             the device was, and a lower bound of any error; None without both sides.
     """
@@ -100,7 +104,7 @@ def extract_samples(samples: Samples) -> Measured:
     A slowdown is the mean of the loaded iterations over the mean of the adjacent solo ones, before and after alike.
 
     Raises:
-        ProfileError: there are no solo samples at all, or data types or modes mix.
+        ProfileError: there are no solo samples at batch size 1 at all, or data types or modes mix.
     """
     dtype, mode = _one_setting(samples)
     solo = _solo(samples.of(Solo))
@@ -108,9 +112,10 @@ def extract_samples(samples: Samples) -> Measured:
     for load in solo:
         if load.model not in models:
             raise ProfileError(f"{samples.source}: model {load.model!r} has solo samples but no model record")
+    left_out: list[str] = []
+    solo = _with_batch_1(solo, left_out, samples.source)
     launch = {load for load, figures in solo.items() if figures.launch_bound}
     found: dict[str, list[Cell]] = {"cells": [], "launch": [], "stressor": [], "control": []}
-    left_out: list[str] = []
     for record in samples.of(Colocation):
         lacking = _lacking(record, solo)
         if lacking is not None:
@@ -140,10 +145,7 @@ def extract_samples(samples: Samples) -> Measured:
 def _one_setting(samples: Samples) -> tuple[str, str]:
     solo = samples.of(Solo)
     if not solo:
-        raise ProfileError(
-            f"{samples.source}: no solo samples: there is nothing to make a profile of; "
-            "`stratsim profile run` with the same --out and a larger --budget goes on from the samples that are there"
-        )
+        raise ProfileError(f"{samples.source}: no solo samples: there is nothing to make a profile of; {GO_ON}")
     settings = sorted({(r.dtype, r.mode) for r in solo} | {(r.dtype, r.mode) for r in samples.of(Colocation)})
     if len(settings) > 1:
         names = ", ".join(f"{dtype} {mode}" for dtype, mode in settings)
@@ -161,6 +163,16 @@ def _solo(records: Iterable[Solo]) -> dict[Load, SoloFigures]:
         enqueue.setdefault(load, []).extend(record.enqueue_seconds)
         launch_bound[load] = record.launch_bound or launch_bound.get(load, False)
     return {load: _figures(seconds[load], enqueue[load], launch_bound[load]) for load in sorted(seconds)}
+
+
+def _with_batch_1(solo: dict[Load, SoloFigures], left_out: list[str], source: str) -> dict[Load, SoloFigures]:
+    """Return the loads of models that ran alone at batch size 1, which a profile needs of each; name the others."""
+    lacking = sorted({load.model for load in solo if Load(load.model, 1) not in solo})
+    left_out += [f"{model}: no solo samples at batch size 1" for model in lacking]
+    kept = {load: figures for load, figures in solo.items() if load.model not in lacking}
+    if not kept:
+        raise ProfileError(f"{source}: no model has solo samples at batch size 1; {GO_ON}")
+    return kept
 
 
 def _figures(seconds: Sequence[float], enqueue: Sequence[float], launch_bound: bool) -> SoloFigures:

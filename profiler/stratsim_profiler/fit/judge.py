@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stratsim.fit.baselines import Constant, Gpulet, KernelQueue, Streams
+from stratsim.fit.batches import LAWS
+from stratsim.fit.cells import Cell, Load
+from stratsim.fit.holdout import SPLITS, Row, cross_validate, leave_one_batch_out, on_held_out
+from stratsim.fit.identify import intervals, singular_values
+from stratsim.fit.queue import fit_queue
+from stratsim.fit.scores import Score, score
+from stratsim.fit.sharing import fit_sharing
 from stratsim_profiler.fit.assumptions import below_saturation, clock_effect, needs_terms, saturated_work
-from stratsim_profiler.fit.baselines import Constant, Gpulet, KernelQueue, Streams, solo_features
-from stratsim_profiler.fit.batches import LAWS
-from stratsim_profiler.fit.cells import Cell, Load
-from stratsim_profiler.fit.holdout import SPLITS, Row, cross_validate, leave_one_batch_out, on_held_out
-from stratsim_profiler.fit.identify import intervals, singular_values
-from stratsim_profiler.fit.queue import fit_queue, kernel_lengths
-from stratsim_profiler.fit.scores import Score, score
-from stratsim_profiler.fit.sharing import fit_sharing
+from stratsim_profiler.fit.solo import kernel_lengths, solo_features
 from stratsim_profiler.fit.summary import RULES, Sharing
 from stratsim_profiler.fit.walk import measured_slowdowns, offset_slowdowns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from stratsim.fit.baselines import Predictor
     from stratsim.model.interpolate import Interpolation
-    from stratsim_profiler.fit.baselines import Predictor
     from stratsim_profiler.fit.extract import Measured
     from stratsim_profiler.samples import Offset
 

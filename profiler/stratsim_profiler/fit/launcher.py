@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratsim_profiler.fit.scores import Score, score
+from stratsim.fit.scores import Score, score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stratsim_profiler.fit.cells import Cell, Load
+    from stratsim.fit.cells import Cell, Load
     from stratsim_profiler.fit.extract import SoloFigures
 
 __all__ = ["launcher_score", "launcher_slowdowns"]

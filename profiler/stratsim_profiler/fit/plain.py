@@ -6,10 +6,10 @@ import math
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from stratsim_profiler.fit.cells import Load
+from stratsim.fit.cells import Load
 
 if TYPE_CHECKING:
-    from stratsim_profiler.fit.queue import QueueFit
+    from stratsim.fit.queue import QueueFit
     from stratsim_profiler.fit.summary import Sharing, Summary
 
 __all__ = ["summary_dict"]

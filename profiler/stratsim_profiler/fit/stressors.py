@@ -13,7 +13,7 @@ from stratsim_profiler.samples import is_stressor
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from stratsim_profiler.fit.cells import Cell, Load
+    from stratsim.fit.cells import Cell, Load
 
 __all__ = ["Response", "features", "responses"]
 

@@ -6,20 +6,20 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stratsim_profiler.fit.batches import complete
+from stratsim.fit.batches import complete
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from stratsim.fit.cells import Cell
+    from stratsim.fit.holdout import Row
+    from stratsim.fit.identify import Interval
+    from stratsim.fit.queue import QueueFit
+    from stratsim.fit.scores import Score
+    from stratsim.fit.sharing import SharingFit
     from stratsim.model.interpolate import Interpolation
     from stratsim_profiler.fit.assumptions import MeanTest, TermsTest
-    from stratsim_profiler.fit.cells import Cell
     from stratsim_profiler.fit.extract import Measured
-    from stratsim_profiler.fit.holdout import Row
-    from stratsim_profiler.fit.identify import Interval
-    from stratsim_profiler.fit.queue import QueueFit
-    from stratsim_profiler.fit.scores import Score
-    from stratsim_profiler.fit.sharing import SharingFit
     from stratsim_profiler.fit.stressors import Response
     from stratsim_profiler.fit.transfers import TransferFit
 

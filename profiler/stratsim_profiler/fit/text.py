@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from stratsim.fit.identify import Interval
+    from stratsim.fit.queue import QueueFit
+    from stratsim.fit.scores import Score
     from stratsim_profiler.fit import FitResult
-    from stratsim_profiler.fit.identify import Interval
-    from stratsim_profiler.fit.queue import QueueFit
-    from stratsim_profiler.fit.scores import Score
     from stratsim_profiler.fit.summary import Sharing
     from stratsim_profiler.fit.transfers import TransferFit
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from stratsim_profiler.fit.cells import Load
+from stratsim.fit.cells import Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

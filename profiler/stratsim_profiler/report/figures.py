@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from stratsim_profiler.fit.cells import Cell, Load
-    from stratsim_profiler.fit.identify import Interval
+    from stratsim.fit.cells import Cell, Load
+    from stratsim.fit.identify import Interval
     from stratsim_profiler.fit.links import LinkFit
     from stratsim_profiler.fit.summary import Sharing, Summary
 

@@ -7,9 +7,10 @@ __all__ = ["device"]
 device = LazyGroup(
     "device",
     package=__name__,
-    help="List the device models, which say how co-located batches slow each other, and show how they work.",
+    help="List, show and score the device models, which say how co-located batches slow each other.",
     commands={
         "list": "List the device models.",
         "show": "Show how a device model works, its options and its source.",
+        "score": "Judge device models on a profile's measured pairs.",
     },
 )

@@ -26,16 +26,16 @@ Examples:
 @click.option("--latencies", is_flag=True, help="Take latencies and their variation, of batches that executed alone.")
 @click.option("--overwrite", is_flag=True, help="Replace an older file.")
 def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, overwrite: bool) -> None:
-    """Measure what the host adds, and how executions scatter about the device model; write a copy of the profile.
+    """Measure what the host adds, what corrects the contention of the device model, and the scatter that is left.
 
-    These are its `truth.host` and `truth.noise_cv`.
+    A copy of the profile has them: `truth.host`, `truth.kernel_queue.served`, `truth.noise_cv` and `truth.noise_cvs`.
 
     Or, with --latencies, how long executions take where they are served: each model and batch size of which at least
     20 batches executed alone.
 
     The live run in DIR is then spent: a profile refuses to be judged by the run that it was calibrated with.
     """
-    from stratsim.cli.fidelity.output import show_overheads, show_served
+    from stratsim.cli.fidelity.output import describe_executions, show_overheads, show_served
     from stratsim.errors import SpecError
     from stratsim.fidelity.calibrate import calibrated, measure_drift, with_served
     from stratsim.fidelity.record import read_runs
@@ -52,10 +52,9 @@ def calibrate(directory: Path, profile: str | None, out: Path, latencies: bool, 
         write_profile(made, out, overwrite=overwrite)
         show_served(rows, measure_drift(runs[0].result))
     else:
-        made, found, scatter = calibrated(known, runs)
-        write_profile(made, out, overwrite=overwrite)
-        show_overheads([each._asdict() for each in found])
-        if scatter is not None:
-            said = f"executions scatter by {scatter.cv:.1%} about the device model"
-            echo(f"{said}: noise of {scatter.noise_cv:.1%}")
+        found = calibrated(known, runs)
+        write_profile(found.profile, out, overwrite=overwrite)
+        show_overheads([each._asdict() for each in found.overheads])
+        for line in describe_executions(found):
+            echo(line)
     echo(f"written to {out}")

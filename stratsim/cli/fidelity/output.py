@@ -10,9 +10,9 @@ from stratsim.fidelity.levels.judge import JUDGED_STAGES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stratsim.fidelity.calibrate.latency import Drift, Served
+    from stratsim.fidelity.calibrate import Calibrated, Drift, Served
 
-__all__ = ["show_overheads", "show_report", "show_served"]
+__all__ = ["describe_executions", "show_overheads", "show_report", "show_served"]
 
 _FEW = 12
 """Co-locations that are printed; all of them are in the JSON."""
@@ -63,6 +63,21 @@ def show_overheads(overheads: Sequence[Mapping[str, Any]]) -> None:
         for each in overheads
     ]
     table(("overhead", "from", "median us", "low", "high", "batches"), rows, left=2)
+
+
+def describe_executions(found: Calibrated) -> list[str]:
+    """Return a line each for what was learned of contention and of the scatter of executions."""
+    lines = []
+    if found.contention is not None:
+        (before, after), served = found.contention.error, found.contention.served
+        lines.append(
+            f"contention: median error of {found.contention.n} executions {before:.1%}, {after:.1%} with factors by "
+            f"model and size and {1e6 * served.start_s:.0f} us for every start"
+        )
+    if found.scatter is not None:
+        own = ", ".join(f"{name} {cv:.1%}" for name, cv in found.scatter.by_model.items())
+        lines.append(f"executions scatter by {found.scatter.cv:.1%} about that ({own})")
+    return lines
 
 
 def show_served(rows: Sequence[Served], drift: Drift | None) -> None:
@@ -121,7 +136,7 @@ def _drift(drift: Mapping[str, Any]) -> str:
 
 
 def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
-    heading("Level 1: the live run's own batches at their own times")
+    heading("Level 1: the live run's own batches, one step ahead; accumulated: a forced replay's error, not judged")
     rows = [
         (
             *_name(cell),
@@ -133,13 +148,14 @@ def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
             _milli(found["live_s"]),
             _milli(found["simulated_s"]),
             *(_percent(found[key]) for key in ("error", "error_p90", "median", "bias")),
+            _percent(cell["accumulated"][stage]["error"]),
         )
         for cell in cells
         for stage, found in cell["stages"].items()
         if stage in JUDGED_STAGES
     ]
     columns = ("load", "policy", "stage", "verdict", "batches", "share", "off", "live ms", "simulated", "error", "p90")
-    table((*columns, "median", "bias"), rows, left=4)
+    table((*columns, "median", "bias", "accumulated"), rows, left=4)
 
 
 def _end_to_end(cells: Sequence[Mapping[str, Any]]) -> None:

@@ -61,6 +61,7 @@ def describe(profile: Profile, names: list[str]) -> dict[str, Any]:
         "observable": observable,
         "provenance": {key: asdict(value) for key, value in profile.provenance.items()},
         "derived": {
+            "schema_version": profile.schema_version,
             "sha256": profile_sha256(profile),
             "saturation_per_s": saturation_per_s(profile),
             "models": {name: model_figures(profile, name) for name in names},

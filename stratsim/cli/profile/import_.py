@@ -10,11 +10,12 @@ from stratsim.cli.text import echo
 
 __all__ = ["import_"]
 
-_KINDS = ("model-analyzer", "trtexec", "nsys", "nvbandwidth", "pairs")
+_KINDS = ("model-analyzer", "perf-analyzer", "aiperf", "trtexec", "nsys", "nvbandwidth", "pairs")
 
 _EXAMPLES = """\b
 Examples:
   stratsim profile import model-analyzer metrics-model-inference.csv --out mine.json
+  stratsim profile import perf-analyzer export.json --model resnet50 --batch 1 --out mine.json
   stratsim profile import trtexec b8.json --model resnet50 --batch 8 --into mine.json --out both.json
   stratsim profile import nvbandwidth link.json --into both.json --out all.json
   stratsim profile import nsys trace.csv --model resnet50 --inferences 100 --into all.json --out more.json
@@ -60,6 +61,8 @@ def import_(
 
     \b
       model-analyzer   Triton Model Analyzer, metrics-model-inference.csv: solo times
+      perf-analyzer    Triton's perf_analyzer, --profile-export-file: round trips at concurrency 1, upper bounds
+      aiperf           NVIDIA's aiperf, profile_export.jsonl: likewise
       trtexec          TensorRT, --exportTimes: solo times of one engine
       nsys             Nsight Systems, `stats` CSV or SQLite export: kernels, and points of the link
       nvbandwidth      nvbandwidth -j: the link

@@ -12,7 +12,7 @@ from stratsim.cli.text import echo, heading, ms, number, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stratsim.model.kernel_queue import KernelQueue
+    from stratsim.model.kernel_queue import AsServed, KernelQueue
     from stratsim.model.profile import Link, Profile, Sharing
 
 __all__ = ["show"]
@@ -73,11 +73,20 @@ def _show_head(profile: Profile) -> None:
             "saturation",
             f"{number(saturation_per_s(profile))} requests/s (batch 1, one at a time, all models equally often)",
         ),
+        ("schema", _schema(profile.schema_version)),
         ("sha256", profile_sha256(profile)),
     ]
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
         echo(f"  {label.ljust(width)}  {value}")
+
+
+def _schema(version: int) -> str:
+    from stratsim.model.profile import SCHEMA_VERSION
+
+    if version == SCHEMA_VERSION:
+        return f"version {version}"
+    return f"version {version}; version {SCHEMA_VERSION} is written now, and what this one lacks has its default"
 
 
 def _link(link: Link) -> str:
@@ -138,7 +147,8 @@ def _show_intensities(profile: Profile, names: Sequence[str]) -> None:
 
 def _show_truth(profile: Profile, names: Sequence[str]) -> None:
     heading("Truth: only the simulated GPU knows this, the scheduler does not see it")
-    echo(f"  run-to-run variation of execution: {profile.truth.noise_cv:.2%}")
+    own = ", ".join(f"{name} {cv:.2%}" for name, cv in profile.truth.noise_cvs.items() if name in names)
+    echo(f"  run-to-run variation of execution: {profile.truth.noise_cv:.2%}{f' ({own})' if own else ''}")
     echo(f"  device models with all that they need: {', '.join(_supported(profile))}")
     tables = {name: profile.truth.sharing.get(name, {}) for name in names}
     sizes = sorted({batch for sharing in tables.values() for batch in sharing})
@@ -172,6 +182,19 @@ def _show_kernel_queue(queue: KernelQueue, names: Sequence[str]) -> None:
         cells = (both.get(size, "-") for size in sizes)
         rows.append((name, *cells))
     table(("model", *(str(size) for size in sizes)), rows)
+    if queue.served is not None:
+        _show_served(queue.served, names)
+
+
+def _show_served(served: AsServed, names: Sequence[str]) -> None:
+    echo(
+        f"  as served: every start costs those that run {number(served.start_s * 1e6)} us; beside others executions "
+        "take this many times as long as by the rule, by batch size:"
+    )
+    tables = {name: served.factors[name] for name in names if name in served.factors}
+    sizes = sorted({batch for factors in tables.values() for batch in factors})
+    rows = [(name, *(f"{t[size]:.3f}" if size in t else "-" for size in sizes)) for name, t in tables.items()]
+    table(("model", *(str(size) for size in sizes)), rows)
 
 
 def _supported(profile: Profile) -> list[str]:
@@ -192,8 +215,10 @@ def _show_pairs(profile: Profile) -> None:
         echo("  none; `stratsim profile pairs` simulates a campaign that measures them")
         return
     slowdowns = [pair.slowdown for pair in profile.pairs]
+    limited = sum(pair.limited for pair in profile.pairs)
     held = sum(pair.held_out for pair in profile.pairs)
-    echo(f"  {len(slowdowns)} directed slowdowns, {held} held out")
+    shares = f", {limited} of them with a share of the GPU" if limited else ""
+    echo(f"  {len(slowdowns)} directed slowdowns, {held} held out{shares}")
     low, middle, high = min(slowdowns), median(slowdowns), max(slowdowns)
     echo(f"  least {number(low)}, median {number(middle)}, most {number(high)}")
 

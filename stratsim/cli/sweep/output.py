@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stratsim.sweep import How
+    from stratsim.sweep.run import Failure
     from stratsim.sweep.spec import Sweep
 
 __all__ = ["execute", "show_saturations", "show_summary"]
@@ -24,13 +25,26 @@ def execute(sweep: Sweep, record: Mapping[str, Any], out: Path, how: How, source
     from stratsim.sweep import run_sweep, write_summary
 
     with _progress(shown=not quiet) as progress:
-        outcome = run_sweep(sweep, record, out, replace(how, progress=progress), source)
+        outcome = run_sweep(sweep, record, out, replace(how, progress=progress, warn=_warn), source)
     show_summary(write_summary(outcome, out))
-    for failure in outcome.failures:
-        echo(f"failed: {failure}", err=True)
+    for line in _failures(outcome.failures):
+        echo(f"failed: {line}", err=True)
     count = len(outcome.failures)
     echo(f"{outcome.made} runs made, {count} failed, {len(outcome.rows)} rows; written to {out}")
     return 1 if count else 0
+
+
+def _warn(line: str) -> None:
+    echo(f"note: {line}", err=True)
+
+
+def _failures(failures: Iterable[Failure]) -> Iterator[str]:
+    """Yield a line for each reason why runs failed, with the first of them."""
+    by_message: dict[str, list[Failure]] = {}
+    for failure in failures:
+        by_message.setdefault(failure.message, []).append(failure)
+    for message, found in by_message.items():
+        yield str(found[0]) if len(found) == 1 else f"{len(found)} runs (first: {found[0].where}): {message}"
 
 
 @contextmanager

@@ -35,11 +35,13 @@ Examples:
 def plan(file: Path, jobs: int, settings: tuple[str, ...], quick: bool, no_time: bool) -> None:
     """Say how many runs the sweep in FILE has, and how long they will take.
 
-    The time is estimated from one short run of every policy, in the first cell that it is in.
+    The time is estimated from one short run of every policy, in the first cell that it is in. What cannot run is said:
+    every policy is prepared for every machine.
     """
     from stratsim.sweep import load_sweep, make_plan
     from stratsim.sweep.backends import Serial
     from stratsim.sweep.estimate import times, total_s
+    from stratsim.sweep.refusals import refusals
     from stratsim.sweep.run import measure
 
     sweep, _ = load_sweep(file, settings, quick=quick)
@@ -47,6 +49,8 @@ def plan(file: Path, jobs: int, settings: tuple[str, ...], quick: bool, no_time:
     least, most = found.counts()
     heading(sweep.title)
     echo(f"cells {len(found.cells)}, runs {least}" + (f" to {most}" if most > least else ""))
+    for refusal in refusals(found):
+        echo(f"note: {refusal}", err=True)
     if no_time:
         return
     show_saturations(measure(found, Serial()).values())

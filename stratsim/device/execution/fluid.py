@@ -57,6 +57,8 @@ class FluidModel(ABC, Generic[Load]):
     """What a profile must have."""
     max_concurrency: int | None = None
     heeds_copies: bool = False
+    start_cost_s: float = 0.0
+    """What the start of a batch costs each of those that run, seconds."""
 
     def __init__(self, hardware: HardwareProfile, slots: int = 1) -> None:
         self._hardware = hardware
@@ -102,9 +104,9 @@ class FluidModel(ABC, Generic[Load]):
 
     def unit(self) -> FluidUnit[Any]:
         """Return a new, idle GPU."""
-        return FluidUnit(self._sound_rates)
+        return FluidUnit(self.sound_rates)
 
-    def _sound_rates(self, active: Sequence[Load]) -> Sequence[float]:
+    def sound_rates(self, active: Sequence[Load]) -> Sequence[float]:
         """Return the rates, checked: asked for once per set of loads."""
         rates = self.rates(active)
         if len(rates) != len(active) or not all(0 < rate <= 1 + _RATE_RTOL for rate in rates):

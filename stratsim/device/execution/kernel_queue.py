@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import log
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from stratsim.device.execution.fluid import FluidModel, Phase
+from stratsim.device.execution.fluid import FluidModel, FluidUnit, Phase
 from stratsim.device.execution.lacking import lacks
 from stratsim.model.interpolate import interpolate
+from stratsim.model.kernel_queue import AsServed
 from stratsim.solve import kernel_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stratsim.model.profile import HardwareProfile
 
-__all__ = ["KernelLoad", "KernelQueue"]
+__all__ = ["CostlyStarts", "KernelLoad", "KernelQueue"]
+
+Key = TypeVar("Key")
+
+_LEAST_REST = 1e-3
+"""An opening cannot hold all kernels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,10 +32,35 @@ class KernelLoad:
     Args:
         length_s: Mean duration of one, alone.
         hold_s: For how long of that it keeps others' kernels from being placed.
+        factor: By what it takes longer beside others than the rule says.
     """
 
     length_s: float
     hold_s: float
+    factor: float = 1.0
+
+
+class CostlyStarts(FluidUnit[Key]):
+    """A fluid unit on which every start sets back those that run.
+
+    Args:
+        rates: As for `FluidUnit`.
+        start_s: By how much, seconds.
+    """
+
+    __slots__ = ("_start_s",)
+
+    def __init__(self, rates: Callable[[Sequence[Any]], Sequence[float]], start_s: float) -> None:
+        super().__init__(rates)
+        self._start_s = start_s
+
+    def add(self, now_s: float, key: Key, solo_s: float, work: Sequence[Phase[Any]], level: int = 0) -> None:
+        """Start a batch: those that run make no progress for as long as the start costs."""
+        super().add(now_s, key, solo_s, work, level)
+        if len(self._running) > 1:
+            for batch in self._running[:-1]:
+                batch.left_s += self._start_s * batch.rate
+            self._solve(now_s)
 
 
 class KernelQueue(FluidModel[KernelLoad]):
@@ -49,15 +81,33 @@ class KernelQueue(FluidModel[KernelLoad]):
         if hardware.truth.kernel_queue is None:
             raise lacks(self.name, hardware, "truth.kernel_queue")
         self._parameters = hardware.truth.kernel_queue
+        self._served = self._parameters.served or AsServed()
+        self.start_cost_s = self._served.start_s
         for model, entry in hardware.models.items():
             if model not in self._parameters.length_s and entry.kernels is None:
                 raise lacks(self.name, hardware, f"truth.kernel_queue.length_s.{model}")
 
     def _phases(self, model: str, batch: int) -> tuple[Phase[KernelLoad], ...]:
         length_s = self._length_s(model, batch)
-        table = self._parameters.holds.get(model)
-        hold = self._parameters.hold if table is None else _at(table, batch)
-        return (Phase(1.0, KernelLoad(length_s, hold * length_s)),)
+        parameters = self._parameters
+        hold = _of(parameters.holds, model, batch, parameters.hold)
+        factor = _of(self._served.factors, model, batch, 1.0)
+        opening = parameters.opening
+        if opening is None or model not in opening.lengths:
+            return (Phase(1.0, KernelLoad(length_s, hold * length_s, factor)),)
+        # Of as many kernels per second of solo time as before, those of the opening are fewer and the others more.
+        first = _at(opening.lengths[model], batch)
+        rest = (1.0 - opening.share) / max(1.0 - opening.share / first, _LEAST_REST)
+        return tuple(
+            Phase(share, self._longer(length_s, hold, ratio, factor))
+            for share, ratio in ((opening.share, first), (1.0 - opening.share, rest))
+        )
+
+    def _longer(self, length_s: float, hold: float, ratio: float, factor: float) -> KernelLoad:
+        """Return kernels `ratio` times as long as a model's are on average."""
+        slope = self._parameters.opening.slope if self._parameters.opening else 0.0
+        own = min(1.0, max(0.0, hold + slope * log(ratio)))
+        return KernelLoad(ratio * length_s, own * ratio * length_s, factor)
 
     def _length_s(self, model: str, batch: int) -> float:
         table = self._parameters.length_s.get(model)
@@ -71,12 +121,23 @@ class KernelQueue(FluidModel[KernelLoad]):
     def rates(self, active: Sequence[KernelLoad]) -> Sequence[float]:
         """Return solo time over time with waits, per kernel."""
         parameters = self._parameters
-        return kernel_queue(
+        rates = kernel_queue(
             [load.length_s for load in active],
             [load.hold_s for load in active],
             parameters.residual,
             parameters.gap_s,
         )
+        if len(active) == 1 or not self._served.factors:
+            return rates
+        return [min(1.0, rate / load.factor) for rate, load in zip(rates, active, strict=True)]
+
+    def unit(self) -> FluidUnit[Any]:
+        """Return a new, idle GPU."""
+        return CostlyStarts(self.sound_rates, self.start_cost_s) if self.start_cost_s else super().unit()
+
+
+def _of(tables: Mapping[str, Mapping[int, float]], model: str, batch: int, default: float) -> float:
+    return _at(tables[model], batch) if model in tables else default
 
 
 def _at(table: Mapping[int, float], batch: int) -> float:

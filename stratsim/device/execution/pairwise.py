@@ -12,13 +12,15 @@ from stratsim.device.execution.lacking import lacks
 from stratsim.errors import ProfileError, SpecError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stratsim.model.profile import HardwareProfile, Pair
 
 __all__ = ["Cell", "Pairwise"]
 
 _COMBINE = ("product", "max")
+_SAME_SHARE = 1e-3
+"""Shares that differ by less, in logarithms to base 2, are the same: 0.1 %, a rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +37,10 @@ class Pairwise(PairModel[Cell]):
     Where a batch size was not measured, the pair of sizes nearest in the sum of the distances of their logarithms
     counts, the smaller target size if two are equally near, then the smaller other size. Below 1 counts as 1.
 
+    Pairs that were measured with shares of the GPU count where the profile says which share each model has
+    (`truth.partitions`; the whole GPU where it does not say): of all pairs of two models those nearest in the sum of
+    the distances of the logarithms of the shares. Without partitions only pairs without shares count.
+
     Source: measured slowdowns in the profile's `pairs`. How several co-runners combine is an assumption: `product`
     takes them as independent, `max` lets the worst alone count (as gpulet does).
     """
@@ -47,11 +53,14 @@ class Pairwise(PairModel[Cell]):
         if combine not in _COMBINE:
             raise SpecError(f"combine must be 'product' or 'max', got {combine!r}; {suggest(str(combine), _COMBINE)}")
         self._product = combine == "product"
+        partitions = hardware.truth.partitions
         self._pairs: dict[tuple[str, str], list[Pair]] = {}
         for pair in hardware.pairs:
-            self._pairs.setdefault((pair.target, pair.other), []).append(pair)
+            if partitions or not pair.limited:
+                self._pairs.setdefault((pair.target, pair.other), []).append(pair)
         if not self._pairs:
-            raise lacks(self.name, hardware, "pairs")
+            raise lacks(self.name, hardware, "truth.partitions" if hardware.pairs else "pairs")
+        self._pairs = {key: _nearest_shares(found, partitions) for key, found in self._pairs.items()}
         targets = {target for target, _ in self._pairs}
         for model in hardware.models:
             if model not in targets:
@@ -74,6 +83,17 @@ class Pairwise(PairModel[Cell]):
         if self._product:
             return prod(slowdown**number for slowdown, number in slowdowns)
         return max((slowdown for slowdown, _ in slowdowns), default=1.0)
+
+
+def _nearest_shares(pairs: Sequence[Pair], partitions: Mapping[str, float]) -> list[Pair]:
+    """Return the pairs of two models that were measured with the shares nearest to those that they have."""
+
+    def distance(pair: Pair) -> float:
+        own = abs(log2((pair.target_share or 1.0) / partitions.get(pair.target, 1.0)))
+        return own + abs(log2((pair.other_share or 1.0) / partitions.get(pair.other, 1.0)))
+
+    least = min(distance(pair) for pair in pairs)
+    return [pair for pair in pairs if distance(pair) <= least + _SAME_SHARE]
 
 
 def _distance(pair: Pair, target_batch: int, other_batch: int) -> tuple[float, int, int]:

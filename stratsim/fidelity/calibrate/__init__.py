@@ -3,20 +3,24 @@
     from stratsim.fidelity.calibrate import calibrated, with_served
 
 `arrivals` makes requests whose batches execute alone; `latency` measures how long executions take alone as they are
-served, `overheads` what the host adds, `scatter` how far executions vary beyond what the device model explains.
-`correct` writes overheads and scatter into a copy of the profile, `latency` its latencies. `compare` shows latencies
-of the profile, of the calibration and of the runs that are judged. No run is judged by what was measured in it.
+served, `overheads` what the host adds, `contention` what corrects the device model beside others, `scatter` how far
+executions vary beyond that. `correct` writes these into a copy of the profile, `latency` its latencies. `compare` shows
+latencies of the profile, of the calibration and of the runs that are judged. No run is judged by what was measured in
+it.
 """
 
 from stratsim.fidelity.calibrate.arrivals import check_budget, kinds_of, one_by_one, span_s
 from stratsim.fidelity.calibrate.compare import Calibration, compare_latencies, drift_notes
-from stratsim.fidelity.calibrate.correct import calibrated, calibrated_by
+from stratsim.fidelity.calibrate.contention import Contention, learn_contention
+from stratsim.fidelity.calibrate.correct import Calibrated, calibrated, calibrated_by
 from stratsim.fidelity.calibrate.latency import Drift, Served, measure_drift, measure_served, with_served
 from stratsim.fidelity.calibrate.overheads import Overhead, measure_overheads
 from stratsim.fidelity.calibrate.scatter import Scatter, measure_scatter
 
 __all__ = [
+    "Calibrated",
     "Calibration",
+    "Contention",
     "Drift",
     "Overhead",
     "Scatter",
@@ -27,6 +31,7 @@ __all__ = [
     "compare_latencies",
     "drift_notes",
     "kinds_of",
+    "learn_contention",
     "measure_drift",
     "measure_overheads",
     "measure_scatter",

@@ -1,15 +1,18 @@
-"""A copy of a profile with what live runs show of the host and of the scatter of executions."""
+"""A copy of a profile with what live runs show of the host, of contention and of the scatter of executions."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim.errors import SpecError
+from stratsim.fidelity.calibrate.contention import Contention, learn_contention, with_contention
 from stratsim.fidelity.calibrate.overheads import Overhead, measure_overheads
 from stratsim.fidelity.calibrate.scatter import Scatter, measure_scatter
+from stratsim.fidelity.calibrate.speeds import measure_speeds
 from stratsim.model.parts import Provenance
-from stratsim.model.truth import Host
+from stratsim.model.profile import SCHEMA_VERSION
+from stratsim.model.truth import Host, Speeds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,14 +20,24 @@ if TYPE_CHECKING:
     from stratsim.fidelity.record import Recorded
     from stratsim.model.profile import Profile
 
-__all__ = ["calibrated", "calibrated_by"]
+__all__ = ["Calibrated", "calibrated", "calibrated_by"]
 
 
-def calibrated(profile: Profile, runs: Sequence[Recorded]) -> tuple[Profile, list[Overhead], Scatter | None]:
-    """Return a copy of the profile with the overheads of the host and the scatter of executions, and both.
+class Calibrated(NamedTuple):
+    """A copy of a profile, and what was measured for it; None: there was too little to measure it by."""
+
+    profile: Profile
+    overheads: list[Overhead]
+    contention: Contention | None
+    scatter: Scatter | None
+
+
+def calibrated(profile: Profile, runs: Sequence[Recorded]) -> Calibrated:
+    """Return a copy of the profile as runs show it: the overheads of the host, contention, the scatter that is left.
 
     An overhead that is not measured, or whose median is below 0 (the device's own variation), stays 0; the provenance
-    says so. With too few executions `truth.noise_cv` stays as it is.
+    says so. With too few executions contention and `truth.noise_cv` stay as they are; contention is corrected for the
+    device model `kernel-queue` alone.
 
     Args:
         profile: The device.
@@ -37,20 +50,55 @@ def calibrated(profile: Profile, runs: Sequence[Recorded]) -> tuple[Profile, lis
     source = "; ".join(f"live run {run.directory.name} of {run.policy!r}, batches sha256 {run.digest}" for run in runs)
     if all(each.value_s is None for each in found):
         raise SpecError(f"{source}: too few batches to measure any overhead of the host")
-    host = Host(**{each.name: max(each.value_s or 0.0, 0.0) for each in found})
-    provenance = {key: entry for key, entry in profile.provenance.items() if key.split(".")[:2] != ["truth", "host"]}
-    provenance["truth.host"] = Provenance("measured", source, note="; ".join(_described(each) for each in found))
-    hosted = replace(profile, truth=replace(profile.truth, host=host), provenance=provenance)
-    scatter = measure_scatter(runs, hosted)
-    if scatter is None:
-        return hosted, found, None
-    note = (
-        f"with it forced replays scatter as the live executions do: coefficient of variation {scatter.cv:.4f} of live "
-        f"over forced replay without noise, mean {scatter.mean:.4f}, {scatter.n} executions"
+    figures = {each.name: max(each.value_s or 0.0, 0.0) for each in found}
+    before = profile.truth.host
+    host = Host(
+        dispatch_s=figures["dispatch_s"],
+        launch_s=figures["launch_s"],
+        notice_s=figures["notice_s"],
+        collect_s=figures["collect_s"],
+        decide_s={} if before is None else before.decide_s,
+        speeds=measure_speeds([run.result for run in runs]),
     )
-    provenance = provenance | {"truth.noise_cv": Provenance("measured", source, note=note)}
-    truth = replace(hosted.truth, noise_cv=scatter.noise_cv)
-    return replace(hosted, truth=truth, provenance=provenance), found, scatter
+    provenance = {key: entry for key, entry in profile.provenance.items() if key.split(".")[:2] != ["truth", "host"]}
+    note = "; ".join(_described(each) for each in found)
+    provenance["truth.host"] = Provenance("measured", source, note=note + _speeds_note(host.speeds))
+    made = replace(profile, truth=replace(profile.truth, host=host))
+    contention = learn_contention(runs, profile)
+    if contention is not None:
+        made = with_contention(made, contention.served)
+        provenance["truth.kernel_queue.served"] = Provenance("measured", source, note=_learned(contention))
+    scatter = measure_scatter(runs, made)
+    if scatter is not None:
+        own = scatter.by_model if contention is not None else {}
+        made = replace(made, truth=replace(made.truth, noise_cv=scatter.cv, noise_cvs=own))
+        note = f"live over expected beside those that each met: mean {scatter.mean:.4f}, {scatter.n} executions"
+        provenance |= {f"truth.{name}": Provenance("measured", source, note=note) for name in _noise_fields(made)}
+    return Calibrated(replace(made, schema_version=SCHEMA_VERSION, provenance=provenance), found, contention, scatter)
+
+
+def _speeds_note(speeds: Speeds | None) -> str:
+    if speeds is None:
+        return "; one speed"
+    return (
+        f"; two speeds, by the gaps between batches on a slot: {speeds.fast:.2f} of the median for {speeds.fast_s:.2g} "
+        f"s, {speeds.slow:.2f} for {speeds.slow_s:.2g} s on average"
+    )
+
+
+def _noise_fields(profile: Profile) -> list[str]:
+    return ["noise_cv", "noise_cvs"] if profile.truth.noise_cvs else ["noise_cv"]
+
+
+def _learned(contention: Contention) -> str:
+    before, after = contention.error
+    shrunk = contention.shrunk
+    return (
+        f"{contention.n} executions beside others, median error {before:.2%} without and {after:.2%} with it; variance "
+        f"of the logarithm within model and size {shrunk.within:.3g}, between sizes {shrunk.between_groups:.3g}, "
+        f"between models {shrunk.between_families:.3g}; start {1e6 * contention.served.start_s:.1f} us, standard "
+        f"deviation {1e6 * contention.served.start_spread_s:.1f} us; models that were not served have the device's mean"
+    )
 
 
 def calibrated_by(profile: Profile, run: Recorded) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from stratsim.fidelity.one_step import freed_slots
 from stratsim.stats.intervals import median_interval
 
 if TYPE_CHECKING:
@@ -85,28 +85,23 @@ def _collected(result: Result) -> list[float]:
 
 def _times(result: Result) -> tuple[list[float], list[float], list[float]]:
     """Return what `dispatch_s`, `launch_s` and, with the latter, `notice_s` are the medians of."""
-    batches, slots = result.batches, result.max_concurrency or 1
+    batches, freed = result.batches, freed_slots(result)
     dispatched: list[float] = []
     launched: list[float] = []
     waited: list[float] = []
     copied_s = -np.inf
-    ends_s: dict[int, list[float]] = {gpu: [] for gpu in range(result.gpus)}
-    """By GPU: when those ahead in the line end, ascending, as far as that is after the latest dispatch."""
     for row in np.argsort(batches.dispatch_s, kind="stable").tolist():
         at_s, copy_s, there_s, start_s, end_s = (float(getattr(batches, name)[row]) for name in _COLUMNS)
         if np.isnan(end_s):
             continue
-        ahead = ends_s[int(batches.gpu[row])] = [other for other in ends_s[int(batches.gpu[row])] if other > at_s]
-        if len(ahead) < slots:
+        freed_s = float(freed[row])
+        if freed_s <= at_s:
             launched.append(start_s - there_s)
             if copied_s <= at_s:
                 dispatched.append(copy_s - at_s)
-        else:
-            freed_s = ahead[len(ahead) - slots]
-            if there_s <= freed_s or copy_s >= freed_s:  # else the copy, not the slot, was what it waited for
-                waited.append(start_s - freed_s - (there_s - copy_s if copy_s >= freed_s else 0.0))
+        elif there_s <= freed_s or copy_s >= freed_s:  # else the copy, not the slot, was what it waited for
+            waited.append(start_s - freed_s - (there_s - copy_s if copy_s >= freed_s else 0.0))
         copied_s = max(copied_s, there_s)
-        insort(ahead, end_s)
     return dispatched, launched, waited
 
 

@@ -11,11 +11,12 @@ from stratsim.fidelity.levels.end_to_end import LATENCIES, figures, free_replay,
 from stratsim.fidelity.levels.judge import differences, judge_end_to_end, judge_stages, noise_floor, worst
 from stratsim.fidelity.levels.ranking import Compared, compare_policies
 from stratsim.fidelity.levels.service import service_bias
-from stratsim.fidelity.levels.stages import compare_stages, durations
+from stratsim.fidelity.levels.stages import all_durations, compare_stages, durations
 
 __all__ = [
     "LATENCIES",
     "Compared",
+    "all_durations",
     "by_company",
     "compare_policies",
     "compare_stages",

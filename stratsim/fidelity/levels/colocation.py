@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from stratsim.engine import Result
     from stratsim.model.profile import SchedulerProfile
 
+    Floats = NDArray[np.float64]
+
 __all__ = ["ALONE", "Slowdown", "by_company", "company", "slowdowns", "solo_times"]
 
 ALONE = "alone"
@@ -37,7 +39,7 @@ class Slowdown(NamedTuple):
     measured: float
     """Mean execution time over the solo time, live."""
     predicted: float
-    """The same in forced replay, over the profile's solo time."""
+    """Mean predicted execution time, over the profile's solo time."""
     solo_from: str
     """`live`: the median of the live executions alone; `profile`: there were too few of them."""
 
@@ -65,17 +67,16 @@ def company(result: Result) -> list[str]:
     return ["+".join(sorted(names)) or ALONE for names in beside]
 
 
-def by_company(pairs: Sequence[tuple[Result, Result]]) -> list[dict[str, Any]]:
+def by_company(pairs: Sequence[tuple[Result, Floats]]) -> list[dict[str, Any]]:
     """Return how far execution times are off, by the co-located models: `errors`, the most frequent first.
 
     Args:
-        pairs: Live run and forced replay, one pair per repeat.
+        pairs: Live run, and the predicted durations of its executions, one pair per repeat.
     """
     live_s: dict[str, list[float]] = defaultdict(list)
     simulated_s: dict[str, list[float]] = defaultdict(list)
     for live, simulated in pairs:
-        times = [durations(run, "execution") for run in (live, simulated)]
-        for names, one, other in zip(company(live), *times, strict=True):
+        for names, one, other in zip(company(live), durations(live, "execution"), simulated, strict=True):
             if not (np.isnan(one) or np.isnan(other)):
                 live_s[names].append(float(one))
                 simulated_s[names].append(float(other))
@@ -107,17 +108,17 @@ def solo_times(
     }
 
 
-def slowdowns(live: Result, simulated: Result, profile: SchedulerProfile) -> list[Slowdown]:
+def slowdowns(live: Result, simulated_s: Floats, profile: SchedulerProfile) -> list[Slowdown]:
     """Return measured and predicted slowdown of each co-location, the most frequent first.
 
     Args:
         live: The live run.
-        simulated: Its forced replay.
+        simulated_s: The predicted durations of its executions, shape (m,).
         profile: Solo times.
     """
     beside = company(live)
     solo = solo_times(live, beside, profile)
-    times_s = [run.batches.execution_end_s - run.batches.execution_start_s for run in (live, simulated)]
+    times_s = [durations(live, "execution"), simulated_s]
     rows: dict[tuple[str, int, str], list[int]] = defaultdict(list)
     for row in np.flatnonzero(~np.isnan(times_s[0]) & ~np.isnan(times_s[1])).tolist():
         rows[live.models[live.batches.model[row]], int(live.batches.size[row]), beside[row]].append(row)
@@ -130,5 +131,5 @@ def slowdowns(live: Result, simulated: Result, profile: SchedulerProfile) -> lis
     return sorted(found, key=lambda each: (-each.n, each.model, each.size, each.company))
 
 
-def _mean(times_s: NDArray[np.float64], rows: list[int]) -> float:
+def _mean(times_s: Floats, rows: list[int]) -> float:
     return float(times_s[rows].mean())

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.fidelity.levels.stages import durations
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stratsim.engine import Result
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["elasticity", "service_bias"]
 
 
 def service_bias(
-    pairs: Sequence[tuple[Result, Result]],
+    pairs: Sequence[tuple[Floats, Floats]],
     load: float | None,
     live_mean_s: float | None,
     simulated_mean_s: float | None,
@@ -25,7 +25,7 @@ def service_bias(
     """Return the bias of the service and how much of it arrives at the mean latency.
 
     Args:
-        pairs: Live run and forced replay, one pair per repeat.
+        pairs: Durations of the executions of the same batches, live and simulated, seconds; one pair per repeat.
         load: Offered load as a share of saturation; None if it is not known.
         live_mean_s: Mean latency, live.
         simulated_mean_s: Mean latency of the simulator left to itself.
@@ -35,9 +35,7 @@ def service_bias(
         the device is slower. `latency`: live over simulated mean latency, less 1. `amplification`: the latter over the
         former. `expected`: what an M/D/1 queue makes of it at this load (`elasticity`); `pole`: 1 / (1 - load).
     """
-    live, simulated = (
-        np.concatenate([durations(pair[which], "execution") for pair in pairs] or [np.empty(0)]) for which in (0, 1)
-    )
+    live, simulated = (np.concatenate([pair[which] for pair in pairs] or [np.empty(0)]) for which in (0, 1))
     known = ~np.isnan(live) & ~np.isnan(simulated)
     square = float((simulated[known] ** 2).sum())
     bias = float((live[known] * simulated[known]).sum()) / square - 1 if square else None

@@ -1,4 +1,4 @@
-"""Level 1: durations of the stages, a live run against its forced replay."""
+"""Level 1: durations of the stages, a live run against what the simulator makes of the very same batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["STAGES", "compare_stages", "durations", "errors", "relative_errors"]
+__all__ = ["STAGES", "all_durations", "compare_stages", "durations", "errors", "relative_errors"]
 
 _BEFORE_COPY = ("dispatch_s", "copy_in_start_s")
 _BEFORE_EXECUTION = ("copy_in_end_s", "execution_start_s")
@@ -43,6 +43,11 @@ def durations(result: Result, stage: str) -> Floats:
     parts = [getattr(batches, end) - getattr(batches, start) for start, end in STAGES[stage]]
     whole: Floats = np.sum(parts, axis=0)
     return whole
+
+
+def all_durations(result: Result) -> dict[str, Floats]:
+    """Return `durations` of every stage."""
+    return {stage: durations(result, stage) for stage in STAGES}
 
 
 def relative_errors(live: Floats, simulated: Floats) -> Floats:
@@ -81,14 +86,14 @@ def errors(live: Floats, simulated: Floats) -> dict[str, Any]:
     }
 
 
-def compare_stages(pairs: Sequence[tuple[Result, Result]]) -> dict[str, dict[str, Any]]:
+def compare_stages(pairs: Sequence[tuple[Mapping[str, Floats], Mapping[str, Floats]]]) -> dict[str, dict[str, Any]]:
     """Return `errors` of every stage over all batches of all repeats, and what they are of the live residence.
 
     `share`: the stage's duration over the residence, of sums over batches; `off`: the sum of |simulated - live| over
     that of the residence: what being wrong there amounts to.
 
     Args:
-        pairs: Live run and forced replay, one pair per repeat.
+        pairs: Durations by stage, live and simulated, one pair per repeat.
     """
     found = {}
     residence = float(_joined(pairs, "residence")[0].sum())
@@ -101,12 +106,12 @@ def compare_stages(pairs: Sequence[tuple[Result, Result]]) -> dict[str, dict[str
     return found
 
 
-def _joined(pairs: Sequence[tuple[Result, Result]], stage: str) -> tuple[Floats, Floats]:
-    """Return the durations of the batches that got through all stages in both."""
+def _joined(pairs: Sequence[tuple[Mapping[str, Floats], Mapping[str, Floats]]], stage: str) -> tuple[Floats, Floats]:
+    """Return the durations of the batches that got through all stages live, where the simulator has one."""
     columns: tuple[list[Floats], list[Floats]] = ([], [])
-    for pair in pairs:
-        whole = ~np.isnan(durations(pair[0], "residence")) & ~np.isnan(durations(pair[1], "residence"))
-        for column, result in zip(columns, pair, strict=True):
-            column.append(durations(result, stage)[whole])
+    for live_s, simulated_s in pairs:
+        whole = ~np.isnan(live_s["residence"]) & ~np.isnan(simulated_s[stage])
+        for column, durations_s in zip(columns, (live_s, simulated_s), strict=True):
+            column.append(durations_s[stage][whole])
     live, simulated = (np.concatenate(column) if column else np.empty(0) for column in columns)
     return live, simulated

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
-from stratsim.model.tolerance import latest_finish_s
+from stratsim.model.tolerance import RANK_DIGITS, latest_finish_s
 from stratsim.policy.arguments import batch_limits, number, whole
 from stratsim.policy.base import Decision, Drop, Policy, SetTimer, Setting, Start, Wake
 from stratsim.policy.clockwork.state import Durations, Executor, ModelQueues
@@ -217,11 +217,11 @@ class Clockwork(Policy):
     def _bid(self, executor: Executor, model: str, largest: float) -> None:
         """Enter a model's strategies up to a batch size, each with what ranks it.
 
-        That is the latest start of the first request, the batch size, and where they are equal the request's internal
-        deadline and its place in the order of arrival.
+        That is the latest start of the first request, the batch size, and where they are equal (rounding decides
+        nothing) the request's internal deadline and its place in the order of arrival.
         """
         bids = [
-            (head_s - self._estimate_s(model, size), size, head_s, number)
+            (round(head_s - self._estimate_s(model, size), RANK_DIGITS), size, round(head_s, RANK_DIGITS), number)
             for size, head_s, number in self._queues[model].heads()
             if size <= largest
         ]

@@ -15,6 +15,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from stratsim.model.tolerance import RANK_DIGITS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -157,7 +159,7 @@ def plan(jobs: Sequence[Job], slots: int, now_s: float, rates: Rates, fixed: Seq
         late = next((at for at, job in enumerate(kept) if job.end_s + job.tail_s > job.due_s), None)
         if late is None:
             break
-        worst = min(range(late + 1), key=lambda at: kept[at].value / kept[at].left_s if kept[at].left_s > 0.0 else inf)
+        worst = min(range(late + 1), key=lambda at: _worth(kept[at]))
         put_off.append(kept.pop(worst))
     put_off.sort(key=_due)
     order = [*fixed, *kept, *put_off]
@@ -170,4 +172,9 @@ _ALONE = (1.0,)
 
 
 def _due(job: Job) -> float:
-    return job.due_s
+    return round(job.due_s, RANK_DIGITS)
+
+
+def _worth(job: Job) -> float:
+    """Return the value per work left."""
+    return round(job.value / job.left_s, RANK_DIGITS) if job.left_s > 0.0 else inf

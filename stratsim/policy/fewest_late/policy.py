@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.errors import SpecError
 from stratsim.model.request import Priority
-from stratsim.model.tolerance import latest_finish_s
+from stratsim.model.tolerance import RANK_DIGITS, latest_finish_s
 from stratsim.policy.arguments import batch_limits, number, one_of, whole
 from stratsim.policy.base import Decision, Drop, DropMode, Policy, Resume, Setting, Start, Suspend, Wake
 from stratsim.policy.copy_times import CopyTimes
@@ -133,7 +133,8 @@ class FewestLate(Policy):
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request."""
-        insort(self._queues.setdefault(request.model, []), (request.deadline_s, request.id, request))
+        entry = (round(request.deadline_s, RANK_DIGITS), request.id, request)
+        insort(self._queues.setdefault(request.model, []), entry)
         self._waiting += 1
 
     def decide(self, view: View) -> Iterator[Decision]:
@@ -178,7 +179,7 @@ class FewestLate(Policy):
         heads = sorted([entry for queue in self._queues.values() for entry in islice(queue, most)])
         for entry in heads[:most]:
             model = entry[2].model
-            at = min(range(len(work_s)), key=work_s.__getitem__)
+            at = min(range(len(work_s)), key=lambda gpu: round(work_s[gpu], RANK_DIGITS))
             shares[at].setdefault(model, []).append(entry)
             work_s[at] += self._latency_s[model][1]
         return [tuple(share.values()) for share in shares]
@@ -344,4 +345,4 @@ def _class(entry: Entry) -> int:
 
 
 def _due(job: Job) -> float:
-    return job.due_s
+    return round(job.due_s, RANK_DIGITS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from stratsim.model.tolerance import latest_finish_s
+from stratsim.model.tolerance import RANK_DIGITS, latest_finish_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,11 +143,10 @@ class HighPriority:
                 batches = self._estimates.forecasts[gpu.id].walk(now_s, candidate)
                 if not self._harm.spares_in_flight(gpu.id, batches, now_s):
                     continue
-                if found is None or candidate.end_s < found[1].end_s:
+                ends_s = latest_finish_s(candidate.end_s)  # ahead of another only by more than rounding
+                if found is None or ends_s < found[1].end_s:
                     found = gpu, candidate
-                if (sparing is None or candidate.end_s < sparing[1].end_s) and self._harm.spares_waiting(
-                    gpu.id, batches, now_s
-                ):
+                if (sparing is None or ends_s < sparing[1].end_s) and self._harm.spares_waiting(gpu.id, batches, now_s):
                     sparing = gpu, candidate
             if sparing is not None:
                 return sparing
@@ -176,7 +175,8 @@ class HighPriority:
             candidate = self._estimates.plan(gpu.id, [head], now_s)
             batches = self._estimates.forecasts[gpu.id].walk(now_s, candidate)
             late = [planned.high for planned in batches if self._estimates.is_late(planned, now_s)]
-            options.append((late.count(True), late.count(False), candidate.end_s, gpu.id, gpu, candidate))
+            end_s = round(candidate.end_s, RANK_DIGITS)
+            options.append((late.count(True), late.count(False), end_s, gpu.id, gpu, candidate))
         best = min(options, key=lambda option: option[:4])
         return best[4], best[5]
 

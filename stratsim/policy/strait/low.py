@@ -145,7 +145,7 @@ class LowPriority:
             return False
         if self._is_harmless(gpu, batches, now_s):
             return self._passes(gpu, batches, now_s)
-        if not self._explore or self._random.random() >= self._explore:
+        if not self._explore or self._random.random() >= self._explore or not self._passes(gpu, batches, now_s):
             return False
         batches = forecast.walk(now_s, candidate, self._optimistic)
         admitted = self._is_harmless(gpu, batches, now_s, self._optimistic)

@@ -1,8 +1,8 @@
 """How Triton is told to serve a model: the settings type, and how it is read from `config.pbtxt`.
 
 The names of the fields are those of `model_config.proto` where they mean the same; times are in seconds here, in
-microseconds there. `stratsim.policy.triton.pbtxt` knows the text format, this module knows what the fields mean: what
-writes configurations belongs here as well.
+microseconds there. `stratsim.policy.triton.pbtxt` knows the text format, this module knows what the fields mean, and
+`stratsim.policy.triton.write` writes what is read here.
 
 What cannot be simulated is refused, with the field and its line, where it would change the answer: sequence batching,
 ensembles, decoupled models, the response cache, instances on the CPU, `preserve_ordering` with more than one instance.
@@ -36,6 +36,7 @@ __all__ = [
     "InstanceGroup",
     "ModelConfig",
     "QueuePolicy",
+    "Repository",
     "TimeoutAction",
     "read_config",
     "read_repository",

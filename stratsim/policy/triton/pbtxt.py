@@ -21,7 +21,7 @@ from stratsim.errors import SpecError, suggest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Message", "parse"]
+__all__ = ["Message", "parse", "quoted"]
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)
@@ -129,6 +129,22 @@ class Message:
         if isinstance(found.value, Message) or found.value.kind != "text":
             raise self._error(f"{name} must be a string in quotes, got {_shown(found)}", found.line)
         return found.value.text
+
+    def lines(self, without: Sequence[str] = ()) -> Iterator[str]:
+        """Yield the message as text, a field or a bracket a line, without comments.
+
+        Args:
+            without: Fields that are left out.
+        """
+        for one in self.fields:
+            if one.name in without:
+                continue
+            if isinstance(one.value, Message):
+                yield f"{one.name} {{"
+                yield from (f"  {line}" for line in one.value.lines())
+                yield "}"
+            else:
+                yield f"{one.name}: {_written(one.value)}"
 
     def _all(self, name: str) -> list[_Field]:
         return [one for one in self.fields if one.name == name]
@@ -242,6 +258,15 @@ def _tokens(text: str, source: str) -> Iterator[_Token]:
         line += found.count("\n")
         at = match.end()
     yield _Token("end", "", line)
+
+
+def quoted(text: str) -> str:
+    """Return a string in double quotes, as it is read back; escapes that it has stay."""
+    return '"' + re.sub(r'\\.|"', lambda found: '\\"' if found[0] == '"' else found[0], text) + '"'
+
+
+def _written(token: _Token) -> str:
+    return quoted(token.text) if token.kind == "text" else token.text
 
 
 def _shown(found: _Field) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from stratsim.model.request import Request
+    from stratsim.policy.triton.config import Repository
     from stratsim.policy.view import GpuView, InFlight, View
 
 __all__ = ["Triton"]
@@ -150,6 +151,36 @@ class Triton(Policy):
             self._timer_s = next_s
             yield SetTimer(next_s)
 
+    @property
+    def repository(self) -> Repository | None:
+        """The model repository, if there is one."""
+        return self._repository
+
+    @property
+    def overrides_instances(self) -> bool:
+        """Whether `instances` was given, over what configurations say."""
+        return "instances" in self._model
+
+    def served(self, setting: Setting) -> dict[str, ModelConfig]:
+        """Return how each model is served in a run, with its largest batch: what a repository would have to say.
+
+        Raises:
+            SpecError: the repository does not go with the profile or the machine, or `prefetch` was given: no
+                configuration says it.
+        """
+        configs = self._configs(setting)
+        for name, config in configs.items():
+            if self._prefetch != "auto" and (self._prefetch == "on") != config.keeps_order:
+                raise SpecError(
+                    f"prefetch={self._prefetch} is no setting of Triton: {name} would have it "
+                    f"{'on' if config.keeps_order else 'off'}; leave prefetch out"
+                )
+        limits = {name: self._limit(name, config, setting) for name, config in configs.items()}
+        return {
+            name: replace(config, max_batch=limits[name]) if config.dynamic_batching else config
+            for name, config in configs.items()
+        }
+
     def _configs(self, setting: Setting) -> dict[str, ModelConfig]:
         """Return how each model of the profile is served, as far as that is known."""
         models, repository = setting.profile.models, self._repository
@@ -170,13 +201,8 @@ class Triton(Policy):
         Raises:
             SpecError: the configuration does not go with the profile or the machine.
         """
-        profiled = setting.profile.models[name].max_batch
-        stated = config.max_batch
-        limit = (self._max_batch or setting.max_batch) if stated is None else min(stated, self._max_batch or stated)
         where = self._repository.file(name) if self._repository else name
-        if stated is not None and limit > profiled:
-            way_out = f"the profile covers {profiled}; max_batch={profiled} makes do with that"
-            raise SpecError(f"{where}: batches of up to {limit}, {way_out}")
+        limit = self._limit(name, config, setting)
         named = [gpu for group in config.groups for gpu in group.gpus]
         if max(named, default=0) >= setting.gpus:
             raise SpecError(f"{where}: instance_group names GPU {max(named)}, the run has {setting.gpus}, from 0")
@@ -184,7 +210,22 @@ class Triton(Policy):
         if config.preserve_ordering and instances > 1:
             raise SpecError(f"{where}: preserve_ordering with {instances} instances is not simulated")
         prefetch = self._prefetch == "on" or (self._prefetch == "auto" and config.keeps_order)
-        return Batcher(name, config, min(limit, profiled), instances, prefetch=prefetch)
+        return Batcher(name, config, limit, instances, prefetch=prefetch)
+
+    def _limit(self, name: str, config: ModelConfig, setting: Setting) -> int:
+        """Return the largest batch of a model.
+
+        Raises:
+            SpecError: the profile does not reach what its configuration says.
+        """
+        profiled = setting.profile.models[name].max_batch
+        stated = config.max_batch
+        limit = (self._max_batch or setting.max_batch) if stated is None else min(stated, self._max_batch or stated)
+        if stated is not None and limit > profiled:
+            where = self._repository.file(name) if self._repository else name
+            way_out = f"the profile covers {profiled}; max_batch={profiled} makes do with that"
+            raise SpecError(f"{where}: batches of up to {limit}, {way_out}")
+        return min(limit, profiled)
 
     def _free_instance(self, view: View, model: str) -> GpuView | None:
         """Return the GPU with the fewest batches among those with a place and an idle instance of the model."""

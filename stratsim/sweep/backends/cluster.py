@@ -10,6 +10,7 @@ import logging
 import secrets
 import time
 from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import MissingExtraError, SimulationError, SpecError
@@ -24,7 +25,7 @@ except ImportError:
     raise MissingExtraError("distributed", "dask") from None
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from stratsim.sweep.backends.base import Setup
 
@@ -38,6 +39,8 @@ _ALONE_S = 60.0
 """How long a run goes on without any worker."""
 _STEP_S, _LONGEST_STEP_S = 0.001, 0.2
 """How often it is looked whether a call has ended: at once for short ones, seldom for long ones."""
+_LOST = (CancelledError, TimeoutError, OSError, StopIteration, RuntimeError)
+"""What Dask raises where its scheduler is gone, by what was asked and when: CommClosedError is an OSError."""
 _READY: set[str] = set()
 """In a worker: the drivers for which it is prepared."""
 
@@ -113,11 +116,16 @@ class Dask:
             return 0
 
     def submit(self, key: str, function: Callable[..., Any], *args: Any) -> None:
-        """Give a call to the scheduler."""
+        """Give a call to the scheduler.
+
+        Raises:
+            SimulationError: it is gone.
+        """
         name = f"stratsim-{self._session}-{key}"
         self._keys[name] = key
         call = (_prepared_call, self._session, self._allowed, function, *args)
-        self._ended.add(self._client.submit(*call, key=name, pure=False))
+        with self._asking():
+            self._ended.add(self._client.submit(*call, key=name, pure=False))
 
     def next_completed(self) -> Completed:
         """Wait for the next call to end.
@@ -125,24 +133,35 @@ class Dask:
         Raises:
             SimulationError: the scheduler is gone.
         """
-        self._await_next()
-        future = next(self._ended)
-        try:
-            error = future.exception()
+        with self._asking():
+            self._await_next()
+            future = next(self._ended)
+            error = future.exception()  # that of the call is returned, not raised
             value = future.result() if error is None else None
-        except CancelledError:
-            raise SimulationError(
-                f"the Dask scheduler at {self._address!r} is gone; the rows so far are kept"
-            ) from None
         return Completed(self._keys.pop(future.key), value, error)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Say in a line that the scheduler is gone, however Dask says it."""
+        try:
+            yield
+        except SimulationError:
+            raise  # ours
+        except _LOST as error:
+            raise SimulationError(
+                f"the Dask scheduler at {self._address!r} is gone ({type(error).__name__}); the rows so far are kept, "
+                "and the same command goes on"
+            ) from None
 
     def close(self) -> None:
         """Cancel what has not ended, and close a cluster of our own."""
-        if self._ended is not None:
-            self._ended.clear()
-        if self._client.status == "running":
-            self._client.unregister_worker_plugin(name=f"stratsim-{self._session}")
-        self._client.close()
+        with suppress(*_LOST):  # there is nobody any more to tell
+            if self._ended is not None:
+                self._ended.clear()
+            if self._client.status == "running":
+                self._client.unregister_worker_plugin(name=f"stratsim-{self._session}")
+        with suppress(*_LOST):
+            self._client.close()
         if self._cluster is not None:
             self._cluster.close()
 

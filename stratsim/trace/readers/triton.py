@@ -21,28 +21,50 @@ if TYPE_CHECKING:
     from stratsim.trace.schema import Trace
     from stratsim.trace.source import Source
 
-__all__ = ["read_aiperf", "read_perf_analyzer", "read_triton"]
+__all__ = ["Experiment", "Export", "Metadata", "Record", "Request", "read_aiperf", "read_perf_analyzer", "read_triton"]
 
 
-class _Request(msgspec.Struct):
+class Request(msgspec.Struct):
+    """A request of perf_analyzer: when it was sent, and when each response came, nanoseconds since 1970."""
+
     timestamp: int
     sequence_id: int | str | None = None
     response_timestamps: list[int] = []
 
 
-class _Experiment(msgspec.Struct):
-    requests: list[_Request]
+class Experiment(msgspec.Struct):
+    """One experiment of perf_analyzer: its requests, and at which load (`mode`, `value`)."""
+
+    requests: list[Request]
     experiment: dict[str, Any] = {}
+    window_boundaries: list[int] = []
 
 
-class _Metadata(msgspec.Struct):
+class Export(msgspec.Struct):
+    """A profile export of perf_analyzer."""
+
+    experiments: list[Experiment]
+    version: str | None = None
+
+
+class Metadata(msgspec.Struct):
+    """What aiperf says of a request; times are nanoseconds since 1970."""
+
     request_start_ns: int
+    request_end_ns: int | None = None
     benchmark_phase: str | None = None
     was_cancelled: bool = False
     conversation_id: str | None = None
     session_num: int | None = None
     turn_index: int | None = None
     x_request_id: str | None = None
+
+
+class Record(msgspec.Struct):
+    """A line of aiperf's profile_export.jsonl."""
+
+    metadata: Metadata
+    error: dict[str, Any] | None = None
 
 
 class _Stamp(msgspec.Struct):
@@ -79,7 +101,7 @@ def read_perf_analyzer(source: Source, experiment: int | None = None) -> Trace:
         experiment: Which of its experiments, counted from 1; it may be left out if there is one.
     """
     raw = bytes((source.document or {}).get("experiments", b"null"))
-    found: list[_Experiment] = _decode(source, raw, list[_Experiment], "a profile export of perf_analyzer")
+    found: list[Experiment] = _decode(source, raw, list[Experiment], "a profile export of perf_analyzer")
     shown = ", ".join(f"{n} ({_named(each)}, {len(each.requests)} requests)" for n, each in enumerate(found, start=1))
     if experiment is None and len(found) > 1:
         way = "--trace-format 'perf-analyzer(experiment=1)'"
@@ -104,7 +126,7 @@ def read_perf_analyzer(source: Source, experiment: int | None = None) -> Trace:
     )
 
 
-def _named(experiment: _Experiment) -> str:
+def _named(experiment: Experiment) -> str:
     mode, value = (experiment.experiment.get(key) for key in ("mode", "value"))
     return f"{mode} {value}" if mode else "unnamed"
 
@@ -124,7 +146,7 @@ def read_aiperf(source: Source) -> Trace:
     if not cells or not all(isinstance(cell, msgspec.Raw) for cell in cells):
         raise source.error("has lines without metadata", column="metadata")
     text = b"[" + b",".join(map(bytes, cells)) + b"]"
-    found: list[_Metadata] = _decode(source, text, list[_Metadata], "a profile export of aiperf")
+    found: list[Metadata] = _decode(source, text, list[Metadata], "a profile export of aiperf")
     errors = _cells(columns.get("error"), len(found))
     kept = [index for index, each in enumerate(found) if each.benchmark_phase != "warmup"]
     if not kept:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from stratsim_profiler.fit.cells import Cell, Load
-from stratsim_profiler.fit.sharing import Shares, Terms
+from stratsim.fit.cells import Cell, Load
+from stratsim.fit.sharing import Shares, Terms
 from stratsim_profiler.fit.walk import Job, durations
 from stratsim_profiler.samples import (
     Colocation,

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from stratsim.fit.identify import Interval
+from stratsim.fit.scores import Score
 from stratsim_profiler.fit.assumptions import MeanTest
 from stratsim_profiler.fit.caveats import caveats_of
-from stratsim_profiler.fit.identify import Interval
 from stratsim_profiler.fit.links import fit_link
-from stratsim_profiler.fit.scores import Score
 from stratsim_profiler.fit.summary import LIMITS
 from stratsim_profiler.fit.transfers import EngineFit
 from stratsim_profiler.report.tables import assumption_rows, copy_rows

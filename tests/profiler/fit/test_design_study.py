@@ -9,9 +9,9 @@ import itertools
 import numpy as np
 import pytest
 
-from stratsim_profiler.fit.cells import Cell
-from stratsim_profiler.fit.scores import score
-from stratsim_profiler.fit.sharing import fit_sharing
+from stratsim.fit.cells import Cell
+from stratsim.fit.scores import score
+from stratsim.fit.sharing import fit_sharing
 
 SEEDS = range(6)
 DESIGNS = ("pairs", "pairs + copies", "pairs + copies + saturated")

@@ -1,9 +1,11 @@
 """From samples to cells: which statistic, which samples are used for what, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from stratsim.errors import ProfileError
-from stratsim_profiler.fit.cells import Load, tabulate
+from stratsim.fit.cells import Load, tabulate
 from stratsim_profiler.fit.extract import extract_samples
 from stratsim_profiler.fit.launcher import launcher_score, launcher_slowdowns
 from stratsim_profiler.fit.stressors import features, responses
@@ -81,6 +83,16 @@ def test_a_cell_whose_model_has_no_solo_samples_is_left_out_and_named(of):
     found = of(kept, colocation(stream("a", (1.0,)), stream("c", (1.0,))))
     assert [cell.slowdowns for cell in found.cells] == [pytest.approx((2.0, 3.0))]
     assert found.left_out == ("cell: no solo samples of c x1",)
+
+
+def test_a_model_without_solo_samples_at_batch_size_1_is_left_out_and_named(of):
+    basis = (model("a"), model("b"), solo("a"), replace(solo("b"), batch=8))
+    beside = colocation(stream("a", (0.02,)), replace(stream("b", (0.02,)), batch=8))
+    found = of(beside, basis=basis)
+    assert found.left_out == ("b: no solo samples at batch size 1", "cell: no solo samples of b x8")
+    assert set(found.solo) == {A}
+    with pytest.raises(ProfileError, match="no model has solo samples at batch size 1; `stratsim profile run` with"):
+        of(basis=(model("b"), replace(solo("b"), batch=8)))
 
 
 def test_cells_are_sorted_by_what_they_are_for(of):

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from stratsim.errors import ProfileError
+from stratsim.fit.cells import Load
 from stratsim.model.codec import decode, dump_profile, load_profile
 from stratsim.model.profile import Profile
 from stratsim.model.provenance import origin, uncovered, unused
 from stratsim_profiler.fit import fit_samples
-from stratsim_profiler.fit.cells import Load
 from stratsim_profiler.fit.plain import summary_dict
 from stratsim_profiler.fit.text import lines
 from stratsim_profiler.samples import Done, Transfer
@@ -198,7 +198,7 @@ def test_power_capped_cells_are_kept_counted_and_judged_apart(make_bench):
 
 
 def test_terms_that_are_needed_are_reported_and_not_written(make_bench):
-    from stratsim_profiler.fit.sharing import Terms
+    from stratsim.fit.sharing import Terms
 
     bench = make_bench(4, seed=9, noise=0.02, terms=Terms(thrash=0.2), demand=(0.5, 0.9))
     bench.measure_models()

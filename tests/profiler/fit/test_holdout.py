@@ -6,13 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from stratsim_profiler.fit.baselines import Constant, Gpulet, Streams, solo_features
-from stratsim_profiler.fit.batches import complete
-from stratsim_profiler.fit.cells import Cell, Load
+from stratsim.fit.baselines import Constant, Gpulet, Streams
+from stratsim.fit.batches import complete
+from stratsim.fit.cells import Cell, Load
+from stratsim.fit.holdout import SPLITS, cross_validate, leave_one_batch_out, on_held_out, splits
+from stratsim.fit.scores import score
+from stratsim.fit.sharing import Shares
 from stratsim_profiler.fit.extract import extract_samples
-from stratsim_profiler.fit.holdout import SPLITS, cross_validate, leave_one_batch_out, on_held_out, splits
-from stratsim_profiler.fit.scores import score
-from stratsim_profiler.fit.sharing import Shares
+from stratsim_profiler.fit.solo import solo_features
 
 A, B, C, A8 = Load("a", 1), Load("b", 1), Load("c", 1), Load("a", 8)
 

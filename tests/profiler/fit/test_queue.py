@@ -6,12 +6,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from stratsim.fit.baselines import KernelQueue, Streams
+from stratsim.fit.cells import Cell, Load
+from stratsim.fit.holdout import cross_validate
+from stratsim.fit.identify import intervals, singular_values
+from stratsim.fit.queue import Queue, fit_queue, log_rates
 from stratsim.solve import kernel_queue
-from stratsim_profiler.fit.baselines import KernelQueue, Streams
-from stratsim_profiler.fit.cells import Cell, Load
-from stratsim_profiler.fit.holdout import cross_validate
-from stratsim_profiler.fit.identify import intervals, singular_values
-from stratsim_profiler.fit.queue import Queue, fit_queue, kernel_lengths, log_rates
+from stratsim_profiler.fit.solo import kernel_lengths
 
 LOADS = [Load(name, batch) for name in "abcd" for batch in (1, 8)]
 LENGTH = {load: 1e-6 * (2.0 + at) * (1.0 if load.batch == 1 else 2.5) for at, load in enumerate(LOADS)}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stratsim.fit.shares import log_rates, log_rates_and_blocks
 from stratsim.solve import capped_weighted
-from stratsim_profiler.fit.shares import log_rates, log_rates_and_blocks
 
 DEMANDS = st.floats(0.01, 1.0)
 WEIGHTS = st.floats(0.01, 100.0)

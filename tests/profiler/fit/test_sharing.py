@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from stratsim.errors import ProfileError
+from stratsim.fit.cells import Cell, Load, loads_of
+from stratsim.fit.identify import intervals, singular_values
+from stratsim.fit.sharing import Shares, Terms, choose_anchor, fit_sharing, least_demand
 from stratsim_profiler.fit.assumptions import below_saturation, clock_effect, needs_terms, saturated_work
-from stratsim_profiler.fit.cells import Cell, Load, loads_of
-from stratsim_profiler.fit.identify import intervals, singular_values
-from stratsim_profiler.fit.sharing import Shares, Terms, choose_anchor, fit_sharing, least_demand
 
 A, B, C = (Load(name, 1) for name in "abc")
 

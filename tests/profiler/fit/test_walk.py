@@ -2,8 +2,8 @@
 
 import pytest
 
-from stratsim_profiler.fit.cells import Load
-from stratsim_profiler.fit.sharing import Shares
+from stratsim.fit.cells import Load
+from stratsim.fit.sharing import Shares
 from stratsim_profiler.fit.walk import Job, durations, measured_slowdowns, offset_slowdowns
 from stratsim_profiler.samples import Offset, OffsetStream
 

@@ -1,8 +1,8 @@
-"""Rates are tried on the backends of sweeps: figures come back in the order of the seeds, and errors as they are."""
+"""Jobs are made on the backends of sweeps: figures come back in the order of the seeds, and errors as they are."""
 
 import pytest
 
-from stratsim.capacity.find import _made
+from stratsim.capacity.measure import made
 from stratsim.errors import SpecError
 from stratsim.sweep.backends import Serial
 from stratsim.sweep.backends.base import Completed
@@ -17,15 +17,13 @@ class Backwards(Serial):
 
 
 @pytest.mark.parametrize("backend", [Serial, Backwards])
-def test_figures_come_in_the_order_of_the_jobs(monkeypatch, backend):
-    monkeypatch.setattr("stratsim.capacity.find.run_job", lambda job: {"all": job})
-    assert _made([0.3, 0.1, 0.2], backend()) == [{"all": 0.3}, {"all": 0.1}, {"all": 0.2}]
+def test_figures_come_in_the_order_of_the_jobs(backend):
+    assert made([0.3, 0.1, 0.2], backend(), lambda job: {"all": job}) == [{"all": 0.3}, {"all": 0.1}, {"all": 0.2}]
 
 
-def test_an_error_of_a_job_is_the_error_of_the_search(monkeypatch):
+def test_an_error_of_a_job_is_the_error_of_the_search():
     def refuse(job):
         raise SpecError(f"not {job}")
 
-    monkeypatch.setattr("stratsim.capacity.find.run_job", refuse)
     with pytest.raises(SpecError, match="not a"):
-        _made(["a", "b"], Backwards())
+        made(["a", "b"], Backwards(), refuse)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stratsim.capacity import parse_target
-from stratsim.capacity.search import Probe, find_rate, reversals
+from stratsim.capacity.measure import Probe
+from stratsim.capacity.search import find_rate, reversals
 from stratsim.errors import SpecError
 from stratsim.stats.intervals import mean_interval
 
@@ -80,20 +80,3 @@ def test_noise_is_no_reversal():
 def test_impossible_settings(start, precision):
     with pytest.raises(SpecError, match="must be > 0"):
         find_rate(curve(lambda rate: rate), {"high": 0.1}, start=start, precision=precision)
-
-
-def test_targets():
-    assert parse_target("high=1%, low=5%") == {"high": 0.01, "low": 0.05}
-    assert parse_target("all=0.02") == {"all": 0.02}
-    for text, message in {
-        "high": "a target is CLASS=SHARE, such as high=1%, got 'high'",
-        "hgh=1%": "target: no class 'hgh'; did you mean 'high'?",
-        "high=1%,high=2%": "target: class 'high' is named twice",
-        "high=much": "target: high must be a share such as 1% or 0.01, got 'much'",
-        "high=1": "target: high must be at least 0 and below 100 %, got '1'; write 1% for percent",
-        "low=-1%": "target: low must be at least 0 and below 100 %, got '-1%'",
-        "low=nan": "target: low must be at least 0 and below 100 %, got 'nan'; write nan% for percent",
-    }.items():
-        with pytest.raises(SpecError) as caught:
-            parse_target(text)
-        assert str(caught.value) == message

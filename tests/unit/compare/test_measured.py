@@ -45,3 +45,12 @@ def test_a_resample_without_a_class_has_no_figures_of_it():
         "goodput_per_s"
     }
     assert found["low", "goodput_per_s"][0] == 0
+
+
+def test_percentiles_of_all_arrived_count_a_drop_as_infinitely_late():
+    """Low: 0.25 s and a drop. Its median lies between them; with the answered one three times it does not."""
+    found = Measured(frame(ROWS), RUN, None).resampled_arrived(np.array([[1.0] * 5, [1, 1, 1, 3, 1]]))
+    assert found["low", "p50_arrived_s"].tolist() == [np.inf, 0.25]
+    assert found["low", "p99_arrived_s"].tolist() == [np.inf, np.inf]
+    assert found["high", "p50_arrived_s"].tolist() == [0.75, 0.75]
+    assert found["high", "p95_arrived_s"].tolist() == pytest.approx([0.75 + 0.9 * 0.75] * 2)

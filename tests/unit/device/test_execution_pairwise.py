@@ -82,3 +82,42 @@ def test_a_model_without_any_pair_is_named_at_once():
 def test_a_rule_that_does_not_exist():
     with pytest.raises(SpecError, match=r"'pairwise\(combine=sum\)': combine must be 'product' or 'max', got 'sum'"):
         pairwise("pairwise(combine=sum)")
+
+
+LIMITED = (
+    *(Pair(one, 1, other, 1, 2.0) for one in "ab" for other in "ab"),
+    Pair("a", 1, "b", 1, 4.0, target_share=0.25, other_share=0.75),
+    Pair("b", 1, "a", 1, 1.25, target_share=0.75, other_share=0.25),
+    Pair("a", 1, "b", 1, 2.5, target_share=0.5, other_share=0.5),
+    Pair("b", 1, "a", 1, 1.75, target_share=0.5, other_share=0.5),
+)
+
+
+def limited(partitions, pairs=LIMITED):
+    made = replace(PROFILE, schema_version=2, pairs=pairs, truth=replace(PROFILE.truth, partitions=partitions))
+    return execution_model("pairwise", made.for_hardware("ab"))
+
+
+def test_pairs_with_shares_count_where_the_profile_says_who_has_which_share():
+    assert rates(limited({}), ("a", 1), ("b", 1)) == [1 / 2, 1 / 2]
+    assert rates(limited({"a": 0.25, "b": 0.75}), ("a", 1), ("b", 1)) == [1 / 4, 1 / 1.25]
+    assert rates(limited({"a": 0.45, "b": 0.55}), ("a", 1), ("b", 1)) == [1 / 2.5, 1 / 1.75]  # the nearest
+    assert rates(limited({"a": 1.0}), ("a", 1), ("b", 1)) == [1 / 2, 1 / 2]
+
+
+def test_pairs_with_shares_alone_are_refused_without_partitions():
+    with pytest.raises(ProfileError, match=r"lacks truth\.partitions, which device model 'pairwise' needs"):
+        limited({}, LIMITED[4:])
+
+
+def test_a_scheduler_has_pairs_with_shares_apart_from_the_others():
+    known = replace(PROFILE, schema_version=2, pairs=LIMITED).for_scheduler()
+    assert known.pairs == LIMITED[:4]
+    assert known.limited_pairs == LIMITED[4:]
+
+
+def test_shares_need_the_version_of_the_schema_that_has_them_and_are_within_the_gpu():
+    with pytest.raises(ProfileError, match="pairs with a share need schema_version 2"):
+        replace(PROFILE, schema_version=1, pairs=LIMITED)
+    with pytest.raises(ProfileError, match=r"target_share must be within \(0, 1\], got 1.5"):
+        Pair("a", 1, "b", 1, 2.0, target_share=1.5)

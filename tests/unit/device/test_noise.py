@@ -30,3 +30,14 @@ def test_mean_one_and_the_given_variation(cv):
     assert cv**2 in mean_interval(((draws - 1) ** 2).mean(axis=1), 0.99)
     assert 0.5 in mean_interval((draws > 1 / np.sqrt(1 + cv**2)).mean(axis=1), 0.99)
     assert (draws > 0).all()
+
+
+def test_noise_by_model_is_each_models_own():
+    from stratsim.device.noise import ByModel, of_model, profile_noise
+
+    noise = profile_noise(0.01, {"a": 0.10})
+    drawn = {name: of_model(noise, name).factors(np.random.default_rng(1), 20_000) for name in ("a", "b")}
+    assert drawn["a"].std() == pytest.approx(0.10, rel=0.03)
+    assert drawn["b"].std() == pytest.approx(0.01, rel=0.03)
+    assert isinstance(noise, ByModel)
+    assert profile_noise(0.01, {}) == LogNormal(0.01)

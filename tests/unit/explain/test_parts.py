@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from stratsim.errors import SpecError
-from stratsim.explain.parts import PARTS, read_run
+from stratsim.explain.parts import PARTS, parts_of, read_run
 from stratsim.explain.verdict import explain, interference_of, worst
+from stratsim.policy.registry import make_policy
 from stratsim.results import read_results, write_results
 from stratsim.results.machine import find_machine
 from stratsim.run.replay import prepare, replay
@@ -135,3 +136,20 @@ def test_a_folder_of_an_older_version_can_be_read(tmp_path, monkeypatch):
     run = read_run(stored)
     assert run.parts.equals(expected)
     assert explain(run, 0).expected_s is None
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "three slots", "weights", "context switch", "gating", "reset", "no copies"]
+)
+def test_a_run_in_memory_has_the_parts_of_its_folder(name, tmp_path):
+    outcome = replay(prepare(make_spec({"limit": 300, "seed": 3, **RUNS[name]})))
+    summaries = list(outcome.summaries)
+    folder = tmp_path / "out"
+    write_results(list(outcome.results), folder, manifest=outcome.manifest(), summaries=summaries, timeline=False)
+    stored = read_results(folder)
+    links = find_machine(stored).links()
+    for result, call in zip(outcome.results, outcome.inputs.policies, strict=True):
+        found = parts_of(result, links, getattr(make_policy(call), "preemption", None))
+        kept = read_run(stored, call.text).parts
+        assert found.columns.tolist() == list(PARTS)
+        assert np.array_equal(found.to_numpy(), kept.to_numpy(), equal_nan=True)

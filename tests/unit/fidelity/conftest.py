@@ -74,7 +74,7 @@ class StandIn:
             {"trace": str(trace), "profile": str(self.profile), "policy": policy, "seed": seed, **settings}
         )
         known = load_profile(self.profile)
-        spec = replace(spec, gpus=1, device_model="streams")
+        spec = replace(spec, gpus=1, device_model=spec.device_model or "streams")
         read = read_trace(spec.trace, seed=seed)
         workload = complete(read, known.for_scheduler(), None, resolve=known.resolve, gpus=1, seed=seed)
         (call,) = parse_policies(policy)

@@ -5,7 +5,7 @@ import pytest
 
 from stratsim.engine import BatchTable, RequestTable, Result
 from stratsim.fidelity.levels.colocation import ALONE, company, slowdowns, solo_times
-from stratsim.fidelity.levels.stages import compare_stages, errors
+from stratsim.fidelity.levels.stages import all_durations, compare_stages, errors
 from stratsim.testing import make_profile
 
 PROFILE = make_profile({"a": {1: 1.0, 2: 1.5}, "b": 2.0}).for_scheduler()
@@ -56,7 +56,7 @@ def test_slowdowns():
     """Alone 1.1 s instead of the profile's 1; beside b 1.65 s live, 1.4 s in the simulator: 1.5 and 1.4."""
     alone = [("a", 1, 10 * k, 10 * k + 1.1) for k in range(5)]
     live = executed([*alone, ("a", 1, 100, 101.65), ("b", 1, 100, 104)])
-    simulated = executed([("a", 1, s, s + 1.0) for _, _, s, _ in alone] + [("a", 1, 100, 101.4), ("b", 1, 100, 104)])
+    simulated = np.array([1.0] * 5 + [1.4, 4.0])
     first, *others = slowdowns(live, simulated, PROFILE)
     assert (first.company, first.n, first.measured, first.predicted) == (ALONE, 5, pytest.approx(1), pytest.approx(1))
     beside = next(each for each in others if each.model == "a")
@@ -82,13 +82,13 @@ def test_a_stage_that_took_no_time():
 
 
 def test_shares_of_the_residence():
-    stages = compare_stages([(executed([("a", 1, 0, 1.8)]), executed([("a", 1, 0, 1.8)]))])
+    stages = compare_stages([(all_durations(executed([("a", 1, 0, 1.8)])),) * 2])
     assert stages["execution"]["share"] == pytest.approx(0.9)
     assert [stages[name]["share"] for name in ("copy_in", "copy_out")] == pytest.approx([0.05, 0.05])
 
 
 def test_what_an_error_amounts_to():
     """The execution is 0.2 s short of 1.8, in 2 s in all."""
-    stages = compare_stages([(executed([("a", 1, 0, 1.8)]), executed([("a", 1, 0, 1.6)]))])
+    stages = compare_stages([tuple(all_durations(executed([("a", 1, 0, end_s)])) for end_s in (1.8, 1.6))])
     assert [stages[name]["off"] for name in ("execution", "residence")] == pytest.approx([0.1, 0.1])
     assert stages["copy_in"]["off"] == 0

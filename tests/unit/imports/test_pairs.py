@@ -1,6 +1,7 @@
 """Tables of co-located pairs."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,32 @@ def test_the_published_pairs_of_a_v100():
         (77.31737353972872 / 55.44580542829698 + 77.31737353972872 / 55.47123638413884) / 2
     )
     assert profile.observable.models["ResNet-18 (batch size 16)"].latency_s[1] == pytest.approx(1 / 77.31737353972872)
+
+
+def test_shares_are_parts_or_percent_and_the_whole_is_no_limit(write):
+    head = "model_a,percent_a,slowdown_a,model_b,share_b,slowdown_b\n"
+    profile = make_profile({"a": 0.010, "b": 0.020})
+    found, _ = import_measurements(
+        "pairs", [write("s.csv", head + "a,50,2,b,0.5,2.5\na,100,1.5,b,,1.25\n")], into=profile
+    )
+    made = [(p.target, p.other, p.slowdown, p.target_share, p.other_share) for p in found.pairs if p.limited]
+    assert made == [("a", "b", 2.0, 0.5, 0.5), ("b", "a", 2.5, 0.5, 0.5)]
+    assert found.schema_version == 2
+    whole = [(p.target, p.slowdown) for p in found.pairs if not p.limited]
+    assert ("a", 1.5) in whole
+
+
+def test_copies_in_unequal_parts_are_two_pairs(write):
+    profile = make_profile({"a": 0.010, "b": 0.020})
+    head = "model_a,percent_a,slowdown_a,model_b,percent_b,slowdown_b\n"
+    found, _ = import_measurements("pairs", [write("s.csv", head + "a,30,3,a,70,1.5\n")], into=profile)
+    assert [(p.slowdown, p.target_share) for p in found.pairs if p.limited] == [(3.0, 0.3), (1.5, 0.7)]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"), [("percent", "120", "(0, 100], got 120"), ("share", "30", "(0, 1], got 30")]
+)
+def test_a_share_that_cannot_be_is_refused(write, column, value, said):
+    head = f"model_a,{column}_a,slowdown_a,model_b,slowdown_b\n"
+    with pytest.raises(SpecError, match=re.escape(f"line 2, {column}_a: must be within {said}")):
+        import_measurements("pairs", [write("s.csv", head + f"a,{value},2,b,2.5\n")])

@@ -13,7 +13,7 @@ from stratsim.errors import MissingExtraError, OutputError, SpecError
 from stratsim_plots import figure as figure_module
 from stratsim_plots.figure import make_figure
 
-KINDS = ("violations", "latency-cdf", "timeline")
+KINDS = ("violations", "latency-cdf", "latency-ccdf", "timeline")
 
 
 def run(*arguments):
@@ -65,7 +65,7 @@ def test_svg_keeps_text_as_text(folder, tmp_path):
 def test_png_is_one_paper_column_at_300_dpi(folder, tmp_path):
     make_figure([folder], "violations", tmp_path / "v.png")
     width, _ = struct.unpack(">II", (tmp_path / "v.png").read_bytes()[16:24])
-    assert width == round(3.4 * 300)
+    assert width == round(3.3 * 300)
 
 
 def test_a_figure_is_replaced(folder, tmp_path):
@@ -159,3 +159,35 @@ def test_help_teaches_and_imports_no_matplotlib():
 def test_the_command_is_found_by_its_entry_point():
     command = cli.get_command(None, "plot")
     assert command.callback.__module__ == "stratsim_plots.command"
+
+
+def test_names_and_order_are_those_asked_for(folder, tmp_path):
+    out = tmp_path / "f.svg"
+    asked = ["--labels", "edf(max_batch=4)=EDF", "--labels", "high = interactive", "--order", "edf(max_batch=4),fifo"]
+    assert run(folder, "--kind", "violations", "--out", out, *asked, "--no-footer").exit_code == 0
+    drawn = out.read_text()
+    assert "EDF" in drawn
+    assert "interactive" in drawn
+    assert "simulated" not in drawn
+    frame = pd.read_csv(out.with_suffix(".csv"))
+    assert frame["policy"].tolist() == ["edf(max_batch=4)"] * 2 + ["fifo"] * 2  # the data keep their names
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("--labels", "fiffo=F"), "--labels: the figure has no 'fiffo'; did you mean 'fifo'"),
+        (("--labels", "fifo"), "--labels takes OLD=NEW, got 'fifo'"),
+        (("--order", "fifo,edff"), "--order: the figure has no 'edff'"),
+        (("--width", "wide"), "--width takes column, page or inches, got 'wide'"),
+        (("--font-size", "99"), "--font-size must be within 4 and 40 points, got 99"),
+    ],
+)
+def test_a_layout_that_cannot_be_is_refused(folder, tmp_path, asked, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "stratsim", "plot", str(folder), "--kind", "violations", "--out", "f.png", *asked],
+        check=False, capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"stratsim: {message}")
+    assert not list(tmp_path.glob("f.*"))

@@ -20,7 +20,9 @@ TABLE = {
 }
 HEAD = "spec_sha256,phase,profile,load,policy,setting,seed,high_arrived,high_violation,low_violation,high_p99_s"
 VIOLATIONS = {"fifo": (0.10, 0.20, 0.30), "edf": (0.05, 0.16, 0.24)}
-ORIGIN = {"p": {"profile": "toy-gpu", "origin": "synthetic"}}
+POINT = {"rate_per_s": 100.0, "low": 99.0, "high": 101.0, "concurrency": 2, "max_batch": 4, "solo_load": 1.0}
+POINT |= dict.fromkeys(("topology", "uplink_bytes_per_s", "memory", "mix"))
+ORIGIN = {"p": POINT | {"profile": "toy-gpu", "origin": "synthetic"}}
 
 
 @pytest.fixture
@@ -65,7 +67,8 @@ def capacities(tmp_path):
 
     def run(name, *policies, target=0.01):
         document = {
-            "target": {"high": target}, "level": 0.95, "seeds": [0, 1, 2], "capacities": list(policies),
+            "target": [{"name": "high", "words": f"high violations at most {100 * target:g} %", "share": target}],
+            "level": 0.95, "seeds": [0, 1, 2], "capacities": list(policies),
             "manifest": {"profile": {"name": "toy-gpu", "label": "synthetic"}},
         }  # fmt: skip
         (tmp_path / name).write_text(json.dumps(document))
@@ -89,7 +92,7 @@ def assert_all_is_there(figure):
     renderer = figure.canvas.get_renderer()
     boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
     boxes += [legend.get_window_extent(renderer) for legend in figure.legends]
-    boxes.append(figure._supxlabel.get_window_extent(renderer))
+    boxes += [text.get_window_extent(renderer) for text in figure.texts]
     for box in boxes:
         assert box.x0 >= -1
         assert box.y0 >= -1
@@ -135,7 +138,7 @@ class TestDifferences:
         frame, figure = drawn(differences, [sweep()], Options(metric="p99_s", baseline="edf", where=("load=0.9",)))
         assert set(frame["class"]) == {"high"}  # the table has p99 of high only
         assert set(frame["baseline"]) == {"edf"}
-        assert "99th percentile of latency: difference to edf (ms)" in texts(figure)
+        assert "p99 latency of completed requests: difference to edf (ms)" in texts(figure)
 
     @pytest.mark.parametrize("count", [2, 7])
     def test_long_names_and_many(self, sweep, count):
@@ -188,13 +191,13 @@ class TestCapacity:
         path = capacities("c.json", found("fifo"), found("edf", 120.0, None, None), found("lax", None, None, 0.1))
         frame, figure = drawn(capacity, [path])
         assert frame["rate_per_s"].tolist()[:2] == [80, 120]
-        assert frame["target"].tolist() == ["high 1 %"] * 3
+        assert frame["target"].tolist() == ["high violations at most 1 %"] * 3
         (axes,) = figure.axes
         assert [bar.get_width() for bar in axes.patches] == pytest.approx([80, 79.2, 120, 118.8])
         assert [bar.get_hatch() for bar in axes.patches] == [None, "////"] * 2
         shown = texts(figure)
         assert "misses the target at every rate" in shown
-        assert "Violations at most high 1 %, by the upper 95 % limit of the mean of 3 seeds" in shown
+        assert "Target: high violations at most 1 %, by the upper 95 % limit of the mean of 3 seeds" in shown
         (line,) = [each for each in axes.lines if list(each.get_xdata()) == [80, 100]]
         assert line.get_ydata()[0] == pytest.approx(-0.18)
 
@@ -203,7 +206,9 @@ class TestCapacity:
         frame, _ = drawn(capacity, [one, two])
         assert frame["series"].tolist() == ["one: fifo", "two-gpus: fifo"]
         other = capacities("other.json", found("fifo"), target=0.05)
-        with pytest.raises(SpecError, match="different targets have no common axis: high 1 % and high 5 %"):
+        with pytest.raises(
+            SpecError, match="no common axis: high violations at most 1 % and high violations at most 5 %"
+        ):
             capacity.read([one, other], Options())
         with pytest.raises(SpecError, match=r"no capacity of policy 'fiffo'; did you mean 'fifo'\?"):
             capacity.read([one], Options(policies=("fiffo",)))
@@ -236,7 +241,7 @@ class TestHeatmap:
         frame, figure = drawn(heatmap, [sweep(("a",))], Options(metric="high_p99_s"))
         assert frame[["x_name", "y_name"]].drop_duplicates().to_numpy().tolist() == [["load", "policy"]]
         assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["edf", "fifo"]  # from below
-        assert figure.axes[0].images[0].get_array().ravel().tolist() == pytest.approx([0.05] * 4)
+        assert figure.axes[0].images[0].get_array().ravel().tolist() == pytest.approx([50] * 4)  # ms
 
     def test_axes_can_be_chosen(self, sweep):
         options = Options(x="policy", y="profile", where=("load=0.9",))

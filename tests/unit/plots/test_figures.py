@@ -9,8 +9,9 @@ import pytest
 
 from stratsim.errors import SpecError
 from stratsim.results import read_results
-from stratsim_plots import latency_cdf, load, style, timeline, violations
-from stratsim_plots.series import Options, folder_names, origin, select, short_names
+from stratsim_plots import latency_ccdf, latency_cdf, latency_curves, load, style, timeline, violations
+from stratsim_plots.names import short_names
+from stratsim_plots.series import Options, folder_names, origin, select
 
 FIFO = Options(policies=("fifo",))
 
@@ -78,15 +79,27 @@ class TestViolations:
         assert labels[:2] == ["demo: fifo", "demo: edf(max_batch=4)"]
 
 
-class TestLatencyCdf:
-    def test_data_counts_completed_requests_only(self, folder):
-        frame, _ = drawn(latency_cdf, [folder], FIFO)
+COMPLETED = Options(policies=("fifo",), of="completed")
+
+
+class TestLatencyCcdf:
+    def test_of_completed_requests(self, folder):
+        frame, _ = drawn(latency_ccdf, [folder], COMPLETED)
         high = frame[frame["class"] == "high"]
         assert high["latency_s"].tolist() == [0.002, 0.004, 0.004, 0.008]
         assert high["fraction_at_least"].tolist() == [1.0, 0.75, 0.5, 0.25]  # 3 of 4 took 4 ms or longer
 
+    def test_of_all_that_arrived_it_ends_at_the_share_that_was_never_answered(self, folder):
+        frame, figure = drawn(latency_ccdf, [folder], FIFO)  # four of five were answered
+        high = frame[frame["class"] == "high"]
+        assert high["latency_s"].tolist() == [0.002, 0.004, 0.004, 0.008, np.inf]
+        assert high["fraction_at_least"].tolist() == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
+        (line,) = figure.axes[0].lines
+        assert line.get_xdata()[-1] == pytest.approx(8 * 1.05)  # to the end of the axis
+        assert figure.axes[0].get_ylim()[0] < 0.2
+
     def test_long_curves_are_thinned_but_keep_their_ends(self):
-        latency, fraction = latency_cdf._curve(np.append(np.arange(50_000, 0, -1.0), np.nan))
+        latency, fraction = latency_ccdf._curve(np.arange(1, 50_001, 1.0), 50_000)
         assert 500 < len(latency) <= 1000
         assert (latency[0], fraction[0]) == (1.0, 1.0)
         assert latency[-10:].tolist() == list(range(49_991, 50_001))  # the tail is whole
@@ -94,7 +107,7 @@ class TestLatencyCdf:
         assert (fraction[1:] / fraction[:-1]).min() >= 0.5  # from 2 to 1 of n
 
     def test_a_panel_per_class_a_curve_per_policy(self, folder):
-        _, figure = drawn(latency_cdf, [folder])
+        _, figure = drawn(latency_ccdf, [folder], Options(of="completed"))
         high, low = figure.axes
         assert [axes.get_title(loc="left") for axes in figure.axes] == ["high", "low"]
         assert high.get_window_extent().y0 > low.get_window_extent().y1
@@ -107,14 +120,14 @@ class TestLatencyCdf:
             assert fifo.get_xdata().tolist() == [2, 4, 4, 8]  # ms
             assert fifo.get_ydata().tolist() == [1.0, 0.75, 0.5, 0.25]
             assert axes.get_ylim()[0] < 0.25
-        assert figure.get_supylabel() == "Fraction of completed requests above"
+            assert axes.get_ylabel().replace("\n", " ") == "Slower, of completed (fraction)"
         assert texts(figure) == ["fifo", "edf(max_batch=4)"]
         assert inside(figure)
 
     def test_a_class_without_completed_requests_has_no_panel(self, folder):
         table = "policy,arrival_s,priority,latency_s\nfifo,0.0,high,0.1\nfifo,0.0,low,\n"
         (folder / "requests.csv.gz").write_bytes(gzip.compress(table.encode()))
-        _, figure = drawn(latency_cdf, [folder], FIFO)
+        _, figure = drawn(latency_ccdf, [folder], FIFO)
         assert [axes.get_title(loc="left") for axes in figure.axes] == ["high"]
 
     @pytest.mark.parametrize("spread", [1.0, 1.2, 2.9, 3.0, 40.0, 600.0, 1e6])
@@ -124,15 +137,51 @@ class TestLatencyCdf:
             axes = figure.subplots()
             axes.set_xscale("log")
             axes.set_xlim(13, 13 * max(spread, 1.05))
-            axes.xaxis.set_major_locator(latency_cdf._ticks(spread))
+            axes.xaxis.set_major_locator(latency_curves.latency_ticks(spread))
             shown = [tick for tick in axes.get_xticks() if 13 <= tick <= 13 * max(spread, 1.05)]
         assert 1 <= len(shown) <= 9
 
-    def test_nothing_completed_is_an_error(self, folder):
+    @pytest.mark.parametrize("module", [latency_ccdf, latency_cdf])
+    def test_nothing_completed_is_an_error(self, folder, module):
         table = "policy,arrival_s,priority,latency_s\nfifo,0.0,high,\n"
         (folder / "requests.csv.gz").write_bytes(gzip.compress(table.encode()))
         with pytest.raises(SpecError, match="no request was completed"):
-            latency_cdf.data([read_results(folder)], FIFO)
+            module.data([read_results(folder)], FIFO)
+
+    def test_it_is_of_arrived_or_completed(self, folder):
+        with pytest.raises(SpecError, match="--of takes arrived or completed, got 'answered'"):
+            latency_ccdf.data([read_results(folder)], Options(of="answered"))
+
+
+class TestLatencyCdf:
+    def test_of_all_that_arrived_it_stays_below_one(self, folder):
+        frame, figure = drawn(latency_cdf, [folder], FIFO)
+        high = frame[frame["class"] == "high"]
+        assert high["latency_s"].tolist() == [0.002, 0.004, 0.004, 0.008]
+        assert high["fraction_at_most"].tolist() == pytest.approx([0.2, 0.4, 0.6, 0.8])  # one of five was dropped
+        (line,) = figure.axes[0].lines
+        assert line.get_drawstyle() == "steps-post"
+        assert (line.get_xdata()[-1], line.get_ydata()[-1]) == pytest.approx((8 * 1.05, 0.8))
+        assert figure.axes[0].get_ylim() == (0, 1.02)
+
+    def test_both_add_up_to_one(self, folder):
+        """P(latency <= t) + P(latency > t) = 1 at every t, whatever the points that are kept."""
+        below, _ = drawn(latency_cdf, [folder], FIFO)
+        above, _ = drawn(latency_ccdf, [folder], FIFO)
+        for at in (0.001, 0.002, 0.003, 0.004, 0.007, 0.009):
+            one = below[(below["class"] == "low") & (below["latency_s"] <= at)]["fraction_at_most"].max()
+            other = above[(above["class"] == "low") & (above["latency_s"] > at)]["fraction_at_least"].max()
+            assert (0 if np.isnan(one) else one) + other == pytest.approx(1)
+
+    def test_of_completed_requests_it_ends_at_one(self, folder):
+        frame, _ = drawn(latency_cdf, [folder], COMPLETED)
+        assert frame[frame["class"] == "high"]["fraction_at_most"].tolist() == [0.25, 0.5, 0.75, 1.0]
+
+    def test_long_curves_are_thinned_but_keep_their_ends(self):
+        latency, fraction = latency_cdf._curve(np.arange(1, 50_001, 1.0), 100_000)
+        assert 500 < len(latency) <= 1000
+        assert (latency[0], latency[-1], fraction[-1]) == (1.0, 50_000.0, 0.5)
+        assert np.array_equal(fraction, latency / 100_000)
 
 
 class TestTimeline:
@@ -353,7 +402,7 @@ class TestSeries:
     @pytest.mark.parametrize("module", [violations, latency_cdf, timeline])
     def test_every_figure_carries_it(self, folder, module):
         _, figure = drawn(module, [folder])
-        assert figure.get_supxlabel() == "simulated; device profile: toy-gpu (published)"
+        assert [text.get_text() for text in figure.texts] == ["simulated; device profile: toy-gpu (published)"]
 
 
 class TestStyle:

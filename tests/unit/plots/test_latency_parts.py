@@ -49,7 +49,7 @@ def test_bars_end_at_the_mean_latency(made):
     ends = [bar.get_x() + bar.get_width() for bar in every.patches if abs(bar.get_y() + bar.get_height() / 2) < 0.1]
     own = frame[(frame["of"] == "all") & (frame["class"] == "high")]
     assert max(ends) == pytest.approx(own["mean_s"].sum() * 1e3)
-    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    legend = [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()]
     assert "slowed by other batches" in legend
     assert "loading weights" not in legend
 

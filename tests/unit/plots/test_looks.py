@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from stratsim.results import read_results
-from stratsim_plots import latency_cdf, load, style, timeline, violations
+from stratsim_plots import latency_ccdf, load, style, timeline, violations
 from stratsim_plots.series import Options
 
 LONG = "priority-edf(max_batch=4, guard=true, slack_s=0.005)"
@@ -26,7 +26,7 @@ def boxes(figure):
     renderer = figure.canvas.get_renderer()
     parts = [axes.get_tightbbox(renderer) for axes in figure.axes]
     parts += [legend.get_window_extent(renderer) for legend in figure.legends]
-    return [*parts, figure._supxlabel.get_window_extent(renderer)]
+    return [*parts, *(text.get_window_extent(renderer) for text in figure.texts)]
 
 
 def assert_readable(figure):
@@ -65,7 +65,8 @@ def test_every_label_is_drawn_where_nothing_is_violated(folder_at, tmp_path, pol
     figure = drawn(violations, [read_results(folder)])
     assert_readable(figure)
     (axes,) = figure.axes
-    assert axes.get_ylim() == (len(policies) - 0.5, -0.5)
+    assert axes.get_ylim()[1] == -0.5
+    assert axes.get_ylim()[0] >= len(policies) - 0.5
     assert [text.get_text() for text in axes.texts] == ["0"] * 2 * len(policies)
     renderer = figure.canvas.get_renderer()
     area = axes.get_window_extent(renderer)
@@ -98,14 +99,14 @@ def requests_of(folder, policies):
 def test_latency_curves(folder_at, tmp_path, policies):
     folder = folder_at(tmp_path / "run", policies=policies)
     requests_of(folder, policies)
-    figure = drawn(latency_cdf, [read_results(folder)])
+    figure = drawn(latency_ccdf, [read_results(folder)])
     assert_readable(figure)
     # 13 to 17 ms and 1/40 to 1: whatever the range, it is numbered
     for axes in figure.axes:
         for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
             assert len([at for at in axis.get_majorticklocs() if low <= at <= high]) >= 2
         looks = {(line.get_color(), line.get_marker(), str(line.get_linestyle())) for line in axes.lines}
-        assert len(looks) == min(len(policies), 8)  # then they repeat
+        assert len(looks) == len(policies)
 
 
 @pytest.mark.parametrize("policies", [MANY[:2], MANY[:8]])

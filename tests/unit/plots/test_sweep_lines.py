@@ -91,7 +91,7 @@ def test_axes_are_words_and_everything_has_room(swept, metric):
         warnings.simplefilter("error")  # a layout that does not fit is one
         figure = sweep_lines.draw(rows(swept, metric=metric), Options())
         figure.canvas.draw()
-    assert figure.axes[-1].get_xlabel() == "offered load"
+    assert figure.axes[-1].get_xlabel() == "Offered load"
     assert all("_" not in axes.get_ylabel() for axes in figure.axes)
 
 
@@ -125,3 +125,30 @@ def test_no_difference_is_taken_over_the_seeds_that_survived(swept):
     crowded = {each["figure"] for each in found if each["cell"]["load"] == 4.0}
     assert "low_violation" in crowded
     assert "low_p99_arrived_s" not in crowded
+
+
+PLACE = ("--where", "load=4.0", "--where", "max_concurrency=1")
+
+
+def test_violations_of_one_place_of_a_sweep_are_means_over_its_seeds(swept, tmp_path):
+    out = tmp_path / "v.pdf"
+    assert main(["plot", str(swept), "--kind", "violations", *PLACE, "--out", str(out)]) == 0
+    frame, table = pd.read_csv(out.with_suffix(".csv")), pd.read_csv(swept / "results.csv")
+    own = table[(table["policy"] == "edf") & (table["max_concurrency"] == 1) & (table["load"] == 4.0)]
+    row = frame[(frame["policy"] == "edf") & (frame["class"] == "high")].iloc[0]
+    assert row["violation"] == pytest.approx(own["high_violation"].mean())
+    assert row["late"] + row["dropped"] + row["unfinished"] == pytest.approx(row["violation"])
+    assert row["low"] <= row["violation"] <= row["high"]
+
+
+def test_violations_of_several_places_are_no_bar(swept, tmp_path, capsys):
+    assert main(["plot", str(swept), "--kind", "violations", "--out", str(tmp_path / "v.pdf")]) == 2
+    assert "load varies too (0.4, 4.0): choose one by --where load=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["latency-cdf", "latency-ccdf", "latency-parts", "timeline"])
+def test_what_needs_requests_says_how_to_get_them(swept, tmp_path, capsys, kind):
+    assert main(["plot", str(swept), "--kind", kind, "--out", str(tmp_path / "f.pdf")]) == 2
+    said = capsys.readouterr().err
+    assert "`stratsim sweep replay` makes one of a row" in said
+    assert "Of a sweep there are differences, equity, heatmap, load, violations" in said

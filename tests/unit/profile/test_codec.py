@@ -163,12 +163,12 @@ def test_missing_models_and_empty_tables(document, refused):
     assert refused(document) == "models is empty - at $.observable"
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", True, 1.0, [1]])
+@pytest.mark.parametrize("version", [0, 3, "1", True, 1.0, [1]])
 def test_another_schema_version_is_refused_before_anything_else(document, refused, version):
     document["schema_version"] = version
     document["observable"] = "from the future"
     message = refused(document, SchemaVersionError)
-    assert message == f"schema_version is {version!r}; this stratsim reads version 1 - at $.schema_version"
+    assert message == f"schema_version is {version!r}; this stratsim reads versions 1 and 2 - at $.schema_version"
 
 
 def test_no_schema_version(refused):

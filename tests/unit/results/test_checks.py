@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from stratsim.engine.columns import batch_chunks
 from stratsim.engine.result import LoadTable
 from stratsim.results import invariants
-from stratsim.results.tables import batch_chunks
 from stratsim.results.timeline import timeline_events
 
 NAN = float("nan")
@@ -177,9 +177,9 @@ class TestMemory:
         assert np.isfinite(chunk["load_end_s"]).sum() == 3
 
     def test_the_timeline_shows_loads(self, result):
-        events = [event for event in timeline_events([result]) if event.get("cat") == "load"]
+        events = [event for event in timeline_events(result) if event.get("cat") == "load"]
         assert [event["dur"] for event in events] == [pytest.approx(1e5)] * 3
-        rows = {event["args"]["name"] for event in timeline_events([result]) if event["name"] == "thread_name"}
+        rows = {event["args"]["name"] for event in timeline_events(result) if event["name"] == "thread_name"}
         assert "weights" in rows
 
 

@@ -8,10 +8,10 @@ import pytest
 from stratsim import simulate
 from stratsim.errors import SpecError
 from stratsim.model.cluster import Cluster
+from stratsim.model.columns import PAUSE_KINDS
 from stratsim.policy.preempt import PreemptReset
 from stratsim.policy.queueing import PriorityEdf
 from stratsim.results import invariants, read_results, summarize, write_results
-from stratsim.results.tables import PAUSE_KINDS
 from stratsim.results.timeline import timeline_events
 from stratsim.testing import make_profile, make_workload
 
@@ -92,7 +92,7 @@ def test_without_preemption_there_is_no_table(tmp_path):
 
 
 def test_the_timeline_shows_every_stretch_and_every_pause(result):
-    events = [event for event in timeline_events([result]) if event["ph"] == "X" and event["args"]["batch"] == 0]
+    events = [event for event in timeline_events(result) if event["ph"] == "X" and event["args"].get("batch") == 0]
     shown = [(event["cat"], event["ts"] / 1e3, event["dur"] / 1e3) for event in events]
     expected = [("execution", 0, 3.5), ("pause", 3.5, 2), ("execution", 5.5, 1.5), ("pause", 7, 2), ("execution", 9, 6)]
     assert [name for name, *_ in shown] == [name for name, *_ in expected]

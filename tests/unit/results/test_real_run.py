@@ -117,7 +117,7 @@ def test_the_timeline_has_one_row_per_slot_and_engine(results):
         for pid in (1, 2):
             rows = {
                 event["args"]["name"]
-                for event in timeline_events([result])
+                for event in timeline_events(result)
                 if event["name"] == "thread_name" and event["pid"] == pid
             }
             slots = {name for name in rows if name.startswith("slot")}
@@ -129,6 +129,6 @@ def test_without_transfers_nothing_is_copied(tmp_path):
     result = simulate(workload(100), PROFILE, Fifo(), cluster=Cluster(transfers=False))
     link = summarize(result)["pcie"][0]
     assert (link["h2d_utilization"], link["d2h_utilization"]) == (0.0, 0.0)
-    categories = {event.get("cat") for event in timeline_events([result])}
+    categories = {event.get("cat") for event in timeline_events(result)}
     assert "execution" in categories
     assert not categories & {"copy-in", "copy-out"}

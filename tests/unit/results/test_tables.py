@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stratsim.results import summarize, tables
+from stratsim.engine import columns
+from stratsim.engine.columns import batch_chunks, request_chunks
+from stratsim.model.columns import BATCH_KINDS, REQUEST_KINDS, STAGES, Labels
+from stratsim.results import summarize
 from stratsim.results.formats import TableWriter, has_parquet
-from stratsim.results.tables import BATCH_KINDS, REQUEST_KINDS, Labels, batch_chunks, request_chunks
 
 NAN = float("nan")
 KINDS = {"name": "label", "count": "int", "place": "id", "time_s": "float"}
@@ -91,7 +93,7 @@ class TestParquet:
 class TestChunks:
     @pytest.mark.parametrize("rows", [1, 7, 199, 200, 201, 10_000])
     def test_they_cover_every_row_once(self, make_result, monkeypatch, rows):
-        monkeypatch.setattr(tables, "CHUNK_ROWS", rows)
+        monkeypatch.setattr(columns, "CHUNK_ROWS", rows)
         found = [part["request_id"] for part in request_chunks(make_result(1))]
         assert max(len(part) for part in found) <= rows
         assert np.concatenate(found).tolist() == [*range(200)]
@@ -121,7 +123,7 @@ class TestChunks:
 class TestDocs:
     """The pages list what there is."""
 
-    @pytest.mark.parametrize("name", sorted({*REQUEST_KINDS, *BATCH_KINDS} - set(tables.STAGES)))
+    @pytest.mark.parametrize("name", sorted({*REQUEST_KINDS, *BATCH_KINDS} - set(STAGES)))
     def test_every_column_is_described(self, name):
         assert f"`{name}`" in (DOCS / "results.md").read_text(encoding="utf-8")
 

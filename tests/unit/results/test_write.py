@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stratsim.engine import columns as tables_module
 from stratsim.errors import MissingExtraError, OutputError, SpecError
+from stratsim.model.columns import BATCH_KINDS, REQUEST_KINDS
 from stratsim.results import check_target, read_results, summarize, write_results
 from stratsim.results import formats as formats_module
-from stratsim.results import tables as tables_module
 from stratsim.results import write as write_module
 from stratsim.results.read_table import _exact_floats
 
@@ -54,7 +55,7 @@ def test_every_file_is_there(results, tmp_path, parquet):
 def test_requests_come_back_exactly(results, tmp_path, parquet):
     write(results, tmp_path / "run", parquet=parquet)
     frame = read_results(tmp_path / "run").requests()
-    assert list(frame.columns) == list(tables_module.REQUEST_KINDS)
+    assert list(frame.columns) == list(REQUEST_KINDS)
     for result in results:
         rows = frame[frame["policy"] == result.policy]
         requests, batches = result.requests, result.batches
@@ -82,7 +83,7 @@ def test_requests_come_back_exactly(results, tmp_path, parquet):
 def test_batches_come_back_exactly(results, tmp_path, parquet):
     write(results, tmp_path / "run", parquet=parquet)
     frame = read_results(tmp_path / "run").batches()
-    assert list(frame.columns) == list(tables_module.BATCH_KINDS)
+    assert list(frame.columns) == list(BATCH_KINDS)
     rows, batches = frame[frame["policy"] == "fifo"], results[0].batches
     for name in ("dispatch_s", "execution_end_s", "solo_s"):
         assert np.array_equal(rows[name], getattr(batches, name))

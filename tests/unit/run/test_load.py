@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from stratsim.capacity import CapacitySpec, find_capacities
+from stratsim.capacity.target import parse_target
 from stratsim.model.parts import Link
 from stratsim.model.write import write_profile
 from stratsim.run.arrivals import Arrivals
@@ -68,7 +69,7 @@ def test_a_sweep_offers_what_its_rows_say(profile, tmp_path):
 
 def test_a_capacity_is_a_load_in_the_unit_that_it_names(profile):
     run = make_spec({"profile": profile, "policy": "edf", "max_concurrency": 1})
-    asked = CapacitySpec(run, {"all": 0.05}, Arrivals("periodic", 100), seeds=2, precision=0.5)
+    asked = CapacitySpec(run, parse_target("all=5%"), Arrivals("periodic", 100), seeds=2, precision=0.5)
     ours = find_capacities(asked)
     other = find_capacities(replace(asked, run=replace(run, load_unit="saturation"), start=0.125))
     assert (ours["load_unit"], ours["rate_at_load_1"]) == ("batch-1", pytest.approx(100))

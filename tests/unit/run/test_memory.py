@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from stratsim.engine import rows
-from stratsim.results import result_writer, tables
+from stratsim.engine import columns, rows
+from stratsim.results import result_writer
 from stratsim.rng import Streams
 from stratsim.run.replay import prepare, replay
 from stratsim.run.spec import make_spec
@@ -34,7 +34,7 @@ def _small_pieces(monkeypatch):
     """What is made some rows at a time would be all of a short run."""
     for module in (rows, occupancy, starvation):
         monkeypatch.setattr(module, "_BLOCK", 500)
-    monkeypatch.setattr(tables, "CHUNK_ROWS", 500)
+    monkeypatch.setattr(columns, "CHUNK_ROWS", 500)
 
 
 @pytest.mark.slow

@@ -178,7 +178,6 @@ function listModels() {
 }
 
 if (DATA.runs.length) {
-  document.documentElement.classList.add('scripted');
   listModels();
   show();
 }

@@ -23,7 +23,7 @@ function fill(model) {
 function patterns() {
   const definitions = make('defs', {});
   const left = make('pattern', { id: 'left-out', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' });
-  left.append(make('rect', { width: 6, height: 6, fill: '#f4f4f4' }), make('rect', { width: 1.5, height: 6, fill: '#dcdcdc' }));
+  left.append(make('rect', { class: 'hatch', width: 6, height: 6 }), make('rect', { class: 'stripe', width: 1.5, height: 6 }));
   definitions.append(left);
   for (let model = FILLS.length; model < DATA.models.length; model++) {
     const turn = 45 + 60 * Math.floor(model / FILLS.length - 1);
@@ -50,7 +50,7 @@ function drawAxis(svg, view, height) {
   const first = fromSeconds(base);
   for (let k = Math.ceil((from - first) / size - 1e-9); first + k * size <= to; k++) {
     const at = x(first + k * size);
-    svg.append(make('line', { x1: at, x2: at, y1: TOP, y2: height - AXIS, stroke: '#e4e4e4' }));
+    svg.append(make('line', { x1: at, x2: at, y1: TOP, y2: height - AXIS, class: 'grid' }));
     svg.append(make('text', { x: at, y: height - AXIS + 14, 'text-anchor': 'middle' }, digits((k * size) / MS, 4)));
   }
   svg.append(make('text', { x: left + width, y: height - 5, 'text-anchor': 'end' }, `ms after ${base.toFixed(places)} s`));
@@ -117,15 +117,15 @@ function drawBoxes(svg, view, run, tops, at) {
 
 // The chosen request: its arrival, its deadline, its end.
 function drawMarks(svg, view, request, height) {
-  const marks = [['arrival', 'arrived', '#000', '2 2'], ['deadline', 'deadline', '#c00000', ''], ['end', request.last, '#000', '6 3']];
+  const marks = [['arrival', 'arrived', '2 2'], ['deadline', 'deadline', ''], ['end', request.last, '6 3']];
   let level = 0;
-  for (const [key, name, colour, dashes] of marks) {
+  for (const [key, name, dashes] of marks) {
     const time = request[key];
     if (time === null || time < view.from || time > view.to) continue;
     const at = view.x(time);
-    svg.append(make('line', { class: 'mark', x1: at, x2: at, y1: TOP, y2: height - AXIS, stroke: colour, 'stroke-dasharray': dashes }));
+    svg.append(make('line', { class: `mark ${key}`, x1: at, x2: at, y1: TOP, y2: height - AXIS, 'stroke-dasharray': dashes }));
     const anchor = at > view.left + view.width / 2 ? 'end' : 'start';
-    const label = make('text', { class: 'in', x: at + (anchor === 'end' ? -4 : 4), y: TOP + 11 + 13 * level++ }, name);
+    const label = make('text', { class: 'label', x: at + (anchor === 'end' ? -4 : 4), y: TOP + 11 + 13 * level++ }, name);
     label.style.textAnchor = anchor;
     svg.append(label);
   }

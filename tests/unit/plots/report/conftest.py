@@ -31,6 +31,7 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_CODES = {"Enter": 13, "Tab": 9, "ArrowDown": 40}
 _PATIENCE_S = 60.0
 
 
@@ -114,6 +115,8 @@ class Browser:
     def press(self, key: str) -> None:
         """Press a key where the focus is."""
         text = {"text": key} if len(key) == 1 else {}
+        if key in _CODES:
+            text = {"windowsVirtualKeyCode": _CODES[key]} | ({"text": "\r"} if key == "Enter" else {})
         self._call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
@@ -130,6 +133,10 @@ class Browser:
     def set_scripts(self, *, allowed: bool) -> None:
         """Let pages run scripts or not, from the next that is opened on."""
         self._call("Emulation.setScriptExecutionDisabled", value=not allowed)
+
+    def prefer(self, scheme: str) -> None:
+        """Let the system be `light` or `dark`."""
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def close(self) -> None:
         """End the browser and all that it started."""
@@ -222,3 +229,32 @@ def hostile(tmp_path):
 def nothing(tmp_path):
     """A folder of a run to which nothing arrived."""
     return _write(tmp_path / "nothing", make_profile({"m": 0.010}), [], "fifo")
+
+
+SWEEP = """
+title = "Two <i>policies</i> & two axes"
+
+[sweep]
+seeds = [1, 2, 3]
+
+[base]
+profile = "a100-80gb-parvagpu"
+
+[arrivals]
+process = "poisson"
+requests = 150
+
+[axes]
+policy = ["fifo", "edf"]
+load = [0.6, 1.3]
+max_concurrency = [1, 2]
+"""
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory):
+    """A sweep of two policies, loads and numbers of slots, three seeds each."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "sweep.toml").write_text(SWEEP)
+    assert main(["sweep", "run", str(folder / "sweep.toml"), "--out", str(folder / "out"), "--quiet"]) == 0
+    return folder / "out"

@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing is asked for, nothing complains, and the timeline does what it is told."""
+"""The page in a real browser: nothing is asked for, nothing complains, and it does what it is told."""
 
 import json
 
@@ -150,6 +150,135 @@ def test_the_pointer_shows_details_and_drags(opened):
     assert length(after) == pytest.approx(length(before), rel=1e-3)
 
 
+HEADS = "[...document.querySelectorAll('#summary table')[0].tHead.rows[0].cells]"
+FIRST = "[...document.querySelectorAll('#summary table')[0].tBodies[0].rows].map((row) => row.cells[0].textContent)"
+
+
+def column(browser, number):
+    """Return what a column of the first table is sorted by, from the top."""
+    return browser.run(
+        "[...document.querySelectorAll('#summary table')[0].tBodies[0].rows]"
+        f".map((row) => row.cells[{number}].dataset.by ?? row.cells[{number}].textContent)"
+    )
+
+
+def test_a_table_is_sorted_by_a_click_and_comes_back(opened):
+    before = opened.run(FIRST)
+    number = opened.run(f"{HEADS}.findIndex((cell) => cell.textContent.startsWith('violations'))")
+    head = f"#summary thead th:nth-child({number + 1})"
+    opened.click(f"{head} button")
+    values = [float(value) for value in column(opened, number)]
+    assert values == sorted(values)
+    assert len(set(values)) > 2
+    assert opened.run(f"{HEADS}.map((cell) => cell.getAttribute('aria-sort')).filter(Boolean)") == ["ascending"]
+    opened.click(f"{head} button")
+    assert [float(value) for value in column(opened, number)] == values[::-1]
+    assert opened.run(f"document.querySelector('{head}').getAttribute('aria-sort')") == "descending"
+    opened.click(f"{head} button")
+    assert opened.run(FIRST) == before
+    assert opened.run("document.querySelectorAll('[aria-sort]').length") == 0
+
+
+def test_a_table_is_sorted_by_the_keyboard(opened):
+    opened.run(f"{HEADS}[0].querySelector('button').focus()")
+    opened.press("Tab")
+    assert opened.run("document.activeElement.textContent") == "class"
+    opened.press("Enter")
+    assert opened.run("document.activeElement.textContent") == "class"
+    assert opened.run(f"{HEADS}[1].getAttribute('aria-sort')") == "ascending"
+    assert column(opened, 1) == ["high"] * 3 + ["low"] * 3
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_contents_stay_and_say_where_the_reader_is(browser, page, width):
+    browser.open(page, width, 844)
+    for name in ("timeline", "worst"):
+        browser.run(f"document.querySelector('#contents a[href=\"#{name}\"]').click()")
+        browser.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        box = browser.run(
+            "(({top, bottom}) => [top, bottom])(document.getElementById('contents').getBoundingClientRect())"
+        )
+        assert 0 <= box[0] < box[1] <= 844
+        here = browser.run("[...document.querySelectorAll('#contents [aria-current]')].map((link) => link.hash)")
+        assert here == [f"#{name}"]
+        top = browser.run(f"document.getElementById('{name}-title').getBoundingClientRect().top")
+        assert top >= (box[1] if width < 600 else 0)  # nothing lies over the heading
+    assert browser.errors == []
+
+
+PAPER = "getComputedStyle(document.body).backgroundColor"
+
+
+def test_it_is_dark_where_the_system_is_and_the_switch_wins(browser, page):
+    def switch(name):
+        browser.run(
+            f"(s => {{ s.value = '{name}'; s.dispatchEvent(new Event('change')); }})(document.getElementById('theme'))"
+        )
+
+    browser.prefer("dark")
+    try:
+        browser.open(page)
+        dark = browser.run(PAPER)
+        switch("light")
+        light = browser.run(PAPER)
+        browser.open(page)
+        assert browser.run(PAPER) == light  # it is remembered
+        switch("")
+        assert browser.run(PAPER) == dark
+        browser.prefer("light")
+        assert browser.run(PAPER) == light
+        switch("dark")
+        assert browser.run(PAPER) == dark
+        switch("")
+    finally:
+        browser.prefer("light")
+    assert light == "rgb(255, 255, 255)"
+    assert dark != light
+    assert browser.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_can_be_read_in_either_light(browser, page, scheme):
+    """Text against its background: 4.5 to 1 at least (WCAG 2.2, 1.4.3), 3 to 1 for what is large."""
+    browser.prefer(scheme)
+    try:
+        browser.open(page)
+        browser.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        poor = browser.run(CONTRAST)
+    finally:
+        browser.prefer("light")
+    assert poor == []
+
+
+CONTRAST = """(() => {
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => [r, g, b].map((c) => linear(c / 255))
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parts(getComputedStyle(at).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0.5) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const poor = new Set();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim()) continue;
+    if (element.closest('script, style, noscript, [hidden], #chart .in')) continue;
+    const style = getComputedStyle(element);
+    const front = light(parts(element instanceof SVGElement ? style.fill : style.color));
+    const back = light(behind(element));
+    const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+    const name = `${element.tagName}.${element.className.baseVal ?? element.className}`;
+    if (ratio < (parseFloat(style.fontSize) >= 24 ? 3 : 4.5)) poor.add(`${name}: ${ratio.toFixed(2)}`);
+  }
+  return [...poor];
+})()"""
+
+
 def test_nothing_is_wider_than_a_phone(browser, page):
     browser.open(page, 390, 844)
     assert browser.run("document.documentElement.scrollWidth") <= 390
@@ -168,6 +297,8 @@ def test_without_scripts_all_but_the_timeline_is_there(browser, page):
     assert browser.run("document.querySelector('noscript').getBoundingClientRect().height") > 0
     assert browser.run("document.querySelectorAll('#summary tbody tr').length") >= 6
     assert browser.run("document.querySelectorAll('#worst .request').length") > 6
+    assert browser.run("document.querySelectorAll('th button').length") == 0
+    assert browser.run("getComputedStyle(document.querySelector('.theme')).display") == "none"
     assert browser.requests == [page.as_uri()]
 
 
@@ -182,4 +313,37 @@ def test_hostile_names_are_text(browser, hostile, tmp_path):
     browser.click(f'.show[data-request="{place}"]')
     assert "<img" in browser.run(DETAILS)
     assert browser.run("window.hacked === undefined")
+    assert browser.errors == []
+
+
+def test_several_folders_share_a_page(browser, results, hostile, tmp_path):
+    page = make_report([results, hostile], tmp_path / "both.html", worst=1).path
+    browser.open(page, 390, 844)
+    assert browser.run("document.documentElement.scrollWidth") <= 390
+    assert browser.run("window.hacked === undefined")
+    labels = browser.run("[...document.querySelectorAll('#policy option')].map((option) => option.textContent)")
+    assert labels[0] == "small: fifo"
+    assert len(labels) == 4
+    assert browser.requests == [page.as_uri()]
+    assert browser.errors == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_the_page_of_a_sweep_is_read_sorted_and_not_too_wide(browser, swept, tmp_path, width, scheme):
+    page = make_report(swept, tmp_path / "sweep.html", overwrite=True).path
+    browser.prefer(scheme)
+    try:
+        browser.open(page, width, 844)
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        browser.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.run(CONTRAST) == []
+        before = browser.run(FIRST)
+        browser.run(f"{HEADS}[0].querySelector('button').focus()")
+        browser.press("Enter")
+        assert browser.run(FIRST) == sorted(before)
+        assert browser.run("document.querySelectorAll('svg[role=img]').length") >= 6
+    finally:
+        browser.prefer("light")
+    assert browser.requests == [page.as_uri()]
     assert browser.errors == []

@@ -14,6 +14,7 @@ from stratsim.errors import OutputError, SpecError
 from stratsim.explain.parts import read_run
 from stratsim.results import read_results
 from stratsim_plots.report import figures as figures_module
+from stratsim_plots.report import notes
 from stratsim_plots.report.checks import check_run
 from stratsim_plots.report.html import data_block, number, table
 from stratsim_plots.report.make import make_report
@@ -84,7 +85,7 @@ def test_the_head_says_what_was_run(text, results):
     for policy, run in zip(stored.policies, stored.runs, strict=True):
         share = 100 * run["classes"]["high"]["violation"]
         (verdict,) = re.findall(rf"<li><b>{re.escape(policy)}</b>(.*?)</li>", text)
-        assert float(re.search(r"of ([\d.]+) % of the high-priority", verdict)[1]) == pytest.approx(share, rel=5e-3)
+        assert float(re.search(r"of ([\d.]+)\s% of the high-priority", verdict)[1]) == pytest.approx(share, rel=5e-3)
 
 
 def test_checksums_and_versions_are_the_manifests(text, results):
@@ -134,14 +135,14 @@ def test_a_manifest_that_says_nothing_gives_no_command():
 def parsed(words):
     given = replay.make_context("replay", list(words)).params
     config, settings, no_transfers = (given.pop(key) for key in ("config", "settings", "no_transfers"))
-    for key in ("out", "overwrite", "no_timeline", "as_json", "quiet", "jobs"):
+    for key in ("out", "overwrite", "no_timeline", "timeline_from", "timeline_to", "as_json", "quiet", "jobs"):
         given.pop(key)
     return run_spec(config, settings, given, no_transfers=no_transfers)
 
 
 def test_figures_come_with_their_data(text, results):
     links = dict(re.findall(r'download="([^"]+)" href="data:text/csv;charset=utf-8;base64,([^"]+)"', text))
-    assert set(links) == {"violations.csv", "latency-cdf.csv", "latency-parts.csv"}
+    assert set(links) == {"violations.csv", "latency-ccdf.csv", "latency-parts.csv"}
     lines = base64.b64decode(links["violations.csv"]).decode().splitlines()
     fifo = next(run for run in read_results(results).runs if run["policy"] == "fifo")
     assert lines[1].split(",")[3] == str(fifo["classes"]["high"]["arrived"])
@@ -182,7 +183,7 @@ def test_checks_hold_and_can_fail(results):
 
 def test_a_run_without_a_batch_still_has_a_page(nothing, tmp_path):
     text = make_report(nothing, tmp_path / "a.html").path.read_text(encoding="utf-8")
-    assert "no figure latency-cdf" in text
+    assert "no figure latency-ccdf" in text
     assert "had no deadlines to miss" in text
 
 
@@ -232,3 +233,26 @@ def test_only_the_chosen_policies(results, tmp_path):
     data = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])
     assert [run["name"] for run in data["runs"]] == ["fifo"]
     assert len(re.findall(r'<tr><th scope="row">fifo</th><td>(?:high|low)', text)) == 2
+
+
+def test_several_folders_need_a_place_and_none_twice(results, hostile, tmp_path):
+    with pytest.raises(SpecError, match="--out FILE"):
+        make_report([results, hostile])
+    with pytest.raises(SpecError, match="is named twice"):
+        make_report([results, results / "."], tmp_path / "a.html")
+    assert not (tmp_path / "a.html").exists()
+
+
+def test_a_page_of_several_folders_says_what_differs(results, nothing, tmp_path):
+    text = make_report([results, nothing], tmp_path / "a.html", worst=1).path.read_text(encoding="utf-8")
+    assert '<th scope="row">policy</th><td>fifo,edf(max_batch=4),preempt-ideal</td>' in text
+    page = Page(text)
+    assert len(page.ids) == len(set(page.ids))
+    assert text.count("<h3>small</h3>") == 1
+    assert "The manifest does not say how this was made." in text
+
+
+def test_statements_that_fail_are_not_folded_away():
+    holds, fails = ("fifo", "it is so", "holds", "8"), ("edf", "it is so", "fails for 3", "8")
+    assert "<details><summary>All 1 statements hold</summary>" in notes._checked([holds])
+    assert "<details open><summary>1 of 2 statements fail</summary>" in notes._checked([holds, fails])

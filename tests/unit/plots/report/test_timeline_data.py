@@ -11,7 +11,7 @@ from stratsim.results import read_results, summarize, write_results
 from stratsim.testing import make_profile, make_workload
 from stratsim_plots.report import timeline as timeline_module
 from stratsim_plots.report.boxes import boxes_of, waiting_of
-from stratsim_plots.report.timeline import UNIT_S, make_timeline, merged_spans
+from stratsim_plots.report.timeline import UNIT_S, make_timeline
 from stratsim_plots.report.worst import find_worst
 
 
@@ -112,8 +112,3 @@ def test_a_page_that_would_be_too_large_has_only_each_policys_own(runs, monkeypa
     assert (shared.shared, own.shared) == (True, False)
     assert sum(some for some, _ in own.kept) <= sum(some for some, _ in shared.kept)
     assert [every for _, every in own.kept] == [len(run.batches) for run in runs]
-
-
-def test_spans_are_joined():
-    assert merged_spans([(3, 4), (0, 1), (0.5, 2), (2, 2.5), (3.1, 3.2)]) == [(0, 2.5), (3, 4)]
-    assert merged_spans([]) == []

@@ -1,0 +1,270 @@
+"""Fits the execution model `kernel-queue`: for how long the kernels of every load hold the block scheduler.
+
+The mean duration of a load's kernels is not fitted: it is the solo time over the number of kernels, both measured. What
+is fitted is the share of it for which a kernel keeps those of other streams from being placed, one number per load, and
+two for the device: how much of a hold is left on average when another kernel comes, and what a launch takes longer when
+other streams are active (`stratsim.solve.kernel_queue` has the rule).
+
+Least squares on the logarithm of the slowdown, from several starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import log
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from stratsim.errors import ProfileError
+from stratsim.fit.cells import Load, Table, loads_of, tabulate
+from stratsim.solve import kernel_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from stratsim.fit.cells import Cell
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+__all__ = ["Queue", "QueueFit", "fit_queue", "log_rates"]
+
+_US = 1e-6
+"""Lengths are in microseconds here: the optimiser likes numbers near 1."""
+_MOST_GAP_US = 10.0
+_STEPS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The fitted rule: it predicts slowdowns of any cell of whose loads it knows the kernels.
+
+    Args:
+        length_s: Mean duration of a kernel by load, seconds: of all loads that ran alone, fitted or not.
+        hold: By load, the share of a kernel's duration for which it holds the block scheduler, within [0, 1].
+        residual: As in `stratsim.solve.kernel_queue`.
+        gap_s: Likewise, seconds.
+    """
+
+    length_s: Mapping[Load, float]
+    hold: Mapping[Load, float]
+    residual: float = 1.0
+    gap_s: float = 0.0
+
+    def complete(self, loads: Iterable[Load]) -> Queue:
+        """Return a rule that has a hold for `loads` too.
+
+        Kernels grow with the batch, and hold the scheduler for longer when they do: the hold of another batch size lies
+        on the line through those of the smallest and the largest fitted one over the logarithm of the kernels' length,
+        within [0, 1]. One batch size alone stands for all; a model of which none was fitted has the median hold.
+        """
+        hold = {load: self.hold_of(load) for load in loads}
+        return replace(self, hold={**self.hold, **hold})
+
+    def hold_of(self, load: Load) -> float:
+        """Return the hold of a load, fitted or not; see `complete`."""
+        if load in self.hold:
+            return self.hold[load]
+        known = sorted(other for other in self.hold if other.model == load.model)
+        if not known:
+            return median(self.hold.values())
+        first, last = known[0], known[-1]
+        x0, x1, x = (log(self.length_s[one]) for one in (first, last, load))
+        if x1 <= x0:
+            return self.hold[min(known, key=lambda other: abs(other.batch - load.batch))]
+        slope = (self.hold[last] - self.hold[first]) / (x1 - x0)
+        return float(np.clip(self.hold[first] + slope * (x - x0), 0.0, 1.0))
+
+    def rates(self, loads: Sequence[Load]) -> tuple[float, ...]:
+        """Return the rate of each of the loads that run together."""
+        length = [self.length_s[load] for load in loads]
+        hold = [self.hold_of(load) * one for load, one in zip(loads, length, strict=True)]
+        return tuple(kernel_queue(length, hold, self.residual, self.gap_s))
+
+    def slowdowns(self, cells: Sequence[Cell]) -> list[tuple[float, ...]]:
+        """Return the steady-state slowdown of each stream of each cell."""
+        return [tuple(1.0 / rate for rate in self.rates(cell.loads)) for cell in cells]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFit:
+    """The outcome of `fit_queue`.
+
+    Args:
+        queue: The fitted rule.
+        loads: All fitted loads, sorted: the order of the holds in `values`.
+        values: The parameters at the optimum: holds, residual, gap in microseconds.
+        residuals: Log of measured over predicted slowdown, one per stream and cell.
+        sigma: Standard deviation of the residuals, degrees of freedom taken off.
+        starts: Sum of squares reached from each start, ascending.
+        problem: What was minimised.
+    """
+
+    queue: Queue
+    loads: tuple[Load, ...]
+    values: Floats
+    residuals: Floats
+    sigma: float
+    starts: tuple[float, ...]
+    problem: QueueProblem
+
+
+class QueueProblem:
+    """The least-squares problem of a set of cells.
+
+    Args:
+        cells: The cells to fit.
+        length_s: Mean duration of a kernel by load.
+    """
+
+    gauge: int | None = None
+    """No parameter is fixed by convention."""
+
+    def __init__(self, cells: Sequence[Cell], length_s: Mapping[Load, float]) -> None:
+        if not cells:
+            raise ProfileError("no co-location cell to fit: holds cannot be known")
+        self.loads = loads_of(cells)
+        self.length_s = length_s
+        self.table: Table = tabulate(cells, self.loads)
+        self.length = np.array([length_s[load] / _US for load in self.loads])[self.table.index]
+        self.rows = self.table.rows
+        self.measured = self.table.log_slowdown.ravel()[self.rows]
+        count = len(self.loads)
+        self.size = self.free = count + 2
+        self.lower = np.array([0.0] * count + [0.5, 0.0])
+        self.upper = np.array([1.0] * count + [1.0, _MOST_GAP_US])
+
+    def names(self) -> tuple[tuple[str, Load | None], ...]:
+        """Return what each parameter is."""
+        return (*(("hold", load) for load in self.loads), ("residual", None), ("gap", None))
+
+    def normalised(self, values: Floats) -> Floats:
+        """Return the parameters as they are: none is free to choose."""
+        return values.copy()
+
+    def residuals(self, values: Floats) -> Floats:
+        """Return the log of measured over predicted slowdown, one per stream."""
+        hold = values[: len(self.loads)][self.table.index] * self.length
+        rates = log_rates(self.length, hold, self.table.present, float(values[-2]), float(values[-1]))
+        return np.asarray(self.measured + rates.ravel()[self.rows])
+
+    def jacobian(self, values: Floats) -> Floats:
+        """Return the derivatives of `residuals`, by differences into the bounds; shape (streams, parameters)."""
+        base = self.residuals(values)
+        columns = []
+        for at in range(self.size):
+            step = 1e-6 if values[at] + 1e-6 <= self.upper[at] else -1e-6
+            moved = values.copy()
+            moved[at] += step
+            columns.append((self.residuals(moved) - base) / step)
+        return np.stack(columns, axis=1)
+
+    def minimise(self, start: Floats, fixed: Mapping[int, float] | None = None) -> tuple[Floats, float]:
+        """Return the minimum reached from `start`, and its sum of squares.
+
+        Args:
+            start: All parameters.
+            fixed: Parameters, by position, that are held at a value.
+        """
+        values = np.clip(start, self.lower, self.upper)
+        for at, value in (fixed or {}).items():
+            values[at] = value
+        open_ = np.array([at for at in range(self.size) if at not in (fixed or {})], dtype=np.intp)
+
+        def residuals(some: Floats) -> Floats:
+            full = values.copy()
+            full[open_] = some
+            return self.residuals(full)
+
+        inset = 1e-9
+        solution = least_squares(
+            residuals,
+            np.clip(values[open_], self.lower[open_] + inset, self.upper[open_] - inset),
+            bounds=(self.lower[open_], self.upper[open_]),
+            xtol=1e-6,
+            ftol=1e-6,
+            gtol=1e-9,
+            max_nfev=60,
+        )
+        values[open_] = solution.x
+        return values, float(np.sum(self.residuals(values) ** 2))
+
+    def queue(self, values: Floats) -> Queue:
+        """Return the rule that the parameters stand for."""
+        hold = dict(zip(self.loads, values[: len(self.loads)].tolist(), strict=True))
+        return Queue(self.length_s, hold, float(values[-2]), float(values[-1]) * _US)
+
+
+def fit_queue(cells: Sequence[Cell], length_s: Mapping[Load, float], *, starts: int = 4, seed: int = 0) -> QueueFit:
+    """Fit holds, residual and gap to cells.
+
+    Args:
+        cells: Cells to fit.
+        length_s: Mean duration of a kernel by load: of all loads in `cells`, and of those to be predicted.
+        starts: Number of starting points.
+        seed: Of the random ones.
+
+    Raises:
+        ProfileError: there is no cell.
+    """
+    problem = QueueProblem(cells, length_s)
+    reached = [problem.minimise(start) for start in _starts(problem, starts, seed)]
+    best, _ = min(reached, key=lambda found: found[1])
+    residuals = problem.residuals(best)
+    freedom = max(1, len(residuals) - problem.free)
+    return QueueFit(
+        queue=problem.queue(best),
+        loads=problem.loads,
+        values=best,
+        residuals=residuals,
+        sigma=float(np.sqrt(np.sum(residuals**2) / freedom)),
+        starts=tuple(sorted(cost for _, cost in reached)),
+        problem=problem,
+    )
+
+
+def _starts(problem: QueueProblem, count: int, seed: int) -> list[Floats]:
+    random = np.random.Generator(np.random.PCG64DXSM(seed))
+    first = np.array([0.5] * len(problem.loads) + [0.75, 0.5])
+    rest = [random.uniform(problem.lower, np.minimum(problem.upper, 1.0)) for _ in range(count - 1)]
+    return [first, *rest]
+
+
+def log_rates(length: Floats, hold: Floats, present: Bools, residual: float, gap: float) -> Floats:
+    """Return the logarithm of each stream's rate in many cells at once, shape (cells, n); 0 where not present.
+
+    `stratsim.solve.kernel_queue` is the rule, one cell at a time; a test holds the two to each other.
+
+    Args:
+        length: Shape (cells, n), > 0.
+        hold: Shape (cells, n), within [0, length].
+        present: Shape (cells, n): cells with fewer than n streams are padded.
+        residual: Within [0.5, 1].
+        gap: Not negative, in the unit of `length`.
+    """
+    beside = present.sum(axis=1, keepdims=True) > 1
+    hold = np.where(present & beside, hold, 0.0)
+    cycle = length + np.where(beside, gap, 0.0)
+    total = hold.sum(axis=1, keepdims=True)
+    for _ in range(_STEPS):
+        wait = _waits(total, cycle, hold, residual)
+        whole = cycle + wait
+        share = hold * (wait + residual * hold) / whole
+        slope = hold * (cycle - residual * hold) / (whole * whole)
+        excess = share.sum(axis=1, keepdims=True) - total
+        if np.all(excess >= -1e-12 * total):
+            break
+        total = total + np.minimum(excess, 0.0) / (1.0 - (slope / (1.0 + slope)).sum(axis=1, keepdims=True))
+    wait = _waits(total, cycle, hold, residual)
+    return np.where(present, np.log(length) - np.log(cycle + wait), 0.0)
+
+
+def _waits(total: Floats, cycle: Floats, hold: Floats, residual: float) -> Floats:
+    linear = total - cycle - hold
+    root = np.sqrt(linear * linear + 4.0 * np.maximum(0.0, total * cycle - residual * hold * hold))
+    return np.maximum(0.0, (linear + root) / 2.0)

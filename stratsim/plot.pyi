@@ -1,0 +1,10 @@
+from stratsim_plots.api import capacity as capacity
+from stratsim_plots.api import differences as differences
+from stratsim_plots.api import equity as equity
+from stratsim_plots.api import heatmap as heatmap
+from stratsim_plots.api import latency_ccdf as latency_ccdf
+from stratsim_plots.api import latency_cdf as latency_cdf
+from stratsim_plots.api import latency_parts as latency_parts
+from stratsim_plots.api import load as load
+from stratsim_plots.api import timeline as timeline
+from stratsim_plots.api import violations as violations
