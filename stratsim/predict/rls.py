@@ -148,7 +148,10 @@ class Rls(OnlineLinear):
         """One guarded update."""
         filter_ = self.filter_
         image = filter_.excite(sample.values, sample.terms)
+        changes = self.changes_
         filter_.correct(image, self._standardised(sample.error, sqrt(filter_.noise + image[0])))
+        if self.changes_ > changes:  # only now: the image was that of the covariance before
+            filter_.reset()
         if self.nonnegative:
             filter_.raise_to_zero(self._guarded)
 
@@ -169,7 +172,6 @@ class Rls(OnlineLinear):
         up = max(0.0, self._drift[0] + surprise - _CUSUM_DRIFT)
         down = max(0.0, self._drift[1] - surprise - _CUSUM_DRIFT)
         if up > self.change_threshold or down > self.change_threshold:
-            self.filter_.reset()
             self.changes_ += 1
             up = down = 0.0
         self._drift = (up, down)
