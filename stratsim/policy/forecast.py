@@ -88,15 +88,10 @@ class Forecast:
             observations.
         floor: A batch that is overdue, as it should have ended and has not, keeps this share of its solo work: the
             least that is ever believed to be left.
-        instants: Times up to which the forecast is to be brought as soon as it is asked for anything: whoever follows
-            many GPUs appends the time instead of an `update` of each on which nothing has happened. The outcome is the
-            same, to the last bit, as work left is taken off in the same steps.
     """
 
     __slots__ = (
         "_changes",
-        "_instants",
-        "_past",
         "_rates",
         "_slots",
         "_updated_s",
@@ -107,7 +102,7 @@ class Forecast:
         "walked",
     )
 
-    def __init__(self, slots: int, rates: Rates, floor: float = 0.05, instants: Sequence[float] = ()) -> None:
+    def __init__(self, slots: int, rates: Rates, floor: float = 0.05) -> None:
         self._slots = slots
         self._rates = rates
         self.floor = floor
@@ -120,9 +115,6 @@ class Forecast:
         self.walked: Planned | None = None
         """The candidate of the last walk: the ends are those with it in flight."""
         self._updated_s = 0.0
-        self._instants = instants
-        self._past = 0
-        """How many of these are behind it."""
         self._changes: list[tuple[float, tuple[Planned, ...]]] = []
         """Intervals of constant co-runners: when each began and who executed in it, empty ones included."""
 
@@ -136,8 +128,6 @@ class Forecast:
 
     def update(self, now_s: float) -> list[Planned]:
         """Take over from the log what has happened up to `now_s`; return the batches that have ended, in that order."""
-        if self._past < len(self._instants):
-            self.catch_up()
         happened = []
         for planned in self.executing:
             end_s = planned.batch.execution_end_s  # type: ignore[union-attr]  # (what executes was started)
@@ -154,32 +144,10 @@ class Forecast:
         self._integrate(now_s)
         return ended
 
-    def catch_up(self, *, updated: bool = False) -> None:
-        """Go through the instants that have come in the meantime.
-
-        Args:
-            updated: The last of them was an update, and there was no other.
-        """
-        executing = self.executing
-        if len(executing) == 1 and not updated:
-            self._catch_up_alone(executing[0])
-        elif executing and not updated:
-            for at_s in self._instants[self._past :]:
-                self._integrate(at_s)
-        self._past = len(self._instants)
-
-    def _catch_up_alone(self, planned: Planned) -> None:
-        """Do what `_integrate` does for a batch that executes alone, from instant to instant."""
-        before_s, left_s, least_s = self._updated_s, planned.left_s, self.floor * planned.solo_s
-        for at_s in self._instants[self._past :]:
-            if at_s > before_s:
-                less_s = left_s - (at_s - before_s)
-                if less_s < least_s:
-                    self.overdue += left_s > least_s
-                    less_s = least_s
-                left_s = less_s
-            before_s = at_s
-        self._updated_s, planned.left_s = before_s, left_s
+    def catch_up(self, now_s: float) -> None:
+        """Take off the work that was done until now, if nothing else has happened since the last update."""
+        if self._updated_s < now_s:
+            self._integrate(now_s)
 
     def _take_over(self, happened: list[tuple[float, int, Planned]]) -> list[Planned]:
         """Follow starts and ends in the order in which they happened; return the batches that have ended."""
@@ -248,15 +216,16 @@ class Forecast:
     def walk(self, now_s: float, candidate: Planned | None = None, rates_of: Rates | None = None) -> Sequence[Planned]:
         """Set `end_s` of every batch on the GPU, and of a candidate behind them, to its believed end; return them.
 
-        Call `update(now_s)` first. Cost: one belief per interval, at most two intervals per batch.
+        Call `update(now_s)` first where a batch may have started or ended. Cost: one belief per interval, at most two
+        intervals per batch.
 
         Args:
             now_s: The time.
             candidate: A batch that would be started now.
             rates_of: Another belief than the forecast's own.
         """
-        if self._past < len(self._instants):
-            self.catch_up()
+        if self._updated_s < now_s:
+            self._integrate(now_s)
         executing = self.executing
         batches = [*executing, *self.staged]
         if candidate is not None:

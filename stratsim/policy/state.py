@@ -11,7 +11,7 @@ from heapq import heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from stratsim.model.request import Priority, Request
 
@@ -200,7 +200,7 @@ class ServerState:
         resident: Models whose weights are on the GPUs from the start.
     """
 
-    __slots__ = ("gpus", "least_loaded", "log", "waiting")
+    __slots__ = ("_changed", "gpus", "least_loaded", "log", "waiting")
 
     def __init__(self, gpus: int, places: int, log: Log, resident: Iterable[str] = ()) -> None:
         self.log = log
@@ -210,10 +210,19 @@ class ServerState:
         self.least_loaded = [(0, i) for i in range(gpus)]
         """Lazily cleaned heap of (batches on a GPU, its id): one current entry per GPU, possibly under stale ones."""
 
+        self._changed: set[int] = set()
+        """GPUs, of several, on which the number of batches has changed since the policy last asked."""
+
     def changed(self, gpu: GpuState) -> None:
         """Note a new number of batches on one of several GPUs."""
+        self._changed.add(gpu.id)
         heap = self.least_loaded
         if len(heap) > 8 * len(self.gpus):  # a policy that never asks must not let it grow
             heap[:] = sorted((len(gpu.batches), gpu.id) for gpu in self.gpus)
         else:
             heappush(heap, (len(gpu.batches), gpu.id))
+
+    def take_changed(self) -> Collection[int]:
+        """Return, once, the GPUs of several on which the number of batches has changed."""
+        found, self._changed = self._changed, set()
+        return found

@@ -103,9 +103,10 @@ class GpuView:
 class View:
     """The whole system at one instant."""
 
-    __slots__ = ("_gpus", "_least_loaded", "_log", "_only", "_waiting")
+    __slots__ = ("_gpus", "_least_loaded", "_log", "_only", "_state", "_waiting")
 
     def __init__(self, state: ServerState) -> None:
+        self._state = state
         self._log = state.log
         self._waiting = state.waiting
         self._gpus = tuple([GpuView(gpu) for gpu in state.gpus])
@@ -126,6 +127,13 @@ class View:
     def gpus(self) -> Sequence[GpuView]:
         """All GPUs, by id."""
         return self._gpus
+
+    def take_changed(self) -> Collection[int]:
+        """Return the GPUs, of several, that batches were started on or left since this was last asked; each once.
+
+        For a policy that follows many GPUs and would otherwise have to look at all of them. Empty where there is one.
+        """
+        return self._state.take_changed()
 
     def least_loaded(self) -> GpuView | None:
         """Return the GPU with the fewest batches in flight, the lowest id among equals; None if all are full."""

@@ -145,6 +145,7 @@ class Predictor:
         self._memory = {}
         self._asked: dict[Active, tuple[tuple[Member, Active], ...]] = {}
         self._joining: dict[tuple[Active, Active], tuple[tuple[Member, Active], ...]] = {}
+        self._hosting: dict[tuple[Member, Active], tuple[tuple[Member, Active], ...]] = {}
         self.start()
         return self
 
@@ -192,6 +193,22 @@ class Predictor:
             beside = tuple(sorted(others))
             questions = self._joining[targets, others] = tuple([(target, beside) for target in targets])
         return self.rates(questions) if others else (1.0,) * len(targets)
+
+    def predict_hosts(self, target: Member, newcomers: Active) -> tuple[float, ...]:
+        """Return the believed rates that `target` would have beside each of `newcomers` alone. Not remembered.
+
+        Raises:
+            NotFittedError: `fit` comes first.
+            OutsideProfileError: a model or batch size that the profile does not cover.
+        """
+        self._fitted()
+        questions = self._hosting.get((target, newcomers))
+        if questions is None:
+            self._require_known((target, *newcomers))
+            if len(self._hosting) >= _CACHE_LIMIT:
+                self._hosting.clear()
+            questions = self._hosting[target, newcomers] = tuple([(target, (newcomer,)) for newcomer in newcomers])
+        return self.rates(questions)
 
     def predict_quantile(self, active: Active, probability: float) -> tuple[float, ...]:
         """Return, for each batch, the rate that the true one does not exceed with this believed probability.

@@ -49,7 +49,7 @@ class DesignTable:
         pairs: Whether there are terms of pairs.
     """
 
-    __slots__ = ("_form", "_leading", "_models", "_table", "known", "names", "shared")
+    __slots__ = ("_form", "_models", "_table", "known", "leading", "names", "shared")
 
     def __init__(self, profile: SchedulerProfile, features: Sequence[str], form: Form, *, pairs: bool) -> None:
         self._table = FeatureTable(profile, features)
@@ -66,7 +66,7 @@ class DesignTable:
         )
         self.shared = len(shared)
         """Number of regressors that all models share."""
-        self._leading = 1 + max([shared.index(f"product {name}") for name in self._table.telling], default=1)
+        self.leading = 1 + max([shared.index(f"product {name}") for name in self._table.telling], default=1)
         """How many of them go into a design: those behind are 0 for everything."""
         self.names: tuple[str, ...] = (
             *shared,
@@ -102,4 +102,4 @@ class DesignTable:
             for other, _ in others:
                 column = row + self._models[other]
                 terms[column] = terms.get(column, 0.0) + scale
-        return Design(values[: self._leading], tuple(terms.items()))
+        return Design(values[: self.leading], tuple(terms.items()))

@@ -35,22 +35,22 @@ if TYPE_CHECKING:
 
     from stratsim.predict.base import Active, Member
 
-__all__ = ["Nlms", "OnlineLinear", "Sample", "Sgd", "predicted"]
+__all__ = ["Nlms", "OnlineLinear", "Sample", "Sgd"]
 
 
 class Sample(NamedTuple):
-    """One observation as a linear learner sees it: regressors averaged over the batch's execution, and their result."""
+    """One observation as a linear learner sees it: regressors averaged over the batch's execution, and their error."""
 
     values: Sequence[float]
     """Regressors of the shared weights."""
     terms: Sequence[tuple[int, float]]
     """Column and regressor of each pair term."""
-    y: float
-    """Loss of rate, or excess of the slowdown."""
+    error: float
+    """What it says, a loss of rate or an excess of the slowdown, beyond the prediction; terms have been faded."""
 
 
-_MOST_PARAMETERS = 16_384
-"""Of a learner: the covariance of so many takes 2 GB."""
+_MOST_MODELS = 512
+"""Of a learner with terms of pairs: its covariance takes a gigabyte then."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -97,33 +97,32 @@ class OnlineLinear(Predictor):
         """What the weights weigh."""
         self._faded_s = 0.0
         self._stale_after_s = self.half_life_s / FADING_STEPS
-        fit = self._static_fit()
-        self.weights_: list[float] = fit.weights.tolist()
-        """Of the regressors, in the order of `names_`: the shared ones, then the pair terms."""
-        self.take_over(fit)
+        self.take_over(self._static_fit())
 
     def _static_fit(self) -> RecursiveLeastSquares:
         """Ridge regression: least squares without forgetting, one sample per measured pair."""
         loss = 1.0 - 1.0 / self.prior_slowdown if self.form == "rate" else self.prior_slowdown - 1.0
-        count = len(self.names_)
-        if count > _MOST_PARAMETERS:
+        models = len(self.profile_.models) if self.pair_variance > 0 else 0
+        if models > _MOST_MODELS:
             raise SpecError(
-                f"{len(self.profile_.models)} models have {count:,} parameters, most of them of pairs of models, whose "
-                f"covariance would take {count * count * 8 / 1e9:.0f} GB: give pair_variance=0, which leaves them out, "
+                f"{models:,} models have {models * models:,} terms of pairs, whose covariance would take "
+                f"{models**3 * 8 / 1e9:.0f} GB: give pair_variance=0, which leaves them out, "
                 "or take the predictor ewma-pairs, which has no covariance"
             )
-        terms = count - self.design.shared
-        prior = [loss] + [0.0] * (len(self.names_) - 1)
-        variance = [self.weight_variance()] * self.design.shared + [self.pair_variance] * terms
-        fit = RecursiveLeastSquares(prior, variance)
+        fit = RecursiveLeastSquares(
+            [loss] + [0.0] * (self.design.shared - 1),
+            self.weight_variance(),
+            leading=self.design.leading,
+            models=models,
+            pair_variance=self.pair_variance,
+        )
         for pair in self.profile_.pairs if self.warm_start else ():
             if pair.held_out:
                 continue
             values, present = self.design((pair.target, pair.target_batch), ((pair.other, pair.other_batch),))
             y = 1.0 - 1.0 / pair.slowdown if self.form == "rate" else pair.slowdown - 1.0
-            image, inner = fit.excite(values, present)
-            error = y - predicted(fit.weights.tolist(), values, present, 1.0)
-            fit.correct(image, inner, fit.noise + inner, error)
+            error = y - fit.predict(values, present)
+            fit.correct(fit.excite(values, present), error)
         return fit
 
     # What a learner defines.
@@ -133,11 +132,16 @@ class OnlineLinear(Predictor):
         raise NotImplementedError
 
     def take_over(self, fit: RecursiveLeastSquares) -> None:
-        """Start from a static fit; a learner that uses its uncertainty keeps that too."""
+        """Start from a static fit."""
+        raise NotImplementedError
+
+    def linear(self, values: Sequence[float], terms: Sequence[tuple[int, float]], kept: float = 1.0) -> float:
+        """Return the weighted sum of regressors; `kept` is what is left of the pair terms."""
+        raise NotImplementedError
 
     def fade(self, keep: float) -> None:
         """Leave this share of each pair term; called before a sample, if terms fade at all."""
-        self.weights_ = [keep * w if i >= self.design.shared else w for i, w in enumerate(self.weights_)]
+        raise NotImplementedError
 
     def weight_variance(self) -> float:
         """Return the prior variance of each shared weight, in units of the noise variance."""
@@ -148,15 +152,15 @@ class OnlineLinear(Predictor):
     def rate(self, target: Member, others: Active) -> float:
         """Return the believed rate."""
         values, terms = self.design(target, others)
-        return self._as_rate(predicted(self.weights_, values, terms, self._kept()))
+        return self._as_rate(self.linear(values, terms, self._kept()))
 
     def rates(self, questions: Sequence[tuple[Member, Active]]) -> tuple[float, ...]:
         """Return the believed rates of a set."""
-        weights, design, kept, as_rate = self.weights_, self.design, self._kept(), self._as_rate
+        linear, design, kept, as_rate = self.linear, self.design, self._kept(), self._as_rate
         known, found = design.known, []
         for question in questions:
             values, terms = known.get(question) or design(*question)
-            found.append(as_rate(predicted(weights, values, terms, kept)))
+            found.append(as_rate(linear(values, terms, kept)))
         return tuple(found)
 
     def _kept(self) -> float:
@@ -180,10 +184,10 @@ class OnlineLinear(Predictor):
         self.correct(self.sample(observation))
 
     def sample(self, observation: Observation) -> Sample:
-        """Return the regressors of a batch, averaged over its realised intervals, and what they are to explain.
+        """Return the regressors of a batch, averaged over its realised intervals, and the error of the prediction.
 
-        In the additive form intervals are weighted by the square of their believed rate besides, and what is to be
-        explained is the tangent's: where the belief is right, the tangent says what the belief says.
+        In the additive form intervals are weighted by the square of their believed rate besides: along the tangent at
+        today's belief the error is that of the loss of rate, what was lost less what was believed to be.
         """
         target, solo_s, duration_s, intervals, _ = observation
         design, tangent = self.design, self.form == "additive"
@@ -196,7 +200,7 @@ class OnlineLinear(Predictor):
             share = length_s / duration_s
             values, present = design(target, others)
             if tangent:
-                rate = self._as_rate(predicted(self.weights_, values, present, 1.0))
+                rate = self._as_rate(self.linear(values, present))
                 lost += share * (1.0 - rate)
                 share *= rate * rate
             if mean:
@@ -209,27 +213,14 @@ class OnlineLinear(Predictor):
                     terms[column] = share * value
         explained = tuple(terms.items())
         y = duration_s / solo_s - 1.0 if self.form == "slowdown" else 1.0 - solo_s / duration_s
-        if tangent:
-            y += predicted(self.weights_, mean, explained, 1.0) - lost
-        return Sample(mean, explained, y)
-
-    def error(self, sample: Sample) -> float:
-        """Return what the sample says beyond the prediction; terms have been faded."""
-        return sample.y - predicted(self.weights_, sample.values, sample.terms, 1.0)
-
-
-def predicted(
-    weights: Sequence[float], values: Sequence[float], terms: Sequence[tuple[int, float]], kept: float
-) -> float:
-    """Return what a linear model says; `kept` is what is left of its pair terms."""
-    total = sum(map(mul, values, weights), 0.0)
-    for column, value in terms:
-        total += kept * weights[column] * value
-    return total
+        return Sample(mean, explained, y - (lost if tangent else self.linear(mean, explained)))
 
 
 class _Gradient(OnlineLinear):
     """Steps along the error's gradient: weights and pair terms alike."""
+
+    weights_: list[float]
+    """Of the regressors, in the order of `names_`: the shared ones, then the pair terms."""
 
     def step(self, sample: Sample) -> float:
         """Return how far to go along the regressors."""
@@ -237,6 +228,22 @@ class _Gradient(OnlineLinear):
 
     shrink: float = 1.0
     """By how much weights and terms shrink in a step."""
+
+    def take_over(self, fit: RecursiveLeastSquares) -> None:
+        """Keep the weights; how sure they are is no matter."""
+        self.weights_ = fit.weights.tolist()
+
+    def linear(self, values: Sequence[float], terms: Sequence[tuple[int, float]], kept: float = 1.0) -> float:
+        """Return the weighted sum of regressors."""
+        weights = self.weights_
+        total = sum(map(mul, values, weights), 0.0)
+        for column, value in terms:
+            total += kept * weights[column] * value
+        return total
+
+    def fade(self, keep: float) -> None:
+        """Leave this share of each pair term."""
+        self.weights_ = [keep * w if i >= self.design.shared else w for i, w in enumerate(self.weights_)]
 
     def correct(self, sample: Sample) -> None:
         """Go one step."""
@@ -282,7 +289,7 @@ class Sgd(_Gradient):
         eta = self.step_size / (1.0 + self.updates_ / self.step_decay)
         self.updates_ += 1
         self.shrink = 1.0 - eta * self.weight_decay
-        return eta * max(-self.clip, min(self.clip, self.error(sample)))
+        return eta * max(-self.clip, min(self.clip, sample.error))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -307,4 +314,4 @@ class Nlms(_Gradient):
     def step(self, sample: Sample) -> float:
         """Return the error's share, over the size of the regressors."""
         size = self.epsilon + dot(sample.values, sample.values) + sum([value * value for _, value in sample.terms])
-        return self.share * self.error(sample) / size if size > 0.0 else 0.0
+        return self.share * sample.error / size if size > 0.0 else 0.0

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stratsim.predict.base import parameter
-from stratsim.predict.online import OnlineLinear, Sample, predicted
+from stratsim.predict.online import OnlineLinear, Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from stratsim.predict.base import Active, Member
-    from stratsim.predict.least_squares import RecursiveLeastSquares
+    from stratsim.predict.least_squares import RecursiveLeastSquares, Stack
 
 __all__ = ["Rls"]
 
@@ -22,6 +24,12 @@ _CUSUM_DRIFT = 0.5
 
 _SCALE_MEMORY = 0.01
 """Least weight of one error in the running estimate of the noise: a memory of at most 100 batches."""
+
+
+_MANY = 12
+"""Targets from which on it is quicker to ask about all at once."""
+_MOST_STACKS = 256
+"""Regressors that are kept for that."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -78,7 +86,7 @@ class Rls(OnlineLinear):
         """How often a change was found."""
         self._drift = (0.0, 0.0)
         self._scale_share = max(1.0 - self.forgetting, _SCALE_MEMORY)
-        self._guarded = np.array([name.startswith("others'") for name in self.names_])
+        self._guarded = np.array([name.startswith("others'") for name in self.names_[: self.design.leading]])
 
     def weight_variance(self) -> float:
         """Return delta."""
@@ -87,27 +95,65 @@ class Rls(OnlineLinear):
     def take_over(self, fit: RecursiveLeastSquares) -> None:
         """Go on from a static fit, with its uncertainty."""
         self.filter_ = fit
+        self._stacks: dict[object, Stack] = {}
         fit.forgetting = self.forgetting
         fit.directional = self.directional
         fit.noise = 1.0 if self.directional else self.forgetting
         fit.excitation = self.excitation
         fit.trace_cap = self.trace_cap * fit.prior_trace
 
+    @property
+    def weights_(self) -> list[float]:
+        """Of the regressors, in the order of `names_`: the shared ones, then the pair terms."""
+        return list(map(float, self.filter_.weights))
+
+    def linear(self, values: Sequence[float], terms: Sequence[tuple[int, float]], kept: float = 1.0) -> float:
+        """Return the weighted sum of regressors."""
+        return self.filter_.predict(values, terms, kept)
+
+    def predict_newcomers(self, targets: Active, others: Active) -> tuple[float, ...]:
+        """Return the believed rate that each of `targets` would have if it alone joined others. Not remembered."""
+        if len(targets) < _MANY or not others:
+            return super().predict_newcomers(targets, others)
+        beside = tuple(sorted(others))
+        return self._rates_of_many((targets, beside), lambda: [(target, beside) for target in targets])
+
+    def predict_hosts(self, target: Member, newcomers: Active) -> tuple[float, ...]:
+        """Return the believed rates that `target` would have beside each of `newcomers` alone. Not remembered."""
+        if len(newcomers) < _MANY:
+            return super().predict_hosts(target, newcomers)
+        return self._rates_of_many((target, newcomers), lambda: [(target, (newcomer,)) for newcomer in newcomers])
+
+    def _rates_of_many(self, key: object, ask: Callable[[], list[tuple[Member, Active]]]) -> tuple[float, ...]:
+        """Return what `rates` does, of questions that are asked again and again."""
+        self._fitted()
+        stack = self._stacks.get(key)
+        if stack is None:
+            questions = ask()
+            for target, others in questions:
+                self._require_known((target, *others))
+            if len(self._stacks) >= _MOST_STACKS:
+                self._stacks.clear()
+            stack = self._stacks[key] = self.filter_.stack([self.design(*question) for question in questions])
+        losses = np.maximum(self.filter_.predict_many(stack, self._kept()), 0.0)
+        rates = 1.0 - losses if self.form == "rate" else 1.0 / (1.0 + losses)
+        found: list[float] = np.maximum(rates, self.min_rate).tolist()
+        return tuple(found)
+
     def fade(self, keep: float) -> None:
         """Leave this share of each pair term, and doubt it accordingly."""
-        self.filter_.fade(self.design.shared, keep)
-        self.weights_ = self.filter_.weights.tolist()
+        self.filter_.fade(keep)
 
     def correct(self, sample: Sample) -> None:
         """One guarded update."""
         filter_ = self.filter_
-        error = self.error(sample)
-        image, inner = filter_.excite(sample.values, sample.terms)
-        innovation = filter_.noise + inner
-        filter_.correct(image, inner, innovation, self._standardised(error, sqrt(innovation)))
+        image = filter_.excite(sample.values, sample.terms)
+        changes = self.changes_
+        filter_.correct(image, self._standardised(sample.error, sqrt(filter_.noise + image[0])))
+        if self.changes_ > changes:  # only now: the image was that of the covariance before
+            filter_.reset()
         if self.nonnegative:
-            np.maximum(filter_.weights, 0.0, out=filter_.weights, where=self._guarded)
-        self.weights_ = filter_.weights.tolist()
+            filter_.raise_to_zero(self._guarded)
 
     def _standardised(self, error: float, scale: float) -> float:
         """Clip the error, keep the noise estimate, look for a change."""
@@ -126,7 +172,6 @@ class Rls(OnlineLinear):
         up = max(0.0, self._drift[0] + surprise - _CUSUM_DRIFT)
         down = max(0.0, self._drift[1] - surprise - _CUSUM_DRIFT)
         if up > self.change_threshold or down > self.change_threshold:
-            self.filter_.reset()
             self.changes_ += 1
             up = down = 0.0
         self._drift = (up, down)
@@ -137,8 +182,8 @@ class Rls(OnlineLinear):
 
         values, terms = self.design(target, others)
         kept = self._kept()
-        _, spread = self.filter_.image(values, [(column, kept * value) for column, value in terms])
+        spread = self.filter_.image(values, [(column, kept * value) for column, value in terms])[0]
         # What has faded since the last sample has gained the prior's doubt.
         spread += (1.0 - kept * kept) * self.pair_variance * sum([value * value for _, value in terms])
-        centre = predicted(self.weights_, values, terms, kept)
+        centre = self.linear(values, terms, kept)
         return self._as_rate(centre - NormalDist().inv_cdf(probability) * self.noise_ * sqrt(max(spread, 0.0)))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stratsim.policy.strait.margins import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from stratsim.predict import Active, Observation, Predictor
+    from stratsim.predict import Active, Member, Observation, Predictor
 
 __all__ = ["CautiousRates"]
 
@@ -21,6 +21,8 @@ _LEAST_SHARE = 0.1
 """Of a batch's time, that it has to spend with its main company to tell something about it."""
 _LEAST_RATE = 0.02
 """That a batch is taken to have had at least."""
+
+_Key = TypeVar("_Key")
 
 Company = tuple[str, ...]
 """Models of the co-runners, sorted."""
@@ -52,8 +54,16 @@ class CautiousRates:
     def __init__(self, belief: Predictor, quantile: float) -> None:
         self._belief = belief
         self._quantile = quantile
-        self._ratios: dict[tuple[object, ...], Recent] = {}
-        self._divisors: dict[tuple[str, Company], float] = {}
+        self._of_all: dict[int, _Level] = {}
+        """What is known of all batches, by the number of co-runners."""
+        self._of_models: dict[int, dict[str, _Level]] = {}
+        """Of each model's, by that number."""
+        self._of_pairs: dict[Company, dict[str, _Level]] = {}
+        """Of each model's in each company."""
+        self._usual: dict[int, tuple[float, dict[str, float]]] = {}
+        """By number of co-runners: divisors whoever they are, of any model and of those of which more is known."""
+        self._divisors: dict[Company, dict[str, float]] = {}
+        """Those that were asked for since the last lesson, by company and model."""
         self._rates: dict[Active, Sequence[float]] = {}
 
     def predict(self, active: Active) -> Sequence[float]:
@@ -77,20 +87,47 @@ class CautiousRates:
         if not self._quantile or not others:
             return rates
         company = _company([model for model, _ in others])
-        return tuple([rate / self.divisor(model, company) for (model, _), rate in zip(targets, rates, strict=True)])
+        known = self._divisors.setdefault(company, {})
+        if len(known) < len(targets):  # most are no special company
+            anybodys, of_models = self._usually(len(company))
+            special = self._of_pairs.get(company, _NOBODY)
+            for model, _ in targets:
+                if model not in known:
+                    found = of_models.get(model, anybodys)
+                    level = special.get(model)
+                    if level is not None:
+                        found = found**level.trust * level.factor
+                    known[model] = max(1.0, found)
+        return tuple([rate / known[model] for (model, _), rate in zip(targets, rates, strict=True)])
+
+    def predict_hosts(self, target: Member, newcomers: Active) -> Sequence[float]:
+        """Return the rates that a batch would have beside each of `newcomers` alone, without the margin."""
+        return self._belief.predict_hosts(target, newcomers)
 
     def divisor(self, target: str, company: Company) -> float:
         """Return what the belief's rate of a model in this company is divided by, at least 1."""
-        found = self._divisors.get((target, company))
+        known = self._divisors.setdefault(company, {})
+        found = known.get(target)
         if found is None:
-            found = 1.0
-            for level in _from_general_to_specific(target, company):
-                recent = self._ratios.get(level)
-                if recent is not None:
-                    count = len(recent.ordered)
-                    share = count / (count + _DOUBT)
-                    found = found ** (1.0 - share) * recent.quantile(self._quantile) ** share
-            found = self._divisors[target, company] = max(found, 1.0)
+            count = len(company)
+            anybodys, of_models = self._usual.get(count) or self._usually(count)
+            found = of_models.get(target, anybodys)
+            level = self._of_pairs.get(company, _NOBODY).get(target)
+            if level is not None:
+                found = found**level.trust * level.factor
+            found = known[target] = max(1.0, found)
+        return found
+
+    def _usually(self, count: int) -> tuple[float, dict[str, float]]:
+        """Return what rates beside so many are divided by, whoever they are: any model's, and those of known ones."""
+        found = self._usual.get(count)
+        if found is None:
+            level = self._of_all.get(count)
+            anybodys = 1.0 if level is None else level.factor
+            of_models = {
+                model: anybodys**level.trust * level.factor for model, level in self._of_models.get(count, {}).items()
+            }
+            found = self._usual[count] = anybodys, of_models
         return found
 
     def learn_from(self, observations: Iterable[Observation]) -> None:
@@ -120,17 +157,46 @@ class CautiousRates:
             return
         made_s -= sum([believed_s[each] / self.divisor(target[0], each) for each in believed_s if each != main])
         ratio = believed_s[main] / max(made_s, _LEAST_RATE * beside_s[main])
-        for level in _from_general_to_specific(target[0], main):
-            recent = self._ratios.get(level)
-            if recent is None:
-                recent = self._ratios[level] = Recent(_WINDOW)
-            recent.add(ratio)
+        model, count = target[0], len(main)
+        _note(self._of_all, count, ratio, self._quantile)
+        _note(self._of_models.setdefault(count, {}), model, ratio, self._quantile)
+        _note(self._of_pairs.setdefault(main, {}), model, ratio, self._quantile)
+        self._usual.pop(count, None)
+
+
+class _Level:
+    """The last ratios of a group of batches, and what they make of what is known more generally.
+
+    A divisor that is known more generally, g, becomes g ** trust * factor.
+    """
+
+    __slots__ = ("factor", "recent", "trust")
+
+    def __init__(self) -> None:
+        self.recent = Recent(_WINDOW)
+        self.trust = 1.0
+        """How much the more general counts."""
+        self.factor = 1.0
+
+    def add(self, ratio: float, quantile: float) -> None:
+        """Take in a ratio; the divisor is that quantile of them."""
+        self.recent.add(ratio)
+        count = len(self.recent.ordered)
+        share = count / (count + _DOUBT)
+        self.trust = 1.0 - share
+        self.factor = self.recent.quantile(quantile) ** share
+
+
+def _note(levels: dict[_Key, _Level], key: _Key, ratio: float, quantile: float) -> None:
+    level = levels.get(key)
+    if level is None:
+        level = levels[key] = _Level()
+    level.add(ratio, quantile)
 
 
 def _company(models: Iterable[str]) -> Company:
     return tuple(sorted(models))
 
 
-def _from_general_to_specific(target: str, company: Company) -> tuple[tuple[object, ...], ...]:
-    """Return what batches are grouped by, the largest groups first."""
-    return (len(company),), (target, len(company)), (target, company)
+_NOBODY: dict[str, _Level] = {}
+"""Of a company that nothing is known of."""

@@ -28,8 +28,6 @@ _CLEARLY = 1e-9
 """Share of a time by which one is later than another beyond all rounding."""
 _FORGET_AFTER = 128
 """Ended batches after which the intervals that nobody needs any more are cleared away."""
-_MOST_INSTANTS = 1024
-"""That are kept before all forecasts catch up."""
 
 
 class Estimates:
@@ -73,13 +71,14 @@ class Estimates:
         self.rates = self._caution.predict
         self._to_learn: list[Observation] = []
         self.newcomers = Newcomers(self._caution, self.latency_s, self._slots)
-        self._instants: list[float] = []
-        """When there was an update, with several GPUs: those where nothing has happened catch up when asked."""
-        self.forecasts = [Forecast(self._slots, self.rates, floor, self._instants) for _ in range(setting.gpus)]
+        self.forecasts = [Forecast(self._slots, self.rates, floor) for _ in range(setting.gpus)]
+        """Those where nothing has happened catch up when they are asked."""
         self.in_flight = [0] * setting.gpus
         """Batches executing or staged on each GPU, as followed."""
         self._members: list[Active | None] = [()] * setting.gpus
         """Who executes on each of several GPUs; None where others are staged as well."""
+        self._moved: set[int] = set()
+        """GPUs of several that may hold other numbers of batches than at the last update."""
         self._staging: set[int] = set()
         """GPUs that have staged batches: only there can any start."""
         self.ended = 0
@@ -108,33 +107,30 @@ class Estimates:
             self._staging.discard(gpu)
             if several:
                 self._members[gpu] = tuple([planned.key for planned in forecast.executing])
-        if several:
-            self._went_by(now_s, changed)
         if ended:
-            self._note_ends(ended)
+            self._note_ends(ended, now_s)
 
     def _changed(self, view: View) -> Sequence[int]:
         """Return the GPUs where anything can have happened: batches are missing, or wait to start."""
-        if len(self.in_flight) == 1:  # looked at whenever there is something in flight
-            return (0,) if self.in_flight[0] else ()
-        before, now = self.in_flight, [gpu.in_flight for gpu in view.gpus]
-        if now == before:
-            return sorted(self._staging)
-        return [gpu for gpu, count in enumerate(now) if count != before[gpu] or gpu in self._staging]
+        before = self.in_flight
+        if len(before) == 1:  # looked at whenever there is something in flight
+            return (0,) if before[0] else ()
+        self._moved.update(view.take_changed())
+        gpus, staging = view.gpus, self._staging
+        changed = sorted(staging.union([gpu for gpu in self._moved if gpus[gpu].in_flight != before[gpu]]))
+        self._moved.clear()
+        return changed
 
-    def _went_by(self, now_s: float, updated: Sequence[int]) -> None:
-        """Note an instant at which only these forecasts were updated."""
-        self._instants.append(now_s)
-        for gpu in updated:
-            self.forecasts[gpu].catch_up(updated=True)
-        if len(self._instants) >= _MOST_INSTANTS:
-            for forecast in self.forecasts:
-                forecast.catch_up()
-            self._instants.clear()
-            for forecast in self.forecasts:
-                forecast.catch_up(updated=True)
+    def has_ended(self, view: View) -> bool:
+        """Whether a batch has ended since the last update."""
+        if len(self.in_flight) == 1:
+            return view.gpus[0].in_flight != self.in_flight[0]
+        self._moved.update(view.take_changed())
+        gpus, before = view.gpus, self.in_flight
+        self._moved = {gpu for gpu in self._moved if gpus[gpu].in_flight != before[gpu]}
+        return len(self._moved) > 0
 
-    def _note_ends(self, ended: list[Ended]) -> None:
+    def _note_ends(self, ended: list[Ended], now_s: float) -> None:
         """Learn from batches that have ended, in that order."""
         self.ended += len(ended)
         if len(ended) > 1:
@@ -146,7 +142,7 @@ class Estimates:
             for forecast in self.forecasts:
                 forecast.forget()
         if len(self._to_learn) >= self._refresh:
-            self._learn()
+            self._learn(now_s)
 
     def _note(self, planned: Planned, forecast: Forecast, end_s: float) -> None:
         """Take over how a batch turned out: for the margins at once, for the belief later."""
@@ -157,11 +153,11 @@ class Estimates:
                 self._margins.learn(planned.key[0], planned.solo_s, duration_s)
             self._to_learn.append(Observation(planned.key, planned.solo_s, duration_s, intervals, end_s))
 
-    def _learn(self) -> None:
+    def _learn(self, now_s: float) -> None:
         """Let the belief learn from what has happened since it last did."""
         for forecast in self.forecasts:  # what was done until now was done at the rates believed until now
             if len(forecast.executing) > 1:
-                forecast.catch_up()
+                forecast.catch_up(now_s)
         self._caution.learn_from(self._to_learn)
         for observation in self._to_learn:
             self._belief.observe(observation)

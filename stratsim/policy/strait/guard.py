@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from math import inf, log
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from stratsim.policy.strait.newcomers import Behind
     from stratsim.policy.strait.traffic import Usual
     from stratsim.predict import Active
-
-_Table = tuple[list[float], list[float]]
 
 _BEYOND_ROUNDING = 1.0 + 1e-9
 _AT_RISK = 0.002
@@ -82,7 +79,7 @@ class Hypothetical:
     requests put at risk are no more than 0.2 % of all. So low priority is held back, but never for good.
 
     How late the start of a model's request may be if those beside it stayed all the way through depends on who they are
-    and on nothing else, so these allowances are kept, in order of size, until the belief or the traffic has changed.
+    and on nothing else, so these allowances are kept until the belief or the traffic has changed.
     Where they do not suffice, each model's request is walked through to its end (`Newcomers.lasts_s`). Inputs are taken
     to copy as long as the largest seen.
     """
@@ -92,9 +89,10 @@ class Hypothetical:
         self._confidence = confidence
         self._traffic = Traffic()
         self._copy_s = 0.0
-        self._tables: dict[Active, _Table] = {}
-        self._tables_of = (-1, -1)
-        """The refresh of the estimates, and the change of the traffic, that the tables were made after."""
+        self._allowances: dict[Active, list[tuple[float, float]]] = {}
+        """By who is beside: by how much the start of each model's request may be delayed, and the model's share."""
+        self._allowances_of = (-1, -1)
+        """The refresh of the estimates, and the change of the traffic, that these were made after."""
         self._most_late = max(-log(confidence), _LEAST) if confidence > 0.0 else inf
         """Requests that a batch may be expected to make late, so that it makes none late with this probability."""
         self._saved_since_s = inf
@@ -115,9 +113,9 @@ class Hypothetical:
         if not traffic.seen:
             return True
         made_after = (self._estimates.refreshes, traffic.renewals)
-        if self._tables_of != made_after:
-            self._tables.clear()
-            self._tables_of = made_after
+        if self._allowances_of != made_after:
+            self._allowances.clear()
+            self._allowances_of = made_after
         behind = self._estimates.behind(gpu, batches, now_s)
         if self._surely_in_time(behind, now_s) >= self._confidence:
             return True
@@ -173,9 +171,9 @@ class Hypothetical:
         newcomers, start_s = self._estimates.newcomers, behind.start_s(self._copy_s)
         wait_s, beside = start_s - now_s, behind.beside
         stays_s, alone_s = newcomers.execute_s(beside), newcomers.execute_s(())
-        met = 0.0
+        stretch, met = self._estimates.stretch, 0.0
         for model, usual in self._traffic.seen.items():
-            longest_s = self._longest_s(model, usual) * (1.0 + TIME_RTOL) - wait_s
+            longest_s = usual.lasts_s / stretch[model] * (1.0 + TIME_RTOL) - wait_s
             if stays_s[model] > longest_s:
                 if not beside or alone_s[model] > longest_s * _BEYOND_ROUNDING:  # no walk can help
                     continue
@@ -188,28 +186,23 @@ class Hypothetical:
 
     def _longest_s(self, model: str, usual: Usual) -> float:
         """Return how long a request may wait for its start and execute, by the forecast, so that it is in time."""
-        return (usual.slo_s - usual.out_s) / self._estimates.stretch[model]
+        return usual.lasts_s / self._estimates.stretch[model]
 
     def _surely_in_time(self, behind: Behind, now_s: float) -> float:
         """Return the share that would be in time even if those beside them stayed all the way through."""
-        table = self._tables.get(behind.beside)
-        if table is None:
-            table = self._tables[behind.beside] = self._table(behind.beside)
-        allowances_s, shares = table
+        allowances = self._allowances.get(behind.beside)
+        if allowances is None:
+            execute_s, stretch = self._estimates.newcomers.execute_s(behind.beside), self._estimates.stretch
+            allowances = self._allowances[behind.beside] = [
+                (usual.lasts_s / stretch[model] - execute_s[model], usual.share)
+                for model, usual in self._traffic.seen.items()
+            ]
         # Comparing with a little less: a start planned exactly at the latest one is in time.
-        return shares[bisect_left(allowances_s, behind.start_s(self._copy_s) - now_s - TIME_RTOL * now_s)]
-
-    def _table(self, beside: Active) -> _Table:
-        """Return by how much a start may be delayed, ascending, and the share of requests that may be delayed more."""
-        rows = []
-        execute_s = self._estimates.newcomers.execute_s(beside)
-        for model, usual in self._traffic.seen.items():
-            rows.append((self._longest_s(model, usual) - execute_s[model], usual.share))
-        rows.sort()
-        shares = [1.0]
-        for _, share in rows:
-            shares.append(shares[-1] - share)
-        return [allowance_s for allowance_s, _ in rows], shares
+        delay_s = behind.start_s(self._copy_s) - now_s - TIME_RTOL * now_s
+        share = 1.0
+        for _, late in sorted([allowance for allowance in allowances if allowance[0] < delay_s]):
+            share -= late
+        return share
 
 
 GUARDS: dict[str, type[Guard]] = {"hypothetical": Hypothetical, "off": Off}

@@ -50,29 +50,41 @@ class Newcomers:
         self.expected: tuple[str, ...] = ()
         """Models of which requests may come."""
         self._singles: Active = ()
+        self._rates: dict[Active, dict[str, float]] = {}
         self._beside: dict[Active, dict[str, float]] = {}
-        self._pairs: dict[Member, dict[str, Sequence[float]]] = {}
-        """What the belief has answered about a batch and one request beside it; until it learns."""
+        self._hosts: dict[Member, dict[str, float]] = {}
+        """What the belief has answered about a batch with one request beside it; until it learns."""
 
     def expect(self, model: str) -> None:
         """Count with requests of a model: one has come."""
         self.expected += (model,)
         self._singles += ((model, 1),)
+        self._rates.clear()
         self._beside.clear()
+        self._hosts.clear()
 
     def forget(self) -> None:
         """Forget what the belief has answered: it has changed."""
+        self._rates.clear()
         self._beside.clear()
-        self._pairs.clear()
+        self._hosts.clear()
 
     def execute_s(self, beside: Active) -> dict[str, float]:
         """Return, by expected model, what a batch of one takes beside these batches, if they stay."""
         found = self._beside.get(beside)
         if found is None:
-            rates = self._belief.predict_newcomers(self._singles, beside)
+            latency_s = self._latency_s
             found = self._beside[beside] = {
-                model: self._latency_s[model][1] / rate for (model, _), rate in zip(self._singles, rates, strict=True)
+                model: latency_s[model][1] / rate for model, rate in self._rates_beside(beside).items()
             }
+        return found
+
+    def _rates_beside(self, beside: Active) -> dict[str, float]:
+        """Return, by expected model, the estimated rate of a batch of one beside these batches."""
+        found = self._rates.get(beside)
+        if found is None:
+            rates = self._belief.predict_newcomers(self._singles, beside)
+            found = self._rates[beside] = dict(zip(self.expected, rates, strict=True))
         return found
 
     def fits(self, behind: Behind, model: str, start_s: float, longest_s: float) -> bool:
@@ -96,7 +108,7 @@ class Newcomers:
             (other,), (end_s,) = behind.beside, behind.ends_s
             if end_s <= start_s:
                 return solo_s
-            other_rate, rate = self._pair(other, model)
+            other_rate, rate = self._host_rate(other, model), self._rates_beside(behind.beside)[model]
             beside_s = (end_s - start_s) / other_rate
             if solo_s <= beside_s * rate * (1.0 + TIME_RTOL):
                 return min(solo_s / rate, beside_s)
@@ -133,21 +145,19 @@ class Newcomers:
             return 0.0
         if self._slots == 1:  # it waits for the other's end
             return min(max(left_s - spare_s, 0.0), left_s)
-        other_rate, rate = self._pair(other, model)
+        rate = self._rates_beside((other,))[model]
         if solo_s <= longest_s * rate:  # beside it from beginning to end
             return 0.0
         beside_s = spare_s / (1.0 - rate)
-        return min(max(left_s - beside_s * other_rate, 0.0), left_s)
+        return min(max(left_s - beside_s * self._host_rate(other, model), 0.0), left_s)
 
-    def _pair(self, other: Member, model: str) -> Sequence[float]:
-        """Return the estimated rates of a batch and, beside it, of one request."""
-        pairs = self._pairs.get(other)
-        if pairs is None:
-            pairs = self._pairs[other] = {}
-        found = pairs.get(model)
+    def _host_rate(self, other: Member, model: str) -> float:
+        """Return the estimated rate of a batch with one request beside it."""
+        found = self._hosts.get(other)
         if found is None:
-            found = pairs[model] = self._belief.predict((other, (model, 1)))
-        return found
+            rates = self._belief.predict_hosts(other, self._singles)
+            found = self._hosts[other] = dict(zip(self.expected, rates, strict=True))
+        return found[model] / self._belief.divisor(other[0], (model,))
 
     def _left(self, behind: Behind, at_s: float) -> list[tuple[Member, float]]:
         """Return those beside a newcomer that are still there at that time, and the solo work that each has left."""

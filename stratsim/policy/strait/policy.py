@@ -165,7 +165,7 @@ class Strait(Policy):
             return True
         if self._hopeless or self._low_choice.models(view.now_s):
             return False
-        return [gpu.in_flight for gpu in view.gpus] == self._estimates.in_flight  # or else a batch has ended
+        return not self._estimates.has_ended(view)
 
     def _expire_and_serve(self, view: View) -> Iterator[Decision]:
         yield from self._expire(view.now_s)

@@ -22,7 +22,7 @@ _RENEWED = 4
 class Usual:
     """What one model's high-priority requests are like."""
 
-    __slots__ = ("out_s", "share", "slo_s")
+    __slots__ = ("lasts_s", "out_s", "share", "slo_s")
 
     def __init__(self) -> None:
         self.share = 0.0
@@ -31,6 +31,8 @@ class Usual:
         """From arrival to deadline, of the last one."""
         self.out_s = 0.0
         """What the copy of its output takes."""
+        self.lasts_s = inf
+        """What is left of the former after that: how long a request may wait for its start and execute."""
 
 
 class Traffic:
@@ -63,6 +65,7 @@ class Traffic:
             usual.slo_s = slo_s
             self.renewals += 1
         usual.out_s = out_s
+        usual.lasts_s = usual.slo_s - out_s
         if self._arrived >= self._renew_at:
             self._renew()
 

@@ -224,3 +224,15 @@ def test_a_policy_may_match_the_protocol_without_subclassing():
 
 def test_default_wakes():
     assert Policy.wakes == frozenset({Wake.ARRIVAL, Wake.EXECUTION_END})
+
+
+def test_what_changed_is_said_once():
+    state = ServerState(3, 2, Log())
+    view = View(state)
+    assert not view.take_changed()
+    for number in (2, 0, 2):
+        state.changed(state.gpus[number])
+    assert sorted(view.take_changed()) == [0, 2]
+    assert not view.take_changed()
+    state.changed(state.gpus[1])
+    assert list(view.take_changed()) == [1]

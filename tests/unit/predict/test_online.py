@@ -315,10 +315,3 @@ def test_an_unknown_co_runner_is_named(knowledge, batch, name):
 def test_bad_parameters_are_refused_at_once(text, message):
     with pytest.raises(SpecError, match=message):
         make_predictor(text)
-
-
-def test_too_many_pairs_are_refused_before_their_memory_is_asked_for(knowledge):
-    names = [f"m{number}" for number in range(130)]
-    with pytest.raises(SpecError, match=r"130 models have 16,9\d\d parameters.* would take 2 GB: give pair_variance=0"):
-        Rls().fit(knowledge(names))
-    assert Rls(pair_variance=0.0).fit(knowledge(names)).names_

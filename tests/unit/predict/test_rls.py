@@ -77,7 +77,7 @@ def test_the_trace_cap_is_in_units_of_the_start(knowledge, batch, directional):
     most = 0.0
     for i in range(200):
         belief.observe(batch("a", (0.8, "b", 1.5), end_s=float(i)))
-        most = max(most, belief.filter_.covariance.trace())
+        most = max(most, belief.filter_.trace)
     assert most <= cap * (1 + 1e-9)
     if not directional:
         assert most == pytest.approx(cap), "it was reached"
