@@ -26,7 +26,7 @@ Examples:
   stratsim capacity --policy edf,priority-edf --target high=1%
   stratsim capacity --arrivals poisson --policy strait,edf --target high=1%,low=5% --seeds 10
   stratsim capacity --arrivals poisson --rate 900 --gpus 1..8 --policy edf,strait --target p99=50ms --price 2.5
-  stratsim capacity requests.csv --rate trace --target p99=50ms --choose max_batch=1,2,4,8 --choose max_concurrency=1,2
+  stratsim capacity requests.csv --rate trace --target p99=50ms --choose max_batch=1,2,4 --choose max_concurrency=1,2
   stratsim capacity requests.csv --gpus 2 --target p99=50ms,all=2% --jobs 8 --out capacity.json
   stratsim plot capacity.json --kind capacity --out capacity.pdf
 

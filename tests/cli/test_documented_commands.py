@@ -64,7 +64,7 @@ def blocks():
 
 def parse(argv):
     """Take a command line apart as running it would, without running it; files need not be there."""
-    command, context = cli, click.Context(cli, info_name="stratsim")
+    command, context = cli, click.Context(cli, info_name="stratsim", **cli.context_settings)
     while isinstance(command, click.Group):
         assert argv, f"{context.command_path} needs a command"
         command.parse_args(context, list(argv))  # a group may put a command in

@@ -29,7 +29,8 @@ def test_a_study_can_be_planned(options, capsys):
 @pytest.mark.parametrize("quick", [False, True])
 def test_a_grid_can_be_read(name, quick):
     grid, _ = load_grid(GRIDS[name], quick=quick)
-    assert len(grid.loads) * len(grid.policies) == (1 if quick else 9)
+    cells = {"fidelity-h200-longer": 4}.get(name, 9)
+    assert len(grid.loads) * len(grid.policies) == (1 if quick else cells)
     assert grid.repeats >= (1 if quick else 5)
 
 

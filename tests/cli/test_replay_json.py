@@ -17,6 +17,7 @@ RUN = {"policy", "classes", "equity", "gpu", "pcie", "window_s", "events", "simu
 GPU = {"utilization", "batches", "mean_batch_size", "mean_concurrency", "mean_slowdown", "max_slowdown"}
 PCIE = {"h2d_utilization", "d2h_utilization", "h2d_bytes", "d2h_bytes", "loads", "load_bytes"}
 MANIFEST = {
+    "engines",
     "stratsim_version",
     "versions",
     "code",

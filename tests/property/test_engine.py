@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stratsim import simulate
 from stratsim.device import EXECUTION_MODELS
 from stratsim.model.cluster import Cluster
-from stratsim.model.contention import Blocks, GpuletFit, Igniter, KernelBlocks, ResourcePhase
+from stratsim.model.contention import Blocks, GpuletFit, Igniter, KernelBlocks, ResourcePhase, TimeSlices
 from stratsim.model.igniter import IgniterGpu, IgniterModel
 from stratsim.model.kernel_queue import KernelQueue
 from stratsim.model.parts import Device, Features, Link
@@ -131,6 +131,9 @@ def with_all_parameters(profile, factor):
         kernel_queue=KernelQueue(
             0.5, {name: {1: length * factor} for name, length in zip(MODELS, LENGTHS_S, strict=True)}
         ),
+    )
+    truth = replace(
+        truth, time_slicing=TimeSlices({name: {1: 0.6} for name in MODELS}, {name: {1: 1.5} for name in MODELS})
     )
     return replace(
         profile,

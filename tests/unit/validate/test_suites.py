@@ -52,7 +52,7 @@ def test_nothing_is_lost_without_data_or_ciw(monkeypatch):
     found = validate(planned, Setting())
     assert {case.status for case in found.cases} == {Status.SKIPPED}
     assert len(found.cases) == sum(len(one.check.claims) for one in planned)
-    assert {case.suite for case in found.cases} == {"transfers", "ciw", "parvagpu", "disb"}
+    assert {case.suite for case in found.cases} == {"transfers", "ciw", "parvagpu", "disb", "gavel", "fidelity"}
 
 
 def test_the_ten_published_cells():

@@ -77,7 +77,7 @@ def _row(cells: Cells, number: int, other: tuple[str, ...], origin: str) -> Iter
         yield f"<figure>{svg}<figcaption><b>{escape(title)}.</b> {escape(says)}{more} {link}</figcaption></figure>"
 
 
-Point = tuple[str, str, str, str, int, int, float, float, float]
+Point = tuple[str, str, str, str, str, int, int, float, float, float]
 
 
 def _finite(points: list[Point], metric: str) -> tuple[list[Point], str]:
@@ -97,4 +97,15 @@ def _points(cells: Cells, metric: str, other: tuple[str, ...]) -> Iterator[Point
                 found = cells.figures.get((place, policy, name))
                 if place[1:] == other and found is not None:
                     mean = math.nan if found.infinite else found.mean
-                    yield policy, name, cells.axes[0], place[0], found.runs, found.infinite, mean, found.low, found.high
+                    yield (
+                        policy,
+                        name,
+                        cells.axes[0],
+                        "",
+                        place[0],
+                        found.runs,
+                        found.infinite,
+                        mean,
+                        found.low,
+                        found.high,
+                    )
