@@ -43,7 +43,7 @@ _NAMES = 0.4
 _MOST_NAMES_IN = 2.4
 _AROUND_IN = 0.4
 """A first guess at what the texts around a panel take."""
-_TRIES = 12
+_TRIES = 24
 _CLOSE_IN = 0.02
 
 
@@ -173,6 +173,9 @@ class Sheet:
             if abs(want_in - have_in) < _CLOSE_IN:
                 break
             height_in += want_in - have_in
+        else:  # it goes round in circles: what is left is room for all that there was
+            height_in += lines * _AROUND_IN * self.scale
+            self._lay_out(height_in, over, under, inset_in)
         self._stack(above, below, beside, height_in)
         return self.figure
 

@@ -145,3 +145,5 @@ def _line(axes: Axes, points: pd.DataFrame, number: int, count: int, factor: flo
         place = axes.get_xaxis_transform() + ScaledTranslation(beside, 0, axes.figure.dpi_scale_trans)
         look: dict[str, Any] = {"color": style.look(number)["color"], "markersize": 3, "clip_on": False}
         axes.plot(beyond, np.full(len(beyond), 0.97), "^", **look, transform=place)
+        axes.update_datalim([(at, 0.0) for at in beyond], updatey=False)  # the shifted places scale nothing
+        axes.autoscale_view(scaley=False)
