@@ -43,6 +43,8 @@ _NAMES = 0.4
 _MOST_NAMES_IN = 2.4
 _AROUND_IN = 0.4
 """A first guess at what the texts around a panel take."""
+_HINTED = 0.95
+"""Small print is drawn wider than it is measured, as its signs are put on whole pixels."""
 _TRIES = 24
 _CLOSE_IN = 0.02
 
@@ -158,10 +160,10 @@ class Sheet:
         over, under = (sum(self._extent_in(each)[1] + 2 * _PAD_IN for each in part) for part in (above, below))
         lines = len(self._grid)
         height_in = over + under + lines * ((panel_in or 0.7 * self.width_in) + _AROUND_IN * self.scale)
+        least_in = 0.0 if beside is None else over + under + self._extent_in(beside)[1] + 2 * _PAD_IN
         fit = Fit(self.figure, self._below)
         for _ in range(_TRIES):
-            if beside is not None:
-                height_in = max(height_in, over + under + self._extent_in(beside)[1] + 2 * _PAD_IN)
+            height_in = max(height_in, least_in)
             if not self._lay_out(height_in, over, under, inset_in):
                 height_in += lines * _AROUND_IN * self.scale
                 continue
@@ -170,11 +172,11 @@ class Sheet:
             boxes = [axes.get_position(original=True) for axes in self.left]
             have_in = sum(box.height for box in boxes) * height_in
             want_in = sum((panel_in or box.width * self.width_in) for box in boxes)
-            if abs(want_in - have_in) < _CLOSE_IN:
+            if abs(want_in - have_in) < _CLOSE_IN or (want_in < have_in and height_in == least_in):
                 break
             height_in += want_in - have_in
         else:  # it goes round in circles: what is left is room for all that there was
-            height_in += lines * _AROUND_IN * self.scale
+            height_in = max(height_in, least_in) + lines * _AROUND_IN * self.scale
             self._lay_out(height_in, over, under, inset_in)
         self._stack(above, below, beside, height_in)
         return self.figure
@@ -219,7 +221,7 @@ class Sheet:
         return self._text(note, style.points(_SMALL_PRINT), color="#606060")
 
     def _text(self, text: str, size: float, **look: Any) -> Any:
-        lines = wrapped(text, self.width_in - 4 * _PAD_IN, size)
+        lines = wrapped(text, _HINTED * self.width_in - 4 * _PAD_IN, size)
         made = self.figure.text(0.5, 0.5, lines, fontsize=size, ha="center", va="top", **look)
         made.set_in_layout(False)
         return made
