@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from stratsim import simulate
 from stratsim.model.cluster import Cluster
+from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.registry import policy_class, registered
 from stratsim.testing import make_profile, make_workload
 
@@ -41,7 +42,8 @@ def decided(result, until_s):
             found.append((float(result.batches.dispatch_s[batch]), row, int(result.batches.gpu[batch])))
         elif not np.isnan(dropped_s):
             found.append((dropped_s, row, "dropped"))
-    return sorted((each for each in found if each[0] < until_s), key=lambda each: each[:2])
+    # Within rounding of the arrival is at its instant, and so after it.
+    return sorted((each for each in found if latest_finish_s(each[0]) < until_s), key=lambda each: each[:2])
 
 
 def has_no_foresight(name, cluster, rows, share):
