@@ -59,7 +59,7 @@ def timed(policy: Policy) -> list[float]:
             starts += type(decision) in (Start, Resume)
             yield decision
             since_ns = thread_time_ns()
-        found.extend([spent_ns / starts / 1e9] * starts)
+        found.extend([spent_ns / max(starts, 1) / 1e9] * starts)
 
     policy.decide = decide  # type: ignore[method-assign]
     return found
@@ -85,7 +85,7 @@ def main() -> None:
         logs = np.log(times_us)
         tail = float(np.exp(logs.mean() + NormalDist().inv_cdf(0.99) * logs.std()))
         figures = (np.median(times_us), logs.std(), times_us.mean(), np.quantile(times_us, 0.99), tail)
-        rows.append((str(call), len(found), *(f"{figure:.3g}" for figure in figures)))
+        rows.append((call.text, str(len(found)), *(f"{figure:.3g}" for figure in figures)))
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {asked.rate:g}/s")
     table(("policy", "dispatches", "median us", "sigma", "mean us", "p99 us", "p99 of the fit"), rows)
 

@@ -81,12 +81,14 @@ class AwareKEdf(KEdf):
         """Return the function that says when requests of one model, started now as one batch, would be done."""
         beside = sorted((*gpu.executing, *gpu.staged), key=lambda batch: (batch.requests[0].deadline_s, batch.id))
         others = tuple([(batch.model, batch.size) for batch in beside[: self._run - 1]])
+        rates: dict[int, float] = {}  # by size: all that is asked about here is of one model
 
         def finish_s(requests: Sequence[Request]) -> float:
             model, size = requests[0].model, len(requests)
-            rate = self._rates(((model, size), *others))[0] if others else 1.0
+            if size not in rates:
+                rates[size] = self._rates(((model, size), *others))[0] if others else 1.0
             execute_s = now_s + self._copy_in_s[sum([request.bytes_in for request in requests])]
-            execute_s += self._latency_s[model][size] / rate
+            execute_s += self._latency_s[model][size] / rates[size]
             return execute_s + self._copy_out_s[sum([request.bytes_out for request in requests])]
 
         return finish_s
