@@ -53,7 +53,9 @@ def _cell_table(summary: Mapping[str, Any], entry: Mapping[str, Any]) -> Table:
         family = point["family"]
         against = [entry["matched"].get(subject, {}).get(family) for subject in (FEWEST_LATE, STRAIT)]
         cells = [part for each in against for part in _matched(each)]
-        rows.append((family, point["policy"], f"{point['high']:.2f}", f"{point['low']:.2f}", *cells, point["row"][:_DIGITS]))
+        rows.append(
+            (family, point["policy"], f"{point['high']:.2f}", f"{point['low']:.2f}", *cells, point["row"][:_DIGITS])
+        )
     columns = ("policy", "chosen", "high %", "low %", "fewest-late less it, low", "", "strait less it, low", "", "row")
     return Table(f"{name_of(summary, entry)}: low priority at the same high-priority violations", columns, rows, left=2)
 
@@ -76,7 +78,9 @@ def _overview(summary: Mapping[str, Any]) -> Table:
         *("cell", "fewest-late", "strait", "aware-k-edf", "k-edf", "priority-edf", "preempt-gated"),
         *("fewest-late off the front", "strait off the front"),
     )
-    return Table("High / low violations, %; off the front: by how much one rival is better for both, points", columns, rows)
+    return Table(
+        "High / low violations, %; off the front: by how much one rival is better for both, points", columns, rows
+    )
 
 
 def _utility(summary: Mapping[str, Any]) -> Table:
@@ -104,10 +108,10 @@ def _ablation_table(summary: Mapping[str, Any]) -> Table:
 
 
 def _verdicts(summary: Mapping[str, Any]) -> Table:
-    rows = [
-        (found["hypothesis"], name_of(summary, found), found["verdict"], found["by"], _with_interval(found.get("pp") or found.get("low_pp")))
-        for found in summary["hypotheses"]
-    ]  # fmt: skip
+    rows = []
+    for found in summary["hypotheses"]:
+        points = _with_interval(found.get("pp") or found.get("low_pp"))
+        rows.append((found["hypothesis"], name_of(summary, found), found["verdict"], found["by"], points))
     return Table("Hypotheses, by simultaneous intervals", ("", "cell", "verdict", "by", "points"), rows, left=4)
 
 

@@ -339,4 +339,4 @@ def test_a_models_weight_does_not_depend_on_the_others():
 
 def test_study_2_is_a_sweep():
     sweep, _ = load_sweep(STUDY_2)
-    assert {"strait", "constant", "priority-edf", "strait-oracle"} <= set(sweep.policies)
+    assert {"strait", "fewest-late", "constant", "priority-edf", "strait-oracle"} <= set(sweep.policies)
