@@ -58,8 +58,8 @@ DECIDE = {
 }
 """Median, seconds, and standard deviation of the logarithm, by policy."""
 DECIDE_SOURCE = (
-    "processor time of decisions in simulated runs at 1,400 requests/s: python benchmarks/decide_times.py --rate 1400, on an "
-    "AMD EPYC with two cores, 2026-11-30; not the H200's host"
+    "processor time of decisions in simulated runs at 1,400 requests/s: python benchmarks/decide_times.py --rate 1400, "
+    "on an AMD EPYC with two cores, 2026-11-30; not the H200's host"
 )
 
 
