@@ -30,7 +30,7 @@ Examples:
   stratsim capacity requests.csv --gpus 2 --target p99=50ms,all=2% --jobs 8 --out capacity.json
   stratsim plot capacity.json --kind capacity --out capacity.pdf
 
-docs/how-to/compare-policies.md goes from a trace to a figure; docs/reference/metrics.md says what the interval means.
+docs/how-to/compare-policies.md goes from a trace to a figure; docs/reference/metrics.md what is reported.
 """
 )
 @click.argument("trace", required=False)
