@@ -34,7 +34,7 @@ nitpicky = False
 add_module_names = False
 
 myst_heading_anchors = 4
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery", "tutorials"],

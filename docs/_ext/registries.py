@@ -46,10 +46,11 @@ def write_pages(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "reference" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
     pages = {
-        name: _registry(title, {name: point.load() for name, point in points(group).items()}, where)
+        name: _registry(title, {name: point.value for name, point in points(group).items()}, where)
         for name, (title, group, where) in REGISTRIES.items()
     }
-    pages["device-models"] = _registry("Device models, generated", EXECUTION_MODELS, "`--device-model NAME`.")
+    models = {name: f"{model.__module__}:{model.__qualname__}" for name, model in EXECUTION_MODELS.items()}
+    pages["device-models"] = _registry("Device models, generated", models, "`--device-model NAME`.")
     pages |= {module.replace(".", "-"): _module(module, title) for module, title in API.items()}
     for stale in {path.stem for path in folder.glob("*.md")} - pages.keys():
         (folder / f"{stale}.md").unlink()
@@ -59,11 +60,12 @@ def write_pages(app: Sphinx) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def _registry(title: str, named: Mapping[str, Any], where: str) -> str:
+def _registry(title: str, places: Mapping[str, str], where: str) -> str:
     parts = [f"# {title}", where]
-    for name, thing in sorted(named.items()):
-        kind = "autoclass" if isclass(thing) else "autofunction"
-        target = f"{thing.__module__}.{thing.__qualname__}"
+    for name, place in sorted(places.items()):
+        module, _, thing = place.partition(":")
+        kind = "autoclass" if isclass(getattr(import_module(module), thing)) else "autofunction"
+        target = f"{module}.{thing}"
         parts += [f"## {name}", f"```{{eval-rst}}\n.. {kind}:: {target}\n   :no-index:\n```"]
     return "\n\n".join(parts) + "\n"
 
