@@ -5,7 +5,7 @@
 DIR holds `disb/` with the results of workloads A to D. Every form is fitted to all of them and, for each workload in
 turn, to the other three; printed are the mean and the largest error of the slowdown. NAMEs choose forms by a part of
 their name. A to C are predicted for the steady state; D by following its clients, whose periods are all alike: who
-meets whom is not by chance there. docs/validation-disb.md has the table.
+meets whom is not by chance there. docs/results/validation-disb.md has the table.
 """
 
 from __future__ import annotations

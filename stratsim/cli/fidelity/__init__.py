@@ -45,7 +45,7 @@ Examples:
   stratsim fidelity run experiments/fidelity-cpu.toml --profile results/cpu.json --out results/fidelity-cpu
 
 \b
-docs/fidelity.md says what is compared, and what passes.
+docs/explanation/fidelity.md says what is compared, and what passes.
 """,
 )
 def fidelity() -> None:

@@ -2,7 +2,7 @@
 
 The runs are committed beside the documentation (docs/figures/fidelity-h200): two grids on two cards, of which the
 calibration runs have been kept. Each grid's own profile, with latencies as they were served, is calibrated with the
-grid's calibration runs; the other's are judged. docs/fidelity.md has the tables.
+grid's calibration runs; the other's are judged. docs/results/fidelity-cards.md has the tables.
 """
 
 from __future__ import annotations
