@@ -11,6 +11,8 @@ Four predictions of the execution time of a batch, which differ in what was know
     last        the same, at the last dispatch on its GPU before it ended (E3): what a safety margin has to cover
     realised    told afterwards who was there, for how long (E1): the error of the rates alone
 
+Of beliefs that say how sure they are, quantiles of `realised` can be asked for besides: `quantile_kind`.
+
 Source: Dawid, "Statistical theory: the prequential approach", JRSS A 1984; the four kinds are our choice.
 """
 
@@ -25,13 +27,13 @@ from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.state import InFlight, Log
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from stratsim.compare.log import RunLog
     from stratsim.model.profile import SchedulerProfile
     from stratsim.predict import Predictor
 
-__all__ = ["KINDS", "Prediction", "Scores", "score"]
+__all__ = ["KINDS", "Prediction", "Scores", "quantile_kind", "score"]
 
 KINDS = ("snapshot", "dispatch", "last", "realised")
 """What predictions are told apart by."""
@@ -85,8 +87,18 @@ class Scores:
     """Batches judged."""
 
 
+def quantile_kind(probability: float) -> str:
+    """Return the kind of predictions that are this quantile of `realised`: `q05` of 0.05."""
+    return f"q{100 * probability:02.0f}"
+
+
 def score(
-    log: RunLog, profile: SchedulerProfile, predictors: Mapping[str, Predictor], slots: int, until_s: float = inf
+    log: RunLog,
+    profile: SchedulerProfile,
+    predictors: Mapping[str, Predictor],
+    slots: int,
+    until_s: float = inf,
+    quantiles: Sequence[float] = (),
 ) -> Scores:
     """Judge beliefs on a log, each by itself.
 
@@ -98,22 +110,25 @@ def score(
         predictors: By name; an oracle must have been told the truth.
         slots: Batches that may execute at once on a GPU.
         until_s: Judge batches that have ended by then, simulated seconds.
+        quantiles: Probabilities with which the execution time is not to exceed the prediction: further kinds, of the
+            beliefs that have quantiles.
     """
     ended = [step.batch for step in log.steps if not step.is_dispatch and step.at_s <= until_s]
     started = sum([step.is_dispatch and step.at_s <= until_s for step in log.steps])
     alone = sum([log.ran_alone(batch) for batch in ended])
     scores = Scores(alone=alone, censored=started - len(ended), judged=len(ended) - alone)
     for name, predictor in predictors.items():
-        scores.predictions += _Judge(name, predictor.fit(profile), log, slots).judge(until_s)
+        scores.predictions += _Judge(name, predictor.fit(profile), log, slots, quantiles).judge(until_s)
     return scores
 
 
 class _Judge:
     """One belief on its way through a log."""
 
-    def __init__(self, name: str, predictor: Predictor, log: RunLog, slots: int) -> None:
+    def __init__(self, name: str, predictor: Predictor, log: RunLog, slots: int, quantiles: Sequence[float]) -> None:
         self._name = name
         self._predictor = predictor
+        self._quantiles = tuple(quantiles) if predictor.has_quantiles else ()
         self._run = log
         self._server = Log()
         self._server.grow(len(log.observations))
@@ -173,6 +188,8 @@ class _Judge:
             self._note(batch, "dispatch", predicted["dispatch"], asked_s)
             self._note(batch, "last", planned.expected_s - start_s, planned.asked_s - start_s)
             self._note(batch, "realised", self._predictor.expected_duration_s(seen), nan)
+            for each in self._quantiles:
+                self._note(batch, quantile_kind(each), self._predictor.duration_quantile_s(seen, each), nan)
             self._judged += 1
         self._predictor.observe(seen)
 
