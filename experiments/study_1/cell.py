@@ -18,7 +18,7 @@ from stratsim.run.pairs import Campaign, measure_pairs
 from study_1.arrivals import machine, mixes, two_workloads, workload
 from study_1.behaviour import RandomAdmission
 from study_1.coverage import ENDS
-from study_1.errors import tables
+from study_1.errors import KINDS, tables
 from study_1.ladder import make_ladder
 from study_1.sets import SETS, model_set, slowed
 
@@ -80,7 +80,9 @@ def run_cell(settings: Mapping[str, Any], seed: int) -> list[Row]:
     happened = _happened(devices, chosen, seed, known)
     predictors = {**make_ladder(), "oracle": make_predictor("oracle")}
     reveal(predictors["oracle"], devices.profile, slots=chosen["slots"])
-    scores = score(happened.log, known, predictors, chosen["slots"], until_s=happened.until_s, quantiles=ENDS)
+    scores = score(
+        happened.log, known, predictors, chosen["slots"], until_s=happened.until_s, quantiles=ENDS, kinds=KINDS
+    )
     unseen = frozenset([(pair.target, pair.other) for pair in profile.pairs if pair.held_out])
     return [{**chosen, "seed": seed, **row} for row in tables(scores, happened.shift_s, unseen)]
 

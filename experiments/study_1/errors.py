@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.compare.prequential import KINDS
 from study_1.coverage import own_band, recent_band
 
 if TYPE_CHECKING:
@@ -17,8 +16,10 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-__all__ = ["BIN", "COLUMNS", "LARGE", "MEMORY", "QUANTILES", "tables"]
+__all__ = ["BIN", "COLUMNS", "KINDS", "LARGE", "MEMORY", "QUANTILES", "tables"]
 
+KINDS = ("snapshot", "realised")
+"""What is asked for of the kinds of predictions."""
 WARM_UP = 100
 """Judged batches at the start of a run that count for nothing: predictors that learn have yet to."""
 MEMORY = 100

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES"]
 
 _NOTE = "simulated devices (synthetic); means over seeds"
-_KINDS = {"snapshot": "company at dispatch", "dispatch": "walk at dispatch (E2)"}
-_KINDS |= {"last": "last walk (E3)", "realised": "realised company (E1)"}
+_KINDS = {"snapshot": "told who was there at the start", "realised": "told who was there, for how long"}
 _WIDE_IN = 7.0
 _WITH_INTERVAL = ("gpulet", "rls")
 _LIVE = "live runs of FIFO on two H200s, two slots (measured)"

@@ -82,8 +82,8 @@ LADDER: dict[str, str] = {
 """As `make_predictor` reads them; `FITTED` comes besides. `static-pairs` is the start of all online learners, and never
 learns: it tells what learning adds to what a finer static model has."""
 
-LEARNERS = ("ewma-features", "ewma-pairs", "sgd", "rls")
-"""Those that learn from what they see."""
+LEARNERS = ("ewma-pairs", "sgd", "rls")
+"""Those that learn what happened, and can do so without any pairs."""
 
 FITTED = "constant-fitted"
 """What `PairMean` is called."""

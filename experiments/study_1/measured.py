@@ -27,6 +27,7 @@ from stratsim.stats.bootstrap import block_counts, block_length, percentile_inte
 from stratsim.stats.comparison import simultaneous_level
 from study_1.claims import LOG_HYPOTHESES
 from study_1.coverage import ENDS, own_band, recent_band
+from study_1.errors import KINDS
 from study_1.ladder import LADDER, LEARNERS, Frozen, make_ladder
 from study_1.logs import CARDS, SLOTS, read_card
 
@@ -104,12 +105,12 @@ def _judged(own: CardLogs, before: CardLogs) -> _Series:
     both, skipped = chain([earlier, log]), len(earlier.gpu)
     learners = {name: make_predictor(LADDER[name]) for name in LEARNERS}
     frozen: dict[str, Predictor] = {name: Frozen(make_predictor(LADDER[name]), earlier.end_s) for name in LEARNERS}
-    bare = {name: make_predictor(LADDER[name]) for name in ("ewma-pairs", "sgd", "rls")}
+    bare = {name: make_predictor(LADDER[name]) for name in LEARNERS}
     arms = {
-        "own": score(log, known, make_ladder(), SLOTS, quantiles=ENDS).predictions,
-        "bare": score(log, without, bare, SLOTS, quantiles=ENDS).predictions,
-        "carried": score(both, known, learners, SLOTS, quantiles=ENDS).predictions,
-        "frozen": score(both, known, frozen, SLOTS, quantiles=ENDS).predictions,
+        "own": score(log, known, make_ladder(), SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
+        "bare": score(log, without, bare, SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
+        "carried": score(both, known, learners, SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
+        "frozen": score(both, known, frozen, SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
     }
     found: dict[tuple[str, str, str], Floats] = {}
     for arm, predictions in arms.items():
@@ -214,7 +215,9 @@ def _resampled(values: Floats, place: Mapping[str, Any]) -> Floats:
     n = values.shape[1]
     length = block_length(list(values))
     streams = Streams(0).child("study 1", place["card"], f"{place['load']:g}", place["part"])
-    return np.stack([values @ counts / n for counts in block_counts(n, length, _RESAMPLES, streams)], axis=1)
+    return np.stack(
+        [values @ counts.astype(np.float64) / n for counts in block_counts(n, length, _RESAMPLES, streams)], axis=1
+    )
 
 
 def _interval(values: Floats, means: Floats, level: float) -> tuple[float, float, float]:

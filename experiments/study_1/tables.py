@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from paper import Table
-from study_1.errors import QUANTILES
+from study_1.errors import KINDS, QUANTILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,6 @@ __all__ = ["figures", "tables"]
 
 _BASE = {"load": 0.8, "slots": 2, "behaviour": "fifo"}
 """The cell of each set whose errors are told in full."""
-_KINDS = ("snapshot", "dispatch", "last", "realised")
 _PARTS = ("before", "at once", "recovering", "settled")
 _DRAWN = ("constant-fitted", "gpulet", "ewma-features", "ewma-pairs", "static-pairs", "rls", "oracle")
 _WORDS = ("supported", "rejected", "undecided")
@@ -126,8 +125,8 @@ def _is_base(entry: Entry) -> bool:
 def _error_table(summary: Entry, group: str, mix: str) -> Table:
     """Mean error, in percent, by predictor: every kind where nothing changes, before and after where something does."""
     if mix == "stationary":
-        names: Sequence[str] = (*_KINDS, "first met", "met often")
-        places = [*[(kind, "all") for kind in _KINDS], ("realised", "first met"), ("realised", "met often")]
+        names: Sequence[str] = (*KINDS, "first met", "met often")
+        places = [*[(kind, "all") for kind in KINDS], ("realised", "first met"), ("realised", "met often")]
     else:
         names = _PARTS
         places = [("realised", part) for part in _PARTS]
