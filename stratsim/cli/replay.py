@@ -43,6 +43,7 @@ Examples:
   stratsim replay requests.csv --topology 8x-h800 --memory 16e9
   stratsim replay requests.csv --out results/one --timeline-from 12 --timeline-to 13
   stratsim replay --profile calibrated.json --policy fifo,edf --draws 20
+  stratsim replay --profile calibrated.json --belief my-gpu.json      policies that know the profiler's times only
   stratsim replay requests.csv --out results/two --windows 10       where in the trace a policy fails
   stratsim replay --again results/conv                 the same bytes, or what differs
   stratsim replay requests.parquet --gpus 64 --groups 16 --jobs 8     16 servers of 4 GPUs, 8 processes
@@ -53,6 +54,7 @@ Examples:
     "--policy", metavar="LIST", help="Policies, by comma; parameters in brackets. [default: the four queueing ones]"
 )
 @click.option("--profile", metavar="NAME|FILE", help="The GPU (`stratsim profile list`). [default: a100-80gb-parvagpu]")
+@click.option("--belief", metavar="NAME|FILE", help="What policies hold true of the GPU. [default: the profile]")
 @click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: the topology's, or 1]")
 @click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
 @click.option("--memory", metavar="BYTES|device", callback=_bytes, help="Load weights on demand into so much room.")

@@ -262,6 +262,7 @@ def _write_profiles(plan: Plan, out: Path) -> None:
     """Write the profiles of the sweep's own: nobody else has them."""
     every = [each for cell in plan.cells for trials in cell.trials.values() for each in trials.values()]
     used = {each.spec.profile: each.profile_sha256 for each in every}
+    used |= {each.spec.belief: each.belief_sha256 for each in every if each.spec.belief and each.belief_sha256}
     for name in plan.sweep.profiles:
         if name in used:
             (out / "profiles").mkdir(exist_ok=True)
