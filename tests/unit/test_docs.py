@@ -14,7 +14,7 @@ LINK = re.compile(r"\[[^\]]+\]\(([^)#]+)(?:#[^)]*)?\)")
 CODE = ("stratsim", "plots", "profiler", "experiments", "benchmarks", "tests", "traces")
 NAMED = re.compile(r"(?<![\w/.-])docs/[\w./-]*\.(?:md|png|py)\b")
 """A page, figure or script of the documentation as messages, docstrings and data name it."""
-LONGER = {"performance.md", "study-1-first-edition.md", "study-2-first-edition.md"}
+LONGER = {"performance.md"}
 """Pages that are still to be cut."""
 FOREIGN = re.compile(r"[\w-]/[\w-]+, docs/")
 """A file of another project: owner/repository, docs/..."""
