@@ -16,6 +16,7 @@ __all__ = ["fidelity"]
 _COMMANDS = {
     "report": "Compare live runs with the simulator (what `stratsim fidelity DIR` does).",
     "run": "Make a grid of live runs, or what is missing of it, and compare.",
+    "again": "Judge a grid by its report, with a profile that another grid taught.",
     "calibrate": "Measure the host's overheads, or latencies as served, from a live run; write a profile with them.",
 }
 
@@ -43,6 +44,7 @@ Examples:
   stratsim fidelity results/live --profile my-gpu.json     one live run
   stratsim fidelity results/fidelity-cpu --json            a grid
   stratsim fidelity run experiments/fidelity-cpu.toml --profile results/cpu.json --out results/fidelity-cpu
+  stratsim fidelity again results/fidelity-h200 --learn-from results/other-card
 
 \b
 docs/fidelity.md says what is compared, and what passes.
