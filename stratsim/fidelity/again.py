@@ -19,6 +19,7 @@ from stratsim.fidelity.calibrate import calibrated
 from stratsim.fidelity.grid import requests_of
 from stratsim.fidelity.levels import figures
 from stratsim.fidelity.levels.end_to_end import CLASSES
+from stratsim.fidelity.levels.judge import UNMEASURABLE
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import CALIBRATED, GRID, UNCALIBRATED
 from stratsim.fidelity.spec import make_grid
@@ -99,9 +100,14 @@ class Off(NamedTuple):
     limit: float
 
     @property
+    def measurable(self) -> bool:
+        """Whether live runs are alike enough: a latency whose floor is above 20 % says nothing."""
+        return self.figure == "violation" or self.limit <= _FLOORS * UNMEASURABLE
+
+    @property
     def missed(self) -> bool:
         """Whether that is more than the goal allows."""
-        return abs(self.value) > self.limit
+        return self.measurable and abs(self.value) > self.limit
 
     @property
     def name(self) -> str:
@@ -147,6 +153,11 @@ class CellAgain(NamedTuple):
     def missed(self) -> list[Off]:
         """Figures that are further off than the goal allows."""
         return [each for each in self.off if each.missed]
+
+    @property
+    def measurable(self) -> bool:
+        """Whether all of its figures are."""
+        return all(each.measurable for each in self.off)
 
 
 def read_kept(directory: str | os.PathLike[str]) -> KeptGrid:

@@ -45,8 +45,9 @@ def again(directory: Path, teacher: Path | None, policies: tuple[str, ...], as_j
     The judged runs themselves are not needed: what arrived is drawn again by the grid's rule and seed, and the live
     figures and noise floors are in its report. Each cell is shown as the report has it and as it comes out now. The
     goal: p50 and p95 within 5 % or 1.5 noise floors, violations within one percentage point or 1.5 floors, of all
-    requests and by class. A figure that misses it has a cause: the part of the profile that would mend it by the
-    judged grid's own calibration, or the chance of a single replay, or none that is known.
+    requests and by class; a latency whose floor is above 20 % is not measurable. A figure that misses it has a cause:
+    the part of the profile that would mend it by the judged grid's own calibration, or the chance of a single replay,
+    or none that is known.
     """
     from stratsim.errors import SpecError, suggest
     from stratsim.fidelity.again import judge_again, learned_profile, read_kept
@@ -88,11 +89,19 @@ def _show(directory: Path, source: Path, rows: Sequence[Row]) -> None:
         heading("What missed the goal, and why")
         table(("load", "policy", "figure", "cause", "off", "allowed"), missed, left=4)
     echo()
-    echo(f"{sum(not each.missed for each, _ in rows)} of {len(rows)} cells meet the goal")
+    goals = [_goal(each) for each, _ in rows]
+    unclear = goals.count(_UNCLEAR)
+    echo(
+        f"{goals.count(_MET)} of {len(rows)} cells meet the goal"
+        + (f", {unclear} cannot be judged: live runs differ by over 20 %" if unclear else "")
+    )
+
+
+_MET, _UNCLEAR = "met", "not measurable"
 
 
 def _goal(each: CellAgain) -> str:
-    return ", ".join(off.name for off in each.missed) or "met"
+    return ", ".join(off.name for off in each.missed) or (_MET if each.measurable else _UNCLEAR)
 
 
 def _three(found: Sequence[Off]) -> list[str]:
@@ -111,6 +120,7 @@ def _plain(directory: Path, source: Path, rows: Sequence[Row]) -> dict[str, Any]
         {
             "load": each.cell.load,
             "policy": each.cell.policy,
+            "measurable": each.measurable,
             "reported": [off._asdict() for off in each.cell.reported],
             "now": [off._asdict() for off in each.off],
             "missed": [

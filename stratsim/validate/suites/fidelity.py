@@ -1,9 +1,11 @@
-"""Live runs on H200s against the simulator: what one card taught, judged on another.
+"""Live runs on H200s against the simulator: what one card taught, judged on another; and a grid on a CPU.
 
-The grids are committed beside the documentation (docs/figures/fidelity-h200): two, on two cards, of which the report
-and the calibration runs have been kept. Each grid's own profile, with latencies as they were served, is calibrated with
-its calibration runs; the other's runs are judged one step ahead, and its cells by what its report says of them live.
-Cells of `strait` are not among these: the policy has been changed since it was served. docs/fidelity.md has the tables.
+The H200's grids are committed beside the documentation (docs/figures/fidelity-h200): two, on two cards, of which the
+report and the calibration runs have been kept. Each grid's own profile, with latencies as they were served, is
+calibrated with its calibration runs; the other's runs are judged one step ahead, and its cells by what its report says
+of them live. Cells of `strait` are not among these: the policy has been changed since it was served. On the CPU all
+batches were kept: each cell's first repeat teaches how long its policy thinks, and the others are judged one step
+ahead; level 2 is judged by the report. docs/fidelity.md has the tables.
 """
 
 from __future__ import annotations
@@ -14,14 +16,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stratsim.fidelity.again import judge_again, learned_profile, read_kept
+from stratsim.fidelity.calibrate import with_thinking
+from stratsim.fidelity.levels.judge import LIMIT
 from stratsim.fidelity.levels.stages import all_durations, compare_stages
 from stratsim.fidelity.one_step import one_step_ahead
+from stratsim.fidelity.report import read_cells
 from stratsim.validate.case import Check, Claim, Findings, Setting, Table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stratsim.fidelity.again import CellAgain, KeptGrid
+    from stratsim.fidelity.report import Cell
     from stratsim.model.profile import Profile
 
 __all__ = ["CHECKS"]
@@ -29,8 +35,9 @@ __all__ = ["CHECKS"]
 _EXECUTION, _BIAS, _WAIT = 0.03, 0.01, 0.10
 """Median error and bias of executions; median error of waits, which is level 1's own limit."""
 _SOURCE = "live runs on two H200s, docs/figures/fidelity-h200"
-_POLICIES = ("fifo", "priority-edf")
 _LOADS = (0.5, 0.7, 0.85)
+_CPU = "fidelity-cpu/kept"
+_CPU_SOURCE = "live runs on two cores of an AMD EPYC, docs/figures/fidelity-cpu/kept"
 
 
 class _Way(NamedTuple):
@@ -40,6 +47,13 @@ class _Way(NamedTuple):
     teacher: str
     judged: str
     loads: tuple[float, ...]
+    policies: tuple[str, ...] = ("fifo", "priority-edf")
+    source: str = _SOURCE
+
+    @property
+    def cells(self) -> list[tuple[float, str]]:
+        """Those that are judged at level 2."""
+        return [(load, policy) for load in _LOADS for policy in self.policies]
 
 
 _FIRST, _SECOND = "fidelity-h200/first", "fidelity-h200"
@@ -47,6 +61,7 @@ _WAYS = (
     _Way("first card to second", _FIRST, _SECOND, _LOADS),
     _Way("second card to first", _SECOND, _FIRST, (0.5,)),
 )
+_ON_CPU = _Way("CPU", _CPU, _CPU, (), ("fifo", "priority-edf", "strait"), _CPU_SOURCE)
 
 
 @cache
@@ -78,7 +93,7 @@ def _end_to_end(way: _Way, setting: Setting) -> Findings:
     kept = _kept(setting.path(way.judged))
     found = {
         (each.cell.load, each.cell.policy): each
-        for each in judge_again(kept, _learned(setting.path(way.teacher)), _POLICIES)
+        for each in judge_again(kept, _learned(setting.path(way.teacher)), way.policies)
     }
     rows = [
         (*cell, off.label, off.figure, off.value, off.limit)
@@ -88,19 +103,35 @@ def _end_to_end(way: _Way, setting: Setting) -> Findings:
     columns = ("load", "policy", "class", "figure", "off", "allowed")
     name = f"fidelity-level-2-{way.title.replace(' ', '-')}"
     table = Table(name, f"Level 2, {way.title}: simulated against live", columns, rows)
-    worst = [_worst(found[cell]) for cell in _cells()]
+    worst = [_worst(found[cell]) for cell in way.cells]
     return Findings([value for value, _ in worst], [remark for _, remark in worst], [table])
 
 
 def _worst(each: CellAgain) -> tuple[float, str]:
-    """Return the largest of a cell's figures over what the goal allows it, and which that is."""
-    found = max(each.off, key=lambda off: abs(off.value) / off.limit)
+    """Return the largest of a cell's figures that can be judged, over what the goal allows it, and which that is."""
+    found = max((off for off in each.off if off.measurable), key=lambda off: abs(off.value) / off.limit)
     off = f"{found.value:+.2f} points" if found.figure == "violation" else f"{found.value:+.1%}"
     return abs(found.value) / found.limit, f"{found.name}: {off}"
 
 
-def _cells() -> list[tuple[float, str]]:
-    return [(load, policy) for load in _LOADS for policy in _POLICIES]
+def _ahead(at: int, setting: Setting) -> Findings:
+    """Judge a cell of the CPU one step ahead, all repeats but the first, which says how long the policy thinks."""
+    kept, cell = _kept(setting.path(_CPU)), _cpu_cells(setting.path(_CPU))[at]
+    first, *others = cell.runs
+    profile = with_thinking(kept.measured, [first], kept.calibration)
+    stages, before = (
+        compare_stages([(all_durations(run.result), one_step_ahead(run, device)) for run in others])
+        for device in (profile, kept.measured)
+    )
+    names = ("wait", "execution", "residence")
+    remarks = [f"bias {stages['execution']['bias']:+.1%}" if name == "execution" else "" for name in names]
+    remarks[0] = f"{before['wait']['error']:.1%} without the policy's thinking"
+    return Findings([float(np.asarray(stages[name]["error"])) for name in names], remarks)
+
+
+@cache
+def _cpu_cells(folder: Path) -> list[Cell]:
+    return read_cells(folder)[0]
 
 
 def _checks(way: _Way) -> list[Check]:
@@ -118,12 +149,31 @@ def _checks(way: _Way) -> list[Check]:
         )
         for at, load in enumerate(way.loads)
     ]
+    return [*ahead, _level_2(way)]
+
+
+def _level_2(way: _Way) -> Check:
     claims = tuple(
-        Claim(f"{way.title}, {policy} at {load:g}: level 2, worst figure over what is allowed", 0.0, 1.0, _SOURCE)
-        for load, policy in _cells()
+        Claim(f"{way.title}, {policy} at {load:g}: level 2, worst figure over what is allowed", 0.0, 1.0, way.source)
+        for load, policy in way.cells
     )
-    return [*ahead, Check(claims, partial(_end_to_end, way), needs=needs, modules=("pyarrow",))]
+    return Check(claims, partial(_end_to_end, way), needs=(way.teacher, way.judged), modules=("pyarrow",))
 
 
-CHECKS = tuple(check for way in _WAYS for check in _checks(way))
-"""Four runs, three figures each; twelve cells of two grids."""
+def _on_cpu() -> list[Check]:
+    return [
+        Check(
+            tuple(
+                Claim(f"CPU, {policy} at {load:g}: error of {name} one step ahead, median", 0.0, LIMIT, _CPU_SOURCE)
+                for name in ("waits", "executions", "residences")
+            ),
+            partial(_ahead, at),
+            needs=(_CPU,),
+            modules=("pyarrow",),
+        )
+        for at, (load, policy) in enumerate(_ON_CPU.cells)
+    ]
+
+
+CHECKS = (*(check for way in _WAYS for check in _checks(way)), *_on_cpu(), _level_2(_ON_CPU))
+"""Four runs of H200s, three figures each; twelve cells of their grids; nine cells of a CPU, at both levels."""
