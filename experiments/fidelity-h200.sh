@@ -1,5 +1,5 @@
 #!/bin/sh
-# A quarter of an hour of a GPU, for docs/fidelity.md: profile quickly, calibrate, serve the nine cells with all batches
+# A quarter of an hour of a GPU, for docs/results/fidelity-cards.md: profile quickly, calibrate, serve the nine cells with all batches
 # kept, then strait and priority-edf in longer runs. It has not been run on a GPU yet; rehearsed on a CPU, step by step.
 #
 #   sh experiments/fidelity-h200.sh OUT             about 13 minutes of one H200

@@ -4,7 +4,7 @@
 
 DIR holds `disb/` with the results of workloads A to D. Every form is fitted to all of them and, for each workload in
 turn, to the other three; printed are the mean and the largest error of the slowdown, and with --cells every cell left
-out. NAMEs choose forms by a part of their name. docs/validation-disb.md has the table.
+out. NAMEs choose forms by a part of their name. docs/results/validation-disb.md has the table.
 """
 
 from __future__ import annotations

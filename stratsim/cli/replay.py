@@ -63,7 +63,7 @@ Examples:
 @click.option(
     "--jobs", type=click.IntRange(1, 1024), default=1, metavar="N", help="Run groups in N processes. [default: 1]"
 )
-@click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
+@click.option("--workload", metavar="FILE", help="TOML rule for what the trace lacks (docs/reference/traces.md).")
 @click.option(
     "--load", type=float, metavar="X", help="Rate, as a share of load_unit (batch-1). [default: the trace's, or 0.7]"
 )
@@ -83,7 +83,7 @@ Examples:
 @click.option(
     "--engine",
     metavar="NAME",
-    help="auto, simpy (the reference) or fast (the same bytes, sooner; docs/performance.md). [default: auto]",
+    help="auto, simpy (the reference) or fast (the same bytes, sooner; docs/results/performance.md). [default: auto]",
 )
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
 @click.option(

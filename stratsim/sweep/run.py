@@ -105,7 +105,7 @@ class Outcome:
         return [f"{len(self.plan.cells):,} cells", f"{len(self.rows):,} runs", *failed]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the runs as a pandas frame, one row each: axes, policy, seed and figures (docs/metrics.md).
+        """Return the runs as a pandas frame, one row each: axes, policy, seed and figures (docs/reference/metrics.md).
 
         Figures are numbers, infinite where a percentile falls among requests that were never answered; so are axes and
         seeds, where all are numbers. The rest is text.

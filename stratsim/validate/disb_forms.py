@@ -1,7 +1,7 @@
 """Forms of the contention rule for DISB's RTX 3080: what a fit may choose among, by workloads that it has not seen.
 
 Each has a few free numbers, among them the logarithm of the kernel length of four models over the counted one (known to
-a factor of two). docs/validation-disb.md has what each is worth.
+a factor of two). docs/results/validation-disb.md has what each is worth.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Rates = Callable[[Sequence[str]], Sequence[float]]
 SLOPE, RESIDUAL = 0.317, 0.582
 """Of an H200: by how much holds grow with the logarithm of the kernels' length, and what is left of one in service."""
 HOLDS = {"vgg19": 0.795, "resnet152": 0.355, "densenet201": 0.308, "inceptionv3": 0.338, "distilbert": 0.403}
-"""Of an H200, batch 1, measured (docs/h200.md); of distilbert bert-base's, of which it is the half."""
+"""Of an H200, batch 1, measured (docs/results/h200.md); of distilbert bert-base's, of which it is the half."""
 _STEPS, _CLOSE = 200, 1e-9
 
 

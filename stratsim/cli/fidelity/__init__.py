@@ -47,7 +47,7 @@ Examples:
   stratsim fidelity again results/fidelity-h200 --learn-from results/other-card
 
 \b
-docs/fidelity.md says what is compared, and what passes.
+docs/explanation/fidelity.md says what is compared, and what passes.
 """,
 )
 def fidelity() -> None:

@@ -4,7 +4,8 @@ DISB (SJTU-IPADS/disb @ 7ad5fba, Apache-2.0) runs its clients on unpartitioned s
 `native`. These are the cells that the profile was fitted to: they show how well the execution model can describe them,
 not how well it predicts others. What fits say that have not seen a cell is checked too, by the fit's own steady-state
 calculation: A and B as whole workloads, C cell by cell. And forms of the rule are held against the workloads A to D,
-each left out of the fit: the profile's form, and the best with as many numbers (docs/validation-disb.md has all forms).
+each left out of the fit: the profile's form, and the best with as many numbers (docs/results/validation-disb.md has all
+forms).
 """
 
 from __future__ import annotations

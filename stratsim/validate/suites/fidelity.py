@@ -5,7 +5,7 @@ report and the calibration runs have been kept. Each grid's own profile, with la
 calibrated with its calibration runs; the other's runs are judged one step ahead, and its cells by what its report says
 of them live. Cells of `strait` are not among these: the policy has been changed since it was served. On the CPU all
 batches were kept: each cell's first repeat teaches how long its policy thinks, and the others are judged one step
-ahead; level 2 is judged by the report. docs/fidelity.md has the tables.
+ahead; level 2 is judged by the report. docs/results/fidelity-cards.md has the tables.
 """
 
 from __future__ import annotations
