@@ -252,17 +252,12 @@ def _drawable(inputs: Inputs, draws: int | None) -> Inputs:
 
 def _draw(inputs: Inputs, outcome: Outcome, draws: int | None, *, quiet: bool) -> dict[str, Any] | None:
     """Replay under other values of what was fitted; return what holds, as plain JSON values."""
-    from stratsim.run.draws import held, run_draws
+    from stratsim.run.draws import described_draws
 
     if draws is None:
         return None
     said = (lambda _: None) if quiet else (lambda draw: echo(f"draw {draw + 1} of {draws}", err=True))
-    found = run_draws(inputs, draws, said)
-    return {
-        "draws": draws,
-        "held": [each._asdict() for each in held(outcome.summaries, found)],
-        "runs": [{"draw": at // len(inputs.policies), **summary} for at, (_, summary) in enumerate(found)],
-    }
+    return described_draws(inputs, outcome.summaries, draws, said)
 
 
 def _repeat(again: str, out: str | None, *, overwrite: bool, allow: bool, jobs: int, as_json: bool) -> int:

@@ -122,6 +122,7 @@ class Manifest(msgspec.Struct, frozen=True):
     notes: list[str] = []
     preemption: dict[str, Stopping] = {}
     live: _Live | None = None
+    windows_s: float | None = None
 
 
 class _Class(msgspec.Struct, frozen=True):
