@@ -19,7 +19,7 @@ Examples:
   stratsim fidelity observe requests.csv --json
 
 \b
-docs/fidelity.md says what is learned of each kind of log.
+docs/explanation/calibration.md says what is learned of each kind of log.
 """
 
 
