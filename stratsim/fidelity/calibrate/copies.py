@@ -37,7 +37,8 @@ class Added(NamedTuple):
 def measure_copies(runs: Sequence[Recorded], profile: Profile) -> list[Added]:
     """Return the median of live copies less the profile's, by direction; without those of which there are too few.
 
-    One number each: what is added does not depend on the model, and hardly on the bytes (docs/results/fidelity-cards.md).
+    One number each: what is added depends neither on the model nor, to speak of, on the bytes
+    (docs/results/fidelity-cards.md).
 
     Args:
         runs: Live runs that are not to be judged with it.
