@@ -53,6 +53,8 @@ MOST_EVENTS = 3.0
 """Per request in batches of one: its arrival, and its device's one alarm, moved at every start and every end.
 
 `strait` sets timers besides, and still stays below it."""
+BATCH = 8
+"""The largest batch where there are batches: the default."""
 BATCHES = 20
 """Of a run's waits, whose means are taken as independent for the interval of the mean wait."""
 
@@ -64,6 +66,10 @@ MACHINES = {
     "priority-edf": "the same, with two classes, deadlines and drops",
     "fifo, fast": "what `stratsim, fifo` does, compiled",
     "priority-edf, fast": "what `stratsim, priority-edf` does, compiled",
+    "fifo, batches": "batches of up to eight, two classes, deadlines and drops, as by default",
+    "priority-edf, batches": "batches of up to eight, two classes, deadlines and drops, as by default",
+    "fifo, batches, fast": "the same, compiled",
+    "priority-edf, batches, fast": "the same, compiled",
     "strait": "the same, and predicts interference, learns it, holds batches back",
 }
 """What is simulated under each policy on a whole machine."""
@@ -153,17 +159,19 @@ def measure_queue(name: str, requests: int) -> dict[str, Any]:
 def measure_machine(policy: str, requests: int) -> dict[str, Any]:
     """Simulate a whole machine; `broken` says which invariants do not hold."""
     arrival_s = np.cumsum(queues.draw_gaps(requests))
-    profile = machines.one_model()
+    policy, *others = policy.split(", ")
+    fast, largest = "fast" in others, BATCH if "batches" in others else 1
+    profile = machines.one_model(largest=largest)
     workload = machines.make_requests(arrival_s, profile)
-    drop, (policy, _, fast) = DropMode.NEVER, policy.partition(", ")
-    if policy != "fifo":
+    drop, how = DropMode.NEVER, {"fast": fast, "max_batch": largest}
+    if policy != "fifo" or largest > 1:
         workload, drop = machines.with_classes(workload), DropMode.INFEASIBLE
     if fast:  # compiled, or loaded, before it is timed: that is imported
         few = machines.make_requests(np.cumsum(queues.draw_gaps(2)), profile)
-        machines.run(policy, few, profile, Cluster(), drop, fast=True)
+        machines.run(policy, few, profile, Cluster(), drop, **how)
     before_mb = apart.memory_mb()
     with apart.Stopwatch() as watch:
-        result = machines.run(policy, workload, profile, Cluster(), drop, fast=bool(fast))
+        result = machines.run(policy, workload, profile, Cluster(), drop, **how)
     found = _figures(watch, before_mb)
     broken = invariants(result, Cluster().max_concurrency)
     return found | {"events": result.events / requests, "broken": "; ".join(broken)}

@@ -101,7 +101,9 @@ def matched(frame: pd.DataFrame) -> Figure:
     cells = list(dict.fromkeys(frame["cell"]))
     families = [family for family in (*_SHOWN, *_EVERY_FAMILY) if (frame["family"] == family).any()]
     rows = -(-len(families) // _PANELS)
-    figure = style.new_figure(0.9 + rows * (0.45 + 0.1 * len(cells)) + style.legend_height_in(_SUBJECTS, 2), _WIDE_IN)
+    figure = style.new_figure(
+        0.9 + rows * (0.45 + 0.1 * len(cells)) + style.legend_height_in([*_SUBJECTS], 2), _WIDE_IN
+    )
     grid = figure.subplots(rows, _PANELS, sharey=True, squeeze=False)
     for axes in grid.flat[len(families) :]:
         axes.set_visible(False)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
-from stratsim.limits import read_file
+from stratsim.model.codec import read_json
 from stratsim.notebook import card, line, percent
 from stratsim.results.schema import Manifest, Stopping, read_manifest, read_summary
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["StoredResults", "read_draws", "read_results"]
+
+_MOST_DRAWS = 1000
+"""As `replay --draws` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,11 @@ def read_draws(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(read_file(path))
+        found = read_json(path)
         whole = all({"label", "figure", "better", "worse", "held", "draws"} <= each.keys() for each in found["held"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise SpecError(f"{path}: is damaged: {error}") from None
-    if not whole or not isinstance(found.get("draws"), int):
+    if not whole or type(found.get("draws")) is not int or not 1 <= found["draws"] <= _MOST_DRAWS:
         raise SpecError(f"{path}: is damaged: it does not say what holds in how many draws")
     drawn: dict[str, Any] = found
     return drawn

@@ -39,6 +39,7 @@ OTHER_VALUES = {
     "backoff_s": ("0.5", 0.5),
     "retry_by": ("all", "all"),
     "belief_latency_scale": ("1.2", 1.2),
+    "belief": ("asymmetric-six", "asymmetric-six"),
     "groups": ("2", 2),
     "deal": ("model", "model"),
     "engine": ("simpy", "simpy"),
@@ -132,7 +133,7 @@ def test_an_unknown_key_is_answered_with_the_nearest():
         make_spec({"polcy": "fifo"}, "run.toml")
     with pytest.raises(
         SpecError,
-        match=r"^--set: unknown setting 'zzz'; known: backoff_s, belief_latency_scale, columns, deal, .*, workload$",
+        match=r"^--set: unknown setting 'zzz'; known: backoff_s, belief, belief_latency_scale, columns, .*, workload$",
     ):
         parse_settings(["zzz=1"])
 

@@ -1,4 +1,4 @@
-"""What copies take longer where they are served than in a profiler's loop: a fixed time for each direction."""
+"""What copies cost where models are served: the link of a profile, by the copies of a run."""
 
 from __future__ import annotations
 
@@ -7,62 +7,99 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from stratsim.fidelity.levels.stages import durations
-from stratsim.fidelity.one_step import copies_alone
-from stratsim.stats.intervals import median_interval
+from stratsim.model.parts import Link, Provenance
+from stratsim.model.provenance import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from stratsim.fidelity.record import Recorded
     from stratsim.model.profile import Profile
 
-__all__ = ["Added", "measure_copies", "with_copies"]
+    Floats = NDArray[np.float64]
+
+__all__ = ["Copied", "measure_copies", "with_copies"]
 
 _LEAST = 20
-"""Copies from which on a median counts as measured."""
+_SPREAD = 2.0
+"""Largest size over the smallest from which on a rate can be told from a fixed cost. Our choice."""
 
 
-class Added(NamedTuple):
-    """What copies of one direction take longer than the profile says, seconds: median and its 95 % interval."""
+class Copied(NamedTuple):
+    """The link in one direction, by the copies of a run; None: not measured."""
 
     direction: str
-    """`h2d` or `d2h`."""
-    value_s: float
-    low_s: float
-    high_s: float
+    before: Link
+    link: Link | None
     n: int
+    rate_known: bool
+    """Whether the rate is measured too; else it is the profile's."""
 
 
-def measure_copies(runs: Sequence[Recorded], profile: Profile) -> list[Added]:
-    """Return the median of live copies less the profile's, by direction; without those of which there are too few.
+def measure_copies(run: Recorded, profile: Profile) -> list[Copied]:
+    """Return both directions of the link: the line through median time by size, least squares of the relative error.
 
-    One number each: what is added depends neither on the model nor, to speak of, on the bytes
-    (docs/results/fidelity-cards.md).
+    Where sizes do not differ by a factor of two, or the line falls, the rate stays the profile's, and the fixed cost is
+    the median of what is left.
 
     Args:
-        runs: Live runs that are not to be judged with it.
-        profile: The device.
+        run: With batches; without copies of any length nothing is measured.
+        profile: Whose link it is.
     """
-    longer: dict[str, list[float]] = {"h2d": [], "d2h": []}
-    for run in runs:
-        for direction, stage, alone_s in zip(longer, ("copy_in", "copy_out"), copies_alone(run, profile), strict=True):
-            own = durations(run.result, stage) - alone_s
-            longer[direction] += own[np.isfinite(own) & (alone_s > 0)].tolist()
+    requests, batches = run.result.requests, run.result.batches
+    inside = requests.batch >= 0
+    link = profile.observable.pcie
     found = []
-    for direction, times_s in longer.items():
-        if len(times_s) >= _LEAST:
-            middle = median_interval(times_s)
-            found.append(Added(direction, middle.median, middle.low, middle.high, len(times_s)))
+    for direction, before, per_request, start_s, end_s in (
+        ("h2d", link.h2d, requests.bytes_in, batches.copy_in_start_s, batches.copy_in_end_s),
+        ("d2h", link.d2h, requests.bytes_out, batches.copy_out_start_s, batches.copy_out_end_s),
+    ):
+        weights = np.asarray(per_request[inside], np.float64)
+        sizes = np.bincount(requests.batch[inside], weights=weights, minlength=len(batches)).astype(np.float64)
+        took_s = end_s - start_s
+        counted = ~np.isnan(took_s) & (took_s > 0) & (sizes > 0)
+        found.append(_measured(direction, before, sizes[counted], took_s[counted]))
     return found
 
 
-def with_copies(profile: Profile, added: Sequence[Added]) -> Profile:
-    """Return a copy of the profile whose links take what is added, never less than nothing, for every copy."""
+def with_copies(profile: Profile, found: Sequence[Copied], source: str) -> Profile:
+    """Return a copy of the profile with the links that were measured."""
+    links = {each.direction: each.link for each in found if each.link is not None}
+    provenance = dict(profile.provenance)
+    for each in found:
+        if each.link is not None:
+            path = f"observable.pcie.{each.direction}"
+            what = "alpha_s and bytes_per_s" if each.rate_known else "alpha_s; bytes_per_s is as it was"
+            provenance = replaced(provenance, path, Provenance("measured", source, note=f"{each.n} copies: {what}"))
     pcie = profile.observable.pcie
-    links = {each.direction: getattr(pcie, each.direction) for each in added}
-    made = {
-        each.direction: replace(link, alpha_s=max(0.0, link.alpha_s + each.value_s))
-        for each, link in zip(added, links.values(), strict=True)
-    }
-    return replace(profile, observable=replace(profile.observable, pcie=replace(pcie, **made)))
+    pcie = replace(pcie, h2d=links.get("h2d", pcie.h2d), d2h=links.get("d2h", pcie.d2h))
+    return replace(profile, observable=replace(profile.observable, pcie=pcie), provenance=provenance)
+
+
+def _measured(direction: str, before: Link, sizes: Floats, took_s: Floats) -> Copied:
+    n = len(sizes)
+    if n < _LEAST:
+        return Copied(direction, before, None, n, rate_known=False)
+    line = _line(sizes, took_s)
+    if line is not None:
+        return Copied(direction, before, line, n, rate_known=True)
+    alpha_s = float(np.median(took_s - sizes / before.bytes_per_s))
+    return Copied(direction, before, replace(before, alpha_s=max(alpha_s, 0.0)), n, rate_known=False)
+
+
+def _line(sizes: Floats, took_s: Floats) -> Link | None:
+    """Return the line through the medians, each weighed by 1 / median and by how many copies it is of; None: none."""
+    kinds = np.unique(sizes)
+    if kinds[0] <= 0 or kinds[-1] < _SPREAD * kinds[0]:
+        return None
+    medians = np.array([np.median(took_s[sizes == kind]) for kind in kinds])
+    weights = np.sqrt([np.count_nonzero(sizes == kind) for kind in kinds]) / medians
+    design = np.stack([np.ones(len(kinds)), kinds], axis=1) * weights[:, None]
+    (alpha_s, slope), *_ = np.linalg.lstsq(design, medians * weights, rcond=None)
+    if slope <= 0:
+        return None
+    if alpha_s < 0:
+        alpha_s, slope = 0.0, float((weights**2 * kinds * medians).sum() / (weights**2 * kinds**2).sum())
+    return Link(alpha_s=float(alpha_s), bytes_per_s=float(1 / slope))

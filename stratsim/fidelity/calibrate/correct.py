@@ -32,7 +32,7 @@ class Calibrated(NamedTuple):
     scatter: Scatter | None
 
 
-def calibrated(profile: Profile, runs: Sequence[Recorded]) -> Calibrated:
+def calibrated(profile: Profile, runs: Sequence[Recorded], overheads: Sequence[Overhead] | None = None) -> Calibrated:
     """Return a copy of the profile as runs show it: the overheads of the host, contention, the scatter that is left.
 
     An overhead that is not measured, or whose median is below 0 (the device's own variation), stays 0; the provenance
@@ -42,15 +42,17 @@ def calibrated(profile: Profile, runs: Sequence[Recorded]) -> Calibrated:
     Args:
         profile: The device.
         runs: Live runs that are not to be judged with it; all count together.
+        overheads: Of the host, where they are not to be measured by the columns of the batches.
 
     Raises:
         SpecError: no overhead could be measured.
     """
-    found = measure_overheads([run.result for run in runs])
-    source = "; ".join(f"live run {run.directory.name} of {run.policy!r}, batches sha256 {run.digest}" for run in runs)
+    found = measure_overheads([run.result for run in runs]) if overheads is None else list(overheads)
+    source = "; ".join(run.source for run in runs)
     if all(each.value_s is None for each in found):
         raise SpecError(f"{source}: too few batches to measure any overhead of the host")
-    figures = {each.name: max(each.value_s or 0.0, 0.0) for each in found}
+    figures = dict.fromkeys(("dispatch_s", "launch_s", "notice_s", "collect_s"), 0.0)
+    figures |= {each.name: max(each.value_s or 0.0, 0.0) for each in found}
     before = profile.truth.host
     host = Host(
         dispatch_s=figures["dispatch_s"],
