@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stratsim.fidelity.again import judge_again, learned_profile, read_kept
-from stratsim.fidelity.calibrate import measure_copies, with_copies, with_thinking
+from stratsim.fidelity.calibrate import with_thinking
+from stratsim.fidelity.calibrate.copies import measure_copies, with_copies
 from stratsim.fidelity.levels.judge import LIMIT
 from stratsim.fidelity.levels.stages import all_durations, compare_stages
 from stratsim.fidelity.one_step import one_step_ahead
@@ -85,7 +86,8 @@ def _executions(way: _Way, at: int, setting: Setting) -> Findings:
     figures = (("execution", "error"), ("execution", "bias"), ("wait", "error"))
     values = [float(np.asarray(stages[stage][figure])) for stage, figure in figures]
     remarks = [f"{before[stage][figure]:+.1%} before the calibration of contention" for stage, figure in figures]
-    copied = with_copies(_learned(teacher), measure_copies(_kept(teacher).calibration, _kept(teacher).measured))
+    links = measure_copies(_kept(teacher).calibration[0], _kept(teacher).measured)
+    copied = with_copies(_learned(teacher), links, way.source)
     copies = compare_stages([(live, one_step_ahead(run, copied))])["copy_in"]
     values.append(float(np.asarray(copies["error"])))
     return Findings(values, [*remarks, f"{before['copy_in']['error']:.1%} by the profile's link"])
@@ -145,7 +147,7 @@ def _checks(way: _Way) -> list[Check]:
                 Claim(f"{way.title}, load {load:g}: error of executions, median", 0.0, _EXECUTION, _SOURCE),
                 Claim(f"{way.title}, load {load:g}: bias of executions", 0.0, _BIAS, _SOURCE),
                 Claim(f"{way.title}, load {load:g}: error of waits one step ahead, median", 0.0, _WAIT, _SOURCE),
-                Claim(f"{way.title}, load {load:g}: error of copies in, a fixed time added", 0.0, LIMIT, _SOURCE),
+                Claim(f"{way.title}, load {load:g}: error of copies in, with the link as served", 0.0, LIMIT, _SOURCE),
             ),
             partial(_executions, way, at),
             needs=needs,
