@@ -1,8 +1,17 @@
 """What all tests share."""
 
+import os
+
+import hypothesis
 import pytest
 
 from stratsim.plugins import gate
+
+# A property is tried on few examples, drawn anew each time; `make test-slow` tries many.
+hypothesis.settings.register_profile(
+    "stratsim", deadline=None, max_examples=int(os.environ.get("STRATSIM_EXAMPLES", "20"))
+)
+hypothesis.settings.load_profile("stratsim")
 
 
 @pytest.fixture(autouse=True)
