@@ -67,7 +67,8 @@ def check_supported(inputs: Inputs) -> None:
         "a topology": spec.topology is not None or spec.uplink_bytes_per_s is not None,
         "a machine without transfers": not spec.transfers,
         "pageable host memory (pinned = false)": not spec.pinned,
-        "a belief of its own (belief_latency_scale)": spec.belief_latency_scale != 1.0,
+        "a belief of its own (belief, belief_latency_scale)": spec.belief is not None
+        or spec.belief_latency_scale != 1.0,
         "no requests at all": not len(inputs.workload),
     }
     for what, asked in refused.items():

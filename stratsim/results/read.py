@@ -63,7 +63,7 @@ class StoredResults:
         return [run["policy"] for run in self.runs]
 
     def requests(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the request table, one row per policy and request (docs/results.md).
+        """Return the request table, one row per policy and request (docs/reference/result-files.md).
 
         Args:
             columns: Only these; all by default.
@@ -71,7 +71,7 @@ class StoredResults:
         return self._table("requests", columns)
 
     def batches(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the batch table, one row per policy and batch (docs/results.md).
+        """Return the batch table, one row per policy and batch (docs/reference/result-files.md).
 
         Args:
             columns: Only these; all by default.
@@ -84,7 +84,7 @@ class StoredResults:
         return any((self.directory / f"pauses.{suffix}").is_file() for suffix in ("parquet", "csv.gz"))
 
     def pauses(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the table of pauses, one row per policy and time that a batch was stopped (docs/results.md).
+        """Return the table of pauses, one row per stop of a batch under a policy (docs/reference/result-files.md).
 
         Args:
             columns: Only these; all by default.

@@ -144,7 +144,7 @@ def _compared(then: StoredResults, now: StoredResults) -> Repeated:
 
 def _environment(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """Yield what else than the results is not as it was: the code, the packages, the files."""
-    for name in ("stratsim_version", "versions", "code", "trace", "profile", "topology", "files"):
+    for name in ("stratsim_version", "versions", "code", "trace", "profile", "belief", "topology", "files"):
         yield from _within(then.get(name), now.get(name), name)
 
 

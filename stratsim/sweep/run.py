@@ -107,7 +107,7 @@ class Outcome:
         return [f"{len(self.plan.cells):,} cells", f"{len(self.rows):,} runs", *failed]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the runs as a pandas frame, one row each: axes, policy, seed and figures (docs/metrics.md).
+        """Return the runs as a pandas frame, one row each: axes, policy, seed and figures (docs/reference/metrics.md).
 
         Figures are numbers, infinite where a percentile falls among requests that were never answered; so are axes and
         seeds, where all are numbers. The rest is text.
@@ -265,6 +265,7 @@ def _write_profiles(plan: Plan, out: Path) -> None:
     """Write the profiles of the sweep's own: nobody else has them."""
     every = [each for cell in plan.cells for trials in cell.trials.values() for each in trials.values()]
     used = {each.spec.profile: each.profile_sha256 for each in every}
+    used |= {each.spec.belief: each.belief_sha256 for each in every if each.spec.belief and each.belief_sha256}
     for name in plan.sweep.profiles:
         if name in used:
             (out / "profiles").mkdir(exist_ok=True)

@@ -16,7 +16,6 @@ from stratsim.testing.liveness import (
     check_steady_high_priority,
 )
 
-
 LONG = {("fewest-late", check_overload), *((name, check_steady_high_priority) for name in registered())}
 SHIPPED = [
     pytest.param(name, check, id=f"{name}-{check.__name__}", marks=[pytest.mark.slow] if (name, check) in LONG else [])

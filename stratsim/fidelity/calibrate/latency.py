@@ -14,11 +14,11 @@ import numpy as np
 
 from stratsim.errors import SpecError
 from stratsim.model.parts import Provenance
-from stratsim.model.provenance import origin
+from stratsim.model.provenance import origin, replaced
 from stratsim.stats.intervals import mean_interval, median_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stratsim.fidelity.record import Recorded
     from stratsim.model.profile import Profile
 
-__all__ = ["Drift", "Served", "measure_drift", "measure_served", "served_alone", "with_served"]
+__all__ = ["Drift", "Served", "measure_drift", "measure_served", "served_alone", "with_factors", "with_served"]
 
 _LEAST = 20
 """Executions from which on a mean counts as measured."""
@@ -167,15 +167,14 @@ def with_served(profile: Profile, run: Recorded) -> tuple[Profile, list[Served]]
     measured = [row for row in found if row.mean_s is not None]
     if not measured:
         raise SpecError(f"{run.directory}: too few batches that executed alone to measure latencies")
-    source = f"live run {run.directory.name} of {run.policy!r}, batches sha256 {run.digest}"
+    source = run.source
     models, provenance = dict(profile.observable.models), dict(profile.provenance)
     for name in dict.fromkeys(row.model for row in measured):
         own = [row for row in found if row.model == name]
         models[name] = replace(models[name], latency_s=_latencies(own))
         path = f"observable.models.{name}.latency_s"
-        provenance = {key: entry for key, entry in provenance.items() if key != path and not key.startswith(f"{path}.")}
         note = "; ".join(_described(row) for row in own)
-        provenance[path] = Provenance("measured", source, note=note)
+        provenance = replaced(provenance, path, Provenance("measured", source, note=note))
         for row in own:
             if row.mean_s is None:
                 provenance[f"{path}.{row.size}"] = _scaled(profile, row, source)
@@ -186,6 +185,24 @@ def with_served(profile: Profile, run: Recorded) -> tuple[Profile, list[Served]]
         truth=replace(profile.truth, noise_cv=_pooled_cv(measured)),
         provenance=provenance,
     ), found
+
+
+def with_factors(profile: Profile, factors: Mapping[str, float], notes: Mapping[str, str], source: str) -> Profile:
+    """Return a copy of the profile whose solo times, at all batch sizes, are so many times as long.
+
+    Args:
+        profile: The device.
+        factors: By model.
+        notes: What each factor was fitted to, for the provenance.
+        source: The run that it was fitted to.
+    """
+    models, provenance = dict(profile.observable.models), dict(profile.provenance)
+    for name, factor in factors.items():
+        scaled = {size: factor * time_s for size, time_s in models[name].latency_s.items()}
+        models[name] = replace(models[name], latency_s=scaled)
+        entry = Provenance("synthetic", source, note=f"all batch sizes times {factor:.4g}: {notes[name]}")
+        provenance = replaced(provenance, f"observable.models.{name}.latency_s", entry)
+    return replace(profile, observable=replace(profile.observable, models=models), provenance=provenance)
 
 
 def _latencies(rows: Sequence[Served]) -> dict[int, float]:

@@ -545,3 +545,18 @@ def test_a_file_is_read_with_its_overrides(tmp_path):
     with pytest.raises(SpecError, match=re.escape(f"{path}: unknown field 'nonsense'")):
         load_sweep(path, ["nonsense=1"])
     assert replace(sweep, axes={}).axis_names() == ()
+
+
+def test_a_belief_is_an_axis_and_known_by_its_content(tmp_path):
+    slow = {"base": "asymmetric-six", "bytes_per_s": 1e8}
+    axes = {"belief": ["asymmetric-six", "slow"]}
+    data = {**TINY, "sweep": {"seeds": [1]}, "axes": axes, "profiles": {"slow": slow}}
+    run({**data, "base": {**TINY["base"], "policy": "edf"}}, tmp_path / "own")
+    plain = {**TINY, "sweep": {"seeds": [1]}, "axes": {"load": [0.7]}, "base": {**TINY["base"], "policy": "edf"}}
+    outcome = run(plain, tmp_path / "none")
+    rows = rows_of(tmp_path / "own")
+    assert [row["belief"] for row in rows] == ["asymmetric-six", "slow"]
+    assert len({row["belief_sha256"] for row in rows}) == len({row["spec_sha256"] for row in rows}) == 2
+    assert (tmp_path / "own" / "profiles" / "slow.json").is_file()
+    (task,) = outcome.plan.order()
+    assert "belief_sha256" not in task.settings.requests_key
