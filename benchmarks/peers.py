@@ -64,6 +64,7 @@ MACHINES = {
     "priority-edf": "the same, with two classes, deadlines and drops",
     "fifo, fast": "what `stratsim, fifo` does, compiled",
     "priority-edf, fast": "what `stratsim, priority-edf` does, compiled",
+    "strait, fast": "what `stratsim, strait` does, decisions compiled",
     "strait": "the same, and predicts interference, learns it, holds batches back",
 }
 """What is simulated under each policy on a whole machine."""

@@ -11,10 +11,14 @@ import numpy as np
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.simulation import simulate_with
 from stratsim.engine.tables import make_result
+from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.loop import run
 from stratsim.fast.rates import Rates, callback
 from stratsim.fast.setup import set_up
+from stratsim.fast.strait import deciding
+from stratsim.fast.strait.policy import CompiledStrait
+from stratsim.policy.strait import Strait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +38,9 @@ _ROOM = (4, 64, 4096)
 _REASONS = ("expired", "infeasible")
 
 
-def is_ready() -> bool:
-    """Whether this process has made a run before: what had to be compiled is."""
-    return bool(getattr(run, "signatures", True))
+def is_ready(policy: Policy) -> bool:
+    """Whether this process has made a run of such a policy before: what had to be compiled is."""
+    return bool(getattr(deciding.decide if isinstance(policy, Strait) else run, "signatures", True))
 
 
 def simulate_fast(
@@ -53,10 +57,12 @@ def simulate_fast(
     Args:
         workload: As for `simulate_with`; so are the others.
         profile: The hardware.
-        policy: One of the four queue policies.
+        policy: One of the four queue policies, or `Strait`: then decisions are compiled, and the loop is SimPy's.
         options: All else.
         progress: Called at the end with (requests, requests).
     """
+    if isinstance(policy, Strait):
+        return _simulate_strait(workload, profile, policy, options, progress)
     began = time.perf_counter()
     for room in _ROOM:
         made = set_up(workload, profile, cast("QueuePolicy", policy), options, room)
@@ -70,6 +76,24 @@ def simulate_fast(
             return _result(made, workload, options, began)
         if made.ints[codes.STATUS] != codes.FULL:
             break
+    return replace(simulate_with(workload, profile, policy, options, progress), not_fast="it went wrong")
+
+
+def _simulate_strait(
+    workload: Workload,
+    profile: Profile,
+    policy: Strait,
+    options: Options,
+    progress: Callable[[int, int], None] | None,
+) -> Result:
+    compiled = CompiledStrait.of(policy)
+    try:
+        result = simulate_with(workload, profile, compiled, options, progress)
+    except StratsimError:
+        pass
+    else:
+        if compiled.is_exact:
+            return replace(result, engine="fast")
     return replace(simulate_with(workload, profile, policy, options, progress), not_fast="it went wrong")
 
 
