@@ -31,21 +31,28 @@ if TYPE_CHECKING:
 
 __all__ = ["SERVICE_S", "DropMode", "longest_queue", "make_requests", "many_models", "one_model", "run", "with_classes"]
 
-SERVICE_S = 0.010
+SERVICE_S, FURTHER_S = 0.010, 0.004
 BYTES_IN, BYTES_OUT = 602_112, 4_000
 
 
-def one_model(*, noise_cv: float = 0.003, demand: float = 1.0) -> Profile:
-    """Return a profile of one model; `demand` is the share of the GPU that one batch of it can use."""
-    return many_models(1, noise_cv=noise_cv, demand=demand)
+def one_model(*, noise_cv: float = 0.003, demand: float = 1.0, largest: int = 1) -> Profile:
+    """Return a profile of one model.
+
+    Args:
+        noise_cv: Coefficient of variation of its execution times.
+        demand: The share of the GPU that one batch of it can use.
+        largest: Its largest batch; each further request makes a batch take 4 ms longer.
+    """
+    return many_models(1, noise_cv=noise_cv, demand=demand, largest=largest)
 
 
-def many_models(count: int, *, noise_cv: float = 0.003, demand: float = 1.0) -> Profile:
+def many_models(count: int, *, noise_cv: float = 0.003, demand: float = 1.0, largest: int = 1) -> Profile:
     """Return a profile of models that differ in what they take from others on the same GPU: weights from 1 to 9."""
+    latency_s = {1: SERVICE_S, largest: SERVICE_S + FURTHER_S * (largest - 1)}
     link = Link(alpha_s=10e-6, bytes_per_s=12e9)
     names = [f"model-{number}" for number in range(count)]
     return make_profile(
-        dict.fromkeys(names, SERVICE_S),
+        dict.fromkeys(names, latency_s),
         sharing={name: Sharing(demand, 1.0 + 8.0 * number / count) for number, name in enumerate(names)},
         h2d=link,
         d2h=link,
@@ -107,15 +114,16 @@ def run(
     drop: DropMode = DropMode.INFEASIBLE,
     *,
     fast: bool = False,
+    max_batch: int = 1,
 ) -> Result:
-    """Replay in batches of one, on the reference engine or on the fast one."""
+    """Replay, in batches of one unless more may be, on the reference engine or on the fast one."""
     (call,) = parse_policies(policy)
     if fast:
         from stratsim.fast.run import simulate_fast  # imports numba
 
-        options = Options(name=policy, cluster=cluster, max_batch=1, drop=drop, seed=0)
+        options = Options(name=policy, cluster=cluster, max_batch=max_batch, drop=drop, seed=0)
         return simulate_fast(workload, profile, make_policy(call), options)
-    return simulate(workload, profile, make_policy(call), cluster=cluster, max_batch=1, drop=drop)
+    return simulate(workload, profile, make_policy(call), cluster=cluster, max_batch=max_batch, drop=drop)
 
 
 def longest_queue(result: Result) -> int:

@@ -3,7 +3,7 @@
     python benchmarks/peers.py                          # some minutes; a table
     python benchmarks/peers.py --quick                  # a look, in half a minute
     python benchmarks/peers.py --out results/peers      # with CSV, JSON and a figure
-    python benchmarks/peers.py --write-docs             # puts them into docs/performance.md
+    python benchmarks/peers.py --write-docs             # puts them into docs/results/performance.md
 
 The work: customers arrive at one server at random (the same gaps for all, load 0.7), 10 ms each, served in the order of
 arrival; or, where they have classes and deadlines, the most urgent first. `queues/` has a module per simulator. Below
@@ -53,6 +53,8 @@ MOST_EVENTS = 3.0
 """Per request in batches of one: its arrival, and its device's one alarm, moved at every start and every end.
 
 `strait` sets timers besides, and still stays below it."""
+BATCH = 8
+"""The largest batch where there are batches: the default."""
 BATCHES = 20
 """Of a run's waits, whose means are taken as independent for the interval of the mean wait."""
 
@@ -64,6 +66,10 @@ MACHINES = {
     "priority-edf": "the same, with two classes, deadlines and drops",
     "fifo, fast": "what `stratsim, fifo` does, compiled",
     "priority-edf, fast": "what `stratsim, priority-edf` does, compiled",
+    "fifo, batches": "batches of up to eight, two classes, deadlines and drops, as by default",
+    "priority-edf, batches": "batches of up to eight, two classes, deadlines and drops, as by default",
+    "fifo, batches, fast": "the same, compiled",
+    "priority-edf, batches, fast": "the same, compiled",
     "strait": "the same, and predicts interference, learns it, holds batches back",
 }
 """What is simulated under each policy on a whole machine."""
@@ -153,17 +159,19 @@ def measure_queue(name: str, requests: int) -> dict[str, Any]:
 def measure_machine(policy: str, requests: int) -> dict[str, Any]:
     """Simulate a whole machine; `broken` says which invariants do not hold."""
     arrival_s = np.cumsum(queues.draw_gaps(requests))
-    profile = machines.one_model()
+    policy, *others = policy.split(", ")
+    fast, largest = "fast" in others, BATCH if "batches" in others else 1
+    profile = machines.one_model(largest=largest)
     workload = machines.make_requests(arrival_s, profile)
-    drop, (policy, _, fast) = DropMode.NEVER, policy.partition(", ")
-    if policy != "fifo":
+    drop, how = DropMode.NEVER, {"fast": fast, "max_batch": largest}
+    if policy != "fifo" or largest > 1:
         workload, drop = machines.with_classes(workload), DropMode.INFEASIBLE
     if fast:  # compiled, or loaded, before it is timed: that is imported
         few = machines.make_requests(np.cumsum(queues.draw_gaps(2)), profile)
-        machines.run(policy, few, profile, Cluster(), drop, fast=True)
+        machines.run(policy, few, profile, Cluster(), drop, **how)
     before_mb = apart.memory_mb()
     with apart.Stopwatch() as watch:
-        result = machines.run(policy, workload, profile, Cluster(), drop, fast=bool(fast))
+        result = machines.run(policy, workload, profile, Cluster(), drop, **how)
     found = _figures(watch, before_mb)
     broken = invariants(result, Cluster().max_concurrency)
     return found | {"events": result.events / requests, "broken": "; ".join(broken)}
@@ -281,7 +289,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="20,000 requests, 2 rounds")
     parser.add_argument("--out", type=Path, help="folder for CSV, JSON and figure")
-    parser.add_argument("--write-docs", action="store_true", help="put table and figure into docs/performance.md")
+    parser.add_argument("--write-docs", action="store_true", help="table and figure go to docs/results/performance.md")
     options = parser.parse_args()
     if options.quick:
         options.requests, options.rounds = 20_000, 2

@@ -65,7 +65,7 @@ Examples:
 @click.option(
     "--jobs", type=click.IntRange(1, 1024), default=1, metavar="N", help="Run groups in N processes. [default: 1]"
 )
-@click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
+@click.option("--workload", metavar="FILE", help="TOML rule for what the trace lacks (docs/reference/traces.md).")
 @click.option(
     "--load", type=float, metavar="X", help="Rate, as a share of load_unit (batch-1). [default: the trace's, or 0.7]"
 )
@@ -85,7 +85,7 @@ Examples:
 @click.option(
     "--engine",
     metavar="NAME",
-    help="auto, simpy (the reference) or fast (the same bytes, sooner; docs/performance.md). [default: auto]",
+    help="auto, simpy (the reference) or fast (the same bytes, sooner; docs/results/performance.md). [default: auto]",
 )
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
 @click.option(
@@ -252,17 +252,12 @@ def _drawable(inputs: Inputs, draws: int | None) -> Inputs:
 
 def _draw(inputs: Inputs, outcome: Outcome, draws: int | None, *, quiet: bool) -> dict[str, Any] | None:
     """Replay under other values of what was fitted; return what holds, as plain JSON values."""
-    from stratsim.run.draws import held, run_draws
+    from stratsim.run.draws import described_draws
 
     if draws is None:
         return None
     said = (lambda _: None) if quiet else (lambda draw: echo(f"draw {draw + 1} of {draws}", err=True))
-    found = run_draws(inputs, draws, said)
-    return {
-        "draws": draws,
-        "held": [each._asdict() for each in held(outcome.summaries, found)],
-        "runs": [{"draw": at // len(inputs.policies), **summary} for at, (_, summary) in enumerate(found)],
-    }
+    return described_draws(inputs, outcome.summaries, draws, said)
 
 
 def _repeat(again: str, out: str | None, *, overwrite: bool, allow: bool, jobs: int, as_json: bool) -> int:

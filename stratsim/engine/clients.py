@@ -11,7 +11,7 @@ from stratsim.engine.arrivals import ClosedLoopState, OneAtATimeState
 from stratsim.engine.clock import Alarm, Order, announce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from stratsim.engine.arrivals import NoiseFactors, Sender
     from stratsim.engine.clock import Fired
@@ -21,7 +21,28 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
-__all__ = ["ClientAdmission"]
+__all__ = ["ClientAdmission", "client_notes"]
+
+
+def client_notes(rejections: int, rejection: Rejection, clients: Iterable[OneAtATimeState]) -> list[str]:
+    """Return what clients did that the user should know.
+
+    Args:
+        rejections: Drops that a client waited for.
+        rejection: How clients take them.
+        clients: Those that send one request at a time.
+    """
+    notes = []
+    if rejections:
+        retries = f"sent again {rejection.retries} times at most" if rejection.retries else "not sent again"
+        notes.append(
+            f"{rejections} drops of requests that a client waited for: it heard of each after "
+            f"{1000 * rejection.reject_s:g} ms (reject_s); {retries} (retries)"
+        )
+    given_up = [f"{client.id} {client.given_up}" for client in clients if client.given_up]
+    if given_up:
+        notes.append("clients gave up requests that their next, or their end, overtook: " + ", ".join(given_up))
+    return notes
 
 
 class ClientAdmission(Admission):
@@ -85,17 +106,7 @@ class ClientAdmission(Admission):
     @property
     def notes(self) -> list[str]:
         """How drops were answered, and which clients gave requests up that their next, or their end, overtook."""
-        notes = []
-        if self._rejections:
-            retries = f"sent again {self._rejection.retries} times at most" if self._retries else "not sent again"
-            notes.append(
-                f"{self._rejections} drops of requests that a client waited for: it heard of each after "
-                f"{1000 * self._rejection.reject_s:g} ms (reject_s); {retries} (retries)"
-            )
-        given_up = [f"{client.id} {client.given_up}" for client in self._one_at_a_time.values() if client.given_up]
-        if given_up:
-            notes.append("clients gave up requests that their next, or their end, overtook: " + ", ".join(given_up))
-        return notes
+        return client_notes(self._rejections, self._rejection, self._one_at_a_time.values())
 
     @property
     def busiest(self) -> str | None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
+from itertools import accumulate, cycle, repeat
 from math import exp, inf
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +21,17 @@ from stratsim.engine.copies import Copies
 from stratsim.engine.gpu import Gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from stratsim.device import Execution
     from stratsim.engine.batch import Batch
     from stratsim.engine.clock import Clock, Fired
     from stratsim.engine.copies import CopyIn
-    from stratsim.model.truth import Decide, Host
+    from stratsim.model.truth import Decide, Host, Speeds
     from stratsim.policy.view import InFlight
     from stratsim.rng import Streams
 
-__all__ = ["Dispatcher", "HostedCopies", "HostedGpu", "pace", "thinking"]
+__all__ = ["Dispatcher", "HostedCopies", "HostedGpu", "pace", "stays", "thinking", "thoughts"]
 
 
 Pace = Callable[[float], float]
@@ -45,30 +47,42 @@ def pace(host: Host, streams: Streams) -> Pace:
         host: What it takes.
         streams: Where it is drawn from.
     """
-    speeds = host.speeds
-    if speeds is None:
+    if host.speeds is None:
         return lambda _: 1.0
-    draws = streams.get("host", "speeds")
-    slow = bool(draws.random() < speeds.slow_s / (speeds.fast_s + speeds.slow_s))
-    factors = (speeds.slow, speeds.fast) if slow else (speeds.fast, speeds.slow)
-    stays_s = (speeds.slow_s, speeds.fast_s) if slow else (speeds.fast_s, speeds.slow_s)
-    ends_s = [float(draws.exponential(stays_s[0]))]
-    """When each stay ends."""
+    factors, ends = stays(host.speeds, streams)
+    ends_s = [next(ends)]
 
     def at(now_s: float) -> float:
         while ends_s[-1] <= now_s:
-            ends_s.append(ends_s[-1] + float(draws.exponential(stays_s[len(ends_s) % 2])))
+            ends_s.append(next(ends))
         return factors[bisect_right(ends_s, now_s) % 2]
 
     return at
 
 
+def stays(speeds: Speeds, streams: Streams) -> tuple[tuple[float, float], Iterator[float]]:
+    """Return the factors of a host's first speed and of the other, and when its stays in each end, in turn.
+
+    Args:
+        speeds: The two speeds.
+        streams: Where it is drawn from.
+    """
+    draws = streams.get("host", "speeds")
+    slow = bool(draws.random() < speeds.slow_s / (speeds.fast_s + speeds.slow_s))
+    factors = (speeds.slow, speeds.fast) if slow else (speeds.fast, speeds.slow)
+    means_s = (speeds.slow_s, speeds.fast_s) if slow else (speeds.fast_s, speeds.slow_s)
+    return factors, accumulate(float(draws.exponential(mean_s)) for mean_s in cycle(means_s))
+
+
 def thinking(decide: Decide | None, streams: Streams) -> Callable[[], float]:
     """Return what draws how long a policy thinks before a dispatch, seconds."""
-    if decide is None:
-        return lambda: 0.0
+    return (lambda: 0.0) if decide is None else partial(next, thoughts(decide, streams))
+
+
+def thoughts(decide: Decide, streams: Streams) -> Iterator[float]:
+    """Return how long a policy thinks before one dispatch after the other, seconds, without end."""
     draws = streams.get("host", "decide")
-    return lambda: decide.median_s * exp(decide.sigma * float(draws.standard_normal()))
+    return (decide.median_s * exp(decide.sigma * float(draws.standard_normal())) for _ in repeat(None))
 
 
 class Dispatcher:

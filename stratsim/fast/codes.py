@@ -1,8 +1,7 @@
 """The state of a run in two arrays, whole numbers and reals, and the names of the places in them.
 
 An object, say a GPU, is a block of whole numbers; a reference to it is the place where its block begins. The first
-number of a block is the place of its reals. So `reals[ints[gpu] + NEXT_S]` is a GPU's `next_s`. Two arrays rather than
-one per field: a compiled function is handed seven words for every array, on each call.
+number of a block is the place of its reals. So `reals[ints[gpu] + NEXT_S]` is a GPU's `next_s`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ __all__: list[str] = []
 # The run: whole numbers from place 0.
 (
     STATUS,
+    REQUESTS,  # rows of the trace
+    ROWS,  # rows of the tables: as many, or more where clients wait for replies
     SCHEDULED,  # events so far
     EVENTS,  # in the heap
     BATCHES,
@@ -45,6 +46,17 @@ __all__: list[str] = []
     COPY_SPARE,  # blocks of copies that are free
     MOST_COPIES,  # that engines have taken up
     LANE_ROWS,  # rows in the memory of the links' answers
+    STAYS,  # of the host in one of two speeds, whose ends are known
+    MOST_STAYS,
+    THOUGHT,  # how many of the drawn thinking times have been used
+    NATIVE,  # whether the policy is `native`
+    READY,  # streams of `native` that are free and have a request
+    CLIENTS,  # clients that wait for replies
+    CLOSED,  # those of them that send on their own: the first ones
+    UPCOMING,  # the next row of the trace
+    ARRIVED,  # requests so far
+    ADMITTED,  # those of them that are in the queue, or were
+    FOUND,  # what was answered to a question about clients
     # Where tables begin, among the whole numbers:
     GPU_AT,  # references, by number
     SPARE_AT,
@@ -75,8 +87,16 @@ __all__: list[str] = []
     ANSWER_AT,
     ALPHA_AT,  # by lane
     LANE_RATE_AT,
+    STAY_AT,  # when stays end; 0: the host has one speed
+    THOUGHT_AT,  # thinking times; 0: the policy takes none
+    STREAM_AT,  # blocks of the streams of `native`
+    OWN_AT,  # by request: the number of its stream
+    BEHIND_AT,  # by request: which waits behind it in its stream; -1: none
+    READY_AT,
+    LEAD_AT,  # by batch: its first request; 0: nobody waits for replies
+    NEXT_AT,  # by request: the next in its batch; -1: it is the last
     HEADER,
-) = range(61)
+) = range(82)
 
 # Reals from place 0: the policy's links and the host.
 (
@@ -89,8 +109,16 @@ __all__: list[str] = []
     NOTICE_S,
     COLLECT_S,
     HOST_FREE_S,
+    THOUGHT_S,  # when the policy thought last
+    SPEED,  # factors on what the host takes, in turn
+    OTHER_SPEED,
+    SINCE_S,  # stays that ended before are asked about no more
+    START_COST_S,  # what the start of a batch costs each of those that run
+    REJECT_S,  # from a drop until a client knows of it
+    NOW_S,  # when a question about clients is asked
+    SENDS_S,  # when a client sends next; infinity: never
     REAL_HEADER,
-) = range(10)
+) = range(18)
 
 # A GPU.
 (
@@ -145,24 +173,35 @@ __all__: list[str] = []
 (LEFT_BYTES, MOVES, TOOK_S, JOINS_S, COPY_REALS) = range(5)
 """Bytes left at the last update; bytes per second since; when it was taken up, and when it joins its links."""
 
+# A stream of `native`: the codes of the request that it serves or is to serve, and of the last that waits; -1: none.
+(SERVED, LAST, STREAM_INTS) = range(3)
+
 # A model.
 (LIMIT, DEPTH, PLACE, BEGIN, MODEL_INTS) = range(5)
 """Largest batch; how many of its requests wait; its place among the heads, or -1; where its heap begins."""
 
 # Kinds of events; a payload times KINDS comes on top.
-KINDS = 9
-EXECUTED, INPUT, DISPATCHED, LAUNCHED, NOTICE, COLLECTED, OUTPUT, REPLY, LINKS = range(KINDS)
+KINDS = 12
+EXECUTED, INPUT, DISPATCHED, LAUNCHED, NOTICE, COLLECTED, OUTPUT, REPLY, LINKS = range(9)
+CLIENT, REJECTED, ANNOUNCED = range(9, KINDS)
 
 # Order within an instant, as `stratsim.engine.clock.Order`, in front of an event's number.
 DEVICE = 0
 REPLIES = 1 << 58
+SENDING = 2 << 58
+
+# Who else than a GPU is asked, by the first argument of the question.
+OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP = range(-1, -9, -1)
+MOST_THOUGHTS = 1024
+"""Thinking times that are drawn at once."""
 
 # Rows of the table of times.
 DISPATCH, COPY_IN_START, COPY_IN_END, START, END, COPY_OUT_START, COPY_OUT_END, SOLO, EXPECTED = range(9)
 TIMES = 9
 
 # What `STATUS` says.
-FINE, FULL, FAILED, STUCK = range(4)
+FINE, FULL, FAILED, STUCK, CROWDED = range(5)
+"""`FULL` of events or what else `room` is for, `CROWDED` of requests."""
 
 # Why a request was dropped.
 EXPIRED, INFEASIBLE = range(2)

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[Any]
-    """The whole numbers of a run (`stratsim.fast.codes`), shape (k,), int64."""
+    """The whole numbers of a run (`stratsim.fast.codes`), shape (k,), int64; kernels have a `pointer`."""
     Reals = NDArray[Any]
     """Its reals, shape (l,), float64."""
     Column = NDArray[Any]
-    """A column of a table."""
+    """A column of a table, or several one after the other."""
     Ask = Callable[[int, int], None]
 
-__all__ = ["IS_COMPILED", "compiled"]
+__all__ = ["IS_COMPILED", "compiled", "pointer"]
 
 Kernel = TypeVar("Kernel", bound="Callable[..., Any]")
 
@@ -50,3 +50,23 @@ def compiled(kernel: Kernel) -> Kernel:
 
 
 _FOLDER = cache_folder()
+
+
+def _pointer() -> Callable[[Column], Any]:
+    from numba import types
+    from numba.extending import intrinsic
+
+    def pointer(_: Any, array: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+        return types.CPointer(array.dtype)(array), generate
+
+    return intrinsic(pointer)  # type: ignore[no-any-return]
+
+
+pointer: Callable[[Column], Any] = _pointer() if IS_COMPILED else lambda array: array
+"""Where the elements of an array are: one word, where an array itself is seven and counts who holds it.
+
+Neither its length nor its owner goes along: who calls a kernel keeps the array. Uncompiled it is the array itself.
+"""

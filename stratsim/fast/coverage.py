@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stratsim.device import Fabric, FluidUnit
+from stratsim.device.execution.kernel_queue import CostlyStarts
 from stratsim.device.execution.registry import checked_unit
 from stratsim.engine.layout import lay_out
+from stratsim.policy.native import Native
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterator
 
     from stratsim.engine.layout import Layout
     from stratsim.engine.options import Options
@@ -44,15 +46,13 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
     Raises:
         SpecError: as `simulate_with`.
     """
-    if type(policy) not in ORDERS:
-        return f"policy {type(policy).__name__} is not one of the four queue policies"
-    if workload.waits_for_replies:
-        return "clients wait for replies"
-    if options.rejection.retries and options.rejection.retry_by == "all":
+    if type(policy) not in ORDERS and type(policy) is not Native:
+        return f"policy {type(policy).__name__} is neither one of the four queue policies nor native"
+    if options.rejection.retries and (options.rejection.retry_by == "all" or workload.waits_for_replies):
         return "dropped requests are sent again"
     if len(set(workload.models)) < len(workload.models):
         return "the workload names a model twice"
-    if any(size.dtype.itemsize > _WORD and size.max(initial=0) > _LARGEST for size in _sizes(workload)):
+    if max(_sizes(workload)) > _LARGEST:
         return "a request copies two gigabytes or more"
     if options.belief is not None and _believes_in_more(options.belief, profile, workload):
         return "the belief has larger batches than the hardware"
@@ -64,19 +64,19 @@ def _believes_in_more(belief: Profile, profile: Profile, workload: Workload) -> 
     return any(name not in known or max(known[name].latency_s) > max(real[name].latency_s) for name in workload.models)
 
 
-def _sizes(workload: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
-    return workload.bytes_in, workload.bytes_out
+def _sizes(workload: Workload) -> Iterator[int]:
+    """Yield the most bytes that a request copies, each way, of the trace and of each client."""
+    for size in (workload.bytes_in, workload.bytes_out):
+        yield int(size.max(initial=0)) if size.dtype.itemsize > _WORD else 0
+    for client in workload.closed_loop:
+        yield max(client.bytes_in, client.bytes_out)
 
 
 def _covers_layout(layout: Layout) -> str | None:
-    if layout.decide is not None:
-        return "the policy takes time to think"
-    if layout.host is not None and layout.host.speeds is not None:
-        return "the host's speed changes"
     if layout.memories is not None:
         return "weights are loaded when they are needed"
     if isinstance(layout.links, Fabric) and layout.links.transfers.chunk_bytes is not None:
         return "copies take turns by chunks"
-    if type(checked_unit(layout.model)) is not FluidUnit:
+    if type(checked_unit(layout.model)) not in (FluidUnit, CostlyStarts):
         return f"device model {layout.model.name!r} is not a function of the co-located batches alone"
     return None

@@ -38,6 +38,7 @@ from stratsim.fast.codes import (
     MOVES,
     NEXT_S,
     NUMBER,
+    OF_LANES,
     OWN_BYTES,
     RUNNING,
     RUNNING_AT,
@@ -184,7 +185,7 @@ def _rates(ints: Ints, reals: Reals, ask: Ask, active: int) -> int:
     while 0 <= place < active:
         place = place + 1 if ints[known + 1 + place] == ints[asked + place] else -1
     if place < 0:
-        ask(-1, active)
+        ask(OF_LANES, active)
         ints[known] = active
         for at in range(active):
             ints[known + 1 + at] = ints[asked + at]

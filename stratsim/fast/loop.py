@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from stratsim.fast.clock import next_event_s, schedule
 from stratsim.fast.codes import (
+    ADMITTED,
+    ARRIVED,
     BATCH,
     BATCHES,
     BEGIN,
     BYTES_IN,
+    CLIENTS,
     COPIES_OUT,
     DEPTH,
     DEVICE,
@@ -33,6 +36,7 @@ from stratsim.fast.codes import (
     FLYING,
     FLYING_AT,
     GPU,
+    GPU_AT,
     GPUS,
     HEAD_AT,
     HEADS,
@@ -44,15 +48,23 @@ from stratsim.fast.codes import (
     LAST_AT,
     LAST_PHASE,
     LASTS_S,
+    LEAD_AT,
     LIMIT,
     MEMBER_AT,
     MODEL_AT,
     MODEL_INTS,
     MOST_ROUNDS,
+    NATIVE,
+    NEXT_AT,
     NUMBER,
     ON_TIME,
     PHASE,
+    READY,
+    READY_AT,
+    REQUESTS,
+    ROWS,
     SAME,
+    SERVED,
     SIZES,
     SOLO,
     SOLO_AT,
@@ -62,13 +74,19 @@ from stratsim.fast.codes import (
     STAGED_S,
     START_S,
     STATUS,
+    STREAM_AT,
+    STREAM_INTS,
     STUCK,
     TICK,
+    UPCOMING,
     WAITING,
 )
-from stratsim.fast.compiled import compiled
+from stratsim.fast.compiled import compiled, pointer
 from stratsim.fast.deciding import copy_s, count_batches, finish_s, pick, wait_s
+from stratsim.fast.host import pace, thinks_s
 from stratsim.fast.machine import copy_in, happen
+from stratsim.fast.native import queue
+from stratsim.fast.replies import begin, due, rejected
 from stratsim.fast.waiting import admit, take
 
 if TYPE_CHECKING:
@@ -117,14 +135,55 @@ def run(
         dropped: Takes the requests that are dropped, in that order.
         dropped_s: Takes when they are.
         reason: Takes why they are.
-        times_s: By batch: takes the times, a row for each that `codes` names.
+        times_s: By batch: takes the times, of each kind that `codes` names one after the other.
         output: By batch: takes the size of its outputs, where their copies are events.
         ask: Called with a GPU and a number of loads listed at `ASKED_AT`; puts their rates at `ANSWER_AT`.
     """
-    requests, models, one_queue = len(arrival_s), ints[MODEL_AT], ints[ESTIMATES] == 0
-    upcoming = rounds = 0
-    next_arrival_s = arrival_s[0] if requests else inf
-    start_s = next_arrival_s
+    _run(
+        pointer(ints),
+        pointer(reals),
+        pointer(arrival_s),
+        pointer(model_of),
+        pointer(priority),
+        pointer(deadline_s),
+        pointer(bytes_in),
+        pointer(bytes_out),
+        pointer(factor),
+        pointer(batch_of),
+        pointer(gpu_of),
+        pointer(dropped),
+        pointer(dropped_s),
+        pointer(reason),
+        pointer(times_s),
+        pointer(output),
+        ask,
+    )
+
+
+@compiled
+def _run(
+    ints: Ints,
+    reals: Reals,
+    arrival_s: Column,
+    model_of: Column,
+    priority: Column,
+    deadline_s: Column,
+    bytes_in: Column,
+    bytes_out: Column,
+    factor: Column,
+    batch_of: Column,
+    gpu_of: Column,
+    dropped: Column,
+    dropped_s: Column,
+    reason: Column,
+    times_s: Column,
+    output: Column,
+    ask: Ask,
+) -> None:
+    rounds = 0
+    begin(ints, reals, ask)
+    next_arrival_s = _next_arrival_s(ints, arrival_s)
+    start_s = min(next_arrival_s, next_event_s(ints, reals))
     now_s = until_s = instant_s = -inf
     pending = False
     while ints[STATUS] == FINE:
@@ -139,14 +198,13 @@ def run(
                 continue  # an event of this instant, an ulp later, comes first
         now_s = max(now_s, at_s)
         if is_arrival:
-            while next_arrival_s <= now_s:
-                model = models if one_queue else models + model_of[upcoming] * MODEL_INTS
-                admit(ints, priority, deadline_s, model, upcoming)
-                upcoming += 1
-                next_arrival_s = arrival_s[upcoming] if upcoming < requests else inf
-            pending = True
+            if _arrive(ints, reals, arrival_s, ask, now_s):
+                pending = True
+            next_arrival_s = _next_arrival_s(ints, arrival_s)
         elif happen(ints, reals, times_s, output, ask, now_s):
             pending = True
+        if ints[ADMITTED] < ints[ARRIVED]:
+            _admit(ints, model_of, priority, deadline_s)
         if pending and until_s < next_arrival_s and until_s < next_event_s(ints, reals):
             pending = False
             if not ints[WAITING]:
@@ -178,6 +236,38 @@ def run(
 
 
 @compiled
+def _next_arrival_s(ints: Ints, arrival_s: Column) -> float:
+    """Return when the next request of the trace is due; `inf` if there is none."""
+    return arrival_s[ints[UPCOMING]] if ints[UPCOMING] < ints[REQUESTS] else inf
+
+
+@compiled
+def _arrive(ints: Ints, reals: Reals, arrival_s: Column, ask: Ask, now_s: float) -> bool:
+    """Take what the trace has for this instant; return whether policies are to be asked."""
+    first = upcoming = ints[UPCOMING]
+    while upcoming < ints[REQUESTS] and arrival_s[upcoming] <= now_s:
+        upcoming += 1
+    ints[UPCOMING] = upcoming
+    if ints[CLIENTS]:
+        return due(ints, reals, ask, upcoming - first, now_s)
+    ints[ARRIVED] = upcoming
+    return True
+
+
+@compiled
+def _admit(ints: Ints, model_of: Column, priority: Column, deadline_s: Column) -> None:
+    """Queue the requests that have arrived."""
+    while ints[ADMITTED] < ints[ARRIVED]:
+        request = ints[ADMITTED]
+        ints[ADMITTED] = request + 1
+        if ints[NATIVE]:
+            queue(ints, request)
+        else:
+            model = model_of[request] if ints[ESTIMATES] else 0  # one queue for all if nothing is estimated
+            admit(ints, priority, deadline_s, ints[MODEL_AT] + model * MODEL_INTS, request)
+
+
+@compiled
 def _decide(
     ints: Ints,
     reals: Reals,
@@ -200,6 +290,31 @@ def _decide(
 ) -> None:
     """Start batches while there are both requests and places."""
     models, one_queue, slot_s, gpu = ints[MODEL_AT], ints[ESTIMATES] == 0, nan, -1
+    if ints[NATIVE]:
+        ready, ints[READY] = ints[READY], 0
+        for place in range(ready):
+            own = ints[ints[READY_AT] + place]
+            ints[ints[MEMBER_AT]] = ints[ints[STREAM_AT] + own * STREAM_INTS + SERVED]
+            ints[WAITING] -= 1
+            gpu = ints[ints[GPU_AT] + own % ints[GPUS]]
+            _start(
+                ints,
+                reals,
+                model_of,
+                bytes_in,
+                bytes_out,
+                factor,
+                batch_of,
+                gpu_of,
+                times_s,
+                output,
+                ask,
+                gpu,
+                1,
+                now_s,
+                nan,
+            )
+        return
     while ints[HEADS]:
         if gpu < 0:
             gpu = pick(ints, reals, now_s, seen_s)
@@ -213,18 +328,26 @@ def _decide(
             take(ints, priority, deadline_s, models)
         else:
             size, expected_s = _form(
-                ints, reals, priority, deadline_s, bytes_in, bytes_out, dropped, dropped_s, reason, now_s, slot_s
+                ints, reals, priority, deadline_s, bytes_in, bytes_out, dropped, dropped_s, reason, ask, now_s, slot_s
             )
         if size:
-            _start(ints, reals, model_of, bytes_in, factor, batch_of, times_s, gpu, size, now_s)
-            batch_id = ints[BATCHES] - 1
-            times_s[EXPECTED, batch_id] = expected_s
-            if ints[GPUS] > 1:
-                gpu_of[batch_id] = ints[gpu + NUMBER]
-                count_batches(ints, gpu)
-            if ints[COPIES_OUT]:
-                output[batch_id] = _bytes_of(ints, bytes_out, size)
-            _send_in(ints, reals, times_s, output, ask, gpu, now_s)
+            _start(
+                ints,
+                reals,
+                model_of,
+                bytes_in,
+                bytes_out,
+                factor,
+                batch_of,
+                gpu_of,
+                times_s,
+                output,
+                ask,
+                gpu,
+                size,
+                now_s,
+                expected_s,
+            )
             gpu = -1
 
 
@@ -239,6 +362,7 @@ def _form(
     dropped: Column,
     dropped_s: Column,
     reason: Column,
+    ask: Ask,
     now_s: float,
     slot_s: float,
 ) -> tuple[int, float]:
@@ -264,6 +388,8 @@ def _form(
                 ints[DROPS] = drops + 1
                 dropped[drops], dropped_s[drops] = request, now_s
                 reason[drops] = EXPIRED if expired else INFEASIBLE
+                if ints[CLIENTS]:
+                    rejected(ints, reals, ask, request, now_s)
                 if size:
                     continue
                 return 0, nan  # another model's request may be next in order now
@@ -290,14 +416,19 @@ def _start(
     reals: Reals,
     model_of: Column,
     bytes_in: Column,
+    bytes_out: Column,
     factor: Column,
     batch_of: Column,
+    gpu_of: Column,
     times_s: Column,
+    output: Column,
+    ask: Ask,
     gpu: int,
     size: int,
     now_s: float,
+    expected_s: float,
 ) -> None:
-    """Give the batch of the first `size` members a place on a GPU."""
+    """Start the batch of the first `size` members on a GPU."""
     batch_id, members = ints[BATCHES], ints[MEMBER_AT]
     ints[BATCHES] = batch_id + 1
     lead = ints[members]
@@ -314,10 +445,28 @@ def _start(
     reals[real + SOLO_S], reals[real + START_S] = solo_s, nan
     reals[real + LASTS_S] = reals[ints[EXPECTED_AT] + kind]
     reals[real + STAGED_S] = now_s + copy_s(all_in, reals[IN_ALPHA_S], reals[IN_RATE])
-    times_s[DISPATCH, batch_id], times_s[SOLO, batch_id] = now_s, solo_s
+    times_s[DISPATCH * ints[ROWS] + batch_id], times_s[SOLO * ints[ROWS] + batch_id] = now_s, solo_s
+    times_s[EXPECTED * ints[ROWS] + batch_id] = expected_s
     flying = ints[gpu + FLYING]
     ints[ints[gpu + FLYING_AT] + flying] = batch
     ints[gpu + FLYING] = flying + 1
+    if ints[GPUS] > 1:
+        gpu_of[batch_id] = ints[gpu + NUMBER]
+        count_batches(ints, gpu)
+    if ints[COPIES_OUT]:
+        output[batch_id] = _bytes_of(ints, bytes_out, size)
+    if ints[LEAD_AT]:
+        _link(ints, batch_id, size)
+    _send_in(ints, reals, times_s, output, ask, batch, now_s)
+
+
+@compiled
+def _link(ints: Ints, batch_id: int, size: int) -> None:
+    """Keep the members of a batch: somebody waits for replies to them."""
+    members, links = ints[MEMBER_AT], ints[NEXT_AT]
+    ints[ints[LEAD_AT] + batch_id] = ints[members]
+    for place in range(size):
+        ints[links + ints[members + place]] = ints[members + place + 1] if place + 1 < size else -1
 
 
 @compiled
@@ -330,11 +479,12 @@ def _bytes_of(ints: Ints, size_bytes: Column, size: int) -> int:
 
 
 @compiled
-def _send_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, gpu: int, now_s: float) -> None:
-    """Send the batch that was started last on its way: to the host's thread, or at once."""
-    batch = ints[ints[gpu + FLYING_AT] + ints[gpu + FLYING] - 1]
-    if reals[DISPATCH_S]:
-        free_s = max(reals[HOST_FREE_S], now_s) + reals[DISPATCH_S]
+def _send_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
+    """Send a batch on its way: to the host's thread, or at once."""
+    takes_s = reals[DISPATCH_S] + thinks_s(ints, reals, ask, now_s)
+    if takes_s:
+        free_s = max(reals[HOST_FREE_S], now_s)
+        free_s += takes_s * pace(ints, reals, ask, now_s, free_s)
         reals[HOST_FREE_S] = free_s
         schedule(ints, reals, free_s, DEVICE, batch * KINDS + DISPATCHED)
     else:

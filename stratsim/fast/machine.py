@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from stratsim.fast.clock import arm, pop_event, schedule
 from stratsim.fast.codes import (
+    ANNOUNCED,
     ARMED,
     BATCH,
     BYTES_IN,
+    CLIENT,
     COLLECT_S,
     COLLECTED,
     COPIES_OUT,
@@ -50,6 +52,7 @@ from stratsim.fast.codes import (
     LAUNCH_S,
     LAUNCHED,
     LINKS,
+    NATIVE,
     NEXT_S,
     NOTICE,
     NOTICE_S,
@@ -60,8 +63,10 @@ from stratsim.fast.codes import (
     QUEUED,
     QUEUED_AT,
     READY_S,
+    REJECTED,
     REPLIES,
     REPLY,
+    ROWS,
     SPARE,
     SPARE_AT,
     START,
@@ -72,6 +77,8 @@ from stratsim.fast.codes import (
 from stratsim.fast.compiled import compiled
 from stratsim.fast.deciding import count_batches
 from stratsim.fast.fabric import end_copies, submit
+from stratsim.fast.host import pace
+from stratsim.fast.replies import replied, reply, send
 from stratsim.fast.unit import complete, join
 
 if TYPE_CHECKING:
@@ -100,8 +107,8 @@ def happen(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, 
     if kind == NOTICE:
         return _on_notified(ints, reals, times_s, ask, payload % _SHIFT, payload // _SHIFT, now_s)
     if kind == INPUT:
-        times_s[COPY_IN_START, ints[payload + BATCH]] = reals[ints[payload] + COPY_START_S]
-        times_s[COPY_IN_END, ints[payload + BATCH]] = now_s
+        times_s[COPY_IN_START * ints[ROWS] + ints[payload + BATCH]] = reals[ints[payload] + COPY_START_S]
+        times_s[COPY_IN_END * ints[ROWS] + ints[payload + BATCH]] = now_s
         _ready(ints, reals, times_s, ask, payload, now_s)
     elif kind == DISPATCHED:
         copy_in(ints, reals, times_s, output, ask, payload, now_s)
@@ -109,17 +116,43 @@ def happen(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, 
         _execute(ints, reals, times_s, ask, payload, now_s)
     elif kind == COLLECTED:
         _send_out(ints, reals, times_s, output, ask, payload, now_s)
-    elif kind == OUTPUT:
-        _output_there(ints, reals, times_s, payload, now_s)
-    elif kind == LINKS and ints[payload + ARMED] == number:
-        ints[payload + ARMED] = -1
-        _on_links(ints, reals, times_s, output, ask, now_s)
+    else:
+        return _tell_host(ints, reals, times_s, output, ask, number, kind, payload, now_s)
     return False
 
 
 @compiled
-def _on_links(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, now_s: float) -> None:
-    """Something changes on links that copies share: maybe some have ended."""
+def _tell_host(
+    ints: Ints,
+    reals: Reals,
+    times_s: Column,
+    output: Column,
+    ask: Ask,
+    number: int,
+    kind: int,
+    payload: int,
+    now_s: float,
+) -> bool:
+    """Do what `happen` does for events of which the host or a client knows."""
+    if kind == OUTPUT:
+        return _output_there(ints, reals, times_s, ask, payload, now_s)
+    if kind == REPLY:
+        return replied(ints, reals, ask, payload, now_s)
+    if kind == CLIENT:
+        send(reals, ask, payload, now_s)
+        return True
+    if kind == REJECTED:
+        reply(ints, reals, ask, payload, now_s)
+    elif kind == LINKS and ints[payload + ARMED] == number:
+        ints[payload + ARMED] = -1
+        return _on_links(ints, reals, times_s, output, ask, now_s)
+    return kind == ANNOUNCED
+
+
+@compiled
+def _on_links(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, now_s: float) -> bool:
+    """Something changes on links that copies share: maybe some have ended; return whether policies are to be asked."""
+    asked = False
     ended = end_copies(ints, reals, output, ask, now_s)
     for place in range(ended):
         copy = ints[ints[DONE_AT] + place]
@@ -127,13 +160,15 @@ def _on_links(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: As
         ints[ints[COPY_SPARE_AT] + ints[COPY_SPARE]] = copy
         ints[COPY_SPARE] += 1
         if ints[copy + LANE] % 2:
-            times_s[COPY_OUT_START, item // ints[GPUS]] = start_s
-            _output_there(ints, reals, times_s, item // ints[GPUS], now_s)
+            times_s[COPY_OUT_START * ints[ROWS] + item // ints[GPUS]] = start_s
+            if _output_there(ints, reals, times_s, ask, item // ints[GPUS], now_s):
+                asked = True
         else:
-            times_s[COPY_IN_START, ints[item + BATCH]] = start_s
-            times_s[COPY_IN_END, ints[item + BATCH]] = now_s
+            times_s[COPY_IN_START * ints[ROWS] + ints[item + BATCH]] = start_s
+            times_s[COPY_IN_END * ints[ROWS] + ints[item + BATCH]] = now_s
             _ready(ints, reals, times_s, ask, item, now_s)
     _follow(ints, reals)
+    return asked
 
 
 @compiled
@@ -144,11 +179,13 @@ def _follow(ints: Ints, reals: Reals) -> None:
 
 
 @compiled
-def _output_there(ints: Ints, reals: Reals, times_s: Column, batch_id: int, now_s: float) -> None:
-    """A batch's outputs are on the host, which is notified of it."""
-    times_s[COPY_OUT_END, batch_id] = now_s
-    if ints[HOSTED]:
-        schedule(ints, reals, now_s + reals[NOTICE_S], REPLIES, batch_id * KINDS + REPLY)
+def _output_there(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch_id: int, now_s: float) -> bool:
+    """A batch's outputs are on the host, which is notified of it; return whether policies are to be asked."""
+    times_s[COPY_OUT_END * ints[ROWS] + batch_id] = now_s
+    if not ints[HOSTED]:
+        return replied(ints, reals, ask, batch_id, now_s)
+    schedule(ints, reals, now_s + reals[NOTICE_S], REPLIES, batch_id * KINDS + REPLY)
+    return False
 
 
 @compiled
@@ -170,7 +207,7 @@ def copy_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask,
             schedule(ints, reals, end_s, DEVICE, batch * KINDS + INPUT)
             return
         start_s = end_s = now_s
-    times_s[COPY_IN_START, batch_id], times_s[COPY_IN_END, batch_id] = start_s, end_s
+    times_s[COPY_IN_START * ints[ROWS] + batch_id], times_s[COPY_IN_END * ints[ROWS] + batch_id] = start_s, end_s
     _ready(ints, reals, times_s, ask, batch, end_s)
 
 
@@ -213,7 +250,8 @@ def _fill(ints: Ints, reals: Reals, times_s: Column, ask: Ask, gpu: int, now_s: 
 def _launch(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch: int, at_s: float) -> None:
     """Execute a batch, which has a slot, from `at_s` on, or once the host has launched it."""
     if reals[LAUNCH_S]:
-        schedule(ints, reals, at_s + reals[LAUNCH_S], DEVICE, batch * KINDS + LAUNCHED)
+        launched_s = at_s + reals[LAUNCH_S] * pace(ints, reals, ask, at_s, at_s)
+        schedule(ints, reals, launched_s, DEVICE, batch * KINDS + LAUNCHED)
     else:
         _execute(ints, reals, times_s, ask, batch, at_s)
 
@@ -221,7 +259,7 @@ def _launch(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch: int, at_
 @compiled
 def _execute(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch: int, at_s: float) -> None:
     reals[ints[batch] + START_S] = at_s
-    times_s[START, ints[batch + BATCH]] = at_s
+    times_s[START * ints[ROWS] + ints[batch + BATCH]] = at_s
     gpu = ints[batch + GPU]
     join(ints, reals, ask, at_s, gpu, batch)
     if ints[HOSTED]:
@@ -243,7 +281,7 @@ def _on_execution(ints: Ints, reals: Reals, times_s: Column, output: Column, ask
         if ints[COPIES_OUT]:
             _copy_out(ints, reals, times_s, output, ask, batch, now_s)
         _leave(ints, reals, times_s, batch)
-    return ended > 0 and ints[WAITING] > 0
+    return ended > 0 and ints[WAITING] > 0 and not ints[NATIVE]
 
 
 @compiled
@@ -273,13 +311,13 @@ def _on_notified(ints: Ints, reals: Reals, times_s: Column, ask: Ask, gpu: int, 
     ints[gpu + NOTIFIED] -= ended
     for place in range(ints[gpu + NOTIFIED]):
         ints[queue + place] = ints[queue + place + ended]
-    return ints[WAITING] > 0  # type: ignore[no-any-return]
+    return ints[WAITING] > 0 and not ints[NATIVE]
 
 
 @compiled
 def _leave(ints: Ints, reals: Reals, times_s: Column, batch: int) -> None:
     """Give up the place of a batch that has executed."""
-    times_s[END, ints[batch + BATCH]] = reals[ints[batch] + END_S]
+    times_s[END * ints[ROWS] + ints[batch + BATCH]] = reals[ints[batch] + END_S]
     gpu = ints[batch + GPU]
     members, place = ints[gpu + FLYING_AT], 0
     while ints[members + place] != batch:
@@ -298,7 +336,8 @@ def _copy_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: As
     """Copy an executed batch's outputs out, once the host has come to it."""
     payload = ints[batch + BATCH] * ints[GPUS] + ints[ints[batch + GPU] + NUMBER]
     if reals[COLLECT_S]:
-        schedule(ints, reals, now_s + reals[COLLECT_S], DEVICE, payload * KINDS + COLLECTED)
+        collected_s = now_s + reals[COLLECT_S] * pace(ints, reals, ask, now_s, now_s)
+        schedule(ints, reals, collected_s, DEVICE, payload * KINDS + COLLECTED)
     else:
         _send_out(ints, reals, times_s, output, ask, payload, now_s)
 
@@ -316,5 +355,5 @@ def _send_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: As
         start_s = max(reals[real + D2H_FREE_S], now_s)
         end_s = start_s + reals[real + D2H_ALPHA_S] + output[batch_id] / reals[real + D2H_RATE]
         reals[real + D2H_FREE_S] = end_s
-    times_s[COPY_OUT_START, batch_id] = start_s
+    times_s[COPY_OUT_START * ints[ROWS] + batch_id] = start_s
     schedule(ints, reals, end_s, REPLIES, batch_id * KINDS + OUTPUT)

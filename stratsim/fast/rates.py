@@ -1,23 +1,20 @@
-"""The device model and the links, asked by kernels for rates that they have not met yet."""
+"""The device model and the links, asked for the rates of sets that kernels have not met yet."""
 
 from __future__ import annotations
 
-import ctypes
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from stratsim.device import Fabric
 from stratsim.device.execution.fluid import MOST_SETS
-from stratsim.fast.codes import ANSWER_AT, ASKED_AT, FAILED, FORGET, STATUS
-from stratsim.fast.compiled import IS_COMPILED
+from stratsim.fast.codes import ANSWER_AT, ASKED_AT, FORGET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from stratsim.device import FluidUnit
-    from stratsim.fast.compiled import Ask, Ints, Reals
+    from stratsim.fast.compiled import Ints, Reals
 
-__all__ = ["Rates", "callback"]
+__all__ = ["Rates"]
 
 
 class Rates:
@@ -28,7 +25,7 @@ class Rates:
         links: What copies run over.
         loads: By number.
         gpus: Number of GPUs: each remembers for itself.
-        ints: Has the question, and is told what has gone wrong.
+        ints: Has the question.
         reals: Takes the answer.
     """
 
@@ -43,18 +40,14 @@ class Rates:
         self._asked, self._answer = ints[begin:], reals[answer:]
         self._sets: list[dict[frozenset[tuple[Any, int]], dict[Any, float]]] = [{} for _ in range(gpus)]
 
-    def ask(self, gpu: int, count: int) -> None:
-        """Put the rates of the first `count` loads at `ASKED_AT` at `ANSWER_AT`; of lanes, if the GPU is -1."""
-        try:
-            asked = self._asked[:count].tolist()
-            self._answer[:count] = self._of_loads(gpu, asked) if gpu >= 0 else self._of_lanes(asked)
-        except Exception:  # noqa: BLE001 (the reference engine is to meet it again, and say when and where)
-            self._answer[:count] = 1.0
-            self._ints[STATUS] = FAILED
-
-    def _of_lanes(self, lanes: list[int]) -> list[float]:
+    def of_lanes(self, count: int) -> None:
+        """Put the rates of the first `count` lanes at `ASKED_AT` at `ANSWER_AT`."""
         assert isinstance(self._links, Fabric)  # noqa: S101 (kernels ask where links are shared)
-        return self._links.solve(tuple(lanes))
+        self._answer[:count] = self._links.solve(tuple(self._asked[:count].tolist()))
+
+    def of_loads(self, gpu: int, count: int) -> None:
+        """Do the same with the loads on a GPU."""
+        self._answer[:count] = self._of_loads(gpu, self._asked[:count].tolist())
 
     def _of_loads(self, gpu: int, numbers: list[int]) -> Sequence[float]:
         loads = [self._loads[number] for number in numbers]
@@ -72,28 +65,3 @@ class Rates:
                 self._ints[FORGET] = 1
             rates = known[active] = dict(zip(loads, self._rates(loads), strict=True))
         return [rates[load] for load in loads]
-
-
-def callback(function: Callable[[int, int], None]) -> Ask:
-    """Return a function that kernels can call, compiled or not."""
-    return _native()(function) if IS_COMPILED else function
-
-
-@lru_cache
-def _native() -> Any:
-    import numba.experimental.function_type  # noqa: F401 (registers the protocol below)
-    from numba import types
-
-    class Native(types.WrapperAddressProtocol):  # type: ignore[misc]
-        """A C function that calls a Python function: a first-class function to numba, so that kernels can be cached."""
-
-        def __init__(self, function: Callable[[int, int], None]) -> None:
-            self.pointer = ctypes.PYFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(function)
-
-        def __wrapper_address__(self) -> int | None:
-            return ctypes.cast(self.pointer, ctypes.c_void_p).value
-
-        def signature(self) -> Any:
-            return types.void(types.int64, types.int64)
-
-    return Native

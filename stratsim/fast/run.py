@@ -12,8 +12,8 @@ from stratsim.engine.recorder import Recorder
 from stratsim.engine.simulation import simulate_with
 from stratsim.engine.tables import make_result
 from stratsim.fast import codes
+from stratsim.fast.answers import Answers
 from stratsim.fast.loop import run
-from stratsim.fast.rates import Rates, callback
 from stratsim.fast.setup import set_up
 
 if TYPE_CHECKING:
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
+    from stratsim.policy.native import Native
     from stratsim.policy.queueing import QueuePolicy
 
 __all__ = ["is_ready", "simulate_fast"]
 
 _ROOM = (4, 64, 4096)
 """Events that may be scheduled at once per batch in flight, tried in turn: moved alarms leave dead ones behind."""
+_SOME_ROWS, _MOST_ROWS = 1 << 14, 1 << 28
+"""Requests that there is room for at first where nobody knows how many there will be, and in the end."""
 _REASONS = ("expired", "infeasible")
 
 
@@ -53,48 +56,65 @@ def simulate_fast(
     Args:
         workload: As for `simulate_with`; so are the others.
         profile: The hardware.
-        policy: One of the four queue policies.
+        policy: One of the four queue policies, or `native`.
         options: All else.
         progress: Called at the end with (requests, requests).
     """
     began = time.perf_counter()
-    for room in _ROOM:
-        made = set_up(workload, profile, cast("QueuePolicy", policy), options, room)
-        rates = Rates(made.unit, made.layout.links, made.loads, options.cluster.gpus, made.ints, made.reals)
-        record = [getattr(made.record, column.name) for column in fields(made.record)]
-        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, callback(rates.ask)]
+    room, rows = 0, _first_rows(workload)
+    while room < len(_ROOM) and rows <= _MOST_ROWS:
+        made = set_up(workload, profile, cast("QueuePolicy | Native", policy), options, _ROOM[room], rows)
+        record = [getattr(made.record, column.name).reshape(-1) for column in fields(made.record)]
+        answers = Answers(made, options.cluster.gpus)
+        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, answers.callback()]
         run(*arguments)
-        if made.ints[codes.STATUS] == codes.FINE:
+        status = made.ints[codes.STATUS]
+        if status == codes.FINE:
             if progress is not None:
-                progress(len(workload), len(workload))
+                progress(len(workload), 0 if workload.waits_for_replies else len(workload))
             return _result(made, workload, options, began)
-        if made.ints[codes.STATUS] != codes.FULL:
+        if status == codes.FULL:
+            room += 1
+        elif status == codes.CROWDED:
+            rows *= 8
+        else:
             break
     return replace(simulate_with(workload, profile, policy, options, progress), not_fast="it went wrong")
 
 
+def _first_rows(workload: Workload) -> int:
+    """Return how many requests to make room for: all that there may be, or some if nobody knows."""
+    limits = [client.limit for client in workload.closed_loop]
+    known = len(workload) + sum(limit or 0 for limit in limits)
+    return max(known, _SOME_ROWS if None in limits else 1) if workload.waits_for_replies else known
+
+
 def _result(made: Run, workload: Workload, options: Options, began: float) -> Result:
     waiting = int(made.ints[codes.WAITING])
-    notes = (f"policy {options.name!r} left {waiting} requests waiting for ever: unfinished",) if waiting else ()
+    notes = [f"policy {options.name!r} left {waiting} requests waiting for ever: unfinished"] if waiting else []
+    arrived = workload
+    if made.arrived is not None and made.clients is not None:
+        arrived = made.arrived.workload(int(made.ints[codes.ARRIVED]))
+        notes += [f"policy {options.name!r}: {note}" for note in made.clients.notes]
     result = make_result(
         options.name,
-        _recorder(made, options.cluster.gpus),
-        workload,
+        _recorder(made, options.cluster.gpus, len(arrived)),
+        arrived,
         made.layout,
         gpus=options.cluster.gpus,
         batches=int(made.ints[codes.BATCHES]),
-        events=int(made.ints[codes.SCHEDULED]),
-        notes=notes,
+        events=int(made.ints[codes.SCHEDULED]) + len(workload) - len(arrived),
+        notes=tuple(notes),
         began=began,
     )
     return replace(result, engine="fast")
 
 
-def _recorder(made: Run, gpus: int) -> Recorder:
+def _recorder(made: Run, gpus: int, requests: int) -> Recorder:
     """Return the record in the reference engine's form: tables are made by the same code."""
     record, times_s, drops = made.record, made.record.times_s, int(made.ints[codes.DROPS])
     found: Any = Recorder(0, waits_for_replies=False, gpus=gpus, outputs=made.layout.copies_out)
-    found.batch_of, found.gpu, found.solo_s = record.batch_of, record.gpu_of, times_s[codes.SOLO]
+    found.batch_of, found.gpu, found.solo_s = record.batch_of[:requests], record.gpu_of, times_s[codes.SOLO]
     found.dropped, found.dropped_s = record.dropped[:drops], record.dropped_s[:drops]
     reason = record.reason[:drops]
     later = reason != reason[:1]  # reasons are numbered as they come up

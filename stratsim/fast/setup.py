@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from itertools import islice
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from stratsim.device import Fabric, FluidUnit
 from stratsim.device.noise import profile_noise
 from stratsim.engine.arrivals import NoiseFactors
-from stratsim.engine.layout import lay_out
+from stratsim.engine.host import stays, thoughts
+from stratsim.engine.layout import client_streams, lay_out
 from stratsim.engine.loop import setting_of
 from stratsim.fast import codes
+from stratsim.fast.clients import Arrived, Clients
 from stratsim.fast.coverage import ORDERS
 from stratsim.fast.state import Builder
 from stratsim.policy.base import DropMode
+from stratsim.policy.native import Native
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from numpy.typing import NDArray
 
+    from stratsim.device.execution.fluid import FluidModel
     from stratsim.engine.layout import Layout
     from stratsim.engine.options import Options
     from stratsim.model.profile import Profile
@@ -31,6 +39,10 @@ if TYPE_CHECKING:
     Column = NDArray[Any]
 
 __all__ = ["Record", "Run", "set_up"]
+
+_FURTHER = ("model", "priority", "deadline_s", "bytes_in", "bytes_out", "factor")
+_STAYS = 32
+"""Stays of a host in one of its speeds that are known at once, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +70,19 @@ class Run:
     unit: FluidUnit[Any]
     loads: tuple[Any, ...]
     """What batches ask of the GPU, by number."""
+    stays: Iterator[float] | None = None
+    """When further stays of the host in each of its speeds end, if it has two."""
+    thoughts: Iterator[float] | None = None
+    """How long the policy thinks, if it does."""
+    arrived: Arrived | None = None
+    """Requests as they arrive, if clients wait for replies."""
+    clients: Clients | None = None
+    """Those clients."""
 
 
-def set_up(workload: Workload, profile: Profile, policy: QueuePolicy, options: Options, room: int) -> Run:
+def set_up(
+    workload: Workload, profile: Profile, policy: QueuePolicy | Native, options: Options, room: int, rows: int
+) -> Run:
     """Return the arrays of a run that is covered.
 
     Args:
@@ -69,38 +91,68 @@ def set_up(workload: Workload, profile: Profile, policy: QueuePolicy, options: O
         policy: Its `prepare` is called.
         options: All else.
         room: How many events may be scheduled at once, per batch that may be in flight.
+        rows: How many requests there is room for: all of the workload, or more where clients wait for replies.
     """
     layout = lay_out(workload, profile, policy, options.cluster, options.name)
     streams = Streams(options.seed)
     setting = setting_of(profile, options, layout, streams)
     policy.prepare(setting)
+    rule = _rule_of(policy, setting)
     variation = options.noise or profile_noise(layout.hardware.noise_cv, layout.hardware.truth.noise_cvs)
-    factor = np.frombuffer(NoiseFactors(workload, variation, streams, options.factors).factors, np.float64)
+    noise = NoiseFactors(workload, variation, streams, options.factors)
     gpus, places = setting.gpus, layout.places
     builder = Builder()
-    _add_rule(builder, policy, setting, layout)
-    loads = _add_batches(builder, workload, policy, layout)
+    builder.set(codes.REQUESTS, len(workload))
+    builder.set(codes.ROWS, rows)
+    _add_rule(builder, rule, setting, layout)
+    loads = _add_batches(builder, workload, rule, setting, layout)
     builder.gpus(gpus, layout.slots, places, layout.private_links)
     copies = 0
     if isinstance(layout.links, Fabric):
-        copies = builder.links(layout.links, len(workload))
+        copies = builder.links(layout.links, rows)
     builder.memory(len(loads), layout.slots, places, copies)
-    builder.events(room * (gpus * places + 1) + 64)
-    _add_models(builder, workload, policy)
-    ints, reals = builder.made(len(workload))
-    record = _record(len(workload), several_gpus=gpus > 1, copies_out=layout.copies_out)
+    ends, drawn = _add_host(builder, layout, streams, room)
+    clients = len(workload.closed_loop) + len(workload.one_at_a_time)
+    builder.events(room * (gpus * places + 1 + clients) + 64)
+    if clients or rule.native:
+        _add_replies(builder, workload, options, rows)
+    if rule.native:
+        _add_streams(builder, workload, rows)
+    _add_models(builder, workload, rule, rows)
+    arrived = Arrived(workload, noise, rows) if clients else None
+    ints, reals = builder.made(rows if arrived is None or not rule.estimates else rows * len(workload.models))
+    asked = None if arrived is None else Clients(workload, options.rejection, arrived, ints, reals)
+    columns = _columns(workload, np.frombuffer(noise.factors, np.float64), arrived)
+    record = _record(rows, several_gpus=gpus > 1, copies_out=layout.copies_out)
     unit = cast("FluidUnit[Any]", layout.model.unit())
-    return Run(layout, ints, reals, _columns(workload, factor), record, unit, loads)
+    return Run(layout, ints, reals, columns, record, unit, loads, ends, drawn, arrived, asked)
 
 
-def _add_rule(builder: Builder, policy: QueuePolicy, setting: Setting, layout: Layout) -> None:
-    by_priority, by_deadline = ORDERS[type(policy)]
+class _Rule(NamedTuple):
+    """What the policy does."""
+
+    by_priority: bool
+    by_deadline: bool
+    estimates: bool
+    drop: DropMode
+    largest: Mapping[str, int]
+    native: bool = False
+
+
+def _rule_of(policy: QueuePolicy | Native, setting: Setting) -> _Rule:
+    if isinstance(policy, Native):
+        return _Rule(False, False, False, DropMode.NEVER, dict.fromkeys(setting.profile.models, 1), native=True)
+    return _Rule(*ORDERS[type(policy)], policy.estimates, policy.drop, policy.largest)
+
+
+def _add_rule(builder: Builder, rule: _Rule, setting: Setting, layout: Layout) -> None:
     for place, value in {
-        codes.BY_PRIORITY: by_priority,
-        codes.BY_DEADLINE: by_deadline,
-        codes.ESTIMATES: policy.estimates,
-        codes.DROPS_EXPIRED: policy.drop is not DropMode.NEVER,
-        codes.DROPS_INFEASIBLE: policy.drop is DropMode.INFEASIBLE,
+        codes.BY_PRIORITY: rule.by_priority,
+        codes.BY_DEADLINE: rule.by_deadline,
+        codes.ESTIMATES: rule.estimates,
+        codes.DROPS_EXPIRED: rule.drop is not DropMode.NEVER,
+        codes.DROPS_INFEASIBLE: rule.drop is DropMode.INFEASIBLE,
+        codes.NATIVE: rule.native,
         codes.GPUS: setting.gpus,
         codes.SLOTS: layout.slots,
         codes.PLACES: layout.places,
@@ -109,17 +161,65 @@ def _add_rule(builder: Builder, policy: QueuePolicy, setting: Setting, layout: L
         codes.HOSTED: layout.host is not None,
     }.items():
         builder.set(place, int(value))
-    h2d, d2h, host = setting.profile.h2d, setting.profile.d2h, layout.host
+    h2d, d2h = setting.profile.h2d, setting.profile.d2h
     builder.set_reals({codes.IN_ALPHA_S: h2d.alpha_s, codes.IN_RATE: h2d.bytes_per_s})
     builder.set_reals({codes.OUT_ALPHA_S: d2h.alpha_s, codes.OUT_RATE: d2h.bytes_per_s})
-    if host is not None:
-        builder.set_reals({codes.DISPATCH_S: host.dispatch_s, codes.LAUNCH_S: host.launch_s})
-        builder.set_reals({codes.NOTICE_S: host.notice_s, codes.COLLECT_S: host.collect_s})
+    builder.set_reals({codes.START_COST_S: cast("FluidModel[Any]", layout.model).start_cost_s})
 
 
-def _add_batches(builder: Builder, workload: Workload, policy: QueuePolicy, layout: Layout) -> tuple[Any, ...]:
+def _add_replies(builder: Builder, workload: Workload, options: Options, rows: int) -> None:
+    """Add what is kept of requests that somebody waits for replies to."""
+    builder.set(codes.CLOSED, len(workload.closed_loop))
+    builder.set(codes.CLIENTS, len(workload.closed_loop) + len(workload.one_at_a_time))
+    builder.set(codes.LEAD_AT, builder.ints(rows))
+    builder.set(codes.NEXT_AT, builder.ints(rows))
+    builder.set_reals({codes.REJECT_S: options.rejection.reject_s})
+
+
+def _add_streams(builder: Builder, workload: Workload, rows: int) -> None:
+    """Add the streams of `native`, numbered as they first appear: they go to the GPUs in turn."""
+    own: int | Column = rows
+    if not workload.waits_for_replies:
+        names = np.where(workload.client < 0, workload.model + len(workload.client_names), workload.client)
+        _, first, code = np.unique(names, return_index=True, return_inverse=True)
+        own = np.argsort(np.argsort(first))[code]
+    most = client_streams(workload)
+    builder.set(codes.OWN_AT, builder.ints(own))
+    builder.set(codes.BEHIND_AT, builder.ints(rows))
+    builder.set(codes.READY_AT, builder.ints(most))
+    builder.set(codes.STREAM_AT, builder.ints(np.full(most * codes.STREAM_INTS, -1)))
+
+
+def _add_host(
+    builder: Builder, layout: Layout, streams: Streams, room: int
+) -> tuple[Iterator[float] | None, Iterator[float] | None]:
+    """Add what the host takes; return where its stays and the policy's thinking times are drawn from."""
+    host, decide = layout.host, layout.decide
+    if host is None:
+        return None, None
+    builder.set_reals({codes.DISPATCH_S: host.dispatch_s, codes.LAUNCH_S: host.launch_s})
+    builder.set_reals({codes.NOTICE_S: host.notice_s, codes.COLLECT_S: host.collect_s})
+    ends = None
+    if host.speeds is not None:
+        (speed, other), ends = stays(host.speeds, streams)
+        builder.set_reals({codes.SPEED: speed, codes.OTHER_SPEED: other})
+        most = _STAYS * room
+        builder.set(codes.STAY_AT, builder.reals(list(islice(ends, most))))
+        builder.set(codes.STAYS, most)
+        builder.set(codes.MOST_STAYS, most)
+    if decide is None:
+        return ends, None
+    builder.set(codes.THOUGHT_AT, builder.reals(codes.MOST_THOUGHTS))
+    builder.set(codes.THOUGHT, codes.MOST_THOUGHTS)
+    builder.set_reals({codes.THOUGHT_S: -inf})
+    return ends, thoughts(decide, streams)
+
+
+def _add_batches(
+    builder: Builder, workload: Workload, rule: _Rule, setting: Setting, layout: Layout
+) -> tuple[Any, ...]:
     """Add what is known of batches by model and size; return the kinds of loads of their phases."""
-    sizes = max(policy.largest.values()) + 1
+    sizes = max(rule.largest.values()) + 1
     shape = (max(len(workload.models), 1), sizes)
     first, last = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     expected_s, solo_s = np.zeros(shape), np.zeros(shape)
@@ -129,10 +229,10 @@ def _add_batches(builder: Builder, workload: Workload, policy: QueuePolicy, layo
     for code, name in enumerate(workload.models):
         if name not in layout.hardware.models:
             continue
-        formed = slice(1, policy.largest[name] + 1)
-        expected_s[code, formed] = policy.setting.profile.models[name].latency_s[formed]
+        formed = slice(1, rule.largest[name] + 1)
+        expected_s[code, formed] = setting.profile.models[name].latency_s[formed]
         solo_s[code, formed] = layout.hardware.models[name].latency_s[formed]
-        for size in range(1, policy.largest[name] + 1):
+        for size in range(1, rule.largest[name] + 1):
             first[code, size] = len(share)
             for phase in layout.model.work(name, size):
                 share.append(phase.share)
@@ -149,12 +249,14 @@ def _add_batches(builder: Builder, workload: Workload, policy: QueuePolicy, layo
     return tuple(numbers)
 
 
-def _add_models(builder: Builder, workload: Workload, policy: QueuePolicy) -> None:
+def _add_models(builder: Builder, workload: Workload, rule: _Rule, rows: int) -> None:
     """Add the models and their queues, which are in the room at the end; one queue for all if nothing is estimated."""
     count = max(len(workload.models), 1)
-    waiting = np.bincount(workload.model, minlength=count) if policy.estimates else np.zeros(count, np.int64)
+    waiting = np.zeros(count, np.int64)
+    if rule.estimates:
+        waiting += rows if workload.waits_for_replies else np.bincount(workload.model, minlength=count)
     blocks = np.zeros((count, codes.MODEL_INTS), np.int64)
-    blocks[:, codes.LIMIT] = [policy.largest[name] for name in workload.models] or 1
+    blocks[:, codes.LIMIT] = [rule.largest[name] for name in workload.models] or 1
     blocks[:, codes.PLACE] = -1
     builder.set(codes.HEAD_AT, builder.ints(count))
     blocks[:, codes.BEGIN] = builder.end + blocks.size + np.cumsum(waiting) - waiting
@@ -162,10 +264,13 @@ def _add_models(builder: Builder, workload: Workload, policy: QueuePolicy) -> No
     builder.set(codes.MODELS, count)
 
 
-def _columns(workload: Workload, factor: NDArray[np.float64]) -> tuple[Column, ...]:
-    """Return the columns of a workload in the order in which the kernel takes them."""
+def _columns(workload: Workload, factor: NDArray[np.float64], arrived: Arrived | None) -> tuple[Column, ...]:
+    """Return columns in the order in which the kernel takes them; the first is the trace's, whoever waits."""
+    arrival_s = _given(workload.arrival_s, np.float64)
+    if arrived is not None:
+        return arrival_s, *map(arrived.column, _FURTHER)
     return (
-        _given(workload.arrival_s, np.float64),
+        arrival_s,
         _given(workload.model, np.int32),
         _given(workload.priority, np.int8),
         _given(workload.deadline_s, np.float64),

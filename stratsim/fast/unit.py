@@ -36,6 +36,7 @@ from stratsim.fast.codes import (
     SHARE_AT,
     SLOTS,
     SOLO_S,
+    START_COST_S,
     UPDATED_S,
 )
 from stratsim.fast.compiled import compiled
@@ -67,6 +68,11 @@ def join(ints: Ints, reals: Reals, ask: Ask, now_s: float, gpu: int, batch: int)
             other = ints[ints[members + place]]
             reals[other + LEFT_S] -= elapsed_s * reals[other + RATE]
     _solve(ints, reals, ask, now_s, gpu)
+    if reals[START_COST_S] and running:  # those that run make no progress for as long
+        for place in range(running):
+            other = ints[ints[members + place]]
+            reals[other + LEFT_S] += reals[START_COST_S] * reals[other + RATE]
+        _solve(ints, reals, ask, now_s, gpu)
 
 
 @compiled

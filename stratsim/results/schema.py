@@ -2,7 +2,7 @@
 
 A folder may come from anywhere, so nothing in it is believed before it was decoded: what is missing, of another type or
 impossible is one line that names the file and the place. Fields that are not listed here are kept and not looked at: a
-later version may write more. docs/results.md describes every field and column.
+later version may write more. docs/reference/result-files.md describes every field and column.
 """
 
 from __future__ import annotations
@@ -122,6 +122,7 @@ class Manifest(msgspec.Struct, frozen=True):
     notes: list[str] = []
     preemption: dict[str, Stopping] = {}
     live: _Live | None = None
+    windows_s: float | None = None
 
 
 class _Class(msgspec.Struct, frozen=True):

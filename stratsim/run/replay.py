@@ -139,7 +139,7 @@ class Outcome(Mapping[str, Result]):
         """Return one of the tables of all policies together as a pandas frame, with words for codes.
 
         Args:
-            table: `requests`, `batches` or `pauses` (docs/results.md).
+            table: `requests`, `batches` or `pauses` (docs/reference/result-files.md).
         """
         return as_pandas(self.columns(table), TABLES[table])
 

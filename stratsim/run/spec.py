@@ -37,7 +37,7 @@ class RunSpec:
     Args:
         trace: A file, the name of a bundled trace, or None for the bundled default.
         trace_format: Force a format; recognised from the content by default.
-        columns: Columns of the trace: `FIELD=COLUMN[:UNIT]`, by comma (docs/traces.md).
+        columns: Columns of the trace: `FIELD=COLUMN[:UNIT]`, by comma (docs/reference/traces.md).
         ticks: What to do with coarse time stamps: spread or leave; None spreads those that a format is known for.
         strict: Refuse an unsorted trace instead of sorting it.
         workload: TOML file with the rule that fills what the trace lacks.

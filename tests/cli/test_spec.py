@@ -166,5 +166,5 @@ def test_a_repeated_key_in_a_config_is_refused(tmp_path):
 
 
 def test_every_setting_is_on_the_page():
-    page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "replay.md").read_text(encoding="utf-8")
     assert [field.name for field in fields(RunSpec) if f"| `{field.name}` |" not in page] == []

@@ -30,6 +30,7 @@ WALK = {
         ["fidelity", "calibrate", "{folder}", "--out", "{tmp}/c.json", "--learn", 0.5],
         ["fidelity", "calibrate", "{folder}", "--profile", "{profile}", "--out", "{tmp}/c.json", "--latencies"],
     ],
+    "fidelity again": [["fidelity", "again", "{folder}", "--learn-from", "{honest}"]],
     "compare": [["compare", "{folder}"], ["compare", "{folder}", "{honest}", "--json"]],
     "capacity": [
         ["capacity", "--profile", "{profile}", "--target", "high=1%", "--limit", 50],

@@ -24,24 +24,38 @@ from stratsim.fast.run import simulate_fast
 from stratsim.model.cluster import Cluster
 from stratsim.model.contention import GpuletFit, Igniter, ResourcePhase, SharingPhase, TimeSlices
 from stratsim.model.igniter import IgniterGpu, IgniterModel
-from stratsim.model.kernel_queue import KernelQueue
+from stratsim.model.kernel_queue import AsServed, KernelQueue
 from stratsim.model.parts import Device, Features, Link
 from stratsim.model.profile import Pair, Sharing
+from stratsim.model.rejection import Rejection
 from stratsim.model.request import Priority
-from stratsim.model.truth import Host, Transfers
+from stratsim.model.truth import Decide, Host, Speeds, Transfers
+from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient
 from stratsim.policy import DropMode
-from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
+from stratsim.policy.native import Native
+from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo, QueuePolicy
 from stratsim.testing import make_profile, make_workload
 
 CASES = int(os.environ.get("STRATSIM_ENGINES", "0"))
-POLICIES = (Fifo, PriorityFifo, Edf, PriorityEdf)
-MODELS = ("a", "b", "c")
+POLICIES = (Fifo, PriorityFifo, Edf, PriorityEdf, Native)
+MODELS, CLIENTS = ("a", "b", "c"), ("p", "q", "r")
 FLUID = sorted(EXECUTION_MODELS.keys() - {"block-priority"})
 COVERED: Counter[str] = Counter()
 """What the cases of this process had."""
 
 milliseconds = st.floats(0.1, 20.0).map(lambda value: value * 1e-3) | st.sampled_from([0.001, 0.002, 0.005])
 overheads = st.sampled_from([0.0, 0.0, 1e-4, 0.0005, 0.001])
+
+SERVED = st.builds(AsServed, st.sampled_from([{}, {"a": {1: 1.3}, "c": {1: 0.9}}]), start_s=overheads)
+HOSTS = st.builds(
+    Host,
+    overheads,
+    overheads,
+    overheads,
+    overheads,
+    decide_s=st.sampled_from([{}, {}, {"policy": Decide(0.0005)}, {"policy": Decide(0.001, 0.5), "fifo": Decide(9.0)}]),
+    speeds=st.none() | st.builds(Speeds, st.just(0.9), st.just(2.5), st.sampled_from([1e-4, 0.01, 1.0]), st.just(0.02)),
+)
 
 
 @st.composite
@@ -84,11 +98,13 @@ def profiles(draw):
         roofline={"a": {1: (ResourcePhase(0.25, 0.9, 0.3, 0.2, 0.7, 3e6, 0.4), ResourcePhase(0.75, 0.2, 0.8))}},
         gpulet=GpuletFit(0.1, 0.7, 0.35, 0.9, 0.9),
         igniter=Igniter(IgniterGpu(1530.0, 300.0, 53.5, -1.0, 0.005, -0.009), dict.fromkeys(MODELS, igniter)),
-        kernel_queue=KernelQueue(0.5, {"a": {1: 1e-4}, "b": {1: 3e-4, 8: 5e-4}, "c": {1: 2e-5}}),
+        kernel_queue=KernelQueue(
+            0.5, {"a": {1: 1e-4}, "b": {1: 3e-4, 8: 5e-4}, "c": {1: 2e-5}}, served=draw(st.none() | SERVED)
+        ),
         time_slicing=TimeSlices({name: {1: 0.4} for name in MODELS}, {"a": {1: 8.0}, "b": {1: 0.2}, "c": {1: 1.0}}),
         noise_cvs=draw(st.sampled_from([{}, {"a": 0.2}])),
         transfers=draw(st.none() | st.builds(Transfers, st.integers(0, 2), duplex=st.sampled_from([1.0, 0.9, 0.6]))),
-        host=draw(st.none() | st.builds(Host, overheads, overheads, overheads, overheads)),
+        host=draw(st.none() | HOSTS),
     )
     return replace(
         made,
@@ -110,8 +126,34 @@ def row_lists(draw):
     for gap_s in draw(st.lists(gap, min_size=count, max_size=count)):
         at_s += gap_s
         deadline_s = at_s + draw(st.sampled_from(slos_s))
-        rows.append((at_s, draw(st.sampled_from(MODELS)), draw(st.sampled_from(Priority)), deadline_s))
+        client = draw(st.sampled_from([None, None, *CLIENTS]))
+        rows.append(
+            (at_s, draw(st.sampled_from(MODELS)), draw(st.sampled_from(Priority)), deadline_s, None, None, client)
+        )
     return rows
+
+
+@st.composite
+def waiting_clients(draw):
+    """Clients that wait for replies: some that think, and some of those that the trace has requests of."""
+    number = st.integers(0, 3)
+    closed = [
+        ClosedLoopClient(
+            id=draw(st.sampled_from(["own", "other", *CLIENTS])),
+            model=draw(st.sampled_from(MODELS)),
+            priority=draw(st.sampled_from(Priority)),
+            bytes_in=draw(st.sampled_from([0, 600_000])),
+            bytes_out=draw(st.sampled_from([0, 4_000])),
+            slo_s=draw(st.sampled_from([0.005, 0.05, float("inf")])),
+            think_s=draw(st.sampled_from([0.0, 0.001, 0.0123])),
+            start_s=draw(st.sampled_from([0.0, 0.002, 3.0])),
+            stop_s=draw(st.sampled_from([0.05, float("inf")])),
+            limit=draw(st.integers(0, 12)),
+        )
+        for _ in range(draw(number))
+    ]
+    one_at_a_time = [OneAtATimeClient(name, draw(st.sampled_from([0.03, float("inf")]))) for name in CLIENTS]
+    return {"closed_loop": closed, "one_at_a_time": one_at_a_time[: draw(number)]}
 
 
 @st.composite
@@ -132,13 +174,16 @@ def runs(draw):
         drop=draw(st.sampled_from(DropMode)),
         seed=draw(st.integers(0, 3)),
         noise=draw(st.none() | st.just(LogNormal(0.3))),
+        rejection=Rejection(reject_s=draw(st.sampled_from([0.001, 0.0004, 0.0]))),
     )
     policy = draw(st.sampled_from(POLICIES))
     own = {
         "max_batch": draw(st.none() | st.integers(1, 4)),
         "drop": draw(st.none() | st.sampled_from(["never", "expired"])),
     }
-    return make_workload(draw(row_lists()), profile=profile), profile, lambda: policy(**own), options
+    clients = draw(st.just({}) | waiting_clients())
+    workload = make_workload(draw(row_lists()), profile=profile, **clients)
+    return workload, profile, lambda: policy(**({} if policy is Native else own)), options
 
 
 def assert_same(one, other):
@@ -160,23 +205,32 @@ def assert_same(one, other):
 def note_what_it_had(result, workload, profile, policy, options):
     """Count the features of a case, and what came up in it."""
     cluster, batches = options.cluster, result.batches
-    host = profile.truth.host
+    host, served = profile.truth.host, profile.truth.kernel_queue.served
     fabric = isinstance(lay_out(workload, profile, policy, cluster).links, Fabric)
     had = {
         "cases": True,
         f"policy {type(policy).__name__}": True,
         f"device {cluster.device_model}": True,
-        f"drop {policy.drop.value}": True,
+        f"drop {policy.drop.value if isinstance(policy, QueuePolicy) else 'never'}": True,
         "batches of several": bool((batches.size > 1).any()),
         "expired": "expired" in result.reasons,
         "infeasible": "infeasible" in result.reasons,
         "several GPUs": cluster.gpus > 1,
         "more than two slots": (result.max_concurrency or 0) > 2,
         "no transfers": not cluster.transfers,
+        "clients that think": bool(workload.closed_loop),
+        "clients of the trace that wait": bool(workload.one_at_a_time),
+        "drops that a client waited for": any("drops of requests" in note for note in result.notes),
+        "requests given up": any("gave up requests" in note for note in result.notes),
         "shared links": fabric,
         "shared links and host overheads": fabric and host is not None and host.adds,
         "noise": options.noise is not None or profile.truth.noise_cv > 0,
         "host overheads": host is not None and host.adds,
+        "the policy thinks": host is not None and "policy" in host.decide_s,
+        "a host of two speeds": host is not None and host.adds and host.speeds is not None,
+        "starts cost those that run": (
+            cluster.device_model == "kernel-queue" and served is not None and served.start_s > 0
+        ),
         "outputs collected by the host": host is not None and host.collect_s > 0,
         "inputs of no bytes": bool((result.requests.bytes_in == 0).any()),
         "ties of arrivals": bool((np.diff(result.requests.arrival_s) == 0).any()),

@@ -13,6 +13,7 @@ from stratsim.model.profile import Sharing
 from stratsim.model.request import Priority
 from stratsim.policy import Policy, Resume, SetTimer, Start, Suspend, Wake
 from stratsim.policy.preempt import (
+    AwareKEdf,
     KEdf,
     Orion,
     PreemptGated,
@@ -20,6 +21,7 @@ from stratsim.policy.preempt import (
     PreemptKernel,
     PreemptLax,
     PreemptReset,
+    PreemptSlack,
     Shepherd,
 )
 from stratsim.results import invariants
@@ -156,7 +158,7 @@ def test_the_shipped_policies_keep_all_invariants(world, policy, stop, whole, dr
     assert (priority == Priority.LOW).all()
 
 
-@pytest.mark.parametrize("policy", [KEdf, Orion, PreemptLax, Shepherd])
+@pytest.mark.parametrize("policy", [AwareKEdf, KEdf, Orion, PreemptLax, PreemptSlack, Shepherd])
 @settings(max_examples=40, deadline=None)
 @given(world=worlds(), drop=st.sampled_from(["never", "infeasible"]))
 def test_the_others_keep_all_invariants(world, policy, drop):

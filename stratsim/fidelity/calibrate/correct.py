@@ -62,7 +62,7 @@ def calibrated(profile: Profile, runs: Sequence[Recorded], overheads: Sequence[O
         decide_s={} if before is None else before.decide_s,
         speeds=measure_speeds([run.result for run in runs]),
     )
-    provenance = {key: entry for key, entry in profile.provenance.items() if key.split(".")[:2] != ["truth", "host"]}
+    provenance = {key: entry for key, entry in profile.provenance.items() if not _of_overheads(key)}
     note = "; ".join(_described(each) for each in found)
     provenance["truth.host"] = Provenance("measured", source, note=note + _speeds_note(host.speeds))
     made = replace(profile, truth=replace(profile.truth, host=host))
@@ -77,6 +77,11 @@ def calibrated(profile: Profile, runs: Sequence[Recorded], overheads: Sequence[O
         note = f"live over expected beside those that each met: mean {scatter.mean:.4f}, {scatter.n} executions"
         provenance |= {f"truth.{name}": Provenance("measured", source, note=note) for name in _noise_fields(made)}
     return Calibrated(replace(made, schema_version=SCHEMA_VERSION, provenance=provenance), found, contention, scatter)
+
+
+def _of_overheads(key: str) -> bool:
+    """Whether a key of the provenance is of the host's overheads; what policies think is not measured here."""
+    return key.split(".")[:2] == ["truth", "host"] and key != "truth.host.decide_s"
 
 
 def _speeds_note(speeds: Speeds | None) -> str:

@@ -1,7 +1,7 @@
 """Times that differ by rounding alone are one instant: for completions, arrivals, timers, copies, stops and clients.
 
-0.1 + 0.2 is 0.30000000000000004 and 0.7 + 0.1 is 0.7999999999999999. The rule is that of docs/metrics.md: times that
-differ by less than 1e-12 of themselves, counted from the start of the run, are the same.
+0.1 + 0.2 is 0.30000000000000004 and 0.7 + 0.1 is 0.7999999999999999. The rule is that of docs/reference/metrics.md:
+times that differ by less than 1e-12 of themselves, counted from the start of the run, are the same.
 """
 
 from pathlib import Path

@@ -7,14 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from stratsim.errors import ServerError
 from stratsim.model.codec import load_profile
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
+from stratsim.model.truth import Host
 from stratsim.model.write import write_profile
 from stratsim.policy.registry import parse_policies
 from stratsim.results import summarize, write_results
 from stratsim.run.manifest import make_manifest
-from stratsim.run.replay import Inputs, run_policy
+from stratsim.run.replay import Inputs, prepare, run_policy
 from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile
 from stratsim.trace import read_trace
@@ -88,6 +90,32 @@ class StandIn:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_results([result], target, manifest=manifest, summaries=[summarize(result)])
         return target
+
+    def executor(self, noise_cv=0.01, **host):
+        """What makes the live runs of a grid: this device with overheads, and a little noise."""
+        return Device(self, noise_cv, **host)
+
+
+class Device:
+    """An executor whose device is simulated: with overheads, and a little noise that differs from run to run."""
+
+    def __init__(self, standin, noise_cv=0.01, **host):
+        self.device = standin.with_truth(host=Host(**host), noise_cv=noise_cv)
+        self.orders = []
+        self.fails = ()
+
+    def __call__(self, order):
+        self.orders.append(order)
+        if order.out.parent.name + "/" + order.out.name in self.fails:
+            raise ServerError("the device is gone")
+        inputs = prepare(make_spec({**order.settings, "policy": ", ".join(order.policies)}))
+        manifest = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, [])
+        # Another seed for every run: live runs are never the same.
+        served = replace(inputs, profile=self.device, spec=replace(inputs.spec, seed=1000 + len(self.orders)))
+        results = [run_policy(served, call) for call in inputs.policies]
+        write_results(
+            results, order.out, manifest=manifest, summaries=[summarize(result) for result in results], timeline=False
+        )
 
 
 @pytest.fixture
@@ -173,3 +201,19 @@ def plain_table(path, result):
 def logs():
     """Writers of logs, from what a simulated device did."""
     return SimpleNamespace(triton_trace=triton_trace, aiperf_export=aiperf_export, plain_table=plain_table)
+
+
+@pytest.fixture
+def data(standin):
+    return {
+        "title": "stand-in",
+        "profile": str(standin.profile),
+        "device": "cpu",
+        "policies": ["fifo", "priority-edf"],
+        "loads": [0.5, 0.8],
+        "repeats": 3,
+        "seconds": 4.0,
+        "warmup_s": 0.2,
+        "saturation_s": 3.0,
+        "workload": {"slo": {"high_ms": 60, "low_ms": 120}},
+    }

@@ -1,4 +1,4 @@
-"""The vectorised summary against a slow one, written row by row from the definitions in docs/metrics.md."""
+"""The vectorised summary against a slow one, written row by row from the definitions in docs/reference/metrics.md."""
 
 import math
 from statistics import fmean

@@ -241,8 +241,17 @@ def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
     monkeypatch.setattr(table_module, "code_sha256", lambda code: "other")
     with pytest.raises(OutputError, match="made by other code than this; --fresh starts anew"):
         run(TINY, tmp_path)
-    assert run(TINY, tmp_path, trust=True).made == 0
-    assert run(TINY, tmp_path, fresh=True).made == 12
+    made = json.loads((tmp_path / "manifest.json").read_text())["code_sha256"]
+    kept = [f"code {made[:12]}"]
+    trusted = run(TINY, tmp_path, trust=True)
+    assert (trusted.made, trusted.kept) == (0, kept)
+    note = f"the folder keeps rows made with {kept[0]}: runs may differ by that alone"
+    assert summarise(trusted)["notes"] == [note]
+    assert run(TINY, tmp_path).kept == kept, "it is the same code now, and the rows are still the other's"
+    (again,) = read_sweeps(tmp_path)
+    assert summarise(again)["notes"] == [note]
+    fresh = run(TINY, tmp_path, fresh=True)
+    assert (fresh.made, fresh.kept) == (12, [])
 
 
 @pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": 1}', "[]", "not JSON"])
