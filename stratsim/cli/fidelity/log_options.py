@@ -43,7 +43,7 @@ def scheduled(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how a log's server scheduled."""
     for option in (
         click.option(
-            "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting (docs/reference/replay.md)."
+            "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting (docs/reference/replay.md)."
         ),
         click.option("--config", metavar="FILE", help="TOML file with settings."),
         click.option("--policy", metavar="NAME", help="How the server scheduled, such as triton or fifo."),
