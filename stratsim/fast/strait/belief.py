@@ -369,7 +369,7 @@ def _trace(state: State) -> float:
                     part += reals[covariance + row * leading + between] * terms[table + between * models + column]
                 follows += part * terms[table + row * models + column]
         total += follows
-    return total
+    return total  # type: ignore[no-any-return]
 
 
 @compiled

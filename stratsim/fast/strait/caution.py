@@ -81,7 +81,7 @@ def rates(state: State, kinds: int, count: int) -> int:
         for place in range(count):
             same = same and ints[row + 2 + place] == ints[kinds + place]
         if same:
-            return row + 2
+            return row + 2  # type: ignore[no-any-return]
     ints[row], ints[row + 1] = ints[LESSONS], count
     for place in range(count):
         kind = ints[row + 2 + place] = ints[kinds + place]

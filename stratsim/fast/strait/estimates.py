@@ -134,13 +134,13 @@ def latest_finish_s(deadline_s: float) -> float:
 @compiled
 def in_s(state: State, size_bytes: int) -> float:
     """Return what a copy to a GPU takes alone."""
-    return state.reals[IN_ALPHA_S] + size_bytes / state.reals[IN_RATE] if size_bytes else 0.0  # type: ignore[no-any-return]
+    return state.reals[IN_ALPHA_S] + size_bytes / state.reals[IN_RATE] if size_bytes else 0.0
 
 
 @compiled
 def out_s(state: State, size_bytes: int) -> float:
     """Return what a copy from a GPU takes alone."""
-    return state.reals[OUT_ALPHA_S] + size_bytes / state.reals[OUT_RATE] if size_bytes else 0.0  # type: ignore[no-any-return]
+    return state.reals[OUT_ALPHA_S] + size_bytes / state.reals[OUT_RATE] if size_bytes else 0.0
 
 
 @compiled
@@ -314,7 +314,7 @@ def alone_s(state: State, request: int) -> float:
     """Return the latency of a request that is alone on an idle GPU."""
     ints = state.ints
     copies_s = in_s(state, ints[request + IN_BYTES]) + out_s(state, ints[request + OUT_BYTES])
-    return copies_s + latency_s(state, ints[request + REQUEST_MODEL] * ints[SIZES] + 1)  # type: ignore[no-any-return]
+    return copies_s + latency_s(state, ints[request + REQUEST_MODEL] * ints[SIZES] + 1)
 
 
 @compiled
@@ -360,9 +360,9 @@ def _ready_s(state: State, gpu: int, size_bytes: int, now_s: float) -> float:
     """Return when a copy-in asked for now would be done."""
     ints, reals = state.ints, state.reals
     if ints[TRANSFERS] != CONTENDED:
-        return now_s + in_s(state, size_bytes) if ints[TRANSFERS] == ALONE else now_s  # type: ignore[no-any-return]
+        return now_s + in_s(state, size_bytes) if ints[TRANSFERS] == ALONE else now_s
     if not ints[PENDING_ANYWHERE]:
-        return now_s + in_s(state, size_bytes)  # type: ignore[no-any-return]
+        return now_s + in_s(state, size_bytes)
     begin_s, free_s = now_s, -1.0
     if ints[gpu + PENDING]:
         for place in range(gpu + MEMBERS, gpu + MEMBERS + in_flight(state, gpu)):
@@ -419,4 +419,4 @@ def follows_in_time(state: State, request: int, now_s: float, sooner_s: float) -
     left_s = latest_finish_s(deadline_s) - now_s - out_s(state, ints[request + OUT_BYTES])
     longest_s = left_s / reals[at_model(state, model) + STRETCH]
     begins_s = start_s(state, in_s(state, ints[request + IN_BYTES]))
-    return fits(state, model, begins_s, now_s + longest_s - begins_s)  # type: ignore[no-any-return]
+    return fits(state, model, begins_s, now_s + longest_s - begins_s)

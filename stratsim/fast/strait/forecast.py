@@ -245,7 +245,7 @@ def walk(state: State, gpu: int, now_s: float, candidate: int, hopeful: bool) ->
 def _rates(state: State, count: int, hopeful: bool) -> int:
     """Return where the rates are of the kinds listed at KEY_AT."""
     kinds = state.ints[KEY_AT]
-    return hopes(state, kinds, count) if hopeful else rates(state, kinds, count)  # type: ignore[no-any-return]
+    return hopes(state, kinds, count) if hopeful else rates(state, kinds, count)
 
 
 @compiled
@@ -253,7 +253,7 @@ def _rates_of_two(state: State, one: int, two: int, hopeful: bool) -> int:
     ints = state.ints
     kinds = ints[KEY_AT]
     ints[kinds], ints[kinds + 1] = ints[one + KIND], ints[two + KIND]
-    return _rates(state, 2, hopeful)  # type: ignore[no-any-return]
+    return _rates(state, 2, hopeful)
 
 
 @compiled

@@ -144,7 +144,7 @@ def guard_admits(state: State, gpu: int, now_s: float) -> bool:
     look_behind(state, gpu, count - 1, now_s)
     if kept >= reals[CONFIDENCE] * _in_time(state, now_s, kept):
         return True
-    return count == 1 and _is_worth_the_risk(state, ints[ints[BATCH_AT]], now_s)  # type: ignore[no-any-return]
+    return count == 1 and _is_worth_the_risk(state, ints[ints[BATCH_AT]], now_s)
 
 
 @compiled

@@ -76,13 +76,13 @@ def spares_waiting(state: State, gpu: int, now_s: float) -> bool:
 @compiled
 def harms(state: State, gpu: int, now_s: float, hopeful: bool) -> bool:
     """Whether the last of the batches at BATCH_AT, as walked, makes a high-priority one of the others late."""
-    return _made_late(state, gpu, now_s, 1, hopeful) > 0  # type: ignore[no-any-return]
+    return _made_late(state, gpu, now_s, 1, hopeful) > 0
 
 
 @compiled
 def costs_low(state: State, gpu: int, now_s: float, hopeful: bool) -> int:
     """Return how many low-priority requests in flight the last of the batches at BATCH_AT, as walked, makes late."""
-    return _made_late(state, gpu, now_s, 0, hopeful)  # type: ignore[no-any-return]
+    return _made_late(state, gpu, now_s, 0, hopeful)
 
 
 @compiled

@@ -91,7 +91,7 @@ def keep(state: State, which: int, candidate: int) -> int:
     kept = block(state, which)
     for place in range(BATCH_BLOCK):
         ints[kept + place], reals[kept + place] = ints[candidate + place], reals[candidate + place]
-    return kept  # type: ignore[no-any-return]
+    return kept
 
 
 @compiled
@@ -104,7 +104,7 @@ def take_next_high(state: State, now_s: float) -> int:
     if ints[HIGHS] == 1 and ints[OPEN] == 1 and not ints[LOWS]:
         taken = _take_only(state, ints[ints[OPEN_AT]], now_s)
         if taken != NONE:
-            return taken  # type: ignore[no-any-return]
+            return taken
     option = _choose(state, now_s)
     if option == NONE:
         return NONE
@@ -114,10 +114,10 @@ def take_next_high(state: State, now_s: float) -> int:
             rescued = _rescued(state, option, now_s)
             if rescued != NONE:  # and look again
                 take(state, ints[rescued + KIND] // ints[SIZES], LOW, 1)
-                return rescued  # type: ignore[no-any-return]
-        return _take_filled(state, option, now_s)  # type: ignore[no-any-return]
+                return rescued
+        return _take_filled(state, option, now_s)
     take(state, ints[option + KIND] // ints[SIZES], HIGH, ints[option + KIND] % ints[SIZES])
-    return option  # type: ignore[no-any-return]
+    return option
 
 
 @compiled
@@ -148,7 +148,7 @@ def _take_only(state: State, gpu: int, now_s: float) -> int:
         if ints[batch + IS_HIGH] and (ints[HARM_CHECK] or batch == candidate) and is_late(state, batch, now_s):
             return NONE
     take(state, model, HIGH, 1)
-    return candidate  # type: ignore[no-any-return]
+    return candidate
 
 
 @compiled
@@ -158,13 +158,13 @@ def _choose(state: State, now_s: float) -> int:
     while model != NONE:
         option = _best(state, model, now_s)
         if option != NONE:
-            return option  # type: ignore[no-any-return]
+            return option
         model = following_model(state, HIGH)
     model = first_waiting(state, HIGH)
     while model != NONE:
         option = _last_call(state, model, now_s)
         if option != NONE:
-            return option  # type: ignore[no-any-return]
+            return option
         model = following_model(state, HIGH)
     return NONE
 
@@ -179,7 +179,7 @@ def _best(state: State, model: int, now_s: float) -> int:
         idle = _on_idle(state, head, size, now_s) if ints[OPEN] > 1 else NONE
         rivals = _list_rivals(state, idle, now_s)
         if idle != NONE and rivals == 1:
-            return idle  # type: ignore[no-any-return]
+            return idle
         sparing = found = NONE
         for place in range(ints[RIVAL_AT], ints[RIVAL_AT] + rivals):
             gpu, candidate = ints[place], block(state, TRIED)
@@ -193,7 +193,7 @@ def _best(state: State, model: int, now_s: float) -> int:
             if (sparing == NONE or ends_s < reals[sparing + END_S]) and spares_waiting(state, gpu, now_s):
                 sparing = keep(state, SPARING, candidate)
         if sparing != NONE:
-            return sparing  # type: ignore[no-any-return]
+            return sparing
         if unsparing == NONE and found != NONE:
             unsparing = keep(state, UNSPARING, found)
         size = largest_in_time(state, model, size - 1, head, now_s)
@@ -211,7 +211,7 @@ def _on_idle(state: State, head: int, size: int, now_s: float) -> int:
             plan(state, gpu, candidate, head, size, now_s)
             walk(state, gpu, now_s, candidate, False)
             if not is_late(state, candidate, now_s) and spares_waiting(state, gpu, now_s):
-                return candidate  # type: ignore[no-any-return]
+                return candidate
             return NONE
     return NONE
 
@@ -287,7 +287,7 @@ def _take_filled(state: State, option: int, now_s: float) -> int:
             if _fits_in(state, option, extra, now_s):
                 take(state, number, HIGH, size)
                 take(state, number, LOW, extra)
-                return block(state, LARGER)  # type: ignore[no-any-return]
+                return block(state, LARGER)
     take(state, number, HIGH, size)
     return option
 
@@ -316,7 +316,7 @@ def _fits_in(state: State, option: int, extra: int, now_s: float) -> bool:
         return False
     if finish_s(state, larger, now_s) > latest_finish_s(reals[first + DEADLINE_S]):
         return False
-    return guard_admits(state, gpu, now_s)  # type: ignore[no-any-return]
+    return guard_admits(state, gpu, now_s)
 
 
 @compiled
@@ -343,7 +343,7 @@ def _rescued(state: State, option: int, now_s: float) -> int:
     if is_late(state, rescued, now_s) or harms(state, gpu, now_s, False):
         return NONE
     if backlog_in_time(state, gpu, now_s) and guard_admits(state, gpu, now_s):
-        return rescued  # type: ignore[no-any-return]
+        return rescued
     return NONE
 
 

@@ -98,7 +98,7 @@ def take_next_low(state: State, now_s: float) -> int:
             option = _best(state, model, now_s)
             if option != NONE:
                 take(state, model, LOW, ints[option + KIND] % ints[SIZES])
-                return option  # type: ignore[no-any-return]
+                return option
             reals[at_model(state, model) + REFUSED_UNTIL_S] = _retry_s(state, now_s)
         model = following_model(state, LOW)
     return NONE
@@ -146,7 +146,7 @@ def _best(state: State, model: int, now_s: float) -> int:
             size = high if size == 1 else (low + high + 1) // 2
         if admitted != NONE:
             return admitted
-    return _but_for_the_margin(state, head, now_s)  # type: ignore[no-any-return]
+    return _but_for_the_margin(state, head, now_s)
 
 
 @compiled
@@ -165,7 +165,7 @@ def _but_for_the_margin(state: State, head: int, now_s: float) -> int:
             and _is_harmless(state, gpu, now_s, False)
             and _passes(state, gpu, now_s)
         ):
-            return candidate  # type: ignore[no-any-return]
+            return candidate
     return NONE
 
 
@@ -175,7 +175,7 @@ def _passes(state: State, gpu: int, now_s: float) -> bool:
     reals = state.reals
     admitted = guard_admits(state, gpu, now_s)
     reals[AGAIN_S] = min(reals[AGAIN_S], reals[LOOK_AGAIN_S])
-    return admitted  # type: ignore[no-any-return]
+    return admitted
 
 
 @compiled
@@ -186,13 +186,13 @@ def admits_low(state: State, candidate: int, now_s: float) -> bool:
     if is_late(state, candidate, now_s):
         return False
     if _is_harmless(state, gpu, now_s, False):
-        return _passes(state, gpu, now_s)  # type: ignore[no-any-return]
+        return _passes(state, gpu, now_s)
     if not ints[EXPLORES] or _draw(state) >= state.reals[EXPLORE] or not _passes(state, gpu, now_s):
         return False
     walk(state, gpu, now_s, candidate, True)
     admitted = _is_harmless(state, gpu, now_s, True)
     ints[gpu + WALKED] = NONE  # what is expected of it is what is believed, not what was hoped
-    return admitted  # type: ignore[no-any-return]
+    return admitted
 
 
 @compiled
@@ -215,4 +215,4 @@ def _is_harmless(state: State, gpu: int, now_s: float, hopeful: bool) -> bool:
         return False
     if not ints[HARM_CHECK]:
         return True
-    return not harms(state, gpu, now_s, hopeful) and spares_waiting(state, gpu, now_s)  # type: ignore[no-any-return]
+    return not harms(state, gpu, now_s, hopeful) and spares_waiting(state, gpu, now_s)

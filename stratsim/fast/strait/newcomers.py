@@ -203,7 +203,7 @@ def fits(state: State, model: int, begins_s: float, longest_s: float) -> bool:
     count = state.ints[BESIDE]
     if state.reals[execute_at(state, beside_row(state, count)) + model] <= longest_s:
         return True
-    return count > 0 and lasts_s(state, model, begins_s) <= longest_s  # type: ignore[no-any-return]
+    return count > 0 and lasts_s(state, model, begins_s) <= longest_s
 
 
 @compiled
@@ -215,7 +215,7 @@ def lasts_s(state: State, model: int, begins_s: float) -> float:
     if ints[BESIDE] == 1:  # the usual case, written out
         other, end_s = ints[ints[BESIDE_AT]], reals[ints[BESIDE_AT]]
         if end_s <= begins_s:
-            return solo_s  # type: ignore[no-any-return]
+            return solo_s
         other_rate, own_rate = _host_rate(state, other, model), _rate_beside(state, ints[BESIDE_AT], 1, model)
         beside_s = (end_s - begins_s) / other_rate
         if solo_s <= beside_s * own_rate * (1.0 + TIME_RTOL):
@@ -272,7 +272,7 @@ def _rate_beside(state: State, kinds: int, count: int, model: int) -> float:
     believed = rate(state, model * ints[SIZES] + 1, others, count)
     if ints[HAS_MARGIN]:
         believed /= divisor(state, company_of(state, others, count), model, count)
-    return believed  # type: ignore[no-any-return]
+    return believed
 
 
 @compiled
@@ -282,7 +282,7 @@ def _host_rate(state: State, other: int, model: int) -> float:
     others = ints[KEY_AT]
     ints[others] = model * ints[SIZES] + 1
     believed = rate(state, other, others, 1)
-    return believed / divisor(state, company_of(state, others, 1), other // ints[SIZES], 1)  # type: ignore[no-any-return]
+    return believed / divisor(state, company_of(state, others, 1), other // ints[SIZES], 1)
 
 
 @compiled
@@ -302,11 +302,11 @@ def late_for_s(state: State, other: int, left_s: float, model: int, longest_s: f
     if spare_s < 0.0:
         return 0.0
     if ints[SLOTS] == 1:  # it waits for the other's end
-        return min(max(left_s - spare_s, 0.0), left_s)  # type: ignore[no-any-return]
+        return min(max(left_s - spare_s, 0.0), left_s)
     ints[ints[BESIDE_AT]] = other
     _ = execute_at(state, beside_row(state, 1))
     own_rate = _rate_beside(state, ints[BESIDE_AT], 1, model)
     if solo_s <= longest_s * own_rate:  # beside it from beginning to end
         return 0.0
     beside_s = spare_s / (1.0 - own_rate)
-    return min(max(left_s - beside_s * _host_rate(state, other, model), 0.0), left_s)  # type: ignore[no-any-return]
+    return min(max(left_s - beside_s * _host_rate(state, other, model), 0.0), left_s)

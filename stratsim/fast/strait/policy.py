@@ -71,8 +71,8 @@ class CompiledStrait(Strait):
         """Work on these arrays from now on."""
         self._state = state
         # Sooner to read and to write one number at a time than arrays are.
-        self._ints: Any = memoryview(state.ints)
-        self._reals: Any = memoryview(state.reals)
+        self._ints: Any = state.ints.data
+        self._reals: Any = state.reals.data
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request: `decide` takes it in."""
