@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from stratsim_plots import style
 
@@ -34,9 +34,12 @@ _ARMS = {
 """What a predictor had learned before a card's first batch."""
 _COURSES = (
     *[(name, "own") for name in ("constant-fitted", "gpulet", "static-pairs")],
-    *[(name, arm) for name in ("ewma-pairs", "rls") for arm in ("own", "carried", "bare")],
+    *[("ewma-pairs", arm) for arm in ("own", "carried")],
+    *[("rls", arm) for arm in ("own", "carried", "bare")],
 )
 _ACROSS = 3
+_BANDS = ("constant-fitted", "gpulet", "static-pairs", "ewma-pairs", "rls")
+"""Predictors whose intervals are drawn."""
 _CLIP = (-100, 150)
 """Percent: what lies beyond is drawn at the edge."""
 
@@ -91,7 +94,7 @@ def shift(frame: pd.DataFrame) -> Figure:
     for axes in panels[-1]:
         axes.set_xlabel("Batches since the change")
     _legend(figure, predictors)
-    style.footer(figure, f"Mean relative error with the realised company (E1); bands: 95 % intervals of two; {_NOTE}")
+    style.footer(figure, f"Mean relative error with the realised company; bands: 95 % intervals of two; {_NOTE}")
     return figure
 
 
@@ -107,12 +110,14 @@ def met(frame: pd.DataFrame) -> Figure:
     for axes, group in zip(panels.flat, sets, strict=False):
         _courses(axes, frame[frame["set"] == group], predictors, 0.0)
         axes.set_xscale("symlog", linthresh=1)
-        axes.set_xticks([0, 1, 2, 5, 10, 20, 50], ["0", "1", "2", "5", "10", "20", "50"])
+        axes.set_xticks([0, 1, 2, 5, 20, 50], ["0", "1", "2", "5", "20", "50"])
+        axes.set_xlim(-0.2, 60)
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("Meetings before")
         axes.set_ylabel("Error (%)")
         axes.set_title(group)
     _legend(figure, predictors)
-    style.footer(figure, f"Pairs that no predictor was told of, C = 2; told who was there (E1); bands: 95 %; {_NOTE}")
+    style.footer(figure, f"Pairs that no predictor was told of, C = 2; told who was there; bands: 95 %; {_NOTE}")
     return figure
 
 
@@ -171,7 +176,7 @@ def live_errors(frame: pd.DataFrame) -> Figure:
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     _legend(figure, [_ARMS[arm] for arm in arms])
-    style.footer(figure, f"Told who was there (E1); lines: 95 %, block bootstrap over batches; {_LIVE}")
+    style.footer(figure, f"Told who was there; lines: 95 %, block bootstrap over batches; {_LIVE}")
     return figure
 
 
@@ -192,17 +197,17 @@ def live_course(frame: pd.DataFrame) -> Figure:
         axes.set_ylabel("Mean error (%)")
     panels[-1].set_xlabel("Judged batches before")
     _legend(figure, labels, 3)
-    style.footer(figure, f"Means of 200 batches, told who was there (E1); {_LIVE}")
+    style.footer(figure, f"Means of 200 batches, told who was there; {_LIVE}")
     return figure
 
 
 def live_coverage(frame: pd.DataFrame) -> Figure:
     """Draw coverage against width of 90 % intervals, one panel per live run."""
-    frame = frame[frame["arm"] == "own"]
+    frame = frame[(frame["arm"] == "own") & frame["predictor"].isin(_BANDS)]
     runs = list(dict.fromkeys(zip(frame["card"], frame["load"], strict=True)))
     names = list(dict.fromkeys(zip(frame["predictor"], frame["figure"].str.partition("-")[0], strict=True)))
     labels = [f"{name}, {'its own' if of == 'own' else 'recent errors'}" for name, of in names]
-    figure = style.new_figure(2.2 + style.legend_height_in(labels, 4), _WIDE_IN)
+    figure = style.new_figure(2.2 + style.legend_height_in(labels, 3), _WIDE_IN)
     panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
     for axes, (card, load) in zip(panels, runs, strict=True):
         here = frame[(frame["card"] == card) & (frame["load"] == load)]
@@ -219,7 +224,7 @@ def live_coverage(frame: pd.DataFrame) -> Figure:
         axes.set_xlabel("Width (% of the time alone)")
         axes.set_xlim(left=0)
     panels[0].set_ylabel("Coverage (%)")
-    _legend(figure, labels)
+    _legend(figure, labels, 3)
     style.footer(figure, f"Intervals that are to cover 90 %; lines: 95 %, block bootstrap; {_LIVE}")
     return figure
 

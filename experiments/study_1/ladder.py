@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from stratsim.predict import Predictor, make_predictor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stratsim.model.profile import SchedulerProfile
     from stratsim.predict import Active, Member, Observation
 
-__all__ = ["FITTED", "LADDER", "LEARNERS", "Frozen", "PairMean", "make_ladder"]
+__all__ = ["FITTED", "LADDER", "LEARNERS", "PairMean", "Taught", "make_ladder"]
 
 
 class PairMean(Predictor):
@@ -29,21 +31,25 @@ class PairMean(Predictor):
         return self.rate_
 
 
-class Frozen(Predictor):
-    """A belief that learns until a time, and never again.
+class Taught(Predictor):
+    """A belief that has seen other batches before, and goes on learning or not.
 
     Args:
         belief: The belief.
-        until_s: Batches that end later teach it nothing.
+        earlier: What it has seen, in the order of their ends.
+        learns: Whether it learns from what it sees.
     """
 
-    def __init__(self, belief: Predictor, until_s: float) -> None:
+    def __init__(self, belief: Predictor, earlier: Sequence[Observation], *, learns: bool = True) -> None:
         self.belief = belief
-        self.until_s = until_s
+        self.earlier = earlier
+        self.learns = learns
 
-    def fit(self, profile: SchedulerProfile) -> Frozen:
-        """Fit the belief."""
+    def fit(self, profile: SchedulerProfile) -> Self:
+        """Fit the belief, and let it see what was before."""
         self.belief.fit(profile)
+        for each in self.earlier:
+            self.belief.observe(each)
         return self
 
     def predict(self, active: Active) -> tuple[float, ...]:
@@ -51,8 +57,8 @@ class Frozen(Predictor):
         return self.belief.predict(active)
 
     def observe(self, observation: Observation) -> None:
-        """Let the belief learn, while it may."""
-        if observation.end_s <= self.until_s:
+        """Let the belief learn, if it may."""
+        if self.learns:
             self.belief.observe(observation)
 
     def expected_duration_s(self, observation: Observation) -> float:

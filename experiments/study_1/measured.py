@@ -12,6 +12,7 @@ A run is one realisation: intervals are of a circular block bootstrap over its b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +29,7 @@ from stratsim.stats.comparison import simultaneous_level
 from study_1.claims import LOG_HYPOTHESES
 from study_1.coverage import ENDS, own_band, recent_band
 from study_1.errors import KINDS
-from study_1.ladder import LADDER, LEARNERS, Frozen, make_ladder
+from study_1.ladder import LADDER, LEARNERS, Taught, make_ladder
 from study_1.logs import CARDS, SLOTS, read_card
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from stratsim.compare.log import RunLog
     from stratsim.compare.prequential import Prediction
-    from stratsim.predict import Predictor
     from study_1.logs import CardLogs
 
     Floats = NDArray[np.float64]
@@ -100,21 +101,24 @@ def judge_card(folder: Path, card: str, most: int | None = None) -> list[Row]:
 
 def _judged(own: CardLogs, before: CardLogs) -> _Series:
     known = own.profile.for_scheduler()
-    without = _without_pairs(own).for_scheduler()
+    without = replace(own.profile, pairs=()).for_scheduler()
     log, earlier = chain(list(own.logs.values())), chain(list(before.logs.values()))
-    both, skipped = chain([earlier, log]), len(earlier.gpu)
-    learners = {name: make_predictor(LADDER[name]) for name in LEARNERS}
-    frozen: dict[str, Predictor] = {name: Frozen(make_predictor(LADDER[name]), earlier.end_s) for name in LEARNERS}
+    later = _after(earlier, log)
     bare = {name: make_predictor(LADDER[name]) for name in LEARNERS}
+    taught = [earlier.observations[step.batch] for step in earlier.steps if not step.is_dispatch]
+    carried, frozen = (
+        {name: Taught(make_predictor(LADDER[name]), taught, learns=learns) for name in LEARNERS}
+        for learns in (True, False)
+    )
     arms = {
         "own": score(log, known, make_ladder(), SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
         "bare": score(log, without, bare, SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
-        "carried": score(both, known, learners, SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
-        "frozen": score(both, known, frozen, SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
+        "carried": score(later, known, carried, SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
+        "frozen": score(later, known, frozen, SLOTS, quantiles=ENDS, kinds=KINDS).predictions,
     }
     found: dict[tuple[str, str, str], Floats] = {}
     for arm, predictions in arms.items():
-        for name, by_kind in _by_predictor(predictions, skipped if arm in ("carried", "frozen") else 0).items():
+        for name, by_kind in _by_predictor(predictions).items():
             found |= {(arm, name, figure): values for figure, values in _figures(by_kind).items()}
     judged = [each for each in arms["own"] if (each.predictor, each.kind) == ("solo", "realised")]
     batch = np.array([each.batch for each in judged])
@@ -124,18 +128,16 @@ def _judged(own: CardLogs, before: CardLogs) -> _Series:
     return _Series(batch, found)
 
 
-def _without_pairs(logs: CardLogs) -> Any:
-    from dataclasses import replace
+def _after(earlier: RunLog, log: RunLog) -> RunLog:
+    """Return a log that begins when an earlier one has ended, without what happened in that."""
+    both, before = chain([earlier, log]), len(earlier.gpu)
+    return replace(both, steps=tuple([step for step in both.steps if step.batch >= before]))
 
-    return replace(logs.profile, pairs=())
 
-
-def _by_predictor(predictions: Sequence[Prediction], skipped: int) -> dict[str, dict[str, list[Prediction]]]:
-    """Return predictions by predictor and kind, those of the first batches left out."""
+def _by_predictor(predictions: Sequence[Prediction]) -> dict[str, dict[str, list[Prediction]]]:
     found: dict[str, dict[str, list[Prediction]]] = {}
     for each in predictions:
-        if each.batch >= skipped:
-            found.setdefault(each.predictor, {}).setdefault(each.kind, []).append(each)
+        found.setdefault(each.predictor, {}).setdefault(each.kind, []).append(each)
     return found
 
 
@@ -215,9 +217,8 @@ def _resampled(values: Floats, place: Mapping[str, Any]) -> Floats:
     n = values.shape[1]
     length = block_length(list(values))
     streams = Streams(0).child("study 1", place["card"], f"{place['load']:g}", place["part"])
-    return np.stack(
-        [values @ counts.astype(np.float64) / n for counts in block_counts(n, length, _RESAMPLES, streams)], axis=1
-    )
+    drawn = block_counts(n, length, _RESAMPLES, streams)  # whole blocks: somewhat more than n values
+    return np.stack([values @ counts.astype(np.float64) / counts.sum() for counts in drawn], axis=1)
 
 
 def _interval(values: Floats, means: Floats, level: float) -> tuple[float, float, float]:

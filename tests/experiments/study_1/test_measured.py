@@ -19,7 +19,7 @@ from stratsim.testing import make_profile
 from stratsim.trace import read_trace
 from stratsim.trace.rule import complete
 from study_1.claims import LOG_HYPOTHESES
-from study_1.ladder import Frozen, PairMean
+from study_1.ladder import PairMean, Taught
 from study_1.logs import CARDS, read_card
 from study_1.measured import COLUMNS, judge_card
 
@@ -111,6 +111,12 @@ def test_what_one_card_taught_counts_on_its_like_from_the_first_batch(rows):
     assert value(rows, "rls", arm="frozen") < 1.25 * value(rows, "rls")
 
 
+def test_every_interval_holds_its_figure(rows):
+    told = [row for row in rows if row["low"] is not None]
+    assert told
+    assert all(row["low"] <= row["value"] <= row["high"] for row in told)
+
+
 def test_judging_is_a_pure_function(rows, cards):
     assert judge_card(cards, "first card", BATCHES) == rows
 
@@ -133,11 +139,14 @@ def test_the_fitted_constant_is_the_mean_loss_of_rate(pairs, rate):
     assert belief.predict((("a", 1), ("b", 1))) == pytest.approx((rate, rate))
 
 
-def test_a_frozen_belief_learns_until_its_time():
-    belief = Frozen(make_predictor("ewma-pairs(alpha=1.0)"), until_s=1.0).fit(profile_with(PAIRS))
-    found = []
-    for end_s, slowdown in ((1.0, 3.0), (2.0, 5.0)):
-        belief.observe(Observation(("a", 1), 0.01, 0.01 * slowdown, ((0.01 * slowdown, (("b", 1),)),), end_s))
-        found.append(1 / belief.predict((("a", 1), ("b", 1)))[0])
-    assert found == pytest.approx([3.0, 3.0])
+@pytest.mark.parametrize(("learns", "expected"), [(True, [3.0, 5.0]), (False, [3.0, 3.0])])
+def test_a_belief_that_was_taught_goes_on_learning_or_not(learns, expected):
+    def seen(end_s, slowdown):
+        return Observation(("a", 1), 0.01, 0.01 * slowdown, ((0.01 * slowdown, (("b", 1),)),), end_s)
+
+    belief = Taught(make_predictor("ewma-pairs(alpha=1.0)"), [seen(1.0, 3.0)], learns=learns).fit(profile_with(PAIRS))
+    found = [1 / belief.predict((("a", 1), ("b", 1)))[0]]
+    belief.observe(seen(2.0, 5.0))
+    found.append(1 / belief.predict((("a", 1), ("b", 1)))[0])
+    assert found == pytest.approx(expected)
     assert belief.has_quantiles

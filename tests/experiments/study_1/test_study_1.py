@@ -236,7 +236,7 @@ def test_mistakes_are_named(change, message):
 
 
 def test_the_short_version_keeps_four_of_14_cells():
-    """Six sets where nothing changes, four where something does in two ways; no seed of the first edition."""
+    """Six sets where nothing changes, four where something does; twelve seeds, none of the first edition."""
     full, _ = load_study(script.HERE / "study.toml")
     quick, _ = load_study(script.HERE / "study.toml", quick=True)
     assert (len(full.cells()), full.seeds, full.batches) == (6 + 2 * 4, [*range(11, 23)], None)
