@@ -1,4 +1,4 @@
-"""What all tests share: nothing is allowed to be imported by name, and a real browser."""
+"""What all tests share: nothing is allowed to be imported by name, how often properties are tried, a real browser."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from stratsim.plugins import gate
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# A property is tried on few examples, drawn anew each time; `make test-slow` tries many.
+hypothesis.settings.register_profile(
+    "stratsim", deadline=None, max_examples=int(os.environ.get("STRATSIM_EXAMPLES", "20"))
+)
+hypothesis.settings.load_profile("stratsim")
 
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
