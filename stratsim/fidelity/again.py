@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterator
 
+    from numpy.typing import NDArray
+
     from stratsim.fidelity.record import Recorded
     from stratsim.fidelity.spec import Grid
     from stratsim.model.profile import Profile
@@ -251,12 +253,18 @@ def _drawn(kept: KeptGrid, rate: float, name: str) -> Workload:
 
 def _check_arrivals(kept: KeptGrid, run: Recorded) -> None:
     """See that a calibration run has the arrivals that the grid draws for it, up to the measured rate's rounding."""
-    name = Path(str(run.manifest.get("trace", {}).get("name"))).stem
+    trace = run.manifest.get("trace")
+    name = Path(str(trace.get("name") if isinstance(trace, dict) else trace)).stem
     own = run.result.requests
-    drawn = requests_of(kept.grid, kept.base, len(own), kept.rate_per_s, name)
-    scale = drawn.arrival_s / own.arrival_s
-    if not np.allclose(scale, scale[-1], rtol=_SAME) or not np.array_equal(drawn.priority, own.priority):
+    drawn = requests_of(kept.grid, kept.base, max(1, len(own)), kept.rate_per_s, name)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        same = len(own) and _in_proportion(drawn.arrival_s / own.arrival_s)
+    if not same or not np.array_equal(drawn.priority, own.priority):
         raise SpecError(f"{run.directory}: its arrivals are not those that the grid draws as {name!r}")
+
+
+def _in_proportion(ratios: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(ratios).all()) and np.allclose(ratios, ratios[-1], rtol=_SAME, atol=0.0)
 
 
 def _calibration(folder: Path) -> Iterator[Recorded]:
