@@ -70,6 +70,7 @@ MACHINES = {
     "priority-edf, batches": "batches of up to eight, two classes, deadlines and drops, as by default",
     "fifo, batches, fast": "the same, compiled",
     "priority-edf, batches, fast": "the same, compiled",
+    "strait, fast": "what `stratsim, strait` does, decisions compiled",
     "strait": "the same, and predicts interference, learns it, holds batches back",
 }
 """What is simulated under each policy on a whole machine."""

@@ -4,8 +4,8 @@
 
 The four models that were served, up to the batch size that was. Latencies are those of batches that executed alone;
 contention, the scatter of executions and the host's overheads are calibrated by three runs of `fifo`, at loads 0.5, 0.7
-and 0.85 (docs/figures/fidelity-h200; `stratsim fidelity calibrate`). No run of those that docs/fidelity.md judges went
-into it.
+and 0.85 (docs/figures/fidelity-h200; `stratsim fidelity calibrate`). No run that docs/results/fidelity.md judges
+went into it.
 
 Not from the H200's host are the times that policies think, `truth.host.decide_s`: `python benchmarks/decide_times.py`
 measured them, elsewhere, as nobody has served most of these policies yet. DECIDE has its figures.

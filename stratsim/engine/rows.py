@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Rows = slice | NDArray[np.intp]
 
-__all__ = ["blocks", "by_code", "pieces"]
+__all__ = ["add_members", "blocks", "by_code", "pieces"]
 
 _BLOCK = 262_144
 
@@ -23,6 +23,22 @@ def blocks(count: int) -> Iterator[slice]:
     """Cut a number of rows into pieces."""
     for first in range(0, count, _BLOCK):
         yield slice(first, min(first + _BLOCK, count))
+
+
+def add_members(
+    total: NDArray[np.integer[Any]], batch: NDArray[np.integer[Any]], each: NDArray[np.integer[Any]] | None = None
+) -> None:
+    """Add to the total of a batch for each of its requests, in place: `np.add.at`, many times as fast.
+
+    Args:
+        total: By batch.
+        batch: Of some requests, each >= 0; those that arrive together are in batches near each other.
+        each: What each request adds, in all below 2^53; 1 by default.
+    """
+    if len(batch):
+        first = int(batch.min())
+        added = np.bincount(batch - first, each)
+        total[first : first + len(added)] += added.astype(total.dtype)
 
 
 def pieces(chosen: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.intp], slice]]:

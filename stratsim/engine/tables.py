@@ -13,8 +13,8 @@ import numpy as np
 from stratsim.device import Direction
 from stratsim.engine.rare import RareColumn
 from stratsim.engine.result import BatchTable, LoadTable, PauseTable, RequestTable, Result
-from stratsim.engine.rows import blocks
-from stratsim.model.request import Status
+from stratsim.engine.rows import add_members, blocks
+from stratsim.model.request import Priority, Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.model.workload import Workload
 
@@ -145,13 +145,14 @@ def attempts_column(attempts: Mapping[int, int], requests: int) -> RareColumn:
 
 def _batch_table(recorder: Recorder, source: Workload, batch_of: NDArray[np.int32], batches: int) -> BatchTable:
     model, size = np.zeros(batches, dtype=np.int16), np.zeros(batches, dtype=np.int16)
-    priority = np.full(batches, np.iinfo(np.int8).max, dtype=np.int8)
+    priority = np.full(batches, max(Priority), dtype=np.int8)
     for rows in blocks(len(batch_of)):
         dispatched = batch_of[rows] >= 0
-        members = batch_of[rows][dispatched]
+        members, level = batch_of[rows][dispatched], source.priority[rows][dispatched]
         model[members] = source.model[rows][dispatched]
-        np.add.at(size, members, np.int16(1))
-        np.minimum.at(priority, members, source.priority[rows][dispatched])
+        add_members(size, members)
+        for more_urgent in sorted(Priority, reverse=True)[1:]:
+            priority[members[level == more_urgent]] = more_urgent
     log = recorder.log
     return BatchTable(
         gpu=_column(recorder.gpu, batches, np.int32(0)),
@@ -182,7 +183,7 @@ def _bytes_out(source: Workload, batch_of: NDArray[np.int32], batches: int) -> N
     size_bytes = np.zeros(batches, dtype=np.int64)
     for rows in blocks(len(batch_of)):
         dispatched = batch_of[rows] >= 0
-        np.add.at(size_bytes, batch_of[rows][dispatched], source.bytes_out[rows][dispatched])
+        add_members(size_bytes, batch_of[rows][dispatched], source.bytes_out[rows][dispatched])
     return size_bytes
 
 

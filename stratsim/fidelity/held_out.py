@@ -90,8 +90,8 @@ def judge_run(run: Recorded, profile: Profile, from_s: float = 0.0) -> dict[str,
 
     Returns:
         `n` requests; `live`, `simulated` and `differences` of p50, p95, p99 and mean latency (level 2 of
-        docs/fidelity.md); `request_err_median`, `request_err_p90`, `one_sided`; `stages`: errors of copies and
-        executions one step ahead (level 1), or None where no batches are known; `verdicts` by name.
+        docs/explanation/fidelity.md); `request_err_median`, `request_err_p90`, `one_sided`; `stages`: errors of copies
+        and executions one step ahead (level 1), or None where no batches are known; `verdicts` by name.
     """
     chosen = run.result.requests.arrival_s >= from_s
     free = free_replay(run, profile)

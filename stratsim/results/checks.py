@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.engine.rows import blocks, by_code
+from stratsim.engine.rows import add_members, blocks, by_code
 from stratsim.model.request import Status
 from stratsim.model.tolerance import TIME_RTOL, latest_finish_s, resolution_s
 from stratsim.results.schema import STAGES
-from stratsim.stats.occupancy import peak_concurrency
+from stratsim.stats.occupancy import hold_at_most, peak_concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,8 +180,8 @@ def _capacity(result: Result, max_concurrency: int | None) -> Iterator[str]:
     if max_concurrency is None:
         return
     for gpu, held in enumerate(result.stretches_by_gpu(slots=True)):
-        peak = peak_concurrency(*held)
-        if peak > max_concurrency:
+        if not hold_at_most(*held, max_concurrency):
+            peak = peak_concurrency(*held)
             yield f"I4: GPU {gpu} executed {peak} batches at once, at most {max_concurrency} may"
 
 
@@ -195,7 +195,7 @@ def _membership(requests: RequestTable, batches: BatchTable) -> Iterator[str]:
 
     def model(rows: slice) -> Mask:
         batch, wrong = there(rows)
-        np.add.at(members, batch[wrong], 1)
+        add_members(members, batch[wrong])
         wrong[wrong] = requests.model[rows][wrong] != batches.model[batch[wrong]]
         return wrong
 
@@ -257,8 +257,8 @@ def _engines(result: Result) -> Iterator[str]:
     by_gpu = [by_code(where, result.gpus) for where, _, _ in copies]
     for gpu, places in enumerate(zip(*by_gpu, strict=True)):
         for rows, (_, (start_s, end_s), way) in zip(places, copies, strict=True):
-            peak = peak_concurrency(start_s[rows], end_s[rows])
-            if peak > most:
+            if not hold_at_most(start_s[rows], end_s[rows], most):
+                peak = peak_concurrency(start_s[rows], end_s[rows])
                 yield f"I8: GPU {gpu} had {peak} copies {way} under way, at most {most} may"
 
 

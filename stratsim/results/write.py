@@ -8,6 +8,7 @@ to DIR takes it over.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +114,11 @@ class ResultWriter:
     def _add(self, result: Result) -> None:
         if self._requests is None:
             self._requests = self._table("requests", REQUEST_KINDS if result.attempts is None else RETRY_KINDS)
-        self._requests.write(request_chunks(result, self._policies))
-        self._batches.write(batch_chunks(result, self._policies))
+        # Both at once: most of the work is Arrow's or zlib's, who let go of the interpreter.
+        with ThreadPoolExecutor(1) as other:
+            batches = other.submit(self._batches.write, batch_chunks(result, self._policies))
+            self._requests.write(request_chunks(result, self._policies))
+            batches.result()
         if result.pauses is not None:
             if self._pauses is None:
                 self._pauses = self._table("pauses", PAUSE_KINDS)

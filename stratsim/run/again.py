@@ -128,7 +128,7 @@ def _compared(then: StoredResults, now: StoredResults) -> Repeated:
             files[name] = "missing"
             differences.append(f"{name}: is not in {then.directory}")
         elif name in _TIMED:
-            found = list(_within(*(_unmeasured(read_json(file)) for file in (old, path)), name))
+            found = list(_within(_unmeasured(read_json(old)), _unmeasured(read_json(path)), name))
             files[name] = "differs" if found else "same"
             differences += _few(found)
         else:

@@ -12,6 +12,7 @@ import numpy as np
 from stratsim.device import execution_model, find_model
 from stratsim.engine import Result
 from stratsim.engine.groups import check_cut, check_deal, of_group, simulate_groups
+from stratsim.engine.layout import models_of
 from stratsim.engine.options import Options
 from stratsim.engine.simulation import check_fits
 from stratsim.errors import SimulationError, SpecError, suggest
@@ -268,7 +269,7 @@ def assemble(
         rate_scale=spec.rate_scale,
     )
     _check_times(workload)
-    execution_model(device_model, profile.for_hardware(_used(workload)), spec.max_concurrency)
+    execution_model(device_model, profile.for_hardware(models_of(workload)), spec.max_concurrency)
     check_cut(spec.cut(), cluster, profile)
     check_deal(spec.cut(), workload)
     if believed is not None:
@@ -442,15 +443,9 @@ def _own_drops(result: Result, rule: DropMode) -> int:
 
 def _clamped(spec: RunSpec, profile: Profile, workload: Workload) -> tuple[str, ...]:
     """Return a note on the models whose profile does not reach the largest batch."""
-    largest = {name: max(profile.observable.models[name].latency_s) for name in _used(workload)}
+    largest = {name: max(profile.observable.models[name].latency_s) for name in models_of(workload)}
     below = {name: size for name, size in largest.items() if size < spec.max_batch}
     if not below:
         return ()
     sizes = ", ".join(f"{name} {size}" for name, size in sorted(below.items()))
     return (f"max batch {spec.max_batch} is clamped to the profile's largest: {sizes}",)
-
-
-def _used(workload: Workload) -> set[str]:
-    """Return the models that are asked for."""
-    used = {workload.models[code] for code in set(workload.model.tolist())}
-    return used | {client.model for client in workload.closed_loop}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["assign_lanes", "busy_s", "clip", "merged", "peak_concurrency", "total_s"]
+__all__ = ["assign_lanes", "busy_s", "clip", "hold_at_most", "merged", "peak_concurrency", "total_s"]
 
 _BLOCK = 262_144
 """Intervals per step: intermediate arrays stay small."""
@@ -108,6 +108,17 @@ def peak_concurrency(start_s: Floats, end_s: Floats) -> int:
         begun = np.arange(first + 1, first + 1 + len(block))
         peak = max(peak, int((begun - np.searchsorted(end, block, side="right")).max()))
     return peak
+
+
+def hold_at_most(start_s: Floats, end_s: Floats, most: int) -> bool:
+    """Return whether no more than `most` >= 1 intervals hold at any instant, as `peak_concurrency` counts them.
+
+    That is: whether each but the first `most`, in the order of the starts, starts when as many have ended as came
+    before it, less `most` - 1.
+    """
+    start, end = clip(start_s, end_s, -np.inf, np.inf)
+    start, end = np.sort(start), np.sort(end)
+    return bool((end[: max(len(end) - most, 0)] <= start[most:]).all())
 
 
 def assign_lanes(start_s: Floats, end_s: Floats) -> list[int]:

@@ -211,10 +211,8 @@ def _kept(out: Path, manifest: dict[str, Any] | None, code: str, *, trust: bool)
     if made != code:
         others[f"code {str(made)[:12]}"] = "made by other code than this"
     for name, now in versions().items():
-        if by is not None and by.get(name) != now:
-            others[f"{name} {by.get(name)}"] = (
-                f"made with {name} {by.get(name)}, and this is {now}: last digits may differ"
-            )
+        if by is not None and (then := by.get(name)) != now:
+            others[f"{name} {then}"] = f"made with {name} {then}, and this is {now}: last digits may differ"
     if others and not trust:
         raise OutputError(f"{out}: {next(iter(others.values()))}; --fresh starts anew, --trust keeps its rows")
     return list(dict.fromkeys([*manifest.get("kept", []), *others]))

@@ -42,7 +42,9 @@ def named(command: Callable[..., Any]) -> Callable[..., Any]:
 def scheduled(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how a log's server scheduled."""
     for option in (
-        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting (docs/replay.md)."),
+        click.option(
+            "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting (docs/reference/replay.md)."
+        ),
         click.option("--config", metavar="FILE", help="TOML file with settings."),
         click.option("--policy", metavar="NAME", help="How the server scheduled, such as triton or fifo."),
         click.option("--profile", metavar="NAME|FILE", help="The device. [default of a live run: its own]"),

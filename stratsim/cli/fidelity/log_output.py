@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stratsim.cli.fidelity.output import describe_executions, milli, percent, show_overheads, show_served, signed
+from stratsim.cli.fidelity.output import describe_executions, milli, percent, show_overheads, signed
 from stratsim.cli.text import echo, heading, number, table
 
 if TYPE_CHECKING:
@@ -68,21 +68,26 @@ def show_judged(found: Mapping[str, Mapping[str, Any]]) -> None:
             )
             for stage in first["stages"]
         ]
-    columns = [text for name in found for text in (f"simulated {name}".strip(), "error", "")]
+    columns = [text for name in found for text in (name or "simulated", "error")]
     table((f"{first['n']} requests", "log", *columns), rows, left=1)
 
 
-def _latency(own: Mapping[str, Any], name: str) -> tuple[str, str, str]:
-    return milli(own["simulated"][name]), signed(own["differences"][name]), own["verdicts"].get(name, "")
+def _latency(own: Mapping[str, Any], name: str) -> tuple[str, str]:
+    return milli(own["simulated"][name]), _judged(signed(own["differences"][name]), own, name)
 
 
-def _single(own: Mapping[str, Any]) -> tuple[str, str, str]:
-    return "", percent(own["request_err_median"]), ""
+def _single(own: Mapping[str, Any]) -> tuple[str, str]:
+    return "", percent(own["request_err_median"])
 
 
-def _stage(own: Mapping[str, Any], stage: str) -> tuple[str, str, str]:
+def _stage(own: Mapping[str, Any], stage: str) -> tuple[str, str]:
     found = own["stages"][stage]
-    return milli(found["simulated_s"]), percent(found["error"]), own["verdicts"][stage]
+    return milli(found["simulated_s"]), _judged(percent(found["error"]), own, stage)
+
+
+def _judged(error: str, own: Mapping[str, Any], name: str) -> str:
+    verdict = own["verdicts"].get(name)
+    return error if verdict is None else f"{error}, {verdict}"
 
 
 def show_learned(learned: Learned) -> None:
@@ -90,11 +95,19 @@ def show_learned(learned: Learned) -> None:
     if learned.trips is not None:
         _show_trips(learned.trips)
         return
-    if any(row.mean_s is not None for row in learned.served):
-        heading("Executions alone")
-        show_served(learned.served, None)
-    for name, factor in learned.factors.items():
-        echo(f"{name}: solo times {factor:.3f} times as long, by executions beside others")
+    heading("Executions, over what the profile has")
+    rows = [
+        (
+            each.model,
+            str(each.size),
+            milli(each.profile_s),
+            str(each.n),
+            "alone" if each.alone else "any",
+            *(f"{value:.3f}" for value in (each.value, each.low, each.high)),
+        )
+        for each in learned.factors
+    ]
+    table(("model", "batch", "profile ms", "n", "of", "factor", "low", "high"), rows, left=1)
     heading("Copies")
     rows = [
         (

@@ -19,7 +19,7 @@ Examples:
   stratsim fidelity observe requests.csv --json
 
 \b
-docs/fidelity.md says what is learned of each kind of log.
+docs/how-to/calibrate-from-a-log.md goes from a log to a calibrated profile.
 """
 
 

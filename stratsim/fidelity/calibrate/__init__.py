@@ -9,7 +9,8 @@ model beside others, `scatter` how far executions vary beyond that. `correct` wr
 No run is judged by what was measured in it.
 
 `from_log` learns all of that from the first part of one run, a server's log too: with `handover` (the host, by the
-stamps of a log), `copies` (the link) and, where a log knows no batches, `trips` (latencies alone).
+stamps of a log), `factors` (solo times), `copies` (the link) and, where a log knows no batches, `trips`
+(latencies alone).
 """
 
 from stratsim.fidelity.calibrate.arrivals import check_budget, kinds_of, one_by_one, span_s

@@ -9,11 +9,10 @@ import numpy as np
 
 from stratsim.fidelity.calibrate.copies import Copied, measure_copies, with_copies
 from stratsim.fidelity.calibrate.correct import calibrated
+from stratsim.fidelity.calibrate.factors import Factor, learn_factors, with_factors
 from stratsim.fidelity.calibrate.handover import measure_handovers
-from stratsim.fidelity.calibrate.latency import Served, measure_served, with_factors, with_served
 from stratsim.fidelity.calibrate.overheads import measure_overheads
 from stratsim.fidelity.calibrate.trips import Trips, fit_trips, with_trips
-from stratsim.fidelity.progress import expected_executions
 from stratsim.policy.queueing import QueuePolicy
 from stratsim.policy.registry import make_policy, parse_policies
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Learned", "first_part", "learn"]
 
-_LEAST = 20
-_BESIDE = "executions beside others over what the device model expects of them"
-
 
 @dataclass(frozen=True, slots=True)
 class Learned:
@@ -38,8 +34,7 @@ class Learned:
 
     Args:
         profile: The copy.
-        served: Executions alone, by model and batch size.
-        factors: On the solo times of models that were never alone often enough: from executions beside others.
+        factors: On the solo times, by model and batch size.
         copies: The link.
         overheads: Of the host.
         contention: Of the device model `kernel-queue`.
@@ -48,8 +43,7 @@ class Learned:
     """
 
     profile: Profile
-    served: list[Served] = field(default_factory=list)
-    factors: dict[str, float] = field(default_factory=dict)
+    factors: list[Factor] = field(default_factory=list)
     copies: list[Copied] = field(default_factory=list)
     overheads: list[Overhead] = field(default_factory=list)
     contention: Contention | None = None
@@ -79,9 +73,8 @@ def first_part(run: Recorded, until_s: float, share: float) -> Recorded:
 def learn(run: Recorded, profile: Profile, log: Log | None, until_s: float) -> Learned:
     """Return what the first part of a run says.
 
-    With batches: solo times of executions alone, or where a model never was, its mean ratio to what the device model
-    expects; the link; the host; and, of `kernel-queue`, contention. Without: factors and a constant that fit the
-    latencies.
+    With batches: factors on the solo times, the link, the host, and, of `kernel-queue`, contention. Without: a factor
+    by model and a constant that fit the latencies.
 
     Args:
         run: From `first_part`.
@@ -95,12 +88,8 @@ def learn(run: Recorded, profile: Profile, log: Log | None, until_s: float) -> L
     if not len(run.result.batches):
         trips = fit_trips(run, profile)
         return Learned(with_trips(profile, trips, run.source), trips=trips)
-    served = measure_served([run.result], profile)
-    made = profile
-    if any(row.mean_s is not None for row in served):
-        made, served = with_served(profile, run)
-    factors = _beside(run, made, {row.model for row in served if row.mean_s is not None})
-    made = with_factors(made, factors, dict.fromkeys(factors, _BESIDE), run.source)
+    factors = learn_factors(run, profile)
+    made = with_factors(profile, factors, run.source)
     copies = measure_copies(run, made)
     made = with_copies(made, copies, run.source)
     if log is None:
@@ -109,22 +98,10 @@ def learn(run: Recorded, profile: Profile, log: Log | None, until_s: float) -> L
         (call,) = parse_policies(run.policy)
         overheads = measure_handovers(log, until_s, holds_back=_holds_back(call), to_the_reply=call.name == "triton")
     found = calibrated(made, [run], overheads)
-    return Learned(found.profile, served, factors, copies, overheads, found.contention, found.scatter)
+    return Learned(found.profile, factors, copies, overheads, found.contention, found.scatter)
 
 
 def _holds_back(call: PolicyCall) -> bool:
     """Return whether a policy may let a batch wait although a slot is free."""
     held = any(call.parameters.get(name) for name in ("repository", "max_queue_delay_s"))
     return held or not (call.name == "triton" or isinstance(make_policy(call), QueuePolicy))
-
-
-def _beside(run: Recorded, profile: Profile, known: set[str]) -> dict[str, float]:
-    """Return the mean of live over expected executions of the models that are not known from executions alone."""
-    batches = run.result.batches
-    ratios = (batches.execution_end_s - batches.execution_start_s) / expected_executions(run, profile)
-    found = {}
-    for code, name in enumerate(run.result.models):
-        own = ratios[(batches.model == code) & np.isfinite(ratios)]
-        if name not in known and len(own) >= _LEAST:
-            found[name] = float(own.mean())
-    return found

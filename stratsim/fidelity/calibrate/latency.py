@@ -18,7 +18,7 @@ from stratsim.model.provenance import origin, replaced
 from stratsim.stats.intervals import mean_interval, median_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stratsim.fidelity.record import Recorded
     from stratsim.model.profile import Profile
 
-__all__ = ["Drift", "Served", "measure_drift", "measure_served", "served_alone", "with_factors", "with_served"]
+__all__ = ["Drift", "Served", "measure_drift", "measure_served", "served_alone", "with_served"]
 
 _LEAST = 20
 """Executions from which on a mean counts as measured."""
@@ -185,24 +185,6 @@ def with_served(profile: Profile, run: Recorded) -> tuple[Profile, list[Served]]
         truth=replace(profile.truth, noise_cv=_pooled_cv(measured)),
         provenance=provenance,
     ), found
-
-
-def with_factors(profile: Profile, factors: Mapping[str, float], notes: Mapping[str, str], source: str) -> Profile:
-    """Return a copy of the profile whose solo times, at all batch sizes, are so many times as long.
-
-    Args:
-        profile: The device.
-        factors: By model.
-        notes: What each factor was fitted to, for the provenance.
-        source: The run that it was fitted to.
-    """
-    models, provenance = dict(profile.observable.models), dict(profile.provenance)
-    for name, factor in factors.items():
-        scaled = {size: factor * time_s for size, time_s in models[name].latency_s.items()}
-        models[name] = replace(models[name], latency_s=scaled)
-        entry = Provenance("synthetic", source, note=f"all batch sizes times {factor:.4g}: {notes[name]}")
-        provenance = replaced(provenance, f"observable.models.{name}.latency_s", entry)
-    return replace(profile, observable=replace(profile.observable, models=models), provenance=provenance)
 
 
 def _latencies(rows: Sequence[Served]) -> dict[int, float]:

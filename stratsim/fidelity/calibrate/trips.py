@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import SpecError
-from stratsim.fidelity.calibrate.latency import with_factors
+from stratsim.fidelity.calibrate.factors import with_one_factor
 from stratsim.fidelity.levels import free_replay
 from stratsim.model.parts import Provenance
 from stratsim.model.profile import SCHEMA_VERSION
@@ -103,8 +103,9 @@ def with_trips(profile: Profile, trips: Trips, source: str) -> Profile:
     """Return a copy of the profile with what latencies said."""
     fitted = f"fitted to the latencies of {trips.n} requests"
     few = f"the other models' mean, as it has fewer than {_LEAST} requests; they were {fitted}"
-    notes = {name: few if name in trips.few else fitted for name in trips.factors}
-    made = with_factors(profile, trips.factors, notes, source)
+    made = profile
+    for name, factor in trips.factors.items():
+        made = with_one_factor(made, name, factor, few if name in trips.few else fitted, source)
     host = replace(profile.truth.host or Host(), collect_s=trips.constant_s)
     told = "" if trips.told_apart else "; it could not be told from the factors, and is 0"
     entry = Provenance("synthetic", source, note=f"collect_s: a constant of every latency, {fitted}{told}")

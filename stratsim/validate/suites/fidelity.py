@@ -17,6 +17,7 @@ import numpy as np
 
 from stratsim.fidelity.again import judge_again, learned_profile, read_kept
 from stratsim.fidelity.calibrate import with_thinking
+from stratsim.fidelity.calibrate.copies import measure_copies, with_copies
 from stratsim.fidelity.levels.judge import LIMIT
 from stratsim.fidelity.levels.stages import all_durations, compare_stages
 from stratsim.fidelity.one_step import one_step_ahead
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS"]
 
 _EXECUTION, _BIAS, _WAIT = 0.03, 0.01, 0.10
-"""Median error and bias of executions; median error of waits, which is level 1's own limit."""
+"""Median error and bias of executions; median error of waits: level 1's own limit, as for copies."""
 _SOURCE = "live runs on two H200s, docs/figures/fidelity-h200"
 _LOADS = (0.5, 0.7, 0.85)
 _CPU = "fidelity-cpu/kept"
@@ -85,7 +86,11 @@ def _executions(way: _Way, at: int, setting: Setting) -> Findings:
     figures = (("execution", "error"), ("execution", "bias"), ("wait", "error"))
     values = [float(np.asarray(stages[stage][figure])) for stage, figure in figures]
     remarks = [f"{before[stage][figure]:+.1%} before the calibration of contention" for stage, figure in figures]
-    return Findings(values, remarks)
+    links = measure_copies(_kept(teacher).calibration[0], _kept(teacher).measured)
+    copied = with_copies(_learned(teacher), links, way.source)
+    copies = compare_stages([(live, one_step_ahead(run, copied))])["copy_in"]
+    values.append(float(np.asarray(copies["error"])))
+    return Findings(values, [*remarks, f"{before['copy_in']['error']:.1%} by the profile's link"])
 
 
 def _end_to_end(way: _Way, setting: Setting) -> Findings:
@@ -142,6 +147,7 @@ def _checks(way: _Way) -> list[Check]:
                 Claim(f"{way.title}, load {load:g}: error of executions, median", 0.0, _EXECUTION, _SOURCE),
                 Claim(f"{way.title}, load {load:g}: bias of executions", 0.0, _BIAS, _SOURCE),
                 Claim(f"{way.title}, load {load:g}: error of waits one step ahead, median", 0.0, _WAIT, _SOURCE),
+                Claim(f"{way.title}, load {load:g}: error of copies in, with the link as served", 0.0, LIMIT, _SOURCE),
             ),
             partial(_executions, way, at),
             needs=needs,
@@ -176,4 +182,4 @@ def _on_cpu() -> list[Check]:
 
 
 CHECKS = (*(check for way in _WAYS for check in _checks(way)), *_on_cpu(), _level_2(_ON_CPU))
-"""Four runs of H200s, three figures each; twelve cells of their grids; nine cells of a CPU, at both levels."""
+"""Four runs of H200s, four figures each; twelve cells of their grids; nine cells of a CPU, at both levels."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratsim.stats.occupancy import assign_lanes, busy_s, clip, peak_concurrency, total_s
+from stratsim.stats.occupancy import assign_lanes, busy_s, clip, hold_at_most, peak_concurrency, total_s
 
 NAN = float("nan")
 
@@ -33,6 +33,7 @@ def test_known_answers(pairs, busy, total, peak):
     assert busy_s(start, end) == busy
     assert total_s(start, end) == total
     assert peak_concurrency(start, end) == peak
+    assert [hold_at_most(start, end, most) for most in range(1, 5)] == [peak <= most for most in range(1, 5)]
 
 
 def test_clip_cuts_at_the_window_and_leaves_out_the_rest():
@@ -56,6 +57,7 @@ def test_agrees_with_counting_instant_by_instant(spans):
     assert busy_s(start, end) == sum(count > 0 for count in covered)
     assert total_s(start, end) == sum(covered)
     assert peak_concurrency(start, end) == max(covered)
+    assert all(hold_at_most(start, end, most) == (max(covered) <= most) for most in range(1, 22))
 
 
 def test_lanes_known_answer():
