@@ -70,11 +70,6 @@ class Prediction(NamedTuple):
         """Relative error of the execution time; negative: it was underestimated."""
         return self.predicted_s / self.actual_s - 1.0
 
-    @property
-    def remaining_error(self) -> float:
-        """Actual over predicted time from the prediction to the end, less 1: what a margin is made from."""
-        return (self.actual_s - self.asked_s) / (self.predicted_s - self.asked_s) - 1.0
-
 
 @dataclass(slots=True)
 class Scores:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import f as f_distribution
+from scipy.special import fdtri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ def local_intervals(fit: Fit) -> tuple[Interval, ...]:
     variance = np.sum((directions[~flat] / singular[~flat, None]) ** 2, axis=0)
     variance[np.any(np.abs(directions[flat]) > _FIRST_STEP, axis=0)] = np.inf
     freedom = max(1, len(fit.residuals) - problem.free)
-    reach = np.sqrt(f_distribution.ppf(_LEVEL, 1, freedom) * variance) * max(fit.sigma, 1e-6)
+    reach = np.sqrt(fdtri(1, freedom, _LEVEL) * variance) * max(fit.sigma, 1e-6)
     names = problem.names()
     return tuple(
         _interval(
@@ -116,7 +116,7 @@ def singular_values(fit: Fit) -> tuple[float, ...]:
 def _limit(fit: Fit) -> float:
     """Return the sum of squares at which a parameter leaves its interval."""
     freedom = max(1, len(fit.residuals) - fit.problem.free)
-    return float(np.sum(fit.residuals**2)) + float(f_distribution.ppf(_LEVEL, 1, freedom)) * max(fit.sigma, 1e-6) ** 2
+    return float(np.sum(fit.residuals**2)) + float(fdtri(1, freedom, _LEVEL)) * max(fit.sigma, 1e-6) ** 2
 
 
 def _edge(fit: Fit, best: Floats, at: int, side: int, limit: float) -> float:

@@ -29,8 +29,6 @@ __all__ = ["GROUP", "Reader", "find_reader", "formats", "reader"]
 
 GROUP = "stratsim.readers"
 """Entry point group of readers."""
-OWN = "own columns"
-"""What a reader of our own columns says for `what`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import gzip
 import os
 import socket
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +59,12 @@ def holding(content):
     return lambda path: path.write_bytes(content)
 
 
+@cache
+def bomb():
+    """Return a gigabyte in few bytes."""
+    return gzip.compress(b"0" * (1 << 30), 1)
+
+
 def parquet_bomb(path):
     """Write many rows in few bytes."""
     table = pa.table({"arrival_s": pa.array(np.zeros(1 << 20))})
@@ -95,7 +102,7 @@ THINGS = {
     "deep array": holding(b"[" * 1_000_000),
     "deep table": holding(b"a = " + b"[" * 10_000),
     "deep keys": holding(b".".join([b"a"] * 10_000) + b" = 1"),
-    "bomb": holding(gzip.compress(b"0" * (1 << 30), 1)),
+    "bomb": lambda path: path.write_bytes(bomb()),
     "cut": holding(gzip.compress(b"a,b\n1,2\n")[:15]),
     "line": holding(b"x" * (1 << 24)),
     "table": holding(b"[a]\n" * 3),

@@ -1,6 +1,7 @@
 """Compiled decisions of `strait` are those of the reference: random runs, every column equal to the byte.
 
-A short run here; `STRATSIM_ENGINES=1000 pytest tests/property/test_compiled_strait.py` makes so many.
+A short run here, uncompiled; `make test-slow` compiles. `STRATSIM_ENGINES=1000 pytest
+tests/property/test_compiled_strait.py` makes so many.
 """
 
 import os
@@ -26,6 +27,8 @@ from stratsim.testing import make_profile, make_workload
 CASES = int(os.environ.get("STRATSIM_ENGINES", "12"))
 FIRST = int(os.environ.get("STRATSIM_FIRST", "0"))
 GPUS = (1, 1, 1, 2, 3, 5)
+COMPILES = pytest.mark.slow
+"""For a minute, where nothing is in the cache."""
 
 
 def random_profile(draws):
@@ -136,6 +139,7 @@ def differences(one, other):
     return found + [name for name in ("events", "reasons", "notes") if getattr(one, name) != getattr(other, name)]
 
 
+@COMPILES
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + CASES))
 def test_compiled_decisions_give_the_same_bytes(seed):
     from stratsim.fast import covers
@@ -159,12 +163,14 @@ def both(rows, profile, policy="strait", **options):
     return fast, simulate_with(workload, profile, made(policy), Options(**given))
 
 
+@COMPILES
 def test_the_arrays_grow_with_requests_that_wait_all_at_once():
     rows = [(0.0, "a", "high" if number % 3 else "low", 1e3 + number % 7) for number in range(9_000)]
     fast, reference = both(rows, make_profile({"a": {1: 0.010, 4: 0.020}}))
     assert differences(fast, reference) == []
 
 
+@COMPILES
 def test_and_with_hundreds_of_batches_that_come_and_go_beside_one_that_stays():
     rows = [(0.0, "long", "low")] + [(0.001 + 0.002 * number, "short", "high", 1e3) for number in range(600)]
     profile = make_profile({"long": 2.0, "short": 0.001}, sharing={"long": Sharing(0.1, 9.0)})

@@ -1,6 +1,7 @@
 """Both engines give the same bytes: random workloads, profiles, machines and settings, every column of the result.
 
-A short run here; `make test-engines` draws ENGINES cases and prints what they covered.
+A short run here, uncompiled; `make test-slow` compiles, and `make test-engines` draws ENGINES cases and prints what
+they covered.
 """
 
 import os
@@ -240,6 +241,7 @@ def note_what_it_had(result, workload, profile, policy, options):
     COVERED["requests"] += len(result.requests)
 
 
+@pytest.mark.slow  # compiles for half a minute
 @settings(
     max_examples=CASES or 60,
     deadline=None,
@@ -268,7 +270,7 @@ def test_the_cases_covered_all_that_is_claimed():
 
 def test_the_source_gives_the_same_bytes_uncompiled():
     """Where numba is not installed the same source runs as it stands."""
-    asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "12"}
+    asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "30"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "same_bytes and not source"]
     found = subprocess.run([*command, __file__], env=asked, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout[-2000:]

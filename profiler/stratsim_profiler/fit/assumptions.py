@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import f as f_distribution
-from scipy.stats import t as t_distribution
+from scipy.special import fdtrc, stdtr, stdtrit
 
 from stratsim.fit.sharing import fit_sharing
 
@@ -104,8 +103,8 @@ def _mean_test(values: Sequence[float]) -> MeanTest | None:
     if count < 3:
         return None
     mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(count))
-    half = float(t_distribution.ppf(0.975, count - 1)) * error
-    strict = float(t_distribution.ppf(1 - _SIGNIFICANCE / 2, count - 1)) * error
+    half = float(stdtrit(count - 1, 0.975)) * error
+    strict = float(stdtrit(count - 1, 1 - _SIGNIFICANCE / 2)) * error
     return MeanTest(count, mean, (mean - half, mean + half), abs(mean) > strict)
 
 
@@ -117,7 +116,7 @@ def needs_terms(cells: Sequence[Cell], plain: SharingFit, starts: int = 4) -> Te
         return None
     without, with_ = float(np.sum(plain.residuals**2)), float(np.sum(rich.residuals**2))
     gain = max(0.0, without - with_) / len(ALL_TERMS) / max(with_ / freedom, 1e-18)
-    p_value = float(f_distribution.sf(gain, len(ALL_TERMS), freedom))
+    p_value = float(fdtrc(len(ALL_TERMS), freedom, gain))
     return TermsTest(rich.shares.terms, p_value, p_value < _SIGNIFICANCE, (plain.sigma, rich.sigma), rich)
 
 
@@ -139,4 +138,4 @@ def clock_effect(cells: Sequence[Cell], shares: Shares) -> tuple[float, float] |
     slope = float(centred @ left / (centred @ centred))
     rest = np.array(left) - np.mean(left) - slope * centred
     error = float(np.sqrt(rest @ rest / (len(known) - 2) / (centred @ centred)))
-    return slope, float(2 * t_distribution.sf(abs(slope) / max(error, 1e-12), len(known) - 2))
+    return slope, float(2 * stdtr(len(known) - 2, -abs(slope) / max(error, 1e-12)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import t as t_distribution
+from scipy.special import stdtrit
 
 from stratsim.errors import ProfileError
 
@@ -130,5 +130,5 @@ def _intervals(sizes: Floats, times: Floats, values: Floats) -> tuple[Floats, Fl
     leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
     errors = (design @ values - 1) / np.maximum(1 - leverage, 1e-6)
     covariance = inverse @ (design.T * errors**2) @ design @ inverse
-    half = t_distribution.ppf((1 + _LEVEL) / 2, freedom) * np.sqrt(np.diag(covariance))
+    half = stdtrit(freedom, (1 + _LEVEL) / 2) * np.sqrt(np.diag(covariance))
     return values - half, values + half

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stratsim.trace.column import Column
     from stratsim.trace.source import Source
 
-__all__ = ["ColumnsTable", "RecordsTable", "arrays_of", "column_of", "records"]
+__all__ = ["ColumnsTable", "RecordsTable", "arrays_of", "records"]
 
 _BLOCK = 65_536
 _SAMPLE = 64
@@ -211,13 +211,6 @@ class _Cells:
                               else [None if v != v else v for v in block.tolist()])
             ]
         )  # fmt: skip
-
-
-def column_of(source: Source, name: str, values: list[Any], rows: Sequence[int], kind: Kind) -> Column:
-    """Return a list of JSON values as a column."""
-    cells = _Cells(source, name, kind)
-    cells.add_values(values, rows)
-    return cells.column()
 
 
 def records(source: Source) -> Iterator[tuple[int, Record]]:

@@ -56,11 +56,6 @@ def test_two_batches(logged, batch, kind, predicted_s, asked_s):
     assert found.error == pytest.approx(predicted_s / found.actual_s - 1)
 
 
-def test_what_a_margin_has_to_cover(logged):
-    """At 4, a was to take 12 s more, and took 8."""
-    assert table(judge(logged(TWO)))[0, "last"].remaining_error == pytest.approx(8 / 12 - 1)
-
-
 def test_a_batch_that_ran_alone_is_counted_and_not_judged(logged):
     scores = judge(logged([*TWO, ("a", 1, 20.0, 20.0, 30.0)]))
     assert (scores.judged, scores.alone, scores.censored) == (2, 1, 0)

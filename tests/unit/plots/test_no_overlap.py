@@ -207,11 +207,16 @@ KINDS = (
 )
 
 
-SLOW = {("heatmap", 7.0), ("latency-parts", 7.0), ("timeline", 7.0), ("heatmap-rows", 7.0), ("equity", 7.0)}
+# The short run has the narrow column, where room is scarce, and every place of the legend of one kind.
 CASES = [
-    pytest.param(kind, width_in, marks=[pytest.mark.slow] if (kind, width_in) in SLOW else [])
+    pytest.param(kind, width_in, marks=marks)
     for kind in KINDS
-    for width_in in (3.3, 7.0)
+    for width_in, marks in ((3.3, []), (7.0, pytest.mark.slow))
+]
+LEGENDS = [
+    pytest.param(kind, legend, marks=[] if kind == "violations" else pytest.mark.slow)
+    for kind in ("violations", "sweep", "equity")
+    for legend in ("above", "below", "right", "none")
 ]
 
 
@@ -223,8 +228,7 @@ def test_twenty_policies_with_long_names_have_room(kind, width_in, folder_at, tm
         assert problems(figure) == []
 
 
-@pytest.mark.parametrize("legend", ["above", "below", "right", "none"])
-@pytest.mark.parametrize("kind", ["violations", "sweep", "equity"])
+@pytest.mark.parametrize(("kind", "legend"), LEGENDS)
 def test_a_large_font_a_title_and_every_place_of_the_legend_have_room(kind, legend, folder_at, tmp_path):
     layout = Layout(width_in=3.3 if legend != "right" else 7.0, font_size=12, title="A long title " * 6, legend=legend)
     with style.styled(12):

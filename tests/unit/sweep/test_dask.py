@@ -3,6 +3,7 @@
 import os
 import signal
 from collections import Counter
+from importlib.util import find_spec
 
 import pytest
 
@@ -11,8 +12,10 @@ from stratsim.model.codec import load_profile
 from stratsim.sweep import How, make_sweep, run_sweep
 from stratsim.sweep.backends import Setup, make_backend
 
-distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'stratsim[dask]'")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("distributed") is None, reason="needs Dask: pip install 'stratsim[dask]'"),
+]
 
 SWEEP = {
     "title": "on a cluster",
@@ -42,6 +45,8 @@ def expected(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster():
+    import distributed  # half a second, and collected in every run
+
     made = distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=":0")
     with made:
         yield made
