@@ -1,10 +1,11 @@
 #!/bin/sh
 # A quarter of an hour of a GPU, for docs/results/fidelity-cards.md: profile quickly, calibrate, serve the nine cells with all batches
-# kept, then strait and priority-edf in longer runs. It has not been run on a GPU yet; rehearsed on a CPU, step by step.
+# kept, then strait and priority-edf in longer runs. It has not been run on a GPU yet; docs/results/fidelity-cards.md
+# says how far it was rehearsed on a CPU.
 #
 #   sh experiments/fidelity-h200.sh OUT             about 13 minutes of one H200
 #   sh experiments/fidelity-h200.sh OUT --dry-run   says what would be done, on any machine
-#   sh experiments/fidelity-h200.sh OUT --rehearse  every step on the CPU with one small model and one load: 4 minutes
+#   sh experiments/fidelity-h200.sh OUT --rehearse  every step on the CPU with one small model and one load: some minutes
 #
 # Steps that are done are not done again. What is in OUT afterwards is to be committed as it was measured: profile.json,
 # grid/ (index, profiles, alone, calibration, runs with their batches) and longer/runs. The comparison can be made
