@@ -10,6 +10,7 @@ BUDGET ?= 8m
 OUT ?= results
 HOSTILE ?= 300
 ENGINES ?= 10000
+EXAMPLES ?= 100
 
 # Compiled files are kept whatever the environment says: without them every worker rewrites every test file anew, and
 # every process that a test starts compiles all that it imports.
@@ -34,8 +35,9 @@ demo: $(READY)  ## replay the bundled workload through four policies; table, res
 test: $(READY)  ## all fast tests; ends with the slowest twenty
 	$(PYTEST) -m 'not slow'
 
-test-slow: $(READY)  ## the slow tests: they measure this machine, kill processes; those that need torch skip without it
+test-slow: $(READY)  ## the slow tests (measure this machine, kill processes, need torch), and properties on EXAMPLES=100
 	$(PYTEST) -m slow
+	STRATSIM_EXAMPLES=$(EXAMPLES) $(PYTEST) -m 'hypothesis and not slow' tests/property tests/unit
 
 test-hostile: $(READY)  ## hostile input: HOSTILE=300 drawn examples of each kind, ten times as many listed cases; an hour
 	STRATSIM_HOSTILE=$(HOSTILE) $(BIN)/pytest -n auto -q tests/hostile

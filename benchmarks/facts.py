@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE", "facts", "in_words", "publish"]
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-FIGURES = PAGE.parent / "figures" / "performance"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "performance.md"
+FIGURES = PAGE.parents[1] / "figures" / "performance"
 
 
 def facts(libraries: Iterable[str] = ()) -> dict[str, Any]:

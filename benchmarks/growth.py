@@ -3,7 +3,7 @@
     python benchmarks/growth.py                         # a quarter of an hour; results/growth
     python benchmarks/growth.py --quick                 # a look, in two minutes: a tenth of the requests, once each
     python benchmarks/growth.py --full                  # ten million requests as well: twice as long, and gigabytes
-    python benchmarks/growth.py --write-docs            # puts figure and table into docs/performance.md
+    python benchmarks/growth.py --write-docs            # puts figure and table into docs/results/performance.md
 
 One figure is changed at a time; the others stay at one GPU, one model, two slots, load 0.7, and 100,000 requests
 (`strait`: 10,000). `strait` is left out at the far ends, where a point would take minutes or more memory than there is.
@@ -394,7 +394,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the requests, one round")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     parser.add_argument("--out", type=Path, default=Path("results/growth"), help="folder for CSV, JSON and figure")
-    parser.add_argument("--write-docs", action="store_true", help="put table and figure into docs/performance.md")
+    parser.add_argument("--write-docs", action="store_true", help="table and figure go to docs/results/performance.md")
     options = parser.parse_args()
     if options.quick:
         options.rounds = 1

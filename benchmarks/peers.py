@@ -3,7 +3,7 @@
     python benchmarks/peers.py                          # some minutes; a table
     python benchmarks/peers.py --quick                  # a look, in half a minute
     python benchmarks/peers.py --out results/peers      # with CSV, JSON and a figure
-    python benchmarks/peers.py --write-docs             # puts them into docs/performance.md
+    python benchmarks/peers.py --write-docs             # puts them into docs/results/performance.md
 
 The work: customers arrive at one server at random (the same gaps for all, load 0.7), 10 ms each, served in the order of
 arrival; or, where they have classes and deadlines, the most urgent first. `queues/` has a module per simulator. Below
@@ -70,6 +70,7 @@ MACHINES = {
     "priority-edf, batches": "batches of up to eight, two classes, deadlines and drops, as by default",
     "fifo, batches, fast": "the same, compiled",
     "priority-edf, batches, fast": "the same, compiled",
+    "strait, fast": "what `stratsim, strait` does, decisions compiled",
     "strait": "the same, and predicts interference, learns it, holds batches back",
 }
 """What is simulated under each policy on a whole machine."""
@@ -289,7 +290,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="20,000 requests, 2 rounds")
     parser.add_argument("--out", type=Path, help="folder for CSV, JSON and figure")
-    parser.add_argument("--write-docs", action="store_true", help="put table and figure into docs/performance.md")
+    parser.add_argument("--write-docs", action="store_true", help="table and figure go to docs/results/performance.md")
     options = parser.parse_args()
     if options.quick:
         options.requests, options.rounds = 20_000, 2

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
 from stratsim import __version__  # noqa: E402
+
+WITHOUT_TORCH = "(?!4_)"
+"""The tutorial that measures this machine is shown, not run, where torch is not there."""
 
 project = "stratsim"
 author = "The stratsim developers"
@@ -34,12 +38,12 @@ nitpicky = False
 add_module_names = False
 
 myst_heading_anchors = 4
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery", "tutorials"],
     "gallery_dirs": ["reference/generated/gallery", "reference/generated/tutorials"],
-    "filename_pattern": r"plot_",
+    "filename_pattern": "plot_" + ("" if find_spec("torch") else WITHOUT_TORCH),
     "within_subsection_order": "FileNameSortKey",
     "min_reported_time": 1e9,  # no times on the pages: they are those of this machine
     "show_memory": False,
@@ -62,6 +66,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_search_scorer = str(HERE / "_static" / "scorer.js")
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is
 html_theme_options = {
     "navigation_with_keys": True,
     "show_toc_level": 2,

@@ -1,32 +1,51 @@
 #!/bin/sh
-# A quarter of an hour of a GPU, for docs/fidelity.md: profile quickly, calibrate, serve the nine cells with all batches
-# kept, then strait and priority-edf in longer runs. It has not been run on a GPU yet.
+# A quarter of an hour of a GPU, for docs/results/fidelity-cards.md: profile quickly, calibrate, serve the nine cells with all batches
+# kept, then strait and priority-edf in longer runs. It has not been run on a GPU yet; rehearsed on a CPU, step by step.
 #
 #   sh experiments/fidelity-h200.sh OUT             about 13 minutes of one H200
 #   sh experiments/fidelity-h200.sh OUT --dry-run   says what would be done, on any machine
+#   sh experiments/fidelity-h200.sh OUT --rehearse  every step on the CPU with one small model and one load: 4 minutes
 #
 # Steps that are done are not done again. What is in OUT afterwards is to be committed as it was measured: profile.json,
-# grid/ (alone, calibration, runs with their batches) and longer/runs. The comparison can be made elsewhere:
+# grid/ (index, profiles, alone, calibration, runs with their batches) and longer/runs. The comparison can be made
+# elsewhere:
 #
 #   stratsim fidelity OUT/grid --figures OUT/figures
+#   stratsim fidelity OUT/grid --json > OUT/grid/report.json
+#   stratsim fidelity again OUT/grid --learn-from docs/figures/fidelity-h200
 set -eu
 
 out=${1:?"where the results go"}
-dry=${2:-}
+how=${2:-}
 here=$(dirname "$0")
+device=cuda:0 models=resnet50,resnet152,inceptionv3,vit-b-16 batches=1,2,4,8 budget=4m more="--dtype fp16" options=
+case $how in
+"") ;;
+--dry-run) options=--dry-run ;;
+--rehearse)
+    device=cpu models=mobilenetv2 batches=1,2 budget=60s more= options=--quick
+    ;;
+*)
+    echo "$how: neither --dry-run nor --rehearse" >&2
+    exit 2
+    ;;
+esac
 mkdir -p "$out"
 
-if [ ! -f "$out/profile.json" ]; then
-    if [ "$dry" = --dry-run ]; then
-        echo "a quick profile of the four models: 4 minutes"
-        profile=h200-fp16
-    else
-        stratsim profile run --device cuda:0 --models resnet50,resnet152,inceptionv3,vit-b-16 --dtype fp16 \
-            --batches 1,2,4,8 --budget 4m --name h200-quick --out "$out/profile.json"
-    fi
+profile=$out/profile.json
+if [ "$how" = --dry-run ]; then
+    echo "a quick profile of the four models: 4 minutes"
+    profile=h200-fp16
+elif [ ! -f "$profile" ]; then
+    # shellcheck disable=SC2086  # $more is options
+    stratsim profile run --device "$device" --models "$models" $more --batches "$batches" --budget "$budget" \
+        --name quick --out "$profile"
 fi
-profile=${profile:-$out/profile.json}
 
-stratsim fidelity run "$here/fidelity-h200.toml" --profile "$profile" --out "$out/grid" --runs-only $dry
-[ "$dry" = --dry-run ] || profile=$out/grid/calibrated.json
-stratsim fidelity run "$here/fidelity-h200-longer.toml" --profile "$profile" --out "$out/longer" --runs-only $dry
+# shellcheck disable=SC2086  # $options is empty or one option
+stratsim fidelity run "$here/fidelity-h200.toml" --device "$device" --profile "$profile" --out "$out/grid" \
+    --runs-only $options
+[ "$how" = --dry-run ] || profile=$out/grid/calibrated.json
+# shellcheck disable=SC2086
+stratsim fidelity run "$here/fidelity-h200-longer.toml" --device "$device" --profile "$profile" --out "$out/longer" \
+    --runs-only $options

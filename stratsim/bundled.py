@@ -38,7 +38,7 @@ def names(kind: str) -> dict[str, Path]:
     for suffix in _SUFFIXES[kind]:
         for path in sorted(folder(kind).glob(f"*{suffix}")):
             found.setdefault(path.name.removesuffix(suffix), path)
-    return found
+    return dict(sorted(found.items()))
 
 
 def find(kind: str, name: str) -> Path:

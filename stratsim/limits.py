@@ -2,7 +2,8 @@
 
 Input is not trusted to be small: a few megabytes unpack to gigabytes, and one cell of a table can stand for a thousand
 million requests. So whatever grows with the input is held against `memory_budget` before it is made, and counts that a
-user types against a limit of their own. What is exceeded is said, and how to allow it. docs/limits.md lists all limits.
+user types against a limit of their own. What is exceeded is said, and how to allow it. All limits:
+docs/reference/limits.md.
 """
 
 from __future__ import annotations

@@ -6,19 +6,22 @@ Written to docs/reference/generated before Sphinx looks for pages; never committ
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import isclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stratsim.device.execution import EXECUTION_MODELS
 from stratsim.plugins import points
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sphinx.application import Sphinx
 
 REGISTRIES = {
     "policies": ("Policies, generated", "stratsim.policies", "`--policy NAME`, with parameters `NAME(key=value)`."),
     "predictors": ("Predictors, generated", "stratsim.predictors", "`predictor=NAME` of policies that predict."),
-    "device-models": ("Device models, generated", "stratsim.device_models", "`--device-model NAME`."),
-    "readers": ("Trace readers, generated", "stratsim.readers", "`--reader NAME`, or recognised by content."),
+    "readers": ("Trace readers, generated", "stratsim.readers", "`--trace-format NAME`, or recognised by content."),
 }
 """By page: title, group of entry points, and where a name is written."""
 
@@ -42,7 +45,12 @@ def write_pages(app: Sphinx) -> None:
     """Write the generated pages, each only if it changed, so that a second build is quick."""
     folder = Path(app.srcdir) / "reference" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {name: _registry(*about) for name, about in REGISTRIES.items()}
+    pages = {
+        name: _registry(title, {name: point.value for name, point in points(group).items()}, where)
+        for name, (title, group, where) in REGISTRIES.items()
+    }
+    models = {name: f"{model.__module__}:{model.__qualname__}" for name, model in EXECUTION_MODELS.items()}
+    pages["device-models"] = _registry("Device models, generated", models, "`--device-model NAME`.")
     pages |= {module.replace(".", "-"): _module(module, title) for module, title in API.items()}
     for stale in {path.stem for path in folder.glob("*.md")} - pages.keys():
         (folder / f"{stale}.md").unlink()
@@ -52,11 +60,12 @@ def write_pages(app: Sphinx) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def _registry(title: str, group: str, where: str) -> str:
+def _registry(title: str, places: Mapping[str, str], where: str) -> str:
     parts = [f"# {title}", where]
-    for name, point in sorted(points(group).items()):
-        kind = "autoclass" if isinstance(point.load(), type) else "autofunction"
-        target = point.value.replace(":", ".")
+    for name, place in sorted(places.items()):
+        module, _, thing = place.partition(":")
+        kind = "autoclass" if isclass(getattr(import_module(module), thing)) else "autofunction"
+        target = f"{module}.{thing}"
         parts += [f"## {name}", f"```{{eval-rst}}\n.. {kind}:: {target}\n   :no-index:\n```"]
     return "\n\n".join(parts) + "\n"
 

@@ -11,7 +11,7 @@ var Scorer = {
     let own = score;
     if (words.length && has(parts[0])) own += 40;
     else if (words.length && has(parts[parts.length - 1])) own += 20;
-    if (page === "glossary") own += 12;
+    if (page === "reference/glossary") own += 12;
     if (page.startsWith("how-to/")) own += 4;
     if (page.startsWith("reference/generated/") || page.startsWith("decisions/")) own -= 30;
     if (page === "reference/commands") own -= 25;

@@ -22,8 +22,8 @@ log = pd.DataFrame(
 log.head()
 
 # %%
-# stratsim's own columns are ``arrival_s``, ``model`` and ``priority`` (:doc:`/traces` has all of them). Units are in
-# the names: nothing is guessed from the size of a number.
+# stratsim's own columns are ``arrival_s``, ``model`` and ``priority`` (:doc:`/reference/traces` has all of them). Units
+# are in the names: nothing is guessed from the size of a number.
 
 trace = pd.DataFrame(
     {
@@ -56,4 +56,4 @@ for factor in (1, 2):
 
 # %%
 # The trace had no deadlines, so that a rule gave every request one of its model's solo latency, times a factor. Your
-# own rule is a few lines of TOML: :doc:`/traces`.
+# own rule is a few lines of TOML: :doc:`/reference/traces`.

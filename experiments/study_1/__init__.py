@@ -1,4 +1,4 @@
 """Study 1: how well beliefs about interference predict, all on the same logs.
 
-docs/study-1.md has the hypotheses and what came out; `study.py` runs it.
+docs/results/study-1.md has the hypotheses and what came out; `study.py` runs it.
 """

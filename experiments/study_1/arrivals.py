@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stratsim.rng import Streams
     from study_1.sets import ModelSet
 
-__all__ = ["Mix", "mixes", "saturation_per_s", "workload"]
+__all__ = ["Mix", "machine", "mixes", "saturation_per_s", "two_workloads", "workload"]
 
 Mix = dict[str, float]
 """Share of the requests by model."""
@@ -68,17 +68,21 @@ def workload(chosen: ModelSet, halves: tuple[Mix, Mix], load: float, count: int,
 
     The second half starts with the last arrival of the first.
     """
-    times: list[NDArray[np.float64]] = []
-    models: list[NDArray[np.int32]] = []
-    names, start_s = tuple(halves[0]), 0.0
+    first, second = two_workloads(chosen, halves, load, count, streams)
+    arrival_s = np.concatenate([first.arrival_s, float(first.arrival_s[-1]) + second.arrival_s])
+    return _columns(first.models, arrival_s, np.concatenate([first.model, second.model]))
+
+
+def two_workloads(
+    chosen: ModelSet, halves: tuple[Mix, Mix], load: float, count: int, streams: Streams
+) -> tuple[Workload, Workload]:
+    """Return the two halves by themselves, each from time 0."""
+    found, names = [], tuple(halves[0])
     for half, mix in zip(("first", "second"), halves, strict=True):
         rate = load * saturation_per_s(chosen, mix, streams)
         processes = {name: Poisson(rate * mix[name]) for name in names}
-        arrival_s, owner = superpose(processes, count, streams.child("arrivals", half))
-        times.append(start_s + arrival_s)
-        models.append(owner)
-        start_s = float(times[-1][-1])
-    return _columns(names, np.concatenate(times), np.concatenate(models))
+        found.append(_columns(names, *superpose(processes, count, streams.child("arrivals", half))))
+    return found[0], found[1]
 
 
 def _columns(names: tuple[str, ...], arrival_s: NDArray[np.float64], model: NDArray[np.integer]) -> Workload:

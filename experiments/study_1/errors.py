@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.compare.prequential import KINDS
+from study_1.coverage import own_band, recent_band
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from stratsim.compare.prequential import Prediction, Scores
 
     Row = dict[str, Any]
 
-__all__ = ["BIN", "COLUMNS", "LARGE", "MEMORY", "QUANTILES", "tables"]
+__all__ = ["BIN", "COLUMNS", "KINDS", "LARGE", "MEMORY", "QUANTILES", "tables"]
 
+KINDS = ("snapshot", "realised")
+"""What is asked for of the kinds of predictions."""
 WARM_UP = 100
 """Judged batches at the start of a run that count for nothing: predictors that learn have yet to."""
 MEMORY = 100
@@ -26,10 +29,18 @@ SETTLED = 200
 BIN = 25
 """Batches per point of the course after a shift."""
 _BINS = range(-4, 16)
+FIRST = 5
+"""Meetings of a pair that count as its first."""
+OFTEN = 20
+"""From this meeting on a pair has been met often."""
+_MET = (0, 1, 2, 5, 10, 20, 50, 100)
+"""Meetings by which the course of the error is told."""
 LARGE = 0.6
 """A large relative error."""
 QUANTILES = {f"q{percent:02d}": percent / 100 for percent in (1, 5, 10, 25, 50, 75, 90, 95, 99)}
 """Of the error, by column."""
+INTERVALS = tuple(f"{of}_{figure}" for of in ("own", "recent") for figure in ("coverage", "width", "score"))
+"""Of intervals: the belief's own, and those of its recent errors (`stratsim`'s quantiles, and coverage.py)."""
 COLUMNS = (
     *(
         "predictor",
@@ -45,34 +56,86 @@ COLUMNS = (
         "slowdown",
         "over",
     ),
-    *("large_under", "large_over", "worst_under", "worst_over", "excess_error", *QUANTILES),
+    *("large_under", "large_over", "worst_under", "worst_over", "excess_error", *QUANTILES, *INTERVALS),
 )
 """Of the rows."""
-_BY_PAIR = ("gpulet", "ewma-features", "ewma-pairs", "rls", "oracle")
-"""Predictors whose errors are told by pair: those that hypotheses are about, and the truth."""
+_BY_PAIR = ("gpulet", "rls")
+"""Predictors whose errors are told by pair."""
 _LEAST_EXCESS = 0.05
 """Below this excess of the slowdown, its relative error means nothing."""
 
 
-def tables(scores: Scores, shift_s: float | None) -> list[Row]:
+def tables(scores: Scores, shift_s: float | None, unseen: frozenset[tuple[str, str]] = frozenset()) -> list[Row]:
     """Return rows by predictor, kind of prediction and part of the run.
 
-    Parts: `all` where the mix stays; where it shifts, `before`, `after`, `at once` (the first `MEMORY` batches after
-    it), `recovering` (the next as many), `later` (all from then on) and `settled` (the last of the run). And for
-    predictions of kind `realised`, with fewer figures, `course` (by number of batches since the shift) and `pair` (by
-    model and the model that overlapped it longest).
+    Parts: `all` where nothing changes; where the mix shifts or the device slows down, `before`, `after`, `at once` (the
+    first `MEMORY` batches after it), `recovering` (the next as many), `later` (all from then on) and `settled` (the
+    last of the run). For predictions of kind `realised` also `first met` and `met often`: batches whose pair, with the
+    model that overlapped it longest, is in `unseen`, at its first `FIRST` meetings, and from the `OFTEN`th on. And with
+    fewer figures `course` (by number of batches since the shift), `met` (by number of meetings) and `pair`.
+
+    Args:
+        scores: Of the run.
+        shift_s: When something changed.
+        unseen: Pairs (target model, co-runner model) that no predictor was told of before the run.
     """
     counts = {"alone": scores.alone, "censored": scores.censored, "judged": scores.judged}
     rows: list[Row] = []
-    groups: dict[tuple[str, str], list[Prediction]] = {}
+    groups: dict[str, dict[str, list[Prediction]]] = {}
     for each in scores.predictions:
-        groups.setdefault((each.predictor, each.kind), []).append(each)
-    for (predictor, kind), predictions in groups.items():
-        for part, place, chosen in _parts(predictions, shift_s, detailed=kind == KINDS[-1]):
-            if chosen:
-                row = {"predictor": predictor, "kind": kind, "part": part, "place": place}
-                rows.append({**row, **counts, **figures(chosen, brief=bool(place))})
+        groups.setdefault(each.predictor, {}).setdefault(each.kind, []).append(each)
+    for predictor, by_kind in groups.items():
+        intervals = _intervals(by_kind)
+        for kind in [kind for kind in KINDS if kind in by_kind]:
+            detailed = kind == KINDS[-1]
+            parts = [*_parts(by_kind[kind], shift_s, detailed=detailed)]
+            parts += _meetings(by_kind[kind], unseen) if detailed else []
+            for part, place, chosen in parts:
+                if chosen:
+                    row: Row = {"predictor": predictor, "kind": kind, "part": part, "place": place}
+                    row |= {**counts, **figures(chosen, brief=bool(place))}
+                    rows.append(row | (_interval_figures(chosen, intervals) if detailed and not place else {}))
     return rows
+
+
+def _intervals(by_kind: Mapping[str, Sequence[Prediction]]) -> Mapping[int, Mapping[str, float]]:
+    """Return whether the intervals of each batch covered, their width and score."""
+    realised = by_kind[KINDS[-1]]
+    found: dict[int, dict[str, float]] = {each.batch: {} for each in realised}
+    for name, band in (("own", own_band(by_kind)), ("recent", recent_band(realised))):
+        if band is not None:
+            figures = {"coverage": band.covered, "width": band.width, "score": band.score}
+            for figure, values in figures.items():
+                for each, value in zip(realised, values.tolist(), strict=True):
+                    found[each.batch][f"{name}_{figure}"] = value
+    return found
+
+
+def _interval_figures(chosen: Sequence[Prediction], intervals: Mapping[int, Mapping[str, float]]) -> Row:
+    """Return the means over batches that had an interval."""
+    row: Row = {}
+    for name in INTERVALS:
+        values = [value for each in chosen if (value := intervals[each.batch].get(name)) is not None and value == value]
+        if values:
+            row[name] = sum(values) / len(values)
+    return row
+
+
+def _meetings(
+    predictions: Sequence[Prediction], unseen: frozenset[tuple[str, str]]
+) -> Iterator[tuple[str, str, Sequence[Prediction]]]:
+    """Yield the batches of pairs that nobody was told of, by how often the pair had met before in this run."""
+    met: dict[tuple[str, str], int] = {}
+    by_number: dict[int, list[Prediction]] = {}
+    for each in predictions:
+        pair = (each.model, each.beside)
+        if pair in unseen:
+            by_number.setdefault(met.get(pair, 0), []).append(each)
+            met[pair] = met.get(pair, 0) + 1
+    yield "first met", "", [each for n, found in by_number.items() if n < FIRST for each in found]
+    yield "met often", "", [each for n, found in by_number.items() if n >= OFTEN for each in found]
+    for low, high in pairwise(_MET):
+        yield "met", str(low), [each for n, found in by_number.items() if low <= n < high for each in found]
 
 
 def _parts(

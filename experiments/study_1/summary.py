@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stratsim.stats.comparison import simultaneous_level
 from stratsim.stats.intervals import mean_interval
-from study_1.errors import LARGE, QUANTILES
+from study_1.claims import HYPOTHESES, LOG_HYPOTHESES, PAIR_HYPOTHESES
+from study_1.errors import INTERVALS, QUANTILES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from study_1.claims import Hypothesis
     from study_1.errors import Row
 
     Values = NDArray[np.float64]
 
-__all__ = ["CELL", "HYPOTHESES", "Hypothesis", "summarise"]
+__all__ = ["CELL", "summarise", "summarise_logs", "summarise_pairs"]
 
 CELL = ("set", "load", "slots", "behaviour", "mix")
 """The settings that make a cell."""
-RECOVERED = 1.25
-"""A predictor has recovered once its error is below this many times its settled one."""
-BETTER = 2 / 3
-"""A third better."""
-_MEANS = ("bias", "large_under", "large_over", "worst_under", "worst_over", "excess_error", "slowdown", *QUANTILES)
-_PLAIN = ("all", "before", "after", "at once", "recovering", "later", "settled")
+_MEANS = (
+    *("bias", "large_under", "large_over", "worst_under", "worst_over", "excess_error", "slowdown"),
+    *QUANTILES,
+    *INTERVALS,
+)
+_PLAIN = ("all", "before", "after", "at once", "recovering", "later", "settled", "first met", "met often")
 
 
 class _Cell:
@@ -54,64 +56,8 @@ class _Cell:
         return np.array([found.get(seed, np.nan) for seed in self.seeds])
 
 
-Claim = tuple[str, "Callable[[_Cell, str], Values]"]
-"""What is said, and the figure that is below zero, in the mean over seeds, if it is true."""
-
-
-class Hypothesis(NamedTuple):
-    """A hypothesis: all of its claims must hold."""
-
-    name: str
-    text: str
-    mix: str
-    """The cells that it is about."""
-    kind: str
-    """The kind of prediction that it is judged by; the others are told beside it."""
-    claims: tuple[Claim, ...]
-
-
-def _in_between(ewma: str) -> tuple[Claim, ...]:
-    return (
-        (f"{ewma} is better than gpulet", lambda c, k: c.get(ewma, k, "all") - c.get("gpulet", k, "all")),
-        (f"rls is better than {ewma}", lambda c, k: c.get("rls", k, "all") - c.get(ewma, k, "all")),
-    )
-
-
-HYPOTHESES = (
-    Hypothesis(
-        "H1",
-        "coarse static prediction underestimates, by more than 60 % at worst",
-        "stationary",
-        "snapshot",
-        (
-            ("gpulet is biased downwards", lambda c, k: c.get("gpulet", k, "all", "bias")),
-            ("the worst underestimate is past 60 %", lambda c, k: LARGE - c.get("gpulet", k, "all", "worst_under")),
-        ),
-    ),
-    Hypothesis("H2a", "EWMA of features lies in between", "stationary", "dispatch", _in_between("ewma-features")),
-    Hypothesis("H2b", "EWMA of pairs lies in between", "stationary", "dispatch", _in_between("ewma-pairs")),
-    Hypothesis(
-        "H3",
-        "static prediction degrades when the mix shifts",
-        "shifting",
-        "realised",
-        (("gpulet is worse after", lambda c, k: c.get("gpulet", k, "before") - c.get("gpulet", k, "after")),),
-    ),
-    Hypothesis(
-        "H4",
-        "RLS recovers within 1 / (1 - lambda) batches and is then a third better",
-        "shifting",
-        "realised",
-        (
-            ("rls has recovered", lambda c, k: c.get("rls", k, "recovering") - RECOVERED * c.get("rls", k, "settled")),
-            ("rls is a third better", lambda c, k: c.get("rls", k, "later") - BETTER * c.get("gpulet", k, "later")),
-        ),
-    ),
-)
-
-
 def summarise(rows: Sequence[Row], level: float = 0.95) -> dict[str, Any]:
-    """Return the study's figures.
+    """Return the figures of the simulated runs.
 
     Args:
         rows: Of all cells and seeds, from `run_cell`.
@@ -121,7 +67,7 @@ def summarise(rows: Sequence[Row], level: float = 0.95) -> dict[str, Any]:
     Returns:
         `verdicts` (per hypothesis, cell and kind of prediction), `errors` (per cell, predictor, kind and part: means
         over seeds), `course` (per cell, predictor and batches since the shift) and `pairs` (per set and predictor:
-        which pairs are predicted worst).
+        which pairs are predicted worst), `met` (per set and predictor: pairs that nobody was told of, by meetings).
     """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
@@ -129,11 +75,12 @@ def summarise(rows: Sequence[Row], level: float = 0.95) -> dict[str, Any]:
     cells = {key: _Cell(group) for key, group in groups.items()}
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     return {
-        "provenance": "synthetic: simulated devices",
+        "provenance": "simulated devices are synthetic, but for the pairs of h200; live runs are measured",
         "hypotheses": {each.name: each.text for each in HYPOTHESES},
         "verdicts": [row for each in HYPOTHESES for row in _verdicts(each, cells, kinds, level)],
         "errors": [row for key, cell in cells.items() for row in _errors(key, cell)],
-        "course": _course(rows),
+        "course": _course(rows, "course", (*CELL, "predictor")),
+        "met": _course([row for row in rows if row["mix"] == "stationary"], "met", ("set", "slots", "predictor")),
         "pairs": _pairs(rows),
     }
 
@@ -146,7 +93,9 @@ def _verdicts(
     found = []
     for key, cell in concerned.items():
         for kind in kinds:
-            claims = [_claim(text, figure(cell, kind), each_level) for text, figure in hypothesis.claims]
+            claims = [_judged(text, figure(cell, kind), each_level) for text, figure in hypothesis.claims]
+            if not any(claim["seeds"] for claim in claims):
+                continue  # told of one kind of prediction alone
             found.append(
                 {
                     "hypothesis": hypothesis.name,
@@ -160,13 +109,13 @@ def _verdicts(
     return found
 
 
-def _claim(text: str, values: Values, level: float) -> dict[str, Any]:
+def _judged(text: str, values: Values, level: float) -> dict[str, Any]:
     """Return the interval of what should be below zero, over the seeds that have it, and what it says."""
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return {"claim": text, "holds": None, "mean": None, "low": None, "high": None, "seeds": len(known)}
     interval = mean_interval(known, level)
-    holds = True if interval.high < 0 else False if interval.low > 0 else None
+    holds = _holds(interval.low, interval.high)
     ends = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     return {"claim": text, "holds": holds, **ends, "seeds": interval.n}
 
@@ -196,16 +145,16 @@ def _errors(key: tuple[Any, ...], cell: _Cell) -> list[dict[str, Any]]:
     return found
 
 
-def _course(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the mean error over seeds, with its 95 % interval, by number of batches since the shift."""
+def _course(rows: Sequence[Row], part: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the mean error over seeds, with its 95 % interval, by place: batches since the shift, or meetings."""
     points: dict[tuple[Any, ...], list[float]] = {}
     for row in rows:
-        if row["part"] == "course":
-            key = (*[row[name] for name in CELL], row["predictor"], int(row["place"]))
+        if row["part"] == part:
+            key = (*[row[name] for name in names], int(row["place"]))
             points.setdefault(key, []).append(row["error"])
     return [
         {
-            **dict(zip((*CELL, "predictor", "batches"), key, strict=True)),
+            **dict(zip((*names, "batches"), key, strict=True)),
             **dict(zip(("error", "low", "high"), mean_interval(values)[:3], strict=True)),
         }
         for key, values in points.items()
@@ -235,3 +184,72 @@ def _pairs(rows: Sequence[Row]) -> list[dict[str, Any]]:
         for (group, predictor, pair), (n, error, bias, slowdown) in sums.items()
     ]
     return sorted(found, key=lambda row: (row["set"], row["predictor"], -row["error"]))
+
+
+# Pairs and live runs --------------------------------------------------------------------------------------------------
+
+
+def summarise_pairs(rows: Sequence[Row], level: float = 0.95) -> dict[str, Any]:
+    """Return the mean errors on pairs, by truth, split and predictor, and the verdicts.
+
+    Args:
+        rows: From `study_1.pairs.judge_pairs`.
+        level: Confidence that holds for all truths of a hypothesis together.
+    """
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in rows:
+        found.setdefault((row["truth"], row["split"], row["predictor"]), {})[row["replicate"]] = row["error"]
+    truths = list(dict.fromkeys(row["truth"] for row in rows))
+    each_level = simultaneous_level(level, len(truths))
+    errors = []
+    for (truth, split, predictor), by_replicate in found.items():
+        values = np.array(list(by_replicate.values()))
+        low, high = mean_interval(values)[1:3] if len(values) > 1 else (None, None)
+        place = {"truth": truth, "split": split, "predictor": predictor, "replicates": len(values)}
+        errors.append({**place, "error": float(values.mean()), "low": low, "high": high})
+    verdicts = []
+    for hypothesis in PAIR_HYPOTHESES:
+        for truth in truths:
+
+            def get(predictor: str, split: str, truth: str = truth) -> Values:
+                return np.array(list(found[truth, split, predictor].values()))
+
+            claims = [_judged(text, figure(get), each_level) for text, figure in hypothesis.claims]
+            verdicts.append(
+                {"hypothesis": hypothesis.name, "truth": truth, "verdict": _verdict(claims), "claims": claims}
+            )
+    texts = {each.name: each.text for each in PAIR_HYPOTHESES}
+    return {"hypotheses": texts, "verdicts": verdicts, "errors": errors}
+
+
+def summarise_logs(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the figures of live runs and the verdicts; intervals were made with the rows (`study_1.measured`)."""
+    verdicts = []
+    places = list(dict.fromkeys((row["card"], row["load"], row["part"]) for row in rows if row["figure"] == "claim"))
+    for hypothesis in LOG_HYPOTHESES:
+        for place in places:
+            mine = [
+                row
+                for row in rows
+                if (row["card"], row["load"], row["part"]) == place
+                and (row["figure"], row["predictor"]) == ("claim", hypothesis.name)
+            ]
+            claims = [
+                {"claim": text, "holds": _holds(row["low"], row["high"]), "mean": row["value"], "low": row["low"],
+                 "high": row["high"]}
+                for (text, _), row in zip(hypothesis.claims, mine, strict=False)
+            ]  # fmt: skip
+            if claims:
+                where = {"card": place[0], "load": place[1], "part": place[2]}
+                verdicts.append({"hypothesis": hypothesis.name, **where, "verdict": _verdict(claims), "claims": claims})
+    return {
+        "hypotheses": {each.name: each.text for each in LOG_HYPOTHESES},
+        "verdicts": verdicts,
+        "figures": [row for row in rows if row["figure"] != "claim"],
+    }
+
+
+def _holds(low: float | None, high: float | None) -> bool | None:
+    if low is None or high is None:
+        return None
+    return True if high < 0 else False if low > 0 else None

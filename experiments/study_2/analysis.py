@@ -1,26 +1,22 @@
-"""What a study of policies says: violations per class, paired differences to every rival, prices, equity, hypotheses.
+"""What study 2 says: violations of both classes as points, fronts and matched comparisons, the old criterion, utility.
 
-Everything is computed from the rows of the result seeds, with what the pilot chose: figures at each policy's best
-concurrency (`best`) and at the fixed one. Differences are Strait minus the other, in percentage points, paired by seed;
-beside each policy's own 95 % interval stand the p-value by Holm and the interval by Bonferroni for the family: all
-policies that Strait is compared with in one cell. Hypotheses are judged by the simultaneous intervals of their own
-family, over all cells that they are about.
+All figures are computed from the rows of the result seeds, in percent; the pilot's rows choose settings where one is
+chosen. A policy is compared at its default, another is what its settings offer (`stratsim.stats.fronts`). Hypotheses
+are judged by intervals that are simultaneous over all comparisons of the hypothesis (Bonferroni).
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from stratsim.stats.comparison import compare_paired, low_price_interval, ratio_interval, simultaneous_level
+from stratsim.stats.comparison import simultaneous_level
+from stratsim.stats.fronts import compare_matched, deficit, pareto
 from stratsim.stats.intervals import Interval, mean_interval, paired_interval
-from stratsim.sweep.select import Choice, best_of, choose, figure, for_seeds
-from stratsim.sweep.spec import BEST, FIXED, PILOT
-from stratsim.sweep.store import KEY
-from study_2.roles import CONCURRENCY
+from stratsim.sweep.select import best_of, figure
+from study_2.roles import FEWEST_LATE, STRAIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,394 +30,290 @@ if TYPE_CHECKING:
 
 __all__ = ["summarise"]
 
-_MEANS = (
-    *(
-        f"{label}_{name}"
-        for name in ("violation_completed", "jain_models", "min_model_satisfaction", "p99_s", "goodput_per_s")
-        for label in ("high", "low")
-    ),
-    *(f"{label}_{name}" for name in ("mean_slowdown", "max_slowdown", "starvation_s") for label in ("high", "low")),
-    *("jain_classes", "utilization", "mean_batch_size", "mean_concurrency", "mean_slowdown", "max_slowdown"),
-)
-"""Figures of which the mean over the seeds is reported as it is."""
+_LABELS = ("high", "low")
+_EQUITY = ("jain_classes", "high_jain_models", "low_jain_models", "low_max_slowdown", "utilization", "mean_batch_size")
+_AHEAD, _BEHIND, _OPEN, _OUT_OF_REACH, _TRADE = "ahead", "behind", "open", "out of reach", "trade"
 
 
-class _Place:
-    """One cell at one choice of concurrency (`best` or `fixed`): each policy's rows of the result seeds.
+class Cell(NamedTuple):
+    """The runs of one cell."""
 
-    A policy that lacks a seed, because a run failed, is left out.
-    """
+    labels: dict[str, str]
+    pilot: dict[str, Floats]
+    """Violations in percent, high and low, by policy: shape (seeds, 2)."""
+    results: dict[str, Floats]
+    rows: dict[str, list[Row]]
+    """Of the result seeds."""
 
-    def __init__(
-        self, study: Study, rows: Mapping[tuple[str, Choice], list[Row]], choices: Mapping[str, Choice]
-    ) -> None:
-        self.choices: dict[str, Choice] = {}
-        self.rows: dict[str, list[Row]] = {}
-        for name, choice in choices.items():
-            found = {int(row["seed"]): row for row in rows.get((name, choice), ())}
-            if all(seed in found for seed in study.results):
-                self.choices[name] = choice
-                self.rows[name] = [found[seed] for seed in study.results]
+    def family(self, study: Study, name: str) -> list[str]:
+        """Return the policies of a family that are here."""
+        return [policy for policy in study.settings(name) if policy in self.results]
 
-    def figures(self, policy: str, name: str) -> Floats:
-        """Return a figure of a policy by seed."""
-        return np.array([figure(row, name) for row in self.rows[policy]])
 
-    def violation(self, policy: str, label: str) -> Floats:
-        """Return the violation of a class by seed, in percentage points."""
-        return 100 * self.figures(policy, f"{label}_violation")
+class Against(NamedTuple):
+    """One policy against what another's settings offer."""
+
+    outcome: str
+    """`ahead`, `behind` or `open` at the same first figure; `out of reach`: the other's settings all have more
+    high-priority violations; `trade`: they all have fewer, and serve less of low priority."""
+    interval: Interval | None
+    """Low-priority violations less the other's at the same high-priority violations, points."""
+    settings: tuple[str, ...]
 
 
 def summarise(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the content of `summary.json`: plain values only, None where a figure does not exist.
+    """Return the content of study.json: plain values only, None where a figure does not exist.
 
     Args:
         study: The study.
-        rows: Of all its runs; those of the pilot choose, the others count.
+        rows: Of all its runs.
     """
-    columns = list(study.axes)
-    by_cell = _by_trial((row for row in rows if row["phase"] != PILOT), columns)
-    piloted = _by_trial((row for row in rows if row["phase"] == PILOT), columns)
-    chosen = {cell: _choices(study, trials) for cell, trials in piloted.items()}
-    blind = {cell: _best_blind(study, piloted[cell], policies) for cell, policies in chosen.items()}
-    places = {
-        (cell, at): place
-        for cell, found in by_cell.items()
-        for at in (BEST, FIXED)
-        if (place := _Place(study, found, {name: c[at] for name, c in chosen[cell].items() if at in c})).rows
-    }
-    entries = [
-        entry
-        for (cell, at), place in places.items()
-        for entry in _entries(study, dict(zip(columns, cell, strict=True)), at, place, blind[cell])
-    ]
-    verdicts = _hypotheses(study, columns, places, blind)
+    cells = _cells(study, rows)
     return {
         "title": study.title,
-        "axes": columns,
-        "usual": _usual(columns, [cell for cell, at in places if at == BEST]),
-        "strait_policy": study.strait(),
-        "reference": study.analysis.reference,
-        "seeds": {"pilot": list(study.select.seeds), "results": list(study.results)},
-        "trials": dict(study.trials),
-        "cells": entries,
-        "strait": _headline(study.strait(), entries, verdicts),
-        "hypotheses": verdicts,
+        "axes": list(study.axes),
+        "usual": _usual(study.axes, [cell.labels for cell in cells]),
+        "seeds": {"pilot": list(study.pilot), "results": list(study.results)},
+        "judged": {"strait": STRAIT, "fewest-late": FEWEST_LATE},
+        "cells": [_summary(study, cell) for cell in cells],
+        "hypotheses": [*_h1(study, cells), *_not_behind(study, cells), *_ahead_of(study, cells)],
     }
 
 
-def _usual(columns: Sequence[str], cells: Sequence[tuple[str, ...]]) -> dict[str, str]:
-    """Return the value that an axis has in most cells, but for profile and load: what need not be said of each."""
-    if not cells:
-        return {}
-    counts = {column: Counter(cell[i] for cell in cells) for i, column in enumerate(columns)}
-    return {axis: found.most_common(1)[0][0] for axis, found in counts.items() if axis not in ("profile", "load")}
-
-
-def _choices(study: Study, trials: Mapping[tuple[str, Choice], list[Row]]) -> dict[str, dict[str, Choice]]:
-    """Return what each policy of a cell runs with, by `best` and `fixed`, from the pilot's rows there."""
-    found: dict[str, dict[Choice, list[Row]]] = {}
-    for (name, choice), rows in trials.items():
-        found.setdefault(name, {})[choice] = rows
-    chosen = {name: choose(tried, study.select) for name, tried in found.items()}
-    return {name: choices for name, choices in chosen.items() if choices}
-
-
-class _Blind(NamedTuple):
-    """The best blind rival of a cell, as the pilot has it."""
-
-    name: str
-    pilot_high: float
-    """Its mean violation of high priority on the pilot seeds."""
-
-
-def _best_blind(
-    study: Study, trials: Mapping[tuple[str, Choice], list[Row]], chosen: Mapping[str, Mapping[str, Choice]]
-) -> dict[str, _Blind]:
-    """Return the best blind rival of a cell, at the best concurrency and at the fixed one.
-
-    Args:
-        study: The study.
-        trials: The pilot's rows in the cell, by policy and what was tried.
-        chosen: What each policy runs with.
-    """
-    found = {}
-    for at in (BEST, FIXED):
-        violations: dict[str, tuple[list[float], list[float]]] = {}
-        for name, choices in chosen.items():
-            if study.role(name) == "rival-blind" and at in choices:
-                rows = trials[name, choices[at]]
-                high, low = (for_seeds(rows, f"{label}_violation", study.select.seeds) for label in ("high", "low"))
-                violations[name] = (high or [], low or [])
-        if violations:
-            best = best_of(violations)
-            found[at] = _Blind(best, float(np.mean(violations[best][0])))
-    return found
-
-
-def _by_trial(
-    rows: Iterable[Row], columns: Sequence[str]
-) -> dict[tuple[str, ...], dict[tuple[str, Choice], list[Row]]]:
-    """Return rows by cell, and by policy and what it ran with."""
-    found: dict[tuple[str, ...], dict[tuple[str, Choice], list[Row]]] = {}
+def _cells(study: Study, rows: Sequence[Row]) -> list[Cell]:
+    found: dict[tuple[str, ...], dict[str, dict[int, Row]]] = {}
     for row in rows:
-        cell = tuple(row[column] for column in columns)
-        choice = Choice(row["setting"], ((CONCURRENCY, int(row[CONCURRENCY])),))
-        found.setdefault(cell, {}).setdefault((row["policy"], choice), []).append(row)
-    return found
-
-
-# One entry per cell, concurrency and policy --------------------------------------------------------------------------
-
-
-def _entries(
-    study: Study, labels: Mapping[str, str], at: str, place: _Place, blinds: Mapping[str, _Blind]
-) -> list[dict[str, Any]]:
-    """Return what is said of every policy in one cell; `row` is its run with the first result seed, as an example."""
-    blind = blinds[at].name if at in blinds else None
-    strait, level = study.strait(), study.analysis.level
-    others = [n for n in place.rows if strait in place.rows and n != strait and study.role(n) != "ablation"]
-    family = compare_paired(
-        {n: (place.violation(str(strait), "high"), place.violation(n, "high")) for n in others}, level
-    )
-    entries = []
-    for name, choice in place.choices.items():
-        rival = blind if name == strait else name
-        against = family.get(rival) if rival is not None else None
-        high, low = (_paired(place, strait, rival, label, level) for label in ("high", "low"))
-        entries.append(
-            {
-                **labels,
-                "at": at,
-                "intense": _is_intense(study, blinds),
-                "policy": name,
-                "role": study.role(name),
-                "setting": choice.setting,
-                **dict(choice.values),
-                "seeds": len(study.results),
-                "row": place.rows[name][0][KEY],
-                **_violations(place, name, level),
-                "against": rival if name == strait else None,
-                "diff_high_pp": _difference(high, against),
-                "diff_low_pp": _ends(low),
-                **_price(study, place, name),
-                **_equity(place, name),
-            }
+        place = found.setdefault(tuple(row[axis] for axis in study.axes), {})
+        place.setdefault(row["policy"], {})[int(row["seed"])] = row
+    return [
+        Cell(
+            dict(zip(study.axes, place, strict=True)),
+            _violations(policies, study.pilot),
+            _violations(policies, study.results),
+            {name: [own[seed] for seed in study.results] for name, own in _whole(policies, study.results)},
         )
-    return entries
+        for place, policies in found.items()
+    ]
 
 
-def _paired(place: _Place, strait: str | None, rival: str | None, label: str, level: float) -> Interval | None:
-    """Return Strait minus a rival, a class' violations in points; None where one of them is not there, or itself."""
-    if strait is None or rival is None or strait == rival or not {strait, rival} <= place.rows.keys():
-        return None
-    return paired_interval(place.violation(strait, label), place.violation(rival, label), level)
+def _whole(policies: Mapping[str, Mapping[int, Row]], seeds: Sequence[int]) -> Iterable[tuple[str, Mapping[int, Row]]]:
+    """Yield the policies of which no seed is missing because a run failed."""
+    return ((name, own) for name, own in policies.items() if all(seed in own for seed in seeds))
 
 
-def _violations(place: _Place, name: str, level: float) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for label in ("high", "low"):
-        interval = mean_interval(place.violation(name, label), level)
-        arrived = place.figures(name, f"{label}_arrived").sum()
-        found |= {
-            f"violation_{label}": interval.mean / 100,
-            f"violation_{label}_interval": [interval.low / 100, interval.high / 100],
-            f"late_{label}": _share(place.figures(name, f"{label}_late").sum(), arrived),
-            f"dropped_{label}": _share(place.figures(name, f"{label}_dropped").sum(), arrived),
-            f"dropped_voluntary_{label}": _share(place.figures(name, f"{label}_dropped_voluntary").sum(), arrived),
-        }
-    return found
-
-
-def _share(part: float, whole: float) -> float | None:
-    return float(part / whole) if whole else None
-
-
-def _difference(difference: Interval | None, against: Any) -> dict[str, Any] | None:
-    """Return a difference with its interval, and what the family makes of it."""
-    found = _ends(difference)
-    if found is None or against is None:
-        return found
+def _violations(policies: Mapping[str, Mapping[int, Row]], seeds: Sequence[int]) -> dict[str, Floats]:
     return {
-        **found,
-        "lo_simultaneous": _finite(against.simultaneous.low),
-        "hi_simultaneous": _finite(against.simultaneous.high),
-        "p": against.p_value,
-        "p_holm": against.p_holm,
-        "variance_ratio": against.variance_ratio,
+        name: np.array([[100.0 * figure(own[seed], f"{label}_violation") for label in _LABELS] for seed in seeds])
+        for name, own in _whole(policies, seeds)
     }
 
 
-def _ends(interval: Interval | None) -> dict[str, Any] | None:
-    if interval is None:
-        return None
-    return {"mean": interval.mean, "lo": _finite(interval.low), "hi": _finite(interval.high)}
+def _usual(axes: Sequence[str], cells: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the value that an axis has in most cells, but for profile and load: what need not be said of each."""
+    others = [axis for axis in axes if axis not in ("profile", "load")]
+    return {axis: Counter(cell[axis] for cell in cells).most_common(1)[0][0] for axis in others if cells}
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+# A cell ---------------------------------------------------------------------------------------------------------------
 
 
-def _price(study: Study, place: _Place, name: str) -> dict[str, Any]:
-    """Return what a policy costs low priority, against the reference: in points, and per point that high gains."""
-    reference = study.analysis.reference
-    nothing = {"low_price": None, "low_price_per_pp": None}
-    if reference is None or reference not in place.rows:
-        return nothing
-    high, low = (place.violation(name, label) for label in ("high", "low"))
-    other_high, other_low = (place.violation(reference, label) for label in ("high", "low"))
-    ratio = None
-    if name != reference:
-        ratio = low_price_interval(high, low, other_high, other_low, study.analysis.level)
-    return {"low_price": float((low - other_low).mean()), "low_price_per_pp": _ends(ratio)}
-
-
-def _equity(place: _Place, name: str) -> dict[str, Any]:
-    gap = place.violation(name, "low") - place.violation(name, "high")
-    means = {column: float(place.figures(name, column).mean()) for column in _MEANS}
-    return {"violation_gap_pp": float(gap.mean()), **means}
-
-
-# Hypotheses ----------------------------------------------------------------------------------------------------------
-
-
-def _hypotheses(
-    study: Study,
-    columns: Sequence[str],
-    places: Mapping[tuple[tuple[str, ...], str], _Place],
-    blind: Mapping[tuple[str, ...], Mapping[str, _Blind]],
-) -> list[dict[str, Any]]:
-    """Return the verdict on each hypothesis in each cell, at the best concurrency."""
-    strait = study.strait()
-    found = {c: place for (c, at), place in places.items() if at == BEST and strait in place.rows}
-    if strait is None or not found:
-        return []
-    labels = {cell: dict(zip(columns, cell, strict=True)) for cell in found}
-    rivals = {
-        cell: blind[cell][BEST].name
-        for cell in found
-        if BEST in blind[cell] and blind[cell][BEST].name in found[cell].rows
-    }
-    intense = {cell: rival for cell, rival in rivals.items() if _is_intense(study, blind[cell])}
-    return [
-        *_h1(study, strait, labels, found, intense),
-        *_h2(study, strait, labels, found),
-        *_h3(study, strait, labels, found, rivals),
-    ]
-
-
-def _is_intense(study: Study, blind: Mapping[str, _Blind]) -> bool:
-    """Whether the best blind rival has trouble here, on the pilot seeds and at its best concurrency."""
-    return BEST in blind and blind[BEST].pilot_high >= study.analysis.intense_violation
-
-
-def _h1(
-    study: Study, strait: str, labels: Mapping[Any, Any], found: Mapping[Any, _Place], rivals: Mapping[Any, str]
-) -> list[dict[str, Any]]:
-    """At least so many points fewer high-priority violations than the best blind rival; `rivals` of intense cells."""
-    goal = -study.analysis.least_gain_pp
-    family = compare_paired(
-        {
-            str(i): (found[cell].violation(strait, "high"), found[cell].violation(rivals[cell], "high"))
-            for i, cell in enumerate(rivals)
-        },
-        study.analysis.level,
-    )
-    return [
-        {
-            "hypothesis": "H1",
-            **labels[cell],
-            "rival": rivals[cell],
-            "diff_high_pp": _difference(each.interval, each),
-            "verdict": _verdict(each.simultaneous.low, each.simultaneous.high, goal),
-        }
-        for cell, each in zip(rivals, family.values(), strict=True)
-    ]
-
-
-def _h2(study: Study, strait: str, labels: Mapping[Any, Any], found: Mapping[Any, _Place]) -> list[dict[str, Any]]:
-    """Lower low-priority cost than every preemptive rival: supported if lower than each, rejected if not than one."""
-    pairs = [
-        (cell, name) for cell, place in found.items() for name in place.rows
-        if study.role(name) == "rival-preemptive"
-    ]  # fmt: skip
-    family = compare_paired(
-        {str(i): (found[cell].violation(strait, "low"), found[cell].violation(name, "low"))
-         for i, (cell, name) in enumerate(pairs)},
-        study.analysis.level,
-    )  # fmt: skip
-    verdicts: dict[Any, dict[str, Any]] = {}
-    for (cell, name), each in zip(pairs, family.values(), strict=True):
-        entry = verdicts.setdefault(cell, {"hypothesis": "H2", **labels[cell], "diff_low_pp": {}, "verdict": ""})
-        entry["diff_low_pp"][name] = _difference(each.interval, each)
-        verdict = _verdict(each.simultaneous.low, each.simultaneous.high, 0.0)
-        worst = {"rejected": 2, "undecided": 1, "supported": 0}
-        entry["verdict"] = max((entry["verdict"] or verdict, verdict), key=worst.__getitem__)
-    return list(verdicts.values())
-
-
-def _h3(
-    study: Study, strait: str, labels: Mapping[Any, Any], found: Mapping[Any, _Place], rivals: Mapping[Any, str]
-) -> list[dict[str, Any]]:
-    """At least such a share of the way from the best blind rival to the oracle.
-
-    Closed is (blind - strait) / (blind - oracle). The share s is reached where (1 - s) blind + s oracle - strait > 0:
-    linear, so its own t interval decides, whatever the denominator: `margin_pp` is what Strait is above that line, in
-    points. It and `gap_pp`, the blind rival minus the oracle, have simultaneous intervals. Where the oracle is not
-    better than the rival, by its interval, there is no way to go: undecided.
-    """
-    share = study.analysis.least_gap_closed
-    oracle = next((name for name in study.trials if study.role(name) == "oracle"), None)
-    cells = [cell for cell in rivals if oracle in found[cell].rows]
-    if oracle is None or not cells:
-        return []
-    level = simultaneous_level(study.analysis.level, len(cells))
-    verdicts = []
-    for cell in cells:
-        place = found[cell]
-        blind, own, best = (place.violation(name, "high") for name in (rivals[cell], strait, oracle))
-        gap = mean_interval(blind - best, level)
-        margin = mean_interval(own - ((1 - share) * blind + share * best), level)
-        verdicts.append(
-            {
-                "hypothesis": "H3",
-                **labels[cell],
-                "rival": rivals[cell],
-                "gap_pp": _ends(gap),
-                "margin_pp": _ends(margin),
-                "closed": _ends(ratio_interval(blind - own, blind - best, study.analysis.level)) if gap.mean else None,
-                "verdict": _verdict(margin.low, margin.high, 0.0) if gap.low > 0 else "undecided",
+def _summary(study: Study, cell: Cell) -> dict[str, Any]:
+    level = study.analysis.level
+    rivals = _rivals(study)
+    real = [policy for family in (*rivals, "fewest-late", "strait") for policy in cell.family(study, family)]
+    means = np.array([cell.results[policy].mean(axis=0) for policy in real])
+    front = {real[index] for index in pareto(means)} if real else set()
+    chosen = _chosen(study, cell)
+    return {
+        **cell.labels,
+        "points": [_point(study, cell, policy, front, chosen, level) for policy in cell.results],
+        "matched": {
+            subject: {
+                family: _plain(_against(study, cell, subject, family, level))
+                for family in (*rivals, "strait", "fewest-late", *study.with_role("bound"))
+                if study.families[subject] != family and cell.family(study, family) and subject in cell.results
             }
-        )
-    return verdicts
+            for subject in (FEWEST_LATE, STRAIT)
+        },
+        "deficit": {
+            subject: _deficit(cell, subject, [p for p in real if study.families[p] != study.families[subject]], level)
+            for subject in (FEWEST_LATE, STRAIT)
+            if subject in cell.results and len(real) > 1
+        },
+        "utility": [_utility(study, cell, rate, level) for rate in study.analysis.rates],
+    }
 
 
-def _verdict(low: float, high: float, goal: float) -> str:
-    """Return whether an interval says that a figure is at most the goal, or that it is above, or neither."""
-    if high <= goal:
-        return "supported"
-    return "rejected" if low > goal else "undecided"
+def _rivals(study: Study) -> list[str]:
+    return study.with_role("blind", "preemptive", "aware")
 
 
-def _headline(
-    strait: str | None, entries: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]
+def _point(
+    study: Study, cell: Cell, policy: str, front: set[str], chosen: Mapping[str, str], level: float
 ) -> dict[str, Any]:
-    """Return the cell in which Strait gains most over the best blind rival, and its share of the oracle's gap there."""
-    own = [
-        entry for entry in entries
-        if entry["policy"] == strait and entry["at"] == BEST and entry["diff_high_pp"] is not None
-    ]  # fmt: skip
-    if not own:
-        return {"best_cell": None, "oracle_gap_closed": None}
-    best = min(own, key=lambda entry: entry["diff_high_pp"]["mean"])
-    closed = next(
-        (v["closed"] for v in verdicts if v["hypothesis"] == "H3" and _same_cell(v, best)),
-        None,
+    family = study.families[policy]
+    values = cell.results[policy]
+    found: dict[str, Any] = {
+        "policy": policy,
+        "family": family,
+        "role": study.roles[family],
+        "front": policy in front,
+        "chosen": chosen.get(family) == policy,
+        "row": cell.rows[policy][0]["spec_sha256"],
+    }
+    for at, label in enumerate(_LABELS):
+        interval = mean_interval(values[:, at], level)
+        found |= {label: interval.mean, f"{label}_low": interval.low, f"{label}_high": interval.high}
+    for name in _EQUITY:
+        found[name] = float(np.mean([figure(row, name) for row in cell.rows[policy]]))
+    return found
+
+
+def _chosen(study: Study, cell: Cell) -> dict[str, str]:
+    """Return each family's setting by the old criterion, on the pilot seeds: least high, then least low."""
+    found = {}
+    for family in study.roles:
+        tried = {p: tuple(cell.pilot[p].T.tolist()) for p in cell.family(study, family) if p in cell.pilot}
+        if tried:
+            found[family] = best_of(tried)
+    return found
+
+
+def _against(study: Study, cell: Cell, subject: str, family: str, level: float) -> Against:
+    settings = cell.family(study, family)
+    own, others = cell.results[subject], np.array([cell.results[policy] for policy in settings])
+    matched = compare_matched(own, others, level)
+    names = tuple(settings[index] for index in matched.settings)
+    if matched.difference is not None:
+        outcome = _sign(matched.difference)
+        return Against(outcome, matched.difference, names)
+    nearest = others[matched.settings[0]]
+    high, low = (paired_interval(own[:, at], nearest[:, at], level) for at in (0, 1))
+    if matched.where == "below":
+        return Against(_OUT_OF_REACH if high.high < 0 else _OPEN, None, names)
+    if low.low > 0:
+        return Against(_BEHIND if high.low > 0 else _OPEN, None, names)
+    return Against(_TRADE if low.high < 0 else _OPEN, None, names)
+
+
+def _sign(interval: Interval) -> str:
+    if interval.high < 0:
+        return _AHEAD
+    return _BEHIND if interval.low > 0 else _OPEN
+
+
+def _plain(found: Against) -> dict[str, Any]:
+    return {"outcome": found.outcome, "low_pp": _ends(found.interval), "settings": list(found.settings)}
+
+
+def _ends(interval: Interval | None) -> dict[str, float] | None:
+    return None if interval is None else {"mean": interval.mean, "lo": interval.low, "hi": interval.high}
+
+
+def _deficit(cell: Cell, subject: str, others: Sequence[str], level: float) -> dict[str, Any]:
+    found = deficit(cell.results[subject], np.array([cell.results[policy] for policy in others]), level)
+    return {"by": others[found.by], "pp": _ends(found.interval)}
+
+
+def _utility(study: Study, cell: Cell, rate: float, level: float) -> dict[str, Any]:
+    """Return the weighted share of late requests, one of high priority counting as `rate` of low priority."""
+    first = next(iter(cell.rows.values()))
+    arrived = np.array([[figure(row, f"{label}_arrived") for label in _LABELS] for row in first])
+    weights = arrived * np.array([rate, 1.0])
+    weights /= weights.sum(axis=1, keepdims=True)
+    mean = weights.mean(axis=0)
+    best: dict[str, tuple[float, str]] = {}
+    for family in study.roles:
+        tried = [(float((cell.pilot[p] * mean).sum(axis=1).mean()), p) for p in cell.family(study, family)
+                 if p in cell.pilot]  # fmt: skip
+        if tried:
+            best[family] = min(tried)
+    rivals = {family: best[family] for family in _rivals(study) if family in best}
+    found: dict[str, Any] = {"rate": rate, "best_rival": min(rivals, key=rivals.__getitem__) if rivals else None}
+    for family in ("fewest-late", "strait", found["best_rival"]):
+        if family in best:
+            values = (cell.results[best[family][1]] * weights).sum(axis=1)
+            found[family] = {"policy": best[family][1], **(_ends(mean_interval(values, level)) or {})}
+    return found
+
+
+# Hypotheses -----------------------------------------------------------------------------------------------------------
+
+
+def _h1(study: Study, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """At least so many points fewer high-priority violations than the best blind rival, where that one has trouble."""
+    intense: list[tuple[Cell, str, str]] = []
+    for cell in cells:
+        chosen = _chosen(study, cell)
+        blind = {family: chosen[family] for family in study.with_role("blind") if family in chosen}
+        if not blind or "strait" not in chosen:
+            continue
+        rival = best_of({policy: tuple(cell.pilot[policy].T.tolist()) for policy in blind.values()})
+        if cell.pilot[rival][:, 0].mean() >= 100 * study.analysis.intense_violation:
+            intense.append((cell, chosen["strait"], rival))
+    level = simultaneous_level(study.analysis.level, len(intense))
+    found = []
+    for cell, own, rival in intense:
+        gain = paired_interval(cell.results[own][:, 0], cell.results[rival][:, 0], level)
+        goal = -study.analysis.least_gain_pp
+        verdict = "supported" if gain.high <= goal else "rejected" if gain.low > goal else "undecided"
+        found.append({"hypothesis": "H1", **cell.labels, "verdict": verdict, "by": rival, "pp": _ends(gain)})
+    return found
+
+
+def _not_behind(study: Study, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """H2 and H3: nobody serves more of low priority at the same protection of high priority."""
+    asked = (
+        ("H2", STRAIT, study.with_role("blind", "preemptive")),
+        ("H3", FEWEST_LATE, [*_rivals(study), *study.with_role("strait")]),
     )
-    cell = {key: value for key, value in best.items() if key not in ("at", "role")}
-    return {"best_cell": cell, "oracle_gap_closed": closed}
+    found = []
+    for name, subject, rivals in asked:
+        here = [(cell, family) for cell in cells if subject in cell.results
+                for family in rivals if cell.family(study, family)]  # fmt: skip
+        level = simultaneous_level(study.analysis.level, len(here))
+        results: dict[int, dict[str, Against]] = {}
+        for cell, family in here:
+            results.setdefault(id(cell), {})[family] = _against(study, cell, subject, family, level)
+        for cell in cells:
+            against = results.get(id(cell), {})
+            if not against:
+                continue
+            behind = [family for family, each in against.items() if each.outcome == _BEHIND]
+            unsure = [family for family, each in against.items() if not _is_level(each, study.analysis.equal_pp)]
+            verdict = "rejected" if behind else "undecided" if unsure else "supported"
+            found.append(
+                {
+                    "hypothesis": name,
+                    **cell.labels,
+                    "verdict": verdict,
+                    "by": ", ".join(behind or unsure),
+                    "against": {family: _plain(each) for family, each in against.items()},
+                }
+            )
+    return found
 
 
-def _same_cell(verdict: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
-    axes = verdict.keys() - {"hypothesis", "rival", "gap_pp", "margin_pp", "closed", "verdict"}
-    return all(verdict[axis] == entry[axis] for axis in axes)
+def _is_level(against: Against, equal_pp: float) -> bool:
+    """Whether a policy is not behind, by more than what counts as equal."""
+    if against.interval is not None:
+        return against.interval.high < equal_pp
+    return against.outcome in (_OUT_OF_REACH, _TRADE)
+
+
+def _ahead_of(study: Study, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """H4 and H5: the plan serves more of low priority than Strait, and than k-edf with the same belief."""
+    found = []
+    for name, family in (("H4", "strait"), ("H5", "aware-k-edf")):
+        here = [cell for cell in cells if FEWEST_LATE in cell.results and cell.family(study, family)]
+        level = simultaneous_level(study.analysis.level, len(here))
+        for cell in here:
+            against = _against(study, cell, FEWEST_LATE, family, level)
+            outcome = against.outcome
+            if outcome == _OUT_OF_REACH:  # the other cannot protect as much; what does it lose where it protects most?
+                own, other = cell.results[FEWEST_LATE], cell.results[against.settings[0]]
+                outcome = _sign(paired_interval(own[:, 1], other[:, 1], level))
+                outcome = _AHEAD if outcome == _AHEAD else _OPEN
+            verdict = {_AHEAD: "supported", _BEHIND: "rejected"}.get(outcome, "undecided")
+            found.append({"hypothesis": name, **cell.labels, "verdict": verdict, "by": family, **_plain(against)})
+    return found

@@ -2,229 +2,233 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stratsim.stats.fronts import hull
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLUMNS", "FIGURES", "ablations", "differences", "equity", "violations"]
+__all__ = ["FIGURES", "ablation", "equity", "fronts", "matched"]
 
-COLUMNS = {
-    "study-violations": (
-        *("conditions", "policy", "role", "best_blind", "class", "load", "violation", "low", "high", "origin"),
-    ),
-    "study-differences": (
-        *("cell", "policy", "role", "best_blind", "mean", "low", "high", "low_simultaneous", "high_simultaneous"),
-        "origin",
-    ),
-    "study-equity": (
-        *("cell", "policy", "role", "best_blind", "violation_high", "violation_low"),
-        *("high_jain_models", "low_jain_models", "violation_gap_pp", "max_slowdown", "origin"),
-    ),
-    "study-ablations": ("cell", "policy", "role", "class", "violation", "low", "high", "origin"),
-}
-"""Columns of the data behind each figure."""
-_CLASSES = ("high", "low")
 _WIDE_IN = 7.0
-_PANELS = 3
+_PANELS = 4
 """Panels side by side."""
-_INTERVAL = "95 % t interval over seeds"
-_MANY = 8
-"""Policies, or cells, from which on not everything can be told apart in one figure."""
-_TOLD_APART = ("strait", "oracle", "rival-preemptive")
-"""Roles whose policies keep looks of their own among many; of the blind, only the best of each cell is told apart."""
-_BEST_BLIND, _OTHERS = "best blind rival", "other policies"
-_OTHERS_LOOK: dict[str, Any] = {"color": "#b8b8b8", "linewidth": 0.5, "marker": ".", "markersize": 2.0, "zorder": 1}
+_SHOWN = ("fewest-late", "strait", "aware-k-edf", "k-edf", "preempt-gated", "preempt-slack")
+"""Policies that are told apart where there are many."""
+_OTHERS = "other policies"
+_GREY = "#b8b8b8"
+_SUBJECTS = ("fewest-late", "strait")
+_EVERY_FAMILY = ("constant", "priority-edf", "clockwork", "triton", "orion", "preempt-needed", "aware-edf")
 
 
-def violations(frame: pd.DataFrame) -> Figure:
-    """Draw violations against load: a row per conditions, a column per class, a line per policy."""
-    from stratsim_plots import style
-
-    loads = frame.groupby("conditions")["load"].nunique()
-    shown = [name for name in dict.fromkeys(frame["conditions"]) if loads[name] > 1] or list(dict.fromkeys(loads.index))
-    frame = frame[frame["conditions"].isin(shown)]
-    series = _series(frame)
-    figure = style.new_figure(
-        0.5 + 1.7 * len(shown) + style.legend_height_in([name for name, _, _ in series], 4), _WIDE_IN
-    )
-    grid = figure.subplots(len(shown), len(_CLASSES), sharex="row", squeeze=False)
-    for row, conditions in zip(grid, shown, strict=True):
-        for axes, label in zip(row, _CLASSES, strict=True):
-            here = (frame["conditions"] == conditions) & (frame["class"] == label)
-            for _, points, look in series:
-                for _, line in points[here.loc[points.index]].groupby("policy" if look is _OTHERS_LOOK else "class"):
-                    _line(axes, line.sort_values("load"), look)
-            axes.set_ylim(bottom=0)
-            axes.set_title(f"{style.wrap(conditions, 60)}\n{label} priority", fontsize=7)
-        row[0].set_ylabel("Violations (%)")
-    for axes in grid[-1]:
-        axes.set_xlabel("Load (1 is what a server that wastes nothing keeps up with)")
-    _legend(figure, series)
-    _footer(figure, frame, f"Each policy at the setting and C that its pilot chose; bars: {_INTERVAL}")
-    return figure
-
-
-def _line(axes: Axes, points: pd.DataFrame, look: dict[str, Any]) -> None:
-    mean = 100 * points["violation"].to_numpy()
-    ends = 100 * np.clip(points[["low", "high"]].to_numpy(), 0.0, 1.0)
-    error = np.maximum([mean - ends[:, 0], ends[:, 1] - mean], 0.0)
-    axes.errorbar(points["load"], mean, yerr=error, elinewidth=0.6, capsize=1.2, **look)
-
-
-def _series(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame, dict[str, Any]]]:
-    """Return what is told apart, each with its name, its rows and its look; of many policies only some, last first."""
-    policies = list(dict.fromkeys(frame["policy"]))
-    if len(policies) <= _MANY:
-        return [(name, frame[frame["policy"] == name], _look(number)) for number, name in enumerate(policies)]
-    told = [name for name in policies if frame.loc[frame["policy"] == name, "role"].iloc[0] in _TOLD_APART]
-    best = frame["best_blind"] == 1
-    named = [(name, frame[frame["policy"] == name]) for name in told] + [(_BEST_BLIND, frame[best])]
-    found = [(name, rows, _look(number)) for number, (name, rows) in enumerate(named)]
-    return [*found, (_OTHERS, frame[~frame["policy"].isin(told) & ~best], _OTHERS_LOOK)]
-
-
-def _legend(figure: Figure, series: list[tuple[str, pd.DataFrame, dict[str, Any]]], **look: Any) -> None:
+def fronts(frame: pd.DataFrame) -> Figure:
+    """Draw low against high violations: a panel per cell, a point per setting, lines for what settings offer."""
     from matplotlib.lines import Line2D
 
     from stratsim_plots import style
 
-    style.legend_above(figure, [Line2D([], [], label=name, **{**own, **look}) for name, _, own in series], 4)
+    cells = list(dict.fromkeys(frame["cell"]))
+    shown = [family for family in _SHOWN if (frame["family"] == family).any()]
+    rows = -(-len(cells) // _PANELS)
+    figure = style.new_figure(0.7 + 1.45 * rows + style.legend_height_in([*shown, _OTHERS], 4), _WIDE_IN)
+    grid = figure.subplots(rows, _PANELS, squeeze=False)
+    for axes in grid.flat[len(cells) :]:
+        axes.set_visible(False)
+    for axes, cell in zip(grid.flat, cells, strict=False):
+        here = frame[frame["cell"] == cell]
+        others = here[~here["family"].isin(shown)]
+        axes.plot(others["high"], others["low"], ".", color=_GREY, markersize=2.5, zorder=1)
+        for number, family in enumerate(shown):
+            _offered(axes, here[here["family"] == family], style.look(number))
+        for scale, bound in ((axes.set_xscale, axes.set_xlim), (axes.set_yscale, axes.set_ylim)):
+            scale("function", functions=(_root, np.square))
+            bound(left=0) if bound == axes.set_xlim else bound(bottom=0)
+        axes.set_xticks(_ticks(here["high"].max()))
+        axes.set_yticks(_ticks(here["low"].max()))
+        axes.tick_params(labelsize=5)
+        axes.set_title(style.wrap(cell, 30), fontsize=5.5)
+    for row in grid:
+        row[0].set_ylabel("Low, violations (%)", fontsize=6)
+    for at, axes in enumerate(grid.flat[: len(cells)]):
+        if at + _PANELS >= len(cells):
+            axes.set_xlabel("High, violations (%)", fontsize=6)
+    handles = [Line2D([], [], label=family, **style.look(number)) for number, family in enumerate(shown)]
+    handles.append(Line2D([], [], label=_OTHERS, color=_GREY, marker=".", linestyle="none"))
+    style.legend_above(figure, handles, 4)
+    note = (
+        "A point is the mean over the result seeds of one setting; lines join those that no mixture of the others beats"
+    )
+    _footer(figure, frame, f"{note}. Square-root axes: towards the lower left is better for both classes")
+    return figure
 
 
-def _look(number: int) -> dict[str, Any]:
-    """Return a look for more policies than there are colours: the second round is hollow and thinner."""
-    from stratsim_plots import style
-
-    look = style.look(number)
-    if number >= len(style.COLOURS):
-        look |= {"markerfacecolor": "white", "linewidth": 0.6}
-    return look
+def _root(values: Any) -> Any:
+    return np.sqrt(np.maximum(values, 0.0))
 
 
-def differences(frame: pd.DataFrame) -> Figure:
-    """Draw Strait minus each baseline: a panel per cell, a line per baseline, thin ends for all of the cell at once."""
+def _ticks(most: float) -> list[float]:
+    return [tick for tick in (0, 1, 5, 10, 20, 40, 60, 80, 100) if tick <= max(most, 1.0)]
+
+
+def _offered(axes: Axes, points: pd.DataFrame, look: dict[str, Any]) -> None:
+    if points.empty:
+        return
+    values = points[["high", "low"]].to_numpy()
+    plain = {**look, "linestyle": "none", "markersize": 2.5}
+    axes.plot(values[:, 0], values[:, 1], zorder=2, **plain)
+    corners = values[hull(values)]
+    # A straight line between two settings is bent by the axes.
+    ends = [np.linspace(start, end, 20) for start, end in pairwise(corners)]
+    if ends:
+        line = np.concatenate(ends)
+        axes.plot(line[:, 0], line[:, 1], **{**look, "marker": "", "linewidth": 0.9}, zorder=2)
+
+
+def matched(frame: pd.DataFrame) -> Figure:
+    """Draw low-priority violations less a rival's at the same protection: a panel per rival, a line per cell."""
+    from matplotlib.lines import Line2D
+
     from stratsim_plots import style
 
     cells = list(dict.fromkeys(frame["cell"]))
-    policies = list(dict.fromkeys(frame["policy"]))
-    if len(cells) > _MANY:
-        return _differences_by_cell(frame, cells)
-    rows = -(-len(cells) // _PANELS)
-    figure = style.new_figure(0.7 + rows * (0.55 + 0.14 * len(policies)), _WIDE_IN)
-    grid = figure.subplots(rows, min(_PANELS, len(cells)), sharey=True, squeeze=False)
-    for axes in grid.flat[len(cells) :]:
-        axes.set_axis_off()
-    for axes, cell in zip(grid.flat, cells, strict=False):
-        axes.axvline(0, color="#808080", linewidth=0.6)
-        for row in frame[frame["cell"] == cell].to_dict("records"):
-            _estimate(axes, row, policies.index(row["policy"]))
-        axes.set_yticks(range(len(policies)), policies)
-        axes.set_ylim(len(policies) - 0.5, -0.5)
-        axes.grid(axis="y", visible=False)
-        axes.set_title(style.wrap(cell, 44), fontsize=6)
-    for axes in grid[-1]:
-        axes.set_xlabel("Difference (pp)")
-    note = "High-priority violations, Strait minus the policy: left of 0 Strait has fewer. Filled: best blind rival of"
-    _footer(figure, frame, f"{note} the pilot. Thick: {_INTERVAL}; thin: for all of the cell at once (Bonferroni)")
-    return figure
-
-
-def _differences_by_cell(frame: pd.DataFrame, cells: list[str]) -> Figure:
-    """Draw Strait minus the best blind rival, the oracle and those that preempt: a panel each, a line per cell."""
-    from stratsim_plots import style
-
-    told = [name for role in _TOLD_APART for name in dict.fromkeys(frame.loc[frame["role"] == role, "policy"])]
-    groups = {_BEST_BLIND: frame[frame["best_blind"] == 1]}
-    groups |= {name: frame[frame["policy"] == name] for name in told[: _PANELS - 1]}
-    figure = style.new_figure(1.0 + 0.15 * len(cells), _WIDE_IN)
-    panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
-    for axes, (name, rows) in zip(panels, groups.items(), strict=True):
-        axes.axvline(0, color="#808080", linewidth=0.6)
-        for row in rows.to_dict("records"):
-            _estimate(axes, row, cells.index(row["cell"]))
-        axes.set_title(f"Strait minus {name}", fontsize=7)
-        axes.set_xlabel("Difference (pp)")
-        axes.grid(axis="y", visible=False)
-    panels[0].set_yticks(range(len(cells)), cells, fontsize=5)
-    panels[0].set_ylim(len(cells) - 0.5, -0.5)
-    note = "High-priority violations: left of 0 Strait has fewer. Thick"
-    _footer(figure, frame, f"{note}: {_INTERVAL}; thin: for all policies of the cell at once (Bonferroni)")
-    return figure
-
-
-def _estimate(axes: Axes, row: dict[Any, Any], at: int) -> None:
-    from stratsim_plots import style
-
-    colour = style.VERMILLION if row["best_blind"] else style.BLUE
-    axes.plot([row["low_simultaneous"], row["high_simultaneous"]], [at, at], color=colour, linewidth=0.6)
-    axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=1.8, solid_capstyle="butt")
-    face = colour if row["best_blind"] else "white"
-    axes.plot([row["mean"]], [at], "o", color=colour, markerfacecolor=face, markersize=3.2)
-
-
-def equity(frame: pd.DataFrame) -> Figure:
-    """Draw equity against violations: a point per cell and policy; towards the upper left is better in both."""
-    from stratsim_plots import style
-
-    series = _series(frame)
-    figure = style.new_figure(2.6 + style.legend_height_in([name for name, _, _ in series], 4), _WIDE_IN)
-    panels = figure.subplots(1, 3)
-    columns = (
-        ("high_jain_models", "violation_high", "Jain's index over models, high", "Violations, high (%)"),
-        ("low_jain_models", "violation_low", "Jain's index over models, low", "Violations, low (%)"),
-        ("violation_gap_pp", "violation_high", "Violations, low - high (pp)", "Violations, high (%)"),
+    families = [family for family in (*_SHOWN, *_EVERY_FAMILY) if (frame["family"] == family).any()]
+    rows = -(-len(families) // _PANELS)
+    figure = style.new_figure(
+        0.9 + rows * (0.45 + 0.1 * len(cells)) + style.legend_height_in([*_SUBJECTS], 2), _WIDE_IN
     )
-    for axes, (y, x, y_label, x_label) in zip(panels, columns, strict=True):
-        for _, points, look in series:
-            axes.plot(100 * points[x], points[y], **{"alpha": 0.8, "markersize": 3.2, **look, "linestyle": "none"})
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        axes.set_xlim(left=0)
-    _legend(figure, series, linestyle="none")
-    _footer(figure, frame, "A point is the mean over the result seeds of one policy in one cell")
+    grid = figure.subplots(rows, _PANELS, sharey=True, squeeze=False)
+    for axes in grid.flat[len(families) :]:
+        axes.set_visible(False)
+    for axes, family in zip(grid.flat, families, strict=False):
+        axes.axvline(0, color="#808080", linewidth=0.6)
+        for number, subject in enumerate(_SUBJECTS):
+            own = frame[(frame["family"] == family) & (frame["subject"] == subject)]
+            for row in own.to_dict("records"):
+                _estimate(axes, row, cells.index(row["cell"]) + (number - 0.5) * 0.4, style.COLOURS[number])
+        axes.set_xscale("symlog", linthresh=1.0, linscale=0.6)
+        axes.set_xlim(-100, 100)
+        axes.set_xticks([-50, -5, 0, 5, 50], ["-50", "-5", "0", "5", "50"])
+        axes.grid(axis="y", visible=False)
+        axes.set_title(f"less {family}", fontsize=6.5)
+        axes.tick_params(labelsize=5)
+    for row in grid:
+        row[0].set_yticks(range(len(cells)), cells, fontsize=4.5)
+        row[0].set_ylim(len(cells) - 0.5, -0.5)
+    for at, axes in enumerate(grid.flat[: len(families)]):
+        if at + _PANELS >= len(families):
+            axes.set_xlabel("Low violations (pp)", fontsize=6)
+    handles = [
+        Line2D([], [], label=subject, color=style.COLOURS[number], marker="o")
+        for number, subject in enumerate(_SUBJECTS)
+    ]
+    style.legend_above(figure, handles, 2)
+    note = (
+        "At the same high-priority violations: left of 0 it has fewer of low priority. 95 % intervals, each by itself"
+    )
+    ends = (
+        "At the left edge: the rival's settings do not reach that protection; at the right edge: it is better for both"
+    )
+    _footer(figure, frame, f"{note}. {ends}; x: they all protect better and serve less of low priority")
     return figure
 
 
-def ablations(frame: pd.DataFrame) -> Figure:
-    """Draw violations of Strait and of its ablations: a panel per cell below the other, two bars per policy."""
+_AT_EDGE = {"out of reach": -85.0, "behind": 85.0}
+
+
+def _estimate(axes: Axes, row: dict[Any, Any], at: float, colour: str) -> None:
+    if row["mean"] == row["mean"]:
+        axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=0.9, solid_capstyle="butt")
+        axes.plot([row["mean"]], [at], "o", color=colour, markersize=2.0)
+    elif row["outcome"] in _AT_EDGE:
+        axes.plot(
+            [_AT_EDGE[row["outcome"]]], [at], "<" if row["outcome"] != "behind" else ">", color=colour, markersize=2.2
+        )
+    elif row["outcome"] == "trade":
+        axes.plot([0], [at], "x", color=colour, markersize=2.2, markeredgewidth=0.6)
+
+
+def ablation(frame: pd.DataFrame) -> Figure:
+    """Draw violations of fewest-late under one change: a panel per cell, two bars per change."""
     from matplotlib.patches import Patch
 
     from stratsim_plots import style
 
-    policies = {cell: list(dict.fromkeys(rows["policy"])) for cell, rows in frame.groupby("cell", sort=False)}
-    lines = [len(names) for names in policies.values()]
-    height_in = 0.9 + 0.24 * sum(lines) + 0.35 * len(lines) + style.legend_height_in(["", ""], 2)
-    figure = style.new_figure(height_in, _WIDE_IN)
-    panels = figure.subplots(len(policies), 1, sharex=True, squeeze=False, height_ratios=lines)[:, 0]
-    for axes, (cell, names) in zip(panels, policies.items(), strict=True):
+    cells = list(dict.fromkeys(frame["cell"]))
+    changes = list(dict.fromkeys(frame["change"]))
+    columns = min(len(cells), 3)
+    rows = -(-len(cells) // columns)
+    figure = style.new_figure(0.9 + rows * (0.4 + 0.22 * len(changes)) + style.legend_height_in(["", ""], 2), _WIDE_IN)
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for axes in grid.flat[len(cells) :]:
+        axes.set_visible(False)
+    for axes, cell in zip(grid.flat, cells, strict=False):
         for row in frame[frame["cell"] == cell].to_dict("records"):
-            _bar(axes, row, names.index(row["policy"]))
-        axes.set_yticks(range(len(names)), [style.wrap(name, 64) for name in names], fontsize=5)
-        axes.set_ylim(len(names) - 0.5, -0.5)
+            for label, offset in (("high", -0.19), ("low", 0.19)):
+                mean = row[label]
+                error = [[max(mean - row[f"{label}_low"], 0)], [max(row[f"{label}_high"] - mean, 0)]]
+                bar = {"color": style.CLASS_COLOURS[label], "error_kw": {"elinewidth": 0.6, "capsize": 1.0}}
+                axes.barh(changes.index(row["change"]) + offset, mean, 0.36, xerr=error, **bar)
+        axes.set_xlim(left=0)
+        axes.set_title(style.wrap(cell, 40), fontsize=6.5)
         axes.grid(axis="y", visible=False)
-        axes.set_title(style.wrap(str(cell), 80), fontsize=6)
-    panels[-1].set_xlabel("Violations (%)")
-    handles = [Patch(facecolor=style.CLASS_COLOURS[label], label=f"{label} priority") for label in _CLASSES]
+        axes.tick_params(labelsize=6)
+    for row in grid:
+        row[0].set_yticks(range(len(changes)), changes)
+        row[0].set_ylim(len(changes) - 0.5, -0.5)
+    for axes in grid[-1]:
+        axes.set_xlabel("Violations (%)")
+    handles = [Patch(facecolor=style.CLASS_COLOURS[label], label=f"{label} priority") for label in ("high", "low")]
     style.legend_above(figure, handles, 2)
-    _footer(figure, frame, f"Bars: {_INTERVAL}")
+    _footer(figure, frame, "fewest-late with one change from its defaults. Bars: 95 % t interval over the result seeds")
     return figure
 
 
-def _bar(axes: Axes, row: dict[Any, Any], group: int) -> None:
+def equity(frame: pd.DataFrame) -> Figure:
+    """Draw how alike classes and models fare against violations: a point per cell and policy."""
+    from matplotlib.lines import Line2D
+
     from stratsim_plots import style
 
-    at = group + (0.19 if row["class"] == "low" else -0.19)
-    mean, low, high = (100 * row[name] for name in ("violation", "low", "high"))
-    error = [[min(mean - low, mean)], [high - mean]]
-    colour = style.CLASS_COLOURS[row["class"]]
-    axes.barh(at, mean, 0.36, color=colour, xerr=error, error_kw={"elinewidth": 0.6, "capsize": 1.2})
+    shown = [family for family in _SHOWN if (frame["family"] == family).any()]
+    figure = style.new_figure(2.7 + style.legend_height_in([*shown, _OTHERS], 4), _WIDE_IN)
+    columns: Sequence[tuple[str, str, str, str]] = (
+        ("jain_classes", "high", "Jain's index over classes", "High, violations (%)"),
+        ("low_jain_models", "low", "Jain's index over models, low", "Low, violations (%)"),
+        ("low_max_slowdown", "low", "Largest slowdown, low", "Low, violations (%)"),
+    )
+    others = frame[~frame["family"].isin(shown)]
+    for axes, (y, x, y_label, x_label) in zip(figure.subplots(1, 3), columns, strict=True):
+        axes.plot(others[x], others[y], ".", color=_GREY, markersize=2.5, zorder=1)
+        for number, family in enumerate(shown):
+            points = frame[frame["family"] == family]
+            axes.plot(
+                points[x], points[y], **{**style.look(number), "linestyle": "none", "markersize": 3.0, "alpha": 0.8}
+            )
+        axes.set_xscale("function", functions=(_root, np.square))
+        axes.set_xlim(left=0)
+        axes.set_xticks(_ticks(frame[x].max()))
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+    handles = [
+        Line2D([], [], label=family, **{**style.look(number), "linestyle": "none"})
+        for number, family in enumerate(shown)
+    ]
+    handles.append(Line2D([], [], label=_OTHERS, color=_GREY, marker=".", linestyle="none"))
+    style.legend_above(figure, handles, 4)
+    _footer(
+        figure,
+        frame,
+        "A point is the mean over the result seeds of one policy in one cell, at the setting that the pilot chose",
+    )
+    return figure
 
 
 def _footer(figure: Figure, frame: pd.DataFrame, note: str) -> None:
@@ -235,9 +239,9 @@ def _footer(figure: Figure, frame: pd.DataFrame, note: str) -> None:
 
 
 FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
-    "study-violations": violations,
-    "study-differences": differences,
-    "study-equity": equity,
-    "study-ablations": ablations,
+    "study-2-fronts": fronts,
+    "study-2-matched": matched,
+    "study-2-ablation": ablation,
+    "study-2-equity": equity,
 }
 """The figure of each table."""

@@ -6,41 +6,42 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    from stratsim.sweep.spec import Select, Sweep
+    from stratsim.sweep.spec import Sweep
 
-__all__ = ["CONCURRENCY", "ROLES", "Analysis", "Role", "Study", "make_study"]
+__all__ = ["FEWEST_LATE", "ROLES", "STRAIT", "Analysis", "Role", "Study", "make_study"]
 
-CONCURRENCY = "max_concurrency"
-"""The axis that belongs to the server, not to the conditions: the best value is chosen for each policy."""
-
-Role = Literal["strait", "rival-blind", "rival-aware", "rival-preemptive", "oracle", "ablation", "reference"]
-"""The first `strait` is compared with all others; `rival-blind` knows nothing of interference but constants,
-`rival-aware` has a belief, `oracle` is told the truth, `ablation` and `reference` are shown and are not rivals."""
+Role = Literal["fewest-late", "strait", "blind", "preemptive", "aware", "bound", "reference", "ablation"]
+"""`blind` knows nothing of interference but constants and stops nobody for a class; `preemptive` stops low priority, or
+holds it back; `aware` learns a belief; `bound` can do what no GPU can; the rest are shown and are no rivals."""
 
 ROLES: dict[str, Role] = {
+    "fewest-late": "fewest-late",
     "strait": "strait",
-    "strait-oracle": "oracle",
-    "strait-constant": "reference",
-    "constant": "rival-blind",
-    "constant-margin": "rival-blind",
-    "priority-edf": "rival-blind",
-    "edf": "rival-blind",
-    "fifo": "rival-blind",
-    "priority-fifo": "rival-blind",
-    "clockwork": "rival-blind",
-    "triton": "rival-blind",
-    "preempt-gated": "rival-preemptive",
-    "preempt-kernel": "rival-preemptive",
-    "preempt-reset": "rival-preemptive",
-    "preempt-ideal": "rival-preemptive",
-    "aware": "rival-aware",
+    "aware-k-edf": "aware",
+    "aware-edf": "aware",
+    "aware-pairs": "aware",
+    "constant": "blind",
+    "priority-edf": "blind",
+    "edf": "blind",
+    "fifo": "blind",
+    "priority-fifo": "blind",
+    "clockwork": "blind",
+    "triton": "blind",
+    "k-edf": "blind",
+    "preempt-gated": "preemptive",
+    "preempt-needed": "preemptive",
+    "preempt-slack": "preemptive",
+    "orion": "preemptive",
+    "preempt-ideal": "bound",
     "other": "reference",
     "ablation": "ablation",
     "ablation-oracle": "ablation",
-    "ablation-copies": "ablation",
-    "ladder": "ablation",
+    "strait-oracle": "reference",
 }
 """By the policy's name in study.toml."""
+
+FEWEST_LATE, STRAIT = "fewest-late[8]", "strait[8,hypothetical]"
+"""The two that are judged, at their defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +49,18 @@ class Analysis:
     """What is asked of the outcome. Every default is our choice.
 
     Args:
-        reference: The policy against which low-priority prices are given; None: no prices.
         intense_violation: A cell is intense, and H1 is about it, where the best blind rival violates at least this
-            share of high-priority deadlines on the pilot seeds. A load does not say so: how much of it deadlines allow
-            depends on what batches gain, and that is 15-fold for one profile and twofold for another.
+            share of high-priority deadlines on the pilot seeds.
         least_gain_pp: H1: how many percentage points fewer high-priority violations than the best blind rival.
-        least_gap_closed: H3: which share of the way from the best blind rival to the oracle.
+        equal_pp: H2 and H3: behind by no more than this is not behind.
+        rates: How many late requests of low priority are as bad as one of high priority, for the third view.
         level: Confidence level.
     """
 
-    reference: str | None = "priority-edf"
     intense_violation: float = 0.02
     least_gain_pp: float = 1.0
-    least_gap_closed: float = 0.5
+    equal_pp: float = 0.5
+    rates: tuple[float, ...] = (1.0, 4.0, 16.0)
     level: float = 0.95
 
 
@@ -71,28 +71,32 @@ class Study:
     Args:
         title: One line.
         axes: Columns of the conditions.
-        trials: How many settings each policy has, by name.
+        families: The policy whose setting it is, by the name of each run policy.
+        roles: By family.
+        pilot: Seeds on which settings are chosen for the old criterion.
         results: Seeds of the results.
-        select: How settings are chosen on the pilot seeds.
-        roles: By the name of a policy, without what tells the policies of one entry apart.
         analysis: What is asked.
     """
 
     title: str
     axes: tuple[str, ...]
-    trials: dict[str, int]
+    families: dict[str, str]
+    roles: dict[str, Role]
+    pilot: tuple[int, ...]
     results: tuple[int, ...]
-    select: Select
-    roles: dict[str, Role] = field(default_factory=lambda: ROLES)
     analysis: Analysis = field(default_factory=Analysis)
 
-    def role(self, policy: str) -> Role:
-        """Return a policy's role; `NAME[VALUE,...]` has that of NAME."""
-        return self.roles[policy.partition("[")[0]]
+    def settings(self, family: str) -> list[str]:
+        """Return the policies of a family, in the order of the file."""
+        return [name for name, own in self.families.items() if own == family]
 
-    def strait(self) -> str | None:
-        """Return the name of the policy that is compared with all others: the first of that role."""
-        return next((name for name in self.trials if self.role(name) == "strait"), None)
+    def with_role(self, *roles: Role) -> list[str]:
+        """Return the families of some roles."""
+        return [family for family, role in self.roles.items() if role in roles]
+
+
+PILOT_SEEDS = 2
+"""So many of the sweep's seeds, the first ones, are the pilot's."""
 
 
 def make_study(sweep: Sweep, axes: tuple[str, ...]) -> Study:
@@ -103,12 +107,21 @@ def make_study(sweep: Sweep, axes: tuple[str, ...]) -> Study:
         axes: Columns of its conditions.
 
     Raises:
-        ValueError: a policy without a role, or a sweep that selects nothing.
+        ValueError: a policy without a role, or fewer than two result seeds.
     """
     missing = sorted(sweep.policies.keys() - ROLES.keys())
     if missing:
         raise ValueError(f"no role for {', '.join(missing)}: one of {', '.join(get_args(Role))}")
-    if sweep.sweep.select is None:
-        raise ValueError("the sweep has no [sweep.select]")
-    trials = {name: len(entry.trials()) for name, entry in sweep.entries().items()}
-    return Study(sweep.title, axes, trials, tuple(sweep.sweep.seeds), sweep.sweep.select)
+    seeds = tuple(sweep.sweep.seeds)
+    if len(seeds) < PILOT_SEEDS + 2:
+        raise ValueError(f"{PILOT_SEEDS} seeds of the pilot and two of results are the least, got {seeds}")
+    families: dict[str, str] = {}
+    roles: dict[str, Role] = {}
+    for name, entry in sweep.policies.items():
+        for made in entry.expanded(name, selected=True):
+            family = made.removeprefix(f"{name}[").removesuffix("]") if entry.each else made
+            roles[family] = ROLES[name]
+        for policy in entry.expanded(name, selected=False):
+            values = policy.removeprefix(f"{name}[").removesuffix("]").split(",")
+            families[policy] = ",".join(values[: len(entry.each)]) if entry.each else name
+    return Study(sweep.title, axes, families, roles, seeds[:PILOT_SEEDS], seeds[PILOT_SEEDS:])

@@ -2,242 +2,184 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from paper import Table
-from stratsim.sweep.spec import BEST, FIXED
-from study_2.roles import CONCURRENCY
+from study_2.roles import FEWEST_LATE, STRAIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from study_2.roles import Study
-
 __all__ = ["figures", "tables"]
 
-_COLUMNS = (
-    "policy",
-    "C",
-    "setting",
-    "high %",
-    "low %",
-    "diff pp",
-    "95 % interval",
-    "p Holm",
-    "low price pp",
-    "Jain high",
-    "row",
-)
 _DIGITS = 8
 """Of a row's hash: enough for `stratsim sweep replay`."""
+_NOT_SHOWN = ("ablation", "reference")
 
 
-def tables(study: Study, summary: Mapping[str, Any]) -> list[Table]:
-    """Return a table per cell at the best concurrency, one line per cell at the fixed one, and the verdicts."""
-    found = [_cell_table(summary, *place) for place in _places(summary, BEST)]
-    fixed = _places(summary, FIXED)
-    if fixed:
-        found.append(_fixed_table(study, summary, fixed))
-    if summary["hypotheses"]:
-        found.append(_verdict_table(summary))
-    return found
+def tables(summary: Mapping[str, Any]) -> list[Table]:
+    """Return a table per cell, one line per cell of what is judged, what was ablated, and the verdicts."""
+    found = [_cell_table(summary, entry) for entry in summary["cells"]]
+    found += [_overview(summary), _utility(summary), _ablation_table(summary), _verdicts(summary), _counts(summary)]
+    return [each for each in found if each.rows]
 
 
-def _places(summary: Mapping[str, Any], at: str) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Return the entries of each cell, with the cell's name."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for entry in summary["cells"]:
-        if entry["at"] == at:
-            found.setdefault(_cell(summary, entry), []).append(entry)
-    return list(found.items())
+def name_of(summary: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """Return the name of a cell: profile, load, and what else it has that is not usual."""
+    usual = summary["usual"]
+    said = [f"{axis.rpartition('.')[2]} {entry[axis]}" for axis in summary["axes"]
+            if axis in usual and axis != "warmup_s" and entry[axis] != usual[axis]]  # fmt: skip
+    return ", ".join([f"{entry['profile']} {entry['load']}", *said])
 
 
-def _cell(summary: Mapping[str, Any], entry: Mapping[str, Any], without: Sequence[str] = ()) -> str:
-    """Return the name of a cell: what it has that is not usual."""
-    said = [axis for axis in summary["axes"] if axis not in without and entry[axis] != summary["usual"].get(axis)]
-    return ", ".join(f"{axis} {entry[axis]}" for axis in said) or "all"
+def _point(entry: Mapping[str, Any], policy: str) -> Mapping[str, Any] | None:
+    return next((point for point in entry["points"] if point["policy"] == policy), None)
 
 
-def _cell_table(summary: Mapping[str, Any], name: str, entries: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the policies of a cell; each row has Strait's difference to it, so Strait's own row has none."""
-    strait = summary["strait_policy"]
-    blind = next((entry["against"] for entry in entries if entry["policy"] == strait), None)
-    rows = [
-        (
-            f"{entry['policy']} (best blind)" if entry["policy"] == blind else entry["policy"],
-            str(entry[CONCURRENCY]),
-            entry["setting"] if summary["trials"][entry["policy"]] > 1 else "",
-            _percent(entry["violation_high"]),
-            _percent(entry["violation_low"]),
-            *_difference(None if entry["policy"] == strait else entry["diff_high_pp"]),
-            _points(entry["low_price"]),
-            f"{entry['high_jain_models']:.3f}",
-            entry["row"][:_DIGITS],
+def _both(point: Mapping[str, Any] | None) -> str:
+    return "-" if point is None else f"{point['high']:.1f} / {point['low']:.1f}"
+
+
+def _with_interval(found: Mapping[str, Any] | None) -> str:
+    return "-" if found is None else f"{found['mean']:+.2f} [{found['lo']:+.2f}, {found['hi']:+.2f}]"
+
+
+def _cell_table(summary: Mapping[str, Any], entry: Mapping[str, Any]) -> Table:
+    """Return a line per policy, at the setting that the old criterion chose, and what its settings offer."""
+    rows = []
+    shown = [point for point in entry["points"] if point["chosen"] and point["role"] not in _NOT_SHOWN]
+    for point in sorted(shown, key=lambda point: (point["high"], point["low"])):
+        family = point["family"]
+        against = [entry["matched"].get(subject, {}).get(family) for subject in (FEWEST_LATE, STRAIT)]
+        cells = [part for each in against for part in _matched(each)]
+        rows.append(
+            (family, point["policy"], f"{point['high']:.2f}", f"{point['low']:.2f}", *cells, point["row"][:_DIGITS])
         )
-        for entry in sorted(entries, key=lambda entry: (entry["role"] == "ablation", entry["violation_high"]))
-    ]
-    intense = ", intense" if entries[0]["intense"] else ""
-    title = f"{name}{intense}: best C; difference is {strait} minus the policy, high priority"
-    return Table(title, _COLUMNS, rows, left=3)
+    columns = ("policy", "chosen", "high %", "low %", "fewest-late less it, low", "", "strait less it, low", "", "row")
+    return Table(f"{name_of(summary, entry)}: low priority at the same high-priority violations", columns, rows, left=2)
 
 
-def _fixed_table(study: Study, summary: Mapping[str, Any], places: Any) -> Table:
-    strait, rows = summary["strait_policy"], []
-    for name, entries in places:
-        for entry in entries:
-            if entry["policy"] == strait:
-                against = entry["against"] or "-"
-                own = (_percent(entry["violation_high"]), _percent(entry["violation_low"]))
-                rows.append((name, against, *own, *_difference(entry["diff_high_pp"])))
-    title = f"{strait} against the best blind rival, all at C = {study.select.fixed[CONCURRENCY]}"
-    return Table(title, ("cell", "rival", "high %", "low %", "diff pp", "95 % interval", "p Holm"), rows, left=2)
+def _matched(found: Mapping[str, Any] | None) -> tuple[str, str]:
+    return ("-", "-") if found is None else (_with_interval(found["low_pp"]), found["outcome"])
 
 
-def _verdict_table(summary: Mapping[str, Any]) -> Table:
-    rows = [
-        (verdict["hypothesis"], _cell(summary, verdict), verdict["verdict"], _grounds(verdict))
-        for verdict in summary["hypotheses"]
-    ]
-    return Table("Hypotheses, by simultaneous intervals", ("", "cell", "verdict", "by, pp"), rows, left=4)
+def _overview(summary: Mapping[str, Any]) -> Table:
+    """Return a line per cell: the two that are judged, the nearest rivals, and how far off the front they are."""
+    rows = []
+    for entry in summary["cells"]:
+        off = [entry["deficit"].get(subject) for subject in (FEWEST_LATE, STRAIT)]
+        said = [f"{each['pp']['mean']:+.2f} ({each['by']})" if each else "-" for each in off]
+        shown = (FEWEST_LATE, STRAIT, "aware-k-edf[8]", "k-edf[8]", "priority-edf[8]")
+        points = [_both(_point(entry, policy)) for policy in shown]
+        gated = next((p for p in entry["points"] if p["family"] == "preempt-gated" and p["chosen"]), None)
+        rows.append((name_of(summary, entry), *points, _both(gated), *said))
+    columns = (
+        *("cell", "fewest-late", "strait", "aware-k-edf", "k-edf", "priority-edf", "preempt-gated"),
+        *("fewest-late off the front", "strait off the front"),
+    )
+    return Table(
+        "High / low violations, %; off the front: by how much one rival is better for both, points", columns, rows
+    )
 
 
-def _grounds(verdict: Mapping[str, Any]) -> str:
-    """Return what decides a verdict: figures with their simultaneous intervals, in percentage points."""
-    if verdict["hypothesis"] == "H1":
-        return f"{verdict['rival']} {_simultaneous(verdict['diff_high_pp'])}"
-    if verdict["hypothesis"] == "H2":
-        return ", ".join(f"{name} {_simultaneous(each)}" for name, each in verdict["diff_low_pp"].items())
-    gap, margin = verdict["gap_pp"], verdict["margin_pp"]
-    if gap["lo"] is None or gap["lo"] <= 0:
-        return f"no gap: {_with_interval(gap)}"
-    closed = f"closed {100 * verdict['closed']['mean']:.0f} % of {gap['mean']:.2f}"
-    return f"margin {_with_interval(margin)}, {closed}"
+def _utility(summary: Mapping[str, Any]) -> Table:
+    rows = []
+    for entry in summary["cells"]:
+        cells: list[str] = []
+        for found in entry["utility"]:
+            best = found["best_rival"]
+            own = [found.get(family) for family in ("fewest-late", "strait", best)]
+            cells.append(" / ".join(f"{each['mean']:.1f}" if each else "-" for each in own) + f" {best or ''}")
+        rows.append((name_of(summary, entry), *cells))
+    rates = [f"{found['rate']:g} : 1" for entry in summary["cells"][:1] for found in entry["utility"]]
+    title = "Late requests, weighted, %: fewest-late / strait / the best rival on the pilot seeds"
+    return Table(title, ("cell", *rates), rows)
 
 
-def _simultaneous(found: Mapping[str, Any]) -> str:
-    return _with_interval(found, "_simultaneous")
+def _ablation_table(summary: Mapping[str, Any]) -> Table:
+    rows, columns = [], ["cell", "fewest-late"]
+    for entry in summary["cells"]:
+        changed = [point for point in entry["points"] if point["role"] == "ablation"]
+        if changed:
+            columns = ["cell", "fewest-late", *(point["family"] for point in changed)]
+            rows.append((name_of(summary, entry), _both(_point(entry, FEWEST_LATE)), *map(_both, changed)))
+    return Table("One change from fewest-late's defaults, high / low violations, %", columns, rows)
 
 
-def _with_interval(found: Mapping[str, Any], kind: str = "") -> str:
-    return f"{_points(found['mean'])} [{_points(found[f'lo{kind}'])}, {_points(found[f'hi{kind}'])}]"
+def _verdicts(summary: Mapping[str, Any]) -> Table:
+    rows = []
+    for found in summary["hypotheses"]:
+        points = _with_interval(found.get("pp") or found.get("low_pp"))
+        rows.append((found["hypothesis"], name_of(summary, found), found["verdict"], found["by"], points))
+    return Table("Hypotheses, by simultaneous intervals", ("", "cell", "verdict", "by", "points"), rows, left=4)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}"
+def _counts(summary: Mapping[str, Any]) -> Table:
+    found = Counter((each["hypothesis"], each["verdict"]) for each in summary["hypotheses"])
+    names = sorted({name for name, _ in found})
+    verdicts = ("supported", "undecided", "rejected")
+    rows = [(name, *(str(found[name, verdict]) for verdict in verdicts)) for name in names]
+    return Table("Cells by verdict", ("", *verdicts), rows)
 
 
-def _points(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.2f}"
-
-
-def _difference(found: Mapping[str, Any] | None) -> tuple[str, str, str]:
-    if found is None:
-        return "-", "-", "-"
-    p = found.get("p_holm")
-    return _points(found["mean"]), f"[{_points(found['lo'])}, {_points(found['hi'])}]", "-" if p is None else f"{p:.2g}"
-
-
-# The data behind the figures -----------------------------------------------------------------------------------------
+# The data behind the figures ------------------------------------------------------------------------------------------
 
 
 def figures(summary: Mapping[str, Any]) -> dict[str, Table]:
     """Return the data of each figure, by name; figures that there is nothing to show in are left out."""
-    entries = [entry for entry in summary["cells"] if entry["at"] == BEST]
     found = {
-        "study-violations": _violations(summary, entries),
-        "study-differences": _differences(summary, entries),
-        "study-equity": _equity(summary, entries),
-        "study-ablations": _ablations(summary, entries),
+        "study-2-fronts": _fronts(summary),
+        "study-2-matched": _differences(summary),
+        "study-2-ablation": _ablations(summary),
+        "study-2-equity": _equity(summary),
     }
     return {name: table for name, table in found.items() if table.rows}
 
 
-def _violations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
-    """Violations by class against load."""
-    columns = ("conditions", "policy", "role", "best_blind", "class", "load", "violation", "low", "high")
-    blind = _best_blind(summary, entries)
+_INTERVALS = ("high", "high_low", "high_high", "low", "low_low", "low_high")
+
+
+def _fronts(summary: Mapping[str, Any]) -> Table:
     rows = [
-        (
-            _cell(summary, entry, ["load"]),
-            entry["policy"],
-            entry["role"],
-            int(entry["policy"] == blind.get(_cell(summary, entry))),
-            label,
-            float(entry["load"]),
-            entry[f"violation_{label}"],
-            *entry[f"violation_{label}_interval"],
-        )
-        for entry in entries
-        if "load" in summary["axes"] and entry["role"] != "ablation"
-        for label in ("high", "low")
-    ]
-    return Table("Violations by class against load", columns, rows)
+        (name_of(summary, entry), point["family"], point["role"], point["policy"], int(point["front"]),
+         *(point[name] for name in _INTERVALS))
+        for entry in summary["cells"]
+        for point in entry["points"]
+        if point["role"] not in _NOT_SHOWN
+    ]  # fmt: skip
+    return Table("Violations of both classes", ("cell", "family", "role", "policy", "front", *_INTERVALS), rows)
 
 
-def _best_blind(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """Return the best blind rival of each cell, as the pilot found it."""
-    strait = summary["strait_policy"]
-    return {_cell(summary, entry): entry["against"] for entry in entries if entry["policy"] == strait}
-
-
-def _differences(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
-    """Strait minus each baseline, by cell."""
-    columns = ("cell", "policy", "role", "best_blind", "mean", "low", "high", "low_simultaneous", "high_simultaneous")
-    strait, blind = summary["strait_policy"], _best_blind(summary, entries)
+def _differences(summary: Mapping[str, Any]) -> Table:
     rows = [
-        (
-            _cell(summary, entry),
-            entry["policy"],
-            entry["role"],
-            int(entry["policy"] == blind.get(_cell(summary, entry))),
-            *(entry["diff_high_pp"][key] for key in ("mean", "lo", "hi", "lo_simultaneous", "hi_simultaneous")),
-        )
-        for entry in entries
-        if entry["policy"] != strait and entry["role"] != "ablation" and entry["diff_high_pp"] is not None
-    ]
-    return Table("Strait minus each baseline, high-priority violations", columns, rows)
+        (name_of(summary, entry), subject.partition("[")[0], family, found["outcome"],
+         *((found["low_pp"] or {}).get(end) for end in ("mean", "lo", "hi")))
+        for entry in summary["cells"]
+        for subject, against in entry["matched"].items()
+        for family, found in against.items()
+    ]  # fmt: skip
+    return Table("At the same protection", ("cell", "subject", "family", "outcome", "mean", "low", "high"), rows)
 
 
-def _equity(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
-    """Violation against equity."""
-    names = (
-        "violation_high",
-        "violation_low",
-        "high_jain_models",
-        "low_jain_models",
-        "violation_gap_pp",
-        "max_slowdown",
-    )
-    blind = _best_blind(summary, entries)
+def _ablations(summary: Mapping[str, Any]) -> Table:
+    rows: list[Sequence[Any]] = []
+    for entry in summary["cells"]:
+        changed = [point for point in entry["points"] if point["role"] == "ablation"]
+        own = _point(entry, FEWEST_LATE)
+        if changed and own is not None:
+            for point in (own, *changed):
+                change = "default" if point is own else point["family"]
+                rows.append((name_of(summary, entry), change, *(point[name] for name in _INTERVALS)))
+    return Table("One change from the defaults", ("cell", "change", *_INTERVALS), rows)
+
+
+def _equity(summary: Mapping[str, Any]) -> Table:
+    names = ("high", "low", "jain_classes", "high_jain_models", "low_jain_models", "low_max_slowdown")
     rows = [
-        (
-            _cell(summary, entry),
-            entry["policy"],
-            entry["role"],
-            int(entry["policy"] == blind.get(_cell(summary, entry))),
-            *(entry[name] for name in names),
-        )
-        for entry in entries
-        if entry["role"] != "ablation"
+        (name_of(summary, entry), point["family"], point["role"], *(point[name] for name in names))
+        for entry in summary["cells"]
+        for point in entry["points"]
+        if point["chosen"] and point["role"] not in _NOT_SHOWN
     ]
-    return Table("Equity against violation", ("cell", "policy", "role", "best_blind", *names), rows)
-
-
-def _ablations(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Table:
-    """Strait and what is left of it without one thing or another."""
-    columns = ("cell", "policy", "role", "class", "violation", "low", "high")
-    with_some = {_cell(summary, entry) for entry in entries if entry["role"] == "ablation"}
-    rows = [
-        (
-            _cell(summary, entry),
-            entry["policy"],
-            entry["role"],
-            label,
-            entry[f"violation_{label}"],
-            *entry[f"violation_{label}_interval"],
-        )
-        for entry in entries
-        if entry["role"] in ("strait", "oracle", "ablation") and _cell(summary, entry) in with_some
-        for label in ("high", "low")
-    ]
-    return Table("Ablations", columns, rows)
+    return Table("Equity against violation", ("cell", "family", "role", *names), rows)

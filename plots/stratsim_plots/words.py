@@ -56,7 +56,7 @@ _METRICS = {
     **{f"p{q}_s": Word(f"p{q} latency of completed requests", "ms", 1e3) for q in (50, 95, 99)},
     **{f"p{q}_arrived_s": Word(f"p{q} latency of all arrived requests", "ms", 1e3) for q in (50, 95, 99)},
 }
-"""By name in the tables, without the class; docs/metrics.md defines each."""
+"""By name in the tables, without the class; docs/reference/metrics.md defines each."""
 _AXES = {
     "load": "Offered load",
     "max_concurrency": "Batches at once on a GPU (C)",

@@ -6,7 +6,7 @@ DIR holds `parvagpu/*.csv` (MunQ-Lee/ParvaGPU_SC24 @ 5f3de1e, folder prof_data, 
 `clockwork/inference_predictability_sample.csv` (Clockwork's sample, Apache-2.0). The tables are not
 part of this project.
 Also prints the error of the law of sharing (`stratsim.validate.parvagpu`) and of the interpolation, as quoted in
-docs/profiles.md.
+docs/reference/bundled-profiles.md.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def provenance(tables: dict[str, Throughput], law: Law) -> dict[str, Provenance]
             "forums.developer.nvidia.com 352186: A100, PCIe 4.0 x16, one direction",
             note="d2h taken as equal",
         ),
-        "observable.interpolation": Provenance("synthetic", "chosen by leave-one-out check, docs/profiles.md"),
+        "observable.interpolation": Provenance(
+            "synthetic", "chosen by leave-one-out check, docs/reference/bundled-profiles.md"
+        ),
         "observable.models.*.latency_s": Provenance(
             "published",
             f"{parva}, prof_data: batch / throughput of one process on the whole GPU (MIG 7)",
@@ -187,7 +189,7 @@ def make(data: Path) -> Profile:
 
 
 def report(data: Path, profile: Profile) -> None:
-    """Print the checks that docs/profiles.md quotes."""
+    """Print the checks that docs/reference/bundled-profiles.md quotes."""
     measured = points(read_tables(data / "parvagpu"))
     law = fit(measured)
     print(f"law: c {law.busy:g}, k {law.fixed:g}, c of {APART} {law.busy_apart:g}")

@@ -17,7 +17,7 @@ Solo execution is then the solo end-to-end latency, the mean over the workloads,
 client's own overhead, about 0.03 ms, stays in it.
 
 Contention: the execution model `kernel-queue`, fitted to the ten loaded cells of A, B and C (`stratsim.validate.disb`);
-`fit_disb.py` says how good that fit is, and docs/validation-disb.md what else was tried.
+`fit_disb.py` says how good that fit is, and docs/results/validation-disb.md what else was tried.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def provenance() -> dict[str, Provenance]:
             "synthetic",
             f"fitted to the loaded cells of {results}",
             LICENCE,
-            note="five free numbers, four of them held near the architecture's kernel counts: docs/validation-disb.md",
+            note="five free numbers, four of them held near the architecture's kernel counts: "
+            "docs/results/validation-disb.md",
         ),
         "truth.sharing": Provenance(
             "synthetic",

@@ -139,9 +139,15 @@ def few_requests(question: Question, goals: Sequence[Goal], inputs: Inputs) -> I
             )
 
 
-def no_width(policy: str, samples: Iterable[Mapping[str, Sequence[float]]]) -> Iterator[str]:
-    """Yield a note if all seeds gave the same, and not only that nothing or everything missed."""
-    if any(all(len(set(sample)) == 1 and 0 < sample[0] < 1 for sample in each.values()) for each in samples):
+def no_width(policy: str, points: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a note if all seeds gave the same somewhere, and not only that nothing or everything missed.
+
+    Args:
+        policy: Whose points they are.
+        points: Each with what `goals_at` says, as `goals`.
+    """
+    samples = ([goal["samples"] for goal in point["goals"].values()] for point in points)
+    if any(all(len(set(sample)) == 1 and 0 < sample[0] < 1 for sample in each) for each in samples):
         yield (
             f"{policy}: all seeds give the same figures, so the intervals have no width; with --arrivals, "
             "each seed has requests of its own"

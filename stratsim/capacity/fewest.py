@@ -286,8 +286,7 @@ def _warnings(
                 f"{where['from_gpus']}: not monotone"
             )
         if spec.arrivals is None:
-            samples = [{name: goal["samples"] for name, goal in at["goals"].items()} for at in each["points"]]
-            yield from no_width(each["policy"], samples)
+            yield from no_width(each["policy"], each["points"])
 
 
 _SHORT = 20.0

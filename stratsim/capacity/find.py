@@ -133,5 +133,4 @@ def _warnings(spec: CapacitySpec, capacities: list[dict[str, Any]]) -> Iterator[
                 f"{where['from_per_s']:.4g}/s: not monotone in the rate; the first crossing is reported"
             )
         if spec.arrivals is None:
-            samples = [{name: goal["samples"] for name, goal in at["goals"].items()} for at in each["probes"]]
-            yield from no_width(each["policy"], samples)
+            yield from no_width(each["policy"], each["probes"])

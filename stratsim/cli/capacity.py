@@ -30,7 +30,7 @@ Examples:
   stratsim capacity requests.csv --gpus 2 --target p99=50ms,all=2% --jobs 8 --out capacity.json
   stratsim plot capacity.json --kind capacity --out capacity.pdf
 
-docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md says what the interval means.
+docs/how-to/compare-policies.md goes from a trace to a figure; docs/reference/metrics.md what is reported.
 """
 )
 @click.argument("trace", required=False)
@@ -84,7 +84,7 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md s
 )
 @click.option("--price", type=float, metavar="X", help="With --rate: cost of a GPU per hour.")
 @click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
-@click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
+@click.option("--workload", metavar="FILE", help="TOML rule for what the trace lacks (docs/reference/traces.md).")
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
 @click.option(
     "--column",

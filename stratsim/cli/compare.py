@@ -37,7 +37,7 @@ Examples:
   stratsim compare results/sweep --where load=0.9               the runs of a sweep
   stratsim compare results/demo --warmup mser                   without the start, as long as MSER-5 finds it
 
-docs/how-to/compare-policies.md goes from a trace to a figure; docs/metrics.md defines intervals and p-values.
+docs/how-to/compare-policies.md goes from a trace to a figure; docs/reference/metrics.md defines intervals and p-values.
 """
 )
 @click.argument("paths", metavar="A [B...]", nargs=-1, required=True, type=click.Path())

@@ -57,6 +57,7 @@ _WITHIN_POLICY: dict[str, Callable[[], Iterable[str]]] = {
 _BY_PARAMETER: dict[str, Callable[[], Iterable[str]]] = {
     "profile": _profiles,
     "into": _profiles,
+    "replay belief": _profiles,
     "topology": _topologies,
     "trace": _traces,
     "device_model": lambda: DEVICE_MODELS,

@@ -36,7 +36,7 @@ Examples:
   stratsim explain results/demo --request 4711                  the same request through every policy
   stratsim explain results/demo --worst 20 --status late --json | jq '.explanations[].cause.kind'
 
-docs/how-to/explain-a-request.md reads one with you; docs/metrics.md defines the parts.
+docs/how-to/explain-a-request.md reads one with you; docs/reference/metrics.md defines the parts.
 """
 )
 @click.argument("directory", metavar="DIR", type=click.Path())

@@ -32,7 +32,7 @@ Examples:
 
 \b
 A run that is stopped (Ctrl-C, a failing device or policy) keeps what it has measured in DIR.partial.
-docs/live.md says what is measured, and what a run on a CPU does not say about GPUs.
+docs/reference/live.md says what is measured, and what a run on a CPU does not say about GPUs.
 """
 
 
@@ -43,7 +43,7 @@ docs/live.md says what is measured, and what a run on a CPU does not say about G
 @click.option(
     "--policy", metavar="LIST", help="Policies, by comma, run in turn. [default: the four queueing ones of `replay`]"
 )
-@click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
+@click.option("--workload", metavar="FILE", help="TOML rule for what the trace lacks (docs/reference/traces.md).")
 @click.option(
     "--load", type=float, metavar="X", help="Rate, as a share of load_unit (batch-1). [default: the trace's, or 0.7]"
 )

@@ -43,6 +43,7 @@ Examples:
   stratsim replay requests.csv --topology 8x-h800 --memory 16e9
   stratsim replay requests.csv --out results/one --timeline-from 12 --timeline-to 13
   stratsim replay --profile calibrated.json --policy fifo,edf --draws 20
+  stratsim replay --profile calibrated.json --belief my-gpu.json      policies that know the profiler's times only
   stratsim replay requests.csv --out results/two --windows 10       where in the trace a policy fails
   stratsim replay --again results/conv                 the same bytes, or what differs
   stratsim replay requests.parquet --gpus 64 --groups 16 --jobs 8     16 servers of 4 GPUs, 8 processes
@@ -53,6 +54,7 @@ Examples:
     "--policy", metavar="LIST", help="Policies, by comma; parameters in brackets. [default: the four queueing ones]"
 )
 @click.option("--profile", metavar="NAME|FILE", help="The GPU (`stratsim profile list`). [default: a100-80gb-parvagpu]")
+@click.option("--belief", metavar="NAME|FILE", help="What policies hold true of the GPU. [default: the profile]")
 @click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: the topology's, or 1]")
 @click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
 @click.option("--memory", metavar="BYTES|device", callback=_bytes, help="Load weights on demand into so much room.")
@@ -63,7 +65,7 @@ Examples:
 @click.option(
     "--jobs", type=click.IntRange(1, 1024), default=1, metavar="N", help="Run groups in N processes. [default: 1]"
 )
-@click.option("--workload", metavar="FILE", help="TOML rule that fills what the trace lacks (docs/traces.md).")
+@click.option("--workload", metavar="FILE", help="TOML rule for what the trace lacks (docs/reference/traces.md).")
 @click.option(
     "--load", type=float, metavar="X", help="Rate, as a share of load_unit (batch-1). [default: the trace's, or 0.7]"
 )
@@ -83,7 +85,7 @@ Examples:
 @click.option(
     "--engine",
     metavar="NAME",
-    help="auto, simpy (the reference) or fast (the same bytes, sooner; docs/performance.md). [default: auto]",
+    help="auto, simpy (the reference) or fast (the same bytes, sooner; docs/results/performance.md). [default: auto]",
 )
 @click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
 @click.option(
@@ -250,17 +252,12 @@ def _drawable(inputs: Inputs, draws: int | None) -> Inputs:
 
 def _draw(inputs: Inputs, outcome: Outcome, draws: int | None, *, quiet: bool) -> dict[str, Any] | None:
     """Replay under other values of what was fitted; return what holds, as plain JSON values."""
-    from stratsim.run.draws import held, run_draws
+    from stratsim.run.draws import described_draws
 
     if draws is None:
         return None
     said = (lambda _: None) if quiet else (lambda draw: echo(f"draw {draw + 1} of {draws}", err=True))
-    found = run_draws(inputs, draws, said)
-    return {
-        "draws": draws,
-        "held": [each._asdict() for each in held(outcome.summaries, found)],
-        "runs": [{"draw": at // len(inputs.policies), **summary} for at, (_, summary) in enumerate(found)],
-    }
+    return described_draws(inputs, outcome.summaries, draws, said)
 
 
 def _repeat(again: str, out: str | None, *, overwrite: bool, allow: bool, jobs: int, as_json: bool) -> int:

@@ -46,7 +46,7 @@ def print_summaries(summaries: Sequence[dict[str, Any]], more: Mapping[str, Sequ
     if any(lost):
         echo(
             "p50, p95, p99: of all requests that arrived; one dropped or unfinished counts as infinitely late.\n"
-            "completed p99: without those, so it falls as more are dropped (docs/metrics.md)."
+            "completed p99: without those, so it falls as more are dropped (docs/reference/metrics.md)."
         )
     echo()
     machines = zip(summaries, *more.values(), strict=True)

@@ -37,7 +37,7 @@ Examples:
   stratsim validate --only 'closed-forms/*priorities*'
   stratsim validate --only parvagpu --data ../data --json
 
-Exit status: 0 if no case failed, 1 if one did, 2 for wrong options. docs/validation.md says what is checked and why.
+Exit status: 0 if no case failed, 1 if one did, 2 for wrong options. docs/results/validation.md has the cases.
 """
 )
 @click.option(

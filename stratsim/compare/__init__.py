@@ -2,8 +2,8 @@
 
 `variants` says which runs of which folders belong together, `measured` takes figures from a run's requests,
 `replicated` and `resampled` make rows of them: over several seeds, or over blocks of one run. `sweep` takes the figures
-from the table of a sweep. `log` and `prequential` compare predictors instead, on the log of one run. docs/metrics.md
-defines what is reported.
+from the table of a sweep. `log` and `prequential` compare predictors instead, on the log of one run.
+docs/reference/metrics.md defines what is reported.
 """
 
 from stratsim.compare.compare import Asked, compare

@@ -5,7 +5,7 @@ Made from the log of a run alone (`Result.batches`), once, for as many beliefs a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stratsim.model.profile import SchedulerProfile
     from stratsim.predict import Active, Interval, Member
 
-__all__ = ["RunLog", "Step", "read_log"]
+__all__ = ["RunLog", "Step", "chain", "read_log"]
 
 
 class Step(NamedTuple):
@@ -50,6 +50,21 @@ class RunLog:
     def ran_alone(self, batch: int) -> bool:
         """Whether nobody else executed at any time of this batch's execution."""
         return not self.longest_beside[batch]
+
+    @property
+    def end_s(self) -> float:
+        """When the last of its batches ended; 0 of a log without any."""
+        return self.steps[-1].at_s if self.steps else 0.0
+
+    def asked_at_start(self) -> RunLog:
+        """Return the log of a server that dispatches each batch when its execution starts.
+
+        Of a server that hands batches on before there is a slot for them, predictions at dispatch hold the wait for
+        the slot too; these are of the execution alone.
+        """
+        starts = [Step(at_s, True, batch) for batch, at_s in enumerate(self.start_s)]
+        ends = [step for step in self.steps if not step.is_dispatch]
+        return replace(self, steps=tuple(sorted([*starts, *ends])), ready_s=self.start_s)
 
 
 def read_log(result: Result, profile: SchedulerProfile) -> RunLog:
@@ -82,6 +97,31 @@ def read_log(result: Result, profile: SchedulerProfile) -> RunLog:
         ready_s=tuple(table.copy_in_end_s.tolist()),
         start_s=tuple(start_s),
         longest_beside=tuple([_longest(beside) for beside in intervals]),
+    )
+
+
+def chain(logs: Sequence[RunLog]) -> RunLog:
+    """Return runs of one server one after another, as one log: each begins when the last batch before has ended.
+
+    Args:
+        logs: At least one. Batches are numbered on.
+    """
+    steps: list[Step] = []
+    observations: list[Observation] = []
+    times: dict[str, list[float]] = {"ready_s": [], "start_s": []}
+    for log in logs:
+        after_s, before = (steps[-1].at_s if steps else 0.0), len(observations)
+        steps += [Step(after_s + at_s, is_dispatch, before + batch) for at_s, is_dispatch, batch in log.steps]
+        observations += [each._replace(end_s=after_s + each.end_s) for each in log.observations]
+        times["ready_s"] += [after_s + at_s for at_s in log.ready_s]
+        times["start_s"] += [after_s + at_s for at_s in log.start_s]
+    return RunLog(
+        steps=tuple(steps),
+        observations=tuple(observations),
+        gpu=tuple([gpu for log in logs for gpu in log.gpu]),
+        ready_s=tuple(times["ready_s"]),
+        start_s=tuple(times["start_s"]),
+        longest_beside=tuple([model for log in logs for model in log.longest_beside]),
     )
 
 

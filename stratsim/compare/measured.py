@@ -1,6 +1,6 @@
 """The figures of a run that are compared, from its requests, also where each request counts several times.
 
-They are the figures of `stratsim.results.summary`, under the names of a sweep's table (docs/metrics.md).
+They are the figures of `stratsim.results.summary`, under the names of a sweep's table (docs/reference/metrics.md).
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ Four predictions of the execution time of a batch, which differ in what was know
     last        the same, at the last dispatch on its GPU before it ended (E3): what a safety margin has to cover
     realised    told afterwards who was there, for how long (E1): the error of the rates alone
 
+Of beliefs that say how sure they are, quantiles of `realised` can be asked for besides: `quantile_kind`.
+
 Source: Dawid, "Statistical theory: the prequential approach", JRSS A 1984; the four kinds are our choice.
 """
 
@@ -25,16 +27,18 @@ from stratsim.policy.forecast import Forecast, Planned
 from stratsim.policy.state import InFlight, Log
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from stratsim.compare.log import RunLog
     from stratsim.model.profile import SchedulerProfile
     from stratsim.predict import Predictor
 
-__all__ = ["KINDS", "Prediction", "Scores", "score"]
+__all__ = ["KINDS", "Prediction", "Scores", "quantile_kind", "score"]
 
 KINDS = ("snapshot", "dispatch", "last", "realised")
 """What predictions are told apart by."""
+_WALKED = frozenset(("dispatch", "last"))
+"""Those that a forecast makes."""
 
 
 class Prediction(NamedTuple):
@@ -85,8 +89,19 @@ class Scores:
     """Batches judged."""
 
 
+def quantile_kind(probability: float) -> str:
+    """Return the kind of predictions that are this quantile of `realised`: `q05` of 0.05."""
+    return f"q{100 * probability:02.0f}"
+
+
 def score(
-    log: RunLog, profile: SchedulerProfile, predictors: Mapping[str, Predictor], slots: int, until_s: float = inf
+    log: RunLog,
+    profile: SchedulerProfile,
+    predictors: Mapping[str, Predictor],
+    slots: int,
+    until_s: float = inf,
+    quantiles: Sequence[float] = (),
+    kinds: Collection[str] = KINDS,
 ) -> Scores:
     """Judge beliefs on a log, each by itself.
 
@@ -98,27 +113,43 @@ def score(
         predictors: By name; an oracle must have been told the truth.
         slots: Batches that may execute at once on a GPU.
         until_s: Judge batches that have ended by then, simulated seconds.
+        quantiles: Probabilities with which the execution time is not to exceed the prediction: further kinds, of the
+            beliefs that have quantiles.
+        kinds: Of `KINDS`; `dispatch` and `last` need a forecast, and so most of the time.
     """
     ended = [step.batch for step in log.steps if not step.is_dispatch and step.at_s <= until_s]
     started = sum([step.is_dispatch and step.at_s <= until_s for step in log.steps])
     alone = sum([log.ran_alone(batch) for batch in ended])
     scores = Scores(alone=alone, censored=started - len(ended), judged=len(ended) - alone)
     for name, predictor in predictors.items():
-        scores.predictions += _Judge(name, predictor.fit(profile), log, slots).judge(until_s)
+        scores.predictions += _Judge(name, predictor.fit(profile), log, slots, quantiles, kinds).judge(until_s)
     return scores
 
 
 class _Judge:
     """One belief on its way through a log."""
 
-    def __init__(self, name: str, predictor: Predictor, log: RunLog, slots: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        predictor: Predictor,
+        log: RunLog,
+        slots: int,
+        quantiles: Sequence[float],
+        kinds: Collection[str],
+    ) -> None:
+        gpus = range(max(log.gpu, default=0) + 1)
         self._name = name
         self._predictor = predictor
+        self._quantiles = tuple(quantiles) if predictor.has_quantiles else ()
+        self._kinds = kinds
+        self._walks = not _WALKED.isdisjoint(kinds)
         self._run = log
         self._server = Log()
         self._server.grow(len(log.observations))
-        self._forecasts = [Forecast(slots, predictor.predict) for _ in range(max(log.gpu, default=0) + 1)]
+        self._forecasts = [Forecast(slots, predictor.predict) for _ in gpus]
         self._planned: dict[int, Planned] = {}
+        self._in_flight: list[list[int]] = [[] for _ in gpus]
         self._at_dispatch: dict[int, dict[str, float]] = {}
         self._found: list[Prediction] = []
         self._judged = 0
@@ -136,20 +167,28 @@ class _Judge:
         return self._found
 
     def _dispatch(self, now_s: float, batch: int) -> None:
-        """Follow a batch; predict it and, anew, all others on its GPU."""
+        """Predict a batch."""
+        run, in_flight = self._run, self._in_flight[self._run.gpu[batch]]
+        seen = run.observations[batch]
+        beside = tuple([run.observations[other].target for other in in_flight if run.start_s[other] <= now_s])
+        snapshot_s = seen.solo_s / self._predictor.predict((seen.target, *beside))[0]
+        self._at_dispatch[batch] = {"asked": now_s, "snapshot": snapshot_s}
+        in_flight.append(batch)
+        if self._walks:
+            self._follow(now_s, batch)
+
+    def _follow(self, now_s: float, batch: int) -> None:
+        """Walk through who is expected to overlap whom: predict a batch and, anew, all others on its GPU."""
         run, forecast = self._run, self._forecasts[self._run.gpu[batch]]
         forecast.update(now_s)
         seen = run.observations[batch]
-        ready_s = max(run.ready_s[batch], now_s)
-        planned = Planned(seen.target, seen.solo_s, ready_s, 0.0, inf, high=False)
-        beside = tuple([each.key for each in forecast.executing])
-        snapshot_s = seen.solo_s / self._predictor.predict((seen.target, *beside))[0]
+        planned = Planned(seen.target, seen.solo_s, max(run.ready_s[batch], now_s), 0.0, inf, high=False)
         forecast.walk(now_s, planned)
         self._enter(batch)
         forecast.start(planned, InFlight(self._server, batch, _requests(seen.target), run.gpu[batch]))
         forecast.commit(now_s)
         self._planned[batch] = planned
-        self._at_dispatch[batch] = {"snapshot": snapshot_s, "dispatch": planned.expected_s - run.start_s[batch]}
+        self._at_dispatch[batch]["dispatch"] = planned.expected_s - run.start_s[batch]
 
     def _enter(self, batch: int) -> None:
         """Write a dispatched batch into the server's log, which shows times only once they have come."""
@@ -161,20 +200,30 @@ class _Judge:
 
     def _end(self, now_s: float, batch: int) -> None:
         """Judge a batch, then let the belief learn from it."""
+        seen, predicted = self._run.observations[batch], self._at_dispatch.pop(batch)
+        start_s = self._run.start_s[batch]
+        self._in_flight[self._run.gpu[batch]].remove(batch)
+        asked_s = dict.fromkeys(KINDS[:2], predicted.pop("asked") - start_s)
+        if self._walks:
+            planned = self._ended(now_s, batch)
+            predicted["last"], asked_s["last"] = planned.expected_s - start_s, planned.asked_s - start_s
+        if not self._run.ran_alone(batch):
+            predicted["realised"] = self._predictor.expected_duration_s(seen)
+            for kind in KINDS:
+                if kind in self._kinds:
+                    self._note(batch, kind, predicted[kind], asked_s.get(kind, nan))
+            for each in self._quantiles:
+                self._note(batch, quantile_kind(each), self._predictor.duration_quantile_s(seen, each), nan)
+            self._judged += 1
+        self._predictor.observe(seen)
+
+    def _ended(self, now_s: float, batch: int) -> Planned:
+        """Tell the forecast that a batch has ended; return what it last expected."""
         self._server.execution_end_s[batch] = now_s
         forecast = self._forecasts[self._run.gpu[batch]]
         forecast.update(now_s)
         forecast.forget()
-        seen, planned = self._run.observations[batch], self._planned.pop(batch)
-        predicted = self._at_dispatch.pop(batch)
-        if not self._run.ran_alone(batch):
-            start_s, asked_s = self._run.start_s[batch], self._server.dispatch_s[batch] - self._run.start_s[batch]
-            self._note(batch, "snapshot", predicted["snapshot"], asked_s)
-            self._note(batch, "dispatch", predicted["dispatch"], asked_s)
-            self._note(batch, "last", planned.expected_s - start_s, planned.asked_s - start_s)
-            self._note(batch, "realised", self._predictor.expected_duration_s(seen), nan)
-            self._judged += 1
-        self._predictor.observe(seen)
+        return self._planned.pop(batch)
 
     def _note(self, batch: int, kind: str, predicted_s: float, asked_s: float) -> None:
         target, solo_s, duration_s, _, end_s = self._run.observations[batch]

@@ -1,7 +1,7 @@
 """The columns of the result tables, independent of the file format.
 
 A table is produced in chunks of rows, so that a run of millions of requests costs no second copy of itself.
-docs/results.md lists every column with its unit.
+docs/reference/result-files.md lists every column with its unit.
 """
 
 from __future__ import annotations

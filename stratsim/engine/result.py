@@ -221,7 +221,7 @@ class Result:
         return {each: int(np.count_nonzero(status == each)) for each in order}
 
     def columns(self, table: str = "requests", policies: Sequence[str] | None = None) -> dict[str, Column]:
-        """Return one of the tables of the run as result folders have it, with words for codes (docs/results.md).
+        """Return a table of the run as result folders have it, words for codes (docs/reference/result-files.md).
 
         Args:
             table: `requests`, `batches` or `pauses`.

@@ -1,7 +1,8 @@
 """Where the time of a request went: parts that sum to its latency.
 
-Every part is a difference of recorded times, or of a recorded length and what it would have been alone; docs/metrics.md
-defines each. A part that cannot be separated from its neighbour (no profile to say what a copy costs alone) is in that.
+Every part is a difference of recorded times, or of a recorded length and what it would have been alone;
+docs/reference/metrics.md defines each. A part that cannot be separated from its neighbour (no profile to say what a
+copy costs alone) is in that.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ def cache_folder() -> Path:
     changed would stay as it was.
     """
     content = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         content.update(path.read_bytes())
     given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
     home = Path(given) if given else Path.home() / ".cache"
     return home / "stratsim" / f"fast-{content.hexdigest()[:16]}"
 
 
-def is_filled() -> bool:
-    """Whether the run was compiled before, as it is now."""
-    return any(cache_folder().glob("*/loop.run-*.nbc"))
+def is_filled(kernel: str = "loop.run") -> bool:
+    """Whether a kernel that Python calls, and with it all that it calls, was compiled before, as it is now."""
+    return any(cache_folder().rglob(f"{kernel}-*.nbc"))

@@ -28,6 +28,9 @@ __all__ = ["IS_COMPILED", "compiled", "pointer"]
 
 Kernel = TypeVar("Kernel", bound="Callable[..., Any]")
 
+_CALLED = ("run", "decide")
+"""Kernels that Python calls."""
+
 IS_COMPILED = numba is not None and not numba.config.DISABLE_JIT
 """Whether kernels are compiled in this process. NUMBA_DISABLE_JIT=1 says no: then a debugger can step through them."""
 
@@ -42,7 +45,7 @@ def compiled(kernel: Kernel) -> Kernel:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(_FOLDER)
     try:
-        within = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True} if kernel.__name__ != "run" else {}
+        within = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True} if kernel.__name__ not in _CALLED else {}
         made: Kernel = numba.njit(cache=True, error_model="numpy", **within)(kernel)
     finally:
         numba.config.CACHE_DIR = before

@@ -8,8 +8,10 @@ from stratsim.device import Fabric, FluidUnit
 from stratsim.device.execution.kernel_queue import CostlyStarts
 from stratsim.device.execution.registry import checked_unit
 from stratsim.engine.layout import lay_out
+from stratsim.fast.strait.setup import why_not
 from stratsim.policy.native import Native
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
+from stratsim.policy.strait import Strait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +48,10 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
     Raises:
         SpecError: as `simulate_with`.
     """
+    if type(policy) is Strait:
+        return _covers_strait(workload, profile, policy, options)
     if type(policy) not in ORDERS and type(policy) is not Native:
-        return f"policy {type(policy).__name__} is neither one of the four queue policies nor native"
+        return f"policy {type(policy).__name__} is neither strait, native nor one of the four queue policies"
     if options.rejection.retries and (options.rejection.retry_by == "all" or workload.waits_for_replies):
         return "dropped requests are sent again"
     if len(set(workload.models)) < len(workload.models):
@@ -57,6 +61,13 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
     if options.belief is not None and _believes_in_more(options.belief, profile, workload):
         return "the belief has larger batches than the hardware"
     return _covers_layout(lay_out(workload, profile, policy, options.cluster, options.name))
+
+
+def _covers_strait(workload: Workload, profile: Profile, policy: Strait, options: Options) -> str | None:
+    """Return why decisions are not compiled; None if they are. All else of such a run is the reference's."""
+    layout = lay_out(workload, profile, policy, options.cluster, options.name)
+    models = len((options.belief or profile).observable.models)
+    return why_not(policy, models, layout.slots, loads_weights=layout.memories is not None)
 
 
 def _believes_in_more(belief: Profile, profile: Profile, workload: Workload) -> bool:

@@ -11,10 +11,14 @@ import numpy as np
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.simulation import simulate_with
 from stratsim.engine.tables import make_result
+from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.answers import Answers
 from stratsim.fast.loop import run
 from stratsim.fast.setup import set_up
+from stratsim.fast.strait import deciding
+from stratsim.fast.strait.policy import CompiledStrait
+from stratsim.policy.strait import Strait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +41,9 @@ _SOME_ROWS, _MOST_ROWS = 1 << 14, 1 << 28
 _REASONS = ("expired", "infeasible")
 
 
-def is_ready() -> bool:
-    """Whether this process has made a run before: what had to be compiled is."""
-    return bool(getattr(run, "signatures", True))
+def is_ready(policy: Policy) -> bool:
+    """Whether this process has made a run of such a policy before: what had to be compiled is."""
+    return bool(getattr(deciding.decide if isinstance(policy, Strait) else run, "signatures", True))
 
 
 def simulate_fast(
@@ -56,10 +60,12 @@ def simulate_fast(
     Args:
         workload: As for `simulate_with`; so are the others.
         profile: The hardware.
-        policy: One of the four queue policies, or `native`.
+        policy: One of the four queue policies, `native`, or `strait`, whose decisions are compiled, the loop SimPy's.
         options: All else.
         progress: Called at the end with (requests, requests).
     """
+    if isinstance(policy, Strait):
+        return _simulate_strait(workload, profile, policy, options, progress)
     began = time.perf_counter()
     room, rows = 0, _first_rows(workload)
     while room < len(_ROOM) and rows <= _MOST_ROWS:
@@ -89,6 +95,24 @@ def _first_rows(workload: Workload) -> int:
     limits = [client.limit for client in workload.closed_loop]
     known = len(workload) + sum(limit or 0 for limit in limits)
     return max(known, _SOME_ROWS if None in limits else 1) if workload.waits_for_replies else known
+
+
+def _simulate_strait(
+    workload: Workload,
+    profile: Profile,
+    policy: Strait,
+    options: Options,
+    progress: Callable[[int, int], None] | None,
+) -> Result:
+    compiled = CompiledStrait.of(policy)
+    try:
+        result = simulate_with(workload, profile, compiled, options, progress)
+    except StratsimError:
+        pass
+    else:
+        if compiled.is_exact:
+            return replace(result, engine="fast")
+    return replace(simulate_with(workload, profile, policy, options, progress), not_fast="it went wrong")
 
 
 def _result(made: Run, workload: Workload, options: Options, began: float) -> Result:

@@ -4,7 +4,8 @@ A forced replay that is a microsecond late hands that on: at the edge of saturat
 before them. Here every prediction starts from what the run itself did, so its error is its own. (In the words of
 recurrent networks, teacher forcing.)
 
-    host passes the batch on   max(dispatch, live: the batch before has been passed on) + dispatch_s
+    host passes the batch on   max(dispatch, live: the batch before has been passed on) + dispatch_s, and what the
+                               policy thinks, at its median
     copy-in starts             max(passed on, live end of the copy before)
     execution starts           max(live end of copy-in, live end of the execution that freed the slot + notice_s)
                                + launch_s
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["freed_slots", "one_step_ahead"]
+__all__ = ["copies_alone", "freed_slots", "one_step_ahead"]
 
 
 def one_step_ahead(run: Recorded, profile: Profile) -> dict[str, Floats]:
@@ -49,7 +50,7 @@ def one_step_ahead(run: Recorded, profile: Profile) -> dict[str, Floats]:
         By the names of `stratsim.fidelity.levels.stages.STAGES`; `residence` is the sum of the predictions.
     """
     batches, host = run.result.batches, profile.truth.host or Host()
-    copy_in_s, copy_out_s = _copies(run, profile)
+    copy_in_s, copy_out_s = copies_alone(run, profile)
     dispatch_s, slot_wait_s = _waits(run, host)
     found = {
         "copy_in": copy_in_s,
@@ -90,7 +91,8 @@ def freed_slots(result: Result) -> Floats:
 def _waits(run: Recorded, host: Host) -> tuple[Floats, Floats]:
     """Return the predicted waits before the copy of the inputs, and before the execution."""
     batches = run.result.batches
-    passed_s = _passed_on(batches, host.dispatch_s)
+    decide = host.decide_s.get(run.policy.partition("(")[0])
+    passed_s = _passed_on(batches, host.dispatch_s, 0.0 if decide is None else decide.median_s)
     engine_s = _before(batches, batches.copy_in_start_s, batches.copy_in_end_s)
     slot_s = freed_slots(run.result) + host.notice_s
     if _worker_copies(run):  # it takes the batch when its slot is free, and copies first
@@ -108,17 +110,21 @@ def _worker_copies(run: Recorded) -> bool:
     return any(each.get("server", {}).get("kind") == "cpu" for each in runs)
 
 
-def _passed_on(batches: BatchTable, dispatch_s: float) -> Floats:
+def _passed_on(batches: BatchTable, dispatch_s: float, think_s: float) -> Floats:
     """Return when the host is done with each batch; it is one thread for all GPUs.
 
-    Of the batch before it is known when its copy began: then it had been passed on. Where that copy waited for the copy
-    engine, the host was done earlier: by its own prediction.
+    What a policy starts at one instant it has thought of at once. Of the batch before it is known when its copy began:
+    then it had been passed on. Where that copy waited for the copy engine, the host was done earlier: by its own
+    prediction.
     """
     engine_s = _before(batches, batches.copy_in_start_s, batches.copy_in_end_s)
     passed_s = np.full(len(batches), np.nan)
-    free_s = -np.inf
+    free_s = thought_s = -np.inf
     for row in np.argsort(batches.dispatch_s, kind="stable").tolist():
-        passed_s[row] = expected_s = max(float(batches.dispatch_s[row]), free_s) + dispatch_s
+        at_s = float(batches.dispatch_s[row])
+        takes_s = dispatch_s + (think_s if at_s != thought_s else 0.0)
+        thought_s = at_s
+        passed_s[row] = expected_s = max(at_s, free_s) + takes_s
         copied_s = float(batches.copy_in_start_s[row])
         if not np.isnan(copied_s):
             free_s = copied_s if copied_s > engine_s[row] else min(expected_s, copied_s)
@@ -143,7 +149,7 @@ def _before(batches: BatchTable, start_s: Floats, end_s: Floats) -> Floats:
     return before_s
 
 
-def _copies(run: Recorded, profile: Profile) -> tuple[Floats, Floats]:
+def copies_alone(run: Recorded, profile: Profile) -> tuple[Floats, Floats]:
     """Return how long the copies of inputs and outputs take alone."""
     links = run.spec.cluster().lone_links(profile.observable.pcie)
     requests, batches = run.result.requests, run.result.batches

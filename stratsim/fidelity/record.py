@@ -44,6 +44,7 @@ class Recorded:
         spec: How it was run.
         manifest: Content of manifest.json.
         digest: SHA-256 of the file of its batch table: identifies the run, wherever its folder is.
+        label: What it is, and which part of it, for the provenance of what is learned from it.
     """
 
     directory: Path
@@ -52,6 +53,13 @@ class Recorded:
     spec: RunSpec
     manifest: dict[str, Any]
     digest: str
+    label: str = "live run"
+
+    @property
+    def source(self) -> str:
+        """What a figure that was learned from it names as its origin."""
+        table = "batches " if self.manifest else ""  # a log is one file
+        return f"{self.label} {self.directory.name} of {self.policy!r}, {table}sha256 {self.digest}"
 
     @property
     def interrupted(self) -> bool:

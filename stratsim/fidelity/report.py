@@ -183,7 +183,7 @@ def replay_cells(cells: Sequence[Cell], profile: str | Path | None = None) -> li
 def assess(
     replayed: Sequence[Replayed], notes: Sequence[str] = (), calibration: Calibration | None = None
 ) -> dict[str, Any]:
-    """Return the report: plain JSON values, docs/fidelity.md has every field.
+    """Return the report: plain JSON values, docs/reference/fidelity-report.md has every field.
 
     Args:
         replayed: From `replay_cells`.

@@ -1,6 +1,8 @@
 """Profiles from the tools that people already run: `import_measurements`, what `stratsim profile import` runs.
 
-    from stratsim.imports import import_measurements
+    from pathlib import Path
+
+    from stratsim.imports import Ask, import_measurements
 
     profile, notes = import_measurements("trtexec", [Path("times.json")], Ask(model="resnet50", batch=8))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Line", "Table", "decoded", "field_of", "listed", "number", "objects", "read_table", "read_text"]
+__all__ = ["Line", "Table", "decoded", "field_of", "listed", "number", "objects", "read_table", "read_text", "table_of"]
 
 
 T = TypeVar("T")
@@ -52,17 +52,27 @@ def read_text(path: Path) -> str:
 
 
 def read_table(path: Path, header: Iterable[str] | None = None) -> Table:
+    """Return the CSV table of a file, as `table_of` does.
+
+    Raises:
+        SpecError: it cannot be read, or is no such table.
+    """
+    return table_of(path, read_text(path), header)
+
+
+def table_of(path: Path, text: str, header: Iterable[str] | None = None) -> Table:
     """Return a CSV table; quoted cells may hold commas and line breaks.
 
     Args:
-        path: The file.
+        path: The file, for messages.
+        text: Its content.
         header: Columns that the header line must have; lines before it are skipped. None: the first line is it.
 
     Raises:
-        SpecError: it cannot be read, has no such header, or has a row that is shorter or longer than the header.
+        SpecError: it has no such header, or a row that is shorter or longer than the header.
     """
     wanted = set(header or ())
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
     columns: list[str] | None = None
     lines = []
     begin = 1

@@ -41,13 +41,10 @@ def read(path: Path, ask: Ask) -> Found:
             "beside others was not alone; perf_analyzer --concurrency-range 1"
         )
     (experiment,) = alone
-    begin = min(experiment.window_boundaries, default=None)
-    end = max(experiment.window_boundaries, default=None)
-    counted = [
-        each
-        for each in experiment.requests
-        if begin is None or end is None or len(experiment.window_boundaries) < 2 or begin <= each.timestamp < end
-    ]
+    counted, windows = experiment.requests, experiment.window_boundaries
+    if len(windows) > 1:
+        begin, end = min(windows), max(windows)
+        counted = [each for each in counted if begin <= each.timestamp < end]
     answered = [each for each in counted if each.response_timestamps]
     left_out = {
         "outside the measurement windows": len(experiment.requests) - len(counted),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stratsim.engine.layout import client_streams
 from stratsim.errors import ServerError, SpecError
+from stratsim.fast.cache import is_filled
+from stratsim.fast.strait.setup import why_not
 from stratsim.live.executor import execute
 from stratsim.live.plan import Plan
 from stratsim.live.servers import Keeper, Room
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy
+from stratsim.policy.strait import Strait
 from stratsim.results import invariants, summarize
 from stratsim.run.replay import Outcome
 from stratsim.signals import Terminated
@@ -67,7 +71,8 @@ def check_supported(inputs: Inputs) -> None:
         "a topology": spec.topology is not None or spec.uplink_bytes_per_s is not None,
         "a machine without transfers": not spec.transfers,
         "pageable host memory (pinned = false)": not spec.pinned,
-        "a belief of its own (belief_latency_scale)": spec.belief_latency_scale != 1.0,
+        "a belief of its own (belief, belief_latency_scale)": spec.belief is not None
+        or spec.belief_latency_scale != 1.0,
         "no requests at all": not len(inputs.workload),
     }
     for what, asked in refused.items():
@@ -143,6 +148,7 @@ class _Session:
         """Serve the requests through one policy; return what stopped it."""
         policy = make_policy(call)
         plan = self._plan(policy)
+        policy = _sooner(policy, plan)
         server = self.keeper.server(self.target, _room(plan), plan.largest, self.say)
         progress = self.progress
         ran = execute(
@@ -245,6 +251,17 @@ def _largest(inputs: Inputs, profile: SchedulerProfile) -> dict[str, int]:
     most = max([inputs.spec.max_batch, *(size for size in own if isinstance(size, int))])
     used = sorted({workload.models[code] for code in np.unique(workload.model).tolist()})
     return {model: min(most, profile.model(model).max_batch) for model in used}
+
+
+def _sooner(policy: Policy, plan: Plan) -> Policy:
+    """Return a policy that decides the same, sooner, if there is one and it was compiled before; else the policy."""
+    if type(policy) is not Strait or find_spec("numba") is None or not is_filled("deciding.decide"):
+        return policy
+    if why_not(policy, len(plan.profile.models), plan.slots, loads_weights=False) is not None:
+        return policy
+    from stratsim.fast.strait.policy import CompiledStrait  # imports numba
+
+    return CompiledStrait.of(policy)
 
 
 def _room(plan: Plan) -> Room:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from stratsim import bundled
 from stratsim.errors import ProfileError, SchemaVersionError, SpecError, StratsimError, suggest
-from stratsim.limits import read_file
+from stratsim.limits import bounded, read_file
 from stratsim.model.frozen import by_content, frozen
 from stratsim.model.mistakes import find_mistakes, has_unknown_field
 from stratsim.model.profile import READ_VERSIONS, Profile
@@ -59,7 +59,7 @@ def decode(data: object, kind: type[T], source: object, error: type[StratsimErro
 
 
 def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
-    """Return the content of a JSON file; NaN, infinity and repeated keys are refused.
+    """Return the content of a JSON file, gzipped or not; NaN, infinity and repeated keys are refused.
 
     Raises:
         StratsimError: of class `error`; one line that names the file and, where it helps, line and column.
@@ -69,7 +69,7 @@ def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
 
 def _read_text(path: Path, error: type[StratsimError]) -> str:
     try:
-        text = read_file(path).decode("utf-8")
+        text = _unpacked(read_file(path), path, error).decode("utf-8")
     except UnicodeDecodeError:
         raise error(f"{path}: not a JSON file (it is not UTF-8 text)") from None
     except OSError as problem:
@@ -77,6 +77,21 @@ def _read_text(path: Path, error: type[StratsimError]) -> str:
     if not text.strip():
         raise error(f"{path}: the file is empty")
     return text
+
+
+def _unpacked(content: bytes, path: Path, error: type[StratsimError]) -> bytes:
+    """Return the content, unpacked if it is gzip's, within the memory budget."""
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    import gzip
+    import io
+    import zlib
+
+    try:
+        with gzip.open(io.BytesIO(content)) as packed:
+            return bounded(packed, path).read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
+        raise error(f"{path}: cannot be unpacked: {problem}") from None
 
 
 def _parse_json(text: str, path: str | Path, error: type[StratsimError]) -> Any:
@@ -101,8 +116,8 @@ def load_profile(source: str | Path) -> Profile:
     """Return a profile; its tables cannot be changed (`dataclasses.replace` makes another), as it is read only once.
 
     Args:
-        source: Name of a bundled profile, or a file. A bundled name wins over a file of the same name in the working
-            directory; write `./NAME` for the file.
+        source: Name of a bundled profile, or a file, gzipped or not. A bundled name wins over a file of that name in
+            the working directory; write `./NAME` for the file.
 
     Raises:
         SchemaVersionError: the file was written for another version of the schema.

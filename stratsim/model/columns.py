@@ -1,7 +1,7 @@
 """The columns of the tables of a run, by name, and how a table with words in it is handed to other libraries.
 
 A table is a dict of columns. Texts from a short list (models, classes, reasons) are codes with their names, `Labels`;
-nobody outside sees the codes. docs/results.md describes every column with its unit.
+nobody outside sees the codes. docs/reference/result-files.md describes every column with its unit.
 """
 
 from __future__ import annotations

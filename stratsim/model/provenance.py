@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from stratsim.model.profile import Profile, Provenance
 
-__all__ = ["ASSUMED", "is_assumed", "origin", "uncovered", "unused"]
+__all__ = ["ASSUMED", "is_assumed", "origin", "replaced", "uncovered", "unused"]
 
 ASSUMED = "assumed by stratsim: "
 """What the source of a stand-in begins with: an import may replace it."""
@@ -39,6 +39,12 @@ def is_assumed(provenance: Mapping[str, Provenance], path: str) -> bool:
     """Return whether the field at `path`, such as `observable.pcie.h2d`, holds a stand-in that stratsim assumed."""
     found = _origin(provenance, _parts(path))
     return found is not None and found.source.startswith(ASSUMED)
+
+
+def replaced(provenance: Mapping[str, Provenance], path: str, entry: Provenance) -> dict[str, Provenance]:
+    """Return a provenance in which the field at `path`, and everything below it, has this origin."""
+    kept = {pattern: known for pattern, known in provenance.items() if not f"{pattern}.".startswith(f"{path}.")}
+    return kept | {path: entry}
 
 
 def _origin(provenance: Mapping[str, Provenance], path: Parts) -> Provenance | None:

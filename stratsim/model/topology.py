@@ -1,6 +1,6 @@
 """How GPUs hang on the host: a tree of links with their capacities.
 
-A topology comes with stratsim (`profiler/topologies/`) or from a TOML file (docs/transfers.md):
+A topology comes with stratsim (`profiler/topologies/`) or from a TOML file (docs/explanation/transfers.md):
 
     [root]                      # what all GPUs share
     bytes_per_s = 32e9

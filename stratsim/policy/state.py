@@ -116,6 +116,17 @@ class InFlight:
         """When its last kernel ended."""
         return self._log.execution_end_s[self.id]
 
+    def known_s(self) -> tuple[float, float, float]:
+        """Return `copy_in_end_s`, `execution_start_s` and `execution_end_s`, all at once."""
+        log, number = self._log, self.id
+        seen_s, notice_s = log.now_s + log.resolution_s, log.notice_s
+        copied_s, start_s = log.copy_in_end_s[number], log.execution_start_s[number]
+        return (
+            copied_s if copied_s + notice_s <= seen_s else NAN,
+            start_s if start_s + notice_s <= seen_s else NAN,
+            log.execution_end_s[number],
+        )
+
     @property
     def copy_out_start_s(self) -> float:
         """When the copy engine took its outputs up; kept for policies that wake at `COPY_OUT_END`."""

@@ -37,7 +37,12 @@ _TINY = 1e-150
 """In place of the root of a scale of 0, so that it can be divided by."""
 _multiply, _add, _subtract, _add_up = np.multiply, np.add, np.subtract, np.add.reduce
 
-__all__ = ["Image", "RecursiveLeastSquares", "Stack", "dot"]
+__all__ = ["Image", "Parts", "RecursiveLeastSquares", "Stack", "dot"]
+
+
+def _in_order(numbers: Vector) -> float:
+    """Return the sum of all, one after the other, row after row."""
+    return float(np.add.accumulate(numbers.ravel())[-1])
 
 
 def dot(one: Sequence[float], other: Sequence[float]) -> float:
@@ -65,6 +70,25 @@ class Stack(NamedTuple):
     terms: tuple[tuple[NDArray[np.intp], float], ...]
     """Of each sample's first, second, ... term: where slopes and base are, shape (leading + 1, samples); and the
     regressor, which is the same for all."""
+
+
+class Parts(NamedTuple):
+    """What a filter knows, as it keeps it."""
+
+    weights: Sequence[float]
+    """The leading shared weights."""
+    covariance: Vector
+    """Theirs, shape (leading, leading)."""
+    variance: Vector
+    """Their prior's, shape (leading,)."""
+    rest_variance: float
+    """That of all other shared weights together."""
+    terms: Vector
+    """By target: slopes, base and rest, shape (models, leading + 1 + models, models)."""
+    growth: float
+    """What the covariance has been multiplied by since it was the prior's."""
+    trace_bound: float
+    """The trace is not larger."""
 
 
 class RecursiveLeastSquares:
@@ -247,11 +271,20 @@ class RecursiveLeastSquares:
     def trace(self) -> float:
         """Trace of the whole covariance."""
         leading, own = self._leading, self.shared_covariance
-        total = float(own.trace()) + self._growth * float(self._variance[leading:].sum())
+        total = _in_order(own.diagonal()) + self._growth * float(self._variance[leading:].sum())
         for table in self._terms:
             slopes = table[:leading]
-            total += float(table[leading + 1 :].trace()) + float(((own[:, :, None] * slopes).sum(1) * slopes).sum())
+            total += _in_order(table[leading + 1 :].diagonal())
+            total += _in_order((own[:, :, None] * slopes).sum(1) * slopes)
         return total
+
+    def parts(self) -> Parts:
+        """Return what is known, as it is kept: the arrays are the filter's own."""
+        leading, variance = self._leading, self._variance
+        rest = float(variance[leading:].sum())
+        return Parts(
+            self._first, self.shared_covariance, variance[:leading], rest, self._terms, self._growth, self._trace_bound
+        )
 
     # Samples --------------------------------------------------------------------------------------------------------
 

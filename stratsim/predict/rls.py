@@ -14,7 +14,7 @@ from stratsim.predict.online import OnlineLinear, Sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stratsim.predict.base import Active, Member
+    from stratsim.predict.base import Active, Member, Observation
     from stratsim.predict.least_squares import RecursiveLeastSquares, Stack
 
 __all__ = ["Rls"]
@@ -187,3 +187,22 @@ class Rls(OnlineLinear):
         spread += (1.0 - kept * kept) * self.pair_variance * sum([value * value for _, value in terms])
         centre = self.linear(values, terms, kept)
         return self._as_rate(centre - NormalDist().inv_cdf(probability) * self.noise_ * sqrt(max(spread, 0.0)))
+
+    def duration_quantile_s(self, observation: Observation, probability: float) -> float:
+        """Return the time that the batch would not exceed with this believed probability, by today's belief.
+
+        Normal, from the uncertainty of weights and pair terms and the scatter of single batches (`noise_`), in what the
+        form takes to be linear. Terms are as of the last observation.
+        """
+        from statistics import NormalDist
+
+        self._fitted()
+        values, terms, error = self.sample(observation)
+        if not values:
+            return observation.solo_s
+        spread = max(self.filter_.image(values, terms)[0], 0.0)
+        reach = NormalDist().inv_cdf(probability) * self.noise_ * sqrt(self.filter_.noise + spread)
+        slowdown = observation.duration_s / observation.solo_s
+        if self.form == "slowdown":
+            return observation.solo_s * max(slowdown - error + reach, self.min_rate)
+        return observation.solo_s / max(1.0 / slowdown + error - reach, self.min_rate)

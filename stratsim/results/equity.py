@@ -1,6 +1,6 @@
 """Who pays: progress, starvation and given-up work of a class, and how far apart the two classes are.
 
-docs/metrics.md defines each figure.
+docs/reference/metrics.md defines each figure.
 """
 
 from __future__ import annotations

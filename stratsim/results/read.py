@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
-from stratsim.limits import read_file
+from stratsim.model.codec import read_json
 from stratsim.notebook import card, line, percent
 from stratsim.results.schema import Manifest, Stopping, read_manifest, read_summary
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["StoredResults", "read_draws", "read_results"]
+
+_MOST_DRAWS = 1000
+"""As `replay --draws` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class StoredResults:
         return [run["policy"] for run in self.runs]
 
     def requests(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the request table, one row per policy and request (docs/results.md).
+        """Return the request table, one row per policy and request (docs/reference/result-files.md).
 
         Args:
             columns: Only these; all by default.
@@ -69,7 +71,7 @@ class StoredResults:
         return self._table("requests", columns)
 
     def batches(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the batch table, one row per policy and batch (docs/results.md).
+        """Return the batch table, one row per policy and batch (docs/reference/result-files.md).
 
         Args:
             columns: Only these; all by default.
@@ -82,7 +84,7 @@ class StoredResults:
         return any((self.directory / f"pauses.{suffix}").is_file() for suffix in ("parquet", "csv.gz"))
 
     def pauses(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the table of pauses, one row per policy and time that a batch was stopped (docs/results.md).
+        """Return the table of pauses, one row per stop of a batch under a policy (docs/reference/result-files.md).
 
         Args:
             columns: Only these; all by default.
@@ -108,11 +110,11 @@ def read_draws(directory: str | os.PathLike[str]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(read_file(path))
+        found = read_json(path)
         whole = all({"label", "figure", "better", "worse", "held", "draws"} <= each.keys() for each in found["held"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise SpecError(f"{path}: is damaged: {error}") from None
-    if not whole or not isinstance(found.get("draws"), int):
+    if not whole or type(found.get("draws")) is not int or not 1 <= found["draws"] <= _MOST_DRAWS:
         raise SpecError(f"{path}: is damaged: it does not say what holds in how many draws")
     drawn: dict[str, Any] = found
     return drawn

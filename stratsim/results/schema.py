@@ -2,7 +2,7 @@
 
 A folder may come from anywhere, so nothing in it is believed before it was decoded: what is missing, of another type or
 impossible is one line that names the file and the place. Fields that are not listed here are kept and not looked at: a
-later version may write more. docs/results.md describes every field and column.
+later version may write more. docs/reference/result-files.md describes every field and column.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ class _Spec(msgspec.Struct, frozen=True):
     backoff_s: Figure = None
     retry_by: str | None = None
     belief_latency_scale: Figure = None
+    belief: str | None = None
     groups: int | None = None
     deal: str | None = None
     engine: str | None = None
@@ -114,12 +115,14 @@ class Manifest(msgspec.Struct, frozen=True):
     trace: _File | None = None
     profile: _File | None = None
     topology: _File | None = None
+    belief: _File | None = None
     files: dict[str, str] = {}
     offered_load: Figure = None
     spec: _Spec | None = None
     notes: list[str] = []
     preemption: dict[str, Stopping] = {}
     live: _Live | None = None
+    windows_s: float | None = None
 
 
 class _Class(msgspec.Struct, frozen=True):

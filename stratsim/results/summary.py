@@ -1,6 +1,7 @@
 """The figures of one run, as `stratsim replay --json` and `summary.json` give them.
 
-docs/metrics.md defines each. A figure that does not exist (no request completed, no deadline) is None, never NaN.
+docs/reference/metrics.md defines each. A figure that does not exist (no request completed, no deadline) is None,
+never NaN.
 """
 
 from __future__ import annotations

@@ -89,6 +89,7 @@ class _Manifest(msgspec.Struct, frozen=True):
     code_sha256: str | None = None
     environment: dict[str, str] = {}
     sweeps_sha256: str | None = None
+    kept: list[str] = []
 
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]

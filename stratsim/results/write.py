@@ -78,6 +78,7 @@ class ResultWriter:
         self._shown = shown
         self._policies = tuple(policies)
         self._parquet = parquet
+        self._windows_s = windows_s
         self._stack = ExitStack()
         self._requests: TableWriter | None = None
         self._batches = self._table("batches", BATCH_KINDS)
@@ -130,7 +131,8 @@ class ResultWriter:
                 self._timeline.close()
             self.close()
             _write_json(self._folder / "summary.json", {"runs": list(self._summaries.values())})
-            _write_json(self._folder / "manifest.json", manifest)
+            asked = {} if self._windows_s is None else {"windows_s": self._windows_s}
+            _write_json(self._folder / "manifest.json", {**manifest, **asked})
 
     def add_draws(self, draws: Mapping[str, Any]) -> None:
         """Write what other values of fitted parameters come to, as plain JSON values (`replay --draws`)."""

@@ -9,12 +9,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError
+from stratsim.model.codec import read_json
 from stratsim.plugins import allow_code
 from stratsim.results import result_writer
 from stratsim.results.claim import Claim
-from stratsim.results.read import read_results
+from stratsim.results.read import read_draws, read_results
 from stratsim.results.schema import TABLES
 from stratsim.results.timeline import read_window
+from stratsim.results.write import FILES
+from stratsim.run.draws import described_draws
 from stratsim.run.replay import prepare, replay
 from stratsim.run.spec import RunSpec, make_spec
 
@@ -30,6 +33,8 @@ __all__ = ["Repeated", "repeat"]
 
 _MEASURED = ("wall_s",)
 """Figures that no two runs have in common."""
+_TIMED = ("summary.json", "draws.json")
+"""Files that hold such figures."""
 _SHOWN = 5
 """Differences within one file that are listed."""
 
@@ -39,8 +44,8 @@ class Repeated:
     """What came of repeating a result folder.
 
     Args:
-        files: By name: `same`, `differs` or `missing`; of summary.json and manifest.json what they say, but for the
-            time that the runs took.
+        files: By name: `same`, `differs`, `missing` (then) or `not made` (now); of summary.json, draws.json and
+            manifest.json what they say, but for the time that the runs took.
         differences: What differs, one line each: of the environment first, then of the results.
     """
 
@@ -81,13 +86,16 @@ def repeat(
         allow_code(spec.policy, spec.device_model, spec.trace_format)
     inputs = prepare(spec).lean()
     names = [call.text for call in inputs.policies]
-    drawn = stored.directory / "timeline.json"
-    timeline = drawn.is_file() and (read_window(drawn) or True)
+    drawn, events = read_draws(stored.directory), stored.directory / "timeline.json"
+    timeline = events.is_file() and (read_window(events) or True)
     parquet = (stored.directory / "requests.parquet").is_file()
     with TemporaryDirectory(prefix="stratsim-again-") as temporary:
         place = Path(temporary) / "run" if out is None else out
-        with result_writer(place, names, timeline=timeline, parquet=parquet) as writer:
+        windows_s = stored.decoded.windows_s
+        with result_writer(place, names, timeline=timeline, windows_s=windows_s, parquet=parquet) as writer:
             outcome = replay(inputs, progress, keep_results=False, jobs=jobs, each=writer.add)
+            if drawn is not None:
+                writer.add_draws(described_draws(inputs, outcome.summaries, drawn["draws"]))
             writer.finish(outcome.manifest())
         return _compared(stored, read_results(place.target if isinstance(place, Claim) else place))
 
@@ -116,23 +124,27 @@ def _compared(then: StoredResults, now: StoredResults) -> Repeated:
         name, old = path.name, then.directory / path.name
         if name == "manifest.json":
             files[name] = "same" if then.manifest == now.manifest else "differs"
-        elif name == "summary.json":
-            found = list(_within(_unmeasured(then.summary), _unmeasured(now.summary), "summary.json"))
-            files[name] = "differs" if found else "same"
-            differences += _few(found)
         elif not old.is_file():
             files[name] = "missing"
             differences.append(f"{name}: is not in {then.directory}")
+        elif name in _TIMED:
+            found = list(_within(_unmeasured(read_json(old)), _unmeasured(read_json(path)), name))
+            files[name] = "differs" if found else "same"
+            differences += _few(found)
         else:
             files[name] = "same" if filecmp.cmp(path, old, shallow=False) else "differs"
             if files[name] == "differs":
                 differences += _few(list(_in_table(then, now, name)))
+    for name in FILES:
+        if name not in files and (then.directory / name).is_file():
+            files[name] = "not made"
+            differences.append(f"{name}: was not made again")
     return Repeated(files, tuple(differences))
 
 
 def _environment(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """Yield what else than the results is not as it was: the code, the packages, the files."""
-    for name in ("stratsim_version", "versions", "code", "trace", "profile", "topology", "files"):
+    for name in ("stratsim_version", "versions", "code", "trace", "profile", "belief", "topology", "files"):
         yield from _within(then.get(name), now.get(name), name)
 
 

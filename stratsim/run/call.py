@@ -55,7 +55,7 @@ def simulate(trace: Any = None, profile: Any = None, policy: Any = None, **setti
         policy: Policies by comma, with parameters in brackets, or a list of such texts, policy objects and classes; the
             four queueing policies by default. A text `FILE.py:CLASS` is refused, as it could come from data: import
             the class and give that, or call `stratsim.plugins.allow_code` first.
-        settings: Whatever `stratsim replay --set` takes (docs/replay.md).
+        settings: Whatever `stratsim replay --set` takes (docs/reference/replay.md).
 
     Returns:
         A mapping from each policy, as it was asked for (a class by its name), to its `Result`.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stratsim.model.profile import Profile
     from stratsim.run.replay import Inputs
 
-__all__ = ["FIGURES", "Held", "drawn_profile", "held", "run_draws"]
+__all__ = ["FIGURES", "Held", "described_draws", "drawn_profile", "held", "run_draws"]
 
 FIGURES = ("violation", "p50", "p95", "mean")
 """Of each class, of which a ranking is looked at: less is better."""
@@ -98,6 +98,28 @@ def run_draws(
         results = ((call.text, run_policy(own, call)) for call in own.policies)
         found += [(policy, summarize(result, warmup_s=inputs.spec.warmup_s)) for policy, result in results]
     return found
+
+
+def described_draws(
+    inputs: Inputs, summaries: Sequence[Mapping[str, Any]], draws: int, said: Callable[[int], None] = lambda _: None
+) -> dict[str, Any]:
+    """Return draws.json: what holds in how many draws, and the summary of every run, as plain JSON values.
+
+    Args:
+        inputs: From `prepare`.
+        summaries: Of the policies with the profile as it is.
+        draws: How many.
+        said: Called with the number of each draw, before it.
+
+    Raises:
+        SpecError: the profile does not say how well anything is known.
+    """
+    found = run_draws(inputs, draws, said)
+    return {
+        "draws": draws,
+        "held": [each._asdict() for each in held(summaries, found)],
+        "runs": [{"draw": at // len(inputs.policies), **summary} for at, (_, summary) in enumerate(found)],
+    }
 
 
 def held(summaries: Sequence[Mapping[str, Any]], draws: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Held]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from stratsim.engine.simulation import simulate_with
 from stratsim.fast import covers
+from stratsim.policy.strait import Strait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ EngineName = Literal["auto", "simpy", "fast"]
 
 _PAYS = 400_000
 """Requests in one process from which loading compiled code costs less than it saves: about two seconds. Our choice."""
+_PAYS_STRAIT = 50_000
+"""The same for `strait`, whose decisions take longer."""
 _PAYS_TO_COMPILE = 4_000_000
 """The same where it has to be compiled first: about half a minute. Our choice."""
 
@@ -66,22 +69,23 @@ class Engine:
         if self.name == "simpy":
             return "simpy was asked for"
         if self.name == "auto":
-            why = self._why_it_does_not_pay(len(workload))
+            why = self._why_it_does_not_pay(len(workload), policy)
             if why is not None:
                 return why
         return covers(workload, profile, policy, options)
 
-    def _why_it_does_not_pay(self, requests: int) -> str | None:
+    def _why_it_does_not_pay(self, requests: int, policy: Policy) -> str | None:
         if find_spec("numba") is None:
             return "numba is not installed"
         loaded = sys.modules.get("stratsim.fast.run")
-        if loaded is not None and loaded.is_ready():
+        if loaded is not None and loaded.is_ready(policy):
             return None
         requests = max(requests, self.requests)
         if requests >= _PAYS_TO_COMPILE:
             return None
         from stratsim.fast.cache import is_filled
 
-        if requests >= _PAYS and is_filled():
+        strait = isinstance(policy, Strait)
+        if requests >= (_PAYS_STRAIT if strait else _PAYS) and is_filled("deciding.decide" if strait else "loop.run"):
             return None
         return "it is over sooner than compiled code is loaded"

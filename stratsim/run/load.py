@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from stratsim.model.profile import Profile
     from stratsim.run.spec import RunSpec
 
-__all__ = ["BATCH_1", "LOAD_UNITS", "SATURATION", "Offered", "batch_1_load", "offered"]
+__all__ = ["BATCH_1", "SATURATION", "Offered", "batch_1_load", "offered"]
 
 BATCH_1, SATURATION = "batch-1", "saturation"
-LOAD_UNITS = (BATCH_1, SATURATION)
 
 
 class Offered(NamedTuple):

@@ -32,7 +32,12 @@ _PACKAGES = ("numpy", "pandas", "scipy", "simpy")
 
 
 def make_manifest(
-    spec: RunSpec, profile: Profile, trace: Trace, workload: Workload, notes: list[str]
+    spec: RunSpec,
+    profile: Profile,
+    trace: Trace,
+    workload: Workload,
+    notes: list[str],
+    belief: Profile | None = None,
 ) -> dict[str, Any]:
     """Return the manifest of a run.
 
@@ -42,6 +47,7 @@ def make_manifest(
         trace: What was read.
         workload: What was replayed.
         notes: What was filled, clamped or sorted on the way.
+        belief: What it named as the scheduler's belief.
     """
     found: dict[str, Any] = {
         "stratsim_version": __version__,
@@ -60,6 +66,8 @@ def make_manifest(
         "spec": spec.as_dict(),
         "notes": notes,
     }
+    if belief is not None:
+        found["belief"] = {"name": belief.name, "sha256": profile_sha256(belief)}
     files = _files(spec)
     return found | ({"files": files} if files else {})
 

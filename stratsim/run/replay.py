@@ -17,7 +17,7 @@ from stratsim.engine.options import Options
 from stratsim.engine.simulation import check_fits
 from stratsim.errors import SimulationError, SpecError, suggest
 from stratsim.limits import LONGEST_S
-from stratsim.model.belief import scaled_latencies
+from stratsim.model.belief import check_belief, scaled_latencies
 from stratsim.model.codec import load_profile
 from stratsim.model.columns import TABLES, arrow_stream, as_pandas, joined
 from stratsim.model.preemption import Preemption
@@ -65,6 +65,8 @@ class Inputs:
     notes: tuple[str, ...]
     objects: Mapping[str, Policy] = field(default_factory=dict)
     """Policies that were given as objects, by the text of their call: no text could make them."""
+    believed: Profile | None = None
+    """What the spec names as the scheduler's belief; None: the profile."""
 
     def policy(self, call: PolicyCall) -> Policy:
         """Return the policy of a call: the object that was given, or a new one.
@@ -77,7 +79,7 @@ class Inputs:
     def belief(self) -> Profile | None:
         """Return the profile that the scheduler holds true; None where that is the hardware's."""
         scale = self.spec.belief_latency_scale
-        return None if scale == 1.0 else scaled_latencies(self.profile, scale)
+        return self.believed if scale == 1.0 else scaled_latencies(self.believed or self.profile, scale)
 
     def lean(self) -> Inputs:
         """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
@@ -138,7 +140,7 @@ class Outcome(Mapping[str, Result]):
         """Return one of the tables of all policies together as a pandas frame, with words for codes.
 
         Args:
-            table: `requests`, `batches` or `pauses` (docs/results.md).
+            table: `requests`, `batches` or `pauses` (docs/reference/result-files.md).
         """
         return as_pandas(self.columns(table), TABLES[table])
 
@@ -153,7 +155,8 @@ class Outcome(Mapping[str, Result]):
     def manifest(self) -> dict[str, Any]:
         """Return what is needed to repeat the runs."""
         inputs = self.inputs
-        found = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, list(self.notes))
+        requests = inputs.trace, inputs.workload
+        found = make_manifest(inputs.spec, inputs.profile, *requests, list(self.notes), inputs.believed)
         stopping = {call.text: _stopping(inputs.policy(call)) for call in inputs.policies}
         stopping = {policy: how for policy, how in stopping.items() if how is not None}
         return (
@@ -198,6 +201,7 @@ def prepare(
         for call in policies:
             make_policy(call)  # no mistake that can be seen at once may wait for the end of a long read or run
     profile = profile or load_profile(spec.profile)
+    believed = None if spec.belief is None else load_profile(spec.belief)
     device_model = spec.device_model or profile.default_device_model
     find_model(device_model)
     spec = replace(spec, device_model=device_model)
@@ -219,7 +223,7 @@ def prepare(
         )
     if trace.normalised and spec.load is None:
         spec = replace(spec, load=DEFAULT_LOAD)  # the manifest holds what was run, not what was left out
-    return assemble(spec, cluster, profile, trace, rule, policies)
+    return assemble(spec, cluster, profile, trace, rule, policies, believed=believed)
 
 
 def assemble(
@@ -232,6 +236,7 @@ def assemble(
     *,
     has_rate: bool = False,
     limits: Saturation | None = None,
+    believed: Profile | None = None,
 ) -> Inputs:
     """Complete the workload and see that it can be replayed.
 
@@ -244,6 +249,7 @@ def assemble(
         policies: What to replay it through.
         has_rate: Whether the trace was made at the rate of the load: then it is left as it is.
         limits: How closely load 1 is measured, in the unit `saturation`.
+        believed: What the spec names as the scheduler's belief.
 
     Raises:
         StratsimError: whatever does not go together.
@@ -266,10 +272,12 @@ def assemble(
     execution_model(device_model, profile.for_hardware(models_of(workload)), spec.max_concurrency)
     check_cut(spec.cut(), cluster, profile)
     check_deal(spec.cut(), workload)
+    if believed is not None:
+        check_belief(believed, profile, workload.models)
     if spec.warmup_s is not None and not workload.waits_for_replies:
         measuring_window(workload.arrival_s, workload.deadline_s, spec.warmup_s)
     notes = (*workload.notes, *_clamped(spec, profile, workload))
-    return Inputs(spec, cluster, profile, trace, workload, policies, notes)
+    return Inputs(spec, cluster, profile, trace, workload, policies, notes, believed=believed)
 
 
 def _check_times(workload: Workload) -> None:

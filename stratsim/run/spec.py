@@ -37,7 +37,7 @@ class RunSpec:
     Args:
         trace: A file, the name of a bundled trace, or None for the bundled default.
         trace_format: Force a format; recognised from the content by default.
-        columns: Columns of the trace: `FIELD=COLUMN[:UNIT]`, by comma (docs/traces.md).
+        columns: Columns of the trace: `FIELD=COLUMN[:UNIT]`, by comma (docs/reference/traces.md).
         ticks: What to do with coarse time stamps: spread or leave; None spreads those that a format is known for.
         strict: Refuse an unsorted trace instead of sorting it.
         workload: TOML file with the rule that fills what the trace lacks.
@@ -71,6 +71,8 @@ class RunSpec:
         backoff_s: Pause before the first of these attempts, doubled before each further one.
         retry_by: Who sends again: "waiting", the clients that wait for replies, or "all".
         engine: `simpy`, `fast`, or `auto`: which engine makes the runs; results do not depend on it (`stratsim.fast`).
+        belief: What the scheduler holds true of the device instead of `profile`: name of a bundled profile, or a file.
+            Solo times, copies, features and pairs are the belief's; requests, deadlines and the hardware are not.
         belief_latency_scale: The scheduler holds solo execution times to be so many times as long as they are: 1.2 is a
             profile that is 20 % too slow. Requests, deadlines and the hardware are what they are.
     """
@@ -108,6 +110,7 @@ class RunSpec:
     retry_by: str = "waiting"
     engine: Literal["auto", "simpy", "fast"] = "auto"
     belief_latency_scale: float = 1.0
+    belief: str | None = None
 
     def __post_init__(self) -> None:
         self.cut()
@@ -171,7 +174,18 @@ class RunSpec:
 
     def for_saturation(self) -> RunSpec:
         """Return the machine alone, with defaults for all that the saturation does not depend on."""
-        names = ("policy", "load", "load_unit", "max_concurrency", "warmup_s", "drop", "seed", "profile", *OF_REQUESTS)
+        names = (
+            "policy",
+            "load",
+            "load_unit",
+            "max_concurrency",
+            "warmup_s",
+            "drop",
+            "seed",
+            "profile",
+            "belief",
+            *OF_REQUESTS,
+        )
         plain: dict[str, Any] = {each.name: each.default for each in fields(self) if each.name in names}
         return replace(self, **plain)
 

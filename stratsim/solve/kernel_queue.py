@@ -51,7 +51,7 @@ def kernel_queue(
     Source: Reiser and Lavenberg, "Mean-value analysis of closed multichain queuing networks", JACM 1980; Bard, "Some
     extensions to multiclass queueing network analysis", Performance of Computer Systems 1979. That kernels leave the
     queue in order, each when all its blocks are placed: Amert et al., "GPU scheduling on the NVIDIA TX2: hidden details
-    revealed", RTSS 2017. `residual` and `gap`: our choice, from measurements on an H200 (docs/h200.md).
+    revealed", RTSS 2017. `residual` and `gap`: our choice, from measurements on an H200 (docs/results/h200.md).
     """
     if len(length) == 1:
         return [1.0]

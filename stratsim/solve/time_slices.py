@@ -40,7 +40,7 @@ def time_slices(busy: Sequence[float], burst: Sequence[float]) -> list[float]:
         Rates, shape (n,), each within (0, 1]. Cost O(n) per step.
 
     Source: that contexts of different processes are time-sliced: NVIDIA, "Multi-Process Service", 2024, section 1.1.
-    The rule: our choice; judged on pairs of training jobs on a V100 that Gavel measured (docs/validation.md).
+    The rule: our choice; judged on pairs of training jobs on a V100 that Gavel measured (docs/results/validation.md).
     """
     if len(busy) == 1:
         return [1.0]

@@ -2,7 +2,7 @@
 
 A violation is a request that arrived and was not answered in time, for whatever reason: late, dropped or never
 finished. Systems of the field count drops in the same way (source: Clockwork's goodput, AlpaServe's goodput, the
-gpulet scripts, Proteus; quoted in docs/metrics.md).
+gpulet scripts, Proteus; quoted in docs/reference/metrics.md).
 """
 
 from __future__ import annotations

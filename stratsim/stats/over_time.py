@@ -2,7 +2,8 @@
 
 A window is half-open, [from, to), but for the last one, which ends with the run and may be shorter. A request counts in
 the window in which it arrived, whatever became of it later; a batch in the one in which it began to execute. What lasts
-(waiting, executing) counts by how much of it lies in the window. Source: our choice; docs/metrics.md has each figure.
+(waiting, executing) counts by how much of it lies in the window. Source: our choice; docs/reference/metrics.md has
+each figure.
 """
 
 from __future__ import annotations

@@ -47,11 +47,14 @@ def replay_row(folder: Path, key: str, out: Path | Claim, *, overwrite: bool = F
         if settings is not None:
             worker.install(outcome.plan.inputs)
             inputs, result, summary = worker.simulate(settings)
-            name = inputs.spec.profile
-            own = folder / "profiles" / file_name(name, ".json")
-            spec = replace(inputs.spec, profile=str(own)) if name in outcome.plan.sweep.profiles else inputs.spec
+            own = {
+                part: str(folder / "profiles" / file_name(name, ".json"))
+                for part in ("profile", "belief")
+                if (name := getattr(inputs.spec, part)) in outcome.plan.sweep.profiles
+            }
+            spec = replace(inputs.spec, **own)  # type: ignore[arg-type]
             notes = [f"row {key} of the sweep in {folder.name}"]
-            manifest = make_manifest(spec, inputs.profile, inputs.trace, inputs.workload, notes)
+            manifest = make_manifest(spec, inputs.profile, inputs.trace, inputs.workload, notes, inputs.believed)
             write_results([result], out, manifest=manifest, summaries=[summary], overwrite=overwrite)
             return settings
     raise SpecError(f"{folder}: row {row} is not of the sweeps that manifest.json holds")

@@ -40,7 +40,7 @@ FIGURES = (
     "h2d_utilization",
     "d2h_utilization",
 )
-"""The figures of a row, after its settings; docs/metrics.md defines each. Those of GPUs are means over them."""
+"""The figures of a row, after its settings; docs/reference/metrics.md defines each. Those of GPUs are means."""
 
 
 def flat_figures(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class Resolver:
         """
         spec = make_spec({name: value for name, value in base.items() if name != "policy"}, "run")
         sha256, profile = self.profile(spec.profile)
+        belief = None if spec.belief is None else self.profile(spec.belief)[0]
         topology = None if spec.topology is None else self._topology(spec.topology)
         cluster = spec.cluster_on(None if topology is None else self.inputs[topology])
         cluster.solo_links(profile.observable.pcie)  # so that what is missing is said before the first run
@@ -107,6 +108,7 @@ class Resolver:
             profile_sha256=sha256,
             trace_sha256=None if trace is None else trace.sha256,
             topology_sha256=topology,
+            belief_sha256=belief,
             environment=self._environment,
         )
 

@@ -79,6 +79,7 @@ class Outcome:
         failures: Runs without.
         made: Runs that were made now; the others had their rows.
         saturations: Load 1 in the unit `saturation`, with what it is of.
+        kept: What else than this code and these versions made rows of the folder, in words (`--trust`).
     """
 
     sha256: str
@@ -87,6 +88,7 @@ class Outcome:
     failures: list[Failure] = field(default_factory=list)
     made: int = 0
     saturations: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         return line("Sweep", self.plan.sweep.title, *self._about())
@@ -105,7 +107,7 @@ class Outcome:
         return [f"{len(self.plan.cells):,} cells", f"{len(self.rows):,} runs", *failed]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the runs as a pandas frame, one row each: axes, policy, seed and figures (docs/metrics.md).
+        """Return the runs as a pandas frame, one row each: axes, policy, seed and figures (docs/reference/metrics.md).
 
         Figures are numbers, infinite where a percentile falls among requests that were never answered; so are axes and
         seeds, where all are numbers. The rest is text.
@@ -163,7 +165,7 @@ def run_sweep(
         made = table.make(first, worker.run, follow=plan.follow, order=plan.order)
         tasks = {task.sha256: task for task in plan.order()}
         failures = [Failure(tasks[key].settings, message) for key, message in made.failures.items()]
-        return Outcome(sha256(record), plan, _rows(table.store, plan), failures, made.count, points)
+        return Outcome(sha256(record), plan, _rows(table.store, plan), failures, made.count, points, table.kept)
 
 
 def read_sweeps(out: str | os.PathLike[str], rows: str = "current") -> list[Outcome]:
@@ -193,7 +195,8 @@ def read_sweeps(out: str | os.PathLike[str], rows: str = "current") -> list[Outc
             if key in store.rows:
                 queue += plan.follow(key, store.rows[key])
         points = [known[key] for key in wanted if key in known]
-        found.append(Outcome(sha256(entry["sweep"]), plan, _rows(store, plan), saturations=points))
+        kept = manifest.get("kept", [])
+        found.append(Outcome(sha256(entry["sweep"]), plan, _rows(store, plan), saturations=points, kept=kept))
     return found
 
 
@@ -262,6 +265,7 @@ def _write_profiles(plan: Plan, out: Path) -> None:
     """Write the profiles of the sweep's own: nobody else has them."""
     every = [each for cell in plan.cells for trials in cell.trials.values() for each in trials.values()]
     used = {each.spec.profile: each.profile_sha256 for each in every}
+    used |= {each.spec.belief: each.belief_sha256 for each in every if each.spec.belief and each.belief_sha256}
     for name in plan.sweep.profiles:
         if name in used:
             (out / "profiles").mkdir(exist_ok=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEANS", "NAMES", "Settings", "canonical", "sha256"]
 
-NAMES = ("trace", "workload", "profile", "topology")
+NAMES = ("trace", "workload", "profile", "topology", "belief")
 """Settings that name a file: what is in it belongs to the run, what it is called does not."""
 MEANS = ("engine",)
 """Settings of how a run is made: its row does not depend on them."""
@@ -44,6 +44,7 @@ class Settings:
         trace_sha256: Of the trace's.
         topology_sha256: Of the topology's.
         policy_sha256: Of the files that the policy's text names.
+        belief_sha256: Of the profile that the scheduler holds true.
         environment: Versions of what last digits depend on (`stratsim.sweep.environment`).
     """
 
@@ -59,6 +60,7 @@ class Settings:
     trace_sha256: str | None
     topology_sha256: str | None
     policy_sha256: str | None = None
+    belief_sha256: str | None = None
     environment: dict[str, str] = field(default_factory=versions)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -86,6 +88,8 @@ class Settings:
         content: dict[str, Any] = msgspec.to_builtins(
             {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "offered"}
         )
+        if self.belief_sha256 is None:
+            del content["belief_sha256"]  # runs without a belief of their own have the rows that they have always had
         return {
             **content,
             "spec": {name: value for name, value in content["spec"].items() if name not in NAMES + MEANS},

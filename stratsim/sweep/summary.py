@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from stratsim.errors import SpecError, suggest
 from stratsim.model.write import write_text
-from stratsim.results.sweep_folder import FORMAT
+from stratsim.results.sweep_folder import FORMAT, current_sweeps, find_manifest
 from stratsim.stats.comparison import compare_paired
 from stratsim.stats.intervals import mean_interval
+from stratsim.sweep.settings import sha256
 from stratsim.sweep.table import SUMMARY
 
 if TYPE_CHECKING:
@@ -69,10 +70,15 @@ def summarise(outcome: Outcome, subject: str | None = None) -> dict[str, Any]:
 
 def _notes(outcome: Outcome) -> list[str]:
     """Return what to know of where the rows come from."""
+    notes = []
+    if outcome.kept:
+        notes.append(f"the folder keeps rows made with {', '.join(outcome.kept)}: runs may differ by that alone")
     found = dict.fromkeys(row["cpu"] for row in outcome.rows.values() if row.get("cpu"))
-    if len(found) < 2:
-        return []
-    return [f"rows of {len(found)} kinds of processors ({', '.join(map(_kind, found))}): last digits may differ"]
+    if len(found) > 1:
+        notes.append(
+            f"rows of {len(found)} kinds of processors ({', '.join(map(_kind, found))}): last digits may differ"
+        )
+    return notes
 
 
 def _kind(processor: str) -> str:
@@ -84,17 +90,21 @@ def _kind(processor: str) -> str:
 def write_summary(outcome: Outcome, out: Path) -> dict[str, Any]:
     """Write the figures of a sweep to `out`/summary.json, beside those of others there, and return them.
 
+    What a file asked for before it was edited is left out: `stratsim sweep show --rows all` has it.
+
     Raises:
         OutputError: it cannot be written.
     """
     path = out / SUMMARY
     summary = summarise(outcome)
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))["sweeps"]
+        known = {each["sweep_sha256"]: each for each in json.loads(path.read_text(encoding="utf-8"))["sweeps"]}
     except (OSError, ValueError, LookupError, TypeError):
-        known = []  # not there, or not ours any more: it is made from the rows
-    by_hash = {each["sweep_sha256"]: each for each in known} | {outcome.sha256: summary}
-    document = {"sweep_format": FORMAT, "sweeps": list(by_hash.values())}
+        known = {}  # not there, or not ours any more: it is made from the rows
+    by_hash = known | {outcome.sha256: summary}
+    current = [sha256(entry["sweep"]) for entry in current_sweeps(find_manifest(out) or {"sweeps": []})]
+    sweeps = [by_hash[name] for name in dict.fromkeys((*current, outcome.sha256)) if name in by_hash]
+    document = {"sweep_format": FORMAT, "sweeps": sweeps}
     write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", path, overwrite=True)
     return summary
 

@@ -78,6 +78,7 @@ class Table:
         timings: How long each run took.
         entries: What was asked for so far: records, with the hashes of their runs in order.
         entry: The one of `entries` that is being made.
+        kept: What else made rows that were kept, in words: other code, other versions.
     """
 
     out: Path
@@ -90,6 +91,7 @@ class Table:
     timings: Store
     entries: list[dict[str, Any]] = field(default_factory=list)
     entry: dict[str, Any] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
 
     def make(
         self,
@@ -127,6 +129,7 @@ class Table:
             "sweeps_sha256": sha256(self.entries),
             "table": self.description.as_dict(),
             "sweeps": self.entries,
+            **({"kept": self.kept} if self.kept else {}),
         }
         write_text(json.dumps(made, indent=1) + "\n", self.out / MANIFEST, overwrite=True)
 
@@ -161,7 +164,7 @@ def open_table(
     """
     with locked(out):
         digest = code_sha256(code)
-        entries = _opened(out, digest, description, fresh=how.fresh, trust=how.trust)
+        entries, kept = _opened(out, digest, description, fresh=how.fresh, trust=how.trust)
         known = next((entry for entry in entries if entry["sweep"] == record), None)
         if known is None:
             known = {"sweep": dict(record)}
@@ -173,7 +176,7 @@ def open_table(
         rows, timings = Store(out / TABLE, columns, description.figures), Store(out / _TIMINGS, [KEY, "wall_s"])
         backend = Futures(how.executor) if how.executor is not None else make_backend(how.jobs, how.dask, setup, code)
         try:
-            yield Table(out, backend, how, digest, environment, joined, rows, timings, entries, known)
+            yield Table(out, backend, how, digest, environment, joined, rows, timings, entries, known, kept)
         finally:
             backend.close()
 
@@ -195,21 +198,30 @@ def environment_in(out: Path) -> dict[str, str] | None:
     return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else None
 
 
-def _check_environment(out: Path, manifest: dict[str, Any] | None, *, trust: bool) -> None:
-    """Refuse to go on with rows that other versions made: their last digits may differ."""
-    made = None if manifest is None else environment_in(out)
-    if made is None or trust or not (out / TABLE).exists():
-        return
+def _kept(out: Path, manifest: dict[str, Any] | None, code: str, *, trust: bool) -> list[str]:
+    """Return what made the rows of a folder besides this code and these versions, in words, earlier ones first.
+
+    Raises:
+        OutputError: there are such rows and they are not trusted: figures, or their last digits, may differ.
+    """
+    if manifest is None or not (out / TABLE).exists():
+        return []
+    others = {}
+    made, by = manifest.get("code_sha256"), environment_in(out)
+    if made != code:
+        others[f"code {str(made)[:12]}"] = "made by other code than this"
     for name, now in versions().items():
-        if made.get(name) != now:
-            raise OutputError(
-                f"{out}: made with {name} {made.get(name)}, and this is {now}: last digits may differ; --fresh starts "
-                "anew, --trust keeps its rows"
-            )
+        if by is not None and (then := by.get(name)) != now:
+            others[f"{name} {then}"] = f"made with {name} {then}, and this is {now}: last digits may differ"
+    if others and not trust:
+        raise OutputError(f"{out}: {next(iter(others.values()))}; --fresh starts anew, --trust keeps its rows")
+    return list(dict.fromkeys([*manifest.get("kept", []), *others]))
 
 
-def _opened(out: Path, code: str, description: Description, *, fresh: bool, trust: bool) -> list[dict[str, Any]]:
-    """See that what is in the folder can be continued, and return what was asked for so far."""
+def _opened(
+    out: Path, code: str, description: Description, *, fresh: bool, trust: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """See that what is in the folder can be continued; return what was asked for so far, and `_kept`."""
     manifest = find_manifest(out)
     if manifest is None and ((out / MANIFEST).exists() or (out / TABLE).exists()):
         raise OutputError(f"{out}: exists already and is not a sweep's folder (see manifest.json); choose another")
@@ -218,10 +230,8 @@ def _opened(out: Path, code: str, description: Description, *, fresh: bool, trus
     if fresh:
         for name in (TABLE, _TIMINGS, SUMMARY):
             (out / name).unlink(missing_ok=True)
-        return []
-    if manifest and not trust and manifest.get("code_sha256") != code and (out / TABLE).exists():
-        raise OutputError(f"{out}: made by other code than this; --fresh starts anew, --trust keeps its rows")
-    _check_environment(out, manifest, trust=trust)
+        return [], []
+    kept = _kept(out, manifest, code, trust=trust)
     for name in (TABLE, _TIMINGS, MANIFEST, SUMMARY):
         clear_unfinished(out / name)
-    return list(manifest["sweeps"]) if manifest else []
+    return list(manifest["sweeps"]) if manifest else [], kept

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from stratsim.errors import SpecError
 from stratsim.model.codec import load_profile
+from stratsim.model.contention import Sharing, SharingPhase
 from stratsim.model.parts import Link, Pcie, Provenance
 from stratsim.rng import Streams
 from stratsim.run.pairs import Campaign, measure_pairs
 
 if TYPE_CHECKING:
-    from stratsim.model.profile import Profile, Sharing
+    from stratsim.model.profile import Profile
 
 __all__ = ["Variant", "Weights"]
 
@@ -52,6 +53,10 @@ class Variant:
         weights: Draw the sharing weights anew. Pairs of the base are then of another GPU, and left out.
         bytes_per_s: Rate of the host link, both directions: another generation of PCIe. Deadlines follow it.
         pairs: Measure pairs at these batch sizes on the changed GPU, in a simulated campaign with its defaults.
+        gains: How many times the throughput of a batch of one the largest batch size has, by model: latencies grow
+            linearly in between, whatever the base's.
+        phases: Parts each execution into two halves whose demands are this share above and below the base's, in turn
+            for every second model, at most 1: a steady truth made one of phases.
         device_model: What the truth is made for, instead of the base's own.
         max_batch: Leave out larger batch sizes: a run that never uses them need not set them up.
     """
@@ -61,12 +66,19 @@ class Variant:
     weights: Weights | None = None
     bytes_per_s: float | None = None
     pairs: list[int] | None = None
+    gains: dict[str, float] | None = None
+    phases: float | None = None
     device_model: str | None = None
     max_batch: int | None = None
 
     def __post_init__(self) -> None:
         if self.max_batch is not None and self.max_batch < 1:
             raise SpecError(f"max_batch must be at least 1, got {self.max_batch}")
+        for model, gain in (self.gains or {}).items():
+            if not 1 <= gain < math.inf:
+                raise SpecError(f"gains: {model!r} needs a finite number of at least 1, got {gain}")
+        if self.phases is not None and not 0 < self.phases < 1:
+            raise SpecError(f"phases must be within (0, 1), got {self.phases}")
 
     def make(self, name: str) -> Profile:
         """Return the profile, under the name.
@@ -81,6 +93,10 @@ class Variant:
             profile = _subset(profile, [profile.resolve(model) for model in self.models])
         if self.max_batch is not None:
             profile = _up_to(profile, self.max_batch)
+        if self.gains is not None:
+            profile = _gaining(profile, {profile.resolve(model): gain for model, gain in self.gains.items()})
+        if self.phases is not None:
+            profile = _phased(profile, self.phases)
         if self.weights is not None:
             profile = _weighted(profile, self.weights)
         if self.bytes_per_s is not None:
@@ -113,6 +129,46 @@ def _up_to(profile: Profile, largest: int) -> Profile:
         )
     pairs = tuple(pair for pair in profile.pairs if max(pair.target_batch, pair.other_batch) <= largest)
     return replace(profile, observable=replace(profile.observable, models=models), pairs=pairs)
+
+
+def _gaining(profile: Profile, gains: dict[str, float]) -> Profile:
+    """Return the profile with latencies that are linear in the batch size; pairs of the base are of another GPU."""
+    models, made = dict(profile.observable.models), {}
+    for name, gain in gains.items():
+        model = models[name]
+        alone_s, largest = model.latency_s[1], max(model.latency_s)
+        if gain > largest:
+            raise SpecError(
+                f"gains: {name!r} serves batches of {largest}, which cannot have {gain:g} times the throughput"
+            )
+        slope = (largest / gain - 1) / max(largest - 1, 1)
+        latency_s = {batch: round(alone_s * (1 + slope * (batch - 1)), 9) for batch in model.latency_s}
+        models[name] = replace(model, latency_s=latency_s)
+        note = f"assumed: batches of {largest} have {gain:g} times the throughput of batches of one, linear in between"
+        made[f"observable.models.{name}.latency_s"] = Provenance("synthetic", note)
+    kept = {key: entry for key, entry in profile.provenance.items() if key.split(".")[0] != "pairs"}
+    observable = replace(profile.observable, models=models)
+    return replace(profile, observable=observable, pairs=(), provenance={**kept, **made})
+
+
+def _phased(profile: Profile, share: float) -> Profile:
+    """Return the profile with two phases in place of each steady demand. Pairs of the base are then of another GPU."""
+    sharing: dict[str, dict[int, Sharing]] = {}
+    for number, (model, table) in enumerate(profile.truth.sharing.items()):
+        first, then = (1 + share, 1 - share) if number % 2 == 0 else (1 - share, 1 + share)
+        sharing[model] = {}
+        for batch, entry in table.items():
+            if entry.demand is None:
+                raise SpecError(f"profile {profile.name!r}: {model!r} has phases already")
+            demands = [min(entry.demand * factor, 1.0) for factor in (first, then)]
+            halves = tuple(SharingPhase(0.5, round(demand, 6), entry.weight) for demand in demands)
+            sharing[model][batch] = Sharing(phases=halves)
+    if not sharing:
+        raise SpecError(f"profile {profile.name!r} has no truth.sharing that could have phases")
+    source = f"assumed: two halves, their demands {share:g} of it above and below the base's, at most 1"
+    kept = {key: entry for key, entry in profile.provenance.items() if key.split(".")[0] != "pairs"}
+    provenance = {**kept, "truth.sharing.*.*.phases": Provenance("synthetic", source)}
+    return replace(profile, truth=replace(profile.truth, sharing=sharing), pairs=(), provenance=provenance)
 
 
 def _weighted(profile: Profile, weights: Weights) -> Profile:

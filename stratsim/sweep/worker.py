@@ -43,7 +43,7 @@ __all__ = ["COLUMNS", "check", "description", "install", "run", "simulate"]
 
 _FIRST = ("policy", "setting", "phase", "seed", "profile", "trace", "load", "load_unit", "rate_per_s", "solo_load")
 _SPEC = tuple(entry.name for entry in fields(RunSpec) if entry.name not in _FIRST + MEANS)
-_HASHES = ("profile_sha256", "trace_sha256", "topology_sha256", "policy_sha256")
+_HASHES = ("profile_sha256", "trace_sha256", "topology_sha256", "policy_sha256", "belief_sha256")
 COLUMNS = (KEY, *_FIRST, *_SPEC, "arrivals", *_HASHES, *PACKAGES, "cpu", *FIGURES, "values_sha256")
 """Of results.csv: the same for all sweeps. `values_sha256` is of the figures alone: equal where machines agree."""
 
@@ -156,6 +156,7 @@ def _assembled(requests: _Requests) -> Inputs:
     settings = requests.settings
     spec, rule = settings.spec, settings.workload
     profile = _INPUTS[settings.profile_sha256]
+    believed = None if settings.belief_sha256 is None else _INPUTS[settings.belief_sha256]
     topology = settings.topology_sha256
     cluster = spec.cluster_on(None if topology is None else _INPUTS[topology])
     if settings.arrivals is not None:
@@ -163,13 +164,13 @@ def _assembled(requests: _Requests) -> Inputs:
         mix = equal_mix(profile, None if rule is None else rule.models.mix)
         shape, rate_per_s = settings.arrivals, settings.offered.rate_per_s
         trace = generate(shape.at, shape.requests, Streams(spec.seed), rate=rate_per_s, models=mix)
-        return assemble(spec, cluster, profile, trace, rule, has_rate=True)
+        return assemble(spec, cluster, profile, trace, rule, has_rate=True, believed=believed)
     assert settings.trace_sha256 is not None  # noqa: S101 (resolved in the plan)
     # Others than our own formats may place requests inside coarse time stamps.
     by_seed = 0 if spec.trace_format in OWN_FORMATS and spec.ticks != "spread" else spec.seed
     read = (spec.trace_format, spec.strict, spec.limit, by_seed, named_columns(spec, rule), spec.ticks)
     trace = _read(settings.trace_sha256, *read)
-    return assemble(spec, cluster, profile, trace, rule, limits=settings.saturation)
+    return assemble(spec, cluster, profile, trace, rule, limits=settings.saturation, believed=believed)
 
 
 @lru_cache(maxsize=4)

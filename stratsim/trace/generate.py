@@ -31,6 +31,7 @@ __all__ = [
     "Periodic",
     "Poisson",
     "Process",
+    "Recorded",
     "closed_loop",
     "generate",
     "superpose",
@@ -120,6 +121,32 @@ class Periodic:
         phase = rng.random()
         for start in itertools.count(0, _BLOCK):
             yield (phase + np.arange(start, start + _BLOCK, dtype=np.float64)) / self.rate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """Gaps that were recorded once, in their order, from a random one on and round and round.
+
+    Args:
+        rate: Mean rate, to which they are scaled.
+        arrivals: Times of the recording, increasing, shape (n,), n >= 2, in any unit. From the last of them to the
+            first it takes as long as from one to the next in the mean.
+    """
+
+    rate: float
+    arrivals: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        _positive(rate=self.rate)
+        if len(self.arrivals) < 2 or not self.arrivals[-1] > self.arrivals[0]:
+            raise SpecError("a recording needs two arrivals at different times")
+
+    def blocks(self, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
+        """Yield arrival times."""
+        gaps = np.diff(self.arrivals)
+        gaps = np.append(gaps, gaps.mean()) / gaps.mean() / self.rate
+        begin = int(rng.integers(len(gaps)))
+        return _renewal(lambda: np.roll(gaps, -begin))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The workload rule as a user writes it: what fills the gaps of a trace.
 
 Decoded strictly from TOML (`load_rule`): an unknown key, or two keys that exclude each other, is an error that names
-the path. `docs/traces.md` shows every key with an example.
+the path. `docs/reference/traces.md` shows every key with an example.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def _lines(found: Validation, setting: Setting, drawn: dict[str, list[str]], not
     counts = ", ".join(f"{sum(case.status is status for case in found.cases)} {status}" for status in Status)
     effort = "quick: a quarter of the replications" if setting.quick else "all replications"
     lines = ["# Validation report", "", f"stratsim {__version__}: {counts} ({effort}).", ""]
-    lines += ["What the cases are and how to read them: docs/validation.md. Data in cases.json.", ""]
+    lines += ["What the cases are and how to read them: docs/results/validation.md. Data in cases.json.", ""]
     for suite, cases in groupby(found.cases, lambda case: case.suite):
         lines += [f"## {suite}", "", *_case_rows(list(cases)), ""]
     for table in found.tables:

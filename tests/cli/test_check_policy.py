@@ -16,9 +16,15 @@ from stratsim.testing.liveness import (
     check_steady_high_priority,
 )
 
+LONG = {("fewest-late", check_overload), *((name, check_steady_high_priority) for name in registered())}
+SHIPPED = [
+    pytest.param(name, check, id=f"{name}-{check.__name__}", marks=[pytest.mark.slow] if (name, check) in LONG else [])
+    for name in registered()
+    for check in POLICY_CHECKS
+]
 
-@pytest.mark.parametrize("check", POLICY_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", registered())
+
+@pytest.mark.parametrize(("name", "check"), SHIPPED)
 def test_the_shipped_policies_pass(name, check):
     check(policy_class(name))
 

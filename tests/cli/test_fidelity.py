@@ -199,6 +199,23 @@ def test_runs_only_and_the_comparison_later(call, write, device, here):
     assert len(call("fidelity", "elsewhere", "--json").document["cells"]) == 4
 
 
+def test_a_grid_is_judged_again_by_its_report(call, write, device, here, refused):
+    assert call("fidelity", "run", write("grid.toml", GRID), "--out", "grid", "--quiet").status == 0
+    shutil.rmtree(here / "grid" / "runs")
+    ran = call("fidelity", "again", "grid")
+    assert (ran.status, ran.err) == (0, "")
+    assert "Level 2 of grid: as its report has it, and with what grid teaches" in ran.out
+    assert "of 4 cells meet the goal" in ran.out
+    document = call("fidelity", "again", "grid", "--learn-from", "grid", "--policy", "fifo", "--json").document
+    assert (document["grid"], document["learned_from"]) == ("grid", "grid")
+    assert [(cell["load"], cell["policy"]) for cell in document["cells"]] == [(0.5, "fifo"), (0.8, "fifo")]
+    assert [off["figure"] for off in document["cells"][0]["now"]][:2] == ["p50", "p95"]
+    missed = sum(bool(cell["missed"]) for cell in document["cells"])
+    assert call("fidelity", "again", "grid", "--policy", "fifo", "--check").status == int(missed > 0)
+    assert "did you mean 'fifo'?" in refused("fidelity", "again", "grid", "--policy", "fifoo")
+    assert "no cell of grid has it" in refused("fidelity", "again", "grid", "--policy", "fifoo")
+
+
 def test_a_failing_device_leaves_what_there_is(call, write, device):
     device.fails = True
     ran = call("fidelity", "run", write("grid.toml", GRID), "--out", "grid", "--runs-only")

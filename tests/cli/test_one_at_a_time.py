@@ -79,7 +79,7 @@ def test_the_same_trace_converted_replays_the_same(call, here, overloaded):
 @pytest.mark.data
 @pytest.mark.skipif(not os.environ.get("STRATSIM_DATA"), reason="STRATSIM_DATA names no folder with public traces")
 def test_an_overloaded_client_of_the_benchmark_meets_the_company_it_would_meet_in_steady_state(replay):
-    """densenet201_rt of D: slowed down 11.8 times in steady state (docs/validation-disb.md), 6.4 with a backlog."""
+    """densenet201_rt of D: 11.8 times slower in steady state (docs/results/validation-disb.md), 6.4 with a backlog."""
     path = Path(os.environ["STRATSIM_DATA"]) / "disb" / "workload_D.json"
     if not path.is_file():
         pytest.skip(f"{path} is absent")

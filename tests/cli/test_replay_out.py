@@ -295,7 +295,17 @@ class TestWindows:
         assert message in ran.err
         assert not (here / "r").exists()
 
-    def test_again_has_none(self, call, here):
+    def test_they_are_repeated_too(self, call, here):
+        assert call("replay", "--limit", 60, "--policy", "fifo", "--quiet", "--out", "r", "--windows", 0.3).status == 0
+        repeated = call("replay", "--again", "r", "--out", "s", "--json")
+        assert repeated.document["files"]["windows.csv"] == "same"
+        table = here / "r" / "windows.csv"
+        assert table.read_bytes() == (here / "s" / "windows.csv").read_bytes()
+        table.write_text(table.read_text().replace("fifo", "edf"))
+        repeated = call("replay", "--again", "r")
+        assert (repeated.status, repeated.out) == (1, "windows.csv: has other bytes\nnot the same\n")
+
+    def test_again_takes_no_setting_of_them(self, call, here):
         ran = call("replay", "--again", "r", "--windows", 5, "--out", "s")
         assert ran.status == 2
         assert "--again repeats a folder as it was run" in ran.err

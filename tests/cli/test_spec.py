@@ -39,6 +39,7 @@ OTHER_VALUES = {
     "backoff_s": ("0.5", 0.5),
     "retry_by": ("all", "all"),
     "belief_latency_scale": ("1.2", 1.2),
+    "belief": ("asymmetric-six", "asymmetric-six"),
     "groups": ("2", 2),
     "deal": ("model", "model"),
     "engine": ("simpy", "simpy"),
@@ -132,7 +133,7 @@ def test_an_unknown_key_is_answered_with_the_nearest():
         make_spec({"polcy": "fifo"}, "run.toml")
     with pytest.raises(
         SpecError,
-        match=r"^--set: unknown setting 'zzz'; known: backoff_s, belief_latency_scale, columns, deal, .*, workload$",
+        match=r"^--set: unknown setting 'zzz'; known: backoff_s, belief, belief_latency_scale, columns, .*, workload$",
     ):
         parse_settings(["zzz=1"])
 
@@ -165,5 +166,5 @@ def test_a_repeated_key_in_a_config_is_refused(tmp_path):
 
 
 def test_every_setting_is_on_the_page():
-    page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "replay.md").read_text(encoding="utf-8")
     assert [field.name for field in fields(RunSpec) if f"| `{field.name}` |" not in page] == []

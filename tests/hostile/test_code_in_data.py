@@ -23,10 +23,14 @@ WALK = {
     "live": [["live", "--device", "cpu", "--profile", "{profile}", "--limit", 5]],
     "fidelity report": [["fidelity", "{folder}"], ["fidelity", "report", "{folder}", "--profile", "{profile}"]],
     "fidelity run": [["fidelity", "run", "grid.toml", "--profile", "{profile}", "--out", "{tmp}/grid"]],
+    "fidelity observe": [["fidelity", "observe", "{samples}"]],
+    "fidelity replay": [["fidelity", "replay", "{samples}", "--profile", "{profile}", "--policy", "fifo"]],
     "fidelity calibrate": [
         ["fidelity", "calibrate", "{folder}", "--out", "{tmp}/c.json"],
+        ["fidelity", "calibrate", "{folder}", "--out", "{tmp}/c.json", "--learn", 0.5],
         ["fidelity", "calibrate", "{folder}", "--profile", "{profile}", "--out", "{tmp}/c.json", "--latencies"],
     ],
+    "fidelity again": [["fidelity", "again", "{folder}", "--learn-from", "{honest}"]],
     "compare": [["compare", "{folder}"], ["compare", "{folder}", "{honest}", "--json"]],
     "capacity": [
         ["capacity", "--profile", "{profile}", "--target", "high=1%", "--limit", 50],

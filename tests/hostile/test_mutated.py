@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import io
 import json
 import shutil
+import sqlite3
 
 import pyarrow.parquet as pq
 import pytest
@@ -165,7 +167,129 @@ def test_any_value_of_a_file_of_measurements(attack, examples, tmp_path, kind):
     attacked()
 
 
+STAMPS = ("REQUEST_START", "QUEUE_START", "COMPUTE_START", "COMPUTE_INPUT_END", "COMPUTE_OUTPUT_START", "COMPUTE_END")
+LOGS = {
+    "triton": [
+        {
+            "id": number,
+            "model_name": "vgg19",
+            "timestamps": [
+                {"name": name, "ns": EPOCH_NS + number * 100_000_000 + at * 1_000_000}
+                for at, name in enumerate((*STAMPS, "REQUEST_END"))
+            ],
+        }
+        for number in range(1, 61)
+    ],
+    "aiperf": MEASUREMENTS["aiperf"],
+}
+"""Logs of servers that are right; of aiperf one line of many."""
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_any_value_of_a_log_of_a_server(attack, examples, tmp_path, kind):
+    paths = sorted(places(LOGS[kind]), key=str)
+    machine = ["--model", "vgg19", "--profile", "rtx3080-disb", "--policy", "fifo", "--set", "max_batch=1"]
+    commands = [
+        ["observe", "log", "--model", "vgg19"],
+        ["replay", "log", *machine],
+        ["calibrate", "log", *machine, "--out", "made.json", "--overwrite"],
+    ]
+    sent = [
+        MEASUREMENTS["aiperf"]
+        | {"metadata": {"request_start_ns": EPOCH_NS + 10**8 * at, "request_end_ns": EPOCH_NS + 10**8 * at + 5 * 10**6}}
+        for at in range(1, 60)
+    ]
+    lines = [] if kind == "triton" else [json.dumps(line) for line in sent]
+
+    @examples
+    @given(st.sampled_from(paths), VALUE, st.sampled_from(["other", "gone", "renamed"]), st.sampled_from(commands))
+    def attacked(path, text, how, command):
+        content = "\n".join([replaced(LOGS[kind], path, text, how), *lines])
+        (tmp_path / "here" / "log").write_text(content)
+        attack("fidelity", *command)
+
+    attacked()
+
+
 PAIR_CELLS = ["", "-7", "nan", "inf", "1e308", "5e-324", "0", "x", "\x1b[31m", "=1+1", "9" * 400, "vgg19", "120"]
+
+
+IMPORTED_CELLS = [*PAIR_CELLS, "1:GPU", "9:CPU", "vgg19,vgg19", "[CUDA memcpy Host-to-Device]", '"', "1,5"]
+IMPORTED_TABLES = {
+    "model-analyzer": (
+        "Model,Batch,Concurrency,Instance Group,Throughput (infer/sec),Server Compute Infer time (ms)",
+        [["vgg19", "1", "1", "1:GPU", "400.1", "2.4"], ["vgg19", "2", "1", "1:GPU", "500.2", "3.9"]],
+    ),
+    "nsys": (
+        "Start (ns),Duration (ns),Bytes (MB),Throughput (MB/s),SrcMemKd,DstMemKd,Device,Strm,Name",
+        [
+            ["1000", "2000", "", "", "", "", "NVIDIA H200 (0)", "7", "void gemm<float, 4>"],
+            [
+                "5000",
+                "9000",
+                "0.6",
+                "24000",
+                "Pinned",
+                "Device",
+                "NVIDIA H200 (0)",
+                "7",
+                "[CUDA memcpy Host-to-Device]",
+            ],
+        ],
+    ),
+}
+"""Tables of other tools that are right, by the kind that `profile import` knows them as: header, rows."""
+
+
+@pytest.mark.parametrize("kind", IMPORTED_TABLES)
+def test_any_cell_of_a_table_of_measurements(attack, examples, tmp_path, kind):
+    header, rows = IMPORTED_TABLES[kind]
+    columns = header.split(",")
+    argv = ["profile", "import", kind, "file.csv", "--model", "vgg19", "--inferences", "1", "--into", "rtx3080-disb"]
+
+    @examples
+    @given(
+        st.integers(0, len(columns) - 1),
+        st.integers(0, len(rows) - 1),
+        st.one_of(st.sampled_from(IMPORTED_CELLS), st.text(max_size=5)),
+        st.sampled_from(["cell", "column", "without", "twice", "rows", "short"]),
+    )
+    def attacked(column, row, cell, how):
+        table = io.StringIO()
+        csv.writer(table).writerows(changed(columns, rows, column, row, cell, how))
+        (tmp_path / "here" / "file.csv").write_bytes(table.getvalue().encode("utf-8", "surrogatepass"))
+        attack(*argv, "--out", "made.json", "--overwrite")
+
+    attacked()
+
+
+def test_any_byte_of_an_export_of_nsys(attack, examples, tmp_path):
+    path = tmp_path / "here" / "report.sqlite"
+    with sqlite3.connect(path) as database:
+        database.executescript(
+            "CREATE TABLE StringIds (id INTEGER, value TEXT); INSERT INTO StringIds VALUES (1, 'gemm');"
+            "CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (start INTEGER, end INTEGER, shortName INTEGER, demangledName "
+            "INTEGER, deviceId INTEGER, streamId INTEGER);"
+            "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (0, 1000, 1, 1, 0, 7), (2000, 4000, 1, 1, 0, 7);"
+        )
+    database.close()
+    whole = path.read_bytes()
+    argv = ["profile", "import", "nsys", "report.sqlite", "--model", "vgg19", "--inferences", "2"]
+
+    @examples
+    @given(st.integers(0, len(whole) - 1), st.integers(0, 255), st.sampled_from(["byte", "cut", "page"]))
+    def attacked(at, byte, how):
+        changed_bytes = {
+            "byte": whole[:at] + bytes([byte]) + whole[at + 1 :],
+            "cut": whole[:at],
+            "page": whole[:at] + bytes([byte]) * 100 + whole[at + 100 :],
+        }[how]
+        path.write_bytes(changed_bytes)
+        attack(*argv, "--into", "rtx3080-disb", "--out", "made.json", "--overwrite")
+        assert path.read_bytes() == changed_bytes  # it is read only
+        assert not list(path.parent.glob("report.sqlite-*"))
+
+    attacked()
 
 
 def test_any_cell_of_a_table_of_pairs(attack, examples, tmp_path):

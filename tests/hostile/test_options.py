@@ -13,6 +13,9 @@ BASES = {
     "live": ["--device", "cpu", "--profile", "rtx3080-disb", "--limit", "2"],
     "fidelity report": ["{run}"],
     "fidelity run": ["grid.toml", "--out", "grid", "--dry-run"],
+    "fidelity observe": ["no-such-log.json"],
+    "fidelity replay": ["no-such-log.json", "--profile", "rtx3080-disb", "--policy", "fifo"],
+    "fidelity again": ["{run}"],
     "fidelity calibrate": ["{run}", "--out", "calibrated.json"],
     "compare": ["{run}", "--metric", "violation"],
     "capacity": [

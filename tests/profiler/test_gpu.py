@@ -1,6 +1,6 @@
 """On a real GPU, where there is one: what the other tests show with a simulated CUDA.
 
-Run on an NVIDIA H200 in the form of a script, whose figures are in docs/fidelity.md.
+Run on an NVIDIA H200 in the form of a script, whose figures are in docs/results/fidelity.md.
 """
 
 import random

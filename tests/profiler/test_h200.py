@@ -45,7 +45,7 @@ def test_the_rule_fitted_anew_is_the_one_in_the_profile(measured):
 
 
 def test_it_predicts_another_card_s_cells(measured):
-    """The figures of docs/h200.md; the samples are another card's, nothing is fitted to them."""
+    """The figures of docs/results/h200.md; the samples are another card's, nothing is fitted to them."""
     other = extract_samples(read_samples(FOLDER / "h200-fp16.other-card.samples.jsonl.gz"))
     found = check_profile(load_profile("h200-fp16"), other)
     assert found.scores["kernel-queue"].mean == pytest.approx(0.042, abs=0.001)
@@ -93,7 +93,7 @@ def closed_loop(rates, batches):
 
 
 def test_it_predicts_a_closed_loop_on_a_third_card():
-    """The figures of docs/fidelity.md: alone measured, beside others predicted."""
+    """The figures of docs/results/fidelity.md: alone measured, beside others predicted."""
     keys = sorted((model, batch) for model, table in ALONE_US.items() for batch in table)
     draw = random.Random(2)
     batches = [Load(*draw.choice(keys)) for _ in range(300)]

@@ -73,7 +73,7 @@ def run(text, rows, cluster, drop=DropMode.INFEASIBLE, max_batch=8):
 
 
 @pytest.mark.parametrize("text", POLICIES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(rows=requests, cluster=clusters, drop=st.sampled_from(DropMode), max_batch=st.integers(1, 9))
 def test_every_run_is_sound_and_repeatable(text, rows, cluster, drop, max_batch):
     first, second = (run(text, rows, cluster, drop, max_batch) for _ in range(2))
@@ -86,7 +86,7 @@ def test_every_run_is_sound_and_repeatable(text, rows, cluster, drop, max_batch)
 
 
 @pytest.mark.parametrize("text", [text for text in POLICIES if "timeout_" not in text and "queue_size" not in text])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(rows=requests, cluster=clusters)
 def test_without_deadlines_everything_is_answered(text, rows, cluster):
     endless = [(at, model, level, float("inf")) for at, model, level, _ in rows]
@@ -98,7 +98,6 @@ def same(one, other):
     np.testing.assert_array_equal(one.requests.batch, other.requests.batch)
 
 
-@settings(max_examples=25, deadline=None)
 @given(rows=requests, slots=st.integers(1, 3), gpus=st.integers(1, 3), drop=st.sampled_from(DropMode))
 def test_solo_beliefs_give_the_blind_policys_decisions(rows, slots, gpus, drop):
     """Without copies: see the page of policies for what differs with them."""
@@ -109,7 +108,6 @@ def test_solo_beliefs_give_the_blind_policys_decisions(rows, slots, gpus, drop):
         same(run(text, rows, cluster, drop), expected)
 
 
-@settings(max_examples=20, deadline=None)
 @given(rows=requests, cluster=clusters)
 def test_lax_that_promotes_at_the_deadline_or_nobody_is_priority_edf(rows, cluster):
     """What is promoted at its deadline has been given up before, where the infeasible are."""

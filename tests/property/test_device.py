@@ -54,7 +54,6 @@ def drive(unit, todo, watch):
     return ends
 
 
-@settings(max_examples=80, deadline=None)
 @given(given_jobs=jobs())
 def test_work_is_conserved_and_capacity_respected(given_jobs):
     """For each batch the integral of its rate is its solo time; at every moment sum(demand * rate) <= 1.
@@ -80,7 +79,6 @@ def test_work_is_conserved_and_capacity_respected(given_jobs):
         assert ends[key] >= start_s + solo_s * (1 - 1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(given_jobs=jobs(), exponent=st.integers(-60, 60))
 def test_scaling_time_by_a_power_of_two_scales_every_end(given_jobs, exponent):
     factor = 2.0**exponent
@@ -140,7 +138,7 @@ batch_lists = st.lists(
 
 
 @pytest.mark.parametrize("text", FLUID)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(profile=any_profiles(), batches=batch_lists, data=st.data())
 def test_rates_of_every_fluid_model(text, profile, batches, data):
     """Within (0, 1], 1 alone, and to the last bit whatever the order of batches."""
@@ -154,7 +152,7 @@ def test_rates_of_every_fluid_model(text, profile, batches, data):
 
 
 @pytest.mark.parametrize("text", [name for name in FLUID if name != "roofline"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(profile=any_profiles(), batches=batch_lists)
 def test_company_helps_nobody(text, profile, batches):
     """Except under `roofline`, where a newcomer that stops one rival at one resource relieves another of it."""
@@ -179,7 +177,6 @@ def block_jobs(draw):
     return sorted(found, key=lambda job: job[0])
 
 
-@settings(max_examples=80, deadline=None)
 @given(given_jobs=block_jobs())
 def test_slots_are_never_exceeded_and_never_idle_while_blocks_wait(given_jobs):
     """Slot time is conserved too: every block occupies one slot for its duration."""
@@ -201,7 +198,6 @@ def test_slots_are_never_exceeded_and_never_idle_while_blocks_wait(given_jobs):
         assert ends[key] >= (start_s + alone_s) * (1 - 1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(given_jobs=block_jobs())
 def test_the_most_urgent_waits_for_blocks_that_run_only(given_jobs):
     """One high-priority batch ends as if all others were gone after the longest block that any of them has."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim import simulate
@@ -168,7 +168,6 @@ def assert_same(one, other):
     assert (one.events, one.end_s, one.reasons, one.notes) == (other.events, other.end_s, other.reasons, other.notes)
 
 
-@settings(max_examples=80, deadline=None)
 @given(run=runs, clients=client_lists())
 def test_every_run_is_sound(run, clients):
     """Conservation, order of stages, causality, drawn solo times, slots and places; everything is answered.
@@ -194,13 +193,11 @@ def test_every_run_is_sound(run, clients):
         assert took == pytest.approx(batches.solo_s, rel=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
 @given(run=runs, clients=client_lists())
 def test_equal_arguments_give_equal_bits(run, clients):
     assert_same(go(run, clients), go(run, clients))
 
 
-@settings(max_examples=60, deadline=None)
 @given(run=runs)
 def test_equal_classes_make_priority_policies_plain(run):
     """Metamorphic: a priority policy that ignores priorities would pass every other test of order."""
@@ -210,7 +207,6 @@ def test_equal_classes_make_priority_policies_plain(run):
             assert_same(go(run | {"policy": plain}), go(run | {"policy": prioritised}))
 
 
-@settings(max_examples=60, deadline=None)
 @given(run=runs)
 def test_equal_relative_deadlines_make_edf_first_in_first_out(run):
     """With one deadline for all the earliest deadline is the earliest arrival."""
@@ -238,7 +234,6 @@ def doubled_client(client, factor=2.0):
     return replace(client, **times)
 
 
-@settings(max_examples=80, deadline=None)
 @given(run=runs, clients=client_lists())
 def test_doubling_all_times_doubles_all_results(run, clients):
     """To the last bit: a factor of two only moves exponents. Any absolute tolerance or constant would show."""
@@ -249,7 +244,6 @@ def test_doubling_all_times_doubles_all_results(run, clients):
     assert (other.events, other.end_s) == (one.events, one.end_s * 2.0)
 
 
-@settings(max_examples=40, deadline=None)
 @given(run=runs, extra=st.lists(milliseconds, min_size=1, max_size=10))
 def test_another_model_moves_no_models_noise(run, extra):
     """The n-th request of a model keeps its factor, whatever else arrives."""
@@ -265,7 +259,6 @@ def test_another_model_moves_no_models_noise(run, extra):
         np.testing.assert_array_equal(*drawn)
 
 
-@settings(max_examples=40, deadline=None)
 @given(run=runs)
 def test_work_is_conserved_under_processor_sharing(run):
     """While anything executes on a GPU it works at full speed: busy time is the sum of the solo times."""
@@ -279,7 +272,6 @@ def test_work_is_conserved_under_processor_sharing(run):
     assert busy_s == pytest.approx(batches.solo_s.sum(), rel=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
 @given(run=runs)
 def test_fifo_dispatches_each_model_in_the_order_of_arrival(run):
     result = go(run | {"policy": Fifo})
@@ -289,7 +281,6 @@ def test_fifo_dispatches_each_model_in_the_order_of_arrival(run):
         assert (np.diff(batch) >= 0).all()
 
 
-@settings(max_examples=40, deadline=None)
 @given(run=runs)
 def test_a_policy_without_drops_answers_everything_it_was_asked(run):
     result = go(run | {"drop": DropMode.NEVER})

@@ -4,7 +4,7 @@ from collections import Counter
 from math import inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim.device import Direction, Fabric, PrivateLinks, network
@@ -86,7 +86,6 @@ def drive(fabric, todo, watch=lambda fabric, elapsed_s, unfinished: None):
     return times
 
 
-@settings(max_examples=80, deadline=None)
 @given(tree=trees(), transfers=engines, alpha=st.sampled_from([0.0, 0.01]), todo=copies)
 def test_every_byte_is_moved_once(tree, transfers, alpha, todo):
     """The integral of a copy's rate is its size; it starts after it was submitted, and takes alpha at least."""
@@ -105,7 +104,6 @@ def test_every_byte_is_moved_once(tree, transfers, alpha, todo):
         assert moved[key] == pytest.approx(size, rel=1e-9, abs=1e-3)
 
 
-@settings(max_examples=80, deadline=None)
 @given(tree=trees(), transfers=engines, todo=copies)
 def test_no_link_is_exceeded_and_every_copy_has_a_full_one(tree, transfers, todo):
     """Work conserving: an engine that is busy could not be faster, whatever the others do."""
@@ -124,7 +122,6 @@ def test_no_link_is_exceeded_and_every_copy_has_a_full_one(tree, transfers, todo
     drive(machine(tree, transfers), todo, watch)
 
 
-@settings(max_examples=60, deadline=None)
 @given(tree=trees(), transfers=engines, todo=copies)
 def test_no_engine_is_idle_while_a_copy_waits_for_it(tree, transfers, todo):
     def lane(gpu, direction):
@@ -139,7 +136,6 @@ def test_no_engine_is_idle_while_a_copy_waits_for_it(tree, transfers, todo):
     drive(machine(tree, transfers), todo, watch)
 
 
-@settings(max_examples=60, deadline=None)
 @given(tree=trees(), transfers=fifo, alpha=st.sampled_from([0.0, 0.01]), todo=copies)
 def test_first_in_first_out_per_engine(tree, transfers, alpha, todo):
     times = drive(machine(tree, transfers, alpha), todo)
@@ -150,7 +146,6 @@ def test_first_in_first_out_per_engine(tree, transfers, alpha, todo):
         lanes[gpu, direction] = end_s
 
 
-@settings(max_examples=60, deadline=None)
 @given(tree=trees(), transfers=engines, alpha=st.sampled_from([0.0, 0.25]), todo=copies, exponent=st.integers(-20, 20))
 def test_scaling_time_by_a_power_of_two_scales_every_end(tree, transfers, alpha, todo, exponent):
     factor = 2.0**exponent
@@ -160,7 +155,6 @@ def test_scaling_time_by_a_power_of_two_scales_every_end(tree, transfers, alpha,
     assert other == {key: (start_s * factor, end_s * factor) for key, (start_s, end_s) in one.items()}
 
 
-@settings(max_examples=60, deadline=None)
 @given(tree=trees(), transfers=fifo, todo=copies)
 def test_doubling_bytes_and_rates_changes_nothing(tree, transfers, todo):
     double = [(at_s, gpu, direction, 2 * size) for at_s, gpu, direction, size in todo]
@@ -169,7 +163,6 @@ def test_doubling_bytes_and_rates_changes_nothing(tree, transfers, todo):
     assert drive(wide, double) == drive(machine(tree, transfers), todo)
 
 
-@settings(max_examples=60, deadline=None)
 @given(tree=trees(), transfers=fifo, sizes=st.lists(st.integers(1, 10**9), min_size=6, max_size=6), data=st.data())
 def test_the_order_of_submission_at_one_instant_matters_to_engines_only(tree, transfers, sizes, data):
     """One copy per engine, all at 0: whoever is submitted first gains nothing."""
@@ -181,7 +174,6 @@ def test_the_order_of_submission_at_one_instant_matters_to_engines_only(tree, tr
         assert shuffled[place] == pytest.approx(straight[lane], rel=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
 @given(todo=copies, alpha=st.sampled_from([0.0, 0.01]), uplink=st.floats(1e8, 2.9e9))
 def test_behind_one_uplink_an_earlier_end_of_all_needs_more_capacity(todo, alpha, uplink):
     """All GPUs alike behind one link: with a wider one the last copy of a direction ends no later."""
@@ -201,7 +193,6 @@ def test_behind_one_uplink_an_earlier_end_of_all_needs_more_capacity(todo, alpha
             assert last >= (min(todo[key][0] for key in rows) + moved / uplink) * (1 - 1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(todo=copies, alpha=st.sampled_from([0.0, 0.01]))
 def test_links_that_nobody_shares_are_private_links(todo, alpha):
     pair = (Link(alpha, 1e9), Link(alpha, 1e9))

@@ -10,7 +10,7 @@ from stratsim.run.spec import make_spec
 POLICIES = ("fifo(max_batch=1)", "priority-fifo(max_batch=1)", "edf(max_batch=1)", "fifo", "edf")
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings.default.max_examples // 5, suppress_health_check=[HealthCheck.too_slow])
 @given(
     policy=st.sampled_from(POLICIES),
     rate=st.floats(20, 400),

@@ -1,7 +1,7 @@
 """What holds for every set of streams that queue for the block scheduler."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim.solve import kernel_queue
@@ -13,7 +13,6 @@ def rates(pairs):
     return kernel_queue([length for length, _ in pairs], [length * share for length, share in pairs])
 
 
-@settings(max_examples=100, deadline=None)
 @given(pairs=streams)
 def test_the_block_scheduler_is_never_busier_than_always(pairs):
     found = rates(pairs)
@@ -22,7 +21,6 @@ def test_the_block_scheduler_is_never_busier_than_always(pairs):
     assert sum(share * rate for (_, share), rate in zip(pairs, found, strict=True)) <= 1 + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
 @given(pairs=streams, data=st.data())
 def test_the_order_of_streams_moves_no_bit(pairs, data):
     order = data.draw(st.permutations(range(len(pairs))))
@@ -30,14 +28,12 @@ def test_the_order_of_streams_moves_no_bit(pairs, data):
     assert rates([pairs[i] for i in order]) == [found[i] for i in order]
 
 
-@settings(max_examples=100, deadline=None)
 @given(pairs=streams, newcomer=st.tuples(st.floats(1e-3, 1e3), st.floats(0.0, 1.0)))
 def test_a_newcomer_speeds_nobody_up(pairs, newcomer):
     before, after = rates(pairs), rates([*pairs, newcomer])
     assert all(late <= early * (1 + 1e-9) for early, late in zip(before, after, strict=False))
 
 
-@settings(max_examples=100, deadline=None)
 @given(pairs=streams)
 def test_nobody_waits_longer_than_for_one_kernel_of_each_other(pairs):
     held = sum(length * share for length, share in pairs)
@@ -45,7 +41,6 @@ def test_nobody_waits_longer_than_for_one_kernel_of_each_other(pairs):
         assert length / rate - length <= (held - length * share) * (1 + 1e-9) + 1e-9 * length
 
 
-@settings(max_examples=60, deadline=None)
 @given(pairs=streams, share=st.floats(0.05, 1.0))
 def test_with_one_share_for_all_longer_kernels_run_faster(pairs, share):
     same = [(length, share) for length, _ in pairs]

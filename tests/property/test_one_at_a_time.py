@@ -1,7 +1,7 @@
 """Clients that send one request at a time, whatever falls due when, and whatever the policy does."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim import simulate
@@ -71,7 +71,6 @@ def overtaken(result):
     return {name: int(number) for name, number in (part.split(" ") for part in counts.split(", ") if part)}
 
 
-@settings(max_examples=60, deadline=None)
 @given(run=runs)
 def test_no_client_ever_has_two_requests_unanswered(run):
     result = go(**run)
@@ -82,7 +81,6 @@ def test_no_client_ever_has_two_requests_unanswered(run):
         assert (arrival_s < run["stop_s"]).all()
 
 
-@settings(max_examples=60, deadline=None)
 @given(run=runs)
 def test_every_request_is_sent_or_given_up(run):
     result = go(**run)
@@ -114,7 +112,6 @@ def expected(due, replies, stop_s):
     return sent
 
 
-@settings(max_examples=60, deadline=None)
 @given(run=runs)
 def test_the_newest_due_is_sent_when_due_or_with_the_reply_to_the_last(run):
     """Against the rule written out for one client, given when it was answered."""
@@ -129,7 +126,6 @@ def test_the_newest_due_is_sent_when_due_or_with_the_reply_to_the_last(run):
         assert found == expected(due, replies, run["stop_s"])
 
 
-@settings(max_examples=40, deadline=None)
 @given(run=runs)
 def test_others_arrive_when_they_are_due(run):
     result = go(**run)
@@ -137,7 +133,6 @@ def test_others_arrive_when_they_are_due(run):
     assert of(result, "free")[0].tolist() == free
 
 
-@settings(max_examples=40, deadline=None)
 @given(run=runs)
 def test_a_run_equals_the_replay_of_its_own_requests(run):
     """Without drops: one made within an instant lets its client send within it, and a replay gets both at once."""
@@ -162,7 +157,6 @@ def test_a_run_equals_the_replay_of_its_own_requests(run):
         np.testing.assert_array_equal(getattr(again.batches, column), getattr(first.batches, column), err_msg=column)
 
 
-@settings(max_examples=40, deadline=None)
 @given(run=runs)
 def test_clients_that_always_keep_up_change_nothing(run):
     """Where every row is due long after the one before, sending one at a time is what happens anyway."""

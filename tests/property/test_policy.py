@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim import simulate
@@ -52,7 +52,6 @@ def key(name, table, row):
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=40, deadline=None)
 @given(rows=requests)
 def test_whoever_is_started_is_first_in_order_among_all_that_wait(name, rows):
     """At every start, nobody who had arrived and was still waiting had a smaller key."""
@@ -64,7 +63,6 @@ def test_whoever_is_started_is_first_in_order_among_all_that_wait(name, rows):
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@settings(max_examples=30, deadline=None)
 @given(rows=requests)
 def test_the_gpu_is_never_idle_while_a_request_waits(name, rows):
     """Idle for longer than an instant: an end an ulp before an arrival is one instant with it, which is the later."""
@@ -76,7 +74,6 @@ def test_the_gpu_is_never_idle_while_a_request_waits(name, rows):
             assert not ((result.requests.arrival_s <= gap_from) & (dispatch_s > gap_from)).any()
 
 
-@settings(max_examples=40, deadline=None)
 @given(rows=requests)
 def test_all_four_do_the_same_work(rows):
     """Non-idling with one slot: the order of service moves neither the last end nor the number of batches."""

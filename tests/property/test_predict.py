@@ -48,7 +48,7 @@ def histories(draw):
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(profile=profiles(), history=histories(), active=st.lists(MEMBERS, max_size=4))
 def test_rates_are_rates_whatever_was_seen(name, profile, history, active):
     belief = make_predictor(name)
@@ -65,7 +65,7 @@ def test_rates_are_rates_whatever_was_seen(name, profile, history, active):
             assert all(isfinite(rate) and 0 < rate <= 1 for rate in rates)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(profile=profiles(), history=histories(), scale=st.sampled_from((0.5, 2.0, 1024.0)))
 def test_rates_do_not_depend_on_the_unit_of_time(profile, history, scale):
     """Doubling all times changes no rate, to the last bit."""
@@ -79,7 +79,6 @@ def test_rates_do_not_depend_on_the_unit_of_time(profile, history, scale):
     assert plain.predict(active) == scaled.predict(active)
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     forgetting=st.floats(0.8, 1.0),
     variance=st.floats(0.1, 100.0),
@@ -111,7 +110,6 @@ COPIES = st.lists(
 ).map(lambda copies: sorted(copies, key=lambda copy: copy.ready_s))
 
 
-@settings(max_examples=40, deadline=None)
 @given(copies=COPIES, uplink=st.sampled_from((inf, 40e9, 12e9)))
 def test_contention_only_delays(copies, uplink):
     link = Link(alpha_s=10e-6, bytes_per_s=25e9)
@@ -130,7 +128,6 @@ def test_contention_only_delays(copies, uplink):
             assert queue == sorted(queue), "first in, first out"
 
 
-@settings(max_examples=40, deadline=None)
 @given(copies=COPIES)
 def test_the_uplink_carries_no_more_than_it_can(copies):
     """All bytes of a direction, from the first start to the last end, fit into the uplink's capacity."""

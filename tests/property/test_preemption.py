@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim import simulate
@@ -13,6 +13,7 @@ from stratsim.model.profile import Sharing
 from stratsim.model.request import Priority
 from stratsim.policy import Policy, Resume, SetTimer, Start, Suspend, Wake
 from stratsim.policy.preempt import (
+    AwareKEdf,
     KEdf,
     Orion,
     PreemptGated,
@@ -20,6 +21,7 @@ from stratsim.policy.preempt import (
     PreemptKernel,
     PreemptLax,
     PreemptReset,
+    PreemptSlack,
     Shepherd,
 )
 from stratsim.results import invariants
@@ -104,7 +106,6 @@ def work_is_conserved(result, mechanism):
     return needed, result.executed_s
 
 
-@settings(max_examples=60, deadline=None)
 @given(world=worlds(), mechanism=MECHANISMS, seed=st.integers(0, 3))
 def test_whatever_is_stopped_and_resumed_no_invariant_breaks(world, mechanism, seed):
     profile, workload, cluster = world
@@ -119,7 +120,6 @@ def test_whatever_is_stopped_and_resumed_no_invariant_breaks(world, mechanism, s
         assert executed == pytest.approx(needed, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
 @given(world=worlds(), mechanism=MECHANISMS)
 def test_the_gpu_does_as_much_work_as_is_asked_of_it(world, mechanism):
     """Sharing equally, a GPU does one second of work per second: busy time is the sum of what all had to do."""
@@ -138,7 +138,6 @@ def test_the_gpu_does_as_much_work_as_is_asked_of_it(world, mechanism):
     assert busy_s == pytest.approx(needed.sum(), abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     world=worlds(),
     stop=st.sampled_from(["all", "needed"]),
@@ -156,8 +155,7 @@ def test_the_shipped_policies_keep_all_invariants(world, policy, stop, whole, dr
     assert (priority == Priority.LOW).all()
 
 
-@pytest.mark.parametrize("policy", [KEdf, Orion, PreemptLax, Shepherd])
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("policy", [AwareKEdf, KEdf, Orion, PreemptLax, PreemptSlack, Shepherd])
 @given(world=worlds(), drop=st.sampled_from(["never", "infeasible"]))
 def test_the_others_keep_all_invariants(world, policy, drop):
     profile, workload, cluster = world

@@ -4,7 +4,7 @@ import copy
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim import bundled
@@ -70,7 +70,6 @@ def profiles(draw):
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(profile=profiles())
 def test_reading_what_was_written_gives_an_equal_profile(profile, tmp_path_factory):
     path = tmp_path_factory.mktemp("profile") / "p.json"
@@ -82,7 +81,6 @@ def test_reading_what_was_written_gives_an_equal_profile(profile, tmp_path_facto
     assert text.endswith("}\n")
 
 
-@settings(max_examples=40, deadline=None)
 @given(profile=profiles())
 def test_belief_and_truth_share_no_mutable_object(profile):
     def mutable(value, found):
@@ -104,7 +102,6 @@ def test_belief_and_truth_share_no_mutable_object(profile):
             assert not one & other
 
 
-@settings(max_examples=40, deadline=None)
 @given(profile=profiles(), data=st.data())
 def test_both_views_agree_on_solo_latencies(profile, data):
     scheduler, hardware = profile.for_scheduler(), profile.for_hardware()

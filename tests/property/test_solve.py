@@ -25,7 +25,6 @@ def capped(pairs):
     return capped_weighted([demand for demand, _ in pairs], [weight for _, weight in pairs])
 
 
-@settings(max_examples=100, deadline=None)
 @given(pairs=users)
 def test_capped_fills_the_resource_and_no_more(pairs):
     rates = capped(pairs)
@@ -38,7 +37,6 @@ def test_capped_fills_the_resource_and_no_more(pairs):
         assert used == pytest.approx(1.0, rel=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
 @given(pairs=users)
 def test_capped_rates_are_weights_times_one_level(pairs):
     """Below full speed all have one ratio of rate to weight; at full speed a ratio no larger."""
@@ -50,7 +48,6 @@ def test_capped_rates_are_weights_times_one_level(pairs):
             assert rate < 1 or level * weight >= 1 - 1e-12
 
 
-@settings(max_examples=60, deadline=None)
 @given(pairs=users, data=st.data())
 def test_capped_is_blind_to_the_order_of_users(pairs, data):
     order = data.draw(st.permutations(range(len(pairs))))
@@ -58,21 +55,18 @@ def test_capped_is_blind_to_the_order_of_users(pairs, data):
     assert capped([pairs[i] for i in order]) == [rates[i] for i in order]  # to the last bit
 
 
-@settings(max_examples=60, deadline=None)
 @given(pairs=users, one_more=st.tuples(st.floats(0.01, 1.0), st.floats(0.01, 100.0)))
 def test_capped_company_never_helps(pairs, one_more):
     for alone, together in zip(capped(pairs), capped([*pairs, one_more])[:-1], strict=True):
         assert together <= alone * (1 + 1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(pairs=users, exponent=st.integers(-20, 20))
 def test_capped_knows_only_ratios_of_weights(pairs, exponent):
     scaled = [(demand, weight * 2.0**exponent) for demand, weight in pairs]
     assert capped(scaled) == capped(pairs)
 
 
-@settings(max_examples=100, deadline=None)
 @given(network=networks())
 def test_max_min_exceeds_no_link_and_every_flow_has_a_bottleneck(network):
     """The definition: each flow crosses a full link on which nobody gets more than it does."""
@@ -89,7 +83,6 @@ def test_max_min_exceeds_no_link_and_every_flow_has_a_bottleneck(network):
         )
 
 
-@settings(max_examples=60, deadline=None)
 @given(network=networks(), data=st.data())
 def test_max_min_is_blind_to_the_order_of_flows(network, data):
     paths, capacity = network
@@ -99,7 +92,6 @@ def test_max_min_is_blind_to_the_order_of_flows(network, data):
     assert shuffled == pytest.approx([rates[i] for i in order], rel=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
 @given(network=networks(), data=st.data())
 def test_max_min_wider_links_help_the_poorest_first(network, data):
     """With a wider link the sorted rates do not become lexicographically smaller; single rates may."""
@@ -113,7 +105,6 @@ def test_max_min_wider_links_help_the_poorest_first(network, data):
             break
 
 
-@settings(max_examples=60, deadline=None)
 @given(network=networks(), exponent=st.integers(-20, 20))
 def test_max_min_scales_with_the_links(network, exponent):
     paths, capacity = network
@@ -123,7 +114,6 @@ def test_max_min_scales_with_the_links(network, exponent):
     ]
 
 
-@settings(max_examples=60, deadline=None)
 @given(pairs=users, wider=st.floats(1.0, 4.0))
 def test_capped_gains_from_capacity(pairs, wider):
     """A resource that is wider by a factor is one of capacity 1 with all demands divided by it."""
@@ -143,7 +133,7 @@ def used(demands, rates):
     return [sum(row[j] * rate for row, rate in zip(demands, rates, strict=True)) for j in range(RESOURCES)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(demands=rows, capacity=widths)
 def test_demands_exceed_no_capacity_and_everyone_slowed_has_a_bottleneck(demands, capacity):
     """Max-min fairness by its definition: who is not at full speed needs a full resource where nobody is faster."""
@@ -160,7 +150,6 @@ def test_demands_exceed_no_capacity_and_everyone_slowed_has_a_bottleneck(demands
         )
 
 
-@settings(max_examples=80, deadline=None)
 @given(demands=rows, capacity=widths, data=st.data())
 def test_demands_are_blind_to_the_order_of_users_and_resources(demands, capacity, data):
     rates = max_min_demands(demands, capacity)
@@ -171,7 +160,6 @@ def test_demands_are_blind_to_the_order_of_users_and_resources(demands, capacity
     assert max_min_demands(turned, [capacity[j] for j in turn]) == pytest.approx(rates, rel=1e-9)
 
 
-@settings(max_examples=80, deadline=None)
 @given(demands=rows, capacity=widths, resource=st.integers(0, RESOURCES - 1), wider=st.floats(1.01, 4.0))
 def test_demands_more_capacity_helps_the_slowest_first(demands, capacity, resource, wider):
     """The sorted rates do not become lexicographically smaller; single rates may."""
@@ -183,7 +171,6 @@ def test_demands_more_capacity_helps_the_slowest_first(demands, capacity, resour
             break
 
 
-@settings(max_examples=80, deadline=None)
 @given(demands=rows, capacity=widths, wider=st.floats(1.0, 4.0))
 def test_demands_more_of_everything_slows_nobody(demands, capacity, wider):
     before = max_min_demands(demands, capacity)
@@ -192,7 +179,6 @@ def test_demands_more_of_everything_slows_nobody(demands, capacity, wider):
         assert rate >= own * (1 - 1e-9)
 
 
-@settings(max_examples=60, deadline=None)
 @given(demands=rows, capacity=widths)
 def test_demands_of_one_resource_agree_with_flows_over_one_link(demands, capacity):
     """With equal demands of 1 the two max-min solvers answer the same question, but for full speed."""
@@ -202,14 +188,12 @@ def test_demands_of_one_resource_agree_with_flows_over_one_link(demands, capacit
     assert max_min_demands(wanted, limits) == pytest.approx(max_min(paths, limits), rel=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
 @given(count=st.integers(1, 40), limit=capacities)
 def test_both_solvers_agree_on_equals(count, limit):
     assert max_min([(0,)] * count, [limit]) == [pytest.approx(limit / count)] * count
     assert capped([(1.0, 2.0)] * count) == [pytest.approx(1 / count)] * count
 
 
-@settings(max_examples=50, deadline=None)
 @given(weights=st.lists(st.floats(0.01, 100.0), min_size=2, max_size=6, unique=True))
 def test_a_heavier_user_is_never_slower(weights):
     ordered = sorted(weights)
@@ -217,7 +201,6 @@ def test_a_heavier_user_is_never_slower(weights):
     assert all(light <= heavy for light, heavy in pairwise(rates))
 
 
-@settings(max_examples=80, deadline=None)
 @given(network=networks(), data=st.data())
 def test_weighted_max_min_gives_every_flow_a_bottleneck_by_weight(network, data):
     """Each flow crosses a full link on which nobody gets more, per weight, than it does."""
@@ -235,7 +218,6 @@ def test_weighted_max_min_gives_every_flow_a_bottleneck_by_weight(network, data)
         )
 
 
-@settings(max_examples=60, deadline=None)
 @given(network=networks(), data=st.data())
 def test_weight_0_takes_nothing_from_the_others(network, data):
     paths, capacity = network
@@ -245,7 +227,6 @@ def test_weight_0_takes_nothing_from_the_others(network, data):
     assert [rate for rate, late in zip(rates, last, strict=True) if not late] == max_min(first, capacity)
 
 
-@settings(max_examples=50, deadline=None)
 @given(network=networks())
 def test_equal_weights_are_none(network):
     paths, capacity = network

@@ -53,7 +53,7 @@ def served(name, rows, order, rename):
 
 
 @pytest.mark.parametrize("name", registered())
-@settings(max_examples=15, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=settings.default.max_examples // 5, derandomize=True, phases=[Phase.generate])
 @given(rows=requests, order=st.permutations(NAMES), names=st.permutations(("x", "y", "z")))
 def test_neither_the_order_nor_the_names_of_models_matter(name, rows, order, names):
     status, finish_s = served(name, rows, NAMES, dict(zip(NAMES, NAMES, strict=True)))

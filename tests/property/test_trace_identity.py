@@ -9,13 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim.trace import read_trace
 from stratsim.trace.write import write_trace
-
-SETTINGS = settings(max_examples=25, deadline=None)
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=6)
 odd = st.sampled_from(
@@ -62,14 +60,12 @@ def as_csv(n, found):
     return ("\n".join(lines) + "\n").encode()
 
 
-@SETTINGS
 @given(table=columns(cells))
 def test_csv_is_the_same_after_csv(table):
     one, two = twice(as_csv(*table), ".csv")
     assert one == two
 
 
-@SETTINGS
 @given(table=columns(cells))
 def test_every_cell_of_csv_is_kept_to_the_character(table):
     n, found = table
@@ -86,14 +82,12 @@ def test_every_cell_of_csv_is_kept_to_the_character(table):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-@SETTINGS
 @given(table=columns(values))
 def test_json_lines_are_the_same_after_any_format(suffix, table):
     one, two = twice(as_jsonl(*table), suffix)
     assert one == two
 
 
-@SETTINGS
 @given(table=columns(values))
 def test_every_value_of_json_lines_is_kept(table):
     n, found = table
@@ -130,7 +124,6 @@ arrow = st.sampled_from(
 )
 
 
-@SETTINGS
 @given(found=st.lists(arrow, min_size=1, max_size=3))
 def test_parquet_keeps_every_type_and_value(found):
     given_table = pa.table({"arrival_s": [0.0, 1.0, 2.0]} | {f"x{n}": column for n, column in enumerate(found)})
@@ -149,7 +142,6 @@ def test_parquet_keeps_every_type_and_value(found):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-@SETTINGS
 @given(found=st.lists(arrow, min_size=1, max_size=3))
 def test_parquet_becomes_text_once(suffix, found):
     table = pa.table({"arrival_s": [0.0, 1.0, 2.0]} | {f"x{n}": column for n, column in enumerate(found)})

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stratsim.errors import TraceError
 from stratsim.trace import Names, Trace, formats, read_trace
-
-QUICK = settings(max_examples=40, deadline=None)
 
 cells = st.one_of(
     st.sampled_from(["", "0", "1", "-1", "1e3", "nan", "inf", "high", "low", " 2", "1_0", "True", '"', "5e-324"]),
@@ -72,7 +70,6 @@ def assert_promises(trace):
 
 
 @pytest.mark.parametrize("name", [None, *formats()])
-@QUICK
 @given(data=st.binary(max_size=60))
 @example(data=b"{")
 @example(data=b"[")
@@ -90,7 +87,6 @@ def test_junk_is_refused_on_one_line(name, data):
         assert_promises(trace)
 
 
-@QUICK
 @given(data=st.data())
 def test_any_table_is_read_or_refused(data):
     header = data.draw(st.lists(names, min_size=1, max_size=5))
@@ -107,7 +103,6 @@ values = (
 )
 
 
-@QUICK
 @given(records=st.lists(st.dictionaries(names, values, max_size=5), min_size=1, max_size=5))
 def test_any_json_lines_are_read_or_refused(records):
     text = "\n".join(json.dumps(record) for record in records)
@@ -121,7 +116,6 @@ documents = st.recursive(values, lambda inner: st.lists(inner, max_size=3) | st.
 
 
 @pytest.mark.parametrize("name", [None, "clients", "disb", "mooncake"])
-@QUICK
 @given(document=st.dictionaries(keys, documents, min_size=1, max_size=4))
 def test_any_json_document_is_read_or_refused(name, document):
     trace = attempt(json.dumps(document).encode(), format=name)
@@ -141,7 +135,6 @@ rows_of_csv = st.lists(
 )
 
 
-@QUICK
 @given(rows=rows_of_csv)
 def test_reading_agrees_with_a_plain_loop(rows):
     text = "arrival_s,model,priority,slo_s\n"
@@ -156,7 +149,6 @@ def test_reading_agrees_with_a_plain_loop(rows):
     assert [rows[trace.row_of(index) - 2] for index in range(len(rows))] == wanted
 
 
-@QUICK
 @given(rows=rows_of_csv, where=st.integers(0, 19), blank=st.booleans(), bad=st.sampled_from(["-1", "x", "", "inf"]))
 def test_the_row_in_the_message_is_the_line_of_the_file(rows, where, blank, bad):
     lines = ["arrival_s,model", *(f"{row[0]!r},{row[1]}" for row in rows)]
@@ -171,7 +163,6 @@ def test_the_row_in_the_message_is_the_line_of_the_file(rows, where, blank, bad)
     assert caught.value.column == "arrival_s"
 
 
-@QUICK
 @given(cut=st.integers(0, 10_000), rows=st.integers(1, 50))
 def test_a_gzip_file_cut_anywhere_is_refused(cut, rows):
     whole = gzip.compress(("arrival_s\n" + "".join(f"{n}\n" for n in range(rows))).encode(), mtime=0)
@@ -181,7 +172,6 @@ def test_a_gzip_file_cut_anywhere_is_refused(cut, rows):
 counts = st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), min_size=1, max_size=6)
 
 
-@QUICK
 @given(counts=counts, seed=st.integers(0, 2**32))
 def test_counts_per_minute_are_preserved(counts, seed):
     text = "HashFunction,1,2,3\n" + "".join(f"f{n},{a},{b},{c}\n" for n, (a, b, c) in enumerate(counts))
@@ -198,7 +188,6 @@ def test_counts_per_minute_are_preserved(counts, seed):
     assert [trace.row_of(index) - 2 for index in range(len(trace))] == row.tolist()
 
 
-@QUICK
 @given(limit=st.integers(1, 30), rows=rows_of_csv)
 def test_a_limit_keeps_the_first(limit, rows):
     text = "arrival_s,model\n" + "".join(f"{row[0]!r},{row[1]}\n" for row in rows)

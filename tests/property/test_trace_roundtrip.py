@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim.model.request import Priority
@@ -102,13 +102,11 @@ def there_and_back(trace, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz", ".json"])
-@settings(max_examples=20, deadline=None)
 @given(trace=requests())
 def test_requests_survive(suffix, trace):
     assert_same(trace, there_and_back(trace, suffix))
 
 
-@settings(max_examples=20, deadline=None)
 @given(trace=requests(shapes=False), specs=st.lists(clients, min_size=1, max_size=3))
 def test_clients_survive(trace, specs):
     mixed = replace(trace, closed_loop=tuple(specs))
@@ -117,7 +115,6 @@ def test_clients_survive(trace, specs):
     assert_same(alone, there_and_back(alone, ".json"))
 
 
-@settings(max_examples=20, deadline=None)
 @given(trace=requests(shapes=False), stop_s=st.just(np.inf) | st.floats(1e6, 1e9), after=st.lists(words, max_size=2))
 def test_clients_that_send_one_at_a_time_survive(trace, stop_s, after):
     names = () if trace.client is None else trace.client.names
@@ -125,7 +122,6 @@ def test_clients_that_send_one_at_a_time_survive(trace, stop_s, after):
     assert_same(mixed, there_and_back(mixed, ".json"))
 
 
-@settings(max_examples=10, deadline=None)
 @given(trace=requests())
 def test_equal_traces_give_equal_bytes(trace):
     with tempfile.TemporaryDirectory() as folder:

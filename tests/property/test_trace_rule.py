@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim.model.profile import SCHEMA_VERSION, Device, Link, Observable, ObservableModel, Pcie, Profile, Provenance
@@ -12,7 +12,6 @@ from stratsim.trace.rule import complete, saturation_rate
 from stratsim.trace.spec import ModelRule, PriorityRule, SloRule, WorkloadRule
 from stratsim.trace.workload import to_trace
 
-QUICK = settings(max_examples=40, deadline=None)
 MODELS = ("a", "b", "c")
 
 
@@ -68,7 +67,6 @@ rules = st.builds(
 )
 
 
-@QUICK
 @given(trace=traces(), rule=rules, seed=st.integers(0, 2**31))
 def test_nothing_is_left_open(trace, rule, seed):
     workload = fill(trace, rule, seed=seed)
@@ -83,7 +81,6 @@ def test_nothing_is_left_open(trace, rule, seed):
     assert (workload.bytes_in == 1000 * (workload.model + 1)).all()
 
 
-@QUICK
 @given(trace=traces(), rule=rules, seed=st.integers(0, 2**31))
 def test_equal_input_gives_equal_workloads(trace, rule, seed):
     one, two = fill(trace, rule, seed=seed), fill(trace, rule, seed=seed)
@@ -92,7 +89,6 @@ def test_equal_input_gives_equal_workloads(trace, rule, seed):
     assert one.notes == two.notes
 
 
-@QUICK
 @given(trace=traces(), rule=rules, load=st.floats(0.05, 2), gpus=st.integers(1, 8))
 def test_the_load_is_the_one_that_was_asked_for(trace, rule, load, gpus):
     workload = fill(trace, rule, load=load, gpus=gpus)
@@ -105,7 +101,6 @@ def test_the_load_is_the_one_that_was_asked_for(trace, rule, load, gpus):
     assert rate / saturation_rate(SCHEDULER, shares, gpus) == pytest.approx(load)
 
 
-@QUICK
 @given(trace=traces(), scale=st.floats(0.1, 10))
 def test_the_rate_scale_changes_times_only(trace, scale):
     plain, scaled = fill(trace), fill(trace, rate_scale=scale)
@@ -117,7 +112,6 @@ def test_the_rate_scale_changes_times_only(trace, scale):
     assert (scaled.deadline_s - scaled.arrival_s)[finite] == pytest.approx(slack, abs=1e-9)
 
 
-@QUICK
 @given(trace=traces(), rule=rules, seed=st.integers(0, 2**31))
 def test_a_completed_trace_completes_to_itself(trace, rule, seed):
     first = fill(trace, rule, seed=seed)
@@ -127,7 +121,6 @@ def test_a_completed_trace_completes_to_itself(trace, rule, seed):
     assert not any("filled" in note for note in again.notes[len(first.notes) :])
 
 
-@QUICK
 @given(trace=traces(named=False), count=st.integers(1, 29), seed=st.integers(0, 2**31))
 def test_a_limit_keeps_the_draws(trace, count, seed):
     whole, part = fill(trace, seed=seed), fill(trace, seed=seed, limit=count)
@@ -136,7 +129,6 @@ def test_a_limit_keeps_the_draws(trace, count, seed):
     assert part.priority.tolist() == whole.priority[:kept].tolist()
 
 
-@QUICK
 @given(
     models=st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=20), others=st.lists(st.booleans(), max_size=30)
 )

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim import simulate
@@ -101,7 +101,6 @@ def tree(machine, factor):
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(machine=machines, given_rows=rows, policy=st.sampled_from([Fifo, Edf]))
 def test_every_run_is_sound(machine, given_rows, policy):
     """Conservation, order of stages, engines, memory, slots; everything is answered."""
@@ -112,13 +111,11 @@ def test_every_run_is_sound(machine, given_rows, policy):
     assert (result.loads is None) == (machine["memory"] is None)
 
 
-@settings(max_examples=40, deadline=None)
 @given(machine=machines, given_rows=rows)
 def test_equal_arguments_give_equal_bits(machine, given_rows):
     assert_same(go(machine, given_rows), go(machine, given_rows))
 
 
-@settings(max_examples=60, deadline=None)
 @given(machine=machines, given_rows=rows, exponent=st.sampled_from([-3, 1, 10]))
 def test_doubling_all_times_doubles_all_results(machine, given_rows, exponent):
     factor = 2.0**exponent
@@ -136,7 +133,6 @@ def assert_same(one, other, factor=1.0):
             np.testing.assert_array_equal(mine * factor if column.endswith("_s") else mine, theirs, err_msg=column)
 
 
-@settings(max_examples=40, deadline=None)
 @given(machine=machines, given_rows=rows)
 def test_memory_for_all_is_weights_always_there_once_each_was_loaded(machine, given_rows):
     """Each model is loaded at most once per GPU, and nothing is ever evicted."""

@@ -248,7 +248,7 @@ def simulated(options, rows):
     return batches, drops
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(options=settings_of_triton, rows=arrivals)
 def test_it_does_what_the_rules_say(options, rows):
     preferred = {size for size in options["preferred"] if size <= options["limit"]} or {options["limit"]}
@@ -256,7 +256,6 @@ def test_it_does_what_the_rules_say(options, rows):
     assert simulated(options, rows) == ([(at, sorted(numbers)) for at, numbers in batches], drops)
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 20), st.sampled_from("abc"), st.sampled_from(["high", "low"])), min_size=1),
     names=st.permutations("abc"),

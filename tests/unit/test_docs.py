@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")]
+WRITTEN = [page for page in ROOT.glob("docs/**/*.md") if not {"_build", "generated"} & {*page.parts}]
+PAGES = [*ROOT.glob("*.md"), *WRITTEN, *ROOT.glob("*/README.md")]
 LINK = re.compile(r"\[[^\]]+\]\(([^)#]+)(?:#[^)]*)?\)")
+
+CODE = ("stratsim", "plots", "profiler", "experiments", "benchmarks", "tests", "traces")
+NAMED = re.compile(r"(?<![\w/.-])docs/[\w./-]*\.(?:md|png|py)\b")
+"""A page, figure or script of the documentation as messages, docstrings and data name it."""
+KEPT = {"docs/fidelity.md"}
+"""Named in the provenance of a study's profiles, whose bytes belong to the keys of its rows."""
+FOREIGN = re.compile(r"[\w-]/[\w-]+, docs/")
+"""A file of another project: owner/repository, docs/..."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -16,6 +25,21 @@ def test_links_lead_somewhere(page):
     links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("folder", CODE)
+def test_pages_that_are_named_in_code_are_there(folder):
+    files = [path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".md", ".toml", ".json", ".sh"}]
+    lines = (line for path in files for line in path.read_text(encoding="utf-8").splitlines())
+    named = {name for line in lines if not FOREIGN.search(line) for name in NAMED.findall(line)}
+    assert sorted(name for name in named if name not in KEPT and not (ROOT / name).exists()) == []
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_is_read_in_one_sitting(page):
+    """A page of 2,500 words takes a quarter of an hour; what is looked up, not read, may be longer."""
+    if page.parent.name != "reference":
+        assert len(page.read_text(encoding="utf-8").split()) <= 2500
 
 
 def test_the_python_example_of_the_readme_runs(capsys):

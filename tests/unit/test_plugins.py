@@ -4,9 +4,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from stratsim import plugins
 from stratsim.errors import SpecError
-from stratsim.plugins import PluginCall, Registry
+from stratsim.plugins import PluginCall, Registry, entry_points, points
 
 pytestmark = pytest.mark.usefixtures("_all_was_typed")
 
@@ -105,8 +104,8 @@ def test_a_group_without_entry_points_is_empty():
 )
 def test_a_source_tree_that_is_not_installed_knows_its_own(monkeypatch, group, name, value):
     other = EntryPoint("mine", "elsewhere:Mine", group)
-    monkeypatch.setattr(plugins, "_installed", lambda group, _: {"mine": other})
-    found = plugins.points(group)
+    monkeypatch.setattr(entry_points, "_installed", lambda group, _: {"mine": other})
+    found = points(group)
     assert found[name].value == value
     assert found["mine"] == other
     assert list(found) == sorted(found)
@@ -114,15 +113,15 @@ def test_a_source_tree_that_is_not_installed_knows_its_own(monkeypatch, group, n
 
 def test_what_is_installed_wins_over_a_source_tree(monkeypatch):
     installed = EntryPoint("fifo", "stratsim.policy.queueing:Fifo", "stratsim.policies")
-    monkeypatch.setattr(plugins, "_installed", lambda group, _: {"fifo": installed})
-    assert list(plugins.points("stratsim.policies")) == ["fifo"]
+    monkeypatch.setattr(entry_points, "_installed", lambda group, _: {"fifo": installed})
+    assert list(points("stratsim.policies")) == ["fifo"]
 
 
 def test_without_a_source_tree_nothing_is_added(monkeypatch, tmp_path):
-    monkeypatch.setattr(plugins, "_installed", lambda group, _: {})
-    monkeypatch.setattr(plugins, "_PROJECT", tmp_path / "pyproject.toml")
-    assert plugins.points("stratsim.policies") == {}
+    monkeypatch.setattr(entry_points, "_installed", lambda group, _: {})
+    monkeypatch.setattr(entry_points, "_PROJECT", tmp_path / "pyproject.toml")
+    assert points("stratsim.policies") == {}
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "other"\n[project.entry-points."stratsim.policies"]\nx = "y:z"'
     )
-    assert plugins.points("stratsim.policies") == {}
+    assert points("stratsim.policies") == {}

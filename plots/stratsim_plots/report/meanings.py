@@ -1,4 +1,4 @@
-"""What the columns of the report's tables mean, in a line each: short forms of docs/metrics.md."""
+"""What the columns of the report's tables mean, in a line each: short forms of docs/reference/metrics.md."""
 
 from __future__ import annotations
 

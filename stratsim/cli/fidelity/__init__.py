@@ -16,7 +16,10 @@ __all__ = ["fidelity"]
 _COMMANDS = {
     "report": "Compare live runs with the simulator (what `stratsim fidelity DIR` does).",
     "run": "Make a grid of live runs, or what is missing of it, and compare.",
-    "calibrate": "Measure the host's overheads, or latencies as served, from a live run; write a profile with them.",
+    "again": "Judge a grid by its report, with a profile that another grid taught.",
+    "observe": "Say what the log of a server holds, and what cannot be identified from it.",
+    "replay": "Replay the arrivals of a server's log, and say how far the simulator is from it.",
+    "calibrate": "Measure what a server adds, from its log or from a live run; write a profile with it.",
 }
 
 
@@ -43,9 +46,11 @@ Examples:
   stratsim fidelity results/live --profile my-gpu.json     one live run
   stratsim fidelity results/fidelity-cpu --json            a grid
   stratsim fidelity run experiments/fidelity-cpu.toml --profile results/cpu.json --out results/fidelity-cpu
+  stratsim fidelity observe trace.json                     the log of a server that is not ours
+  stratsim fidelity again results/fidelity-h200 --learn-from results/other-card
 
 \b
-docs/fidelity.md says what is compared, and what passes.
+docs/explanation/fidelity.md says what is compared, and what passes.
 """,
 )
 def fidelity() -> None:

@@ -10,9 +10,9 @@ from stratsim.fidelity.levels.judge import JUDGED_STAGES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stratsim.fidelity.calibrate import Calibrated, Drift, Served
+    from stratsim.fidelity.calibrate import Calibrated, Drift, Learned, Served
 
-__all__ = ["describe_executions", "show_overheads", "show_report", "show_served"]
+__all__ = ["describe_executions", "milli", "percent", "show_overheads", "show_report", "show_served", "signed"]
 
 _FEW = 12
 """Co-locations that are printed; all of them are in the JSON."""
@@ -33,9 +33,9 @@ def show_report(report: Mapping[str, Any]) -> None:
     median = report["median"]
     echo()
     echo(
-        f"median over {len(cells)} cells: p50 {_percent(median['p50_err'])}, p95 {_percent(median['p95_err'])}, "
-        f"p99 {_percent(median['p99_err'])}, violations {_points(median['violation_diff_pp'])} pp, "
-        f"execution {_percent(median['execution_err'])}"
+        f"median over {len(cells)} cells: p50 {percent(median['p50_err'])}, p95 {percent(median['p95_err'])}, "
+        f"p99 {percent(median['p99_err'])}, violations {_points(median['violation_diff_pp'])} pp, "
+        f"execution {percent(median['execution_err'])}"
     )
     for note in report["notes"]:
         echo(f"note: {note}", err=True)
@@ -65,7 +65,7 @@ def show_overheads(overheads: Sequence[Mapping[str, Any]]) -> None:
     table(("overhead", "from", "median us", "low", "high", "batches"), rows, left=2)
 
 
-def describe_executions(found: Calibrated) -> list[str]:
+def describe_executions(found: Calibrated | Learned) -> list[str]:
     """Return a line each for what was learned of contention and of the scatter of executions."""
     lines = []
     if found.contention is not None:
@@ -87,9 +87,9 @@ def show_served(rows: Sequence[Served], drift: Drift | None) -> None:
             row.model,
             str(row.size),
             str(row.n),
-            _milli(row.profile_s),
-            *(_milli(value) for value in (row.mean_s, row.low_s, row.high_s, row.median_s)),
-            *(_percent(value) for value in (row.cv, row.drift)),
+            milli(row.profile_s),
+            *(milli(value) for value in (row.mean_s, row.low_s, row.high_s, row.median_s)),
+            *(percent(value) for value in (row.cv, row.drift)),
         )
         for row in rows
     ]
@@ -105,9 +105,9 @@ def _latencies(served: Mapping[str, Any]) -> None:
     rows = [
         (
             f"{row['model']} x{row['size']}",
-            _milli(row["profile_s"]),
+            milli(row["profile_s"]),
             *_alone(row["calibration"], row["profile_s"]),
-            _milli(row["judged_by_s"]),
+            milli(row["judged_by_s"]),
             *_alone(row["runs"], row["judged_by_s"]),
         )
         for row in served["rows"]
@@ -124,14 +124,14 @@ def _alone(found: Mapping[str, Any] | None, against_s: float) -> tuple[str, ...]
     mean_s = found["mean_s"]
     return (
         str(found["n"]),
-        *(_milli(found[name]) for name in ("mean_s", "low_s", "high_s", "median_s")),
-        _percent(found["cv"]),
-        _signed(None if mean_s is None else mean_s / against_s - 1),
+        *(milli(found[name]) for name in ("mean_s", "low_s", "high_s", "median_s")),
+        percent(found["cv"]),
+        signed(None if mean_s is None else mean_s / against_s - 1),
     )
 
 
 def _drift(drift: Mapping[str, Any]) -> str:
-    change, low, high = (_signed(drift[name]) for name in ("change", "low", "high"))
+    change, low, high = (signed(drift[name]) for name in ("change", "low", "high"))
     return f"drift, second half over first: {change} [{low}, {high}], {drift['n']} executions"
 
 
@@ -143,12 +143,12 @@ def _stages(cells: Sequence[Mapping[str, Any]]) -> None:
             stage,
             cell["verdicts"]["stages"][stage],
             str(found["n"]),
-            _percent(found["share"]),
-            _percent(found["off"]),
-            _milli(found["live_s"]),
-            _milli(found["simulated_s"]),
-            *(_percent(found[key]) for key in ("error", "error_p90", "median", "bias")),
-            _percent(cell["accumulated"][stage]["error"]),
+            percent(found["share"]),
+            percent(found["off"]),
+            milli(found["live_s"]),
+            milli(found["simulated_s"]),
+            *(percent(found[key]) for key in ("error", "error_p90", "median", "bias")),
+            percent(cell["accumulated"][stage]["error"]),
         )
         for cell in cells
         for stage, found in cell["stages"].items()
@@ -163,10 +163,8 @@ def _end_to_end(cells: Sequence[Mapping[str, Any]]) -> None:
     rows = []
     for cell in cells:
         difference, floor = cell["differences"]["all"], cell["floor"]["all"]
-        figures = [
-            text for name in ("p50", "p95", "p99") for text in (_signed(difference[name]), _percent(floor[name]))
-        ]
-        requests = (_percent(cell["request_err_median"]), _percent(cell["request_err_p90"]), str(cell["one_sided"]))
+        figures = [text for name in ("p50", "p95", "p99") for text in (signed(difference[name]), percent(floor[name]))]
+        requests = (percent(cell["request_err_median"]), percent(cell["request_err_p90"]), str(cell["one_sided"]))
         rows.append((*_name(cell), cell["verdict"], str(cell["repeats"]), *figures, *requests))
     columns = ("load", "policy", "verdict", "repeats", "p50", "floor", "p95", "floor", "p99", "floor")
     table((*columns, "request", "p90", "one-sided"), rows, left=3)
@@ -179,10 +177,10 @@ def _classes(cells: Sequence[Mapping[str, Any]]) -> None:
             *_name(cell),
             label,
             ", ".join(f"{name} {verdict}" for name, verdict in cell["verdicts"]["end_to_end"][label].items()),
-            _signed(found["p50"]),
-            _signed(found["p95"]),
-            _percent(cell["live"][label]["violation"]),
-            _percent(cell["simulated"][label]["violation"]),
+            signed(found["p50"]),
+            signed(found["p95"]),
+            percent(cell["live"][label]["violation"]),
+            percent(cell["simulated"][label]["violation"]),
             _points(found["violation_pp"]),
             _points(cell["floor"][label]["violation_pp"]),
         )
@@ -242,7 +240,7 @@ def _slowdowns(cells: Sequence[Mapping[str, Any]]) -> None:
             str(row["n"]),
             number(row["measured"]),
             number(row["predicted"]),
-            _signed(row["error"]),
+            signed(row["error"]),
         )
         for cell in cells
         for row in cell["slowdowns"]
@@ -259,8 +257,8 @@ def _service(cells: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         (
             *_name(cell),
-            _signed(cell["service"]["bias"]),
-            _signed(cell["service"]["latency"]),
+            signed(cell["service"]["bias"]),
+            signed(cell["service"]["latency"]),
             *(number(cell["service"][key], 3) for key in ("amplification", "expected", "pole")),
         )
         for cell in cells
@@ -272,11 +270,13 @@ def _name(cell: Mapping[str, Any]) -> tuple[str, str]:
     return number(cell["load"]), cell["policy"]
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """Return a share in per cent; a dash where it is not known."""
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
-def _signed(value: float | None) -> str:
+def signed(value: float | None) -> str:
+    """Return a relative difference in per cent, with its sign; a dash where it is not known."""
     return "-" if value is None else f"{100 * value:+.1f} %"
 
 
@@ -284,7 +284,8 @@ def _points(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _milli(value: float | None) -> str:
+def milli(value: float | None) -> str:
+    """Return a time in milliseconds; a dash where it is not known."""
     return "-" if value is None else number(1e3 * value)
 
 

@@ -30,8 +30,8 @@ def _names(_context: click.Context, _option: click.Parameter, text: str | None) 
 def new(*, out: Path, models: tuple[str, ...], like: str | None, overwrite: bool) -> None:
     """Write a profile to begin with: valid as it is, every figure a stand-in for yours.
 
-    docs/profiles.md explains it line by line. `stratsim profile import --into` replaces stand-ins by what other tools
-    measured; `stratsim profile schema` writes the JSON Schema by which editors complete and check the file.
+    docs/how-to/make-a-profile.md explains it line by line. `stratsim profile import --into` replaces stand-ins by what
+    other tools measured; `stratsim profile schema` writes the JSON Schema by which editors complete and check the file.
     """
     from stratsim.model.codec import load_profile
     from stratsim.model.template import template

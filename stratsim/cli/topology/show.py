@@ -30,7 +30,7 @@ Examples:
 def show(topology: str, *, as_json: bool) -> None:
     """Draw a topology: which GPUs share which links, and what those carry.
 
-    A GPU without a rate has its profile's link. docs/transfers.md describes the file.
+    A GPU without a rate has its profile's link. docs/explanation/transfers.md describes the file.
     """
     from stratsim.model.codec import plain
     from stratsim.model.topology import load_topology

@@ -34,7 +34,7 @@ __all__ = ["Contention", "learn_contention", "with_contention"]
 _LEAST = 20
 """Executions beside others from which on anything is learned."""
 _BETWEEN_RUNS = 0.006
-"""Standard deviation of a factor's logarithm from one card to another: two grids on two H200s (docs/fidelity.md)."""
+"""Standard deviation of a factor's logarithm between cards: two grids on two H200s (docs/results/fidelity.md)."""
 _MOST_ALONE = 0.5
 """Share of its solo time that an execution may have been alone."""
 _SURE = 2.0

@@ -32,7 +32,7 @@ class Calibrated(NamedTuple):
     scatter: Scatter | None
 
 
-def calibrated(profile: Profile, runs: Sequence[Recorded]) -> Calibrated:
+def calibrated(profile: Profile, runs: Sequence[Recorded], overheads: Sequence[Overhead] | None = None) -> Calibrated:
     """Return a copy of the profile as runs show it: the overheads of the host, contention, the scatter that is left.
 
     An overhead that is not measured, or whose median is below 0 (the device's own variation), stays 0; the provenance
@@ -42,15 +42,17 @@ def calibrated(profile: Profile, runs: Sequence[Recorded]) -> Calibrated:
     Args:
         profile: The device.
         runs: Live runs that are not to be judged with it; all count together.
+        overheads: Of the host, where they are not to be measured by the columns of the batches.
 
     Raises:
         SpecError: no overhead could be measured.
     """
-    found = measure_overheads([run.result for run in runs])
-    source = "; ".join(f"live run {run.directory.name} of {run.policy!r}, batches sha256 {run.digest}" for run in runs)
+    found = measure_overheads([run.result for run in runs]) if overheads is None else list(overheads)
+    source = "; ".join(run.source for run in runs)
     if all(each.value_s is None for each in found):
         raise SpecError(f"{source}: too few batches to measure any overhead of the host")
-    figures = {each.name: max(each.value_s or 0.0, 0.0) for each in found}
+    figures = dict.fromkeys(("dispatch_s", "launch_s", "notice_s", "collect_s"), 0.0)
+    figures |= {each.name: max(each.value_s or 0.0, 0.0) for each in found}
     before = profile.truth.host
     host = Host(
         dispatch_s=figures["dispatch_s"],
@@ -60,7 +62,7 @@ def calibrated(profile: Profile, runs: Sequence[Recorded]) -> Calibrated:
         decide_s={} if before is None else before.decide_s,
         speeds=measure_speeds([run.result for run in runs]),
     )
-    provenance = {key: entry for key, entry in profile.provenance.items() if key.split(".")[:2] != ["truth", "host"]}
+    provenance = {key: entry for key, entry in profile.provenance.items() if not _of_overheads(key)}
     note = "; ".join(_described(each) for each in found)
     provenance["truth.host"] = Provenance("measured", source, note=note + _speeds_note(host.speeds))
     made = replace(profile, truth=replace(profile.truth, host=host))
@@ -75,6 +77,11 @@ def calibrated(profile: Profile, runs: Sequence[Recorded]) -> Calibrated:
         note = f"live over expected beside those that each met: mean {scatter.mean:.4f}, {scatter.n} executions"
         provenance |= {f"truth.{name}": Provenance("measured", source, note=note) for name in _noise_fields(made)}
     return Calibrated(replace(made, schema_version=SCHEMA_VERSION, provenance=provenance), found, contention, scatter)
+
+
+def _of_overheads(key: str) -> bool:
+    """Whether a key of the provenance is of the host's overheads; what policies think is not measured here."""
+    return key.split(".")[:2] == ["truth", "host"] and key != "truth.host.decide_s"
 
 
 def _speeds_note(speeds: Speeds | None) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from stratsim.errors import SpecError
 from stratsim.model.parts import Provenance
-from stratsim.model.provenance import origin
+from stratsim.model.provenance import origin, replaced
 from stratsim.stats.intervals import mean_interval, median_interval
 
 if TYPE_CHECKING:
@@ -167,15 +167,14 @@ def with_served(profile: Profile, run: Recorded) -> tuple[Profile, list[Served]]
     measured = [row for row in found if row.mean_s is not None]
     if not measured:
         raise SpecError(f"{run.directory}: too few batches that executed alone to measure latencies")
-    source = f"live run {run.directory.name} of {run.policy!r}, batches sha256 {run.digest}"
+    source = run.source
     models, provenance = dict(profile.observable.models), dict(profile.provenance)
     for name in dict.fromkeys(row.model for row in measured):
         own = [row for row in found if row.model == name]
         models[name] = replace(models[name], latency_s=_latencies(own))
         path = f"observable.models.{name}.latency_s"
-        provenance = {key: entry for key, entry in provenance.items() if key != path and not key.startswith(f"{path}.")}
         note = "; ".join(_described(row) for row in own)
-        provenance[path] = Provenance("measured", source, note=note)
+        provenance = replaced(provenance, path, Provenance("measured", source, note=note))
         for row in own:
             if row.mean_s is None:
                 provenance[f"{path}.{row.size}"] = _scaled(profile, row, source)

@@ -12,9 +12,11 @@ from stratsim.stats.intervals import median_interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from stratsim.engine import Result
 
-__all__ = ["Overhead", "measure_overheads"]
+__all__ = ["Overhead", "measure_overheads", "overhead"]
 
 _LEAST = 20
 """Batches from which on a median counts as measured."""
@@ -49,19 +51,19 @@ def measure_overheads(results: Sequence[Result]) -> list[Overhead]:
     """
     runs = [_times(result) for result in results]
     dispatched, launched, waited = ([time_s for times_s in runs for time_s in times_s[part]] for part in range(3))
-    launch = _overhead("launch_s", launched, "execution_start_s - copy_in_end_s, of batches that found a slot")
+    launch = overhead("launch_s", launched, "execution_start_s - copy_in_end_s, of batches that found a slot")
     launched_s = launch.value_s or 0.0
     return [
-        _overhead(
+        overhead(
             "dispatch_s", dispatched, "copy_in_start_s - dispatch_s, of batches that found a slot and nothing to copy"
         ),
         launch,
-        _overhead(
+        overhead(
             "notice_s",
             [time_s - launched_s for time_s in waited],
             "execution_start_s - execution_end_s of the batch that freed the slot - launch_s, of batches that waited",
         ),
-        _overhead(
+        overhead(
             "collect_s",
             [time_s for result in results for time_s in _collected(result)],
             "copy_out_start_s - execution_end_s, of batches that found no copy of outputs",
@@ -108,7 +110,8 @@ def _times(result: Result) -> tuple[list[float], list[float], list[float]]:
 _COLUMNS = ("dispatch_s", "copy_in_start_s", "copy_in_end_s", "execution_start_s", "execution_end_s")
 
 
-def _overhead(name: str, times_s: Sequence[float], source: str) -> Overhead:
+def overhead(name: str, times_s: Sequence[float] | NDArray[np.float64], source: str) -> Overhead:
+    """Return the median of an overhead and its interval; `Overhead.value_s` None with fewer than 20 times."""
     n = len(times_s)
     if n < _LEAST:
         return Overhead(name, None, None, None, n, source)

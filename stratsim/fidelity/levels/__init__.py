@@ -3,7 +3,7 @@
 `stages` compares durations of the very same batches (with `colocation`: by the models that executed at the same time),
 `end_to_end` what requests saw when the simulator is left to itself (with `service`: what a small bias of the service
 time makes of the mean latency), `ranking` whether policies compare alike. `judge` holds the differences against the
-noise floor. docs/fidelity.md has the definitions.
+noise floor. docs/explanation/fidelity.md has the definitions.
 """
 
 from stratsim.fidelity.levels.colocation import by_company, slowdowns

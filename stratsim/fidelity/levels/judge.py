@@ -23,7 +23,7 @@ __all__ = [
     "differences",
     "noise_floor",
 ]
-__all__ += ["judge_end_to_end", "judge_stages", "worst"]
+__all__ += ["UNMEASURABLE", "judge_end_to_end", "judge_stages", "worst"]
 
 LIMIT = 0.10
 """Relative error that passes, of stages and of latencies."""
@@ -31,7 +31,7 @@ LIMIT_PP = 3.0
 """Percentage points by which violations may differ."""
 _FLOOR_FACTOR = 1.5
 """A latency may be off by so many noise floors if that is more than `LIMIT`."""
-_UNMEASURABLE = 0.20
+UNMEASURABLE = 0.20
 """Noise floor above which a latency cannot be measured."""
 _LEAST_SHARE = 0.01
 """Share of the residence from which on a stage is judged; those below are shown."""
@@ -123,7 +123,7 @@ def judge_end_to_end(difference: Mapping[str, Any], floor: Mapping[str, Any]) ->
 def _judge_latency(error: float | None, floor: float | None) -> str:
     if error is None:
         return NOT_JUDGED
-    if floor is not None and floor > _UNMEASURABLE:
+    if floor is not None and floor > UNMEASURABLE:
         return NOT_MEASURABLE
     return PASSES if abs(error) <= max(LIMIT, _FLOOR_FACTOR * (floor or 0.0)) else FAILS
 

@@ -11,8 +11,8 @@ from stratsim.model.request import Priority
 from stratsim.model.tolerance import RANK_DIGITS, latest_finish_s
 from stratsim.policy.arguments import batch_limits, number, one_of, whole
 from stratsim.policy.base import Decision, Drop, DropMode, Policy, Resume, Setting, Start, Suspend, Wake
+from stratsim.policy.book import Book
 from stratsim.policy.copy_times import CopyTimes
-from stratsim.policy.fewest_late.book import Book
 from stratsim.policy.fewest_late.plan import Job, late_weight, plan, walk
 from stratsim.policy.preempt.mechanism import make_mechanism
 from stratsim.predict import make_predictor

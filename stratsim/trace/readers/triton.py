@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from stratsim.trace.schema import Trace
     from stratsim.trace.source import Source
 
-__all__ = ["Experiment", "Export", "Metadata", "Record", "Request", "read_aiperf", "read_perf_analyzer", "read_triton"]
+__all__ = [
+    "Experiment",
+    "Export",
+    "Metadata",
+    "Record",
+    "Request",
+    "Stamp",
+    "Traced",
+    "read_aiperf",
+    "read_perf_analyzer",
+    "read_triton",
+]
 
 
 class Request(msgspec.Struct):
@@ -67,16 +78,20 @@ class Record(msgspec.Struct):
     error: dict[str, Any] | None = None
 
 
-class _Stamp(msgspec.Struct):
+class Stamp(msgspec.Struct):
+    """A time stamp of Triton's: `REQUEST_START`, say, at so many nanoseconds of the server's steady clock."""
+
     name: str
     ns: int
 
 
-class _Traced(msgspec.Struct):
+class Traced(msgspec.Struct):
+    """A record of a trace of Triton's: all that is known of a request, or a part of it, by the same `id`."""
+
     id: int | str
     model_name: str | None = None
     parent_id: int | str | None = None
-    timestamps: list[_Stamp] = []
+    timestamps: list[Stamp] = []
 
 
 def _decode(source: Source, data: bytes, kind: Any, what: str) -> Any:
@@ -182,7 +197,7 @@ def read_triton(source: Source) -> Trace:
     if source.container == "jsonl":
         data = b"[" + b",".join(line for line in data.splitlines() if line.strip()) + b"]"
     found: dict[int | str, dict[str, Any]] = {}
-    for record in _decode(source, data, list[_Traced], "a trace of Triton"):
+    for record in _decode(source, data, list[Traced], "a trace of Triton"):
         known = found.setdefault(record.id, {"model": None, "parent": None, "start": None})
         starts = [stamp.ns for stamp in record.timestamps if stamp.name == "REQUEST_START"]
         known["model"] = record.model_name or known["model"]

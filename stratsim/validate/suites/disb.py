@@ -3,11 +3,14 @@
 DISB (SJTU-IPADS/disb @ 7ad5fba, Apache-2.0) runs its clients on unpartitioned streams of one process, so the policy is
 `native`. These are the cells that the profile was fitted to: they show how well the execution model can describe them,
 not how well it predicts others. What fits say that have not seen a cell is checked too, by the fit's own steady-state
-calculation: A and B as whole workloads, C cell by cell.
+calculation: A and B as whole workloads, C cell by cell. And forms of the rule are held against the workloads A to D,
+each left out of the fit: the profile's form, and the best with as many numbers (docs/results/validation-disb.md has all
+forms).
 """
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import mean
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +19,8 @@ from stratsim.run.replay import prepare, replay
 from stratsim.run.spec import RunSpec
 from stratsim.validate import disb as source
 from stratsim.validate.case import Check, Claim, Findings, Setting, Table
+from stratsim.validate.disb_forms import FORMS
+from stratsim.validate.disb_unseen import RESULTS_D, WORKLOADS, left_out, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,6 +106,39 @@ def _replayed(setting: Setting, workload: str) -> Mapping[str, Mapping[str, floa
     return found
 
 
+_CARRIED = ("kernel-queue, one hold (5)", "an H200's slope and residual (5)")
+"""Forms of the rule that are judged here: the profile's, and the best of those that were tried."""
+
+
+def _carried(form: str, setting: Setting) -> Findings:
+    """Judge a form by workloads left out of its fit."""
+    measured = read_all(setting.path(_FOLDER), load_profile(PROFILE).observable)
+    unseen = left_out(measured, FORMS[form])
+    off = {cell: value / measured.slowdown[cell] - 1.0 for cell, value in unseen.items()}
+    rows = [(*cell, measured.slowdown[cell], unseen[cell], value) for cell, value in off.items()]
+    title = f"Slowdowns by a fit without their workload: {form}"
+    table = Table(
+        f"disb-left-out-{_CARRIED.index(form) + 1}", title, ("workload", "client", "measured", "unseen", "off"), rows
+    )
+    worst = max(off, key=lambda cell: abs(off[cell]))
+    parts = (
+        f"{name} {mean(abs(value) for cell, value in off.items() if cell.workload == name):.1%}" for name in WORKLOADS
+    )
+    remarks = [", ".join(parts), f"workload {worst.workload}, {worst.client}"]
+    return Findings([mean(map(abs, off.values())), abs(off[worst])], remarks, [table])
+
+
+def _carries(form: str) -> Check:
+    return Check(
+        (
+            Claim(f"{form}, workloads left out: error of the slowdown, mean", 0.0, MEAN, _SOURCE),
+            Claim(f"{form}, workloads left out: error of the slowdown, worst cell", 0.0, WORST, _SOURCE),
+        ),
+        partial(_carried, form),
+        needs=(*(_file(name) for name in WORKLOADS), f"{_FOLDER}/{source.RESULTS}", f"{_FOLDER}/{RESULTS_D}"),
+    )
+
+
 CHECKS = (
     Check(
         (
@@ -116,5 +154,6 @@ CHECKS = (
         _measure,
         needs=(*(_file(name) for name in _WORKLOADS), f"{_FOLDER}/{source.RESULTS}"),
     ),
+    *(_carries(form) for form in _CARRIED),
 )
-"""Ten cells, and their mean."""
+"""Ten cells, and their mean; two forms with workloads left out."""

@@ -1,4 +1,6 @@
-"""Figures of study 2: what the data says is drawn, and the data is what the analysis writes."""
+"""Figures of study 2: what the data says is drawn, and every policy that is told apart is named."""
+
+import math
 
 import pandas as pd
 import pytest
@@ -10,112 +12,84 @@ from stratsim_plots.beside import draw_beside
 from study_2 import figures as study
 
 ORIGIN = "asymmetric-six: synthetic"
-ROWS = {
-    "study-violations": [
-        (
-            "p a",
-            policy,
-            role,
-            int(policy == "edf"),
-            label,
-            load,
-            level * load,
-            level * load - 0.01,
-            level * load + 0.01,
-            ORIGIN,
-        )
-        for policy, role, level in (("strait", "strait", 0.05), ("edf", "rival-blind", 0.1))
-        for label in ("high", "low")
-        for load in (0.5, 1.0)
-    ],
-    "study-differences": [
-        ("load 1", "edf", "rival-blind", 1, -5.0, -6.0, -4.0, -7.0, -3.0, ORIGIN),
-        ("load 1", "fifo", "rival-blind", 0, -9.0, -10.0, -8.0, -11.0, -7.0, ORIGIN),
-        ("load 2", "edf", "rival-blind", 0, 1.0, -1.0, 3.0, -2.0, 4.0, ORIGIN),
-    ],
-    "study-equity": [
-        ("load 1", "strait", "strait", 0, 0.05, 0.2, 0.99, 0.9, 15.0, 3.0, ORIGIN),
-        ("load 1", "edf", "rival-blind", 1, 0.10, 0.3, 0.95, 0.8, 20.0, 9.0, ORIGIN),
-    ],
-    "study-ablations": [
-        ("load 1", policy, "ablation", label, mean, mean - 0.01, mean + 0.01, ORIGIN)
-        for policy, mean in (("strait", 0.05), ("no guard", 0.2))
-        for label in ("high", "low")
-    ],
-}
-
-
-def frame(kind):
-    return pd.DataFrame(ROWS[kind], columns=list(study.COLUMNS[kind]))
+INTERVALS = ("high", "high_low", "high_high", "low", "low_low", "low_high")
+POINTS = [("fewest-late", 2.0, 3.0), ("strait", 3.0, 8.0), ("strait", 5.0, 4.0), ("fifo", 20.0, 20.0)]
+TABLES = {
+    "study-2-fronts": pd.DataFrame(
+        [
+            (cell, family, "x", f"{family}[{high}]", 0, high, high - 1, high + 1, low, low - 1, low + 1, ORIGIN)
+            for cell in ("p 0.5", "p 0.7")
+            for family, high, low in POINTS
+        ],
+        columns=["cell", "family", "role", "policy", "front", *INTERVALS, "origin"],
+    ),
+    "study-2-matched": pd.DataFrame(
+        [
+            ("p 0.5", "fewest-late", "strait", "ahead", -4.0, -5.0, -3.0, ORIGIN),
+            ("p 0.5", "fewest-late", "k-edf", "out of reach", math.nan, math.nan, math.nan, ORIGIN),
+            ("p 0.7", "strait", "k-edf", "behind", math.nan, math.nan, math.nan, ORIGIN),
+            ("p 0.7", "strait", "preempt-gated", "trade", math.nan, math.nan, math.nan, ORIGIN),
+        ],
+        columns=["cell", "subject", "family", "outcome", "mean", "low", "high", "origin"],
+    ),
+    "study-2-ablation": pd.DataFrame(
+        [("p 0.5", change, high, high, high, low, low, low, ORIGIN) for change, high, low in
+         (("default", 2.0, 3.0), ("mechanism=none", 9.0, 4.0))],
+        columns=["cell", "change", *INTERVALS, "origin"],
+    ),
+    "study-2-equity": pd.DataFrame(
+        [("p 0.5", family, "x", high, low, 0.9, 0.8, 0.7, 12.0, ORIGIN) for family, high, low in POINTS],
+        columns=["cell", "family", "role", "high", "low", "jain_classes", "high_jain_models", "low_jain_models",
+                 "low_max_slowdown", "origin"],
+    ),
+}  # fmt: skip
 
 
 def texts(figure):
     with style.styled():
         figure.canvas.draw()
-    return " ".join(text.get_text() for text in figure.findobj(lambda each: hasattr(each, "get_text")))
+    found = [text.get_text() for text in figure.findobj(lambda each: hasattr(each, "get_text"))]
+    return " ".join(found).replace("\n", " ")
 
 
-@pytest.mark.parametrize("kind", ROWS)
-def test_every_figure_names_its_policies_and_the_origin(kind):
-    shown = texts(study.FIGURES[kind](frame(kind)))
-    assert ORIGIN in shown.replace("\n", " ")
-    for policy in set(frame(kind)["policy"]):
-        assert policy in shown
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_figure_names_the_origin(kind):
+    assert ORIGIN in texts(study.FIGURES[kind](TABLES[kind]))
 
 
-def test_violations_are_in_percent_by_load():
-    high, low = study.violations(frame("study-violations")).axes
-    assert ("high" in high.get_title(), "low" in low.get_title()) == (True, True)
-    line = high.containers[0].lines[0]
-    assert line.get_xydata().ravel().tolist() == pytest.approx([0.5, 2.5, 1.0, 5.0])
+@pytest.mark.parametrize("kind", ["study-2-fronts", "study-2-equity"])
+def test_what_is_not_told_apart_is_there_in_grey(kind):
+    figure = study.FIGURES[kind](TABLES[kind])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["fewest-late", "strait", "other policies"]
+    grey = [line for line in figure.axes[0].lines if line.get_color() == "#b8b8b8"]
+    assert [len(line.get_xdata()) for line in grey] == [1]
 
 
-def test_differences_have_a_panel_per_cell_and_mark_the_best_rival():
-    first, second = study.differences(frame("study-differences")).axes
-    points = [line for line in first.lines if line.get_marker() == "o"]
-    assert [(line.get_xdata()[0], line.get_markerfacecolor() != "white") for line in points] == [
-        (-5.0, True),
-        (-9.0, False),
-    ]
-    assert [line.get_xdata()[0] for line in second.lines if line.get_marker() == "o"] == [1.0]
+def test_fronts_have_a_panel_per_cell_and_a_line_between_settings():
+    first, second = [axes for axes in study.fronts(TABLES["study-2-fronts"]).axes if axes.get_visible()]
+    assert (first.get_title(), second.get_title()) == ("p 0.5", "p 0.7")
+    (line,) = [line for line in first.lines if len(line.get_xdata()) == 20]
+    assert (line.get_xdata()[[0, -1]].tolist(), line.get_ydata()[[0, -1]].tolist()) == ([3, 5], [8, 4])
 
 
-def many(kind, count=12):
-    """The same with many more blind rivals than can be told apart; the first of them is the best."""
-    table = frame(kind)
-    blind = table[table["policy"] == "edf"]
-    more = [blind.assign(policy=f"blind-{number}", best_blind=0) for number in range(count)]
-    return pd.concat([table, *more], ignore_index=True)
+def test_matched_differences_are_points_and_what_has_none_stands_at_an_edge():
+    panels = {axes.get_title(): axes for axes in study.matched(TABLES["study-2-matched"]).axes if axes.get_visible()}
+    assert set(panels) == {"less strait", "less k-edf", "less preempt-gated"}
+    marks = {
+        title: [(line.get_marker(), float(line.get_xdata()[0])) for line in axes.lines if line.get_marker() != "None"]
+        for title, axes in panels.items()
+    }
+    assert marks["less strait"] == [("o", -4.0)]
+    assert [marker for marker, _ in marks["less k-edf"]] == ["<", ">"]
+    assert marks["less preempt-gated"] == [("x", 0.0)]
 
 
-@pytest.mark.parametrize("kind", ["study-violations", "study-equity"])
-def test_of_many_policies_the_best_of_the_blind_is_told_apart_and_the_others_are_there(kind):
-    figure = study.FIGURES[kind](many(kind))
-    legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["strait", "best blind rival", "other policies"]
-
-
-def test_every_one_of_many_policies_has_a_line():
-    high, _ = study.violations(many("study-violations")).axes
-    assert len(high.containers) == 1 + 1 + 12
-
-
-def test_of_many_cells_there_is_a_line_each():
-    cells = [frame("study-differences").assign(cell=f"load {number}") for number in range(10)]
-    table = pd.concat(cells, ignore_index=True).assign(best_blind=lambda rows: (rows["policy"] == "edf") * 1)
-    (axes,) = study.differences(table.drop_duplicates(["cell", "policy"])).axes
-    assert "best blind rival" in axes.get_title()
-    assert len([line for line in axes.lines if line.get_marker() == "o"]) == 10
-
-
-def test_ablations_have_a_bar_per_policy_and_class():
-    (axes,) = study.ablations(frame("study-ablations")).axes
-    assert sorted(round(bar.get_width(), 6) for bar in axes.patches) == [5.0, 5.0, 20.0, 20.0]
+def test_an_ablation_has_a_bar_per_change_and_class():
+    (axes,) = study.ablation(TABLES["study-2-ablation"]).axes
+    assert sorted(bar.get_width() for bar in axes.patches) == [2, 3, 4, 9]
 
 
 def test_all_are_written_beside_their_data(tmp_path):
-    for kind in ROWS:
-        frame(kind).to_csv(tmp_path / f"{kind}.csv", index=False)
-    drawn = draw_beside(tmp_path, [*ROWS, "other"], study.FIGURES)
-    assert set(drawn) == set(ROWS)
-    assert all((tmp_path / name).stat().st_size > 1000 for names in drawn.values() for name in names)
+    for kind, table in TABLES.items():
+        table.to_csv(tmp_path / f"{kind}.csv", index=False)
+    assert set(draw_beside(tmp_path, [*TABLES, "other"], study.FIGURES)) == set(TABLES)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stratsim import simulate
-from stratsim.compare.log import read_log
-from stratsim.compare.prequential import KINDS, score
+from stratsim.compare.log import chain, read_log
+from stratsim.compare.prequential import KINDS, quantile_kind, score
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
 from stratsim.policy.aware_edf import AwareEdf
@@ -195,3 +195,56 @@ def test_a_replay_sees_what_the_live_scheduler_saw(monkeypatch):
     replayed_s = [last[end_s].predicted_s - last[end_s].asked_s for end_s in ends_s if end_s in last]
     assert len(replayed_s) > 100
     assert replayed_s == pytest.approx(expected_s)
+
+
+# Servers that hand batches on early, and several runs ----------------------------------------------------------------
+
+
+def test_asked_at_the_start_of_the_execution(logged):
+    """b is dispatched at 1 and waits for a slot until 4: what is predicted is its execution, not the wait."""
+    log = read_log(logged([("a", 1, 0.0, 0.0, 12.0), ("b", 1, 1.0, 4.0, 18.0)]), KNOWN)
+    found = table(score(log.asked_at_start(), KNOWN, {"it": make_predictor("constant(slowdown=2.0)")}, 2))
+    assert found == table(judge(logged(TWO)))
+
+
+def test_runs_one_after_another_are_one_log(logged):
+    """The second begins when the first has ended, at 18."""
+    log = read_log(logged(TWO), KNOWN)
+    both = chain([log, log])
+    assert (log.end_s, both.end_s) == (18.0, 36.0)
+    assert both.start_s == (0.0, 4.0, 18.0, 22.0)
+    assert [step.batch for step in both.steps] == [0, 1, 0, 1, 2, 3, 2, 3]
+    assert [each.end_s for each in both.observations] == [12.0, 18.0, 30.0, 36.0]
+    found = table(score(both, KNOWN, {"it": make_predictor("constant(slowdown=2.0)")}, 2))
+    for batch, kind in found:
+        if batch < 2:
+            assert found[batch + 2, kind].predicted_s == pytest.approx(found[batch, kind].predicted_s)
+
+
+def test_what_was_learned_in_one_run_counts_in_the_next(logged):
+    log = read_log(logged(together(1, 50.0, 25.0, 20.0)), KNOWN)
+    it = make_predictor("ewma-pairs(alpha=1.0, prior_slowdown=1.0)")
+    found = table(score(chain([log, log]), KNOWN, {"it": it}, 2))
+    assert [found[batch, "realised"].predicted_s for batch in (1, 3)] == pytest.approx([10.0, 20.0])
+
+
+# Quantiles ----------------------------------------------------------------------------------------------------------
+
+
+def test_quantiles_are_asked_of_beliefs_that_have_them(logged):
+    scores = score(
+        read_log(logged(HALF), KNOWN),
+        KNOWN,
+        {"sure": make_predictor("constant"), "table": make_predictor("ewma-pairs"), "rls": make_predictor("rls")},
+        2,
+        quantiles=(0.05, 0.5, 0.95),
+    )
+    kinds = [quantile_kind(each) for each in (0.05, 0.5, 0.95)]
+    assert kinds == ["q05", "q50", "q95"]
+    assert {each.kind for each in scores.predictions if each.predictor == "sure"} == set(KINDS)
+    for name in ("table", "rls"):
+        found = {(each.batch, each.kind): each.predicted_s for each in scores.predictions if each.predictor == name}
+        for batch in range(0, 800, 50):
+            low_s, median_s, high_s = (found[batch, kind] for kind in kinds)
+            assert median_s == pytest.approx(found[batch, "realised"])
+            assert low_s <= median_s <= high_s

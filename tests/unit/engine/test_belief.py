@@ -6,7 +6,9 @@ import pytest
 
 from stratsim.engine import simulate
 from stratsim.errors import OutsideProfileError, SpecError
-from stratsim.model.belief import scaled_latencies
+from stratsim.model.belief import check_belief, scaled_latencies
+from stratsim.model.codec import load_profile
+from stratsim.model.write import write_profile
 from stratsim.policy.queueing import Edf
 from stratsim.run.replay import prepare, replay
 from stratsim.run.spec import RunSpec
@@ -62,3 +64,46 @@ def test_groups_believe_it_too():
         replay(prepare(replace(spec, belief_latency_scale=scale))).results[0].requests.status for scale in (1.0, 3.0)
     )
     assert (mistaken != exact).any()
+
+
+def test_a_belief_by_name_is_another_profile_and_the_hardware_stays(tmp_path):
+    """Believing in a device three times as slow is believing in solo times three times as long."""
+    slow = tmp_path / "slow.json"
+    write_profile(scaled_latencies(load_profile("rtx3080-disb"), 3.0), slow)
+    spec = RunSpec(profile="rtx3080-disb", limit=200, policy="edf", load=0.9)
+    exact, scaled, named = (
+        replay(prepare(each))
+        for each in (spec, replace(spec, belief_latency_scale=3.0), replace(spec, belief=str(slow)))
+    )
+    statuses = [outcome.results[0].requests.status.tolist() for outcome in (exact, scaled, named)]
+    assert statuses[0] != statuses[1] == statuses[2]
+    assert (named.inputs.workload.deadline_s == exact.inputs.workload.deadline_s).all()
+    assert named.manifest()["belief"]["name"] == load_profile(slow).name
+    assert "belief" not in exact.manifest()
+
+
+def test_a_belief_that_is_the_profile_changes_nothing():
+    spec = RunSpec(profile="rtx3080-disb", limit=200, policy="strait", load=0.9)
+    one, other = (replay(prepare(each)).results[0] for each in (spec, replace(spec, belief="rtx3080-disb")))
+    assert (one.requests.status == other.requests.status).all()
+    assert one.batches.dispatch_s.tolist() == other.batches.dispatch_s.tolist()
+
+
+def test_a_belief_is_scaled_as_the_profile_would_be():
+    spec = RunSpec(profile="rtx3080-disb", belief="rtx3080-disb", belief_latency_scale=2.0, limit=20, policy="edf")
+    inputs = prepare(spec)
+    for name, model in inputs.profile.observable.models.items():
+        own = inputs.belief().observable.models[name].latency_s
+        assert own == {size: 2 * time_s for size, time_s in model.latency_s.items()}
+
+
+def test_a_belief_must_know_the_models_up_to_the_same_batch_sizes():
+    truth = make_profile({"m": {1: 0.01, 8: 0.04}, "n": {1: 0.01, 8: 0.04}})
+    check_belief(make_profile({"m": {1: 0.02, 8: 0.03}, "other": 0.1}), truth, ("m",))
+    with pytest.raises(SpecError, match=r"lacks m, n of profile .*known: o") as caught:
+        check_belief(make_profile({"o": 0.01}), truth, ("m", "n"))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(SpecError, match=r"knows m up to 4, not 8, n up to 16, not 8"):
+        check_belief(make_profile({"m": {1: 0.01, 4: 0.02}, "n": {1: 0.01, 16: 0.02}}), truth, ("m", "n"))
+    with pytest.raises(SpecError, match="lacks"):
+        prepare(RunSpec(profile="rtx3080-disb", belief="a100-80gb-parvagpu", limit=20))

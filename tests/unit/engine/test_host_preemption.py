@@ -1,7 +1,7 @@
 """Stopping batches where the host's software takes time, worked out by hand. Times in seconds; kernels of "a" take 1.
 
-Source of the rules: our choice, in docs/device-models.md. Launching takes 0.5, and what the device has done is known
-0.25 later, unless a case says otherwise.
+Source of the rules: our choice, in docs/explanation/preemption.md. Launching takes 0.5, and what the device has done
+is known 0.25 later, unless a case says otherwise.
 """
 
 from dataclasses import replace

@@ -1,13 +1,13 @@
 """Times that differ by rounding alone are one instant: for completions, arrivals, timers, copies, stops and clients.
 
-0.1 + 0.2 is 0.30000000000000004 and 0.7 + 0.1 is 0.7999999999999999. The rule is that of docs/metrics.md: times that
-differ by less than 1e-12 of themselves, counted from the start of the run, are the same.
+0.1 + 0.2 is 0.30000000000000004 and 0.7 + 0.1 is 0.7999999999999999. The rule is that of docs/reference/metrics.md:
+times that differ by less than 1e-12 of themselves, counted from the start of the run, are the same.
 """
 
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratsim import simulate
@@ -66,7 +66,6 @@ def test_ties_far_from_zero(offset_s):
     assert result.batches.size.tolist() == [1, 2]
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     start_ms=st.integers(0, 2_000),
     service_ms=st.integers(1, 500),
@@ -86,7 +85,6 @@ def test_decimal_grids_have_ties(start_ms, service_ms, offset_s):
     assert result.batches.size.tolist() == [1, 3]
 
 
-@settings(deadline=None, max_examples=100)
 @given(copy_ms=st.integers(1, 200), start_ms=st.integers(0, 1_000), service_ms=st.integers(1, 200))
 def test_decimal_grids_with_copies(copy_ms, start_ms, service_ms):
     """An input of so many ms, then the execution: the end of it is a tie with the arrivals of that millisecond, too."""
@@ -100,7 +98,6 @@ def test_decimal_grids_with_copies(copy_ms, start_ms, service_ms):
     assert result.batches.size.tolist() == [1, 2]
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     start_ms=st.integers(0, 1_000),
     service_ms=st.integers(1, 500),
@@ -117,7 +114,6 @@ def test_decimal_grids_with_preemption(start_ms, service_ms, policy):
     assert milliseconds(result.requests.finish_s - result.requests.arrival_s) == [service_ms, 50]
 
 
-@settings(deadline=None, max_examples=60)
 @given(start_ms=st.integers(0, 1_000), service_ms=st.integers(1, 200), batches=st.integers(2, 3))
 def test_decimal_grids_with_co_location(start_ms, service_ms, batches):
     """So many that start together share the GPU, and end together after as many times their own time: a tie."""

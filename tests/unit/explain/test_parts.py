@@ -85,7 +85,7 @@ def test_a_copy_alone_has_no_contention(tmp_path):
 
 
 def test_every_part_has_a_name_and_a_definition():
-    text = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
     assert [name for name in PARTS if f"`{name}`" not in text] == []
 
 

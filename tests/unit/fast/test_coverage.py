@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from stratsim.engine.layout import lay_out
+from stratsim.engine.loop import setting_of
 from stratsim.engine.options import Options
 from stratsim.fast import covers
+from stratsim.fast.strait.setup import set_up
 from stratsim.model.cluster import Cluster
 from stratsim.model.codec import load_profile
 from stratsim.model.rejection import Rejection
@@ -15,6 +18,7 @@ from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy import DropMode
 from stratsim.policy.queueing import Fifo
 from stratsim.policy.registry import make_policy, parse_policies
+from stratsim.rng import Streams
 from stratsim.testing import make_profile, make_workload
 
 PROFILE = make_profile({"a": 0.010})
@@ -40,12 +44,35 @@ def test_a_subclass_may_decide_otherwise_and_is_not():
     class Own(Fifo):
         """Ours but for its name."""
 
-    assert why(Own()) == "policy Own is neither one of the four queue policies nor native"
+    assert why(Own()) == "policy Own is neither strait, native nor one of the four queue policies"
 
 
-@pytest.mark.parametrize("policy", ["strait", "triton", "lax"])
+@pytest.mark.parametrize("policy", ["aware-edf", "triton", "lax"])
 def test_other_policies_are_not(policy):
-    assert "is neither one of the four queue policies nor native" in why(policy)
+    assert "is neither strait, native nor one of the four queue policies" in why(policy)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("strait", None),
+        ("strait(predictor=rls(form=rate, forgetting=0.9), transfers=alone, guard=off)", None),
+        ("strait(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
+        ("strait(predictor=rls(half_life_s=10))", "the belief's half_life_s and nonnegative are not compiled"),
+        ("strait(transfers=contended(uplink_bytes_per_s=1e9))", "the belief about copies Contended is not compiled"),
+    ],
+)
+def test_decisions_of_strait_are_covered_with_the_belief_rls(policy, said):
+    assert why(policy) == said
+
+
+def test_too_many_models_for_so_many_slots_are_not():
+    profile = make_profile({f"m{number}": 0.010 for number in range(300)})
+    (call,) = parse_policies("strait")
+    for slots, said in ((2, None), (3, "there are too many sets of models that may be co-located")):
+        options = Options("p", Cluster(max_concurrency=slots), **OPTIONS)
+        workload = make_workload([(0.0, "m0")], profile=profile)
+        assert covers(workload, profile, make_policy(call), options) == said
 
 
 CLIENT = ClosedLoopClient("c", "a", Priority.LOW, 0, 0, limit=1)
@@ -94,3 +121,14 @@ def test_a_belief_in_larger_batches_than_there_are_is_not():
 def test_an_execution_model_that_is_not_fluid_is_not():
     assert why(cluster=Cluster(device_model="processor-sharing")) is None
     assert why(cluster=Cluster(device_model="exclusive")) is None
+
+
+def test_a_compiled_strait_of_64_models_takes_less_than_20_mb():
+    profile = make_profile({f"m{number}": {1: 0.010, 8: 0.040} for number in range(64)})
+    (call,) = parse_policies("strait")
+    policy, options = make_policy(call), Options("strait", Cluster(), **OPTIONS)
+    workload = make_workload([(0.0, "m0")], profile=profile)
+    layout = lay_out(workload, profile, policy, options.cluster, "strait")
+    setting = setting_of(profile, options, layout, Streams(0))
+    policy.prepare(setting)
+    assert sum(array.nbytes for array in set_up(policy, setting, sorted(setting.profile.models))) < 20e6

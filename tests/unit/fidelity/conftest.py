@@ -1,18 +1,22 @@
 """Stand-ins for live runs: replays written as result folders, some of a device that differs in a known way."""
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from stratsim.errors import ServerError
 from stratsim.model.codec import load_profile
 from stratsim.model.parts import Link
 from stratsim.model.profile import Sharing
+from stratsim.model.truth import Host
 from stratsim.model.write import write_profile
 from stratsim.policy.registry import parse_policies
 from stratsim.results import summarize, write_results
 from stratsim.run.manifest import make_manifest
-from stratsim.run.replay import Inputs, run_policy
+from stratsim.run.replay import Inputs, prepare, run_policy
 from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile
 from stratsim.trace import read_trace
@@ -87,7 +91,129 @@ class StandIn:
         write_results([result], target, manifest=manifest, summaries=[summarize(result)])
         return target
 
+    def executor(self, noise_cv=0.01, **host):
+        """What makes the live runs of a grid: this device with overheads, and a little noise."""
+        return Device(self, noise_cv, **host)
+
+
+class Device:
+    """An executor whose device is simulated: with overheads, and a little noise that differs from run to run."""
+
+    def __init__(self, standin, noise_cv=0.01, **host):
+        self.device = standin.with_truth(host=Host(**host), noise_cv=noise_cv)
+        self.orders = []
+        self.fails = ()
+
+    def __call__(self, order):
+        self.orders.append(order)
+        if order.out.parent.name + "/" + order.out.name in self.fails:
+            raise ServerError("the device is gone")
+        inputs = prepare(make_spec({**order.settings, "policy": ", ".join(order.policies)}))
+        manifest = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, [])
+        # Another seed for every run: live runs are never the same.
+        served = replace(inputs, profile=self.device, spec=replace(inputs.spec, seed=1000 + len(self.orders)))
+        results = [run_policy(served, call) for call in inputs.policies]
+        write_results(
+            results, order.out, manifest=manifest, summaries=[summarize(result) for result in results], timeline=False
+        )
+
 
 @pytest.fixture
 def standin(tmp_path):
     return StandIn(tmp_path)
+
+
+# Logs as servers write them: all that is in them is known -----------------------------------------------------------
+
+EPOCH_NS = 1_725_000_000_000_000_000
+"""Beyond 2^53: a float of it has steps of 256."""
+
+
+def ns(time_s):
+    return EPOCH_NS + round(float(time_s) * 1e9)
+
+
+def stamps(result, collect_s=0.0):
+    """Yield of each executed request its model and stamps by Triton's names; the reply leaves `collect_s` later."""
+    requests, batches = result.requests, result.batches
+    for row in np.flatnonzero(requests.batch >= 0):
+        at = requests.batch[row]
+        done_s = batches.execution_end_s[at] + batches.copy_out_end_s[at] - batches.copy_out_start_s[at]
+        yield (
+            result.models[requests.model[row]],
+            {
+                "REQUEST_START": requests.arrival_s[row],
+                "QUEUE_START": requests.arrival_s[row] + 0.25 * collect_s,
+                "COMPUTE_START": batches.copy_in_start_s[at] + 0.25 * collect_s,
+                "COMPUTE_INPUT_END": batches.execution_start_s[at] + 0.25 * collect_s,
+                "COMPUTE_OUTPUT_START": batches.execution_end_s[at] + 0.25 * collect_s,
+                "COMPUTE_END": done_s + 0.25 * collect_s,
+                "REQUEST_END": done_s + collect_s,
+            },
+        )
+
+
+def triton_trace(path, result, *, split=False, collect_s=0.0):
+    """Write Triton's trace of a run: a record per request, or, `split`, one for the name and one for every stamp."""
+    records = []
+    for number, (model, times) in enumerate(stamps(result, collect_s), start=1):
+        named = {"id": number, "model_name": model, "model_version": 1}
+        marks = [{"name": name, "ns": ns(time_s)} for name, time_s in times.items()]
+        if split:
+            records += [named, *({"id": number, "timestamps": [mark]} for mark in marks)]
+        else:
+            records.append(named | {"timestamps": marks})
+    path.write_text(json.dumps(records))
+    return path
+
+
+def aiperf_export(path, result, *, warmup=0):
+    """Write aiperf's profile_export.jsonl of a run; the first `warmup` requests belong to that phase."""
+    requests = result.requests
+    lines = []
+    for row in range(len(requests)):
+        metadata = {
+            "session_num": row,
+            "request_start_ns": ns(requests.arrival_s[row]),
+            "request_end_ns": ns(requests.finish_s[row]),
+            "benchmark_phase": "warmup" if row < warmup else "profiling",
+            "was_cancelled": False,
+        }
+        lines.append(json.dumps({"metadata": metadata, "metrics": {}, "error": None}))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def plain_table(path, result):
+    """Write a table of a run's requests."""
+    requests = result.requests
+    rows = [
+        f"{1.7e9 + arrival!r},{result.models[model]},{finish - arrival!r}"
+        for arrival, model, finish in zip(
+            requests.arrival_s.tolist(), requests.model.tolist(), requests.finish_s.tolist(), strict=True
+        )
+    ]
+    path.write_text("\n".join(["arrival_s,model,latency_s", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def logs():
+    """Writers of logs, from what a simulated device did."""
+    return SimpleNamespace(triton_trace=triton_trace, aiperf_export=aiperf_export, plain_table=plain_table)
+
+
+@pytest.fixture
+def data(standin):
+    return {
+        "title": "stand-in",
+        "profile": str(standin.profile),
+        "device": "cpu",
+        "policies": ["fifo", "priority-edf"],
+        "loads": [0.5, 0.8],
+        "repeats": 3,
+        "seconds": 4.0,
+        "warmup_s": 0.2,
+        "saturation_s": 3.0,
+        "workload": {"slo": {"high_ms": 60, "low_ms": 120}},
+    }

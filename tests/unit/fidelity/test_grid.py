@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stratsim.errors import OutputError, ServerError, SpecError
+from stratsim.errors import OutputError, SpecError
 from stratsim.fidelity import assess, profile_of, read_cells, replay_cells
 from stratsim.fidelity.calibrate.arrivals import kinds_of, one_by_one, span_s
 from stratsim.fidelity.figures import draw
@@ -15,56 +15,13 @@ from stratsim.fidelity.grid import run_grid, steady_rate
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.spec import make_grid
 from stratsim.model.codec import load_profile
-from stratsim.model.truth import Host
-from stratsim.results import summarize, write_results
-from stratsim.run.manifest import make_manifest
-from stratsim.run.replay import prepare, run_policy
-from stratsim.run.spec import make_spec
 
 pytestmark = pytest.mark.slow  # whole grids, by a stand-in for a device that takes its time
 
 
-class Device:
-    """An executor whose device is simulated: with overheads, and a little noise that differs from run to run."""
-
-    def __init__(self, standin, noise_cv=0.01, **host):
-        self.device = standin.with_truth(host=Host(**host), noise_cv=noise_cv)
-        self.orders = []
-        self.fails = ()
-
-    def __call__(self, order):
-        self.orders.append(order)
-        if order.out.parent.name + "/" + order.out.name in self.fails:
-            raise ServerError("the device is gone")
-        inputs = prepare(make_spec({**order.settings, "policy": ", ".join(order.policies)}))
-        manifest = make_manifest(inputs.spec, inputs.profile, inputs.trace, inputs.workload, [])
-        # Another seed for every run: live runs are never the same.
-        served = replace(inputs, profile=self.device, spec=replace(inputs.spec, seed=1000 + len(self.orders)))
-        results = [run_policy(served, call) for call in inputs.policies]
-        write_results(
-            results, order.out, manifest=manifest, summaries=[summarize(result) for result in results], timeline=False
-        )
-
-
-@pytest.fixture
-def data(standin):
-    return {
-        "title": "stand-in",
-        "profile": str(standin.profile),
-        "device": "cpu",
-        "policies": ["fifo", "priority-edf"],
-        "loads": [0.5, 0.8],
-        "repeats": 3,
-        "seconds": 4.0,
-        "warmup_s": 0.2,
-        "saturation_s": 3.0,
-        "workload": {"slo": {"high_ms": 60, "low_ms": 120}},
-    }
-
-
 def test_a_grid_from_file_to_report(standin, data, tmp_path):
     overheads = {"dispatch_s": 0.0003, "launch_s": 0.001, "notice_s": 0.0005, "collect_s": 0.0001}
-    device, out = Device(standin, **overheads), tmp_path / "grid"
+    device, out = standin.executor(**overheads), tmp_path / "grid"
     said = []
     assert run_grid(data, out, execute=device, say=said.append) == []
     names = [str(order.out.relative_to(out)) for order in device.orders]
@@ -99,7 +56,7 @@ def test_a_grid_from_file_to_report(standin, data, tmp_path):
 
 def test_a_device_slower_than_its_profile_is_calibrated_and_believed_so(standin, data, tmp_path):
     """15 % slower where it serves: each model at each batch size is served 30 times alone, and that is known."""
-    out, device = tmp_path / "grid", Device(standin, noise_cv=0.0)
+    out, device = tmp_path / "grid", standin.executor(noise_cv=0.0)
     device.device = standin.slower(1.15)
     assert run_grid(data, out, execute=device) == []
     (alone,) = read_runs(out / "alone")
@@ -119,7 +76,7 @@ def test_a_device_slower_than_its_profile_is_calibrated_and_believed_so(standin,
 
 def test_a_device_that_is_not_as_its_interpolation_is_measured_between(standin, data, tmp_path):
     """Live, 4 of `small` take 6 ms, where the profile goes straight through 7.4: no error is left at any size."""
-    out, device = tmp_path / "grid", Device(standin, noise_cv=0.0)
+    out, device = tmp_path / "grid", standin.executor(noise_cv=0.0)
     models = dict(standin.device.observable.models)
     models["small"] = replace(models["small"], latency_s={1: 0.004, 4: 0.006, 8: 0.012})
     device.device = replace(standin.device, observable=replace(standin.device.observable, models=models))
@@ -152,7 +109,7 @@ def test_no_larger_batches_than_policies_form(standin, data):
 
 def test_a_grid_that_would_measure_for_too_long_is_refused_before_anything_is_made(standin, data, tmp_path):
     """All sizes of both: 264 ms and 8.2 ms of copies, a quarter more, and 16 x 2 ms; 30 times that are 11.2 s."""
-    device = Device(standin)
+    device = standin.executor()
     with pytest.raises(SpecError, match=r"16 batches.*30 times each takes 11 s .* served_s = 10"):
         run_grid(data | {"served_s": 10.0}, tmp_path / "grid", execute=device)
     assert device.orders == []
@@ -160,14 +117,14 @@ def test_a_grid_that_would_measure_for_too_long_is_refused_before_anything_is_ma
 
 
 def test_latencies_are_left_where_that_is_asked_for(standin, data, tmp_path):
-    out, device = tmp_path / "grid", Device(standin)
+    out, device = tmp_path / "grid", standin.executor()
     run_grid(data | {"served": 0}, out, execute=device)
     assert "alone" not in [order.out.name for order in device.orders]
     assert load_profile(out / "calibrated.json").observable == load_profile(out / "profile.json").observable
 
 
 def test_all_repeats_and_policies_of_a_load_meet_the_same_arrivals(standin, data, tmp_path):
-    run_grid(data, tmp_path / "grid", execute=Device(standin))
+    run_grid(data, tmp_path / "grid", execute=standin.executor())
     cells, _ = read_cells(tmp_path / "grid")
     for load in (0.5, 0.8):
         runs = [run for cell in cells if cell.load == load for run in cell.runs]
@@ -178,7 +135,7 @@ def test_all_repeats_and_policies_of_a_load_meet_the_same_arrivals(standin, data
 
 
 def test_loads_are_shares_of_what_was_measured(standin, data, tmp_path):
-    run_grid(data, tmp_path / "grid", execute=Device(standin))
+    run_grid(data, tmp_path / "grid", execute=standin.executor())
     rate = json.loads((tmp_path / "grid" / "fidelity.json").read_text())["saturation_per_s"]
     (burst,) = read_runs(tmp_path / "grid" / "saturation")
     assert (burst.result.requests.arrival_s == 0).all()
@@ -191,21 +148,21 @@ def test_loads_are_shares_of_what_was_measured(standin, data, tmp_path):
 
 
 def test_what_is_there_is_not_made_again(standin, data, tmp_path):
-    out, device = tmp_path / "grid", Device(standin)
+    out, device = tmp_path / "grid", standin.executor()
     device.fails = ("load-0.8/r2",)
     (failure,) = run_grid(data, out, execute=device)
     assert failure == "runs/load-0.8/r2: the device is gone"
     _, notes = read_cells(out)
     assert notes == [f"load 0.8, {policy}: 1 of 3 runs are missing" for policy in ("fifo", "priority-edf")]
     made = {path: path.stat().st_mtime_ns for path in out.rglob("batches.*")}
-    again = Device(standin)
+    again = standin.executor()
     assert run_grid(data, out, execute=again) == []
     assert [str(order.out.relative_to(out)) for order in again.orders] == ["runs/load-0.8/r2"]
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
 def test_an_interrupt_ends_the_grid_and_what_was_made_stays(standin, data, tmp_path):
-    class Stopped(Device):
+    class Stopped(type(standin.executor())):
         def __call__(self, order):
             if len(self.orders) == 6:
                 raise KeyboardInterrupt
@@ -220,28 +177,28 @@ def test_an_interrupt_ends_the_grid_and_what_was_made_stays(standin, data, tmp_p
 
 def test_a_partial_run_counts_until_it_is_made_again(standin, data, tmp_path):
     out = tmp_path / "grid"
-    run_grid(data, out, execute=Device(standin))
+    run_grid(data, out, execute=standin.executor())
     folder = out / "runs" / "load-0.5" / "r1"
     folder.rename(folder.with_name("r1.partial"))
     cells, _ = read_cells(out)
     assert len(cells[0].runs) == 3
-    again = Device(standin)
+    again = standin.executor()
     run_grid(data, out, execute=again)
     assert [order.out.name for order in again.orders] == ["r1"]
 
 
 def test_another_grid_is_refused(standin, data, tmp_path):
     out = tmp_path / "grid"
-    run_grid(data | {"calibrate": False}, out, execute=Device(standin))
+    run_grid(data | {"calibrate": False}, out, execute=standin.executor())
     with pytest.raises(OutputError, match="another grid"):
-        run_grid(data | {"calibrate": False, "seconds": 5.0}, out, execute=Device(standin))
-    device = Device(standin)
+        run_grid(data | {"calibrate": False, "seconds": 5.0}, out, execute=standin.executor())
+    device = standin.executor()
     run_grid(data | {"calibrate": False, "seconds": 5.0}, out, execute=device, fresh=True)
     assert len(device.orders) == 7
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match="no grid"):
-        run_grid(data, tmp_path / "mine", execute=Device(standin), fresh=True)
+        run_grid(data, tmp_path / "mine", execute=standin.executor(), fresh=True)
     assert (tmp_path / "mine" / "notes.txt").exists()
 
 

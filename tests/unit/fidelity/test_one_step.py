@@ -10,7 +10,7 @@ from stratsim.fidelity.one_step import freed_slots, one_step_ahead
 from stratsim.fidelity.progress import progress
 from stratsim.fidelity.record import read_runs
 from stratsim.fidelity.report import assess, read_cells, replay_cells
-from stratsim.model.truth import Host
+from stratsim.model.truth import Decide, Host
 
 HOST = {"dispatch_s": 0.0004, "launch_s": 0.002, "notice_s": 0.001, "collect_s": 0.0003}
 STAGES = ("copy_in", "wait", "execution", "copy_out_wait", "copy_out", "residence")
@@ -24,7 +24,7 @@ def run(standin):
     return make
 
 
-@pytest.mark.parametrize("host", [None, Host(**HOST)])
+@pytest.mark.parametrize("host", [None, Host(**HOST), Host(**HOST, decide_s={"fifo": Decide(0.0015)})])
 @pytest.mark.parametrize("settings", [{}, {"max_concurrency": 1}, {"max_concurrency": 3, "policy": "priority-edf"}])
 def test_a_replay_is_predicted_exactly_from_itself(standin, run, host, settings):
     device = standin.with_truth(host=host)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from stratsim.cli import cli
+from stratsim.cli import cli, main
 from stratsim.errors import MissingExtraError, OutputError, SpecError
 from stratsim_plots import figure as figure_module
 from stratsim_plots.figure import make_figure
@@ -120,11 +120,9 @@ def test_the_folder_of_the_figure_is_made(folder, tmp_path):
 
 @pytest.mark.parametrize("kind", ["violations", "latency-cdf", "load"])
 @pytest.mark.parametrize("option", ["--from", "--to"])
-def test_a_window_is_for_a_timeline_alone(folder, tmp_path, kind, option):
-    arguments = ["plot", str(folder), "--kind", kind, option, "1", "--out", str(tmp_path / "f.png")]
-    done = subprocess.run([sys.executable, "-m", "stratsim", *arguments], check=False, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr == (
+def test_a_window_is_for_a_timeline_alone(folder, tmp_path, kind, option, capsys):
+    assert main(["plot", str(folder), "--kind", kind, option, "1", "--out", str(tmp_path / "f.png")]) == 2
+    assert capsys.readouterr().err == (
         f"stratsim: --from and --to choose the window of a timeline; they mean nothing to --kind {kind}\n"
     )
     assert not (tmp_path / "f.png").exists()
@@ -183,11 +181,7 @@ def test_names_and_order_are_those_asked_for(folder, tmp_path):
         (("--font-size", "99"), "--font-size must be within 4 and 40 points, got 99"),
     ],
 )
-def test_a_layout_that_cannot_be_is_refused(folder, tmp_path, asked, message):
-    done = subprocess.run(
-        [sys.executable, "-m", "stratsim", "plot", str(folder), "--kind", "violations", "--out", "f.png", *asked],
-        check=False, capture_output=True, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"stratsim: {message}")
+def test_a_layout_that_cannot_be_is_refused(folder, tmp_path, asked, message, capsys):
+    assert main(["plot", str(folder), "--kind", "violations", "--out", str(tmp_path / "f.png"), *asked]) == 2
+    assert capsys.readouterr().err.startswith(f"stratsim: {message}")
     assert not list(tmp_path.glob("f.*"))

@@ -6,7 +6,7 @@ import pytest
 
 from stratsim.policy.registry import describe, registered
 
-PAGE = (Path(__file__).parents[3] / "docs" / "policies.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "policies.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", registered())

@@ -45,7 +45,7 @@ def configs(draw):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(configs())
 def test_what_is_read_back_is_what_was_written(config):
     assert read_config("\n".join(config_text("a", config)), "a") == config

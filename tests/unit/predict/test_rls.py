@@ -97,3 +97,29 @@ def test_one_pair_of_models_alone_leaves_what_is_known_of_the_others(knowledge, 
         assert 1 / belief.predict((("c", 1), ("a", 1)))[0] == pytest.approx(1.5, rel=0.1)
     assert doubt[True] < 0.05
     assert doubt[False] > 3 * doubt[True]
+
+
+def test_a_quantile_of_the_duration_holds_the_scatter_of_batches(knowledge, batch):
+    """By hand: one weight of 0.2 with variance 100, noise 0.05: the loss of rate is normal, 0.2 +- 0.05 sqrt(1 + 100).
+
+    The batch takes 10 ms alone. It met b for all of its time: the regressor is 1.
+    """
+    belief = Rls(**QUIET).fit(knowledge())
+    seen = batch("a", (1.0, "b", 1.25), end_s=0.0)
+    z = 0.5
+    probability = 0.6914624612740131  # of a standard normal below 0.5
+    loss = 0.2 + z * 0.05 * 101**0.5
+    assert belief.duration_quantile_s(seen, 0.5) == pytest.approx(belief.expected_duration_s(seen))
+    assert belief.duration_quantile_s(seen, probability) == pytest.approx(0.010 / (1 - loss))
+    assert belief.duration_quantile_s(seen, 1 - probability) == pytest.approx(0.010 / (1 - (0.2 - (loss - 0.2))))
+
+
+@pytest.mark.parametrize("form", ["rate", "additive", "slowdown"])
+def test_intervals_of_the_duration_cover_as_often_as_they_say(knowledge, batch, form):
+    belief = settled(knowledge, batch, count=400, noise=0.03, form=form)
+    draws, covered = Streams(4).get("covered"), []
+    for i in range(2000):
+        seen = batch("a", (1.0, "b", 1.25 * float(1 + 0.03 * draws.normal())), end_s=400.0 + i)
+        low_s, high_s = (belief.duration_quantile_s(seen, probability) for probability in (0.05, 0.95))
+        covered.append(low_s <= seen.duration_s <= high_s)
+    assert sum(covered) / len(covered) == pytest.approx(0.9, abs=0.03)

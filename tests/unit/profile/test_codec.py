@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import json
 import subprocess
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from stratsim import bundled
-from stratsim.errors import ProfileError, SchemaVersionError, SpecError, TraceError
+from stratsim.errors import LimitError, ProfileError, SchemaVersionError, SpecError, TraceError
 from stratsim.model.codec import decode, dump_profile, load_profile, plain, profile_sha256, read_json
 from stratsim.model.profile import Link
 
@@ -214,6 +215,20 @@ def test_binary_junk(tmp_path):
     path = tmp_path / "junk.json"
     path.write_bytes(bytes(range(256)))
     with pytest.raises(ProfileError, match=r"junk\.json: not a JSON file \(it is not UTF-8 text\)"):
+        load_profile(path)
+
+
+def test_a_packed_profile_is_the_same_profile(tmp_path, monkeypatch):
+    text = bundled.find("profiles", "rtx3080-disb").read_bytes()
+    path = tmp_path / "packed.json.gz"
+    path.write_bytes(gzip.compress(text))
+    assert load_profile(path) == load_profile("rtx3080-disb")
+    path.write_bytes(gzip.compress(text)[:-200])
+    with pytest.raises(ProfileError, match=r"packed\.json\.gz: cannot be unpacked: "):
+        load_profile(path)
+    path.write_bytes(gzip.compress(b" " * (2 << 20)))
+    monkeypatch.setenv("STRATSIM_MEMORY", "1M")
+    with pytest.raises(LimitError, match=r"packed\.json\.gz"):
         load_profile(path)
 
 

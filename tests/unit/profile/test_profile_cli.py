@@ -15,7 +15,7 @@ def test_list_names_every_bundled_profile(capsys):
     assert lines[0].split() == ["name", "device", "models", "batches", "kind", "source"]
     rows = [line for line in lines[1:] if not line.startswith(" ")]
     assert [row.split()[0] for row in rows] == sorted(bundled.names("profiles"))
-    known = {"asymmetric-six": "synthetic", "h200-fp16": "measured"}
+    known = {"asymmetric-six": "synthetic", "h200-fp16": "measured", "h200-fp16-served": "measured"}
     kinds = {name: known.get(name, "published") for name in bundled.names("profiles")}
     assert all(kinds[row.split()[0]] in row for row in rows)
 

@@ -1,4 +1,4 @@
-"""The vectorised summary against a slow one, written row by row from the definitions in docs/metrics.md."""
+"""The vectorised summary against a slow one, written row by row from the definitions in docs/reference/metrics.md."""
 
 import math
 from statistics import fmean
@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from stratsim.model.request import Priority, Status
 from stratsim.results import summarize
 
-FIXTURE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def reference_window(result, warmup_s):

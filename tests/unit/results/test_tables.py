@@ -125,10 +125,10 @@ class TestDocs:
 
     @pytest.mark.parametrize("name", sorted({*REQUEST_KINDS, *BATCH_KINDS} - set(STAGES)))
     def test_every_column_is_described(self, name):
-        assert f"`{name}`" in (DOCS / "results.md").read_text(encoding="utf-8")
+        assert f"`{name}`" in (DOCS / "reference" / "result-files.md").read_text(encoding="utf-8")
 
     def test_every_figure_is_defined(self, make_result):
-        text = (DOCS / "metrics.md").read_text(encoding="utf-8")
+        text = (DOCS / "reference" / "metrics.md").read_text(encoding="utf-8")
         summary = summarize(make_result())
         fields = {*summary["classes"]["high"], *summary["gpu"][0], *summary["pcie"][0], *summary}
         fields -= {"arrived", "met", "late", "dropped", "unfinished", "policy", "classes", "gpu", "pcie"}

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stratsim.cli import main
 from stratsim.errors import SpecError
 from stratsim.model.codec import load_profile
 from stratsim.model.kernel_queue import AsServed
 from stratsim.model.write import write_profile
+from stratsim.run.again import repeat
 from stratsim.run.draws import Held, drawn_profile, held, run_draws
 from stratsim.run.replay import prepare, replay
 from stratsim.run.spec import RunSpec
@@ -67,3 +69,16 @@ def test_draws_of_a_run(profile, tmp_path):
     found = held(outcome.summaries, draws)
     assert {each.draws for each in found} == {3}
     assert all(0 <= each.held <= 3 for each in found)
+
+
+def test_a_folder_with_draws_is_repeated_with_them(profile, tmp_path, capsys):
+    path = tmp_path / "calibrated.json"
+    write_profile(profile, path)
+    argv = ["replay", "--profile", path, "--policy", "fifo,edf", "--limit", 60, "--draws", 2, "--quiet"]
+    assert main([*map(str, argv), "--out", str(tmp_path / "run")]) == 0
+    assert repeat(tmp_path / "run").files["draws.json"] == "same"
+    file = tmp_path / "run" / "draws.json"
+    file.write_text(file.read_text().replace('"arrived": ', '"arrived": 1'))
+    found = repeat(tmp_path / "run")
+    assert (found.same, found.files["draws.json"]) == (False, "differs")
+    assert found.differences[0].startswith("draws.json.runs[0].classes.high.arrived: was 1")

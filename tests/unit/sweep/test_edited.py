@@ -49,6 +49,15 @@ def test_rows_of_the_file_as_it_was_are_left_out_and_can_be_had(edited, capsys):
         shown.append(json.loads(capsys.readouterr().out)["sweeps"])
     assert [len(each) for each in shown] == [1, 2]
     assert {entry["cell"]["load"] for entry in shown[0][0]["cells"]} == {0.6, 0.8}
+    assert json.loads((edited / "summary.json").read_text())["sweeps"] == shown[0]
+
+
+@pytest.mark.parametrize("content", ["[]", '{"sweeps": [1]}', '{"sweeps": [{}]}', "not JSON"])
+def test_a_summary_that_is_not_ours_is_made_anew(edited, content):
+    (edited / "summary.json").write_text(content)
+    run(edited.parent, "0.6, 0.8")
+    (found,) = json.loads((edited / "summary.json").read_text())["sweeps"]
+    assert len(found["cells"]) == 4
 
 
 def test_the_file_as_it_was_again_asks_for_its_rows_again(edited, capsys):

@@ -305,6 +305,31 @@ def test_a_variant_may_leave_out_large_batches():
         profile_of(max_batch=3)
 
 
+def test_a_variant_may_gain_more_or_less_by_batches():
+    """Batches of 8 with twice the throughput take 4 times as long as one: (8 / 2 - 1) / 7 for each further request."""
+    made = profile_of(gains={"narrow-4": 2, "wide-8": 8})
+    assert made.observable.models["narrow-4"].latency_s == pytest.approx(
+        {1: 0.004, 2: 0.004 * (1 + 3 / 7), 4: 0.004 * (1 + 9 / 7), 8: 0.016}
+    )
+    assert set(made.observable.models["wide-8"].latency_s.values()) == {0.008}
+    assert made.observable.models["wide-12"] == load_profile("asymmetric-six").observable.models["wide-12"]
+    assert made.pairs == ()
+    with pytest.raises(SpecError, match="serves batches of 8, which cannot have 9 times"):
+        profile_of(gains={"narrow-4": 9})
+
+
+def test_a_variant_may_have_phases():
+    """Demands of 0.3 and 0.9 at batch 1; the first model is up first, the second down first; none is above 1."""
+    made = profile_of(models=["narrow-4", "wide-8"], phases=0.4)
+    narrow, wide = (made.truth.sharing[name][1].phases for name in ("narrow-4", "wide-8"))
+    assert {round(phase.demand, 6) for phase in narrow} == {0.42, 0.18}
+    assert {round(phase.demand, 6) for phase in wide} == {1.0, 0.54}
+    assert {phase.weight for phase in wide} == {9.0}
+    assert "assumed" in made.provenance["truth.sharing.*.*.phases"].source
+    with pytest.raises(SpecError, match="phases must be within"):
+        profile_of(phases=1)
+
+
 def test_a_models_weight_does_not_depend_on_the_others():
     def weight(models):
         return profile_of(models=models, weights={"seed": 3}).truth.sharing["narrow-4"][1].weight
@@ -314,4 +339,4 @@ def test_a_models_weight_does_not_depend_on_the_others():
 
 def test_study_2_is_a_sweep():
     sweep, _ = load_sweep(STUDY_2)
-    assert {"strait", "constant", "priority-edf", "strait-oracle"} <= set(sweep.policies)
+    assert {"strait", "fewest-late", "constant", "priority-edf", "strait-oracle"} <= set(sweep.policies)

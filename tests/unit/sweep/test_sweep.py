@@ -241,8 +241,17 @@ def test_rows_of_other_code_are_not_continued(done, tmp_path, monkeypatch):
     monkeypatch.setattr(table_module, "code_sha256", lambda code: "other")
     with pytest.raises(OutputError, match="made by other code than this; --fresh starts anew"):
         run(TINY, tmp_path)
-    assert run(TINY, tmp_path, trust=True).made == 0
-    assert run(TINY, tmp_path, fresh=True).made == 12
+    made = json.loads((tmp_path / "manifest.json").read_text())["code_sha256"]
+    kept = [f"code {made[:12]}"]
+    trusted = run(TINY, tmp_path, trust=True)
+    assert (trusted.made, trusted.kept) == (0, kept)
+    note = f"the folder keeps rows made with {kept[0]}: runs may differ by that alone"
+    assert summarise(trusted)["notes"] == [note]
+    assert run(TINY, tmp_path).kept == kept, "it is the same code now, and the rows are still the other's"
+    (again,) = read_sweeps(tmp_path)
+    assert summarise(again)["notes"] == [note]
+    fresh = run(TINY, tmp_path, fresh=True)
+    assert (fresh.made, fresh.kept) == (12, [])
 
 
 @pytest.mark.parametrize("content", ['{"spec": {}}', '{"study": 1}', "[]", "not JSON"])
@@ -536,3 +545,18 @@ def test_a_file_is_read_with_its_overrides(tmp_path):
     with pytest.raises(SpecError, match=re.escape(f"{path}: unknown field 'nonsense'")):
         load_sweep(path, ["nonsense=1"])
     assert replace(sweep, axes={}).axis_names() == ()
+
+
+def test_a_belief_is_an_axis_and_known_by_its_content(tmp_path):
+    slow = {"base": "asymmetric-six", "bytes_per_s": 1e8}
+    axes = {"belief": ["asymmetric-six", "slow"]}
+    data = {**TINY, "sweep": {"seeds": [1]}, "axes": axes, "profiles": {"slow": slow}}
+    run({**data, "base": {**TINY["base"], "policy": "edf"}}, tmp_path / "own")
+    plain = {**TINY, "sweep": {"seeds": [1]}, "axes": {"load": [0.7]}, "base": {**TINY["base"], "policy": "edf"}}
+    outcome = run(plain, tmp_path / "none")
+    rows = rows_of(tmp_path / "own")
+    assert [row["belief"] for row in rows] == ["asymmetric-six", "slow"]
+    assert len({row["belief_sha256"] for row in rows}) == len({row["spec_sha256"] for row in rows}) == 2
+    assert (tmp_path / "own" / "profiles" / "slow.json").is_file()
+    (task,) = outcome.plan.order()
+    assert "belief_sha256" not in task.settings.requests_key

@@ -1,4 +1,4 @@
-"""What docs/traces.md shows is what stratsim takes."""
+"""What docs/reference/traces.md shows is what stratsim takes."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from stratsim.trace.headers import NUMBERS, TEXTS
 from stratsim.trace.spec import load_rule
 
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"
-TEXT = (Path(__file__).parents[3] / "docs" / "traces.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[3] / "docs" / "reference" / "traces.md").read_text(encoding="utf-8")
 BLOCKS = [
     "\n".join(line[4:] for line in block.splitlines())
     for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", TEXT, re.MULTILINE)

@@ -9,7 +9,17 @@ from scipy import stats
 
 from stratsim.errors import SpecError
 from stratsim.rng import Streams
-from stratsim.trace.generate import Diurnal, Gamma, OnOff, Periodic, Poisson, closed_loop, generate, superpose
+from stratsim.trace.generate import (
+    Diurnal,
+    Gamma,
+    OnOff,
+    Periodic,
+    Poisson,
+    Recorded,
+    closed_loop,
+    generate,
+    superpose,
+)
 from stratsim.trace.summary import dispersion, gap_cv
 
 PROCESSES = [
@@ -17,11 +27,12 @@ PROCESSES = [
     Gamma(5.0, 3.0),
     Gamma(5.0, 0.5),
     Periodic(5.0),
+    Recorded(5.0, np.array([0.0, 1.0, 1.5, 4.0, 4.2])),
     OnOff(5.0, on_s=4.0, off_s=8.0),
     OnOff(5.0, on_s=4.0, off_s=8.0, off_share=0.25),
     Diurnal(5.0, amplitude=0.8, period_s=50.0),
 ]
-ids = ["poisson", "gamma-3", "gamma-0.5", "periodic", "onoff", "onoff-leak", "diurnal"]
+ids = ["poisson", "gamma-3", "gamma-0.5", "periodic", "recorded", "onoff", "onoff-leak", "diurnal"]
 
 
 def until(process, horizon, seed):
@@ -154,3 +165,13 @@ def test_closed_loop_clients_share_requests_and_models():
 def test_bad_parameters(make, message):
     with pytest.raises(SpecError, match=message):
         make()
+
+
+def test_a_recording_goes_round_from_a_random_gap():
+    """Gaps of 1, 3 and, from the last to the first, their mean 2: at rate 1 a half, one and a half, 1, in a circle."""
+    gaps = np.diff(until(Recorded(1.0, np.array([10.0, 11.0, 14.0])), 30.0, 1))
+    ring = [0.5, 1.5, 1.0]
+    start = next(at for at in range(3) if gaps[:3] == pytest.approx(ring[at:] + ring[:at]))
+    assert gaps[:21] == pytest.approx((ring[start:] + ring[:start]) * 7)
+    with pytest.raises(SpecError, match="two arrivals at different times"):
+        Recorded(1.0, np.array([2.0, 2.0]))

@@ -1,0 +1,209 @@
+"""Rates with a margin: `stratsim.policy.strait.caution` on arrays.
+
+A company, the models of the co-runners in ascending order, is a number: 0 is nobody, and each has for every model a
+company with one more of it (CHILD_AT). What is kept of a model in a company stands in the row of both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stratsim.fast.compiled import compiled
+from stratsim.fast.strait.belief import hopeful_rate, rate
+from stratsim.fast.strait.codes import (
+    CHILD_AT,
+    COMPANIES,
+    COUNT_LEVEL_AT,
+    DURATION_S,
+    FACTOR,
+    FIRST_INTERVAL,
+    FULL,
+    HAS_MARGIN,
+    HOPE_AT,
+    INTERVAL_AT,
+    LAST_INTERVAL,
+    LEAST_RATE,
+    LEAST_SHARE,
+    LESSONS,
+    LEVEL_AT,
+    LEVEL_BLOCK,
+    LEVEL_DOUBT,
+    LEVEL_WINDOW,
+    LEVELS,
+    MET_AT,
+    MODEL_LEVEL_AT,
+    MODELS,
+    MOST_COMPANIES,
+    NONE,
+    PAIR_AT,
+    PAIR_LEVEL_AT,
+    PLACES,
+    QUANTILE,
+    RATE_AT,
+    RATE_ROWS,
+    RATIOS,
+    RECENT_COUNT,
+    SIZES,
+    TARGET,
+    TARGET_SOLO_S,
+    TRUST,
+)
+from stratsim.fast.strait.lists import quantile, remember, sort_others, sort_others_but
+
+if TYPE_CHECKING:
+    from stratsim.fast.strait.codes import State
+
+__all__ = ["company_of", "divisor", "hopes", "rates", "take_in"]
+
+
+# Rates ----------------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def rates(state: State, kinds: int, count: int) -> int:
+    """Return where the rates are of batches that execute together, with the margin, in their order.
+
+    They stay there until rates are asked for the next time.
+
+    Args:
+        state: All that is known.
+        kinds: Where the kinds of the batches are listed.
+        count: How many they are, at least one.
+    """
+    ints, reals = state.ints, state.reals
+    width = ints[PLACES] + 2
+    mixed = count
+    for place in range(kinds, kinds + count):
+        mixed = (mixed * 31 + ints[place] + (mixed >> 7)) & 0xFFFFFFFF
+    row = ints[RATE_AT] + (mixed & (ints[RATE_ROWS] - 1)) * width
+    if ints[row] == ints[LESSONS] and ints[row + 1] == count:
+        same = True
+        for place in range(count):
+            same = same and ints[row + 2 + place] == ints[kinds + place]
+        if same:
+            return row + 2  # type: ignore[no-any-return]
+    ints[row], ints[row + 1] = ints[LESSONS], count
+    for place in range(count):
+        kind = ints[row + 2 + place] = ints[kinds + place]
+        if count == 1:
+            reals[row + 2] = 1.0
+            continue
+        others = sort_others_but(state, kinds, count, place)
+        found = rate(state, kind, others, count - 1)
+        if ints[HAS_MARGIN]:
+            found /= divisor(state, company_of(state, others, count - 1), kind // ints[SIZES], count - 1)
+        reals[row + 2 + place] = found
+    return row + 2  # type: ignore[no-any-return]
+
+
+@compiled
+def hopes(state: State, kinds: int, count: int) -> int:
+    """Return where rates are whose slowdowns are the lower quartiles of what is believed."""
+    ints, reals = state.ints, state.reals
+    hope = ints[HOPE_AT]
+    for place in range(count):
+        others = sort_others_but(state, kinds, count, place)
+        reals[hope + place] = 1.0 if count == 1 else hopeful_rate(state, ints[kinds + place], others, count - 1)
+    return hope  # type: ignore[no-any-return]
+
+
+@compiled
+def company_of(state: State, others: int, count: int) -> int:
+    """Return the company of batches listed in ascending order."""
+    ints = state.ints
+    company, models = 0, ints[MODELS]
+    for place in range(others, others + count):
+        child = ints[CHILD_AT] + company * models + ints[place] // ints[SIZES]
+        if not ints[child]:
+            if ints[COMPANIES] == ints[MOST_COMPANIES]:
+                ints[FULL] = 1
+                return company
+            ints[child] = ints[COMPANIES]
+            ints[COMPANIES] += 1
+        company = ints[child]
+    return company
+
+
+@compiled
+def divisor(state: State, company: int, model: int, count: int) -> float:
+    """Return what the belief's rate of a model in a company of so many is divided by, at least 1.
+
+    Kept until the next lesson, even if more is known before.
+    """
+    ints, reals = state.ints, state.reals
+    row = company * ints[MODELS] + model
+    at = ints[PAIR_AT] + row
+    if ints[at] == ints[LESSONS]:
+        return reals[at]  # type: ignore[no-any-return]
+    found, level = 1.0, ints[ints[COUNT_LEVEL_AT] + count]
+    if level != NONE:
+        found = reals[level + FACTOR]
+    level = ints[ints[MODEL_LEVEL_AT] + count * ints[MODELS] + model]
+    if level != NONE:
+        found = found ** reals[level + TRUST] * reals[level + FACTOR]
+    level = ints[ints[PAIR_LEVEL_AT] + row]
+    if level:
+        found = found ** reals[level + TRUST] * reals[level + FACTOR]
+    ints[at], reals[at] = ints[LESSONS], max(1.0, found)
+    return reals[at]  # type: ignore[no-any-return]
+
+
+# Lessons --------------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def take_in(state: State, observation: int) -> None:
+    """Put down how far the belief was off about a batch to its main company; the other intervals count as known."""
+    ints, reals = state.ints, state.reals
+    target, models = ints[observation + TARGET], ints[MODELS]
+    model, made_s = target // ints[SIZES], reals[observation + TARGET_SOLO_S]
+    met, count = ints[MET_AT], 0
+    for number in range(ints[observation + FIRST_INTERVAL], ints[observation + LAST_INTERVAL]):
+        interval = ints[INTERVAL_AT] + number * (1 + ints[PLACES])
+        size, length_s = ints[interval], reals[interval]
+        if not size:
+            made_s -= length_s
+            continue
+        others = sort_others(state, interval + 1, size)
+        company = company_of(state, others, size)
+        progress_s = length_s * rate(state, target, others, size)
+        at = met
+        while at < met + 3 * count and ints[at] != company:
+            at += 3
+        if at == met + 3 * count:
+            count += 1
+            ints[at], ints[at + 1] = company, size
+            reals[at], reals[at + 1] = 0.0, 0.0
+        reals[at] += length_s
+        reals[at + 1] += progress_s
+    main = NONE
+    for at in range(met, met + 3 * count, 3):
+        if main == NONE or reals[at] > reals[main]:
+            main = at
+    if main == NONE or reals[main] < LEAST_SHARE * reals[observation + DURATION_S]:
+        return
+    known_s = 0.0
+    for at in range(met, met + 3 * count, 3):
+        if at != main:
+            known_s += reals[at + 1] / divisor(state, ints[at], model, ints[at + 1])
+    made_s -= known_s
+    ratio = reals[main + 1] / max(made_s, LEAST_RATE * reals[main])
+    size = ints[main + 1]
+    _note(state, ints[COUNT_LEVEL_AT] + size, NONE, ratio)
+    _note(state, ints[MODEL_LEVEL_AT] + size * models + model, NONE, ratio)
+    _note(state, ints[PAIR_LEVEL_AT] + ints[main] * models + model, 0, ratio)
+
+
+@compiled
+def _note(state: State, place: int, nobody: int, ratio: float) -> None:
+    """Add a ratio to the level whose reference is at `place`, or to a new one where that is `nobody`."""
+    ints, reals = state.ints, state.reals
+    level = ints[place]
+    if level == nobody:
+        level = ints[place] = ints[LEVEL_AT] + ints[LEVELS] * LEVEL_BLOCK
+        ints[LEVELS] += 1
+    remember(reals, level + RATIOS, LEVEL_WINDOW, ratio)
+    count = int(reals[level + RATIOS + RECENT_COUNT])
+    share = count / (count + LEVEL_DOUBT)
+    reals[level + TRUST] = 1.0 - share
+    reals[level + FACTOR] = quantile(reals, level + RATIOS, LEVEL_WINDOW, reals[QUANTILE]) ** share

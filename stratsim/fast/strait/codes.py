@@ -1,0 +1,272 @@
+"""The state of a compiled `strait` in two arrays, whole numbers and reals, and the names of the places in them.
+
+An object, say a GPU, has a block in both arrays, at the same place: a reference to it is that place. So
+`reals[gpu + UPDATED_S]` is when a GPU's forecast was last updated. The terms of the belief are a third array
+(`stratsim.predict.least_squares`), as they may be large.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from stratsim.fast.compiled import Ints, Reals
+
+__all__ = ["State"]
+
+
+class State(NamedTuple):
+    """All that a compiled `strait` knows."""
+
+    ints: Ints
+    reals: Reals
+    terms: Reals
+    """The tables of the belief's terms: by target, then rows of (slopes, base, rest), a column per co-runner."""
+
+
+# Whole numbers of the run, from place 0.
+(
+    FULL,  # whether something did not fit: what was decided may not be what the reference decides
+    MODELS,
+    SIZES,  # one more than the largest batch of any model: a kind of batch is number model * SIZES + size
+    GPUS,
+    SLOTS,
+    PLACES,
+    RESERVE,
+    REFRESH,
+    TRANSFERS,  # the belief about copies: CONTENDED, ALONE or NO_TRANSFERS
+    HARM_CHECK,
+    FILL,
+    RESCUE,
+    BEST_EFFORT,
+    HAS_GUARD,
+    HAS_MARGIN,
+    EXPLORES,
+    FORM,  # of the belief: RATE, ADDITIVE or SLOWDOWN
+    LEADING,  # shared weights that samples have values for
+    FEATURES,
+    HAS_TERMS,
+    DIRECTIONAL,
+    MOST_COMPANIES,
+    MOST_BESIDES,
+    RATE_ROWS,  # rows in the memory of rates, a power of 2
+    DRAWS,  # random numbers there are
+    LOG_ROWS,  # of a GPU
+    GPU_BLOCK,  # its size
+    # What changes:
+    SERIAL,  # candidates so far
+    STARTS,  # batches started so far
+    SPARE,  # blocks of batches that are free
+    ARRIVED,  # requests that the policy was told of since it last decided
+    CHANGED,  # GPUs to bring up to date
+    HAS_ENDED,  # whether a batch has ended since the last update
+    UPDATED,  # whether GPUs were brought up to date by the last call
+    DECISIONS,
+    LISTED,  # requests of those decisions
+    DRAWN,  # random numbers used
+    OPEN,  # GPUs listed at OPEN_AT
+    ENDED_NOW,  # batches listed at ENDED_AT
+    PENDING_ANYWHERE,  # copies under way
+    HIGHS,  # requests that wait, by class
+    LOWS,
+    QUEUED_HIGH,  # models that a class has seen
+    _QUEUED_LOW,
+    FULLEST_LOG,  # the most rows of a GPU's log, at the last call
+    BATCHES,  # listed at BATCH_AT
+    ENDED,  # batches so far
+    REFUSED_AFTER,
+    REFRESHES,
+    LESSONS,  # of the belief and its margins, from 1
+    ASKED_ANEW,  # how often what is known of newcomers was forgotten, from 1
+    OBSERVATIONS,
+    INTERVALS,  # of the observations
+    LEVELS,
+    COMPANIES,
+    BESIDES,
+    EXPECTED,  # models of which a request has come
+    LACKING,  # models with too few errors of their own
+    HOPELESS,
+    HOPELESS_HEAD,
+    HOPELESS_TAIL,
+    TRAFFIC,  # last arrivals of high priority that are remembered
+    TRAFFIC_HEAD,
+    TRAFFIC_ARRIVED,
+    RENEW_AT,
+    RENEWALS,
+    SEEN,  # models among them
+    GUARD_EPOCH,  # counts what makes the guard forget, from 1
+    GUARD_REFRESHES,
+    GUARD_RENEWALS,
+    CHANGES,  # of the belief, found by its CUSUM
+    BESIDE,  # batches of the situation that is looked at (`newcomers.behind`)
+    REGRESSORS,  # terms of a sample, listed at REGRESSOR_AT
+    # Where tables begin, in one array or in both:
+    LATENCY_AT,  # reals, by kind
+    FEATURE_AT,  # reals, by kind, then by feature
+    MODEL_AT,  # blocks
+    GPU_AT,  # blocks
+    BLOCK_AT,  # blocks of batches
+    SPARE_AT,  # references to those that are free
+    REQUEST_AT,  # blocks
+    QUEUED_AT,  # by class: the models that it has seen, in that order
+    EXPECTED_AT,  # models, in the order in which they were seen
+    WEIGHT_AT,  # reals: the shared weights
+    COVARIANCE_AT,  # reals, row after row
+    VARIANCE_AT,  # reals: the prior's, of the shared weights
+    VALUE_AT,  # reals: regressors of the shared weights
+    MEAN_AT,  # reals: the same of a sample
+    IMAGE_AT,  # reals: what a sample moves the shared weights by
+    TABLE_AT,  # reals: what it moves a target's table by
+    REGRESSOR_AT,  # models, and their regressors
+    MEAN_REGRESSOR_AT,  # the same of a sample
+    CHILD_AT,  # by company and model: the company with one more
+    PAIR_AT,  # stamp and divisor, by company and model
+    PAIR_LEVEL_AT,  # its level
+    COUNT_LEVEL_AT,  # level by number of co-runners
+    MODEL_LEVEL_AT,  # level by that and model
+    LEVEL_AT,  # reals: levels
+    MET_AT,  # companies of a batch, and for how long
+    RATE_AT,  # memory of rates: rows in both
+    HOPE_AT,  # reals: rates of the optimistic
+    KEY_AT,  # kinds that execute together, in a walk
+    LEFT_AT,  # reals: the work that they have left
+    RUNNING_AT,  # the batches
+    OTHER_AT,  # kinds of the others, sorted
+    BATCH_AT,  # batches of a walk
+    LATE_AT,  # those of them that are late
+    END_AT,  # reals: their ends
+    HAPPENED_AT,  # batch, and whether it starts; when
+    ENDED_AT,  # batches that have ended
+    OBSERVATION_AT,  # blocks
+    INTERVAL_AT,  # blocks
+    BESIDE_AT,  # kinds and ends of the situation
+    BESIDE_ROW_AT,  # rows of what is known of newcomers beside others
+    BESIDE_INDEX_AT,  # where to find them
+    ALL_ERRORS_AT,  # reals: solo errors of all models
+    TRAFFIC_AT,  # model and time of arrival
+    SEEN_AT,  # models, in the order in which they were
+    SHORT_AT,  # reals: allowances that do not suffice, and their shares
+    OPEN_AT,  # GPUs
+    RIVAL_AT,  # GPUs
+    CHANGED_AT,  # numbers of GPUs
+    ARRIVED_AT,  # requests
+    DECISION_AT,  # blocks
+    LISTED_AT,  # requests
+    ORDER_AT,  # models, in an order
+    DRAW_AT,  # reals
+    INT_SCALARS,
+) = range(127)
+
+# Reals of the run, from place 0.
+(
+    NOW_S,
+    CONFIDENCE,
+    MOST_LATE,
+    FLOOR,
+    QUANTILE,  # of the margin
+    EXPLORE,
+    IN_ALPHA_S,
+    IN_RATE,
+    OUT_ALPHA_S,
+    OUT_RATE,
+    MIN_RATE,
+    FORGETTING,
+    SAMPLE_NOISE,
+    EXCITATION,
+    TRACE_CAP,
+    PRIOR_TRACE,
+    PAIR_VARIANCE,
+    REST_VARIANCE,  # summed over the shared weights that no sample has values for
+    OUTLIER_GATE,
+    CHANGE_THRESHOLD,
+    SCALE_SHARE,
+    LEAST_NOISE,
+    LOWER_QUARTILE,  # of a normal distribution, in standard deviations
+    # What changes:
+    NOISE,
+    DRIFT_UP,
+    DRIFT_DOWN,
+    GROWTH,
+    TRACE_BOUND,
+    EXPIRES_S,
+    TIMER_S,
+    LOW_TIMER_S,
+    HOPELESS_AGAIN_S,
+    AGAIN_S,
+    LOOK_AGAIN_S,
+    SAVED_SINCE_S,
+    COPY_S,
+    DISPATCH_S,  # of the situation that is looked at
+    SLOT_S,
+    COPY_FREE_S,
+    REAL_SCALARS,
+) = range(40)
+
+# A model.
+(
+    COLUMN,  # among the belief's terms
+    LIMIT,  # largest batch
+    IS_EXPECTED,
+    IS_SEEN,  # among the last arrivals of high priority
+    LACKS,  # errors of its own
+    IS_TRIED,  # by the loop over waiting models
+    HEAD,  # by class: the first request
+    _LOW_HEAD,
+    TAIL,
+    _LOW_TAIL,
+    WAITING,
+    _LOW_WAITING,
+    IS_QUEUED,  # whether a class has seen it
+    _LOW_IS_QUEUED,
+) = range(14)
+(STRETCH, REFUSED_UNTIL_S, SHARE, SLO_S, LASTS_S, ERRORS) = range(6)
+MODEL_BLOCK = ERRORS + 2 + 2 * 100
+"""With its errors of late (ERROR_WINDOW of them)."""
+
+# A GPU.
+(NUMBER, EXECUTING, STAGED, VIEWED, WALKED, PENDING, LOGGED, LOG_AT, MEMBERS) = range(9)
+"""VIEWED: batches that the view has on it. MEMBERS: the batches, executing ones first."""
+(UPDATED_S, FREE_S) = range(2)
+
+# A batch.
+(KIND, ID, IS_HIGH, IN_FLIGHT, BYTES_IN, FIRST, IS_PENDING, ON_GPU, CANDIDATE) = range(9)
+(SOLO_S, LEFT_S, READY_S, OUT_S, DUE_S, END_S, EXPECTED_S, DISPATCHED_S, START_S, DONE_S, COPIED_S) = range(11)
+"""START_S, DONE_S and COPIED_S: what the server's log says."""
+BATCH_BLOCK = 11
+(TRIED, FOUND, SPARING, UNSPARING, ON_IDLE, OPTION, LARGER, RESCUED, CANDIDATES) = range(9)
+"""Blocks of candidates, ahead of those of batches in flight."""
+
+# A request.
+(REQUEST_ID, REQUEST_MODEL, IS_LOW, IN_BYTES, OUT_BYTES, NEXT, BEFORE, REQUEST_BLOCK) = range(8)
+(DEADLINE_S, ARRIVAL_S) = range(2)
+
+# What is logged of a GPU: time; number, then batches, then kinds.
+# An interval of an observation: its length; number of others, then their kinds.
+# An observation.
+(TARGET, FIRST_INTERVAL, LAST_INTERVAL, OBSERVATION_BLOCK) = range(4)
+(TARGET_SOLO_S, DURATION_S) = range(2)
+
+# The last values of a sequence: how many, the next place, in the order of arrival, in the order of size.
+(RECENT_COUNT, RECENT_NEXT, RECENT) = range(3)
+ERROR_WINDOW, LEAST_ERRORS = 100, 20
+LEVEL_WINDOW, LEVEL_DOUBT = 50, 4.0
+(FACTOR, TRUST, RATIOS) = range(3)
+LEVEL_BLOCK = RATIOS + RECENT + 2 * LEVEL_WINDOW
+LEAST_SHARE, LEAST_RATE = 0.1, 0.02
+
+# What is known of newcomers beside others: whose, stamps; by model what a batch of one takes, and its allowance.
+(BESIDE_COUNT, EXECUTE_STAMP, ALLOWANCE_STAMP, BESIDE_KINDS) = range(4)
+
+# A decision.
+(WHAT, WHERE, FIRST_LISTED, MANY, WHICH, DECISION_BLOCK) = range(6)
+(AT_S,) = range(1)
+START, DROP_EXPIRED, DROP_INFEASIBLE, TIMER = range(4)
+
+# Words.
+HIGH, LOW = 0, 1
+CONTENDED, ALONE, NO_TRANSFERS = range(3)
+RATE, ADDITIVE, SLOWDOWN = range(3)
+TRAFFIC_WINDOW, TRAFFIC_RENEWED = 64, 4
+AT_RISK, BEYOND_ROUNDING, CLEARLY = 0.002, 1.0 + 1e-9, 1e-9
+CUSUM_DRIFT, TINY = 0.5, 1e-150
+NONE = -1

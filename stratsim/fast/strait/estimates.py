@@ -1,0 +1,422 @@
+"""When batches are expected to be done, and what is learned from those that are: `strait.estimates` on arrays."""
+
+from __future__ import annotations
+
+from math import nan
+from typing import TYPE_CHECKING
+
+from stratsim.fast.compiled import compiled
+from stratsim.fast.strait.belief import learn
+from stratsim.fast.strait.caution import rates, take_in
+from stratsim.fast.strait.codes import (
+    ALL_ERRORS_AT,
+    ALONE,
+    ASKED_ANEW,
+    BATCH_BLOCK,
+    BESIDE_INDEX_AT,
+    BESIDES,
+    BYTES_IN,
+    CANDIDATE,
+    CHANGED,
+    CHANGED_AT,
+    CLEARLY,
+    CONTENDED,
+    COPIED_S,
+    DEADLINE_S,
+    DISPATCHED_S,
+    DONE_S,
+    DUE_S,
+    DURATION_S,
+    END_S,
+    ENDED,
+    ENDED_AT,
+    ENDED_NOW,
+    ERROR_WINDOW,
+    ERRORS,
+    EXECUTING,
+    FIRST_INTERVAL,
+    FLOOR,
+    FREE_S,
+    FULLEST_LOG,
+    GPU_AT,
+    GPU_BLOCK,
+    GPUS,
+    HAS_MARGIN,
+    HIGH,
+    ID,
+    IN_ALPHA_S,
+    IN_BYTES,
+    IN_FLIGHT,
+    IN_RATE,
+    INTERVALS,
+    IS_HIGH,
+    IS_LOW,
+    IS_PENDING,
+    KEY_AT,
+    KIND,
+    LACKING,
+    LACKS,
+    LAST_INTERVAL,
+    LATENCY_AT,
+    LEAST_ERRORS,
+    LEFT_S,
+    LESSONS,
+    MEMBERS,
+    MODELS,
+    MOST_BESIDES,
+    NEXT,
+    OBSERVATION_AT,
+    OBSERVATION_BLOCK,
+    OBSERVATIONS,
+    ON_GPU,
+    OUT_ALPHA_S,
+    OUT_BYTES,
+    OUT_RATE,
+    OUT_S,
+    PENDING,
+    PENDING_ANYWHERE,
+    QUANTILE,
+    READY_S,
+    RECENT_COUNT,
+    REFRESH,
+    REFRESHES,
+    REQUEST_MODEL,
+    SERIAL,
+    SIZES,
+    SLOTS,
+    SOLO_S,
+    SPARE,
+    SPARE_AT,
+    STAGED,
+    START_S,
+    STARTS,
+    STRETCH,
+    TARGET,
+    TARGET_SOLO_S,
+    TRANSFERS,
+    UPDATED,
+    VIEWED,
+    WALKED,
+)
+from stratsim.fast.strait.forecast import catch_up, commit, make_room, note_intervals, update, walk
+from stratsim.fast.strait.lists import quantile, remember
+from stratsim.fast.strait.newcomers import fits, latency_s, start_s
+from stratsim.fast.strait.queues import at_model
+from stratsim.model.tolerance import TIME_RTOL
+
+if TYPE_CHECKING:
+    from stratsim.fast.strait.codes import State
+
+__all__ = [
+    "alone_s",
+    "finish_s",
+    "follows_in_time",
+    "in_flight",
+    "in_s",
+    "is_late",
+    "latest_finish_s",
+    "latest_start_s",
+    "out_s",
+    "plan",
+    "started",
+    "stretch",
+    "surely_later",
+    "take_over",
+]
+
+
+@compiled
+def latest_finish_s(deadline_s: float) -> float:
+    """Return the latest finish that still meets a deadline."""
+    return deadline_s * (1.0 + TIME_RTOL)
+
+
+@compiled
+def in_s(state: State, size_bytes: int) -> float:
+    """Return what a copy to a GPU takes alone."""
+    return state.reals[IN_ALPHA_S] + size_bytes / state.reals[IN_RATE] if size_bytes else 0.0
+
+
+@compiled
+def out_s(state: State, size_bytes: int) -> float:
+    """Return what a copy from a GPU takes alone."""
+    return state.reals[OUT_ALPHA_S] + size_bytes / state.reals[OUT_RATE] if size_bytes else 0.0
+
+
+@compiled
+def stretch(state: State, kind: int) -> float:
+    """Return 1 + the margin of a kind's model."""
+    return state.reals[at_model(state, kind // state.ints[SIZES]) + STRETCH]  # type: ignore[no-any-return]
+
+
+@compiled
+def in_flight(state: State, gpu: int) -> int:
+    """Return how many batches execute or are staged on a GPU, as followed."""
+    return state.ints[gpu + EXECUTING] + state.ints[gpu + STAGED]  # type: ignore[no-any-return]
+
+
+# What has happened ----------------------------------------------------------------------------------------------------
+
+
+@compiled
+def take_over(state: State, now_s: float) -> None:
+    """Bring the forecasts of the GPUs listed at CHANGED_AT up to now, and learn from the batches that have ended."""
+    ints = state.ints
+    ints[UPDATED], ints[ENDED_NOW], ints[FULLEST_LOG] = 1, 0, 0
+    for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
+        gpu = ints[GPU_AT] + ints[place] * ints[GPU_BLOCK]
+        _take_over_copies(state, gpu)
+        update(state, gpu, now_s)
+        ints[gpu + VIEWED] = in_flight(state, gpu)
+    if ints[ENDED_NOW]:
+        _note_ends(state, now_s)
+    for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
+        make_room(state, ints[GPU_AT] + ints[place] * ints[GPU_BLOCK])
+
+
+@compiled
+def _take_over_copies(state: State, gpu: int) -> None:
+    """Take over which copies to a GPU have ended."""
+    ints, reals = state.ints, state.reals
+    if not ints[gpu + PENDING]:
+        return
+    for place in range(gpu + MEMBERS, gpu + MEMBERS + in_flight(state, gpu)):
+        batch = ints[place]
+        if ints[batch + IS_PENDING] and reals[batch + COPIED_S] == reals[batch + COPIED_S]:  # known: not NaN
+            reals[batch + READY_S] = reals[batch + COPIED_S]
+            ints[batch + IS_PENDING] = 0
+            ints[gpu + PENDING] -= 1
+            ints[PENDING_ANYWHERE] -= 1
+
+
+@compiled
+def _note_ends(state: State, now_s: float) -> None:
+    """Learn from batches that have ended, in that order."""
+    ints = state.ints
+    ended, count = ints[ENDED_AT], ints[ENDED_NOW]
+    ints[ENDED] += count
+    for position in range(1, count):
+        batch, place = ints[ended + position], ended + position
+        while place > ended and _ends_before(state, batch, ints[place - 1]):
+            ints[place] = ints[place - 1]
+            place -= 1
+        ints[place] = batch
+    for place in range(ended, ended + count):
+        batch = ints[place]
+        _note(state, batch)
+        ints[ints[SPARE_AT] + ints[SPARE]] = batch
+        ints[SPARE] += 1
+    if ints[OBSERVATIONS] >= ints[REFRESH]:
+        _learn(state, now_s)
+
+
+@compiled
+def _ends_before(state: State, one: int, other: int) -> bool:
+    ints, reals = state.ints, state.reals
+    if reals[one + DONE_S] != reals[other + DONE_S]:
+        return reals[one + DONE_S] < reals[other + DONE_S]  # type: ignore[no-any-return]
+    return ints[one + ID] < ints[other + ID]  # type: ignore[no-any-return]
+
+
+@compiled
+def _note(state: State, batch: int) -> None:
+    """Take over how a batch turned out: for the margins at once, for the belief later."""
+    ints, reals = state.ints, state.reals
+    duration_s = reals[batch + DONE_S] - reals[batch + START_S]
+    observation = ints[OBSERVATION_AT] + ints[OBSERVATIONS] * OBSERVATION_BLOCK
+    ints[OBSERVATIONS] += 1
+    ints[observation + TARGET], ints[observation + FIRST_INTERVAL] = ints[batch + KIND], ints[INTERVALS]
+    reals[observation + TARGET_SOLO_S], reals[observation + DURATION_S] = reals[batch + SOLO_S], duration_s
+    beside = note_intervals(state, ints[batch + ON_GPU], batch)
+    ints[observation + LAST_INTERVAL] = ints[INTERVALS]
+    if not beside and ints[HAS_MARGIN] and reals[batch + SOLO_S] > 0.0:
+        _learn_alone(state, ints[batch + KIND] // ints[SIZES], duration_s / reals[batch + SOLO_S] - 1.0)
+
+
+@compiled
+def _learn_alone(state: State, number: int, error: float) -> None:
+    """Remember by how much the solo latency of a model was off."""
+    ints, reals = state.ints, state.reals
+    model = at_model(state, number)
+    remember(reals, model + ERRORS, ERROR_WINDOW, error)
+    if reals[model + ERRORS + RECENT_COUNT] >= LEAST_ERRORS:
+        overdue = quantile(reals, model + ERRORS, ERROR_WINDOW, reals[QUANTILE])
+        reals[model + STRETCH] = 1.0 + overdue if overdue > 0.0 else 1.0
+        ints[LACKING] -= ints[model + LACKS]
+        ints[model + LACKS] = 0
+    if not ints[LACKING]:
+        return
+    overall = ints[ALL_ERRORS_AT]
+    remember(reals, overall, ERROR_WINDOW, error)
+    if reals[overall + RECENT_COUNT] >= LEAST_ERRORS:
+        all_s = 1.0 + max(quantile(reals, overall, ERROR_WINDOW, reals[QUANTILE]), 0.0)
+        for other in range(ints[MODELS]):
+            if ints[at_model(state, other) + LACKS]:
+                reals[at_model(state, other) + STRETCH] = all_s
+
+
+@compiled
+def _learn(state: State, now_s: float) -> None:
+    """Let the belief learn from what has happened since it last did."""
+    ints = state.ints
+    for number in range(ints[GPUS]):  # what was done until now was done at the rates believed until now
+        gpu = ints[GPU_AT] + number * ints[GPU_BLOCK]
+        if ints[gpu + EXECUTING] > 1:
+            catch_up(state, gpu, now_s)
+    first, last = ints[OBSERVATION_AT], ints[OBSERVATION_AT] + ints[OBSERVATIONS] * OBSERVATION_BLOCK
+    if ints[HAS_MARGIN]:
+        for observation in range(first, last, OBSERVATION_BLOCK):
+            take_in(state, observation)
+    ints[LESSONS] += 1
+    for observation in range(first, last, OBSERVATION_BLOCK):
+        learn(state, observation)
+    ints[OBSERVATIONS] = ints[INTERVALS] = 0
+    ints[ASKED_ANEW] += 1
+    ints[REFRESHES] += 1
+    if 2 * ints[BESIDES] > ints[MOST_BESIDES]:  # nothing of it holds any more
+        ints[BESIDES] = 0
+        for place in range(2 * ints[MOST_BESIDES]):
+            ints[ints[BESIDE_INDEX_AT] + place] = 0
+
+
+@compiled
+def started(state: State, candidate: int, now_s: float) -> int:
+    """Follow a candidate that is dispatched now; return its block."""
+    ints, reals = state.ints, state.reals
+    gpu = ints[candidate + ON_GPU]
+    ints[SPARE] -= 1
+    batch = ints[ints[SPARE_AT] + ints[SPARE]]
+    for place in range(BATCH_BLOCK):
+        ints[batch + place], reals[batch + place] = ints[candidate + place], reals[candidate + place]
+    if ints[batch + BYTES_IN]:
+        ints[batch + IS_PENDING] = 1
+        ints[gpu + PENDING] += 1
+        ints[PENDING_ANYWHERE] += 1
+        reals[gpu + FREE_S] = reals[batch + READY_S]
+    if ints[gpu + WALKED] != ints[batch + CANDIDATE]:
+        walk(state, gpu, now_s, batch, False)
+    ints[batch + ID], ints[batch + IN_FLIGHT] = ints[STARTS], 1
+    ints[STARTS] += 1
+    reals[batch + DISPATCHED_S] = now_s
+    reals[batch + START_S] = reals[batch + DONE_S] = reals[batch + COPIED_S] = nan
+    ints[gpu + MEMBERS + in_flight(state, gpu)] = batch
+    ints[gpu + STAGED] += 1
+    ints[gpu + VIEWED] += 1
+    commit(state, gpu)
+    return batch  # type: ignore[no-any-return]
+
+
+# What may happen ------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def alone_s(state: State, request: int) -> float:
+    """Return the latency of a request that is alone on an idle GPU."""
+    ints = state.ints
+    copies_s = in_s(state, ints[request + IN_BYTES]) + out_s(state, ints[request + OUT_BYTES])
+    return copies_s + latency_s(state, ints[request + REQUEST_MODEL] * ints[SIZES] + 1)
+
+
+@compiled
+def latest_start_s(state: State, request: int) -> float:
+    """Return when a request must start, alone and with the margin, to be in time."""
+    model = at_model(state, state.ints[request + REQUEST_MODEL])
+    return state.reals[request + DEADLINE_S] - alone_s(state, request) * state.reals[model + STRETCH]  # type: ignore[no-any-return]
+
+
+@compiled
+def plan(state: State, gpu: int, candidate: int, request: int, size: int, now_s: float) -> None:
+    """Make a candidate of a request and those behind it in its queue: one batch, started now on this GPU."""
+    ints = state.ints
+    bytes_in = bytes_out = 0
+    following = request
+    for _ in range(size):
+        bytes_in += ints[following + IN_BYTES]
+        bytes_out += ints[following + OUT_BYTES]
+        following = ints[following + NEXT]
+    make(state, gpu, candidate, request, size, bytes_in, bytes_out, now_s)
+
+
+@compiled
+def make(
+    state: State, gpu: int, candidate: int, request: int, size: int, bytes_in: int, bytes_out: int, now_s: float
+) -> None:
+    """Make a candidate of so many requests, with `request` as the first, and so many bytes."""
+    ints, reals = state.ints, state.reals
+    kind = ints[request + REQUEST_MODEL] * ints[SIZES] + size
+    ints[SERIAL] += 1
+    ints[candidate + CANDIDATE], ints[candidate + KIND] = ints[SERIAL], kind
+    ints[candidate + BYTES_IN], ints[candidate + ON_GPU] = bytes_in, gpu
+    ints[candidate + IS_HIGH] = ints[request + IS_LOW] == HIGH
+    ints[candidate + IN_FLIGHT] = ints[candidate + IS_PENDING] = 0
+    reals[candidate + SOLO_S] = reals[candidate + LEFT_S] = reals[ints[LATENCY_AT] + kind]
+    reals[candidate + READY_S] = _ready_s(state, gpu, bytes_in, now_s) if bytes_in else now_s
+    reals[candidate + OUT_S] = out_s(state, bytes_out)
+    reals[candidate + DUE_S] = latest_finish_s(reals[request + DEADLINE_S])
+
+
+@compiled
+def _ready_s(state: State, gpu: int, size_bytes: int, now_s: float) -> float:
+    """Return when a copy-in asked for now would be done."""
+    ints, reals = state.ints, state.reals
+    if ints[TRANSFERS] != CONTENDED:
+        return now_s + in_s(state, size_bytes) if ints[TRANSFERS] == ALONE else now_s
+    if not ints[PENDING_ANYWHERE]:
+        return now_s + in_s(state, size_bytes)
+    begin_s, free_s = now_s, -1.0
+    if ints[gpu + PENDING]:
+        for place in range(gpu + MEMBERS, gpu + MEMBERS + in_flight(state, gpu)):
+            batch = ints[place]
+            if ints[batch + IS_PENDING]:
+                begin_s = reals[batch + DISPATCHED_S]
+                if free_s >= 0.0:
+                    begin_s = max(begin_s, free_s)
+                free_s = begin_s + reals[IN_ALPHA_S] + ints[batch + BYTES_IN] / reals[IN_RATE]
+        begin_s = max(now_s, free_s)
+    return begin_s + reals[IN_ALPHA_S] + size_bytes / reals[IN_RATE]  # type: ignore[no-any-return]
+
+
+@compiled
+def surely_later(state: State, gpu: int, candidate: int, now_s: float) -> bool:
+    """Whether a batch would end later beside those on a GPU than alone, however far they have got."""
+    ints, reals = state.ints, state.reals
+    executing, kinds = ints[gpu + EXECUTING], ints[KEY_AT]
+    if ints[gpu + STAGED] or not executing:
+        return False
+    least_s = reals[FLOOR] * latency_s(state, ints[ints[gpu + MEMBERS] + KIND])
+    for place in range(executing):
+        kind = ints[kinds + place] = ints[ints[gpu + MEMBERS + place] + KIND]
+        least_s = min(least_s, reals[FLOOR] * latency_s(state, kind))
+    overlap_s = least_s - max(reals[candidate + READY_S] - now_s, 0.0)
+    own_rate = 0.0
+    if executing < ints[SLOTS]:
+        ints[kinds + executing] = ints[candidate + KIND]
+        own_rate = reals[rates(state, kinds, executing + 1) + executing]
+    later_s = (1.0 - own_rate) * min(overlap_s, reals[candidate + SOLO_S])
+    return later_s > CLEARLY * reals[candidate + END_S]  # type: ignore[no-any-return]
+
+
+@compiled
+def finish_s(state: State, batch: int, now_s: float) -> float:
+    """Return when a walked batch's outputs are back, with the margin."""
+    reals = state.reals
+    takes_s = (reals[batch + END_S] - now_s) * stretch(state, state.ints[batch + KIND])
+    return now_s + takes_s + reals[batch + OUT_S]  # type: ignore[no-any-return]
+
+
+@compiled
+def is_late(state: State, batch: int, now_s: float) -> bool:
+    """Whether a walked batch misses its deadline, with the margin."""
+    return finish_s(state, batch, now_s) > state.reals[batch + DUE_S]  # type: ignore[no-any-return]
+
+
+@compiled
+def follows_in_time(state: State, request: int, now_s: float, sooner_s: float) -> bool:
+    """Whether a waiting request would still be in time in the situation, were its deadline so much sooner."""
+    ints, reals = state.ints, state.reals
+    model = ints[request + REQUEST_MODEL]
+    deadline_s = reals[request + DEADLINE_S] - sooner_s
+    left_s = latest_finish_s(deadline_s) - now_s - out_s(state, ints[request + OUT_BYTES])
+    longest_s = left_s / reals[at_model(state, model) + STRETCH]
+    begins_s = start_s(state, in_s(state, ints[request + IN_BYTES]))
+    return fits(state, model, begins_s, now_s + longest_s - begins_s)

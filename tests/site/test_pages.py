@@ -1,0 +1,160 @@
+"""Every page's commands are run as they stand, in their order, as a reader would: in a folder with a reader's files.
+
+What a reader cannot run at once says so on its line: `# needs a GPU`, `# needs torch`, `# minutes` and the like.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+MARKED = re.compile(
+    r"#.*\b(?:needs (?:a GPU|torch|the network|the public data|a cluster|a server's log|an hour)|minutes)\b"
+)
+SYNOPSIS = re.compile(r"\[[A-Za-z]+\]|\.\.\.$")
+FIRST = ("stratsim ", "python ", "for ", "gunzip ", "policies=")
+"""How a block of commands begins; others hold TOML, Python or formulas."""
+ASIDE = re.compile(r"\s*(?:pip|git|make|eval|dask|sh|PYTHONPATH=\S*|_STRATSIM\S*) ")
+"""Lines that prepare a shell or a machine, or that the tests of their own run."""
+FIRST_ROW = "$(sed -n 2p results/loads/results.csv | cut -c 1-10)"
+"""What a page calls ROW."""
+ELSEWHERE = {
+    "how-to/calibrate-from-a-log.md": "tests/cli/test_how_to_calibrate.py",
+    "how-to/compare-policies.md": "tests/cli/test_how_to_compare.py",
+    "how-to/own-policy-in-a-study.md": "tests/cli/test_how_to_own_policy.py",
+    "how-to/paper-figures.md": "tests/cli/test_how_to_paper.py",
+    "how-to/size-a-fleet.md": "tests/cli/test_how_to_size_a_fleet.py",
+    "results/study-1.md": ".ci/run",
+    "results/study-2.md": ".ci/run",
+}
+"""Pages whose commands, most of them shortened, another test runs and looks at what they give."""
+TRIED = {
+    "README.md",
+    "docs/explanation/calibration.md",
+    "docs/explanation/fewest-late.md",
+}
+"""Pages on which a run from end to end has been seen. `STRATSIM_PAGES=all` tries the others, too: move them here."""
+NO_PAGES = {"_build", "generated", "decisions"}
+PAGES = [ROOT / "README.md", *(page for page in sorted(DOCS.rglob("*.md")) if not NO_PAGES & {*page.parts})]
+
+
+def blocks(text):
+    """Yield the indented blocks of a page, outside of fences, without their indent."""
+    fenced, block = False, []
+    for line in [*text.splitlines(), ""]:
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced and line.startswith("    "):
+            block.append(line[4:])
+            continue
+        if block:
+            yield block
+        block = []
+
+
+def whole(lines):
+    """Yield the commands of a block: lines that are continued are one."""
+    command = []
+    for line in lines:
+        command.append(line)
+        if not line.endswith("\\"):
+            yield "\n".join(command)
+            command = []
+
+
+def script(page):
+    """Return the commands of a page that can be run at once, as lines of a shell."""
+    shown = [block for block in blocks(page.read_text(encoding="utf-8")) if block[0].startswith((*FIRST, "eval "))]
+    lines = [line for block in shown for line in whole(block)]
+    return [line for line in lines if not (MARKED.search(line) or SYNOPSIS.search(line) or ASIDE.match(line))]
+
+
+def block_of(page, language, number=0):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[number]
+
+
+def a_readers_files(folder, commands):
+    """Write what pages take for granted that a reader has, made up, unless the commands write it themselves."""
+    for name in ("docs", "experiments", "profiler", "benchmarks"):
+        (folder / name).symlink_to(ROOT / name)
+    for path in (DOCS / "how-to").glob("*.py"):
+        shutil.copy(path, folder)
+    rows = [(0.004 * n, ("resnet50", "vgg19")[n % 2], ("high", "low")[n % 3 > 0]) for n in range(600)]
+    own = "\n".join(["arrival_s,model,priority", *(f"{at:.3f},{model},{priority}" for at, model, priority in rows)])
+    for name in ("requests.csv", "my-requests.csv"):
+        (folder / name).write_text(own + "\n", encoding="utf-8")
+    log = [f"{1000 * at:.0f},resnet50,{1000 * at + 200:.0f}" for at, _, _ in rows]
+    (folder / "log.csv").write_text("\n".join(["submit_ms,net,due_ms", *log]) + "\n", encoding="utf-8")
+    server = [f"{4000 * n},resnet50,{'warm-up' if n < 20 else 'serving'}" for n in range(600)]
+    (folder / "server.csv").write_text("\n".join(["t_us,net,state", *server]) + "\n", encoding="utf-8")
+    if "--out my-gpu.json" not in commands:
+        shutil.copy(ROOT / "profiler" / "profiles" / "h200-fp16.json", folder / "my-gpu.json")
+    if "metrics-model-inference.csv" in commands:
+        subprocess.run([sys.executable, "size_a_fleet.py"], cwd=folder, check=True, capture_output=True)
+        shutil.rmtree(folder / "models")
+    shutil.copy(ROOT / "profiler" / "profiles" / "asymmetric-six.json", folder / "imported.json")
+    kept = DOCS / "figures" / "fidelity-h200"
+    (folder / "results").mkdir()
+    shutil.copytree(kept / "calibration" / "load-0.7", folder / "results" / "calibration")
+    shutil.copytree(kept / "alone", folder / "results" / "alone")
+    for model in ("resnet50", "vgg19"):
+        config = folder / "models" / model / "config.pbtxt"
+        config.parent.mkdir(parents=True)
+        config.write_text(f'name: "{model}"\nmax_batch_size: 8\ndynamic_batching {{ }}\n', encoding="utf-8")
+    (folder / "my-server.toml").write_text(block_of("explanation/transfers.md", "toml"), encoding="utf-8")
+    (folder / "sweep.toml").write_text(block_of("how-to/run-an-experiment.md", "toml"), encoding="utf-8")
+    times = [{"startMs": 10.0 * n, "endMs": 10.0 * n + 4.0, "computeMs": 3.9} for n in range(30)]
+    for name in ("times.json", "b16.json"):
+        (folder / name).write_text(json.dumps(times), encoding="utf-8")
+    cases = [
+        {"name": f"{way}_memcpy_ce", "status": "Passed", "bandwidth_matrix": [["24.6"]], "sum": 24.6}
+        for way in ("host_to_device", "device_to_host")
+    ]
+    (folder / "link.json").write_text(json.dumps({"nvbandwidth": {"testcases": cases}}), encoding="utf-8")
+    pd.read_csv(folder / "requests.csv").to_parquet(folder / "requests.parquet")
+
+
+def named(page):
+    return pytest.param(page, id=page.relative_to(ROOT).as_posix())
+
+
+@pytest.mark.parametrize("page", [named(page) for page in PAGES if script(page)])
+def test_the_commands_of_a_page_run_as_they_stand(page, tmp_path):
+    if (other := ELSEWHERE.get(page.relative_to(DOCS).as_posix() if page.is_relative_to(DOCS) else "")) is not None:
+        pytest.skip(f"run by {other}")
+    if page.relative_to(ROOT).as_posix() not in TRIED and os.environ.get("STRATSIM_PAGES") != "all":
+        pytest.skip("not seen to run from end to end yet: STRATSIM_PAGES=all")
+    if shutil.which("bash") is None or ("| jq " in "\n".join(script(page)) and shutil.which("jq") is None):
+        pytest.skip("needs bash, and jq on some pages")
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("pyarrow")
+    commands = "\n".join(script(page)).replace(" ROW ", f" {FIRST_ROW} ")
+    a_readers_files(tmp_path, commands)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-v", "-c", commands],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+def test_pages_that_other_tests_run_are_there():
+    for page, test in ELSEWHERE.items():
+        assert (DOCS / page).is_file()
+        assert (ROOT / test).is_file()
