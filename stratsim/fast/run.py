@@ -78,6 +78,8 @@ def simulate_fast(
         if status == codes.FINE:
             if progress is not None:
                 progress(len(workload), 0 if workload.waits_for_replies else len(workload))
+            del arguments, answers
+            made = replace(made, columns=())  # without the factors: the tables need the room
             return _result(made, workload, options, began)
         if status == codes.FULL:
             room += 1
