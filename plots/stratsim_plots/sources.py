@@ -55,13 +55,7 @@ def read_fleet(path: Any) -> dict[str, Any]:
     Raises:
         SpecError: it cannot be read, or is something else.
     """
-    found = read_json(Path(path))
-    if not isinstance(found, dict) or "fleets" not in found:
-        raise SpecError(f"{path}: is not the result of `stratsim capacity --rate R --out`")
-    try:
-        msgspec.convert(found, _Fleets)
-    except msgspec.ValidationError as error:
-        raise SpecError(f"{path}: {error}") from None
+    found = _read(path, "fleets", _Fleets, "stratsim capacity --rate R --out")
     names = {goal["name"] for goal in found["target"]}
     for fleet in found["fleets"]:
         for point in fleet["points"]:
@@ -88,11 +82,16 @@ def read_capacity(path: Any) -> dict[str, Any]:
     Raises:
         SpecError: it cannot be read, or is something else.
     """
+    return _read(path, "capacities", _Capacities, "stratsim capacity --out")
+
+
+def _read(path: Any, key: str, kind: type, command: str) -> dict[str, Any]:
+    """Return a document that has a key, whose fields are of the types in `kind`, and which a command writes."""
     found = read_json(Path(path))
-    if not isinstance(found, dict) or "capacities" not in found:
-        raise SpecError(f"{path}: is not the result of `stratsim capacity --out`")
+    if not isinstance(found, dict) or key not in found:
+        raise SpecError(f"{path}: is not the result of `{command}`")
     try:
-        msgspec.convert(found, _Capacities)
+        msgspec.convert(found, kind)
     except msgspec.ValidationError as error:
         raise SpecError(f"{path}: {error}") from None
     return found
