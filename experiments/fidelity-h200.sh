@@ -5,7 +5,7 @@
 #
 #   sh experiments/fidelity-h200.sh OUT             about 13 minutes of one H200
 #   sh experiments/fidelity-h200.sh OUT --dry-run   says what would be done, on any machine
-#   sh experiments/fidelity-h200.sh OUT --rehearse  every step on the CPU with one small model and one load: some minutes
+#   sh experiments/fidelity-h200.sh OUT --rehearse  its steps on the CPU with one small model and one load: some minutes
 #
 # Steps that are done are not done again. What is in OUT afterwards is to be committed as it was measured: profile.json,
 # grid/ (index, profiles, alone, calibration, runs with their batches) and longer/runs. The comparison can be made
