@@ -23,6 +23,8 @@ _SUFFIXES = {
     "profiles": (".json",),
     "topologies": (".toml",),
 }
+_OF_PROFILES = ".bundle.json"
+"""What belongs to a profile beside it, and is none."""
 
 
 def folder(kind: str) -> Path:
@@ -37,7 +39,8 @@ def names(kind: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for suffix in _SUFFIXES[kind]:
         for path in sorted(folder(kind).glob(f"*{suffix}")):
-            found.setdefault(path.name.removesuffix(suffix), path)
+            if not path.name.endswith(_OF_PROFILES):
+                found.setdefault(path.name.removesuffix(suffix), path)
     return dict(sorted(found.items()))
 
 

@@ -17,21 +17,36 @@ __all__ = ["check"]
 
 _EXAMPLES = """\b
 Examples:
+  stratsim profile check my-gpu.zip                             a bundle: does the fit come out again?
   stratsim profile check h200-fp16 other-card.samples.jsonl
   stratsim profile check my-gpu.json tomorrow.samples.jsonl.gz --json | jq .errors
 """
 
 
 @click.command("check", epilog=_EXAMPLES)
-@click.argument("profile", metavar="PROFILE")
-@click.argument("samples", metavar="SAMPLES", type=click.Path(path_type=Path))
+@click.argument("profile", metavar="BUNDLE|PROFILE")
+@click.argument("samples", metavar="[SAMPLES]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--starts",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="BUNDLE: starting points of the contention fit.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object and nothing else.")
-def check(profile: str, samples: Path, *, as_json: bool) -> None:
-    """Hold a PROFILE (name or file) against SAMPLES that it was not fitted to. Nothing is fitted.
+def check(profile: str, samples: Path | None, *, starts: int, as_json: bool) -> int:
+    """Check a BUNDLE, or hold a PROFILE against SAMPLES that it was not fitted to.
 
-    For a card of the same kind, another day, or cells measured later: how far are the slowdowns that the profile's
-    execution models predict from the measured ones, and how far its solo times and copies?
+    BUNDLE (`stratsim profile bundle`: a .zip, a .bundle.json, or a folder): the profile is fitted once more to its own
+    samples, and a line each says whether files, origins, solo times, link, contention and the stated validation hold.
+    Exit status 1 if one does not.
+
+    PROFILE (name or file) and SAMPLES: nothing is fitted. For a card of the same kind, another day, or cells measured
+    later: how far are the slowdowns that the profile's execution models predict from the measured ones, and how far its
+    solo times and copies?
     """
+    if samples is None:
+        return _check_bundle(Path(profile), starts, as_json=as_json)
     from stratsim.model.codec import load_profile
     from stratsim_profiler.fit.check import check_profile
     from stratsim_profiler.fit.extract import extract_samples
@@ -40,9 +55,29 @@ def check(profile: str, samples: Path, *, as_json: bool) -> None:
     found = check_profile(load_profile(profile), extract_samples(read_samples(samples)))
     if as_json:
         click.echo(json.dumps(_document(found), indent=2, allow_nan=False))
-        return
+        return 0
     for line in _lines(found):
         click.echo(line)
+    return 0
+
+
+def _check_bundle(source: Path, starts: int, *, as_json: bool) -> int:
+    from stratsim_profiler.bundle import check_bundle
+    from stratsim_profiler.fit.text import columns
+
+    lines = check_bundle(source, starts=starts)
+    if as_json:
+        click.echo(json.dumps([line._asdict() for line in lines], indent=2, allow_nan=False))
+    else:
+        rows = columns([(_shown(line.what), "pass" if line.passed else "FAIL") for line in lines])
+        for line, row in zip(lines, rows, strict=True):
+            click.echo(f"{row}  {_shown(line.found)}")
+    return int(not all(line.passed for line in lines))
+
+
+def _shown(text: str) -> str:
+    """Return a text of which a terminal only shows the characters: names in a bundle are not trusted with it."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _document(found: Check) -> dict[str, object]:

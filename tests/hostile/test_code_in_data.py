@@ -59,7 +59,12 @@ WALK = {
         ["profile", "fit", "{samples}", "--out", "{tmp}/fitted.json"],
         ["profile", "fit", "--pairs", "{profile}", "--out", "{tmp}/fitted.json"],
     ],
-    "profile check": [["profile", "check", "{profile}", "{samples}"], ["profile", "check", "h200-fp16", "{samples}"]],
+    "profile check": [
+        ["profile", "check", "{profile}", "{samples}"],
+        ["profile", "check", "h200-fp16", "{samples}"],
+        ["profile", "check", "{profile}"],
+    ],
+    "profile bundle": [["profile", "bundle", "{profile}", "{samples}", "--out", "{tmp}/b.zip"]],
     "device list": [["device", "list", "--profile", "{profile}"]],
     "device show": [["device", "show", "streams"]],
     "device score": [["device", "score", "{profile}"]],

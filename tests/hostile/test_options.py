@@ -43,6 +43,7 @@ BASES = {
     "profile run": ["--device", "cpu", "--out", "p.json", "--dry-run"],
     "profile fit": ["no-such-samples.jsonl", "--out", "p.json"],
     "profile check": ["h200-fp16", "no-such-samples.jsonl"],
+    "profile bundle": ["no-such-profile.json", "no-such.samples.jsonl.gz", "--out", "b.zip"],
     "device list": [],
     "device show": ["streams"],
     "device score": ["rtx3080-disb"],

@@ -21,7 +21,8 @@ profile = LazyGroup(
     },
     elsewhere={
         "run": "Measure a GPU or CPU and fit its profile.",
-        "check": "Hold a profile against samples that it was not fitted to.",
+        "check": "Check a bundle, or hold a profile against samples that it was not fitted to.",
+        "bundle": "Put a profile and its raw samples together, for others to check.",
     },
     group="stratsim.profile_commands",
 )
