@@ -4,9 +4,9 @@
 
 The run was served by `stratsim live` on one core of a CPU (docs/results/fidelity-cpu.md): each of three models at
 batch sizes 1 to 4, 30 times, in random order. Of its tables seven time stamps a request are left, in the shape of
-Triton's traces: when it came (REQUEST_START, QUEUE_START: the executor has no front end of its own), when its batch's slot took it and copied
-its inputs (COMPUTE_START), the begin and end of the execution (COMPUTE_INPUT_END, COMPUTE_OUTPUT_START), the end of the
-copy of its outputs (COMPUTE_END, REQUEST_END). Nothing else is in it.
+Triton's traces: when it came (REQUEST_START, QUEUE_START: the executor has no front end of its own), when its batch's
+slot took it and copied its inputs (COMPUTE_START), the begin and end of the execution (COMPUTE_INPUT_END,
+COMPUTE_OUTPUT_START), the end of the copy of its outputs (COMPUTE_END, REQUEST_END). Nothing else is in it.
 """
 
 import gzip
