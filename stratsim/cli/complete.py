@@ -57,7 +57,6 @@ _WITHIN_POLICY: dict[str, Callable[[], Iterable[str]]] = {
 _BY_PARAMETER: dict[str, Callable[[], Iterable[str]]] = {
     "profile": _profiles,
     "into": _profiles,
-    "replay belief": _profiles,
     "topology": _topologies,
     "trace": _traces,
     "device_model": lambda: DEVICE_MODELS,
@@ -77,6 +76,7 @@ _BY_COMMAND: dict[str, Callable[[], Iterable[str]]] = {
     "profile pad source": _profiles,
     "profile compare first": _profiles,
     "profile compare second": _profiles,
+    "replay belief": _profiles,
 }
 """The same where the name of the parameter alone does not say what it is."""
 _LISTS = {"policy": _policies}

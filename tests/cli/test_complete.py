@@ -58,7 +58,7 @@ def test_names_that_stand_in_two_places_are_the_same():
         ("stratsim capacity --drop ", list(complete.DROP_MODES)),
         ("stratsim replay --deal m", ["model"]),
         ("stratsim live --policy priority-", ["priority-edf", "priority-fifo"]),
-        ("stratsim trace convert in.csv out.csv --profile h", ["h200-fp16"]),
+        ("stratsim trace convert in.csv out.csv --profile h", ["h200-fp16", "h200-fp16-served"]),
         ("stratsim trace inspect --trace-format azure-l", ["azure-llm"]),
         ("stratsim profile show rtx", ["rtx3080-disb"]),
         ("stratsim profile compare h200-fp16 a100", ["a100-80gb-parvagpu"]),

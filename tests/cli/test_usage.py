@@ -66,7 +66,7 @@ def test_an_unknown_device_model_is_named_with_the_nearest(refused):
 
 
 def test_an_unknown_profile_is_named(refused):
-    known = "known: a100-80gb-parvagpu, asymmetric-six, h200-fp16, rtx3080-disb"
+    known = "known: a100-80gb-parvagpu, asymmetric-six, h200-fp16, h200-fp16-served, rtx3080-disb"
     assert refused("replay", "--profile", "h100") == f"h100: neither a file nor a bundled profile; {known}"
     hint = "did you mean 'rtx3080-disb'?"
     assert refused("replay", "--profile", "rtx3080").endswith(hint)

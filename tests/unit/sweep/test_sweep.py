@@ -285,7 +285,7 @@ def test_the_folder_says_what_its_columns_are(done):
     about = found["table"]
     assert (found["sweep_format"], about["axes"], about["choices"]) == (1, ["load"], ["setting"])
     others = {"spec_sha256", "policy", "phase", "seed", "rate_per_s", "solo_load", "cpu", "values_sha256", "row_sha256"}
-    hashes = {f"{name}_sha256" for name in ("profile", "trace", "topology", "policy")}
+    hashes = {f"{name}_sha256" for name in ("profile", "trace", "topology", "policy", "belief")}
     said = {*about["axes"], *about["conditions"], *about["choices"], *about["figures"]}
     assert {*rows_of(out)[0]} == said | others | hashes
 
