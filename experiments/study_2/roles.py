@@ -33,7 +33,6 @@ ROLES: dict[str, Role] = {
     "preempt-slack": "preemptive",
     "orion": "preemptive",
     "preempt-ideal": "bound",
-    "other": "reference",
     "ablation": "ablation",
     "ablation-oracle": "ablation",
     "strait-oracle": "reference",

@@ -158,9 +158,11 @@ def test_a_sweep_without_roles_or_seeds_is_refused():
 
 def test_families_of_entries_that_stand_for_several_policies():
     policies = {
-        "other": entry({True: {"other[lax]": 0}, False: {"other[lax,8]": 0, "other[lax,1]": 0}}, each=["name"]),
+        "ablation": entry(
+            {True: {"ablation[lax]": 0}, False: {"ablation[lax,8]": 0, "ablation[lax,1]": 0}}, each=["name"]
+        ),
         "edf": entry({True: {"edf": 0}, False: {"edf[8]": 0}}),
     }
     made = make_study(SimpleNamespace(title="t", policies=policies, sweep=SimpleNamespace(seeds=[1, 2, 3, 4])), ())
-    assert made.families == {"other[lax,8]": "lax", "other[lax,1]": "lax", "edf[8]": "edf"}
-    assert made.roles == {"lax": "reference", "edf": "blind"}
+    assert made.families == {"ablation[lax,8]": "lax", "ablation[lax,1]": "lax", "edf[8]": "edf"}
+    assert made.roles == {"lax": "ablation", "edf": "blind"}
