@@ -26,7 +26,7 @@ _SHOWN = ("fewest-late", "strait", "aware-k-edf", "k-edf", "preempt-gated", "pre
 _OTHERS = "other policies"
 _GREY = "#b8b8b8"
 _SUBJECTS = ("fewest-late", "strait")
-_EVERY_FAMILY = ("constant", "priority-edf", "clockwork", "triton", "orion", "preempt-needed", "aware-edf")
+_EVERY_FAMILY = ("preempt-needed", "orion")
 
 
 def fronts(frame: pd.DataFrame) -> Figure:
@@ -145,7 +145,7 @@ _AT_EDGE = {"out of reach": -85.0, "behind": 85.0}
 
 def _estimate(axes: Axes, row: dict[Any, Any], at: float, colour: str) -> None:
     if row["mean"] == row["mean"]:
-        axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=0.9, solid_capstyle="butt")
+        axes.plot([row["low"], row["high"]], [at, at], color=colour, linestyle="-", linewidth=0.9)
         axes.plot([row["mean"]], [at], "o", color=colour, markersize=2.0)
     elif row["outcome"] in _AT_EDGE:
         axes.plot(
