@@ -69,7 +69,7 @@ def _made(kind: Kind, study: Study, record: dict[str, Any], asked: Namespace) ->
     every = kind.tasks(study)
     out = asked.out / kind.folder
     out.mkdir(parents=True, exist_ok=True)
-    code = (*[str(HERE / f"{name}.py") for name in kind.code], *JUDGES)
+    code = (*[str(Path(__file__).with_name(f"{name}.py")) for name in kind.code], *JUDGES)
     with open_table(out, record, kind.columns, kind.description, how(asked), code=code) as table:
         made = table.make(every, kind.run)
         rows = [row for task in every for row in table.store.rows.get(task.sha256, ())]
