@@ -56,9 +56,6 @@ def test_the_head_of_no_page_asks_anybody_else():
 
 
 def test_every_page_opens_on_a_telephone_and_nothing_is_wider_than_it(browser, site):
-    browser.open(
-        f"{site}/index.html", width=TELEPHONE, height=844
-    )  # a browser asks for an icon once, and there is none
     wrong = {}
     for name in PAGES:
         browser.open(f"{site}/{name}", width=TELEPHONE, height=844)
