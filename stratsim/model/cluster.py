@@ -103,7 +103,7 @@ class Cluster:
             return Link(pcie.h2d.alpha_s, h2d_rate), Link(pcie.d2h.alpha_s, d2h_rate)
         if pcie.pageable is None:
             raise ProfileError(
-                "pinned = false needs observable.pcie.pageable, which the profile lacks: leave pinned out, or measure it"
+                "pinned = false needs observable.pcie.pageable, which the profile lacks: leave pinned out or measure it"
             )
         h2d, d2h = pcie.pageable.h2d, pcie.pageable.d2h
         return (
