@@ -46,6 +46,7 @@ sphinx_gallery_conf = {
     "filename_pattern": "plot_" + ("" if find_spec("torch") else WITHOUT_TORCH),
     "within_subsection_order": "FileNameSortKey",
     "min_reported_time": 1e9,  # no times on the pages: they are those of this machine
+    "write_computation_times": False,
     "show_memory": False,
     "show_signature": False,
     "matplotlib_animations": False,
