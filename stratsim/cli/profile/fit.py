@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stratsim.cli.score_table import one_thread
 from stratsim.cli.text import echo
+from stratsim.fit.threads import one_thread
 from stratsim.plugins import points
 
 if TYPE_CHECKING:
