@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stratsim.fit.cells import Load
-    from stratsim.fit.queue import QueueFit
-    from stratsim.fit.sharing import SharingFit
+    from stratsim.fit.problem import Optimum, Problem
 
     Floats = NDArray[np.float64]
-    Fit = SharingFit | QueueFit
+    Fit = Optimum[Problem]
 
 __all__ = ["WEIGHT_RATIO", "WIDTH", "Interval", "intervals", "local_intervals", "singular_values"]
 
