@@ -74,7 +74,7 @@ from stratsim.fast.strait.queues import at_model, first_waiting, following_model
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Ints, Reals
 
-__all__ = ["decide"]
+__all__ = ["decide", "decide_on"]
 
 
 @compiled
@@ -87,11 +87,12 @@ def decide(ints: Ints, reals: Reals, terms: Reals, now_s: float) -> int:
         terms: Likewise.
         now_s: The time.
     """
-    return _decide(State(pointer(ints), pointer(reals), pointer(terms)), now_s)
+    return decide_on(State(pointer(ints), pointer(reals), pointer(terms)), now_s)
 
 
 @compiled
-def _decide(state: State, now_s: float) -> int:
+def decide_on(state: State, now_s: float) -> int:
+    """Do so."""
     ints, reals = state.ints, state.reals
     ints[DECISIONS] = ints[LISTED] = ints[UPDATED] = 0
     for place in range(ints[ARRIVED_AT], ints[ARRIVED_AT] + ints[ARRIVED]):
