@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,8 +31,8 @@ __all__ = ["IS_COMPILED", "at_bytes", "at_ints", "at_reals", "at_words", "compil
 
 Kernel = TypeVar("Kernel", bound="Callable[..., Any]")
 
-_CALLED = ("run", "decide")
-"""Kernels that Python calls."""
+_CALLED = ("run",)
+"""Kernels that Python calls, beside those that are `entered`."""
 
 IS_COMPILED = numba is not None and not numba.config.DISABLE_JIT
 """Whether kernels are compiled in this process. NUMBA_DISABLE_JIT=1 says no: then a debugger can step through them."""
@@ -104,6 +105,9 @@ at_ints, at_reals, at_words, at_bytes = [
 """The numbers at an address, by what they are."""
 
 
+_FUNCTION = ctypes.PYFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
+
+
 @lru_cache
 def native() -> Any:
     """Return the class of functions of two whole numbers that kernels can be given, and call, and be cached for all."""
@@ -111,10 +115,10 @@ def native() -> Any:
     from numba import types
 
     class Native(types.WrapperAddressProtocol):  # type: ignore[misc]
-        """A C function, a first-class one to numba; `keeps` lives as long."""
+        """A C function, a first-class one to numba, and one that Python can call; `keeps` lives as long."""
 
         def __init__(self, address: int, keeps: object) -> None:
-            self.address, self.keeps = address, keeps
+            self.address, self.keeps, self.call = address, keeps, _FUNCTION(address)
 
         def __wrapper_address__(self) -> int:
             return self.address

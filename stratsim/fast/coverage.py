@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ENTRY", "ORDERS", "RUN", "covers", "kernel_of", "why_not_inside"]
 
-RUN, ENTRY, DECIDE = "loop.run", "mail.entry", "deciding.decide"
-"""Kernels that Python calls, by module and name: the loop, `strait` in the loop, and `strait` alone."""
+RUN, ENTRY = "loop.run", "mail.entry"
+"""Kernels that Python calls, by module and name: the loop, and `strait`."""
 
 
 ORDERS: dict[type[Policy], tuple[bool, bool]] = {
@@ -85,11 +85,9 @@ def why_not_inside(workload: Workload, profile: Profile, policy: Strait, options
     return _covers_run(workload, profile, policy, options)
 
 
-def kernel_of(workload: Workload, profile: Profile, policy: Policy, options: Options) -> str:
+def kernel_of(policy: Policy) -> str:
     """Return which kernel takes longest to compile, or to load, of those that a covered run calls."""
-    if type(policy) is not Strait:
-        return RUN
-    return ENTRY if why_not_inside(workload, profile, policy, options) is None else DECIDE
+    return ENTRY if type(policy) is Strait else RUN
 
 
 def _believes_in_more(belief: Profile, profile: Profile, workload: Workload) -> bool:

@@ -15,10 +15,9 @@ from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.answers import Answers
 from stratsim.fast.compiled import IS_COMPILED, entered
-from stratsim.fast.coverage import ENTRY, RUN, why_not_inside
+from stratsim.fast.coverage import ENTRY, why_not_inside
 from stratsim.fast.loop import run
 from stratsim.fast.setup import set_up
-from stratsim.fast.strait import deciding
 from stratsim.fast.strait.policy import CompiledStrait
 from stratsim.policy.strait import Strait
 
@@ -47,7 +46,7 @@ def is_ready(kernel: str) -> bool:
     """Whether this process has called a kernel before (`stratsim.fast.coverage.kernel_of`): it is compiled."""
     if kernel == ENTRY:
         return entered.cache_info().currsize > 0 or not IS_COMPILED
-    return bool(getattr(run if kernel == RUN else deciding.decide, "signatures", True))
+    return bool(getattr(run, "signatures", True))
 
 
 def simulate_fast(

@@ -69,7 +69,7 @@ class Engine:
         if self.name == "simpy":
             return "simpy was asked for"
         if self.name == "auto":
-            why = self._why_it_does_not_pay(len(workload), kernel_of(workload, profile, policy, options))
+            why = self._why_it_does_not_pay(len(workload), kernel_of(policy))
             if why is not None:
                 return why
         return covers(workload, profile, policy, options)

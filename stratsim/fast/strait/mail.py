@@ -40,6 +40,7 @@ from stratsim.fast.strait.codes import (
     MANY,
     MEMBERS,
     NEXT,
+    NOW_S,
     OUT_BYTES,
     REQUEST_ID,
     REQUEST_MODEL,
@@ -53,7 +54,7 @@ from stratsim.fast.strait.codes import (
     WHERE,
     State,
 )
-from stratsim.fast.strait.deciding import decide_on
+from stratsim.fast.strait.deciding import decide
 from stratsim.fast.strait.estimates import in_flight
 
 if TYPE_CHECKING:
@@ -62,11 +63,20 @@ if TYPE_CHECKING:
 __all__ = ["decide_inside", "entry"]
 
 
-def entry(where: int, _: int) -> None:
-    """Call `decide_inside` with the arrays whose addresses are listed at an address, in its order."""
+def entry(where: int, alone: int) -> None:
+    """Decide with the arrays whose addresses are listed at an address, in the order of `decide_inside`.
+
+    Args:
+        where: The address.
+        alone: Not 0: call `decide`, at the time `NOW_S`, with the first three of them.
+    """
     listed = at_ints(where)
+    state = State(at_ints(listed[0]), at_reals(listed[1]), at_reals(listed[2]))
+    if alone:
+        decide(state, state.reals[NOW_S])
+        return
     decide_inside(
-        State(at_ints(listed[0]), at_reals(listed[1]), at_reals(listed[2])),
+        state,
         at_ints(listed[3]),
         at_reals(listed[4]),
         at_reals(listed[5]),
@@ -120,7 +130,7 @@ def decide_inside(
         ints[ints[ARRIVED_AT] + ints[ARRIVED]] = block
         ints[ARRIVED] += 1
     _tell_of_gpus(state, run, run_reals, times_s)
-    count = decide_on(state, run_reals[run_codes.NOW_S])
+    count = decide(state, run_reals[run_codes.NOW_S])
     _list_decisions(state, run, run_reals, count)
     lacks = 2 * ints[DRAWN] >= ints[DRAWS] or (ints[UPDATED] > 0 and 2 * ints[FULLEST_LOG] >= ints[LOG_ROWS])
     run[run_codes.LACKS_ROOM] = 1 if lacks else 0
