@@ -169,10 +169,9 @@ def test_and_so_does_the_policy_alone_in_the_other_loop(seed):
 @COMPILES
 def test_and_runs_in_which_clients_wait_for_replies():
     profile = make_profile({"a": {1: 0.010, 4: 0.020}})
-    clients = [ClosedLoopClient(id="own", model="a", priority=Priority.HIGH, slo_s=0.05, think_s=0.003, limit=40)]
-    workload = make_workload(
-        [(0.001 * number, "a", "low") for number in range(40)], profile=profile, closed_loop=clients
-    )
+    clients = [ClosedLoopClient("own", "a", Priority.HIGH, 0, 0, slo_s=0.05, think_s=0.003, limit=40)]
+    rows = [(0.001 * number, "a", "low") for number in range(40)]
+    workload = make_workload(rows, profile=profile, closed_loop=clients)
     options = Options(name="strait", cluster=Cluster(), max_batch=4, drop=DropMode.INFEASIBLE, seed=0)
     from stratsim.fast.run import simulate_fast
 
