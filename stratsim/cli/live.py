@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stratsim.live import Served
     from stratsim.results.claim import Claim
-    from stratsim.run.replay import Inputs
+    from stratsim.run.inputs import Inputs
 
 __all__ = ["live"]
 
@@ -102,7 +102,7 @@ def live(
     from stratsim.cli.replay import run_spec
     from stratsim.live import Target, serve, terminable
     from stratsim.results.claim import claim
-    from stratsim.run.replay import prepare
+    from stratsim.run.inputs import prepare
 
     target = Target(device, dtype, mode, patience_s)
     with ExitStack() as stack:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from stratsim.results.timeline import Window
-    from stratsim.run.replay import Inputs, Outcome
+    from stratsim.run.inputs import Inputs
+    from stratsim.run.outcome import Outcome
     from stratsim.run.spec import RunSpec
 
 __all__ = ["replay", "run_spec"]
@@ -161,7 +162,8 @@ def replay(
     """
     from stratsim.results import result_writer
     from stratsim.results.claim import claim
-    from stratsim.run.replay import check_jobs, prepare
+    from stratsim.run.inputs import prepare
+    from stratsim.run.replay import check_jobs
     from stratsim.run.replay import replay as run
 
     window = _window(timeline_from, timeline_to)

@@ -13,7 +13,8 @@ from stratsim.live import Served
 from stratsim.model.codec import load_profile
 from stratsim.model.write import write_profile
 from stratsim.results import read_results, summarize
-from stratsim.run.replay import Outcome, run_policy
+from stratsim.run.outcome import Outcome
+from stratsim.run.replay import run_policy
 
 pytestmark = pytest.mark.slow  # whole grids, by a stand-in for a device that takes its time
 

@@ -65,7 +65,7 @@ class CompiledStrait(Strait):
         """GPUs of several that may hold other numbers of batches than at the last update."""
         self._staging: set[int] = set()
         """GPUs that have staged batches: only there can any start."""
-        decide(self._state, 0.0)  # compiles, or loads what is compiled; there is nothing to decide on yet
+        decide(*self._state, 0.0)  # compiles, or loads what is compiled; there is nothing to decide on yet
 
     def _use(self, state: codes.State) -> None:
         """Work on these arrays from now on."""
@@ -99,7 +99,7 @@ class CompiledStrait(Strait):
         if ints[codes.DRAWN] * 2 >= ints[codes.DRAWS]:
             self._draw()
         changed = self._tell_of_one(view) if len(self._followed) == 1 else self._tell_of_all(view)
-        count = decide(self._state, float(now_s))
+        count = decide(*self._state, float(now_s))
         if ints[codes.UPDATED]:
             for number in changed:
                 followed = self._followed[number]

@@ -11,7 +11,8 @@ import pytest
 
 from stratsim.errors import OutputError, SpecError
 from stratsim.model.codec import dump_profile, load_profile
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import RunSpec, make_spec
 from stratsim.stats.intervals import mean_interval
 from stratsim.sweep import How, load_sweep, make_plan, make_sweep, read_sweeps, run_sweep, summarise, worker
