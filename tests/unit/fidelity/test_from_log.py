@@ -122,6 +122,7 @@ def test_a_model_that_was_never_alone_has_the_factor_of_its_executions_beside_ot
     assert found.before["stages"]["execution"]["error"] > 0.1
 
 
+@pytest.mark.slow  # replays the log a hundred times
 def test_latencies_alone_give_a_factor_by_model_and_a_constant_where_requests_wait(logs, tmp_path):
     true = device(Host(collect_s=0.003), noise_cv=0.02)
     log = read_log(logs.plain_table(tmp_path / "t.csv", served(true, "fifo", 100, **FIFO)), Naming())
