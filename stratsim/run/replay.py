@@ -16,7 +16,7 @@ from stratsim.engine.layout import models_of
 from stratsim.engine.options import Options
 from stratsim.engine.simulation import check_fits
 from stratsim.errors import SimulationError, SpecError, suggest
-from stratsim.limits import LONGEST_S
+from stratsim.limits import LONGEST_S, give_back
 from stratsim.model.belief import check_belief, scaled_latencies
 from stratsim.model.codec import load_profile
 from stratsim.model.columns import TABLES, arrow_stream, as_pandas, joined
@@ -83,7 +83,9 @@ class Inputs:
 
     def lean(self) -> Inputs:
         """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
-        return replace(self, trace=self.trace.without_columns())
+        lean = replace(self, trace=self.trace.without_columns())
+        give_back()
+        return lean
 
 
 @dataclass(frozen=True, slots=True, eq=False)
