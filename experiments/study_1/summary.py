@@ -146,19 +146,24 @@ def _errors(key: tuple[Any, ...], cell: _Cell) -> list[dict[str, Any]]:
 
 
 def _course(rows: Sequence[Row], part: str, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the mean error over seeds, with its 95 % interval, by place: batches since the shift, or meetings."""
-    points: dict[tuple[Any, ...], list[float]] = {}
+    """Return the mean error over seeds, with its 95 % interval, by place: batches since the shift, or meetings.
+
+    Places that some seed did not reach are left out: the seeds that did are not a sample of all.
+    """
+    seeds: dict[tuple[Any, ...], set[int]] = {}
+    points: dict[tuple[Any, ...], dict[int, float]] = {}
     for row in rows:
         if row["part"] == part:
-            key = (*[row[name] for name in names], int(row["place"]))
-            points.setdefault(key, []).append(row["error"])
+            key = tuple([row[name] for name in names])
+            seeds.setdefault(key, set()).add(row["seed"])
+            points.setdefault((*key, int(row["place"])), {})[row["seed"]] = row["error"]
     return [
         {
             **dict(zip((*names, "batches"), key, strict=True)),
-            **dict(zip(("error", "low", "high"), mean_interval(values)[:3], strict=True)),
+            **dict(zip(("error", "low", "high"), mean_interval([*values.values()])[:3], strict=True)),
         }
         for key, values in points.items()
-        if len(values) > 1
+        if len(values) > 1 and values.keys() == seeds[key[:-1]]
     ]
 
 
