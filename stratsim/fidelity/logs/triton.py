@@ -21,7 +21,7 @@ import numpy as np
 
 from stratsim.errors import SpecError
 from stratsim.fidelity.logs.log import Log, Stages, Trip, in_order, seconds
-from stratsim.trace.readers.triton import Traced
+from stratsim.trace.readers.triton import Traced, begins_twice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _STAGES = ("COMPUTE_START", "COMPUTE_INPUT_END", "COMPUTE_OUTPUT_START", "COMPUTE_END")
+_BEGIN = "REQUEST_START"
 _RATE = "batches are whole only if every request was traced (--trace-config rate=1)"
 _CLIENT = "a request counts as one inference: the batch size of a client is not in the file"
 
@@ -52,14 +53,14 @@ def read(path: Path, data: bytes, digest: str, naming: Naming) -> Log:
     """
     found = _gathered(path, data)
     outer = {key: known for key, known in found.items() if known.parent is None}
-    whole = {key: known for key, known in outer.items() if {"REQUEST_START", "REQUEST_END"} <= known.stamps.keys()}
+    whole = {key: known for key, known in outer.items() if {_BEGIN, "REQUEST_END"} <= known.stamps.keys()}
     executed = {key: known for key, known in whole.items() if known.stamps.keys() >= set(_STAGES)}
     _check_stamps(path, found, executed)
     rows = _batches(path, executed)
     trips = [
         Trip(
             naming.of(known.model, f"{path}, id {key}"),
-            known.stamps["REQUEST_START"],
+            known.stamps[_BEGIN],
             known.stamps["REQUEST_END"] if key in executed else None,
             known.stamps.get("QUEUE_START"),
             rows.of.get(key, -1),
@@ -83,6 +84,7 @@ def read(path: Path, data: bytes, digest: str, naming: Naming) -> Log:
 
 
 def _gathered(path: Path, data: bytes) -> dict[int | str, _Known]:
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.lstrip().startswith(b"["):
         data = b"[" + b",".join(line for line in data.splitlines() if line.strip()) + b"]"
     try:
@@ -92,7 +94,10 @@ def _gathered(path: Path, data: bytes) -> dict[int | str, _Known]:
     found: dict[int | str, _Known] = {}
     for record in records:
         before = found.get(record.id, _Known(None, None, {}))
-        stamps = before.stamps | {stamp.name: stamp.ns for stamp in record.timestamps}
+        own = {stamp.name: stamp.ns for stamp in record.timestamps}
+        stamps = before.stamps | own
+        if stamps.get(_BEGIN) != before.stamps.get(_BEGIN, own.get(_BEGIN)):
+            raise SpecError(f"{path}: {begins_twice(record.id)}")
         found[record.id] = _Known(record.model_name or before.model, record.parent_id or before.parent, stamps)
     return found
 
@@ -109,7 +114,7 @@ def _check_stamps(path: Path, found: Mapping[int | str, _Known], executed: Mappi
         )
     if not names:
         raise SpecError(f"{path}: has no time stamps: trace with --trace-config level=TIMESTAMPS")
-    lacking = ", ".join(name for name in ("REQUEST_START", *_STAGES, "REQUEST_END") if name not in names)
+    lacking = ", ".join(name for name in (_BEGIN, *_STAGES, "REQUEST_END") if name not in names)
     raise SpecError(f"{path}: no request has all stamps of an execution{f' (none has {lacking})' if lacking else ''}")
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "Request",
     "Stamp",
     "Traced",
+    "begins_twice",
     "read_aiperf",
     "read_perf_analyzer",
     "read_triton",
@@ -183,6 +184,14 @@ def _cells(column: Any, count: int) -> list[Any]:
     return [None] * count if column is None else as_values(column)
 
 
+def begins_twice(request: int | str) -> str:
+    """Return what is wrong with a trace in which an id has two different times of `REQUEST_START`."""
+    return (
+        f"id {request} begins twice: ids begin anew when a server is started again; read the trace of each start by "
+        "itself"
+    )
+
+
 def _is_triton(source: Source) -> bool:
     first = next((cell for cell in source.table.sample("timestamps") if cell), None)
     return isinstance(first, list) and isinstance(first[0], dict) and {"name", "ns"} <= set(first[0])
@@ -199,10 +208,13 @@ def read_triton(source: Source) -> Trace:
     found: dict[int | str, dict[str, Any]] = {}
     for record in _decode(source, data, list[Traced], "a trace of Triton"):
         known = found.setdefault(record.id, {"model": None, "parent": None, "start": None})
-        starts = [stamp.ns for stamp in record.timestamps if stamp.name == "REQUEST_START"]
+        starts = [known["start"]] if known["start"] is not None else []
+        starts += [stamp.ns for stamp in record.timestamps if stamp.name == "REQUEST_START"]
         known["model"] = record.model_name or known["model"]
         known["parent"] = record.parent_id or known["parent"]
-        known["start"] = starts[0] if starts else known["start"]
+        if len(set(starts)) > 1:
+            raise source.error(begins_twice(record.id))
+        known["start"] = starts[0] if starts else None
     outer = {name: known for name, known in found.items() if known["parent"] is None}
     whole = {name: known for name, known in outer.items() if known["start"] is not None}
     if not whole:

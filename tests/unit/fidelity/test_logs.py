@@ -85,6 +85,18 @@ def test_lines_and_packed_files_are_read_too(tmp_path):
     assert len(read_log(lines, Naming()).arrival_s) == len(read_log(packed, Naming()).arrival_s) == 60
 
 
+def test_traces_of_two_starts_of_a_server_are_not_read_as_one(tmp_path):
+    """Ids begin anew: the requests of both would be merged, and half of them lost."""
+    later = [served(number, "small", 5000 + 10 * number, 5001 + 10 * number) for number in range(1, 61)]
+    assert "id 1 begins twice" in refused(written(tmp_path, [*one_by_one(), *later]))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_log(tmp_path):
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(one_by_one()), encoding="utf-8-sig")
+    assert len(read_log(path, Naming()).arrival_s) == 60
+
+
 def test_what_is_left_out_of_a_trace_is_counted(tmp_path):
     records = one_by_one()
     records[0]["parent_id"] = 2
@@ -154,6 +166,15 @@ def test_aiperf_gives_latencies_and_no_batches(tmp_path):
     assert found["batches"] is None
     assert "factors of single batch sizes: of a model all sizes have one" in found["cannot"]
     assert "names no model: --model" in refused(path)
+
+
+def test_a_line_of_aiperf_ends_where_json_lines_end(tmp_path):
+    """What an error says may hold separators of Unicode, which JSON need not escape."""
+    path = tmp_path / "profile_export.jsonl"
+    failed = json.loads(aiperf(1)) | {"error": {"message": "cut\u2028off\u0085"}}
+    path.write_text(aiperf() + "\n" + json.dumps(failed, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    log = read_log(path, Naming("small"))
+    assert (len(log.latency_s), int(np.isnan(log.latency_s).sum())) == (51, 1)
 
 
 def test_a_plain_table_gives_latencies(tmp_path):
