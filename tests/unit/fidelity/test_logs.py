@@ -128,6 +128,15 @@ def test_a_log_is_replayed_with_one_policy_on_one_gpu(tmp_path):
             recorded(log, make_spec(settings), PROFILE)
 
 
+@pytest.mark.parametrize(
+    "settings", [{"load": 0.5}, {"limit": 10}, {"warmup_s": 1.0}, {"belief_latency_scale": 1.2}, {"retries": 1}]
+)
+def test_a_setting_that_changes_nothing_about_a_log_is_refused(tmp_path, settings):
+    log = read_log(written(tmp_path, one_by_one()), Naming())
+    with pytest.raises(SpecError, match=f"without the setting '{next(iter(settings))}'"):
+        recorded(log, make_spec({"policy": "fifo", **settings}), PROFILE)
+
+
 def test_what_a_log_holds_is_said_with_what_it_cannot_tell(tmp_path):
     found = observed(read_log(written(tmp_path, one_by_one()), Naming()))
     assert found["models"]["small"] == pytest.approx({"requests": 60, "p50": 0.0062, "p95": 0.0062, "p99": 0.0062})
