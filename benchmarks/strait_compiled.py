@@ -2,7 +2,8 @@
 
     python benchmarks/strait_compiled.py                         # a request, beside a plain SimPy loop
     python benchmarks/strait_compiled.py --decisions             # a decision: median, p99, most
-    python benchmarks/strait_compiled.py --requests 3000 --rounds 2 --points 6x1,64x1
+    python benchmarks/strait_compiled.py --requests 3000 --rounds 2 --points 1x1,6x1,64x1
+    python benchmarks/strait_compiled.py --write-docs            # puts the table into docs/results/fast-engine.md
 
 A point is models x GPUs: the machines of `growth.py`, load 0.7, two slots, two classes with deadlines, batches of one.
 Decisions are those of the grid of `experiments/fidelity-cpu.toml` (three models of 50 to 250 ms, one slot, batches of
@@ -10,8 +11,8 @@ up to four) and of the six models of `strait_speed.py`, timed as a live run time
 decision is handed over, without what is done with them.
 
 All take turns, for several rounds; figures are medians, ratios those of the rounds' ratios, and what is timed is the
-process's own time of a processor. Compiled code is compiled, or loaded, before. Ends with status 1 if both do not
-decide the same.
+process's own time of a processor, set-up and tables included. Compiled code is compiled, or loaded, before. The memory
+is what a process grows by in its first compiled run. Ends with status 1 if both do not decide the same.
 """
 
 from __future__ import annotations
@@ -19,23 +20,30 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import apart
+import facts
 import machines
 import numpy as np
 import strait_speed
 from replay_speed import LOAD, SERVICE_S, plain_loop
 
 from stratsim.engine import simulate
+from stratsim.engine.options import Options
+from stratsim.engine.simulation import simulate_with
+from stratsim.fast.run import simulate_fast
 from stratsim.fast.strait.policy import CompiledStrait
 from stratsim.model.cluster import Cluster
 from stratsim.model.parts import Link
+from stratsim.policy.base import DropMode
 from stratsim.policy.strait import Strait
 from stratsim.rng import Streams
 from stratsim.testing import make_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from stratsim.engine import Result
     from stratsim.model.profile import Profile
@@ -50,49 +58,90 @@ GRID_SHARES = (0.75, 0.125, 0.125)
 
 def main() -> None:
     """Measure what was asked for."""
-    options = _options()
-    if options.decisions:
-        decisions(options.requests)
+    if apart.answer(_memory):
         return
-    print("models  GPUs   reference   compiled   plain loop, us   compiled of plain   reference of plain")
-    for point in options.points.split(","):
-        models, gpus = map(int, point.split("x"))
-        requests(models, gpus, options.requests, options.rounds)
+    options = _options()
+    name, table = "decisions", decisions(options.requests) if options.decisions else ""
+    if not options.decisions:
+        name, table = "strait", requests(options.points.split(","), options.requests, options.rounds)
+    text = f"{table}\n{facts.in_words(facts.facts(['numba']))}"
+    print(text)
+    if options.write_docs:
+        facts.publish(name, text, Path(), facts.PAGE.with_name("fast-engine.md"))
 
 
-def requests(models: int, gpus: int, count: int, rounds: int) -> None:
-    """Print what a request costs at one point."""
-    profile = machines.many_models(models)
-    arrival_s = np.cumsum(Streams(1).get("benchmark").exponential(SERVICE_S / LOAD / gpus, count))
-    workload = machines.with_classes(machines.make_requests(arrival_s, profile))
-    gaps_s = Streams(1).get("benchmark").exponential(SERVICE_S / LOAD, count).tolist()
-    taken: dict[str, list[float]] = {"plain": [], **{kind: [] for kind in KINDS}}
-    results: dict[str, Result] = {}
+def requests(points: Sequence[str], count: int, rounds: int) -> str:
+    """Return a table of what a request costs at each point."""
+    taken: dict[str, dict[str, list[float]]] = {point: {kind: [] for kind in ("plain", *KINDS)} for point in points}
     for number in range(rounds + 1):
-        for kind, make in KINDS.items():
-            began = time.process_time()
-            results[kind] = simulate(workload, profile, make(), cluster=Cluster(gpus=gpus), max_batch=1, name="strait")
-            if number:  # the first round loads what is compiled
-                taken[kind].append((time.process_time() - began) / count * 1e6)
-        if number:
-            began = time.process_time()
-            plain_loop(gaps_s)
-            taken["plain"].append((time.process_time() - began) / count * 1e6)
-    _check(results)
-    us = {kind: statistics.median(found) for kind, found in taken.items()}
-    ratios = {
-        kind: statistics.median([one / other for one, other in zip(taken["plain"], taken[kind], strict=True)])
-        for kind in KINDS
-    }
-    print(
-        f"{models:6d} {gpus:5d} {us['reference']:11.1f} {us['compiled']:10.1f} {us['plain']:16.1f}"
-        f" {ratios['compiled']:19.2f} {ratios['reference']:20.2f}",
-        flush=True,
+        for point in points:
+            for kind, us in _once(*map(int, point.split("x")), count).items():
+                if number:  # the first round loads what is compiled
+                    taken[point][kind].append(us)
+    lines = [
+        "| models | GPUs | compiled µs | reference µs | plain µs | compiled × plain | reference × plain | × base | MB |",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for point in points:
+        own = taken[point]
+        us = {kind: statistics.median(found) for kind, found in own.items()}
+        models, gpus = point.split("x")
+        base = next(each for each in points if each.split("x")[1] == gpus or each.split("x")[0] == models)
+        memory_mb = apart.measure(__file__, models=int(models), gpus=int(gpus), count=count)["memory_mb"]
+        lines.append(
+            f"| {models} | {gpus} | {us['compiled']:.1f} | {us['reference']:.0f} | {us['plain']:.1f} |"
+            f" {_ratio(own['plain'], own['compiled'])} | {_ratio(own['plain'], own['reference'])} |"
+            f" {_ratio(own['compiled'], taken[base]['compiled'])} | {memory_mb:.0f} |"
+        )
+    return "\n".join(lines) + (
+        f"\n\n{count:,} requests, {rounds} rounds, medians. Base: the compiled run at the first row"
+        " with as many GPUs or models; MB: what a process grows by.\n"
     )
 
 
+def _ratio(ones: list[float], others: list[float]) -> str:
+    return f"{statistics.median([one / other for one, other in zip(ones, others, strict=True)]):.3g}"
+
+
+def _machine(models: int, gpus: int, count: int) -> tuple[Profile, Workload, Options]:
+    profile = machines.many_models(models)
+    arrival_s = np.cumsum(Streams(1).get("benchmark").exponential(SERVICE_S / LOAD / gpus, count))
+    workload = machines.with_classes(machines.make_requests(arrival_s, profile))
+    options = Options(name="strait", cluster=Cluster(gpus=gpus), max_batch=1, drop=DropMode.INFEASIBLE, seed=0)
+    return profile, workload, options
+
+
+def _once(models: int, gpus: int, count: int) -> dict[str, float]:
+    """Return microseconds of a request at a point, by what simulates it."""
+    profile, workload, options = _machine(models, gpus, count)
+    gaps_s = Streams(1).get("benchmark").exponential(SERVICE_S / LOAD, count).tolist()
+    taken: dict[str, float] = {}
+    results: dict[str, Result] = {}
+    for kind, run in {"compiled": simulate_fast, "reference": simulate_with}.items():
+        with apart.Stopwatch() as watch:
+            results[kind] = run(workload, profile, Strait(), options)
+        taken[kind] = watch.cpu_s / count * 1e6
+    if results["compiled"].engine != "fast":
+        raise SystemExit("the compiled run was left to the reference")
+    with apart.Stopwatch() as watch:
+        plain_loop(gaps_s)
+    taken["plain"] = watch.cpu_s / count * 1e6
+    _check(results)
+    return taken
+
+
+def _memory(models: int, gpus: int, count: int) -> dict[str, float]:
+    """Return by how much this process grows in a run: in its second, once all is loaded, of one model before."""
+    profile, workload, options = _machine(1, 1, 100)
+    simulate_fast(workload, profile, Strait(), options)
+    profile, workload, options = _machine(models, gpus, count)
+    before = apart.peak_mb()
+    simulate_fast(workload, profile, Strait(), options)
+    return {"memory_mb": apart.peak_mb() - before}
+
+
 def _check(results: dict[str, Result]) -> None:
-    one, other = (results[kind] for kind in KINDS)
+    one, other = results.values()
     for table in ("batches", "requests"):
         for name, column in vars_of(getattr(one, table)):
             if np.asarray(column).tobytes() != np.asarray(getattr(getattr(other, table), name)).tobytes():
@@ -107,9 +156,9 @@ def vars_of(table: Any) -> list[tuple[str, Any]]:
 # One decision ---------------------------------------------------------------------------------------------------------
 
 
-def decisions(count: int) -> None:
-    """Print what decisions cost, where a live run would make them."""
-    print("workload          kind        decisions   median, us   p99, us   most, us")
+def decisions(count: int) -> str:
+    """Return a table of what decisions cost, where a live run would make them."""
+    lines = ["| workload | | decisions | median, µs | p99, µs | most, µs |", "|---|---|--:|--:|--:|--:|"]
     for name, (profile, workload, slots) in {"CPU grid": _grid(count), "six models": _six(count)}.items():
         results = {}
         for kind, make in KINDS.items():
@@ -120,8 +169,9 @@ def decisions(count: int) -> None:
                 cluster = Cluster(max_concurrency=slots)
                 results[kind] = simulate(workload, profile, policy, cluster=cluster, max_batch=4, name="strait")
             median, p99, most = np.quantile(spent_s, [0.5, 0.99, 1.0]) * 1e6
-            print(f"{name:17s} {kind:9s} {len(spent_s):11,d} {median:12.1f} {p99:9.1f} {most:10.1f}", flush=True)
+            lines.append(f"| {name} | {kind} | {len(spent_s):,} | {median:.1f} | {p99:.1f} | {most:.1f} |")
         _check(results)
+    return "\n".join(lines) + "\n"
 
 
 def _time(policy: Strait, spent_s: list[float]) -> None:
@@ -170,6 +220,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--points", default="1x1,6x1,64x1,256x1,1x64,1x256")
     parser.add_argument("--decisions", action="store_true", help="what one decision costs")
+    parser.add_argument("--write-docs", action="store_true", help="the table goes to docs/results/fast-engine.md")
     return parser.parse_args()
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
-from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stratsim.fast import codes
-from stratsim.fast.compiled import IS_COMPILED
+from stratsim.fast.compiled import IS_COMPILED, native
 from stratsim.fast.rates import Rates
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ class Answers:
         self._others: dict[int, Callable[[int], None]] = {codes.OF_LANES: self._rates.of_lanes}
         if made.clients is not None:
             self._others |= made.clients.answers
+        if made.inside is not None:
+            self._others[codes.OF_POLICY] = made.inside.make_room
         if made.stays is not None:
             self._others[codes.OF_STAYS] = _Stays(made.stays, made.ints, made.reals).more
         if made.thoughts is not None:
@@ -55,7 +56,10 @@ class Answers:
 
     def callback(self) -> Ask:
         """Return a function that kernels can call, compiled or not."""
-        return _native()(self.ask) if IS_COMPILED else self.ask
+        if not IS_COMPILED:
+            return self.ask
+        function = ctypes.PYFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(self.ask)
+        return native()(ctypes.cast(function, ctypes.c_void_p).value, function)  # type: ignore[no-any-return]
 
 
 class _Stays:
@@ -87,23 +91,3 @@ class _Thoughts:
     def more(self, count: int) -> None:
         """Put down the next."""
         self._times_s[:] = list(islice(self._drawn, count))
-
-
-@lru_cache
-def _native() -> Any:
-    import numba.experimental.function_type  # noqa: F401 (registers the protocol below)
-    from numba import types
-
-    class Native(types.WrapperAddressProtocol):  # type: ignore[misc]
-        """A C function that calls a Python function: a first-class function to numba, so that kernels can be cached."""
-
-        def __init__(self, function: Callable[[int, int], None]) -> None:
-            self.pointer = ctypes.PYFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(function)
-
-        def __wrapper_address__(self) -> int | None:
-            return ctypes.cast(self.pointer, ctypes.c_void_p).value
-
-        def signature(self) -> Any:
-            return types.void(types.int64, types.int64)
-
-    return Native

@@ -57,6 +57,14 @@ __all__: list[str] = []
     ARRIVED,  # requests so far
     ADMITTED,  # those of them that are in the queue, or were
     FOUND,  # what was answered to a question about clients
+    ASKS,  # whether decisions are another's, which is asked: `stratsim.fast.strait`
+    ADDRESS,  # where it finds its arrays
+    IS_WOKEN,  # whether its timer has gone off
+    TOLD,  # requests that it was told of
+    BLOCK,  # its first free block of a request
+    BLOCKS,  # how many are free
+    LACKS_ROOM,  # whether it is to be given more room
+    DECIDED,  # decisions
     # Where tables begin, among the whole numbers:
     GPU_AT,  # references, by number
     SPARE_AT,
@@ -95,8 +103,12 @@ __all__: list[str] = []
     READY_AT,
     LEAD_AT,  # by batch: its first request; 0: nobody waits for replies
     NEXT_AT,  # by request: the next in its batch; -1: it is the last
+    KNOWN_AT,  # by model: its number to who is asked
+    DECIDED_AT,  # blocks of decisions
+    DECIDED_S_AT,  # when a batch should be done, or a timer goes off
+    LISTED_AT,  # requests of decisions
     HEADER,
-) = range(82)
+) = range(94)
 
 # Reals from place 0: the policy's links and the host.
 (
@@ -115,10 +127,11 @@ __all__: list[str] = []
     SINCE_S,  # stays that ended before are asked about no more
     START_COST_S,  # what the start of a batch costs each of those that run
     REJECT_S,  # from a drop until a client knows of it
-    NOW_S,  # when a question about clients is asked
+    NOW_S,  # when a question about clients, or a policy, is asked
     SENDS_S,  # when a client sends next; infinity: never
+    SEEN_S,  # the end of the instant in which a policy is asked
     REAL_HEADER,
-) = range(18)
+) = range(19)
 
 # A GPU.
 (
@@ -180,18 +193,23 @@ __all__: list[str] = []
 (LIMIT, DEPTH, PLACE, BEGIN, MODEL_INTS) = range(5)
 """Largest batch; how many of its requests wait; its place among the heads, or -1; where its heap begins."""
 
+# A decision of who is asked.
+(_, WHERE, FIRST_LISTED, MANY, DECISION) = range(5)
+STARTS, DROPS_LATE, DROPS_HOPELESS, WAKES = range(4)
+
 # Kinds of events; a payload times KINDS comes on top.
-KINDS = 12
+KINDS = 13
 EXECUTED, INPUT, DISPATCHED, LAUNCHED, NOTICE, COLLECTED, OUTPUT, REPLY, LINKS = range(9)
-CLIENT, REJECTED, ANNOUNCED = range(9, KINDS)
+CLIENT, REJECTED, ANNOUNCED, WOKEN = range(9, KINDS)
 
 # Order within an instant, as `stratsim.engine.clock.Order`, in front of an event's number.
 DEVICE = 0
 REPLIES = 1 << 58
 SENDING = 2 << 58
+TIMERS = 3 << 58
 
 # Who else than a GPU is asked, by the first argument of the question.
-OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP = range(-1, -9, -1)
+OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP, OF_POLICY = range(-1, -10, -1)
 MOST_THOUGHTS = 1024
 """Thinking times that are drawn at once."""
 

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
-__all__ = ["ORDERS", "covers"]
+__all__ = ["ENTRY", "ORDERS", "RUN", "covers", "kernel_of", "why_not_inside"]
+
+RUN, ENTRY = "loop.run", "mail.entry"
+"""Kernels that Python calls, by module and name: the loop, and `strait`."""
+
 
 ORDERS: dict[type[Policy], tuple[bool, bool]] = {
     Fifo: (False, False),
@@ -52,6 +56,10 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
         return _covers_strait(workload, profile, policy, options)
     if type(policy) not in ORDERS and type(policy) is not Native:
         return f"policy {type(policy).__name__} is neither strait, native nor one of the four queue policies"
+    return _covers_run(workload, profile, policy, options)
+
+
+def _covers_run(workload: Workload, profile: Profile, policy: Policy, options: Options) -> str | None:
     if options.rejection.retries and (options.rejection.retry_by == "all" or workload.waits_for_replies):
         return "dropped requests are sent again"
     if len(set(workload.models)) < len(workload.models):
@@ -64,10 +72,22 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
 
 
 def _covers_strait(workload: Workload, profile: Profile, policy: Strait, options: Options) -> str | None:
-    """Return why decisions are not compiled; None if they are. All else of such a run is the reference's."""
+    """Return why decisions are not compiled; None if they are."""
     layout = lay_out(workload, profile, policy, options.cluster, options.name)
     models = len((options.belief or profile).observable.models)
     return why_not(policy, models, layout.slots, loads_weights=layout.memories is not None)
+
+
+def why_not_inside(workload: Workload, profile: Profile, policy: Strait, options: Options) -> str | None:
+    """Return why of a covered run of `strait` only the decisions are compiled; None if all of it is."""
+    if workload.waits_for_replies:
+        return "clients wait for replies"
+    return _covers_run(workload, profile, policy, options)
+
+
+def kernel_of(policy: Policy) -> str:
+    """Return which kernel takes longest to compile, or to load, of those that a covered run calls."""
+    return ENTRY if type(policy) is Strait else RUN
 
 
 def _believes_in_more(belief: Profile, profile: Profile, workload: Workload) -> bool:

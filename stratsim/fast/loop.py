@@ -9,70 +9,40 @@ from __future__ import annotations
 from math import inf, nan
 from typing import TYPE_CHECKING
 
-from stratsim.fast.clock import next_event_s, schedule
+from stratsim.fast.clock import next_event_s
 from stratsim.fast.codes import (
     ADMITTED,
     ARRIVED,
-    BATCH,
-    BATCHES,
+    ASKS,
     BEGIN,
-    BYTES_IN,
     CLIENTS,
-    COPIES_OUT,
     DEPTH,
-    DEVICE,
-    DISPATCH,
-    DISPATCH_S,
-    DISPATCHED,
     DROPS,
     DROPS_EXPIRED,
     DROPS_INFEASIBLE,
     ESTIMATES,
-    EXPECTED,
     EXPECTED_AT,
     EXPIRED,
     FINE,
-    FIRST_AT,
-    FLYING,
-    FLYING_AT,
-    GPU,
     GPU_AT,
     GPUS,
     HEAD_AT,
     HEADS,
-    HOST_FREE_S,
-    IN_ALPHA_S,
-    IN_RATE,
     INFEASIBLE,
-    KINDS,
-    LAST_AT,
-    LAST_PHASE,
-    LASTS_S,
-    LEAD_AT,
+    IS_WOKEN,
     LIMIT,
     MEMBER_AT,
     MODEL_AT,
     MODEL_INTS,
     MOST_ROUNDS,
     NATIVE,
-    NEXT_AT,
-    NUMBER,
     ON_TIME,
-    PHASE,
     READY,
     READY_AT,
     REQUESTS,
-    ROWS,
     SAME,
     SERVED,
     SIZES,
-    SOLO,
-    SOLO_AT,
-    SOLO_S,
-    SPARE,
-    SPARE_AT,
-    STAGED_S,
-    START_S,
     STATUS,
     STREAM_AT,
     STREAM_INTS,
@@ -82,11 +52,12 @@ from stratsim.fast.codes import (
     WAITING,
 )
 from stratsim.fast.compiled import compiled, pointer
-from stratsim.fast.deciding import copy_s, count_batches, finish_s, pick, wait_s
-from stratsim.fast.host import pace, thinks_s
-from stratsim.fast.machine import copy_in, happen
+from stratsim.fast.deciding import finish_s, pick, wait_s
+from stratsim.fast.following import follow
+from stratsim.fast.machine import happen
 from stratsim.fast.native import queue
 from stratsim.fast.replies import begin, due, rejected
+from stratsim.fast.starting import start
 from stratsim.fast.waiting import admit, take
 
 if TYPE_CHECKING:
@@ -114,6 +85,7 @@ def run(
     times_s: Column,
     output: Column,
     ask: Ask,
+    policy: Ask,
 ) -> None:
     """Process all arrivals and events; `ints[STATUS]` says whether that went well.
 
@@ -138,6 +110,7 @@ def run(
         times_s: By batch: takes the times, of each kind that `codes` names one after the other.
         output: By batch: takes the size of its outputs, where their copies are events.
         ask: Called with a GPU and a number of loads listed at `ASKED_AT`; puts their rates at `ANSWER_AT`.
+        policy: Called with `ints[ADDRESS]` where it decides (`stratsim.fast.following`).
     """
     _run(
         pointer(ints),
@@ -157,6 +130,7 @@ def run(
         pointer(times_s),
         pointer(output),
         ask,
+        policy,
     )
 
 
@@ -179,6 +153,7 @@ def _run(
     times_s: Column,
     output: Column,
     ask: Ask,
+    policy: Ask,
 ) -> None:
     rounds = 0
     begin(ints, reals, ask)
@@ -207,12 +182,33 @@ def _run(
             _admit(ints, model_of, priority, deadline_s)
         if pending and until_s < next_arrival_s and until_s < next_event_s(ints, reals):
             pending = False
-            if not ints[WAITING]:
+            if not ints[WAITING] and not ints[IS_WOKEN]:
                 continue
+            ints[IS_WOKEN] = 0
             rounds = rounds + 1 if instant_s == until_s else 0
             instant_s = until_s
-            if rounds > MOST_ROUNDS:
-                ints[STATUS] = STUCK
+            _check_progress(ints, rounds)
+            if ints[ASKS]:
+                follow(
+                    ints,
+                    reals,
+                    model_of,
+                    bytes_in,
+                    bytes_out,
+                    factor,
+                    batch_of,
+                    gpu_of,
+                    dropped,
+                    dropped_s,
+                    reason,
+                    times_s,
+                    output,
+                    ask,
+                    policy,
+                    now_s,
+                    now_s + (until_s - now_s),
+                )
+                continue
             _decide(
                 ints,
                 reals,
@@ -233,6 +229,13 @@ def _run(
                 now_s,
                 now_s + (until_s - now_s),
             )
+
+
+@compiled
+def _check_progress(ints: Ints, rounds: int) -> None:
+    """Give up a run that decides again and again at one instant."""
+    if rounds > MOST_ROUNDS:
+        ints[STATUS] = STUCK
 
 
 @compiled
@@ -262,6 +265,8 @@ def _admit(ints: Ints, model_of: Column, priority: Column, deadline_s: Column) -
         ints[ADMITTED] = request + 1
         if ints[NATIVE]:
             queue(ints, request)
+        elif ints[ASKS]:
+            ints[WAITING] += 1
         else:
             model = model_of[request] if ints[ESTIMATES] else 0  # one queue for all if nothing is estimated
             admit(ints, priority, deadline_s, ints[MODEL_AT] + model * MODEL_INTS, request)
@@ -297,7 +302,7 @@ def _decide(
             ints[ints[MEMBER_AT]] = ints[ints[STREAM_AT] + own * STREAM_INTS + SERVED]
             ints[WAITING] -= 1
             gpu = ints[ints[GPU_AT] + own % ints[GPUS]]
-            _start(
+            start(
                 ints,
                 reals,
                 model_of,
@@ -331,7 +336,7 @@ def _decide(
                 ints, reals, priority, deadline_s, bytes_in, bytes_out, dropped, dropped_s, reason, ask, now_s, slot_s
             )
         if size:
-            _start(
+            start(
                 ints,
                 reals,
                 model_of,
@@ -408,84 +413,3 @@ def _form(
         size += 1
         take(ints, priority, deadline_s, model)
     return size, expected_s
-
-
-@compiled
-def _start(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    gpu: int,
-    size: int,
-    now_s: float,
-    expected_s: float,
-) -> None:
-    """Start the batch of the first `size` members on a GPU."""
-    batch_id, members = ints[BATCHES], ints[MEMBER_AT]
-    ints[BATCHES] = batch_id + 1
-    lead = ints[members]
-    for place in range(size):
-        batch_of[ints[members + place]] = batch_id
-        lead = min(lead, ints[members + place])
-    all_in = _bytes_of(ints, bytes_in, size)
-    ints[SPARE] -= 1
-    batch = ints[ints[SPARE_AT] + ints[SPARE]]
-    real, kind = ints[batch], model_of[lead] * ints[SIZES] + size
-    ints[batch + BATCH], ints[batch + GPU], ints[batch + BYTES_IN] = batch_id, gpu, all_in
-    ints[batch + PHASE], ints[batch + LAST_PHASE] = ints[ints[FIRST_AT] + kind], ints[ints[LAST_AT] + kind]
-    solo_s = reals[ints[SOLO_AT] + kind] * factor[lead]
-    reals[real + SOLO_S], reals[real + START_S] = solo_s, nan
-    reals[real + LASTS_S] = reals[ints[EXPECTED_AT] + kind]
-    reals[real + STAGED_S] = now_s + copy_s(all_in, reals[IN_ALPHA_S], reals[IN_RATE])
-    times_s[DISPATCH * ints[ROWS] + batch_id], times_s[SOLO * ints[ROWS] + batch_id] = now_s, solo_s
-    times_s[EXPECTED * ints[ROWS] + batch_id] = expected_s
-    flying = ints[gpu + FLYING]
-    ints[ints[gpu + FLYING_AT] + flying] = batch
-    ints[gpu + FLYING] = flying + 1
-    if ints[GPUS] > 1:
-        gpu_of[batch_id] = ints[gpu + NUMBER]
-        count_batches(ints, gpu)
-    if ints[COPIES_OUT]:
-        output[batch_id] = _bytes_of(ints, bytes_out, size)
-    if ints[LEAD_AT]:
-        _link(ints, batch_id, size)
-    _send_in(ints, reals, times_s, output, ask, batch, now_s)
-
-
-@compiled
-def _link(ints: Ints, batch_id: int, size: int) -> None:
-    """Keep the members of a batch: somebody waits for replies to them."""
-    members, links = ints[MEMBER_AT], ints[NEXT_AT]
-    ints[ints[LEAD_AT] + batch_id] = ints[members]
-    for place in range(size):
-        ints[links + ints[members + place]] = ints[members + place + 1] if place + 1 < size else -1
-
-
-@compiled
-def _bytes_of(ints: Ints, size_bytes: Column, size: int) -> int:
-    """Return the sum of a column of the first `size` members."""
-    total = 0
-    for place in range(size):
-        total += int(size_bytes[ints[ints[MEMBER_AT] + place]])
-    return total
-
-
-@compiled
-def _send_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
-    """Send a batch on its way: to the host's thread, or at once."""
-    takes_s = reals[DISPATCH_S] + thinks_s(ints, reals, ask, now_s)
-    if takes_s:
-        free_s = max(reals[HOST_FREE_S], now_s)
-        free_s += takes_s * pace(ints, reals, ask, now_s, free_s)
-        reals[HOST_FREE_S] = free_s
-        schedule(ints, reals, free_s, DEVICE, batch * KINDS + DISPATCHED)
-    else:
-        copy_in(ints, reals, times_s, output, ask, batch, now_s)

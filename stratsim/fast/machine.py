@@ -46,6 +46,7 @@ from stratsim.fast.codes import (
     HOSTED,
     IN_ORDER,
     INPUT,
+    IS_WOKEN,
     ITEM,
     KINDS,
     LANE,
@@ -73,6 +74,7 @@ from stratsim.fast.codes import (
     START_S,
     TOOK_S,
     WAITING,
+    WOKEN,
 )
 from stratsim.fast.compiled import compiled
 from stratsim.fast.deciding import count_batches
@@ -140,6 +142,9 @@ def _tell_host(
         return replied(ints, reals, ask, payload, now_s)
     if kind == CLIENT:
         send(reals, ask, payload, now_s)
+        return True
+    if kind == WOKEN:
+        ints[IS_WOKEN] = 1
         return True
     if kind == REJECTED:
         reply(ints, reals, ask, payload, now_s)

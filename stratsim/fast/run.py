@@ -14,9 +14,10 @@ from stratsim.engine.tables import make_result
 from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.answers import Answers
+from stratsim.fast.compiled import IS_COMPILED, entered
+from stratsim.fast.coverage import ENTRY, why_not_inside
 from stratsim.fast.loop import run
 from stratsim.fast.setup import set_up
-from stratsim.fast.strait import deciding
 from stratsim.fast.strait.policy import CompiledStrait
 from stratsim.policy.strait import Strait
 
@@ -41,9 +42,11 @@ _SOME_ROWS, _MOST_ROWS = 1 << 14, 1 << 28
 _REASONS = ("expired", "infeasible")
 
 
-def is_ready(policy: Policy) -> bool:
-    """Whether this process has made a run of such a policy before: what had to be compiled is."""
-    return bool(getattr(deciding.decide if isinstance(policy, Strait) else run, "signatures", True))
+def is_ready(kernel: str) -> bool:
+    """Whether this process has called a kernel before (`stratsim.fast.coverage.kernel_of`): it is compiled."""
+    if kernel == ENTRY:
+        return entered.cache_info().currsize > 0 or not IS_COMPILED
+    return bool(getattr(run, "signatures", True))
 
 
 def simulate_fast(
@@ -60,25 +63,30 @@ def simulate_fast(
     Args:
         workload: As for `simulate_with`; so are the others.
         profile: The hardware.
-        policy: One of the four queue policies, `native`, or `strait`, whose decisions are compiled, the loop SimPy's.
+        policy: One of the four queue policies, `native`, or `strait`; where the loop does not do a run of that, its
+            decisions alone are compiled, and the loop is SimPy's.
         options: All else.
         progress: Called at the end with (requests, requests).
     """
-    if isinstance(policy, Strait):
+    if isinstance(policy, Strait) and why_not_inside(workload, profile, policy, options) is not None:
         return _simulate_strait(workload, profile, policy, options, progress)
     began = time.perf_counter()
     room, rows = 0, _first_rows(workload)
     while room < len(_ROOM) and rows <= _MOST_ROWS:
-        made = set_up(workload, profile, cast("QueuePolicy | Native", policy), options, _ROOM[room], rows)
+        made = set_up(workload, profile, cast("QueuePolicy | Native | Strait", policy), options, _ROOM[room], rows)
         record = [getattr(made.record, column.name).reshape(-1) for column in fields(made.record)]
         answers = Answers(made, options.cluster.gpus)
-        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, answers.callback()]
+        ask = answers.callback()
+        decides = ask if made.inside is None else made.inside.callback()
+        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, ask, decides]
         run(*arguments)
         status = made.ints[codes.STATUS]
+        if made.inside is not None and not made.inside.is_exact:
+            break
         if status == codes.FINE:
             if progress is not None:
                 progress(len(workload), 0 if workload.waits_for_replies else len(workload))
-            del arguments, answers
+            del arguments, answers, ask, decides
             made = replace(made, columns=())  # without the factors: the tables need the room
             return _result(made, workload, options, began)
         if status == codes.FULL:
@@ -153,6 +161,6 @@ def _recorder(made: Run, gpus: int, requests: int) -> Recorder:
     log.execution_end_s = times_s[codes.END]
     if made.layout.copies_out:
         log.copy_out_start_s, log.copy_out_end_s = times_s[codes.COPY_OUT_START], times_s[codes.COPY_OUT_END]
-    if made.ints[codes.ESTIMATES]:
+    if made.ints[codes.ESTIMATES] or made.inside is not None:
         found.expected_s = times_s[codes.EXPECTED]
     return cast("Recorder", found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from math import inf
+from math import inf, nan
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -19,8 +19,11 @@ from stratsim.fast import codes
 from stratsim.fast.clients import Arrived, Clients
 from stratsim.fast.coverage import ORDERS
 from stratsim.fast.state import Builder
+from stratsim.fast.strait.inside import Inside
+from stratsim.policy.arguments import batch_limits
 from stratsim.policy.base import DropMode
 from stratsim.policy.native import Native
+from stratsim.policy.strait import Strait
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["Record", "Run", "set_up"]
 
 _FURTHER = ("model", "priority", "deadline_s", "bytes_in", "bytes_out", "factor")
+_TIMERS = 64
+"""That a policy sets at once, at most."""
 _STAYS = 32
 """Stays of a host in one of its speeds that are known at once, at least."""
 
@@ -78,10 +83,12 @@ class Run:
     """Requests as they arrive, if clients wait for replies."""
     clients: Clients | None = None
     """Those clients."""
+    inside: Inside | None = None
+    """Who decides, if that is another."""
 
 
 def set_up(
-    workload: Workload, profile: Profile, policy: QueuePolicy | Native, options: Options, room: int, rows: int
+    workload: Workload, profile: Profile, policy: QueuePolicy | Native | Strait, options: Options, room: int, rows: int
 ) -> Run:
     """Return the arrays of a run that is covered.
 
@@ -96,8 +103,7 @@ def set_up(
     layout = lay_out(workload, profile, policy, options.cluster, options.name)
     streams = Streams(options.seed)
     setting = setting_of(profile, options, layout, streams)
-    policy.prepare(setting)
-    rule = _rule_of(policy, setting)
+    rule, inside = _rule_of(policy, setting), None
     variation = options.noise or profile_noise(layout.hardware.noise_cv, layout.hardware.truth.noise_cvs)
     noise = NoiseFactors(workload, variation, streams, options.factors)
     gpus, places = setting.gpus, layout.places
@@ -118,14 +124,20 @@ def set_up(
         _add_replies(builder, workload, options, rows)
     if rule.native:
         _add_streams(builder, workload, rows)
+    if isinstance(policy, Strait):
+        inside = Inside(policy, setting)
+        _add_decisions(builder, workload, inside, rows)
     _add_models(builder, workload, rule, rows)
     arrived = Arrived(workload, noise, rows) if clients else None
     ints, reals = builder.made(rows if arrived is None or not rule.estimates else rows * len(workload.models))
     asked = None if arrived is None else Clients(workload, options.rejection, arrived, ints, reals)
     columns = _columns(workload, np.frombuffer(noise.factors, np.float64), arrived)
     record = _record(rows, several_gpus=gpus > 1, copies_out=layout.copies_out)
+    if inside is not None:
+        record.times_s[[codes.COPY_IN_END, codes.START, codes.END]] = nan  # it looks at what has not come yet
+        inside.tie((ints, reals, *columns[:-1], record.times_s.reshape(-1)))
     unit = cast("FluidUnit[Any]", layout.model.unit())
-    return Run(layout, ints, reals, columns, record, unit, loads, ends, drawn, arrived, asked)
+    return Run(layout, ints, reals, columns, record, unit, loads, ends, drawn, arrived, asked, inside)
 
 
 class _Rule(NamedTuple):
@@ -139,7 +151,10 @@ class _Rule(NamedTuple):
     native: bool = False
 
 
-def _rule_of(policy: QueuePolicy | Native, setting: Setting) -> _Rule:
+def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
+    if isinstance(policy, Strait):
+        return _Rule(False, False, False, DropMode.NEVER, batch_limits(setting, policy._max_batch))
+    policy.prepare(setting)
     if isinstance(policy, Native):
         return _Rule(False, False, False, DropMode.NEVER, dict.fromkeys(setting.profile.models, 1), native=True)
     return _Rule(*ORDERS[type(policy)], policy.estimates, policy.drop, policy.largest)
@@ -174,6 +189,17 @@ def _add_replies(builder: Builder, workload: Workload, options: Options, rows: i
     builder.set(codes.LEAD_AT, builder.ints(rows))
     builder.set(codes.NEXT_AT, builder.ints(rows))
     builder.set_reals({codes.REJECT_S: options.rejection.reject_s})
+
+
+def _add_decisions(builder: Builder, workload: Workload, inside: Inside, rows: int) -> None:
+    """Add what passes between the loop and who decides: as many decisions as requests, and some timers."""
+    most = rows + _TIMERS
+    builder.set(codes.ASKS, 1)
+    builder.set(codes.LACKS_ROOM, 1)
+    builder.set(codes.KNOWN_AT, builder.ints([inside.number[name] for name in workload.models]))
+    builder.set(codes.DECIDED_AT, builder.ints(most * codes.DECISION))
+    builder.set(codes.DECIDED_S_AT, builder.reals(most))
+    builder.set(codes.LISTED_AT, builder.ints(most))
 
 
 def _add_streams(builder: Builder, workload: Workload, rows: int) -> None:

@@ -73,6 +73,12 @@ def calibrate_run(run: Recorded, profile: Profile, share: float, log: Log | None
             f"{run.directory}: {parts[0]} requests to learn from and {parts[1]} to judge by, and {LEAST // 2} of either"
             " are needed"
         )
+    answered = ~np.isnan(run.result.requests.finish_s)
+    if min(int(answered[:first].sum()), int(answered[first:].sum())) < LEAST // 2:
+        raise SpecError(
+            f"{run.directory}: of the first {parts[0]} requests {answered[:first].sum()} were answered, of the others "
+            f"{answered[first:].sum()}, and {LEAST // 2} of either are needed: another --learn divides them elsewhere"
+        )
     learned = learn(first_part(run, until_s, share), profile, log, until_s)
     before, after = (_judged(run, known, until_s) for known in (profile, learned.profile))
     return HeldOut(learned, until_s, parts, before, after)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Optimum", "Problem", "solve"]
 
+_RIDGE = 1e-2
+"""Pull of relative logarithms to their mean, as a residual per unit: far below any noise, it only decides where nothing
+else does (a number on which no cell depends, and what is common to all)."""
 _INSET = 1e-9
 """How far from its bounds a search begins."""
 
@@ -40,6 +43,8 @@ class Problem(ABC):
 
     gauge: int | None = None
     """A parameter that is fixed by convention."""
+    relative: slice = slice(0, 0)
+    """Logarithms of which only the differences count: the convention takes that at `gauge` for 0."""
     lower: Floats
     """Bounds of the parameters; with `upper`."""
     upper: Floats
@@ -77,11 +82,15 @@ class Problem(ABC):
 
     def normalised(self, values: Floats) -> Floats:
         """Return the parameters as the convention has them."""
-        return values.copy()
+        found = values.copy()
+        if self.gauge is not None:
+            found[self.relative] -= values[self.gauge]
+        return found
 
     def ridge(self, some: NDArray[np.intp]) -> Floats:
         """Return rows that are added to the problem, times the parameters `some`; shape (rows, len(some))."""
-        return np.zeros((0, len(some)))
+        pulled = (some >= self.relative.start) & (some < self.relative.stop)
+        return np.asarray(np.diag(_RIDGE * pulled)[pulled])
 
     def slope(self) -> Callable[[Floats], Floats] | None:
         """Return what the search takes for derivatives; None: differences of the residuals."""
@@ -94,6 +103,23 @@ class Problem(ABC):
     def sum_of_squares(self, values: Floats) -> float:
         """Return the sum of squared residuals."""
         return float(np.sum(self.residuals(values) ** 2))
+
+    def spread(self, *blocks: Floats) -> Floats:
+        """Return derivatives by the numbers of each stream as a Jacobian by those of each load.
+
+        Args:
+            blocks: Per kind of number, shape (cells, n, n): of stream i's log rate by stream j's number.
+
+        Returns:
+            Shape (streams that were timed, kinds * loads).
+        """
+        cells, n = self.table.index.shape
+        row = np.broadcast_to(np.arange(cells * n).reshape(cells, n)[:, :, None], (cells, n, n))
+        column = np.broadcast_to(self.table.index[:, None, :], (cells, n, n))
+        found = np.zeros((cells * n, len(blocks) * len(self.loads)))
+        for at, block in enumerate(blocks):
+            np.add.at(found, (row, column + at * len(self.loads)), block)
+        return found[self.rows]
 
     def minimise(self, start: Floats, fixed: Mapping[int, float] | None = None) -> tuple[Floats, float]:
         """Return the minimum reached from `start`, and its sum of squares.

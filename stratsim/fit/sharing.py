@@ -29,9 +29,6 @@ _LEAST_DEMAND = 0.01
 _WEIGHT_BOUND = 9.0
 """Bound of |log weight|: a ratio of 1 : 8000 is as good as infinite."""
 _TERM_BOUND = 1.0
-_RIDGE = 1e-2
-"""Pull of the log weights to their mean, as a residual per unit: far below any noise, it only decides where nothing
-else does (a weight on which no cell depends, and the common factor of all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +84,7 @@ class SharingProblem(Problem):
         self.anchor = anchor if anchor is not None else choose_anchor(cells)
         self.terms = tuple(terms)
         count = len(self.loads)
+        self.relative = slice(count, 2 * count)
         self.gauge = count + self.loads.index(self.anchor)  # the anchor's weight: 1 by convention
         self.lower = np.concatenate(
             [np.full(count, _LEAST_DEMAND), np.full(count, -_WEIGHT_BOUND), np.zeros(len(self.terms))]
@@ -99,12 +97,6 @@ class SharingProblem(Problem):
         """Return what each parameter is: (`demand` | `weight`, load) or (term, None)."""
         named = [(kind, load) for kind in ("demand", "weight") for load in self.loads]
         return (*named, *((term, None) for term in self.terms))
-
-    def normalised(self, values: Floats) -> Floats:
-        """Return the parameters with the anchor's weight at 1."""
-        found, count = values.copy(), len(self.loads)
-        found[count : 2 * count] -= values[count + self.loads.index(self.anchor)]
-        return found
 
     def _unpack(self, values: Floats) -> tuple[Floats, Floats, dict[str, float]]:
         count = len(self.loads)
@@ -120,21 +112,9 @@ class SharingProblem(Problem):
         """Return the derivatives of `residuals`, shape (streams, parameters)."""
         demand, weight, terms = self._unpack(values)
         _, blocks = log_rates_and_blocks(demand, weight, self.table.present, **terms)
-        cells, n = self.table.index.shape
-        count = len(self.loads)
-        found = np.zeros((cells * n, self.size))
-        row = np.broadcast_to(np.arange(cells * n).reshape(cells, n)[:, :, None], (cells, n, n))
-        column = np.broadcast_to(self.table.index[:, None, :], (cells, n, n))
-        np.add.at(found, (row, column), blocks.demand)
-        np.add.at(found, (row, column + count), blocks.log_weight)
-        for at, term in enumerate(self.terms):
-            found[:, 2 * count + at] = getattr(blocks, term).ravel()
-        return found[self.rows]
-
-    def ridge(self, some: NDArray[np.intp]) -> Floats:
-        """Return the pull of the log weights to 0; see `_RIDGE`."""
-        weights = (some >= len(self.loads)) & (some < 2 * len(self.loads))
-        return np.diag(_RIDGE * weights)[weights]
+        found = self.spread(blocks.demand, blocks.log_weight)
+        terms_ = [getattr(blocks, term).ravel()[self.rows, None] for term in self.terms]
+        return np.concatenate([found, *terms_], axis=1)
 
     def shares(self, values: Floats) -> Shares:
         """Return the model that the parameters stand for."""

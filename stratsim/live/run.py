@@ -12,6 +12,7 @@ import numpy as np
 from stratsim.engine.layout import client_streams
 from stratsim.errors import ServerError, SpecError
 from stratsim.fast.cache import is_filled
+from stratsim.fast.coverage import ENTRY
 from stratsim.fast.strait.setup import why_not
 from stratsim.live.executor import execute
 from stratsim.live.plan import Plan
@@ -255,7 +256,7 @@ def _largest(inputs: Inputs, profile: SchedulerProfile) -> dict[str, int]:
 
 def _sooner(policy: Policy, plan: Plan) -> Policy:
     """Return a policy that decides the same, sooner, if there is one and it was compiled before; else the policy."""
-    if type(policy) is not Strait or find_spec("numba") is None or not is_filled("deciding.decide"):
+    if type(policy) is not Strait or find_spec("numba") is None or not is_filled(ENTRY):
         return policy
     if why_not(policy, len(plan.profile.models), plan.slots, loads_weights=False) is not None:
         return policy

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from stratsim.engine.simulation import simulate_with
 from stratsim.fast import covers
-from stratsim.policy.strait import Strait
+from stratsim.fast.coverage import RUN, kernel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,23 +69,22 @@ class Engine:
         if self.name == "simpy":
             return "simpy was asked for"
         if self.name == "auto":
-            why = self._why_it_does_not_pay(len(workload), policy)
+            why = self._why_it_does_not_pay(len(workload), kernel_of(policy))
             if why is not None:
                 return why
         return covers(workload, profile, policy, options)
 
-    def _why_it_does_not_pay(self, requests: int, policy: Policy) -> str | None:
+    def _why_it_does_not_pay(self, requests: int, kernel: str) -> str | None:
         if find_spec("numba") is None:
             return "numba is not installed"
         loaded = sys.modules.get("stratsim.fast.run")
-        if loaded is not None and loaded.is_ready(policy):
+        if loaded is not None and loaded.is_ready(kernel):
             return None
         requests = max(requests, self.requests)
         if requests >= _PAYS_TO_COMPILE:
             return None
         from stratsim.fast.cache import is_filled
 
-        strait = isinstance(policy, Strait)
-        if requests >= (_PAYS_STRAIT if strait else _PAYS) and is_filled("deciding.decide" if strait else "loop.run"):
+        if requests >= (_PAYS if kernel == RUN else _PAYS_STRAIT) and is_filled(kernel):
             return None
         return "it is over sooner than compiled code is loaded"

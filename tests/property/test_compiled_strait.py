@@ -19,6 +19,7 @@ from stratsim.model.parts import Features, Link
 from stratsim.model.profile import Pair, Sharing
 from stratsim.model.request import Priority
 from stratsim.model.truth import Host
+from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.rng import Streams
@@ -152,6 +153,33 @@ def test_compiled_decisions_give_the_same_bytes(seed):
     assert differences(fast, simulate_with(workload, profile, made(policy), options)) == [], policy
 
 
+@COMPILES
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(CASES // 8, 2)))
+def test_and_so_does_the_policy_alone_in_the_other_loop(seed):
+    """Where the compiled loop does not do a run, and in live runs."""
+    from stratsim.fast.strait.policy import CompiledStrait
+
+    workload, profile, policy, options = random_case(seed)
+    alone = CompiledStrait.of(made(policy))
+    found = simulate_with(workload, profile, alone, options)
+    assert alone.is_exact
+    assert differences(found, simulate_with(workload, profile, made(policy), options)) == [], policy
+
+
+@COMPILES
+def test_and_runs_in_which_clients_wait_for_replies():
+    profile = make_profile({"a": {1: 0.010, 4: 0.020}})
+    clients = [ClosedLoopClient("own", "a", Priority.HIGH, 0, 0, slo_s=0.05, think_s=0.003, limit=40)]
+    rows = [(0.001 * number, "a", "low") for number in range(40)]
+    workload = make_workload(rows, profile=profile, closed_loop=clients)
+    options = Options(name="strait", cluster=Cluster(), max_batch=4, drop=DropMode.INFEASIBLE, seed=0)
+    from stratsim.fast.run import simulate_fast
+
+    fast = simulate_fast(workload, profile, made("strait"), options)
+    assert fast.engine == "fast"
+    assert differences(fast, simulate_with(workload, profile, made("strait"), options)) == []
+
+
 def both(rows, profile, policy="strait", **options):
     """Return a run through both, compiled decisions first."""
     from stratsim.fast.run import simulate_fast
@@ -182,6 +210,7 @@ def test_and_with_hundreds_of_batches_that_come_and_go_beside_one_that_stays():
 def test_the_source_gives_the_same_bytes_uncompiled():
     """Where numba is not installed the same source runs as it stands."""
     asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "4"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "same_bytes and not source"]
+    names = "(same_bytes or alone or clients) and not source"
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", names]
     found = subprocess.run([*command, __file__], env=asked, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout[-2000:]

@@ -24,8 +24,8 @@ measurements determine; and judges the fit on pairs of models that it has not se
 regression on solo features. A bad fit is said to be one, here and in the profile's description.
 
 PROFILE, with --pairs: a profile of which solo times and pairs are known, as `profile import pairs` writes it. The
-device models `streams` and, where kernels are known, `kernel-queue` are fitted to the pairs and judged on pairs and
-models left out; the better one becomes the profile's device model.
+device models `streams`, `time-slicing` and, where kernels are known, `kernel-queue` are fitted to the pairs and judged
+on pairs and models left out; the best one becomes the profile's device model.
 """
 _EXAMPLES = """\b
 Examples:

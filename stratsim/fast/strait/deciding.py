@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from stratsim.fast.compiled import compiled, pointer
+from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.codes import (
     AGAIN_S,
     ARRIVED,
@@ -62,7 +62,6 @@ from stratsim.fast.strait.codes import (
     WHAT,
     WHERE,
     WHICH,
-    State,
 )
 from stratsim.fast.strait.estimates import alone_s, finish_s, in_flight, latest_finish_s, plan, started, take_over
 from stratsim.fast.strait.guard import note_request
@@ -72,26 +71,14 @@ from stratsim.fast.strait.newcomers import expect
 from stratsim.fast.strait.queues import at_model, first_waiting, following_model, push, take
 
 if TYPE_CHECKING:
-    from stratsim.fast.compiled import Ints, Reals
+    from stratsim.fast.strait.codes import State
 
 __all__ = ["decide"]
 
 
 @compiled
-def decide(ints: Ints, reals: Reals, terms: Reals, now_s: float) -> int:
-    """Take in the requests listed at ARRIVED_AT, decide, list what was decided at DECISION_AT; return how much.
-
-    Args:
-        ints: Those of the state (`codes.State`); so are the next two.
-        reals: Likewise.
-        terms: Likewise.
-        now_s: The time.
-    """
-    return _decide(State(pointer(ints), pointer(reals), pointer(terms)), now_s)
-
-
-@compiled
-def _decide(state: State, now_s: float) -> int:
+def decide(state: State, now_s: float) -> int:
+    """Take in the requests listed at ARRIVED_AT, decide, list what was decided at DECISION_AT; return how much."""
     ints, reals = state.ints, state.reals
     ints[DECISIONS] = ints[LISTED] = ints[UPDATED] = 0
     for place in range(ints[ARRIVED_AT], ints[ARRIVED_AT] + ints[ARRIVED]):

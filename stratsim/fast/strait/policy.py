@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from stratsim.fast.compiled import IS_COMPILED, entered
 from stratsim.fast.strait import codes
 from stratsim.fast.strait.deciding import decide
+from stratsim.fast.strait.mail import entry
 from stratsim.fast.strait.setup import add_requests, lengthen_logs, set_up
 from stratsim.model.request import Priority
 from stratsim.policy.base import Drop, SetTimer, Start
@@ -65,7 +69,7 @@ class CompiledStrait(Strait):
         """GPUs of several that may hold other numbers of batches than at the last update."""
         self._staging: set[int] = set()
         """GPUs that have staged batches: only there can any start."""
-        decide(*self._state, 0.0)  # compiles, or loads what is compiled; there is nothing to decide on yet
+        self._decide(0.0)  # compiles, or loads what is compiled; there is nothing to decide on yet
 
     def _use(self, state: codes.State) -> None:
         """Work on these arrays from now on."""
@@ -73,6 +77,16 @@ class CompiledStrait(Strait):
         # Sooner to read and to write one number at a time than arrays are.
         self._ints: Any = state.ints.data
         self._reals: Any = state.reals.data
+        self._where = np.array([array.ctypes.data for array in state])
+        self._address = self._where.ctypes.data
+
+    def _decide(self, now_s: float) -> int:
+        """Decide; return how many decisions are listed."""
+        if not IS_COMPILED:
+            return decide(self._state, now_s)
+        self._reals[codes.NOW_S] = now_s
+        entered(entry).call(self._address, 1)
+        return self._ints[codes.DECISIONS]  # type: ignore[no-any-return]
 
     def on_arrival(self, request: Request, view: View) -> None:  # noqa: ARG002
         """Queue the request: `decide` takes it in."""
@@ -99,7 +113,7 @@ class CompiledStrait(Strait):
         if ints[codes.DRAWN] * 2 >= ints[codes.DRAWS]:
             self._draw()
         changed = self._tell_of_one(view) if len(self._followed) == 1 else self._tell_of_all(view)
-        count = decide(*self._state, float(now_s))
+        count = self._decide(float(now_s))
         if ints[codes.UPDATED]:
             for number in changed:
                 followed = self._followed[number]

@@ -29,7 +29,6 @@ __all__ = [
     "Request",
     "Stamp",
     "Traced",
-    "begins_twice",
     "read_aiperf",
     "read_perf_analyzer",
     "read_triton",
@@ -184,14 +183,6 @@ def _cells(column: Any, count: int) -> list[Any]:
     return [None] * count if column is None else as_values(column)
 
 
-def begins_twice(request: int | str) -> str:
-    """Return what is wrong with a trace in which an id has two different times of `REQUEST_START`."""
-    return (
-        f"id {request} begins twice: ids begin anew when a server is started again; read the trace of each start by "
-        "itself"
-    )
-
-
 def _is_triton(source: Source) -> bool:
     first = next((cell for cell in source.table.sample("timestamps") if cell), None)
     return isinstance(first, list) and isinstance(first[0], dict) and {"name", "ns"} <= set(first[0])
@@ -213,7 +204,10 @@ def read_triton(source: Source) -> Trace:
         known["model"] = record.model_name or known["model"]
         known["parent"] = record.parent_id or known["parent"]
         if len(set(starts)) > 1:
-            raise source.error(begins_twice(record.id))
+            raise source.error(
+                f"id {record.id} begins twice: ids begin anew when a server is started again; read the trace of each "
+                "start by itself"
+            )
         known["start"] = starts[0] if starts else None
     outer = {name: known for name, known in found.items() if known["parent"] is None}
     whole = {name: known for name, known in outer.items() if known["start"] is not None}

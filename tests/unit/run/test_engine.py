@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stratsim.policy.queueing import Edf
+from stratsim.fast.coverage import RUN
 from stratsim.run import engine as engines
 from stratsim.run.engine import Engine
 from stratsim.run.inputs import prepare
@@ -39,14 +39,14 @@ def test_the_reference_can_be_asked_for():
 )
 def test_auto_counts_what_the_process_has_to_simulate(monkeypatch, requests, filled, pays):
     monkeypatch.setattr("stratsim.fast.cache.is_filled", lambda _: filled)
-    assert (Engine("auto", requests)._why_it_does_not_pay(200, Edf()) is None) == pays
-    assert Engine("auto", 4_000_000)._why_it_does_not_pay(200, Edf()) is None  # compiling pays too
+    assert (Engine("auto", requests)._why_it_does_not_pay(200, RUN) is None) == pays
+    assert Engine("auto", 4_000_000)._why_it_does_not_pay(200, RUN) is None  # compiling pays too
 
 
 @pytest.mark.usefixtures("nothing_loaded")
 def test_without_numba_auto_is_the_reference(monkeypatch):
     monkeypatch.setattr(engines, "find_spec", lambda _: None)
-    assert Engine("auto", 10**9)._why_it_does_not_pay(10**9, Edf()) == "numba is not installed"
+    assert Engine("auto", 10**9)._why_it_does_not_pay(10**9, RUN) == "numba is not installed"
 
 
 def test_what_is_asked_for_and_not_covered_runs_on_the_reference():
