@@ -31,6 +31,8 @@ def test_what_is_calibrated_is_on_the_page(call):
     again = call("fidelity", "calibrate", "live-log.json.gz", "--profile", "c.json", *MACHINE, "--out", "d.json")
     assert again.status == 2
     assert "was calibrated with this very run" in again.err
+    again = call("fidelity", "replay", "live-log.json.gz", "--profile", "c.json", *MACHINE)
+    assert (again.status, "was calibrated with this very run" in again.err) == (2, True)
 
 
 @pytest.mark.usefixtures("files")
