@@ -35,6 +35,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "figures/**/README.md", "gallery", "tutorials"]  # the last two are made into pages
 nitpicky = False
+highlight_language = "text"  # blocks without a language are commands and what they print
 add_module_names = False
 
 myst_heading_anchors = 4
@@ -49,6 +50,8 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "show_memory": False,
     "show_signature": False,
+    "ignore_repr_types": "matplotlib",
+    "default_thumb_file": str(HERE / "_static" / "icon.svg"),
     "matplotlib_animations": False,
 }
 

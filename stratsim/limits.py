@@ -14,6 +14,7 @@ import os
 import re
 import select
 import stat
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
         def read(self, size: int, /) -> bytes: ...
 
 
-__all__ = ["MEMORY_VARIABLE", "MOST_GPUS", "bounded", "check_memory", "memory_budget", "read_file", "too_large"]
+__all__ = ["MEMORY_VARIABLE", "MOST_GPUS", "bounded", "check_memory", "give_back", "memory_budget", "read_file"]
+__all__ += ["too_large"]
 
 MEMORY_VARIABLE = "STRATSIM_MEMORY"
 """Environment variable that sets the memory budget: bytes, or a number with K, M, G or T (powers of 1024)."""
@@ -71,6 +73,21 @@ def memory_budget() -> int:
     except (AttributeError, OSError, ValueError):  # not on every system
         machine = _UNKNOWN_MACHINE
     return int(machine * _DEFAULT_SHARE)
+
+
+def give_back() -> None:
+    """Give memory that was let go back to the system: Arrow and the C library keep what they had for later.
+
+    After a file of 10,000,000 requests has been read that is some hundred megabytes. Where the C library has no way to
+    do so, nothing happens.
+    """
+    import ctypes
+
+    if (arrow := sys.modules.get("pyarrow")) is not None:
+        arrow.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def check_memory(what: object, needed_bytes: float, way_out: str = "") -> None:

@@ -32,7 +32,7 @@ load = [0.5, 0.7, 0.9, 1.1]
 policy = ["aware-edf", "priority-edf"]
 """
 folder = Path(tempfile.mkdtemp())
-(folder / "sweep.toml").write_text(SWEEP, encoding="utf-8")
+_ = (folder / "sweep.toml").write_text(SWEEP, encoding="utf-8")
 
 # %%
 # Write the hypothesis down before you look at a result. ``subject`` is the policy that is compared with each of the

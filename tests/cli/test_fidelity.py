@@ -101,6 +101,10 @@ def test_calibrate(call, here):
     assert "dispatch_s" in ran.out
     assert "live run live of 'fifo'" in (here / "mine.json").read_text()
     assert "this very run" in call("fidelity", "live", "--profile", "mine.json").err
+    for more in ((), ("--latencies",)):
+        ran = call("fidelity", "calibrate", "live", "--json", "--out", "other.json", *more)
+        assert (ran.status, "--json says what is judged" in ran.err) == (2, True)
+    assert not (here / "other.json").exists()
     assert call("replay", "--limit", 200, "--profile", "mine.json").status == 0
 
 

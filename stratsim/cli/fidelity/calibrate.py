@@ -87,6 +87,7 @@ def calibrate(
         if learn is None or latencies:
             if latencies and learn is not None:
                 raise SpecError("--latencies takes all of a live run: leave --learn out")
+            _refuse({"--json": as_json}, "says what is judged: with --learn, as else all of a live run is learned from")
             _whole(run, known, out, latencies=latencies, overwrite=overwrite)
             return
         log = None

@@ -122,6 +122,7 @@ def test_a_model_that_was_never_alone_has_the_factor_of_its_executions_beside_ot
     assert found.before["stages"]["execution"]["error"] > 0.1
 
 
+@pytest.mark.slow  # replays the log a hundred times
 def test_latencies_alone_give_a_factor_by_model_and_a_constant_where_requests_wait(logs, tmp_path):
     true = device(Host(collect_s=0.003), noise_cv=0.02)
     log = read_log(logs.plain_table(tmp_path / "t.csv", served(true, "fifo", 100, **FIFO)), Naming())
@@ -169,6 +170,18 @@ def test_a_profile_is_not_judged_by_the_log_that_calibrated_it(logs, tmp_path):
     learned = calibrated(log, "fifo", **FIFO).learned.profile
     with pytest.raises(SpecError, match="calibrated with this very run"):
         calibrated(log, "fifo", profile=learned, **FIFO)
+    with pytest.raises(SpecError, match="calibrated with this very run"):
+        judge_run(recorded(log, make_spec({"policy": "fifo", **FIFO}), learned), learned)
+
+
+def test_requests_of_one_time_are_all_learned_from_or_all_judged_by(logs, tmp_path):
+    coarse = replace(arrivals(100, 600), arrival_s=np.repeat([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 100))
+    result = served(device(), "fifo", workload=coarse, **FIFO)
+    log = read_log(logs.triton_trace(tmp_path / "t.json", result), Naming())
+    found = calibrated(log, "fifo", 0.59, **FIFO)
+    assert (found.requests, found.before["n"]) == ((300, 300), 300)
+    with pytest.raises(SpecError, match="0 requests to learn from and 600 to judge by"):
+        calibrated(log, "fifo", 0.1, **FIFO)
 
 
 def test_the_held_out_part_is_none_that_was_learned_from(logs, tmp_path):
