@@ -236,6 +236,8 @@ def test_quantiles_are_asked_of_beliefs_that_have_them(logged):
     )
     kinds = [quantile_kind(each) for each in (0.05, 0.5, 0.95)]
     assert kinds == ["q05", "q50", "q95"]
+    halves = [quantile_kind(each) for each in (0.025, 0.975, 0.98, 0.001)]
+    assert halves == ["q2.5", "q97.5", "q98", "q0.1"], "two quantiles are two kinds"
     assert {each.kind for each in scores.predictions if each.predictor == "sure"} == set(KINDS)
     for name in ("table", "rls"):
         found = {(each.batch, each.kind): each.predicted_s for each in scores.predictions if each.predictor == name}
