@@ -50,6 +50,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "show_memory": False,
     "show_signature": False,
+    "ignore_repr_types": "matplotlib",
     "default_thumb_file": str(HERE / "_static" / "icon.svg"),
     "matplotlib_animations": False,
 }

@@ -76,6 +76,12 @@ def script(page):
     return [line for line in lines if not (MARKED.search(line) or SYNOPSIS.search(line) or ASIDE.match(line))]
 
 
+def ends(line):
+    """Return a command so that the shell goes on after it, also where its comment says that it ends with status 1."""
+    command, _, comment = line.partition("  #")
+    return f"{command} || test $? -eq 1" if "status 1" in comment else line
+
+
 def snippets(page):
     """Return the Python of a page, in its order; sessions with prompts are run by tests/unit/test_docs.py."""
     shown = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
@@ -167,7 +173,7 @@ def test_a_page_runs_as_it_stands(page, tmp_path):
         pytest.skip("needs bash, and jq on some pages")
     pytest.importorskip("matplotlib")
     pytest.importorskip("pyarrow")
-    commands = "\n".join(script(page)).replace(" ROW ", f" {FIRST_ROW} ")
+    commands = "\n".join(map(ends, script(page))).replace(" ROW ", f" {FIRST_ROW} ")
     a_readers_files(tmp_path, page, commands)
     if python := snippets(page):
         (tmp_path / "page.py").write_text("\n\n".join(python), encoding="utf-8")
