@@ -83,9 +83,7 @@ class Inputs:
 
     def lean(self) -> Inputs:
         """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
-        lean = replace(self, trace=self.trace.without_columns())
-        give_back()
-        return lean
+        return replace(self, trace=self.trace.without_columns())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -335,6 +333,7 @@ def replay(
         SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
     """
     check_jobs(jobs, inputs.spec)
+    give_back()  # what the trace was read with
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
     engines: dict[str, dict[str, str]] = {}
