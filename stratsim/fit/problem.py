@@ -13,7 +13,7 @@ from stratsim.errors import ProfileError
 from stratsim.fit.cells import Load, loads_of, tabulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -92,9 +92,9 @@ class Problem(ABC):
         pulled = (some >= self.relative.start) & (some < self.relative.stop)
         return np.asarray(np.diag(_RIDGE * pulled)[pulled])
 
-    def slope(self) -> Callable[[Floats], Floats] | None:
-        """Return what the search takes for derivatives; None: differences of the residuals."""
-        return self.jacobian
+    def slope(self, values: Floats) -> Floats:
+        """Return the derivatives that the search takes, if it takes others than `jacobian`."""
+        return self.jacobian(values)
 
     def residuals(self, values: Floats) -> Floats:
         """Return the log of measured over predicted slowdown, one per stream that was timed."""
@@ -134,7 +134,7 @@ class Problem(ABC):
         some = np.array([at for at in range(self.size) if at not in (fixed or {})], dtype=np.intp)
         if not some.size:
             return values, self.sum_of_squares(values)
-        ridge, slope = self.ridge(some), self.slope()
+        ridge = self.ridge(some)
 
         def whole(own: Floats) -> Floats:
             full = values.copy()
@@ -145,14 +145,13 @@ class Problem(ABC):
             return np.concatenate([self.residuals(whole(own)), ridge @ own])
 
         def jacobian(own: Floats) -> Floats:
-            assert slope is not None  # noqa: S101 (else it is not called)
-            return np.vstack([slope(whole(own))[:, some], ridge])
+            slope = self.slope(whole(own))[:, some]
+            return np.vstack([slope, ridge]) if len(ridge) else np.asfortranarray(slope)
 
-        derivatives: Any = "2-point" if slope is None else jacobian
         solution = least_squares(
             residuals,
             np.clip(values[some], self.lower[some] + _INSET, self.upper[some] - _INSET),
-            jac=derivatives,
+            jac=jacobian,
             bounds=(self.lower[some], self.upper[some]),
             method="trf",
             xtol=1e-6,

@@ -36,6 +36,11 @@ _US = 1e-6
 """Lengths are in microseconds here: the optimiser likes numbers near 1."""
 _MOST_GAP_US = 10.0
 _STEPS = 40
+_STEP = 1e-6
+"""Of the differences that the Jacobian is made of."""
+_ROOT_EPS = float(np.finfo(np.float64).eps) ** 0.5
+_AT_ONCE = 1 << 20
+"""Streams that are solved at once: bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +119,31 @@ class QueueProblem(Problem):
         hold = values[: len(self.loads)][self.table.index] * self.length
         return log_rates(self.length, hold, self.table.present, float(values[-2]), float(values[-1]))
 
-    def slope(self) -> None:
-        """Let the search take differences: steps are chosen at every point."""
+    def slope(self, values: Floats) -> Floats:
+        """Return forward differences, all parameters at once, by the steps that `scipy.optimize` would take."""
+        step = _ROOT_EPS * np.where(values >= 0, 1.0, -1.0) * np.maximum(1.0, np.abs(values))
+        step = np.where((values + step < self.lower) | (values + step > self.upper), -step, step)
+        return np.asarray(self._moved(values, step) / ((values + step) - values)[:, None]).T
 
     def jacobian(self, values: Floats) -> Floats:
         """Return the derivatives of `residuals`, by differences into the bounds; shape (streams, parameters)."""
-        base = self.residuals(values)
-        columns = []
-        for at in range(self.size):
-            step = 1e-6 if values[at] + 1e-6 <= self.upper[at] else -1e-6
-            moved = values.copy()
-            moved[at] += step
-            columns.append((self.residuals(moved) - base) / step)
-        return np.stack(columns, axis=1)
+        step = np.where(values + _STEP <= self.upper, _STEP, -_STEP)
+        return np.asarray(self._moved(values, step) / step[:, None]).T
+
+    def _moved(self, values: Floats, step: Floats) -> Floats:
+        """Return by how much the residuals change if one parameter after the other is moved; (parameters, streams)."""
+        count, base = len(self.loads), self.residuals(values)
+        many = max(1, _AT_ONCE // max(1, self.length.size))
+        parts = []
+        for first in range(0, self.size, many):
+            own = np.arange(first, min(first + many, self.size))
+            moved = np.repeat(values[None], len(own), axis=0)
+            moved[np.arange(len(own)), own] += step[own]
+            hold = moved[:, :count][:, self.table.index] * self.length
+            shared = (moved[:, at, None, None] for at in (-2, -1))
+            rates = log_rates(self.length, hold, self.table.present, *shared)
+            parts.append(self.measured + rates.reshape(len(own), -1)[:, self.rows] - base)
+        return np.concatenate(parts)
 
     def queue(self, values: Floats) -> Queue:
         """Return the rule that the parameters stand for."""
@@ -168,36 +185,39 @@ def _starts(problem: QueueProblem, count: int, seed: int) -> list[Floats]:
     return [first, *rest]
 
 
-def log_rates(length: Floats, hold: Floats, present: Bools, residual: float, gap: float) -> Floats:
-    """Return the logarithm of each stream's rate in many cells at once, shape (cells, n); 0 where not present.
+def log_rates(length: Floats, hold: Floats, present: Bools, residual: Floats | float, gap: Floats | float) -> Floats:
+    """Return the logarithm of each stream's rate in many cells at once, shape (..., cells, n); 0 where not present.
 
-    `stratsim.solve.kernel_queue` is the rule, one cell at a time; a test holds the two to each other.
+    `stratsim.solve.kernel_queue` is the rule, one cell at a time; a test holds the two to each other. Leading axes are
+    problems of their own: each is what it would be alone, to the bit.
 
     Args:
         length: Shape (cells, n), > 0.
-        hold: Shape (cells, n), within [0, length].
+        hold: Shape (..., cells, n), within [0, length].
         present: Shape (cells, n): cells with fewer than n streams are padded.
-        residual: Within [0.5, 1].
-        gap: Not negative, in the unit of `length`.
+        residual: Within [0.5, 1]; one number, or shape (..., 1, 1).
+        gap: Not negative, in the unit of `length`; likewise.
     """
-    beside = present.sum(axis=1, keepdims=True) > 1
+    beside = present.sum(axis=-1, keepdims=True) > 1
     hold = np.where(present & beside, hold, 0.0)
     cycle = length + np.where(beside, gap, 0.0)
-    total = hold.sum(axis=1, keepdims=True)
+    total = hold.sum(axis=-1, keepdims=True)
     for _ in range(_STEPS):
         wait = _waits(total, cycle, hold, residual)
         whole = cycle + wait
         share = hold * (wait + residual * hold) / whole
         slope = hold * (cycle - residual * hold) / (whole * whole)
-        excess = share.sum(axis=1, keepdims=True) - total
-        if np.all(excess >= -1e-12 * total):
+        excess = share.sum(axis=-1, keepdims=True) - total
+        solved = np.all(excess >= -1e-12 * total, axis=(-2, -1), keepdims=True)
+        if solved.all():
             break
-        total = total + np.minimum(excess, 0.0) / (1.0 - (slope / (1.0 + slope)).sum(axis=1, keepdims=True))
+        fall = np.minimum(excess, 0.0) / (1.0 - (slope / (1.0 + slope)).sum(axis=-1, keepdims=True))
+        total = np.where(solved, total, total + fall)
     wait = _waits(total, cycle, hold, residual)
     return np.where(present, np.log(length) - np.log(cycle + wait), 0.0)
 
 
-def _waits(total: Floats, cycle: Floats, hold: Floats, residual: float) -> Floats:
+def _waits(total: Floats, cycle: Floats, hold: Floats, residual: Floats | float) -> Floats:
     linear = total - cycle - hold
     root = np.sqrt(linear * linear + 4.0 * np.maximum(0.0, total * cycle - residual * hold * hold))
     return np.maximum(0.0, (linear + root) / 2.0)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stratsim.fit.cells import Cell
     from stratsim.model.profile import Pair, Profile
 
-__all__ = ["RULES", "PairsFit", "fit_pairs", "kernel_lengths"]
+__all__ = ["RULES", "PairsFit", "Rule", "fit_pairs", "kernel_lengths"]
 
 Rule = Literal["streams", "kernel-queue", "time-slicing"]
 RULES: tuple[Rule, ...] = ("streams", "kernel-queue", "time-slicing")

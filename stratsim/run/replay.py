@@ -12,6 +12,7 @@ from stratsim.engine.groups import of_group, simulate_groups
 from stratsim.engine.options import Options
 from stratsim.engine.simulation import check_fits
 from stratsim.errors import SimulationError, SpecError
+from stratsim.limits import give_back
 from stratsim.model.request import Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import DropMode
@@ -63,6 +64,7 @@ def replay(
         SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
     """
     check_jobs(jobs, inputs.spec)
+    give_back()  # what the trace was read with
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
     engines: dict[str, dict[str, str]] = {}

@@ -69,9 +69,11 @@ def run_of(
     from stratsim.errors import SpecError
     from stratsim.fidelity.logs import recorded
     from stratsim.model.codec import load_profile
+    from stratsim.run.spec import parse_settings, read_config
 
     spec = run_spec(config, settings, {"profile": profile, "policy": policy})
-    if profile is None and config is None and not any(text.startswith("profile") for text in settings):
+    given = ({} if config is None else read_config(config)) | parse_settings(settings)
+    if profile is None and "profile" not in given:
         raise SpecError(f"{log.path}: names no device: --profile NAME or FILE")
     known = load_profile(spec.profile)
     return recorded(log, spec, known), known

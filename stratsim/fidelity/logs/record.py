@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["recorded"]
 
+_USED = frozenset(("policy", "profile", "seed", "engine", "max_batch", "drop")) | {
+    *("gpus", "device_model", "max_concurrency", "prefetch", "transfers"),
+    *("topology", "uplink_bytes_per_s", "pinned", "memory"),
+}
+"""Settings that a log is replayed with: the policy's and the machine's."""
+
 
 def recorded(log: Log, spec: RunSpec, profile: Profile) -> Recorded:
     """Return a log as a run of one policy.
@@ -37,7 +44,8 @@ def recorded(log: Log, spec: RunSpec, profile: Profile) -> Recorded:
         profile: The device; sizes of inputs and outputs are from here.
 
     Raises:
-        SpecError: several policies or GPUs, or more executions at once than the settings allow.
+        SpecError: several policies or GPUs, a setting that has no effect on a log, or more executions at once than the
+            settings allow.
         OutsideProfileError: the profile lacks a model, or a batch size that was served.
     """
     calls = parse_policies(spec.policy)
@@ -49,6 +57,12 @@ def recorded(log: Log, spec: RunSpec, profile: Profile) -> Recorded:
     make_policy(calls[0])  # so that its arguments are refused before anything is computed
     if spec.cluster().gpus != 1:
         raise SpecError(f"{log.path}: does not say which GPU served what: a log of one GPU, gpus = 1")
+    for each in fields(spec):
+        if each.name not in _USED and getattr(spec, each.name) != each.default:
+            raise SpecError(
+                f"{log.path}: a log is replayed as it is, without the setting {each.name!r}: leave it out; what "
+                "arrived is in the log, and what is set is the policy and the machine"
+            )
     names = tuple(profile.resolve(name) for name in log.models)
     if len(set(names)) < len(names):
         raise SpecError(f"{log.path}: several of its models are one in profile {profile.name!r}: {', '.join(names)}")

@@ -87,6 +87,7 @@ def read(path: Path, data: bytes, digest: str, naming: Naming) -> Log:
 
 
 def _gathered(path: Path, data: bytes) -> dict[int | str, _Known]:
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.lstrip().startswith(b"["):
         data = b"[" + b",".join(line for line in data.splitlines() if line.strip()) + b"]"
     try:

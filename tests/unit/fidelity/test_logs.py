@@ -85,6 +85,12 @@ def test_lines_and_packed_files_are_read_too(tmp_path):
     assert len(read_log(lines, Naming()).arrival_s) == len(read_log(packed, Naming()).arrival_s) == 60
 
 
+def test_a_byte_order_mark_is_no_part_of_a_log(tmp_path):
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(one_by_one()), encoding="utf-8-sig")
+    assert len(read_log(path, Naming()).arrival_s) == 60
+
+
 def test_what_is_left_out_of_a_trace_is_counted(tmp_path):
     records = one_by_one()
     records[0]["parent_id"] = 2
@@ -115,6 +121,15 @@ def test_a_log_is_replayed_with_one_policy_on_one_gpu(tmp_path):
     for settings, said in (({}, "--policy with the one policy"), ({"policy": "fifo", "gpus": 2}, "one GPU")):
         with pytest.raises(SpecError, match=said):
             recorded(log, make_spec(settings), PROFILE)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"load": 0.5}, {"limit": 10}, {"warmup_s": 1.0}, {"belief_latency_scale": 1.2}, {"retries": 1}]
+)
+def test_a_setting_that_changes_nothing_about_a_log_is_refused(tmp_path, settings):
+    log = read_log(written(tmp_path, one_by_one()), Naming())
+    with pytest.raises(SpecError, match=f"without the setting '{next(iter(settings))}'"):
+        recorded(log, make_spec({"policy": "fifo", **settings}), PROFILE)
 
 
 def test_what_a_log_holds_is_said_with_what_it_cannot_tell(tmp_path):
@@ -155,6 +170,15 @@ def test_aiperf_gives_latencies_and_no_batches(tmp_path):
     assert found["batches"] is None
     assert "factors of single batch sizes: of a model all sizes have one" in found["cannot"]
     assert "names no model: --model" in refused(path)
+
+
+def test_a_line_of_aiperf_ends_where_json_lines_end(tmp_path):
+    """What an error says may hold separators of Unicode, which JSON need not escape."""
+    path = tmp_path / "profile_export.jsonl"
+    failed = json.loads(aiperf(1)) | {"error": {"message": "cut\u2028off\u0085"}}
+    path.write_text(aiperf() + "\n" + json.dumps(failed, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    log = read_log(path, Naming("small"))
+    assert (len(log.latency_s), int(np.isnan(log.latency_s).sum())) == (51, 1)
 
 
 def test_a_plain_table_gives_latencies(tmp_path):
