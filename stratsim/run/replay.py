@@ -52,6 +52,10 @@ if TYPE_CHECKING:
 __all__ = ["Inputs", "Outcome", "assemble", "check_jobs", "check_policy", "prepare", "replay", "run_policy"]
 
 
+_LONG = 1_000_000
+"""Requests of a run from which its memory matters more than the tenth of a second that it takes to give some back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything that a spec names, read and checked; nothing simulated yet."""
@@ -333,7 +337,8 @@ def replay(
         SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
     """
     check_jobs(jobs, inputs.spec)
-    give_back()  # what the trace was read with
+    if len(inputs.workload) >= _LONG:
+        give_back()  # what the trace was read with
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
     engines: dict[str, dict[str, str]] = {}
