@@ -394,6 +394,8 @@ def run_policy(
     else:
         chosen = inputs.policy(call) if policy is None else policy
         result = engine(inputs.workload, inputs.profile, chosen, Options(**options), report)
+    if len(result.requests) >= _LONG:
+        give_back()  # what the tables were made with
     broken = invariants(result, result.max_concurrency)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")
