@@ -79,7 +79,10 @@ def requests(points: Sequence[str], count: int, rounds: int) -> str:
                 if number:  # the first round loads what is compiled
                     taken[point][kind].append(us)
     lines = [
-        "| models | GPUs | compiled µs | reference µs | plain µs | compiled × plain | reference × plain | × base | MB |",
+        (
+            "| models | GPUs | compiled µs | reference µs | plain µs | compiled × plain | reference × plain | × base "
+            "| MB |"
+        ),
         "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for point in points:

@@ -35,6 +35,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "figures/**/README.md", "gallery", "tutorials"]  # the last two are made into pages
 nitpicky = False
+highlight_language = "text"  # blocks without a language are commands and what they print
 add_module_names = False
 
 myst_heading_anchors = 4
@@ -46,8 +47,11 @@ sphinx_gallery_conf = {
     "filename_pattern": "plot_" + ("" if find_spec("torch") else WITHOUT_TORCH),
     "within_subsection_order": "FileNameSortKey",
     "min_reported_time": 1e9,  # no times on the pages: they are those of this machine
+    "write_computation_times": False,
     "show_memory": False,
     "show_signature": False,
+    "ignore_repr_types": "matplotlib",
+    "default_thumb_file": str(HERE / "_static" / "icon.svg"),
     "matplotlib_animations": False,
 }
 
@@ -64,6 +68,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"stratsim {__version__}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/icon.svg"
 html_search_scorer = str(HERE / "_static" / "scorer.js")
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system is

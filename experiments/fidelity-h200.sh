@@ -1,11 +1,11 @@
 #!/bin/sh
 # A quarter of an hour of a GPU, for docs/results/fidelity-cards.md: profile quickly, calibrate, serve the nine cells with all batches
-# kept, then strait and priority-edf in longer runs. It has not been run on a GPU yet; docs/results/fidelity-cards.md
-# says how far it was rehearsed on a CPU.
+# kept, then strait and priority-edf in longer runs. It has not been run on a GPU yet; on a CPU
+# it was rehearsed to its end.
 #
 #   sh experiments/fidelity-h200.sh OUT             about 13 minutes of one H200
 #   sh experiments/fidelity-h200.sh OUT --dry-run   says what would be done, on any machine
-#   sh experiments/fidelity-h200.sh OUT --rehearse  its steps on the CPU with one small model and one load: some minutes
+#   sh experiments/fidelity-h200.sh OUT --rehearse  its steps on the CPU with one small model and one load: nine minutes
 #
 # Steps that are done are not done again. What is in OUT afterwards is to be committed as it was measured: profile.json,
 # grid/ (index, profiles, alone, calibration, runs with their batches) and longer/runs. The comparison can be made

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import gc
 import json
 import os
 import select
@@ -19,6 +21,7 @@ import pytest
 from stratsim.plugins import gate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # A property is tried on few examples, drawn anew each time; `make test-slow` tries many.
@@ -26,6 +29,47 @@ hypothesis.settings.register_profile(
     "stratsim", deadline=None, max_examples=int(os.environ.get("STRATSIM_EXAMPLES", "20"))
 )
 hypothesis.settings.load_profile("stratsim")
+
+# What is collected stays to the end: the garbage collector need not walk through nine thousand tests again and again.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Let the garbage collector look after what comes now, and after nothing older."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def imported_by():
+    """Return the files that one imports when it runs, itself among them, and those that these import.
+
+    Called with the file, and with the folder that holds each package.
+    """
+
+    def imported(file: Path, packages: dict[str, Path]) -> set[Path]:
+        found, left = set(), [file]
+        while left:
+            each = left.pop()
+            if each not in found:
+                found.add(each)
+                left += _imports(each, packages)
+        return found
+
+    return imported
+
+
+def _imports(file: Path, packages: dict[str, Path]) -> Iterator[Path]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    left_out = {id(inner) for node in typing for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in left_out:
+            folder = packages.get(node.module.partition(".")[0])
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)) if folder else ():
+                place = folder / name.replace(".", "/")
+                yield from (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
+
 
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shlex
 from pathlib import Path
@@ -23,7 +25,11 @@ def make_results(app: Sphinx) -> None:
         argv = [
             str(gallery / each.removeprefix("docs/gallery/")) if _is_path(each) else each for each in shlex.split(line)
         ]
-        if not Path(argv[argv.index("--out") + 1]).exists() and main([*argv, "--quiet"]) != 0:
+        if Path(argv[argv.index("--out") + 1]).exists():
+            continue
+        with contextlib.redirect_stdout(io.StringIO()):
+            failed = main([*argv, "--quiet"])
+        if failed:
             raise RuntimeError(f"stratsim {line} failed")
 
 

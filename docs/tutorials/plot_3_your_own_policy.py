@@ -2,7 +2,8 @@
 ================================
 
 A policy decides what the server starts next. Most only need an *order*, and that is one method of ``QueuePolicy``: the
-smallest key goes first.
+smallest key goes first. Below it is compared with ``edf``, which takes the earliest deadline first. What a scheduler
+may know of the hardware, such as how long each model takes alone, is in ``self.profile``.
 """
 
 from stratsim import Priority, QueuePolicy, check_policy, simulate

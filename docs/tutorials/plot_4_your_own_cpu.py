@@ -7,7 +7,7 @@ for ``cpu``.
 
 .. note::
 
-   This page needs torch (``pip install 'stratsim[profiler]'``) and about two minutes. Where the site was built
+   This page needs torch (``pip install 'stratsim[profiler]'``) and a few minutes. Where the site was built
    without torch it shows the commands, not what they print.
 
 The commands are those of a terminal. Here a function runs them, so that the page can show what they say:
@@ -39,8 +39,10 @@ def stratsim(line):
 stratsim("profile run --device cpu --quick --allow-shared --out my-cpu.json")
 
 # %%
-# The verdict says how well the fitted model predicts pairs of models that it has not seen. The profile is one file:
-# what a scheduler may know (``observable``), and what only the simulated device knows (``truth``).
+# Where there was time for pairs of models, a verdict says how well the profile predicts pairs that it was not fitted
+# to; where there was not, the output says that co-location was not fitted. The profile is one file: what a scheduler
+# may know (``observable``), and what only the simulated device knows (``truth``). Its last part says where each figure
+# is from.
 
 stratsim("profile show my-cpu.json --model resnet-small")
 
@@ -51,8 +53,11 @@ RUN = "--profile my-cpu.json --policy fifo,priority-edf --max-concurrency 1 --lo
 stratsim(f"replay {RUN} --out simulated")
 
 # %%
+# Each policy has two rows, one for each class of priority; ``viol %`` is the share of requests late or dropped.
+#
 # **3. Serve.** The same requests, the same policy objects, by the wall clock: every batch runs its model. A run
-# takes as long as its trace.
+# takes as long as its trace, here some seconds to a minute for each policy: 100 requests at half of what the device
+# can do.
 
 stratsim(f"live --device cpu {RUN} --out live")
 
@@ -63,7 +68,8 @@ stratsim(f"live --device cpu {RUN} --out live")
 stratsim("fidelity live --profile my-cpu.json")
 
 # %%
-# Do not be surprised if something fails: a quick profile of a CPU that does other things is off by a tenth or more,
-# and one run of each policy has no noise floor. What passes and why is in :doc:`/explanation/fidelity`; a grid with
-# repeats, after :doc:`calibration </explanation/calibration>`, is one command (:doc:`/reference/fidelity-report`).
-# What came out on an H200 and on a CPU is in :doc:`/results/fidelity` and :doc:`/results/fidelity-cpu`.
+# Do not be surprised if something fails: a quick profile of a CPU that does other things is off by a tenth, and by half
+# where others want all of its cores; and one run of each policy has no noise floor. What passes and why is in
+# :doc:`/explanation/fidelity`; a grid with repeats, after :doc:`calibration </explanation/calibration>`, is one command
+# (:doc:`/reference/fidelity-report`). What came out on an H200 and on a CPU is in :doc:`/results/fidelity` and
+# :doc:`/results/fidelity-cpu`.

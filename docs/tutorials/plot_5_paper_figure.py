@@ -32,11 +32,13 @@ load = [0.5, 0.7, 0.9, 1.1]
 policy = ["aware-edf", "priority-edf"]
 """
 folder = Path(tempfile.mkdtemp())
-(folder / "sweep.toml").write_text(SWEEP, encoding="utf-8")
+_ = (folder / "sweep.toml").write_text(SWEEP, encoding="utf-8")
 
 # %%
-# Write the hypothesis down before you look at a result. The profile ``asymmetric-six`` is synthetic: three models with
-# wide kernels and three with narrow ones, so there is much to know about who slows whom.
+# Write the hypothesis down before you look at a result. ``subject`` is the policy that is compared with each of the
+# others; a load of 1 is the rate that the GPU can serve one request at a time. The profile ``asymmetric-six`` is
+# synthetic: three models with wide kernels and three with narrow ones, so there is much to know about which model slows
+# which.
 #
 # ``stratsim sweep run sweep.toml --out results --jobs 4`` runs it. In Python:
 

@@ -174,7 +174,7 @@ KINDS = {
     ),
     "logs": Kind(
         "logs", (KEY, *MEASURED_COLUMNS), _description(MEASURED_COLUMNS, LOG_TEXTS[:1], LOG_TEXTS[1:]), log_tasks,
-        log_rows, ("claims", "coverage", "ladder", "logs", "measured"),
+        log_rows, ("claims", "coverage", "errors", "ladder", "logs", "measured"),
     ),
 }  # fmt: skip
 """By name; each has a table of its own, in a folder of its own."""

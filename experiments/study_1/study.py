@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from study_1.runs import Kind, Study
 
-__all__ = ["HERE", "main"]
+__all__ = ["HERE", "JUDGES", "main"]
 
 HERE = Path(__file__).resolve().parent
 
 JUDGES = (
-    *("compare/log.py", "compare/prequential.py", "score/folds.py", "score/predictors.py", "stats/bootstrap.py"),
-    *("fidelity/progress.py", "fidelity/record.py", "fidelity/calibrate/contention.py"),
+    *("compare/log.py", "compare/prequential.py", "fit", "score", "stats"),
+    *("fidelity/progress.py", "fidelity/record.py", "fidelity/calibrate"),
 )
 """Of stratsim, what rows depend on besides the simulator."""
 

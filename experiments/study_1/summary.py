@@ -146,19 +146,24 @@ def _errors(key: tuple[Any, ...], cell: _Cell) -> list[dict[str, Any]]:
 
 
 def _course(rows: Sequence[Row], part: str, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the mean error over seeds, with its 95 % interval, by place: batches since the shift, or meetings."""
-    points: dict[tuple[Any, ...], list[float]] = {}
+    """Return the mean error over seeds, with its 95 % interval, by place: batches since the shift, or meetings.
+
+    Places that some seed did not reach are left out: the seeds that did are not a sample of all.
+    """
+    seeds: dict[tuple[Any, ...], set[int]] = {}
+    points: dict[tuple[Any, ...], dict[int, float]] = {}
     for row in rows:
         if row["part"] == part:
-            key = (*[row[name] for name in names], int(row["place"]))
-            points.setdefault(key, []).append(row["error"])
+            key = tuple([row[name] for name in names])
+            seeds.setdefault(key, set()).add(row["seed"])
+            points.setdefault((*key, int(row["place"])), {})[row["seed"]] = row["error"]
     return [
         {
             **dict(zip((*names, "batches"), key, strict=True)),
-            **dict(zip(("error", "low", "high"), mean_interval(values)[:3], strict=True)),
+            **dict(zip(("error", "low", "high"), mean_interval([*values.values()])[:3], strict=True)),
         }
         for key, values in points.items()
-        if len(values) > 1
+        if len(values) > 1 and values.keys() == seeds[key[:-1]]
     ]
 
 
@@ -208,11 +213,13 @@ def summarise_pairs(rows: Sequence[Row], level: float = 0.95) -> dict[str, Any]:
         place = {"truth": truth, "split": split, "predictor": predictor, "replicates": len(values)}
         errors.append({**place, "error": float(values.mean()), "low": low, "high": high})
     verdicts = []
+    replicates = {truth: dict.fromkeys(row["replicate"] for row in rows if row["truth"] == truth) for truth in truths}
     for hypothesis in PAIR_HYPOTHESES:
         for truth in truths:
 
             def get(predictor: str, split: str, truth: str = truth) -> Values:
-                return np.array(list(found[truth, split, predictor].values()))
+                own = found[truth, split, predictor]
+                return np.array([own.get(name, np.nan) for name in replicates[truth]])  # alike for all predictors
 
             claims = [_judged(text, figure(get), each_level) for text, figure in hypothesis.claims]
             verdicts.append(

@@ -183,8 +183,9 @@ def ablation(frame: pd.DataFrame) -> Figure:
     for row in grid:
         row[0].set_yticks(range(len(changes)), changes)
         row[0].set_ylim(len(changes) - 0.5, -0.5)
-    for axes in grid[-1]:
-        axes.set_xlabel("Violations (%)")
+    for at, axes in enumerate(grid.flat[: len(cells)]):
+        if at + columns >= len(cells):
+            axes.set_xlabel("Violations (%)")
     handles = [Patch(facecolor=style.CLASS_COLOURS[label], label=f"{label} priority") for label in ("high", "low")]
     style.legend_above(figure, handles, 2)
     _footer(figure, frame, "fewest-late with one change from its defaults. Bars: 95 % t interval over the result seeds")

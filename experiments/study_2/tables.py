@@ -98,13 +98,24 @@ def _utility(summary: Mapping[str, Any]) -> Table:
 
 
 def _ablation_table(summary: Mapping[str, Any]) -> Table:
-    rows, columns = [], ["cell", "fewest-late"]
-    for entry in summary["cells"]:
-        changed = [point for point in entry["points"] if point["role"] == "ablation"]
-        if changed:
-            columns = ["cell", "fewest-late", *(point["family"] for point in changed)]
-            rows.append((name_of(summary, entry), _both(_point(entry, FEWEST_LATE)), *map(_both, changed)))
-    return Table("One change from fewest-late's defaults, high / low violations, %", columns, rows)
+    """Return a line per cell and a column per change; a cell may lack one, whose run failed."""
+    changed = [
+        (entry, {_change(point): point for point in entry["points"] if point["role"] == "ablation"})
+        for entry in summary["cells"]
+    ]
+    changes = list(dict.fromkeys(change for _, points in changed for change in points))
+    rows = [
+        (name_of(summary, entry), _both(_point(entry, FEWEST_LATE)), *[_both(points.get(each)) for each in changes])
+        for entry, points in changed
+        if points
+    ]
+    title = "One change from fewest-late's defaults, high / low violations, %"
+    return Table(title, ("cell", "fewest-late", *changes), rows)
+
+
+def _change(point: Mapping[str, Any]) -> str:
+    """Return what differs from the defaults, as a policy's parameter."""
+    return "predictor=oracle" if point["family"] == "ablation-oracle" else str(point["family"])
 
 
 def _verdicts(summary: Mapping[str, Any]) -> Table:
@@ -169,7 +180,7 @@ def _ablations(summary: Mapping[str, Any]) -> Table:
         own = _point(entry, FEWEST_LATE)
         if changed and own is not None:
             for point in (own, *changed):
-                change = "default" if point is own else point["family"]
+                change = "default" if point is own else _change(point)
                 rows.append((name_of(summary, entry), change, *(point[name] for name in _INTERVALS)))
     return Table("One change from the defaults", ("cell", "change", *_INTERVALS), rows)
 

@@ -150,7 +150,8 @@ def _panel(
     for (line, column), value in np.ndenumerate(grid):
         text = "-" if np.isnan(value) else "dropped" if np.isinf(value) else f"{value:#.3g}".rstrip(".")
         colour = "white" if value < middle else "black"  # on no colour at all, which is white, too
-        axes.annotate(text, (column, line), ha="center", va="center", fontsize=size, color=colour)
+        said = axes.annotate(text, (column, line), ha="center", va="center", fontsize=size, color=colour)
+        said.set_in_layout(False)  # it is in its place, or it is dropped: no panel makes room for it
     axes.grid(visible=False)
     return image
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch
 
@@ -89,8 +90,7 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     rows = sheet.rows([f"{name}, {layout.name(level)}" for name, (_, level) in zip(named, bars, strict=True)], 0.17)
     for axes, of in zip(sheet.panels(2, sharey=True), ("all", _SLOWEST), strict=True):
         own = frame[frame["of"] == of]
-        for at, (series, name) in zip(rows.at, bars, strict=True):
-            _bar(axes, own[(own["series"] == series) & (own["class"] == name)], at)
+        _bars(axes, own.pivot_table(index=["series", "class"], columns="part", values="mean_s").reindex(bars), rows.at)
         rows.label(axes)
         axes.set_xlim(left=0)
         axes.set_title(of, loc="left", pad=2)
@@ -100,15 +100,16 @@ def draw(frame: pd.DataFrame, results: Sequence[StoredResults], options: Options
     return sheet.finish(rows.height_in, origin(results))
 
 
-def _bar(axes: Axes, own: pd.DataFrame, at: float) -> None:
-    mean_ms = own.set_index("part")["mean_s"] * 1e3
-    left = 0.0
+def _bars(axes: Axes, mean_s: pd.DataFrame, places: Sequence[float]) -> None:
+    """Draw a row of `mean_s` at each place: what its parts, the columns, take in a group, beside the group before."""
+    at, left = np.asarray(places), np.zeros(len(mean_s))
     for group, parts in _GROUPS.items():
-        width = float(mean_ms.reindex(parts).fillna(0.0).sum())
-        if width > 0:
-            colour, hatch = _LOOKS[group]
-            axes.barh(at, width, _BAR, left=left, color=colour, hatch=hatch, edgecolor="white", linewidth=0.3)
-            left += width
+        width = 1e3 * mean_s.reindex(columns=parts).sum(axis=1).to_numpy()
+        colour, hatch = _LOOKS[group]
+        drawn = width > 0
+        axes.barh(at[drawn], width[drawn], _BAR, left=left[drawn], color=colour, hatch=hatch, edgecolor="white",
+                  linewidth=0.3)  # fmt: skip
+        left += width
 
 
 def _patch(group: str, name: str) -> Patch:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from stratsim.fit.threads import one_thread
+
 __all__ = ["bundle"]
 
 _EXAMPLES = """\b
@@ -34,6 +36,7 @@ def bundle(profile: Path, samples: Path, *, out: Path, starts: int, overwrite: b
 
     The bundle says where and how they were measured, and how good the fit is: it is fitted once more for that.
     """
+    one_thread()
     from stratsim.errors import ProfileError
     from stratsim.model.write import check_out
     from stratsim_profiler.bundle import write_bundle

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stratsim.fit.threads import one_thread
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,6 +64,7 @@ def check(profile: str, samples: Path | None, *, starts: int, as_json: bool) -> 
 
 
 def _check_bundle(source: Path, starts: int, *, as_json: bool) -> int:
+    one_thread()
     from stratsim_profiler.bundle import check_bundle
     from stratsim_profiler.fit.text import columns
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stratsim.fit.threads import one_thread
+
 if TYPE_CHECKING:
     from stratsim_profiler.fit import FitResult
 
@@ -54,6 +56,7 @@ def fit(
     measurements determine; and judges the fit on pairs of models that it has not seen, compared with a constant and a
     regression on solo features. A bad fit is said to be one, here and in the profile's description.
     """
+    one_thread()
     from stratsim.model.write import check_out
     from stratsim_profiler.fit import fit_samples
 

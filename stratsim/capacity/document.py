@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from stratsim.capacity.measure import Probe, Question
     from stratsim.capacity.target import Goal
-    from stratsim.run.replay import Inputs
+    from stratsim.run.inputs import Inputs
     from stratsim.stats.intervals import Interval
 
 __all__ = ["few_requests", "footer", "goals_at", "header", "headroom", "interval", "no_width", "of_classes"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stratsim.capacity.measure import Question
     from stratsim.engine import Result
     from stratsim.policy.registry import PolicyCall
-    from stratsim.run.replay import Inputs
+    from stratsim.run.inputs import Inputs
 
 __all__ = ["check_export", "export_triton"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stratsim.capacity.choose import Trial
     from stratsim.capacity.measure import Probe
     from stratsim.capacity.target import Goal
-    from stratsim.run.replay import Inputs
+    from stratsim.run.inputs import Inputs
     from stratsim.run.spec import RunSpec
     from stratsim.sweep.backends import Backend
 

@@ -21,7 +21,8 @@ from stratsim.model.request import Priority, Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.registry import parse_policies
 from stratsim.rng import Streams
-from stratsim.run.replay import Inputs, prepare, run_policy
+from stratsim.run.inputs import Inputs, prepare
+from stratsim.run.replay import run_policy
 from stratsim.stats.deadlines import measuring_window, violation
 from stratsim.stats.latency import arrived_quantiles
 from stratsim.stats.occupancy import busy_s, clip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli import run_options
 from stratsim.cli.text import echo
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/reference/me
     metavar="X",
     help="First load to try for the highest rate, in the unit of load_unit. [default: 0.5]",
 )
-@click.option("--profile", metavar="NAME|FILE", help="The GPU (`stratsim profile list`). [default: a100-80gb-parvagpu]")
+@run_options.profile
 @click.option(
     "--rate",
     metavar="R|trace|mix",
@@ -83,25 +84,19 @@ docs/how-to/compare-policies.md goes from a trace to a figure; docs/reference/me
     "--pilots", type=int, metavar="N", help="With --choose: seeds that choose, behind those that count. [default: 3]"
 )
 @click.option("--price", type=float, metavar="X", help="With --rate: cost of a GPU per hour.")
-@click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
-@click.option("--workload", metavar="FILE", help="TOML rule for what the trace lacks (docs/reference/traces.md).")
-@click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
-@click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    metavar="FIELD=COLUMN[:UNIT]",
-    help="Read a column of the trace as FIELD (the setting columns).",
-)
-@click.option("--ticks", metavar="WORD", help="Coarse time stamps: spread or leave. [default: spread known ones]")
+@run_options.topology
+@run_options.workload
+@run_options.trace_format
+@run_options.columns
+@run_options.ticks
 @click.option("--limit", type=int, metavar="N", help="Use the first N requests of TRACE.")
-@click.option("--warmup", "warmup_s", type=float, metavar="S", help="Measure from S seconds after the first arrival.")
+@run_options.warmup
 @click.option("--device-model", metavar="NAME", help="How co-located batches slow each other. [default: the profile's]")
 @click.option("--max-concurrency", type=int, metavar="N", help="Batches that execute at once on a GPU. [default: 2]")
-@click.option("--max-batch", type=int, metavar="N", help="Largest batch. [default: 8, at most the profile's largest]")
-@click.option("--drop", metavar="MODE", help="Give requests up: never, expired or infeasible. [default: infeasible]")
-@click.option("--no-transfers", is_flag=True, help="Do not simulate host transfers.")
-@click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
+@run_options.max_batch
+@run_options.drop
+@run_options.no_transfers
+@run_options.config
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting of a replay by name.")
 @click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="Processes.")
 @click.option("--dask", metavar="ADDRESS|local", help="Run on a Dask cluster; local: one of N processes.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli import run_options
 from stratsim.cli.text import echo
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from stratsim.live import Served
     from stratsim.results.claim import Claim
-    from stratsim.run.replay import Inputs
+    from stratsim.run.inputs import Inputs
 
 __all__ = ["live"]
 
@@ -43,17 +44,17 @@ docs/reference/live.md says what is measured, and what a run on a CPU does not s
 @click.option(
     "--policy", metavar="LIST", help="Policies, by comma, run in turn. [default: the four queueing ones of `replay`]"
 )
-@click.option("--workload", metavar="FILE", help="TOML rule for what the trace lacks (docs/reference/traces.md).")
+@run_options.workload
 @click.option(
     "--load", type=float, metavar="X", help="Rate, as a share of load_unit (batch-1). [default: the trace's, or 0.7]"
 )
-@click.option("--rate-scale", type=float, metavar="X", help="Multiply the trace's rate.")
+@run_options.rate_scale
 @click.option("--limit", type=int, metavar="N", help="Serve the first N requests.")
-@click.option("--warmup", "warmup_s", type=float, metavar="S", help="Measure from S seconds after the first arrival.")
+@run_options.warmup
 @click.option("--seed", type=int, metavar="N", help="Seed of what the workload rule and policies draw. [default: 0]")
 @click.option("--max-concurrency", type=int, metavar="N", help="Batches that execute at once. [default: 2]")
-@click.option("--max-batch", type=int, metavar="N", help="Largest batch. [default: 8, at most the profile's largest]")
-@click.option("--drop", metavar="MODE", help="Give requests up: never, expired or infeasible. [default: infeasible]")
+@run_options.max_batch
+@run_options.drop
 @click.option("--dtype", metavar="NAME", help="Data type of the models: fp32, fp16, bf16. [default: the device's]")
 @click.option("--mode", metavar="NAME", help="How a GPU gets its kernels: graph or eager. [default: the device's]")
 @click.option(
@@ -65,9 +66,9 @@ docs/reference/live.md says what is measured, and what a run on a CPU does not s
     metavar="S",
     help="End the run if batches are in flight and none gets any further for so long.",
 )
-@click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
-@click.option("--strict", is_flag=True, help="Refuse an unsorted trace instead of sorting it.")
-@click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
+@run_options.trace_format
+@run_options.strict
+@run_options.config
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting of `replay` by name (prefetch, say)."
 )
@@ -102,7 +103,7 @@ def live(
     from stratsim.cli.replay import run_spec
     from stratsim.live import Target, serve, terminable
     from stratsim.results.claim import claim
-    from stratsim.run.replay import prepare
+    from stratsim.run.inputs import prepare
 
     target = Target(device, dtype, mode, patience_s)
     with ExitStack() as stack:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli import run_options
 from stratsim.cli.text import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from stratsim.results.timeline import Window
-    from stratsim.run.replay import Inputs, Outcome
+    from stratsim.run.inputs import Inputs
+    from stratsim.run.outcome import Outcome
     from stratsim.run.spec import RunSpec
 
 __all__ = ["replay", "run_spec"]
@@ -53,10 +55,10 @@ Examples:
 @click.option(
     "--policy", metavar="LIST", help="Policies, by comma; parameters in brackets. [default: the four queueing ones]"
 )
-@click.option("--profile", metavar="NAME|FILE", help="The GPU (`stratsim profile list`). [default: a100-80gb-parvagpu]")
+@run_options.profile
 @click.option("--belief", metavar="NAME|FILE", help="What policies hold true of the GPU. [default: the profile]")
 @click.option("--gpus", type=int, metavar="N", help="Number of GPUs. [default: the topology's, or 1]")
-@click.option("--topology", metavar="NAME|FILE", help="Links between GPUs and host (`stratsim topology list`).")
+@run_options.topology
 @click.option("--memory", metavar="BYTES|device", callback=_bytes, help="Load weights on demand into so much room.")
 @click.option("--groups", type=int, metavar="N", help="Cut the GPUs into N groups, a policy each. [default: 1]")
 @click.option(
@@ -65,13 +67,13 @@ Examples:
 @click.option(
     "--jobs", type=click.IntRange(1, 1024), default=1, metavar="N", help="Run groups in N processes. [default: 1]"
 )
-@click.option("--workload", metavar="FILE", help="TOML rule for what the trace lacks (docs/reference/traces.md).")
+@run_options.workload
 @click.option(
     "--load", type=float, metavar="X", help="Rate, as a share of load_unit (batch-1). [default: the trace's, or 0.7]"
 )
-@click.option("--rate-scale", type=float, metavar="X", help="Multiply the trace's rate.")
+@run_options.rate_scale
 @click.option("--limit", type=int, metavar="N", help="Replay the first N requests.")
-@click.option("--warmup", "warmup_s", type=float, metavar="S", help="Measure from S seconds after the first arrival.")
+@run_options.warmup
 @click.option("--seed", type=int, metavar="N", help="Seed of all random streams. [default: 0]")
 @click.option(
     "--device-model",
@@ -79,25 +81,19 @@ Examples:
     help="How co-located batches slow each other (`stratsim device list`). [default: the profile's]",
 )
 @click.option("--max-concurrency", type=int, metavar="N", help="Batches that execute at once on a GPU. [default: 2]")
-@click.option("--max-batch", type=int, metavar="N", help="Largest batch. [default: 8, at most the profile's largest]")
-@click.option("--drop", metavar="MODE", help="Give requests up: never, expired or infeasible. [default: infeasible]")
-@click.option("--no-transfers", is_flag=True, help="Do not simulate host transfers.")
+@run_options.max_batch
+@run_options.drop
+@run_options.no_transfers
 @click.option(
     "--engine",
     metavar="NAME",
     help="auto, simpy (the reference) or fast (the same bytes, sooner; docs/results/performance.md). [default: auto]",
 )
-@click.option("--trace-format", metavar="NAME", help="Force the trace's format. [default: recognised from its content]")
-@click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    metavar="FIELD=COLUMN[:UNIT]",
-    help="Read a column of the trace as FIELD (the setting columns).",
-)
-@click.option("--ticks", metavar="WORD", help="Coarse time stamps: spread or leave. [default: spread known ones]")
-@click.option("--strict", is_flag=True, help="Refuse an unsorted trace instead of sorting it.")
-@click.option("--config", metavar="FILE", help="TOML file with settings; options win over it.")
+@run_options.trace_format
+@run_options.columns
+@run_options.ticks
+@run_options.strict
+@run_options.config
 @click.option(
     "--set",
     "settings",
@@ -161,7 +157,8 @@ def replay(
     """
     from stratsim.results import result_writer
     from stratsim.results.claim import claim
-    from stratsim.run.replay import check_jobs, prepare
+    from stratsim.run.inputs import prepare
+    from stratsim.run.replay import check_jobs
     from stratsim.run.replay import replay as run
 
     window = _window(timeline_from, timeline_to)

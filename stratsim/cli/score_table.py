@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stratsim.cli.text import echo, table
+from stratsim.fit.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stratsim.score import Scores
 
-__all__ = ["one_thread", "options", "show"]
+__all__ = ["judge", "options"]
 
 Command = Any
-
-
-def one_thread() -> None:
-    """Let linear algebra run in one thread, unless the user says otherwise; to be called before numpy is imported.
-
-    Fits solve thousands of small systems, where threads only wait for each other: on a busy machine for a hundred times
-    as long.
-    """
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,8 +50,40 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def show(found: Scores, out: Path | None, *, as_json: bool, overwrite: bool) -> None:
-    """Print scores, and write them where asked for."""
+def judge(
+    by: str,
+    profile: str,
+    names: tuple[str, ...],
+    *,
+    shift: float,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+    overwrite: bool,
+) -> None:
+    """Score what is named on a profile's pairs; print it, and write it where asked for.
+
+    Args:
+        by: What of `stratsim.score` judges: `score_predictors` or `score_devices`.
+        profile: Name or file.
+        names: What is judged; empty: all.
+        shift: With `seed`, what is asked (`stratsim.score.Asked`).
+        seed: See `shift`.
+        out: With `as_json` and `overwrite`, where the scores go (`options`).
+        as_json: See `out`.
+        overwrite: See `out`.
+    """
+    one_thread()
+    from stratsim import score
+    from stratsim.model.codec import load_profile
+    from stratsim.plugins import allow_code
+
+    allow_code(*names)
+    found = getattr(score, by)(load_profile(profile), names, score.Asked(shift=shift, seed=seed))
+    _show(found, out, as_json=as_json, overwrite=overwrite)
+
+
+def _show(found: Scores, out: Path | None, *, as_json: bool, overwrite: bool) -> None:
     from stratsim.score import write_scores
 
     notes = [*found.notes]

@@ -252,7 +252,7 @@ def _drawn(kept: KeptGrid, rate: float, name: str) -> Workload:
 
 
 def _check_arrivals(kept: KeptGrid, run: Recorded) -> None:
-    """See that a calibration run has the arrivals that the grid draws for it, up to the measured rate's rounding."""
+    """See that a calibration run has the requests that the grid draws for it, up to the measured rate's rounding."""
     trace = run.manifest.get("trace")
     name = Path(str(trace.get("name") if isinstance(trace, dict) else trace)).stem
     own = run.result.requests
@@ -261,6 +261,13 @@ def _check_arrivals(kept: KeptGrid, run: Recorded) -> None:
         same = len(own) and _in_proportion(drawn.arrival_s / own.arrival_s)
     if not same or not np.array_equal(drawn.priority, own.priority):
         raise SpecError(f"{run.directory}: its arrivals are not those that the grid draws as {name!r}")
+    drawn_s, own_s = (each.deadline_s - each.arrival_s for each in (drawn, own))
+    models = [[names[code] for code in each.model] for names, each in ((drawn.models, drawn), (run.result.models, own))]
+    if models[0] != models[1] or not np.allclose(drawn_s, own_s, rtol=_SAME, atol=0.0):
+        raise SpecError(
+            f"{run.directory}: its models or deadlines are not those that the grid draws as {name!r} by its rule and "
+            f"profile {kept.base.name!r}: keep the profile that it began with as {UNCALIBRATED}"
+        )
 
 
 def _in_proportion(ratios: NDArray[np.float64]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from stratsim.results import write_results
-from stratsim.run.replay import prepare
+from stratsim.run.inputs import prepare
 from stratsim.run.spec import make_spec
 
 if TYPE_CHECKING:

@@ -65,33 +65,48 @@ def calibrate_run(run: Recorded, profile: Profile, share: float, log: Log | None
     """
     _check_new(run, profile)
     arrival_s = run.result.requests.arrival_s
-    first = int(share * len(arrival_s))
+    until_s = float(arrival_s[int(share * len(arrival_s))])
+    first = int(np.count_nonzero(arrival_s < until_s))  # of requests that came at one time none is torn off
     parts = (first, len(arrival_s) - first)
     if min(parts) < LEAST // 2:
         raise SpecError(
             f"{run.directory}: {parts[0]} requests to learn from and {parts[1]} to judge by, and {LEAST // 2} of either"
             " are needed"
         )
-    until_s = float(arrival_s[first])
+    answered = ~np.isnan(run.result.requests.finish_s)
+    if min(int(answered[:first].sum()), int(answered[first:].sum())) < LEAST // 2:
+        raise SpecError(
+            f"{run.directory}: of the first {parts[0]} requests {answered[:first].sum()} were answered, of the others "
+            f"{answered[first:].sum()}, and {LEAST // 2} of either are needed: another --learn divides them elsewhere"
+        )
     learned = learn(first_part(run, until_s, share), profile, log, until_s)
-    before, after = (judge_run(run, known, until_s) for known in (profile, learned.profile))
+    before, after = (_judged(run, known, until_s) for known in (profile, learned.profile))
     return HeldOut(learned, until_s, parts, before, after)
 
 
-def judge_run(run: Recorded, profile: Profile, from_s: float = 0.0) -> dict[str, Any]:
+def judge_run(run: Recorded, profile: Profile) -> dict[str, Any]:
     """Return how far the simulator is from a run: plain JSON values.
-
-    All requests are replayed, so that the queue is as it was; those that arrived from `from_s` on are compared.
 
     Args:
         run: The run.
         profile: The device.
-        from_s: Seconds from the first arrival.
+
+    Raises:
+        SpecError: the profile was calibrated with this very run.
 
     Returns:
         `n` requests; `live`, `simulated` and `differences` of p50, p95, p99 and mean latency (level 2 of
         docs/explanation/fidelity.md); `request_err_median`, `request_err_p90`, `one_sided`; `stages`: errors of copies
         and executions one step ahead (level 1), or None where no batches are known; `verdicts` by name.
+    """
+    _check_new(run, profile)
+    return _judged(run, profile, 0.0)
+
+
+def _judged(run: Recorded, profile: Profile, from_s: float) -> dict[str, Any]:
+    """Return `judge_run` of the requests that arrived from a time on, seconds.
+
+    All requests are replayed, so that the queue is as it was.
     """
     chosen = run.result.requests.arrival_s >= from_s
     free = free_replay(run, profile)

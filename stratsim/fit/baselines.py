@@ -15,6 +15,7 @@ import numpy as np
 from stratsim.fit.batches import complete
 from stratsim.fit.queue import Queue, fit_queue
 from stratsim.fit.sharing import Shares, fit_sharing
+from stratsim.fit.slices import Slices, fit_slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from stratsim.fit.cells import Cell, Load
     from stratsim.model.interpolate import Interpolation
 
-__all__ = ["Constant", "Gpulet", "KernelQueue", "Predictor", "Slowdowns", "Streams"]
+__all__ = ["Constant", "Gpulet", "KernelQueue", "Predictor", "Slowdowns", "Streams", "TimeSlicing"]
 
 Slowdowns = list[tuple[float, ...]]
 
@@ -108,6 +109,30 @@ class KernelQueue:
     def rates(self, loads: Sequence[Load]) -> tuple[float, ...]:
         """Return the rate of each of the loads that run together."""
         return (1.0,) * len(loads) if self.queue is None else self.queue.rates(loads)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSlicing:
+    """Processes that take turns, a time slice each, under the same rules as the baselines.
+
+    Args:
+        starts: Starting points per fit.
+        slices: The fitted rule.
+    """
+
+    starts: int = 1
+    slices: Slices | None = None
+    name: str = "time-slicing"
+
+    def fit(self, cells: Sequence[Cell]) -> TimeSlicing:
+        """Return a copy fitted to `cells`."""
+        return replace(self, slices=fit_slices(cells, starts=self.starts).slices)
+
+    def predict(self, cells: Sequence[Cell]) -> Slowdowns:
+        """Return the steady-state slowdowns."""
+        if self.slices is None:
+            return [tuple(1.0 for _ in cell.loads) for cell in cells]
+        return self.slices.slowdowns(cells)
 
 
 @dataclass(frozen=True, slots=True)

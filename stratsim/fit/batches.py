@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stratsim.fit.cells import Load
     from stratsim.fit.sharing import Shares
 
-__all__ = ["LAWS", "complete"]
+__all__ = ["LAWS", "at_batch", "complete"]
 
 LAWS: tuple[Interpolation, ...] = METHODS
 
@@ -35,13 +35,21 @@ def complete(shares: Shares, loads: Iterable[Load], law: Interpolation = "linear
     demand, weight = dict(shares.demand), dict(shares.weight)
     for load in loads:
         if load not in demand:
-            demand[load] = _at(shares.demand, load, law, median(shares.demand.values()))
+            demand[load] = at_batch(shares.demand, load, law, median(shares.demand.values()))
             typical = float(np.exp(fmean(np.log(list(shares.weight.values())))))
-            weight[load] = _at(shares.weight, load, law, typical)
+            weight[load] = at_batch(shares.weight, load, law, typical)
     return replace(shares, demand=demand, weight=weight)
 
 
-def _at(values: Mapping[Load, float], load: Load, law: Interpolation, otherwise: float) -> float:
+def at_batch(values: Mapping[Load, float], load: Load, law: Interpolation, otherwise: float) -> float:
+    """Return the value of a load, fitted or not: by the law between batch sizes of its model, constant beyond.
+
+    Args:
+        values: By load that was fitted.
+        load: Any load.
+        law: Between batch sizes.
+        otherwise: The value of a model of which nothing is known.
+    """
     table = {known.batch: value for known, value in values.items() if known.model == load.model}
     if not table:
         return otherwise

@@ -20,18 +20,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stratsim.fit.cells import Load
-    from stratsim.fit.queue import QueueFit
-    from stratsim.fit.sharing import SharingFit
+    from stratsim.fit.problem import Optimum, Problem
 
     Floats = NDArray[np.float64]
-    Fit = SharingFit | QueueFit
+    Fit = Optimum[Problem]
 
 __all__ = ["WEIGHT_RATIO", "WIDTH", "Interval", "intervals", "local_intervals", "singular_values"]
 
 WIDTH = 0.25
 """A parameter whose interval is wider is flagged as not identified: demands, holds, terms, gaps in microseconds."""
 WEIGHT_RATIO = 3.0
-"""A weight whose upper limit is more than this times its lower one is flagged as not identified."""
+"""A weight or a burst whose upper limit is more than this times its lower one is flagged as not identified."""
+_LOGARITHMS = ("weight", "burst")
+"""Parameters that are fitted as logarithms."""
 
 _LEVEL = 0.95
 _FIRST_STEP = 0.02
@@ -45,7 +46,8 @@ class Interval:
     """A parameter, its 95 % profile-likelihood interval, and whether that is narrow enough to speak of a value.
 
     Args:
-        kind: `demand`, `weight`, `sub_saturation` or `thrash`; `hold`, `residual` or `gap` (microseconds).
+        kind: `demand`, `weight`, `sub_saturation` or `thrash`; `hold`, `residual` or `gap` (microseconds); `busy` or
+            `burst` (time slices).
         load: Whose; None for a global term.
         value: The fitted value; weights relative to the anchor's.
         low: Lower limit; the bound of the search where the likelihood does not fall.
@@ -157,7 +159,7 @@ def _search(inside: Callable[[float], bool], start: float, bound: float) -> floa
 
 
 def _interval(kind: str, load: Load | None, value: float, low: float, high: float) -> Interval:
-    if kind == "weight":
+    if kind in _LOGARITHMS:
         value, low, high = (float(np.exp(number)) for number in (value, low, high))
         return Interval(kind, load, value, low, high, high <= WEIGHT_RATIO * low)
     return Interval(kind, load, value, low, high, high - low <= WIDTH)

@@ -16,10 +16,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import least_squares
 
-from stratsim.errors import ProfileError
-from stratsim.fit.cells import Load, Table, loads_of, tabulate
+from stratsim.fit.problem import Optimum, Problem, solve
 from stratsim.solve import kernel_queue
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stratsim.fit.cells import Cell
+    from stratsim.fit.cells import Cell, Load
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -38,6 +36,11 @@ _US = 1e-6
 """Lengths are in microseconds here: the optimiser likes numbers near 1."""
 _MOST_GAP_US = 10.0
 _STEPS = 40
+_STEP = 1e-6
+"""Of the differences that the Jacobian is made of."""
+_ROOT_EPS = float(np.finfo(np.float64).eps) ** 0.5
+_AT_ONCE = 1 << 20
+"""Streams that are solved at once: bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,51 +94,19 @@ class Queue:
         return [tuple(1.0 / rate for rate in self.rates(cell.loads)) for cell in cells]
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFit:
-    """The outcome of `fit_queue`.
-
-    Args:
-        queue: The fitted rule.
-        loads: All fitted loads, sorted: the order of the holds in `values`.
-        values: The parameters at the optimum: holds, residual, gap in microseconds.
-        residuals: Log of measured over predicted slowdown, one per stream and cell.
-        sigma: Standard deviation of the residuals, degrees of freedom taken off.
-        starts: Sum of squares reached from each start, ascending.
-        problem: What was minimised.
-    """
-
-    queue: Queue
-    loads: tuple[Load, ...]
-    values: Floats
-    residuals: Floats
-    sigma: float
-    starts: tuple[float, ...]
-    problem: QueueProblem
-
-
-class QueueProblem:
-    """The least-squares problem of a set of cells.
+class QueueProblem(Problem):
+    """The least-squares problem of a set of cells: holds, the residual, the gap in microseconds.
 
     Args:
         cells: The cells to fit.
         length_s: Mean duration of a kernel by load.
     """
 
-    gauge: int | None = None
-    """No parameter is fixed by convention."""
-
     def __init__(self, cells: Sequence[Cell], length_s: Mapping[Load, float]) -> None:
-        if not cells:
-            raise ProfileError("no co-location cell to fit: holds cannot be known")
-        self.loads = loads_of(cells)
+        super().__init__(cells, "holds")
         self.length_s = length_s
-        self.table: Table = tabulate(cells, self.loads)
         self.length = np.array([length_s[load] / _US for load in self.loads])[self.table.index]
-        self.rows = self.table.rows
-        self.measured = self.table.log_slowdown.ravel()[self.rows]
         count = len(self.loads)
-        self.size = self.free = count + 2
         self.lower = np.array([0.0] * count + [0.5, 0.0])
         self.upper = np.array([1.0] * count + [1.0, _MOST_GAP_US])
 
@@ -143,61 +114,52 @@ class QueueProblem:
         """Return what each parameter is."""
         return (*(("hold", load) for load in self.loads), ("residual", None), ("gap", None))
 
-    def normalised(self, values: Floats) -> Floats:
-        """Return the parameters as they are: none is free to choose."""
-        return values.copy()
-
-    def residuals(self, values: Floats) -> Floats:
-        """Return the log of measured over predicted slowdown, one per stream."""
+    def log_rates(self, values: Floats) -> Floats:
+        """Return the logarithm of each stream's rate, shape (cells, n)."""
         hold = values[: len(self.loads)][self.table.index] * self.length
-        rates = log_rates(self.length, hold, self.table.present, float(values[-2]), float(values[-1]))
-        return np.asarray(self.measured + rates.ravel()[self.rows])
+        return log_rates(self.length, hold, self.table.present, float(values[-2]), float(values[-1]))
+
+    def slope(self, values: Floats) -> Floats:
+        """Return forward differences, all parameters at once, by the steps that `scipy.optimize` would take."""
+        step = _ROOT_EPS * np.where(values >= 0, 1.0, -1.0) * np.maximum(1.0, np.abs(values))
+        step = np.where((values + step < self.lower) | (values + step > self.upper), -step, step)
+        return np.asarray(self._moved(values, step) / ((values + step) - values)[:, None]).T
 
     def jacobian(self, values: Floats) -> Floats:
         """Return the derivatives of `residuals`, by differences into the bounds; shape (streams, parameters)."""
-        base = self.residuals(values)
-        columns = []
-        for at in range(self.size):
-            step = 1e-6 if values[at] + 1e-6 <= self.upper[at] else -1e-6
-            moved = values.copy()
-            moved[at] += step
-            columns.append((self.residuals(moved) - base) / step)
-        return np.stack(columns, axis=1)
+        step = np.where(values + _STEP <= self.upper, _STEP, -_STEP)
+        return np.asarray(self._moved(values, step) / step[:, None]).T
 
-    def minimise(self, start: Floats, fixed: Mapping[int, float] | None = None) -> tuple[Floats, float]:
-        """Return the minimum reached from `start`, and its sum of squares.
-
-        Args:
-            start: All parameters.
-            fixed: Parameters, by position, that are held at a value.
-        """
-        values = np.clip(start, self.lower, self.upper)
-        for at, value in (fixed or {}).items():
-            values[at] = value
-        open_ = np.array([at for at in range(self.size) if at not in (fixed or {})], dtype=np.intp)
-
-        def residuals(some: Floats) -> Floats:
-            full = values.copy()
-            full[open_] = some
-            return self.residuals(full)
-
-        inset = 1e-9
-        solution = least_squares(
-            residuals,
-            np.clip(values[open_], self.lower[open_] + inset, self.upper[open_] - inset),
-            bounds=(self.lower[open_], self.upper[open_]),
-            xtol=1e-6,
-            ftol=1e-6,
-            gtol=1e-9,
-            max_nfev=60,
-        )
-        values[open_] = solution.x
-        return values, float(np.sum(self.residuals(values) ** 2))
+    def _moved(self, values: Floats, step: Floats) -> Floats:
+        """Return by how much the residuals change if one parameter after the other is moved; (parameters, streams)."""
+        count, base = len(self.loads), self.residuals(values)
+        many = max(1, _AT_ONCE // max(1, self.length.size))
+        parts = []
+        for first in range(0, self.size, many):
+            own = np.arange(first, min(first + many, self.size))
+            moved = np.repeat(values[None], len(own), axis=0)
+            moved[np.arange(len(own)), own] += step[own]
+            hold = moved[:, :count][:, self.table.index] * self.length
+            shared = (moved[:, at, None, None] for at in (-2, -1))
+            rates = log_rates(self.length, hold, self.table.present, *shared)
+            parts.append(self.measured + rates.reshape(len(own), -1)[:, self.rows] - base)
+        return np.concatenate(parts)
 
     def queue(self, values: Floats) -> Queue:
         """Return the rule that the parameters stand for."""
         hold = dict(zip(self.loads, values[: len(self.loads)].tolist(), strict=True))
         return Queue(self.length_s, hold, float(values[-2]), float(values[-1]) * _US)
+
+
+class QueueFit(Optimum[QueueProblem]):
+    """The outcome of `fit_queue`."""
+
+    __slots__ = ()
+
+    @property
+    def queue(self) -> Queue:
+        """The fitted rule."""
+        return self.problem.queue(self.values)
 
 
 def fit_queue(cells: Sequence[Cell], length_s: Mapping[Load, float], *, starts: int = 4, seed: int = 0) -> QueueFit:
@@ -213,19 +175,7 @@ def fit_queue(cells: Sequence[Cell], length_s: Mapping[Load, float], *, starts: 
         ProfileError: there is no cell.
     """
     problem = QueueProblem(cells, length_s)
-    reached = [problem.minimise(start) for start in _starts(problem, starts, seed)]
-    best, _ = min(reached, key=lambda found: found[1])
-    residuals = problem.residuals(best)
-    freedom = max(1, len(residuals) - problem.free)
-    return QueueFit(
-        queue=problem.queue(best),
-        loads=problem.loads,
-        values=best,
-        residuals=residuals,
-        sigma=float(np.sqrt(np.sum(residuals**2) / freedom)),
-        starts=tuple(sorted(cost for _, cost in reached)),
-        problem=problem,
-    )
+    return solve(QueueFit, problem, _starts(problem, starts, seed))
 
 
 def _starts(problem: QueueProblem, count: int, seed: int) -> list[Floats]:
@@ -235,36 +185,39 @@ def _starts(problem: QueueProblem, count: int, seed: int) -> list[Floats]:
     return [first, *rest]
 
 
-def log_rates(length: Floats, hold: Floats, present: Bools, residual: float, gap: float) -> Floats:
-    """Return the logarithm of each stream's rate in many cells at once, shape (cells, n); 0 where not present.
+def log_rates(length: Floats, hold: Floats, present: Bools, residual: Floats | float, gap: Floats | float) -> Floats:
+    """Return the logarithm of each stream's rate in many cells at once, shape (..., cells, n); 0 where not present.
 
-    `stratsim.solve.kernel_queue` is the rule, one cell at a time; a test holds the two to each other.
+    `stratsim.solve.kernel_queue` is the rule, one cell at a time; a test holds the two to each other. Leading axes are
+    problems of their own: each is what it would be alone, to the bit.
 
     Args:
         length: Shape (cells, n), > 0.
-        hold: Shape (cells, n), within [0, length].
+        hold: Shape (..., cells, n), within [0, length].
         present: Shape (cells, n): cells with fewer than n streams are padded.
-        residual: Within [0.5, 1].
-        gap: Not negative, in the unit of `length`.
+        residual: Within [0.5, 1]; one number, or shape (..., 1, 1).
+        gap: Not negative, in the unit of `length`; likewise.
     """
-    beside = present.sum(axis=1, keepdims=True) > 1
+    beside = present.sum(axis=-1, keepdims=True) > 1
     hold = np.where(present & beside, hold, 0.0)
     cycle = length + np.where(beside, gap, 0.0)
-    total = hold.sum(axis=1, keepdims=True)
+    total = hold.sum(axis=-1, keepdims=True)
     for _ in range(_STEPS):
         wait = _waits(total, cycle, hold, residual)
         whole = cycle + wait
         share = hold * (wait + residual * hold) / whole
         slope = hold * (cycle - residual * hold) / (whole * whole)
-        excess = share.sum(axis=1, keepdims=True) - total
-        if np.all(excess >= -1e-12 * total):
+        excess = share.sum(axis=-1, keepdims=True) - total
+        solved = np.all(excess >= -1e-12 * total, axis=(-2, -1), keepdims=True)
+        if solved.all():
             break
-        total = total + np.minimum(excess, 0.0) / (1.0 - (slope / (1.0 + slope)).sum(axis=1, keepdims=True))
+        fall = np.minimum(excess, 0.0) / (1.0 - (slope / (1.0 + slope)).sum(axis=-1, keepdims=True))
+        total = np.where(solved, total, total + fall)
     wait = _waits(total, cycle, hold, residual)
     return np.where(present, np.log(length) - np.log(cycle + wait), 0.0)
 
 
-def _waits(total: Floats, cycle: Floats, hold: Floats, residual: float) -> Floats:
+def _waits(total: Floats, cycle: Floats, hold: Floats, residual: Floats | float) -> Floats:
     linear = total - cycle - hold
     root = np.sqrt(linear * linear + 4.0 * np.maximum(0.0, total * cycle - residual * hold * hold))
     return np.maximum(0.0, (linear + root) / 2.0)

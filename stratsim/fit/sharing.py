@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import least_squares
 
-from stratsim.errors import ProfileError
-from stratsim.fit.cells import Cell, Load, Table, loads_of, tabulate
+from stratsim.fit.cells import Cell, Load, loads_of, tabulate
+from stratsim.fit.problem import Optimum, Problem, solve
 from stratsim.fit.shares import log_rates, log_rates_and_blocks
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ _LEAST_DEMAND = 0.01
 _WEIGHT_BOUND = 9.0
 """Bound of |log weight|: a ratio of 1 : 8000 is as good as infinite."""
 _TERM_BOUND = 1.0
-_RIDGE = 1e-2
-"""Pull of the log weights to their mean, as a residual per unit: far below any noise, it only decides where nothing
-else does (a weight on which no cell depends, and the common factor of all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +70,8 @@ class Shares:
         return tuple(1.0 / slowdown for slowdown in self.slowdowns([cell])[0])
 
 
-@dataclass(frozen=True, slots=True)
-class SharingFit:
-    """The outcome of `fit_sharing`.
-
-    Args:
-        shares: The fitted model.
-        anchor: The load whose weight is 1 by definition.
-        loads: All loads, sorted: the order of the parameters.
-        values: The parameters at the optimum: demands, log weights, then the terms that were fitted.
-        residuals: Log of measured over predicted slowdown, one per stream and cell.
-        sigma: Standard deviation of the residuals, degrees of freedom taken off.
-        starts: Sum of squares reached from each start, ascending.
-        problem: What was minimised.
-    """
-
-    shares: Shares
-    anchor: Load
-    loads: tuple[Load, ...]
-    values: Floats
-    residuals: Floats
-    sigma: float
-    starts: tuple[float, ...]
-    problem: Problem
-
-
-class Problem:
-    """The least-squares problem of a set of cells.
+class SharingProblem(Problem):
+    """The least-squares problem of a set of cells: demands, log weights, then the terms.
 
     Args:
         cells: The cells to fit.
@@ -109,20 +80,12 @@ class Problem:
     """
 
     def __init__(self, cells: Sequence[Cell], anchor: Load | None = None, terms: Sequence[str] = ()) -> None:
-        if not cells:
-            raise ProfileError("no co-location cell to fit: demand and weight cannot be known")
-        self.cells = tuple(cells)
-        self.loads = loads_of(cells)
+        super().__init__(cells, "demand and weight")
         self.anchor = anchor if anchor is not None else choose_anchor(cells)
         self.terms = tuple(terms)
-        self.table: Table = tabulate(cells, self.loads)
-        self.rows = self.table.rows
-        self.measured = self.table.log_slowdown.ravel()[self.rows]
         count = len(self.loads)
-        self.size = 2 * count + len(self.terms)
-        self.gauge: int | None = count + self.loads.index(self.anchor)
-        """The anchor's weight: 1 by convention."""
-        self.free = self.size - 1
+        self.relative = slice(count, 2 * count)
+        self.gauge = count + self.loads.index(self.anchor)  # the anchor's weight: 1 by convention
         self.lower = np.concatenate(
             [np.full(count, _LEAST_DEMAND), np.full(count, -_WEIGHT_BOUND), np.zeros(len(self.terms))]
         )
@@ -135,82 +98,23 @@ class Problem:
         named = [(kind, load) for kind in ("demand", "weight") for load in self.loads]
         return (*named, *((term, None) for term in self.terms))
 
-    def normalised(self, values: Floats) -> Floats:
-        """Return the parameters with the anchor's weight at 1."""
-        found, count = values.copy(), len(self.loads)
-        found[count : 2 * count] -= values[count + self.loads.index(self.anchor)]
-        return found
-
     def _unpack(self, values: Floats) -> tuple[Floats, Floats, dict[str, float]]:
         count = len(self.loads)
         demand, weight = values[:count][self.table.index], np.exp(values[count : 2 * count])[self.table.index]
         return demand, weight, dict(zip(self.terms, values[2 * count :].tolist(), strict=True))
 
-    def residuals(self, values: Floats) -> Floats:
-        """Return the log of measured over predicted slowdown, one per stream."""
+    def log_rates(self, values: Floats) -> Floats:
+        """Return the logarithm of each stream's rate, shape (cells, n)."""
         demand, weight, terms = self._unpack(values)
-        rates = log_rates(demand, weight, self.table.present, **terms)
-        return np.asarray(self.measured + rates.ravel()[self.rows])
+        return log_rates(demand, weight, self.table.present, **terms)
 
     def jacobian(self, values: Floats) -> Floats:
         """Return the derivatives of `residuals`, shape (streams, parameters)."""
         demand, weight, terms = self._unpack(values)
         _, blocks = log_rates_and_blocks(demand, weight, self.table.present, **terms)
-        cells, n = self.table.index.shape
-        count = len(self.loads)
-        found = np.zeros((cells * n, self.size))
-        row = np.broadcast_to(np.arange(cells * n).reshape(cells, n)[:, :, None], (cells, n, n))
-        column = np.broadcast_to(self.table.index[:, None, :], (cells, n, n))
-        np.add.at(found, (row, column), blocks.demand)
-        np.add.at(found, (row, column + count), blocks.log_weight)
-        for at, term in enumerate(self.terms):
-            found[:, 2 * count + at] = getattr(blocks, term).ravel()
-        return found[self.rows]
-
-    def minimise(self, start: Floats, fixed: Mapping[int, float] | None = None) -> tuple[Floats, float]:
-        """Return the minimum reached from `start`, and its sum of squares.
-
-        Args:
-            start: All parameters.
-            fixed: Parameters, by position, that are held at a value.
-        """
-        values = np.clip(start, self.lower, self.upper)
-        for at, value in (fixed or {}).items():
-            values[at] = value
-        open_ = np.array([at for at in range(self.size) if at not in (fixed or {})], dtype=np.intp)
-        if not open_.size:
-            return values, self.sum_of_squares(values)
-        weights = (open_ >= len(self.loads)) & (open_ < 2 * len(self.loads))
-        ridge = np.diag(_RIDGE * weights)[weights]
-
-        def all_values(some: Floats) -> Floats:
-            full = values.copy()
-            full[open_] = some
-            return full
-
-        def residuals(some: Floats) -> Floats:
-            return np.concatenate([self.residuals(all_values(some)), ridge @ some])
-
-        def jacobian(some: Floats) -> Floats:
-            return np.vstack([self.jacobian(all_values(some))[:, open_], ridge])
-
-        solution = least_squares(
-            residuals,
-            np.clip(values[open_], self.lower[open_] + 1e-9, self.upper[open_] - 1e-9),
-            jac=jacobian,
-            bounds=(self.lower[open_], self.upper[open_]),
-            method="trf",
-            xtol=1e-6,
-            ftol=1e-6,
-            gtol=1e-9,
-            max_nfev=60,
-        )
-        found = all_values(np.asarray(solution.x))
-        return found, self.sum_of_squares(found)
-
-    def sum_of_squares(self, values: Floats) -> float:
-        """Return the sum of squared residuals."""
-        return float(np.sum(self.residuals(values) ** 2))
+        found = self.spread(blocks.demand, blocks.log_weight)
+        terms_ = [getattr(blocks, term).ravel()[self.rows, None] for term in self.terms]
+        return np.concatenate([found, *terms_], axis=1)
 
     def shares(self, values: Floats) -> Shares:
         """Return the model that the parameters stand for."""
@@ -222,6 +126,22 @@ class Problem:
             dict(zip(self.loads, weight.tolist(), strict=True)),
             Terms(**dict(zip(self.terms, values[2 * count :].tolist(), strict=True))),
         )
+
+
+class SharingFit(Optimum[SharingProblem]):
+    """The outcome of `fit_sharing`."""
+
+    __slots__ = ()
+
+    @property
+    def shares(self) -> Shares:
+        """The fitted model."""
+        return self.problem.shares(self.values)
+
+    @property
+    def anchor(self) -> Load:
+        """The load whose weight is 1 by definition."""
+        return self.problem.anchor
 
 
 def fit_sharing(
@@ -244,21 +164,8 @@ def fit_sharing(
     Raises:
         ProfileError: there is no cell.
     """
-    problem = Problem(cells, anchor, terms)
-    reached = [problem.minimise(start) for start in _starts(problem, starts, seed)]
-    best, _ = min(reached, key=lambda found: found[1])
-    residuals = problem.residuals(best)
-    freedom = max(1, len(residuals) - problem.free)
-    return SharingFit(
-        shares=problem.shares(best),
-        anchor=problem.anchor,
-        loads=problem.loads,
-        values=best,
-        residuals=residuals,
-        sigma=float(np.sqrt(np.sum(residuals**2) / freedom)),
-        starts=tuple(sorted(cost for _, cost in reached)),
-        problem=problem,
-    )
+    problem = SharingProblem(cells, anchor, terms)
+    return solve(SharingFit, problem, _starts(problem, starts, seed))
 
 
 def choose_anchor(cells: Sequence[Cell]) -> Load:
@@ -280,7 +187,7 @@ def least_demand(cells: Sequence[Cell], load: Load) -> float | None:
     return float(np.clip(np.mean(most.slowdowns) / len(most.loads), _LEAST_DEMAND, 1.0))
 
 
-def _starts(problem: Problem, count: int, seed: int) -> list[Floats]:
+def _starts(problem: SharingProblem, count: int, seed: int) -> list[Floats]:
     known = [least_demand(problem.cells, load) for load in problem.loads]
     demand = np.array([0.8 if value is None else value for value in known])
     terms = np.zeros(len(problem.terms))

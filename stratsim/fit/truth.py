@@ -9,32 +9,39 @@ from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 from stratsim.errors import ProfileError
-from stratsim.fit.baselines import Constant, KernelQueue, Streams
+from stratsim.fit.baselines import Constant, KernelQueue, Streams, TimeSlicing
 from stratsim.fit.cells import Load, cells_of, loads_of
 from stratsim.fit.holdout import Row, cross_validate, on_held_out
 from stratsim.fit.identify import Interval, intervals, local_intervals
-from stratsim.fit.queue import fit_queue
-from stratsim.fit.sharing import fit_sharing
-from stratsim.model.contention import Sharing
+from stratsim.fit.queue import QueueFit, fit_queue
+from stratsim.fit.sharing import SharingFit, fit_sharing
+from stratsim.fit.slices import SlicesFit, fit_slices
+from stratsim.model.contention import Sharing, TimeSlices
 from stratsim.model.interpolate import dense, interpolate
 from stratsim.model.kernel_queue import KernelQueue as KernelQueueTruth
 from stratsim.model.profile import Provenance
+from stratsim.model.provenance import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from stratsim.fit.baselines import Predictor
     from stratsim.fit.cells import Cell
-    from stratsim.fit.queue import QueueFit
-    from stratsim.fit.sharing import SharingFit
     from stratsim.model.profile import Pair, Profile
 
-__all__ = ["RULES", "PairsFit", "fit_pairs", "kernel_lengths"]
+__all__ = ["RULES", "PairsFit", "Rule", "fit_pairs", "kernel_lengths"]
 
-Rule = Literal["streams", "kernel-queue"]
-RULES: tuple[Rule, ...] = ("streams", "kernel-queue")
+Rule = Literal["streams", "kernel-queue", "time-slicing"]
+RULES: tuple[Rule, ...] = ("streams", "kernel-queue", "time-slicing")
 """The device models that can be fitted to pairs."""
 
+_SECTIONS: dict[Rule, str] = {
+    "streams": "truth.sharing",
+    "kernel-queue": "truth.kernel_queue",
+    "time-slicing": "truth.time_slicing",
+}
+"""Where a profile keeps the parameters of each."""
+_Fit = SharingFit | QueueFit | SlicesFit
 _LEFT_OUT = ("leave-one-pair-out", "leave-one-model-out")
 _MOST_FOLDS = 20
 _MOST_PROFILED = 60
@@ -94,7 +101,7 @@ def fit_pairs(profile: Profile, rules: Sequence[Rule] = RULES, *, starts: int = 
         else []
     )
     lengths = kernel_lengths(profile, whole) if "kernel-queue" in rules else None
-    fits: dict[Rule, SharingFit | QueueFit] = {}
+    fits: dict[Rule, _Fit] = {}
     if "streams" in rules:
         fits["streams"] = fit_sharing(cells, starts=starts)
     if lengths is not None:
@@ -107,6 +114,8 @@ def fit_pairs(profile: Profile, rules: Sequence[Rule] = RULES, *, starts: int = 
         if not fits:
             raise ProfileError(f"profile {profile.name!r}: {lacking}")
         notes.append(lacking)
+    if "time-slicing" in rules:
+        fits["time-slicing"] = fit_slices(cells, starts=starts)
     predictors: list[Predictor] = [_predictor(rule, lengths) for rule in fits]
     rows = _rows([*predictors, Constant()], cells, cells_of(pair for pair in whole if pair.held_out))
     rule = min(fits, key=lambda each: _error(rows, each))
@@ -136,7 +145,11 @@ def kernel_lengths(profile: Profile, pairs: Iterable[Pair]) -> dict[Load, float]
 
 
 def _predictor(rule: Rule, lengths: dict[Load, float] | None) -> Predictor:
-    return Streams(starts=_FOLD_STARTS) if rule == "streams" else KernelQueue(lengths or {}, starts=_FOLD_STARTS)
+    if rule == "streams":
+        return Streams(starts=_FOLD_STARTS)
+    if rule == "kernel-queue":
+        return KernelQueue(lengths or {}, starts=_FOLD_STARTS)
+    return TimeSlicing(starts=_FOLD_STARTS)
 
 
 def _rows(predictors: Sequence[Predictor], cells: Sequence[Cell], held_out: Sequence[Cell]) -> tuple[Row, ...]:
@@ -160,27 +173,26 @@ def _error(rows: Sequence[Row], rule: str) -> float:
 def _with_truth(
     profile: Profile,
     rule: Rule,
-    fits: dict[Rule, SharingFit | QueueFit],
+    fits: dict[Rule, _Fit],
     rows: Sequence[Row],
     found: dict[Rule, tuple[Interval, ...]],
 ) -> Profile:
-    truth, provenance = profile.truth, {**profile.provenance}
+    truth, provenance = profile.truth, profile.provenance
     pairs = provenance.get("pairs")
     source = f"fitted to the pairs by `stratsim profile fit --pairs`; pairs: {pairs.source if pairs else 'not said'}"
-    for each in fits:
+    for each, fit in fits.items():
         errors = ", ".join(
             f"{row.split} {row.score.mean:.1%}" for row in rows if row.predictor == each and row.score is not None
         )
         unknown = ", ".join(f"{one.kind} of {one.load or 'all'}" for one in found[each] if not one.identified)
         note = f"mean error of the execution time: {errors}. Not identified: {unknown or 'none'}."
-        section = "truth.sharing" if each == "streams" else "truth.kernel_queue"
-        for pattern in [pattern for pattern in provenance if f"{pattern}.".startswith(f"{section}.")]:
-            del provenance[pattern]
-        provenance[section] = Provenance("synthetic", source, note=note)
-    if "streams" in fits:
-        truth = replace(truth, sharing=_sharing(fits["streams"]))  # type: ignore[arg-type]
-    if "kernel-queue" in fits:
-        truth = replace(truth, kernel_queue=_kernel_queue(fits["kernel-queue"]))  # type: ignore[arg-type]
+        provenance = replaced(provenance, _SECTIONS[each], Provenance("synthetic", source, note=note))
+        if isinstance(fit, SharingFit):
+            truth = replace(truth, sharing=_sharing(fit))
+        elif isinstance(fit, QueueFit):
+            truth = replace(truth, kernel_queue=_kernel_queue(fit))
+        else:
+            truth = replace(truth, time_slicing=_time_slicing(fit))
     return replace(profile, truth=truth, provenance=provenance, device_model=None if rule == "streams" else rule)
 
 
@@ -200,6 +212,15 @@ def _kernel_queue(fit: QueueFit) -> KernelQueueTruth:
         holds[load.model][load.batch] = _round(queue.hold[load])
     hold = _round(median(queue.hold.values()))
     return KernelQueueTruth(hold, dict(lengths), dict(holds), _round(queue.residual), _round(queue.gap_s))
+
+
+def _time_slicing(fit: SlicesFit) -> TimeSlices:
+    busy: dict[str, dict[int, float]] = defaultdict(dict)
+    bursts: dict[str, dict[int, float]] = defaultdict(dict)
+    for load in fit.loads:
+        busy[load.model][load.batch] = _round(fit.slices.busy[load])
+        bursts[load.model][load.batch] = _round(fit.slices.burst[load])
+    return TimeSlices(dict(busy), dict(bursts))
 
 
 def _round(value: float) -> float:

@@ -26,6 +26,7 @@ class Ask:
         inferences: Executions that the file's kernels belong to.
         device: Index of the device, where a file has several.
         columns: Columns of a table by field, where they are not called like the fields.
+        names: What the profile calls the models of a file, by the file's names; others keep theirs.
     """
 
     model: str | None = None
@@ -33,6 +34,7 @@ class Ask:
     inferences: int | None = None
     device: int = 0
     columns: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.batch is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from stratsim.errors import SpecError
+from stratsim.errors import SpecError, suggest
 from stratsim.imports.files import listed
 from stratsim.model.profile import (
     SCHEMA_VERSION,
@@ -19,17 +20,19 @@ from stratsim.model.profile import (
     Provenance,
     Truth,
 )
-from stratsim.model.provenance import ASSUMED, is_assumed
+from stratsim.model.provenance import ASSUMED, is_assumed, replaced
 from stratsim.model.template import ANY_LINK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from stratsim.imports.found import Found, Solo
 
 __all__ = ["merged"]
 
 _MODEL = ("bytes_in", "bytes_out")
+_LESS = 0.5
+"""A batch that takes less than this of a smaller one's time is odd."""
 
 
 def merged(found: Found, source: str, profile: Profile | None, name: str) -> tuple[Profile, list[str]]:
@@ -50,6 +53,7 @@ def merged(found: Found, source: str, profile: Profile | None, name: str) -> tup
     known = {} if profile is None else dict(profile.observable.models)
     provenance = {} if profile is None else dict(profile.provenance)
     notes = list(found.notes)
+    _check_names(found)
     new = [model for model in found.models if model not in known]
     for model, solo in found.models.items():
         known[model] = _model(model, solo, known.get(model), provenance)
@@ -66,7 +70,9 @@ def merged(found: Found, source: str, profile: Profile | None, name: str) -> tup
         )
     for pattern, statistic in found.statistics.items():
         if pattern != "truth.noise_cv":
-            provenance[pattern] = Provenance("imported", f"{source}: {statistic}, by {found.tool}")
+            entry = Provenance("imported", f"{source}: {statistic}, by {found.tool}")
+            provenance = _originated(provenance, pattern, entry, found, profile, pairs)
+    notes += _implausible(found.models, known)
     base = profile or Profile(
         SCHEMA_VERSION,
         name,
@@ -77,6 +83,7 @@ def merged(found: Found, source: str, profile: Profile | None, name: str) -> tup
     )
     if profile is None:
         provenance["device.name"] = Provenance("synthetic", f"{ASSUMED}the profile's own name")
+        provenance["observable.interpolation"] = Provenance("synthetic", f"{ASSUMED}linear between batch sizes")
         notes.append("device: no vendor's name in the file; edit device.name")
     truth = _truth(found, source, profile, base.truth, provenance)
     if profile is None and not pairs:
@@ -94,6 +101,45 @@ def merged(found: Found, source: str, profile: Profile | None, name: str) -> tup
     return made, notes
 
 
+def _originated(
+    provenance: dict[str, Provenance],
+    pattern: str,
+    entry: Provenance,
+    found: Found,
+    profile: Profile | None,
+    pairs: Sequence[Pair],
+) -> dict[str, Provenance]:
+    """Return the provenance with the origin of what the file gives; other batch sizes and pairs keep theirs."""
+    *_, name, field = ("", "", *pattern.rsplit(".", 1))
+    model = name.removeprefix("observable.models.")
+    others: list[str] = []
+    if profile is not None and field == "latency_s" and model in found.models and model in profile.observable.models:
+        own = found.models[model].latency_s
+        if not is_assumed(provenance, pattern) and set(profile.observable.models[model].latency_s) - set(own):
+            others = [f"{pattern}.{batch}" for batch in own]
+    elif profile is not None and field == "pairs" and profile.pairs:
+        new = {_key(pair) for pair in found.pairs}
+        others = [f"{pattern}.{at}" for at, pair in enumerate(pairs) if _key(pair) in new]
+    for path in others or [pattern]:
+        provenance = replaced(provenance, path, entry)
+    return provenance
+
+
+def _implausible(models: Mapping[str, Solo], known: Mapping[str, ObservableModel]) -> list[str]:
+    """Return notes on batches that would take much less time than smaller ones: two files may have two units."""
+    notes = []
+    for name in models:
+        sizes = sorted(known[name].latency_s)
+        for small, large in pairwise(sizes):
+            first_s, second_s = known[name].latency_s[small], known[name].latency_s[large]
+            if second_s < _LESS * first_s:
+                notes.append(
+                    f"{name!r} takes {1e3 * second_s:g} ms at batch size {large} and {1e3 * first_s:g} ms at {small}: "
+                    "is one of them in another unit?"
+                )
+    return notes
+
+
 def _truth(
     found: Found, source: str, profile: Profile | None, truth: Truth, provenance: dict[str, Provenance]
 ) -> Truth:
@@ -105,6 +151,14 @@ def _truth(
     if profile is None:
         provenance.setdefault(where, Provenance("synthetic", f"{ASSUMED}durations do not vary"))
     return truth
+
+
+def _check_names(found: Found) -> None:
+    for name in found.models:
+        if not name.isprintable() or name != name.strip() or not name:
+            raise SpecError(
+                f"{name!r} is no name of a model: it has spaces about it, a line break or a control character"
+            )
 
 
 def _model(name: str, solo: Solo, known: ObservableModel | None, provenance: dict[str, Provenance]) -> ObservableModel:
@@ -120,7 +174,7 @@ def _model(name: str, solo: Solo, known: ObservableModel | None, provenance: dic
     if 1 not in latency_s:
         raise SpecError(
             f"{name!r} has no time at batch size 1 (the file has {listed(sorted(latency_s)) or 'none'}), and a profile "
-            "needs one: measure it too, and import it first"
+            "needs one: measure it too, and import it first, or with the same command"
         )
     kernels = solo.kernels or (known.kernels if known is not None else None)
     if known is not None:
@@ -164,11 +218,11 @@ def _pcie(found: Found, profile: Profile | None, provenance: dict[str, Provenanc
 def _pairs(found: Found, profile: Profile | None, models: Mapping[str, ObservableModel]) -> tuple[Pair, ...]:
     """Return the pairs of both; the profile must know every model and batch size that is named."""
     known = {} if profile is None else {_key(pair): pair for pair in profile.pairs}
-    lacking: dict[str, None] = {}
+    lacking: dict[str, str] = {}
     for pair in found.pairs:
         for model, batch in ((pair.target, pair.target_batch), (pair.other, pair.other_batch)):
             if model not in models or batch > max(models[model].latency_s):
-                lacking[f"{model} at batch size {batch}"] = None
+                lacking[f"{model} at batch size {batch}"] = model
         earlier = known.get(_key(pair))
         if earlier is not None and earlier.slowdown != pair.slowdown:
             raise SpecError(
@@ -177,7 +231,13 @@ def _pairs(found: Found, profile: Profile | None, models: Mapping[str, Observabl
             )
         known[_key(pair)] = pair
     if lacking:
-        raise SpecError(f"the pairs name what the profile lacks: {listed(lacking)}; import their solo times first")
+        strangers = [model for model in lacking.values() if model not in models]
+        known_as = (
+            f"; {suggest(strangers[0], models)}: --name {strangers[0]}=MODEL says so" if strangers and models else ""
+        )
+        raise SpecError(
+            f"the pairs name what the profile lacks: {listed(lacking)}; import their solo times first{known_as}"
+        )
     return tuple(known.values())
 
 

@@ -12,21 +12,21 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from stratsim.errors import SpecError
-from stratsim.imports.files import Table, listed, number, read_table, read_text
+from stratsim.imports.files import Line, Table, listed, number, read_table, read_text, seconds_of, whole
 from stratsim.imports.found import Ask, Found, Solo
 from stratsim.model.parts import Kernels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["read"]
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0}
 _SQLITE = b"SQLite format 3\0"
 _COPY = {"h2d": "Host-to-Device", "d2h": "Device-to-Host"}
 _PINNED = "Pinned"
@@ -161,6 +161,8 @@ def _activity(path: Path) -> _Activity:
     text = read_text(path)
     if ("Instances" in text and "cuda_gpu_kern_sum" in text) or _header_has(text, "Instances"):
         return _of_sums(path)
+    if text.strip() and "Strm" not in text:
+        raise SpecError(f"{path}: neither cuda_gpu_trace nor cuda_gpu_kern_sum: no column 'Strm' or 'Instances'")
     return _of_trace(path)
 
 
@@ -171,47 +173,56 @@ def _header_has(text: str, name: str) -> bool:
 
 def _of_trace(path: Path) -> _Activity:
     table = read_table(path, ("Name", "Strm"))
-    start, per_start = _timed(path, table, "Start")
-    duration, per_duration = _timed(path, table, "Duration")
+    start, per_start = seconds_of(path, table, "Start")
+    duration, per_duration = seconds_of(path, table, "Duration")
     size, per_byte = _sized(table)
-    kernels, copies = [], []
+    kernels, copies, devices = [], [], set()
     for line in table.lines:
         where = f"{path}, line {line.number}"
-        took_s = number(line.cells[duration], f"{where}, {duration}") * per_duration
+        took_s = _took_s(line, duration, where) * per_duration
         name = line.cells["Name"]
         if not name.startswith("["):
             kernels.append((number(line.cells[start], f"{where}, {start}") * per_start, took_s))
+            devices.add(line.cells.get("Device", ""))
             continue
         direction = next((key for key, text in _COPY.items() if text in name), None)
         if direction is not None and size is not None:
             kinds = (line.cells.get("SrcMemKd", ""), line.cells.get("DstMemKd", ""))
             moved = number(line.cells[size], f"{where}, {size}") * per_byte
             copies.append(_Copy(direction, moved, took_s, _PINNED in kinds))
+    _check_one_device(path, devices)
     found = np.array(kernels, dtype=np.float64).reshape(-1, 2)
     return _Activity(found, copies, np.ones(len(found), dtype=np.int64), found[:, 1])
 
 
 def _of_sums(path: Path) -> _Activity:
     table = read_table(path, ("Name", "Instances"))
-    total, per_total = _timed(path, table, "Total Time")
-    longest, per_longest = _timed(path, table, "Max")
+    total, per_total = seconds_of(path, table, "Total Time")
+    longest, per_longest = seconds_of(path, table, "Max")
     rows, counts, longest_s = [], [], []
     for line in table.lines:
         where = f"{path}, line {line.number}"
-        rows.append((np.nan, number(line.cells[total], f"{where}, {total}") * per_total))
-        counts.append(int(number(line.cells["Instances"], f"{where}, Instances")))
+        rows.append((np.nan, _took_s(line, total, where) * per_total))
+        counts.append(whole(line.cells["Instances"], f"{where}, Instances"))
         longest_s.append(number(line.cells[longest], f"{where}, {longest}") * per_longest)
     found = np.array(rows, dtype=np.float64).reshape(-1, 2)
     return _Activity(found, [], np.array(counts, dtype=np.int64), np.array(longest_s))
 
 
-def _timed(path: Path, table: Table, name: str) -> tuple[str, float]:
-    """Return the column of a time, and how many seconds its unit is: the unit is in the header."""
-    for column in table.columns:
-        match = re.fullmatch(rf"{name} \((.+)\)", column)
-        if match and match[1] in _UNITS:
-            return column, _UNITS[match[1]]
-    raise SpecError(f"{path}: no column '{name} (ns)' or of another unit; it has {listed(table.columns)}")
+def _took_s(line: Line, column: str, where: str) -> float:
+    """Return how long something took, in the column's unit."""
+    took = number(line.cells[column], f"{where}, {column}")
+    if took <= 0:
+        raise SpecError(f"{where}, {column}: must be > 0, got {took:g}")
+    return took
+
+
+def _check_one_device(path: Path, devices: set[Any]) -> None:
+    if len(devices) > 1:
+        raise SpecError(
+            f"{path}: has kernels of {len(devices)} GPUs ({listed(sorted(map(str, devices)))}): a profile is of one; "
+            "record with CUDA_VISIBLE_DEVICES naming one"
+        )
 
 
 def _sized(table: Table) -> tuple[str | None, float]:
@@ -229,26 +240,63 @@ def _of_sqlite(path: Path) -> _Activity:
     try:
         base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
-            tables = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            kernels, copies = [], []
-            if "CUPTI_ACTIVITY_KIND_KERNEL" in tables:
-                kernels = base.execute("SELECT start, end FROM CUPTI_ACTIVITY_KIND_KERNEL ORDER BY start").fetchall()
-            if "CUPTI_ACTIVITY_KIND_MEMCPY" in tables:
-                copies = base.execute(
-                    "SELECT copyKind, bytes, end - start, srcKind, dstKind FROM CUPTI_ACTIVITY_KIND_MEMCPY"
-                ).fetchall()
+            columns = {
+                name: {row[1] for row in base.execute("SELECT * FROM pragma_table_info(?)", (name,))}
+                for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+                if name in _TABLES
+            }
+            kernels = _rows(path, base, "CUPTI_ACTIVITY_KIND_KERNEL", columns)
+            copies = _rows(path, base, "CUPTI_ACTIVITY_KIND_MEMCPY", columns)
+            there = [name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         finally:
             base.close()
     except sqlite3.Error as error:
         raise SpecError(f"{path}: not a SQLite export of nsys (`nsys export --type sqlite`): {error}") from None
     if not kernels and not copies:
-        raise SpecError(f"{path}: a SQLite file without kernels or copies of CUDA; it has {listed(sorted(tables))}")
-    origin = min((start for start, _ in kernels), default=0)  # nanoseconds since 1970 do not fit a double
-    found = np.array([((start - origin) * 1e-9, (end - start) * 1e-9) for start, end in kernels]).reshape(-1, 2)
+        raise SpecError(f"{path}: a SQLite file without kernels or copies of CUDA; it has {listed(sorted(there))}")
+    _check_one_device(path, {row[2] for row in kernels})
+    origin = min((row[0] for row in kernels), default=0)  # nanoseconds since 1970 do not fit a double
+    found = np.array([((start - origin) * 1e-9, (end - start) * 1e-9) for start, end, _ in kernels]).reshape(-1, 2)
     ways = {1: "h2d", 2: "d2h"}
     moved = [
-        _Copy(ways[kind], float(size), took * 1e-9, 1 in (source, target))  # memory kind 1 is pinned
-        for kind, size, took, source, target in copies
+        _Copy(ways[kind], float(size), (end - start) * 1e-9, 1 in (source, target))  # memory kind 1 is pinned
+        for start, end, kind, size, source, target in copies
         if kind in ways
     ]
     return _Activity(found, moved, np.ones(len(found), dtype=np.int64), found[:, 1])
+
+
+class _Read(NamedTuple):
+    """A table of the export: columns that are read, whole numbers, times in nanoseconds."""
+
+    columns: tuple[str, ...]
+    query: str
+
+
+_TABLES = {
+    "CUPTI_ACTIVITY_KIND_KERNEL": _Read(
+        ("start", "end", "deviceId"),
+        'SELECT "start", "end", "deviceId" FROM CUPTI_ACTIVITY_KIND_KERNEL ORDER BY "start"',
+    ),
+    "CUPTI_ACTIVITY_KIND_MEMCPY": _Read(
+        ("start", "end", "copyKind", "bytes", "srcKind", "dstKind"),
+        'SELECT "start", "end", "copyKind", "bytes", "srcKind", "dstKind" FROM CUPTI_ACTIVITY_KIND_MEMCPY '
+        'ORDER BY "start"',
+    ),
+}
+
+
+def _rows(path: Path, base: sqlite3.Connection, name: str, columns: Mapping[str, set[str]]) -> list[tuple[int, ...]]:
+    """Return the rows of a table, by start; none where there is no such table."""
+    if name not in columns:
+        return []
+    read = _TABLES[name]
+    lacking = [column for column in read.columns if column not in columns[name]]
+    if lacking:
+        raise SpecError(f"{path}: {name} has no {listed(lacking)}: an export of a version of nsys that is not known")
+    rows = base.execute(read.query).fetchall()
+    for at, row in enumerate(rows):
+        if not all(isinstance(value, int) for value in row) or row[1] <= row[0]:
+            shown = listed(f"{column} {value!r}" for column, value in zip(read.columns, row, strict=True))
+            raise SpecError(f"{path}, {name}, row {at + 1} by start: no numbers, or no end after its start: {shown}")
+    return rows

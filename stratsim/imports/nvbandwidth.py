@@ -65,6 +65,9 @@ def _row(path: Path, case: dict[str, Any]) -> list[float]:
     if status != "Passed":
         error = f": {case['error']}" if case.get("error") else ""
         raise SpecError(f"{path}: {name} has status {status!r}{error}")
+    described = str(case.get("bandwidth_description", ""))
+    if "(" in described and "(GB/s)" not in described:
+        raise SpecError(f"{path}: {name} is not in GB/s: {described!r}")
     matrix = case.get("bandwidth_matrix")
     if not (isinstance(matrix, list) and len(matrix) == 1 and isinstance(matrix[0], list) and matrix[0]):
         raise SpecError(f"{path}: {name} has no bandwidth_matrix of one row")

@@ -16,8 +16,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.errors import SpecError, suggest
-from stratsim.imports.files import Line, Table, listed, number, read_table
+from stratsim.imports.files import Line, Table, listed, number, read_table, whole
 from stratsim.imports.found import Ask, Found, Solo
+from stratsim.model.parts import batch_sizes
 from stratsim.model.profile import Pair
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _NORMALISED = 0.9
 """Below this a slowdown is no noise: the column holds something else."""
 _SAME_PAIR = 0.2
 """Two measurements of a model beside itself that differ by more, relatively, are not of the same."""
+_PERCENT = 50.0
+"""A table whose every slowdown is larger is in percent: nothing in it would hardly be slowed."""
 _SAME = 1e-6
 """Figures of one thing that differ by less, relatively, are the same."""
 
@@ -55,6 +58,8 @@ def read(path: Path, ask: Ask) -> Found:
     """
     table = read_table(path)
     columns = _columns(path, table, ask)
+    if not table.lines:
+        raise SpecError(f"{path}: has a header and no row")
     by_rate = "slowdown_a" not in columns
     pairs: dict[tuple[object, ...], tuple[Pair, int]] = {}
     solo: dict[tuple[str, int], tuple[float, int]] = {}
@@ -71,6 +76,11 @@ def read(path: Path, ask: Ask) -> Found:
             if own.solo_s is not None:
                 alone_s, at = solo.setdefault((own.model, own.batch), (own.solo_s, line.number))
                 _same(path, f"the time of {own.model!r} alone", alone_s, own.solo_s, at, line)
+    least = min(pair.slowdown for pair, _ in pairs.values())
+    if least > _PERCENT:
+        raise SpecError(
+            f"{path}: every slowdown is above {least:g}: are they in percent? A slowdown is a ratio, 1.2 for 120 %"
+        )
     models: dict[str, dict[int, float]] = {}
     for (name, batch), (alone_s, _) in solo.items():
         models.setdefault(name, {})[batch] = alone_s
@@ -123,27 +133,35 @@ def _side(path: Path, line: Line, columns: dict[str, str], side: str, *, by_rate
     model = line.cells[columns[f"model_{side}"]]
     if not model:
         raise SpecError(f"{where}, {columns[f'model_{side}']}: is empty")
-    size = figure("batch") if f"batch_{side}" in columns else 1.0
-    if size != int(size):
-        raise SpecError(f"{where}, {columns[f'batch_{side}']}: not a whole number: {size:g}")
+    size = 1
+    if f"batch_{side}" in columns:
+        column = columns[f"batch_{side}"]
+        size = whole(line.cells[column], f"{where}, {column}")
+        batch_sizes(f"{where}, {column}", size)
     slowdown = figure("alone") / figure("together") if by_rate else figure("slowdown")
     if slowdown < _NORMALISED:
         hint = "are the rates exchanged?" if by_rate else "is the column a normalised rate (1 / slowdown)?"
         raise SpecError(f"{where}: {model!r} would be faster beside another ({slowdown:g} of its time alone): {hint}")
     share = _share(path, line, columns, side)
-    return _Side(model, int(size), share, slowdown, 1 / figure("alone") if by_rate else None)
+    return _Side(model, size, share, slowdown, 1 / figure("alone") if by_rate else None)
 
 
 def _share(path: Path, line: Line, columns: dict[str, str], side: str) -> float | None:
     """Return the share of the GPU that a side was limited to; None for no limit."""
-    for name, whole in (("share", 1.0), ("percent", 100.0)):
+    said: dict[str, float] = {}
+    for name, all_ in (("share", 1.0), ("percent", 100.0)):
         column = columns.get(f"{name}_{side}")
         if column is not None and line.cells[column]:
             value = number(line.cells[column], f"{path}, line {line.number}, {column}")
-            if not 0 < value <= whole:
-                raise SpecError(f"{path}, line {line.number}, {column}: must be within (0, {whole:g}], got {value:g}")
-            return None if value == whole else value / whole
-    return None
+            if not 0 < value <= all_:
+                raise SpecError(f"{path}, line {line.number}, {column}: must be within (0, {all_:g}], got {value:g}")
+            said[column] = value / all_
+    if not said:
+        return None
+    if max(said.values()) - min(said.values()) > _SAME:
+        raise SpecError(f"{path}, line {line.number}: {listed(said)} are two shares of one side, and differ")
+    share = next(iter(said.values()))
+    return None if share == 1 else share
 
 
 def _one_of_both(path: Path, line: Line, a: _Side, b: _Side) -> _Side:

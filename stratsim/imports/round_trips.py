@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Trip", "solo_of"]
 
 _NS = 1e9
+_LEAST_S = 1e-6
+"""No request goes to a server and back in less: a file with such times has another unit."""
 
 
 class Trip(NamedTuple):
@@ -56,6 +58,8 @@ def solo_of(path: Path, ask: Ask, tool: str, trips: Sequence[Trip], left_out: di
     batch = ask.batch or 1
     spans_s = [(trip.answered - trip.sent) / _NS for trip in trips]
     mean_s = fmean(spans_s)
+    if mean_s < _LEAST_S:
+        raise SpecError(f"{path}: a round trip takes {mean_s * _NS:.3g} ns in the mean: are its times nanoseconds?")
     notes = [
         f"{path.name}: {len(trips)} requests, batch size {batch} {'as said with --batch' if ask.batch else 'assumed'}",
         f"{path.name}: round trips with network, client and copies, an upper bound of an execution",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _MS = 1e-3
+_ROUNDED_MS = 0.01
 
 
 def read(path: Path, ask: Ask) -> Found:
@@ -66,6 +67,11 @@ def _times(path: Path, index: int, row: dict[str, Any]) -> tuple[float, float, f
     start, end, compute = (number(row.get(name), f"{path}, entry {index}, {name}") for name in names)
     if not (compute > 0 and end >= start):
         raise SpecError(f"{path}, entry {index}: an execution takes {compute:g} ms, from {start:g} to {end:g}")
+    if abs(end - start - compute) > max(_ROUNDED_MS, 0.01 * compute):
+        raise SpecError(
+            f"{path}, entry {index}: computeMs is {compute:g}, and {end - start:g} ms lie between startComputeMs and "
+            "endComputeMs: are all in milliseconds?"
+        )
     return start, end, compute
 
 

@@ -21,7 +21,7 @@ from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy
 from stratsim.policy.strait import Strait
 from stratsim.results import invariants, summarize
-from stratsim.run.replay import Outcome
+from stratsim.run.outcome import Outcome
 from stratsim.signals import Terminated
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from stratsim.model.server import Server
     from stratsim.policy.base import Policy
     from stratsim.policy.registry import PolicyCall
-    from stratsim.run.replay import Inputs
+    from stratsim.run.inputs import Inputs
 
 __all__ = ["Served", "check_supported", "serve"]
 
@@ -95,7 +95,7 @@ def serve(
     """Serve the same requests through each policy.
 
     Args:
-        inputs: From `stratsim.run.replay.prepare`.
+        inputs: From `stratsim.run.inputs.prepare`.
         target: Where.
         keeper: Keeps the server for the next call, unless something goes wrong; None: it is closed at the end.
         progress: Called now and then with (policy, requests admitted, requests in all).

@@ -102,7 +102,9 @@ class Cluster:
             d2h_rate = branch.d2h if branch.d2h < math.inf else pcie.d2h.bytes_per_s
             return Link(pcie.h2d.alpha_s, h2d_rate), Link(pcie.d2h.alpha_s, d2h_rate)
         if pcie.pageable is None:
-            raise ProfileError("pinned = false needs observable.pcie.pageable, which the profile lacks")
+            raise ProfileError(
+                "pinned = false needs observable.pcie.pageable, which the profile lacks: leave pinned out or measure it"
+            )
         h2d, d2h = pcie.pageable.h2d, pcie.pageable.d2h
         return (
             Link(h2d.alpha_s, min(h2d.bytes_per_s, branch.h2d)),

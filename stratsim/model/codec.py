@@ -69,7 +69,7 @@ def read_json(path: Path, error: type[StratsimError] = SpecError) -> Any:
 
 def _read_text(path: Path, error: type[StratsimError]) -> str:
     try:
-        text = _unpacked(read_file(path), path, error).decode("utf-8")
+        text = _unpacked(read_file(path), path, error).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise error(f"{path}: not a JSON file (it is not UTF-8 text)") from None
     except OSError as problem:

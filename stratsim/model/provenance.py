@@ -90,7 +90,19 @@ def _parts(pattern: str) -> Parts:
 
 
 def _matches(pattern: Parts, path: Parts) -> bool:
-    return len(pattern) <= len(path) and all(own in ("*", part) for own, part in zip(pattern, path, strict=False))
+    """Return whether a pattern speaks for a field; names in a path may hold dots themselves (`resnet-v1.5`)."""
+    at = 0
+    for part in path:
+        pieces = _parts(part)
+        if at == len(pattern):
+            return True
+        if pattern[at] == "*":
+            at += 1
+        elif pattern[at : at + len(pieces)] == pieces:
+            at += len(pieces)
+        else:
+            return False
+    return at == len(pattern)
 
 
 def _specificity(pattern: Parts) -> tuple[int, int]:

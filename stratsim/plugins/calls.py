@@ -14,8 +14,8 @@ __all__ = ["PluginCall", "keywords_of", "read_keywords", "split"]
 
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
-_PATH = re.compile(r"""('[^']*'|"[^"]*")|(?<==)\s*([^\s,()\[\]{}='"]*/[^,()\[\]{}='"]*?)(?=\s*[,)])""")
-"""A string in quotes, or a value with a slash."""
+_PATH = re.compile(r"""('[^']*'|"[^"]*")|(?<==)\s*([^\s,()\[\]{}='"]*(?:/|\.py:)[^,()\[\]{}='"]*?)(?=\s*[,)])""")
+"""A string in quotes, or a value that is a path, with a slash, or what a file defines: FILE.py:NAME."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ __all__ = [
     "Member",
     "Observation",
     "Predictor",
+    "check_probability",
     "get_params",
     "parameter",
     "shown",
@@ -220,7 +221,7 @@ class Predictor:
             OutsideProfileError: a model or batch size that the profile does not cover.
         """
         self._fitted()
-        _probability(probability)
+        check_probability(probability)
         self._require_known(active)
         if len(active) < 2:
             return (1.0,) * len(active)
@@ -270,11 +271,16 @@ class Predictor:
         The realised shares of time beside each set of co-runners are taken as given, as in `expected_duration_s`. The
         default takes the quantile of the rate in each interval; a belief that knows how much batches of one kind differ
         says so too.
+
+        Raises:
+            NotFittedError: `fit` comes first.
+            OutsideProfileError: a model or batch size that the profile does not cover.
+            SpecError: a probability outside (0, 1).
         """
+        self._fitted()
+        check_probability(probability)
         if not self.has_quantiles:
             return self.expected_duration_s(observation)
-        self._fitted()
-        _probability(probability)
         target, solo_s, duration_s, intervals, _ = observation
         self._require_known((target, *[other for _, others in intervals for other in others]))
         progress = 0.0
@@ -326,7 +332,8 @@ class Predictor:
         return overlapped
 
 
-def _probability(value: float) -> None:
+def check_probability(value: float) -> None:
+    """Refuse a probability that no quantile has: SpecError."""
     if not 0 < value < 1:
         raise SpecError(f"probability must be within (0, 1), got {value!r}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stratsim.predict.base import parameter
+from stratsim.predict.base import check_probability, parameter
 from stratsim.predict.online import OnlineLinear, Sample
 
 if TYPE_CHECKING:
@@ -192,11 +192,12 @@ class Rls(OnlineLinear):
         """Return the time that the batch would not exceed with this believed probability, by today's belief.
 
         Normal, from the uncertainty of weights and pair terms and the scatter of single batches (`noise_`), in what the
-        form takes to be linear. Terms are as of the last observation.
+        form takes to be linear. Terms are as of the last observation. Errors as of the base class.
         """
         from statistics import NormalDist
 
         self._fitted()
+        check_probability(probability)
         values, terms, error = self.sample(observation)
         if not values:
             return observation.solo_s

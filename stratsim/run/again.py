@@ -18,7 +18,8 @@ from stratsim.results.schema import TABLES
 from stratsim.results.timeline import read_window
 from stratsim.results.write import FILES
 from stratsim.run.draws import described_draws
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import RunSpec, make_spec
 
 if TYPE_CHECKING:

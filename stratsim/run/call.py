@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stratsim.engine import Result
     from stratsim.plugins import PluginCall
     from stratsim.policy.base import Policy
-    from stratsim.run.replay import Outcome
+    from stratsim.run.outcome import Outcome
     from stratsim.trace import Trace
 
     Named = str | os.PathLike[str]
@@ -77,7 +77,8 @@ def simulate(trace: Any = None, profile: Any = None, policy: Any = None, **setti
 
 
 def _by_name(trace: Any, profile: Any, policy: Any, settings: dict[str, Any]) -> Outcome:
-    from stratsim.run.replay import prepare, replay
+    from stratsim.run.inputs import prepare
+    from stratsim.run.replay import replay
     from stratsim.run.spec import make_spec
     from stratsim.trace import Trace
 

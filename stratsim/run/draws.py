@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from stratsim.model.profile import Profile
-    from stratsim.run.replay import Inputs
+    from stratsim.run.inputs import Inputs
 
 __all__ = ["FIGURES", "Held", "described_draws", "drawn_profile", "held", "run_draws"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.device.execution import EXECUTION_MODELS, execution_model
 from stratsim.errors import ProfileError, SpecError
-from stratsim.fit.baselines import Constant, KernelQueue, Streams
+from stratsim.fit.baselines import Constant, KernelQueue, Streams, TimeSlicing
 from stratsim.fit.cells import Cell, Load, cells_of
 from stratsim.fit.truth import kernel_lengths
 from stratsim.run.pairs import slowdown_beside
@@ -29,8 +29,9 @@ def score_devices(profile: Profile, names: Sequence[str] = (), asked: Asked | No
     """Judge device models on a profile's measured pairs.
 
     Every model that the profile supports is judged with the parameters that it has (`as given`): what that says depends
-    on what they were fitted to. Those that can be fitted to pairs, `streams` and `kernel-queue`, are fitted and judged
-    on what was left out, beside a `constant`. After the shift nothing is fitted again: what a stale profile costs.
+    on what they were fitted to. Those that can be fitted to pairs, `streams`, `kernel-queue` and `time-slicing`, are
+    fitted and judged on what was left out, beside a `constant`. After the shift nothing is fitted again: what a stale
+    profile costs.
 
     Args:
         profile: With pairs.
@@ -82,6 +83,7 @@ def _fitters(profile: Profile, pairs: Sequence[Pair], notes: list[str]) -> Itera
         notes.append("kernel-queue is not fitted: the profile has no kernels of some models (`profile import nsys`)")
     else:
         yield KernelQueue(lengths, starts=_STARTS)
+    yield TimeSlicing(starts=_STARTS)
     yield Constant()
 
 

@@ -89,14 +89,15 @@ def compare_matched(own: ArrayLike, others: ArrayLike, level: float = 0.95) -> M
 
     Args:
         own: Two figures per replication, shape (n, 2), n >= 2.
-        others: The same of each of the other's settings, shape (k, n, 2).
+        others: The same of each of the other's settings, shape (k, n, 2), k >= 1.
         level: Confidence level within (0, 1).
+
+    Raises:
+        SpecError: other shapes, or a figure that is not finite.
 
     Source: our choice; the jackknife: Efron, "The jackknife, the bootstrap and other resampling plans", 1982.
     """
-    mine, theirs = np.asarray(own, dtype=np.float64), np.asarray(others, dtype=np.float64)
-    if mine.ndim != 2 or theirs.ndim != 3 or theirs.shape[1:] != mine.shape or mine.shape[1] != 2:
-        raise SpecError(f"figures of shapes (n, 2) and (k, n, 2) are compared, got {mine.shape} and {theirs.shape}")
+    mine, theirs = _figures(own, others)
     means = theirs.mean(axis=1)
     corners = hull(means)
     first = float(mine[:, 0].mean())
@@ -124,8 +125,11 @@ def deficit(own: ArrayLike, others: ArrayLike, level: float = 0.95) -> Deficit:
         own: Two figures per replication, shape (n, 2), n >= 2.
         others: The same of every other policy, shape (k, n, 2), k >= 1.
         level: Of the interval, which is that of the jackknife for the one that is found.
+
+    Raises:
+        SpecError: other shapes, or a figure that is not finite.
     """
-    mine, theirs = np.asarray(own, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    mine, theirs = _figures(own, others)
     gains = (mine.mean(axis=0) - theirs.mean(axis=1)).min(axis=1)
     by = int(np.argmax(gains))
 
@@ -144,10 +148,22 @@ def _jackknife(estimate: Callable[[NDArray[np.intp]], float], count: int, level:
     return Interval(whole, whole - half, whole + half, count, level)
 
 
+def _figures(own: ArrayLike, others: ArrayLike) -> tuple[Floats, Floats]:
+    """Return the figures of a policy, shape (n, 2), and of those that it is compared with, shape (k, n, 2)."""
+    mine, theirs = np.asarray(own, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    if mine.ndim != 2 or theirs.ndim != 3 or theirs.shape[1:] != mine.shape or mine.shape[1] != 2 or not len(theirs):
+        raise SpecError(f"figures of shapes (n, 2) and (k, n, 2) are compared, got {mine.shape} and {theirs.shape}")
+    if not (np.isfinite(mine).all() and np.isfinite(theirs).all()):
+        raise SpecError("figures that are compared must be finite: leave out a policy or a class that has none")
+    return mine, theirs
+
+
 def _points(points: ArrayLike) -> Floats:
     values = np.asarray(points, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != 2 or not len(values):
         raise SpecError(f"points need the shape (k, 2), k >= 1, got {values.shape}")
+    if np.isnan(values).any():
+        raise SpecError("points must be numbers: of one that is not known, nobody can say what is better")
     return values
 
 

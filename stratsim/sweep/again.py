@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stratsim.errors import SpecError
 from stratsim.model.write import file_name
 from stratsim.results import write_results
-from stratsim.results.sweep_folder import TABLE
+from stratsim.results.sweep_folder import TABLE, read_manifest
 from stratsim.run.manifest import make_manifest
 from stratsim.sweep import worker
 from stratsim.sweep.figures import FIGURES
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stratsim.results.claim import Claim
+    from stratsim.sweep.run import Outcome
     from stratsim.sweep.settings import Settings
 
 __all__ = ["replay_row"]
@@ -40,24 +41,31 @@ def replay_row(folder: Path, key: str, out: Path | Claim, *, overwrite: bool = F
         SpecError: no such row, or several.
         OutputError: `out` cannot be written.
     """
-    outcomes = read_sweeps(folder)
+    read_manifest(folder)  # raises where there is no sweep
     row = _row(folder, Store(folder / TABLE, worker.COLUMNS, FIGURES), key)
-    for outcome in outcomes:
-        settings: Settings | None = next((task.settings for task in outcome.plan.order() if task.sha256 == row), None)
-        if settings is not None:
-            worker.install(outcome.plan.inputs)
-            inputs, result, summary = worker.simulate(settings)
-            own = {
-                part: str(folder / "profiles" / file_name(name, ".json"))
-                for part in ("profile", "belief")
-                if (name := getattr(inputs.spec, part)) in outcome.plan.sweep.profiles
-            }
-            spec = replace(inputs.spec, **own)  # type: ignore[arg-type]
-            notes = [f"row {key} of the sweep in {folder.name}"]
-            manifest = make_manifest(spec, inputs.profile, inputs.trace, inputs.workload, notes, inputs.believed)
-            write_results([result], out, manifest=manifest, summaries=[summary], overwrite=overwrite)
-            return settings
+    for asked in ("current", "all"):  # what a file asked for before it was changed, only where its rows are asked for
+        for outcome in read_sweeps(folder, asked):
+            settings: Settings | None = next(
+                (task.settings for task in outcome.plan.order() if task.sha256 == row), None
+            )
+            if settings is not None:
+                _write(folder, key, outcome, settings, out, overwrite=overwrite)
+                return settings
     raise SpecError(f"{folder}: row {row} is not of the sweeps that manifest.json holds")
+
+
+def _write(folder: Path, key: str, outcome: Outcome, settings: Settings, out: Path | Claim, *, overwrite: bool) -> None:
+    worker.install(outcome.plan.inputs)
+    inputs, result, summary = worker.simulate(settings)
+    own = {
+        part: str(folder / "profiles" / file_name(name, ".json"))
+        for part in ("profile", "belief")
+        if (name := getattr(inputs.spec, part)) in outcome.plan.sweep.profiles
+    }
+    spec = replace(inputs.spec, **own)  # type: ignore[arg-type]
+    notes = [f"row {key} of the sweep in {folder.name}"]
+    manifest = make_manifest(spec, inputs.profile, inputs.trace, inputs.workload, notes, inputs.believed)
+    write_results([result], out, manifest=manifest, summaries=[summary], overwrite=overwrite)
 
 
 def _row(folder: Path, store: Store, key: str) -> str:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["code_sha256"]
+__all__ = ["CODE", "OF_NO_FIGURE", "code_sha256"]
 
-_CODE = (
-    *("device", "engine", "model", "policy", "predict", "results", "run", "solve", "trace", "rng.py"),
+CODE = (
+    *("device", "engine", "fast", "model", "policy", "predict", "results", "run", "solve", "trace", "rng.py"),
     *(f"sweep/{name}.py" for name in ("figures", "settings", "variants", "worker")),
-    *(f"stats/{name}.py" for name in ("deadlines", "fairness", "latency", "occupancy")),
+    *(f"stats/{name}.py" for name in ("deadlines", "fairness", "intervals", "latency", "occupancy")),
 )
 """What the figures of a run depend on. What is made of rows afterwards is left out."""
+OF_NO_FIGURE = ("__init__.py", "bundled.py", "errors.py", "limits.py", "notebook.py", "plugins", "version.py")
+"""What runs import that finds, refuses or shows things."""
 
 
 def code_sha256(more: Sequence[str] = ()) -> str:
@@ -27,7 +29,7 @@ def code_sha256(more: Sequence[str] = ()) -> str:
     """
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for part in (*_CODE, *more):
+    for part in (*CODE, *more):
         place = root / part
         files: Sequence[Path] = sorted(place.rglob("*.py")) if place.is_dir() else [place]
         for file in files:

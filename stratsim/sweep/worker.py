@@ -18,8 +18,9 @@ from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
 from stratsim.results import summarize
 from stratsim.results.sweep_folder import Description
 from stratsim.rng import Streams
+from stratsim.run.inputs import Inputs, assemble
 from stratsim.run.oracle import reveal
-from stratsim.run.replay import Inputs, assemble, check_policy, run_policy
+from stratsim.run.replay import check_policy, run_policy
 from stratsim.run.saturation import equal_mix
 from stratsim.run.spec import RunSpec
 from stratsim.sweep.environment import PACKAGES, processor, versions

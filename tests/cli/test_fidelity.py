@@ -13,7 +13,8 @@ from stratsim.live import Served
 from stratsim.model.codec import load_profile
 from stratsim.model.write import write_profile
 from stratsim.results import read_results, summarize
-from stratsim.run.replay import Outcome, run_policy
+from stratsim.run.outcome import Outcome
+from stratsim.run.replay import run_policy
 
 pytestmark = pytest.mark.slow  # whole grids, by a stand-in for a device that takes its time
 
@@ -100,6 +101,10 @@ def test_calibrate(call, here):
     assert "dispatch_s" in ran.out
     assert "live run live of 'fifo'" in (here / "mine.json").read_text()
     assert "this very run" in call("fidelity", "live", "--profile", "mine.json").err
+    for more in ((), ("--latencies",)):
+        ran = call("fidelity", "calibrate", "live", "--json", "--out", "other.json", *more)
+        assert (ran.status, "--json says what is judged" in ran.err) == (2, True)
+    assert not (here / "other.json").exists()
     assert call("replay", "--limit", 200, "--profile", "mine.json").status == 0
 
 

@@ -31,6 +31,8 @@ def test_what_is_calibrated_is_on_the_page(call):
     again = call("fidelity", "calibrate", "live-log.json.gz", "--profile", "c.json", *MACHINE, "--out", "d.json")
     assert again.status == 2
     assert "was calibrated with this very run" in again.err
+    again = call("fidelity", "replay", "live-log.json.gz", "--profile", "c.json", *MACHINE)
+    assert (again.status, "was calibrated with this very run" in again.err) == (2, True)
 
 
 @pytest.mark.usefixtures("files")
@@ -41,3 +43,12 @@ def test_a_live_run_takes_no_settings_and_a_log_no_latencies(call):
     assert (ran.status, "a live run says itself" in ran.err) == (2, True)
     ran = call("fidelity", "replay", "live-log.json.gz", "--policy", "fifo")
     assert (ran.status, "--profile NAME or FILE" in ran.err) == (2, True)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_file_of_settings_without_a_profile_names_no_device(call, write):
+    config = write("settings.toml", 'policy = "fifo"\nmax_concurrency = 1\nmax_batch = 4\n')
+    ran = call("fidelity", "replay", "live-log.json.gz", "--config", config)
+    assert (ran.status, "--profile NAME or FILE" in ran.err) == (2, True)
+    ran = call("fidelity", "replay", "live-log.json.gz", "--config", config, "--set", "profile=live-log-profile.json")
+    assert ran.status == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stratsim.plugins.calls import keywords_of
 from stratsim.predict import make_predictor
 from stratsim.testing import PREDICTOR_CHECKS
 
@@ -38,6 +39,11 @@ def test_the_example_is_at_most_20_lines_of_code():
 @pytest.mark.parametrize("check", PREDICTOR_CHECKS, ids=lambda check: check.__name__)
 def test_the_example_passes_the_conformance_suite(check):
     check(lambda: make_predictor(NAME))
+
+
+@pytest.mark.parametrize("written", ["mean_slowdown.py:MeanSlowdown", "'mean_slowdown.py:MeanSlowdown(first=3)'"])
+def test_a_policy_takes_it_from_the_folder_at_hand(written):
+    assert keywords_of("policy", f"aware-edf(predictor={written})") == ("aware-edf", {"predictor": written.strip("'")})
 
 
 def test_it_takes_parameters():

@@ -21,7 +21,7 @@ def test_an_interrupt_while_reading_is_one_line(refused, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stratsim.run.replay.read_trace", interrupted)
+    monkeypatch.setattr("stratsim.run.inputs.read_trace", interrupted)
     assert refused("replay", "--out", "results", status=130) == "interrupted"
 
 

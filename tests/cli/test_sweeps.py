@@ -132,6 +132,13 @@ def test_a_row_can_be_repeated_with_all_of_its_requests(call, write):
     assert found["classes"]["high"]["arrived"] + found["classes"]["low"]["arrived"] == 50
 
 
+def test_a_row_that_the_file_asked_for_before_it_was_changed_can_be_repeated_too(call, write):
+    call("sweep", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
+    row = Path("out/results.csv").read_text().splitlines()[1].partition(",")[0]
+    call("sweep", "run", "sweep.toml", "--out", "out", *SMALL, "--set", "load=[0.3]")
+    assert call("sweep", "replay", "out", row, "--out", "why").status == 0
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

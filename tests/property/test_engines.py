@@ -52,15 +52,19 @@ overheads = st.sampled_from([0.0, 0.0, 1e-4, 0.0005, 0.001])
 SERVED = st.builds(
     AsServed, st.sampled_from([{}, {"a": {1: 1.3}, "c": {1: 0.9}}]), start_s=st.sampled_from([0.0, 1e-4, 0.0005, 0.001])
 )
-HOSTS = st.builds(
-    Host,
-    overheads,
-    overheads,
-    overheads,
-    overheads,
-    decide_s=st.sampled_from([{}, {}, {"policy": Decide(0.0005)}, {"policy": Decide(0.001, 0.5), "fifo": Decide(9.0)}]),
-    speeds=st.none() | st.builds(Speeds, st.just(0.9), st.just(2.5), st.sampled_from([1e-4, 0.01, 1.0]), st.just(0.02)),
-)
+
+
+@st.composite
+def hosts(draw, start_s):
+    """What the host takes. Stays in its two speeds are drawn from time 0 on, so they are longer before a late start."""
+    thinks = [{}, {}, {"policy": Decide(0.0005)}, {"policy": Decide(0.001, 0.5), "fifo": Decide(9.0)}]
+    longer = 1.0 if start_s < 10.0 else 1000.0
+    fast_s = st.sampled_from([1e-4 * longer, 0.01 * longer, 1.0 * longer])
+    return Host(
+        *(draw(overheads) for _ in range(4)),
+        decide_s=draw(st.sampled_from(thinks)),
+        speeds=draw(st.none() | st.builds(Speeds, st.just(0.9), st.just(2.5), fast_s, st.just(0.02 * longer))),
+    )
 
 
 @st.composite
@@ -82,7 +86,7 @@ def sharings(draw):
 
 
 @st.composite
-def profiles(draw):
+def profiles(draw, start_s):
     """Profiles with what every fluid device model needs."""
     links = [Link(draw(st.sampled_from([0.0, 2e-5])), draw(st.floats(1e8, 5e10))) for _ in range(2)]
     made = make_profile(
@@ -109,7 +113,7 @@ def profiles(draw):
         time_slicing=TimeSlices({name: {1: 0.4} for name in MODELS}, {"a": {1: 8.0}, "b": {1: 0.2}, "c": {1: 1.0}}),
         noise_cvs=draw(st.sampled_from([{}, {"a": 0.2}])),
         transfers=draw(st.none() | st.builds(Transfers, st.integers(0, 2), duplex=st.sampled_from([1.0, 0.9, 0.6]))),
-        host=draw(st.none() | HOSTS),
+        host=draw(st.none() | hosts(start_s)),
     )
     return replace(
         made,
@@ -121,13 +125,12 @@ def profiles(draw):
 
 
 @st.composite
-def row_lists(draw):
+def row_lists(draw, start_s):
     """Requests in bursts; on a coarse grid of times there are ties, with rounding and without."""
     count = draw(st.integers(0, 60))
     gap = draw(st.sampled_from([milliseconds, st.sampled_from([0.0, 0.001, 0.002]), st.just(0.0) | milliseconds]))
-    at_s = draw(st.sampled_from([0.0, 3.0, 86_400.1]))
     slos_s = draw(st.sampled_from([[float("inf")], [0.001, 0.010, 0.025], [0.01, 0.05, float("inf")]]))
-    rows = []
+    rows, at_s = [], start_s
     for gap_s in draw(st.lists(gap, min_size=count, max_size=count)):
         at_s += gap_s
         deadline_s = at_s + draw(st.sampled_from(slos_s))
@@ -164,7 +167,8 @@ def waiting_clients(draw):
 @st.composite
 def runs(draw):
     """All arguments of a run."""
-    profile = draw(profiles())
+    start_s = draw(st.sampled_from([0.0, 3.0, 86_400.1]))
+    profile = draw(profiles(start_s))
     options = Options(
         name="policy",
         cluster=Cluster(
@@ -187,7 +191,7 @@ def runs(draw):
         "drop": draw(st.none() | st.sampled_from(["never", "expired"])),
     }
     clients = draw(st.just({}) | waiting_clients())
-    workload = make_workload(draw(row_lists()), profile=profile, **clients)
+    workload = make_workload(draw(row_lists(start_s)), profile=profile, **clients)
     return workload, profile, lambda: policy(**({} if policy is Native else own)), options
 
 

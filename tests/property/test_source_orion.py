@@ -87,31 +87,35 @@ def by_kernels(models, rows):
     """Return when the first kernel of each request is launched, us."""
     busy = [(at, at + models[name][0]) for at, name, level, _ in rows if level == "high"]
     high = is_bound_by(models["high"][2])
-    clients = {}  # low priority: (arrival, class, kernels left)
+    clients = {}  # low priority, until it has launched all: [arrival, may run beside high priority, kernels left]
     for number, (at, name, level, _) in enumerate(rows):
         if level == "low":
-            clients[number] = [at, is_bound_by(models[name][2]), models[name][1]]
+            clients[number] = [at, may_run_beside(is_bound_by(models[name][2]), high), models[name][1]]
     starts = [float(at) for at, *_ in rows]
     ends = dict.fromkeys(clients, 0)  # of each stream
     launched_us, large_found, now = 0, False, 0
     started = set()
-    while any(left for *_, left in clients.values()):
+    while clients:
         if large_found and max(ends.values()) <= now:
             large_found, launched_us = False, 0
         idle = not any(begin <= now < end for begin, end in busy)
         polled = False
-        for number, client in clients.items():
-            at, bound, left = client
-            if large_found or not left or at > now or not (idle or may_run_beside(bound, high)):
+        for number, client in () if large_found else list(clients.items()):
+            at, beside, _ = client
+            if at > now or not (idle or beside):
                 continue
             if number not in started:
                 started.add(number)
                 starts[number] = now
             launched_us += KERNEL
-            large_found = launched_us > MOST
             ends[number] = max(ends[number], now) + KERNEL
             client[2] -= 1
             polled = True
+            if not client[2]:
+                del clients[number]
+            large_found = launched_us > MOST
+            if large_found:
+                break
         if not polled:
             times = [at for at, *_ in clients.values()] + [end for _, end in busy] + [begin for begin, _ in busy]
             times += [max(ends.values())]

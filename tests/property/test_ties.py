@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from stratsim import simulate
 from stratsim.model.cluster import Cluster
 from stratsim.policy.registry import policy_class, registered
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile, make_workload
 

@@ -36,6 +36,14 @@ def test_pages_that_are_named_in_code_are_there(folder):
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_begins_by_saying_what_it_is_about(page):
+    """In a paragraph that can be understood alone: no command, table or list, and no headline without a sentence."""
+    first = page.read_text(encoding="utf-8").split("\n\n")[1]
+    assert not re.match(r"    |[|#`-] |1\.|```", first)
+    assert len(first.split()) >= 15 or page.stem in ("index", "README")
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_is_read_in_one_sitting(page):
     """A page of 2,500 words takes a quarter of an hour; what is looked up, not read, may be longer."""
     if page.parent.name != "reference":

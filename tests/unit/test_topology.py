@@ -167,7 +167,7 @@ class TestMachines:
     def test_pageable_copies_without_figures(self):
         cluster = Cluster(pinned=False)
         with pytest.raises(
-            ProfileError, match=r"^pinned = false needs observable.pcie.pageable, which the profile lacks$"
+            ProfileError, match=r"^pinned = false needs observable.pcie.pageable, which the profile lacks: leave"
         ):
             cluster.host_links(Pcie(PCIE.h2d, PCIE.d2h))
 

@@ -87,6 +87,7 @@ def calibrate(
         if learn is None or latencies:
             if latencies and learn is not None:
                 raise SpecError("--latencies takes all of a live run: leave --learn out")
+            _refuse({"--json": as_json}, "says what is judged: with --learn, as else all of a live run is learned from")
             _whole(run, known, out, latencies=latencies, overwrite=overwrite)
             return
         log = None
@@ -95,8 +96,20 @@ def calibrate(
         log = load_log(source, model, names)
         run, known = run_of(log, profile, policy, config, settings)
     found = calibrate_run(run, known, learn or 0.5, log)
+    notes = [] if log is None else [*log.notes, *_odd(run)]
+    for note in notes:
+        echo(f"note: {note}", err=True)
     write_profile(found.learned.profile, out, overwrite=overwrite)
     _show(found, out, as_json=as_json)
+
+
+def _odd(run: Recorded) -> list[str]:
+    """Return a note on executions that are left out, if there are any."""
+    from stratsim.fidelity.calibrate.factors import odd_executions
+
+    count = int(odd_executions(run).sum())
+    why = "over ten times the median of their model and size: nothing is learned from them (did the clock jump?)"
+    return [f"{count} executions of {len(run.result.batches)} took {why}"] if count else []
 
 
 def _refuse(given: Mapping[str, object], why: str) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stratsim.cli.assignments import assignments
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -17,21 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["load_log", "named", "run_of", "scheduled"]
 
 
-def _names(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for text in texts:
-        name, equals, own = text.partition("=")
-        if not equals or not name.strip() or not own.strip():
-            raise click.BadParameter(f"{text!r} is not NAME=MODEL", context, option)
-        found[name.strip()] = own.strip()
-    return found
-
-
 def named(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how a log's models are called."""
     for option in (
         click.option(
-            "--name", "names", multiple=True, metavar="NAME=MODEL", callback=_names, help="The log's NAME is MODEL."
+            "--name",
+            "names",
+            multiple=True,
+            metavar="NAME=MODEL",
+            callback=assignments,
+            help="The log's NAME is MODEL.",
         ),
         click.option("--model", metavar="NAME", help="The model of all requests, where the log names none."),
     ):
@@ -72,9 +69,11 @@ def run_of(
     from stratsim.errors import SpecError
     from stratsim.fidelity.logs import recorded
     from stratsim.model.codec import load_profile
+    from stratsim.run.spec import parse_settings, read_config
 
     spec = run_spec(config, settings, {"profile": profile, "policy": policy})
-    if profile is None and config is None and not any(text.startswith("profile") for text in settings):
+    given = ({} if config is None else read_config(config)) | parse_settings(settings)
+    if profile is None and "profile" not in given:
         raise SpecError(f"{log.path}: names no device: --profile NAME or FILE")
     known = load_profile(spec.profile)
     return recorded(log, spec, known), known

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stratsim.cli.score_table import one_thread
 from stratsim.cli.text import echo
+from stratsim.fit.threads import one_thread
 from stratsim.plugins import points
 
 if TYPE_CHECKING:
-    from stratsim.fit.truth import PairsFit
+    from stratsim.fit.truth import PairsFit, Rule
 
 __all__ = ["fit"]
 
@@ -24,8 +24,8 @@ measurements determine; and judges the fit on pairs of models that it has not se
 regression on solo features. A bad fit is said to be one, here and in the profile's description.
 
 PROFILE, with --pairs: a profile of which solo times and pairs are known, as `profile import pairs` writes it. The
-device models `streams` and, where kernels are known, `kernel-queue` are fitted to the pairs and judged on pairs and
-models left out; the better one becomes the profile's device model.
+device models `streams`, `time-slicing` and, where kernels are known, `kernel-queue` are fitted to the pairs and judged
+on pairs and models left out; the best one becomes the profile's device model.
 """
 _EXAMPLES = """\b
 Examples:
@@ -33,42 +33,63 @@ Examples:
   stratsim profile fit samples.jsonl.gz --out my-gpu.json --report my-gpu.html
   stratsim profile fit samples.jsonl --json | jq .sharing.errors
   stratsim profile fit --pairs imported.json --out fitted.json
+  stratsim profile fit --pairs one-process.json --device-model streams --device-model kernel-queue --out f.json
 """
 _SAMPLES_ONLY = ("report", "figures")
+_RULES = ("streams", "kernel-queue", "time-slicing")
+"""As `stratsim.fit.truth.RULES`, which needs scipy."""
 
 
 def _command() -> click.Command:
     """Return the profiler's command with one more option."""
     samples: Any = points("stratsim.profile_commands")["fit"].load()
 
-    def run(*, pairs: bool, samples_: Path, **options: Any) -> Any:
+    def run(*, pairs: bool, samples_: Path, device_models: tuple[Rule, ...], **options: Any) -> Any:
         if not pairs:
+            if device_models:
+                raise click.UsageError("--device-model belongs to --pairs: samples are fitted by all that they support")
             return samples.callback(samples=samples_, **options)
         for name in _SAMPLES_ONLY:
             if options.pop(name, None) is not None:
                 raise click.UsageError(
                     f"--{name} needs samples; `stratsim device score` draws how good fits to pairs are"
                 )
-        return _fit_pairs(str(samples_), **options)
+        return _fit_pairs(str(samples_), device_models, **options)
 
     argument = click.Argument(["samples_"], metavar="SAMPLES|PROFILE", type=click.Path(path_type=Path))
     flag = click.Option(["--pairs"], is_flag=True, help="Fit PROFILE's truth to its own pairs.")
+    rules = click.Option(
+        ["--device-model", "device_models"],
+        multiple=True,
+        type=click.Choice(_RULES),
+        metavar="NAME",
+        help="With --pairs: fit only this one. May be repeated. [default: all]",
+    )
     options = [param for param in samples.params if isinstance(param, click.Option)]
-    return click.Command("fit", callback=run, params=[argument, flag, *options], help=_HELP, epilog=_EXAMPLES)
+    return click.Command("fit", callback=run, params=[argument, flag, rules, *options], help=_HELP, epilog=_EXAMPLES)
 
 
-def _fit_pairs(source: str, *, out: Path | None, name: str | None, starts: int, as_json: bool, overwrite: bool) -> None:
+def _fit_pairs(
+    source: str,
+    rules: tuple[Rule, ...],
+    *,
+    out: Path | None,
+    name: str | None,
+    starts: int,
+    as_json: bool,
+    overwrite: bool,
+) -> None:
     from dataclasses import replace
 
     one_thread()
     from stratsim.fit.text import plain
-    from stratsim.fit.truth import fit_pairs
+    from stratsim.fit.truth import RULES, fit_pairs
     from stratsim.model.codec import load_profile
     from stratsim.model.write import check_out, write_profile
 
     if out is not None:
         check_out(out, overwrite=overwrite)
-    found = fit_pairs(load_profile(source), starts=starts)
+    found = fit_pairs(load_profile(source), rules or RULES, starts=starts)
     if out is not None:
         name = name or out.name.removesuffix(".json")
         write_profile(replace(found.profile, name=name), out, overwrite=overwrite)

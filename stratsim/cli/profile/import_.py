@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stratsim.cli.assignments import assignments
 from stratsim.cli.text import echo
 
 __all__ = ["import_"]
@@ -23,16 +24,6 @@ Examples:
 """
 
 
-def _columns(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for text in texts:
-        field, equals, column = text.partition("=")
-        if not equals or not field.strip() or not column.strip():
-            raise click.BadParameter(f"{text!r} is not FIELD=COLUMN", context, option)
-        found[field.strip()] = column.strip()
-    return found
-
-
 @click.command("import", epilog=_EXAMPLES)
 @click.argument("kind", metavar="KIND", type=click.Choice(_KINDS))
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -43,7 +34,15 @@ def _columns(context: click.Context, option: click.Parameter, texts: tuple[str, 
 @click.option("--inferences", type=click.IntRange(min=1), metavar="N", help="nsys: inferences in the report.")
 @click.option("--device", type=click.IntRange(min=0), default=0, show_default=True, help="nvbandwidth: which device.")
 @click.option(
-    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", callback=_columns, help="pairs: what a column is."
+    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", callback=assignments, help="pairs: what a column is."
+)
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="NAME=MODEL",
+    callback=assignments,
+    help="model-analyzer, pairs: the profile's MODEL is what the file calls NAME.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def import_(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from stratsim.errors import SpecError
 from stratsim.fidelity.calibrate.latency import served_alone
 from stratsim.fidelity.progress import expected_executions, solo_times
 from stratsim.model.parts import Provenance
@@ -22,13 +23,20 @@ from stratsim.stats.shrinkage import shrink
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from stratsim.fidelity.record import Recorded
     from stratsim.model.profile import Profile
 
-__all__ = ["Factor", "learn_factors", "with_factors", "with_one_factor"]
+__all__ = ["Factor", "check_factor", "learn_factors", "odd_executions", "with_factors", "with_one_factor"]
 
 _LEAST = 20
 """Executions alone of a model from which on those beside others are left out."""
+_RANGE = (0.02, 50.0)
+"""Of a factor; beyond it a unit is wrong, or the device is another. Our choice."""
+_ODD = 10.0
+"""Times the median of its model and size from which on an execution says nothing of the others: the clock jumped, the
+process was stopped, or the first execution made things ready. Our choice."""
 _SERVED = "executions over what the profile has"
 
 
@@ -58,6 +66,9 @@ def learn_factors(run: Recorded, profile: Profile) -> list[Factor]:
     Args:
         run: With batches.
         profile: The device before.
+
+    Raises:
+        SpecError: a model's executions are so far from the profile that a unit, or the device, is another.
     """
     batches, known = run.result.batches, profile.for_scheduler()
     took_s = batches.execution_end_s - batches.execution_start_s
@@ -71,6 +82,8 @@ def learn_factors(run: Recorded, profile: Profile) -> list[Factor]:
         only_alone[name] = bool(np.count_nonzero(own & alone) >= _LEAST)
         for row in np.flatnonzero(own & alone if only_alone[name] else own).tolist():
             groups.setdefault((name, int(batches.size[row])), []).append(float(ratios[row]))
+    for (name, size), found in groups.items():
+        check_factor(f"{run.directory}: executions of {name!r} at batch size {size}", float(np.median(found)))
     if not any(len(found) > 1 for found in groups.values()):
         return []
     shrunk = shrink(groups)
@@ -83,6 +96,31 @@ def learn_factors(run: Recorded, profile: Profile) -> list[Factor]:
             bounds = max(mean - 2 * sd, 0.0), mean + 2 * sd
             rows.append(Factor(name, size, known.latency_s(name, size), n, only_alone[name], mean, *bounds))
     return rows
+
+
+def odd_executions(run: Recorded) -> NDArray[np.bool_]:
+    """Return which executions took more than ten times the median of their model and size, shape (batches,)."""
+    batches = run.result.batches
+    took_s = np.asarray(batches.execution_end_s - batches.execution_start_s)
+    odd = np.zeros(len(took_s), np.bool_)
+    for model, size in set(zip(batches.model.tolist(), batches.size.tolist(), strict=True)):
+        own = (batches.model == model) & (batches.size == size) & np.isfinite(took_s)
+        if own.any():
+            odd |= own & (took_s > _ODD * np.median(took_s[own]))
+    return odd
+
+
+def check_factor(what: str, factor: float) -> None:
+    """Refuse a factor on the solo times that no device explains.
+
+    Raises:
+        SpecError: it is one.
+    """
+    if not _RANGE[0] <= factor <= _RANGE[1]:
+        raise SpecError(
+            f"{what} take {factor:.3g} times what the profile has: is the log in other units than it should be, or the "
+            "profile of another device?"
+        )
 
 
 def with_factors(profile: Profile, factors: Sequence[Factor], source: str) -> Profile:

@@ -9,7 +9,7 @@ import numpy as np
 
 from stratsim.fidelity.calibrate.copies import Copied, measure_copies, with_copies
 from stratsim.fidelity.calibrate.correct import calibrated
-from stratsim.fidelity.calibrate.factors import Factor, learn_factors, with_factors
+from stratsim.fidelity.calibrate.factors import Factor, learn_factors, odd_executions, with_factors
 from stratsim.fidelity.calibrate.handover import measure_handovers
 from stratsim.fidelity.calibrate.overheads import measure_overheads
 from stratsim.fidelity.calibrate.trips import Trips, fit_trips, with_trips
@@ -17,6 +17,8 @@ from stratsim.policy.queueing import QueuePolicy
 from stratsim.policy.registry import make_policy, parse_policies
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from stratsim.fidelity.calibrate.contention import Contention
     from stratsim.fidelity.calibrate.overheads import Overhead
     from stratsim.fidelity.calibrate.scatter import Scatter
@@ -59,22 +61,29 @@ def first_part(run: Recorded, until_s: float, share: float) -> Recorded:
         until_s: Seconds.
         share: How much of it that is, for the provenance.
     """
-    requests, batches = run.result.requests, run.result.batches
-    kept = batches.dispatch_s < until_s
-    row = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+    requests = run.result.requests
     early = requests.arrival_s < until_s
     columns = {name: np.asarray(getattr(requests, name)[early]) for name in requests.__slots__}
-    columns["batch"] = row[columns["batch"]].astype(np.int32)
+    made = replace(run, result=replace(run.result, requests=type(requests)(**columns)))
+    label = f"the first {share:.0%} of {'log' if not run.manifest else run.label}"
+    return replace(_with_batches(made, run.result.batches.dispatch_s < until_s), label=label)
+
+
+def _with_batches(run: Recorded, kept: NDArray[np.bool_]) -> Recorded:
+    """Return a run with some of its batches."""
+    requests, batches = run.result.requests, run.result.batches
+    row = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
     parts = {name: getattr(batches, name)[kept] for name in batches.__slots__}
-    result = replace(run.result, requests=type(requests)(**columns), batches=type(batches)(**parts))
-    return replace(run, result=result, label=f"the first {share:.0%} of {'log' if not run.manifest else run.label}")
+    made = replace(requests, batch=row[requests.batch].astype(np.int32))
+    return replace(run, result=replace(run.result, requests=made, batches=type(batches)(**parts)))
 
 
 def learn(run: Recorded, profile: Profile, log: Log | None, until_s: float) -> Learned:
     """Return what the first part of a run says.
 
     With batches: factors on the solo times, the link, the host, and, of `kernel-queue`, contention. Without: a factor
-    by model and a constant that fit the latencies.
+    by model and a constant that fit the latencies. Of a log, executions of more than ten times the median of their
+    model and size are left out (`odd_executions`).
 
     Args:
         run: From `first_part`.
@@ -88,6 +97,8 @@ def learn(run: Recorded, profile: Profile, log: Log | None, until_s: float) -> L
     if not len(run.result.batches):
         trips = fit_trips(run, profile)
         return Learned(with_trips(profile, trips, run.source), trips=trips)
+    if log is not None:
+        run = _with_batches(run, ~odd_executions(run))
     factors = learn_factors(run, profile)
     made = with_factors(profile, factors, run.source)
     copies = measure_copies(run, made)

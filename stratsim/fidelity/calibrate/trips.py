@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stratsim.errors import SpecError
-from stratsim.fidelity.calibrate.factors import with_one_factor
+from stratsim.fidelity.calibrate.factors import check_factor, with_one_factor
 from stratsim.fidelity.levels import free_replay
 from stratsim.model.parts import Provenance
 from stratsim.model.profile import SCHEMA_VERSION
@@ -91,6 +91,7 @@ def fit_trips(run: Recorded, profile: Profile) -> Trips:
     if not fitted:
         raise SpecError(f"{run.directory}: no model has {_LEAST} answered requests to calibrate with")
     problem = _Problem(run, quiet, fitted, live_s)
+    problem.check()
     both = problem.best(constant=True)
     spread = problem.spread(both.x, both.jac, both.fun)
     told = bool(spread[-1] * 1.96 <= _WIDE) and both.x[-1] > 0
@@ -137,6 +138,21 @@ class _Problem:
     def scale_s(self) -> float:
         """Median latency, seconds."""
         return float(np.nanmedian(self.live_s))
+
+    def check(self) -> None:
+        """Refuse latencies that no factor explains: all far above the time alone, or most far below it.
+
+        Raises:
+            SpecError: they are in another unit, or of another device.
+        """
+        known, requests = self.profile.for_scheduler(), self.run.result.requests
+        for name in self.fitted:
+            own_s = self.live_s[requests.model == self.run.result.models.index(name)]
+            own_s = own_s[~np.isnan(own_s)]
+            ratios = own_s / known.end_to_end_s(name)
+            what = f"{self.run.directory}: requests for {name!r}"
+            check_factor(what, max(1.0, float(ratios.min())))
+            check_factor(what, min(1.0, float(np.median(ratios))))
 
     def best(self, *, constant: bool) -> Any:
         """Return the best of the fits from each start, as scipy gives it."""

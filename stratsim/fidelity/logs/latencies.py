@@ -37,7 +37,7 @@ def read_aiperf(path: Path, data: bytes, digest: str, naming: Naming) -> Log:
     Raises:
         SpecError: a line is something else, or the model is not said.
     """
-    lines = [(at, line) for at, line in enumerate(data.decode("utf-8-sig").splitlines(), start=1) if line.strip()]
+    lines = [(at, line) for at, line in enumerate(data.decode("utf-8-sig").split("\n"), start=1) if line.strip()]
     records = [decoded(path, line, Record, _AIPERF, at) for at, line in lines]
     kept = [record for record in records if record.metadata.benchmark_phase != "warmup"]
     trips = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from stratsim.errors import SpecError
+from stratsim.errors import SpecError, suggest
 from stratsim.limits import LONGEST_S
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ class Naming:
     Args:
         model: Of all requests, where the log names none.
         names: The profile's name of a model by the log's, where they differ.
+        seen: Names of the log that were asked for.
     """
 
     model: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set, compare=False)
 
     def of(self, name: str | None, where: str) -> str:
         """Return what the profile calls a model.
@@ -47,7 +49,20 @@ class Naming:
         found = name or self.model
         if found is None:
             raise SpecError(f"{where}: names no model: --model NAME")
+        self.seen.add(found)
         return self.names.get(found, found)
+
+    def check(self, path: Path) -> None:
+        """Refuse a name that a log, now read, does not have.
+
+        Raises:
+            SpecError: there is one.
+        """
+        for name in self.names:
+            if name not in self.seen:
+                raise SpecError(
+                    f"{path}: --name {name}={self.names[name]}: no model {name!r}; {suggest(name, self.seen)}"
+                )
 
 
 class Stages(NamedTuple):

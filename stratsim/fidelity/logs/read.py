@@ -35,6 +35,7 @@ KINDS = {
 """What is read, by name."""
 
 _HEAD = 1 << 16
+_SHOWN = 60
 _DECODED = 8
 """Memory that the records of a log take, as a multiple of its text."""
 _OTHERS = {
@@ -65,7 +66,9 @@ def read_log(path: Path, naming: Naming) -> Log:
     kind = KINDS[_kind(path, data)]
     module = import_module(f"stratsim.fidelity.logs.{kind.module}")
     read: Callable[[Path, bytes, str, Naming], Log] = getattr(module, kind.reader)
-    return read(path, data, hashlib.sha256(packed).hexdigest(), naming)
+    log = read(path, data, hashlib.sha256(packed).hexdigest(), naming)
+    naming.check(path)
+    return log
 
 
 def _kind(path: Path, data: bytes) -> str:
@@ -81,7 +84,10 @@ def _kind(path: Path, data: bytes) -> str:
     elif not head.startswith(PARQUET) and {b"arrival_s", b"latency_s"} <= _columns(head):
         return "table"
     known = "; ".join(kind.what for kind in KINDS.values())
-    raise SpecError(f"{path}: is no log that is known; known are {known}; and the folder of a live run")
+    first = head.partition(b"\n")[0][:_SHOWN].decode("utf-8", "replace").strip()
+    raise SpecError(
+        f"{path}: begins with {first!r}: no log that is known; known are {known}; and the folder of a live run"
+    )
 
 
 def _columns(head: bytes) -> set[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from stratsim.model.request import Priority, Status
 from stratsim.policy.registry import make_policy, parse_policies
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from stratsim.fidelity.logs.log import Log, Stages
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
     from stratsim.run.spec import RunSpec
 
 __all__ = ["recorded"]
+
+_USED = frozenset(("policy", "profile", "seed", "engine", "max_batch", "drop")) | {
+    *("gpus", "device_model", "max_concurrency", "prefetch", "transfers"),
+    *("topology", "uplink_bytes_per_s", "pinned", "memory"),
+}
+"""Settings that a log is replayed with: the policy's and the machine's."""
 
 
 def recorded(log: Log, spec: RunSpec, profile: Profile) -> Recorded:
@@ -35,7 +44,8 @@ def recorded(log: Log, spec: RunSpec, profile: Profile) -> Recorded:
         profile: The device; sizes of inputs and outputs are from here.
 
     Raises:
-        SpecError: several policies or GPUs.
+        SpecError: several policies or GPUs, a setting that has no effect on a log, or more executions at once than the
+            settings allow.
         OutsideProfileError: the profile lacks a model, or a batch size that was served.
     """
     calls = parse_policies(spec.policy)
@@ -47,9 +57,17 @@ def recorded(log: Log, spec: RunSpec, profile: Profile) -> Recorded:
     make_policy(calls[0])  # so that its arguments are refused before anything is computed
     if spec.cluster().gpus != 1:
         raise SpecError(f"{log.path}: does not say which GPU served what: a log of one GPU, gpus = 1")
+    for each in fields(spec):
+        if each.name not in _USED and getattr(spec, each.name) != each.default:
+            raise SpecError(
+                f"{log.path}: a log is replayed as it is, without the setting {each.name!r}: leave it out; what "
+                "arrived is in the log, and what is set is the policy and the machine"
+            )
     names = tuple(profile.resolve(name) for name in log.models)
     if len(set(names)) < len(names):
         raise SpecError(f"{log.path}: several of its models are one in profile {profile.name!r}: {', '.join(names)}")
+    if log.stages is not None:
+        _check_slots(log.path, log.stages, spec.max_concurrency)
     result = Result(
         policy=calls[0].text,
         requests=_requests(log, names, profile),
@@ -65,6 +83,25 @@ def recorded(log: Log, spec: RunSpec, profile: Profile) -> Recorded:
         max_concurrency=spec.max_concurrency,
     )
     return Recorded(log.path, calls[0].text, result, spec, {}, log.digest)
+
+
+def _check_slots(path: Path, stages: Stages, slots: int) -> None:
+    """Refuse settings under which the server cannot have executed what it did."""
+    ends = np.concatenate([stages.inputs_s, stages.executed_s])
+    steps = np.concatenate([np.ones(len(stages.size)), -np.ones(len(stages.size))])
+    order = np.lexsort((steps, ends))  # who ends makes room for who begins
+    active, lasts_s = np.cumsum(steps[order])[:-1], np.diff(ends[order])
+    busy_s, above_s = float(lasts_s[active > 0].sum()), float(lasts_s[active > slots].sum())
+    if above_s > _ABOVE * busy_s:
+        raise SpecError(
+            f"{path}: for {above_s / busy_s:.0%} of the time in which it executes, more than {slots} batches do, up to "
+            f"{int(active.max())}: --set max_concurrency={int(active.max())}, or executions overlap that did not"
+        )
+
+
+_ABOVE = 0.05
+"""Share of the time in which more batches execute than there are slots that is taken for stamps' own errors. Our
+choice."""
 
 
 def _requests(log: Log, names: tuple[str, ...], profile: Profile) -> RequestTable:

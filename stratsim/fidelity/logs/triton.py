@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _STAGES = ("COMPUTE_START", "COMPUTE_INPUT_END", "COMPUTE_OUTPUT_START", "COMPUTE_END")
+_WAITED = ("REQUEST_START", "QUEUE_START", "COMPUTE_START")
 _RATE = "batches are whole only if every request was traced (--trace-config rate=1)"
 _CLIENT = "a request counts as one inference: the batch size of a client is not in the file"
 
@@ -52,7 +53,7 @@ def read(path: Path, data: bytes, digest: str, naming: Naming) -> Log:
     """
     found = _gathered(path, data)
     outer = {key: known for key, known in found.items() if known.parent is None}
-    whole = {key: known for key, known in outer.items() if {"REQUEST_START", "REQUEST_END"} <= known.stamps.keys()}
+    whole = {key: known for key, known in outer.items() if "REQUEST_START" in known.stamps}
     executed = {key: known for key, known in whole.items() if known.stamps.keys() >= set(_STAGES)}
     _check_stamps(path, found, executed)
     rows = _batches(path, executed)
@@ -60,7 +61,7 @@ def read(path: Path, data: bytes, digest: str, naming: Naming) -> Log:
         Trip(
             naming.of(known.model, f"{path}, id {key}"),
             known.stamps["REQUEST_START"],
-            known.stamps["REQUEST_END"] if key in executed else None,
+            known.stamps.get("REQUEST_END") if key in executed else None,
             known.stamps.get("QUEUE_START"),
             rows.of.get(key, -1),
         )
@@ -75,14 +76,18 @@ def read(path: Path, data: bytes, digest: str, naming: Naming) -> Log:
     )
     counts = {
         "inside an ensemble left out": len(found) - len(outer),
-        "without a begin or an end left out": len(outer) - len(whole),
-        "that were not executed (refused, or from the cache): kept as arrivals": len(whole) - len(executed),
+        "without a begin left out": len(outer) - len(whole),
+        "without an end: kept as arrivals": sum("REQUEST_END" not in known.stamps for known in whole.values()),
+        "that were not executed (refused, or from the cache): kept as arrivals": sum(
+            "REQUEST_END" in known.stamps for key, known in whole.items() if key not in executed
+        ),
     }
     notes = [f"{count} requests {what}" for what, count in counts.items() if count]
     return Log(path, "triton", digest, names, stages=stages, notes=(*notes, _RATE, _CLIENT), **columns)  # type: ignore[arg-type]
 
 
 def _gathered(path: Path, data: bytes) -> dict[int | str, _Known]:
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.lstrip().startswith(b"["):
         data = b"[" + b",".join(line for line in data.splitlines() if line.strip()) + b"]"
     try:
@@ -92,7 +97,14 @@ def _gathered(path: Path, data: bytes) -> dict[int | str, _Known]:
     found: dict[int | str, _Known] = {}
     for record in records:
         before = found.get(record.id, _Known(None, None, {}))
-        stamps = before.stamps | {stamp.name: stamp.ns for stamp in record.timestamps}
+        stamps = {stamp.name: stamp.ns for stamp in record.timestamps}
+        twice = [name for name, time in stamps.items() if before.stamps.get(name, time) != time]
+        if twice:
+            raise SpecError(
+                f"{path}, id {record.id}: has two {twice[0]}, {before.stamps[twice[0]]} and {stamps[twice[0]]}: traces "
+                "of two servers in one file count from 1 twice; take them apart"
+            )
+        stamps = before.stamps | stamps
         found[record.id] = _Known(record.model_name or before.model, record.parent_id or before.parent, stamps)
     return found
 
@@ -128,7 +140,11 @@ def _batches(path: Path, executed: Mapping[int | str, _Known]) -> _Batches:
         times = [known.stamps[name] for name in _STAGES]
         if times != sorted(times) or times[1] >= times[2]:
             shown = ", ".join(f"{name} {time}" for name, time in zip(_STAGES, times, strict=True))
-            raise SpecError(f"{path}, id {key}: an execution ends before it begins: {shown}")
+            raise SpecError(f"{path}, id {key}: an execution ends before it begins (did the clock jump?): {shown}")
+        waited = [known.stamps[name] for name in _WAITED if name in known.stamps]
+        if waited != sorted(waited):
+            shown = ", ".join(f"{name} {known.stamps[name]}" for name in _WAITED if name in known.stamps)
+            raise SpecError(f"{path}, id {key}: its stamps run backwards (did the clock jump?): {shown}")
         groups.setdefault((known.model, times[0], times[-1]), []).append(key)
     ordered = sorted(groups.items(), key=lambda item: item[0][1:])
     return _Batches(

@@ -132,8 +132,8 @@ class PreemptSlack(PreemptiveEdf):
             [max(b.execution_start_s + b.paused_s + self._allowed_s(b), self._now_s) for b in gpu.executing]
         )
         wanted = 0
-        for batch in waiting:
-            at = waiting.index(batch) - wanted
+        for place, batch in enumerate(waiting):
+            at = place - wanted
             latest_s = self._latest_start_s(batch)
             if at >= len(free_s) or free_s[at] > latest_s or latest_s <= latest_finish_s(self._now_s):
                 wanted += 1

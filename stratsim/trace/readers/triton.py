@@ -199,10 +199,16 @@ def read_triton(source: Source) -> Trace:
     found: dict[int | str, dict[str, Any]] = {}
     for record in _decode(source, data, list[Traced], "a trace of Triton"):
         known = found.setdefault(record.id, {"model": None, "parent": None, "start": None})
-        starts = [stamp.ns for stamp in record.timestamps if stamp.name == "REQUEST_START"]
+        starts = [known["start"]] if known["start"] is not None else []
+        starts += [stamp.ns for stamp in record.timestamps if stamp.name == "REQUEST_START"]
         known["model"] = record.model_name or known["model"]
         known["parent"] = record.parent_id or known["parent"]
-        known["start"] = starts[0] if starts else known["start"]
+        if len(set(starts)) > 1:
+            raise source.error(
+                f"id {record.id} begins twice: ids begin anew when a server is started again; read the trace of each "
+                "start by itself"
+            )
+        known["start"] = starts[0] if starts else None
     outer = {name: known for name, known in found.items() if known["parent"] is None}
     whole = {name: known for name, known in outer.items() if known["start"] is not None}
     if not whole:

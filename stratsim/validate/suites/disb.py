@@ -15,7 +15,8 @@ from statistics import mean
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratsim.model.codec import load_profile
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import RunSpec
 from stratsim.validate import disb as source
 from stratsim.validate.case import Check, Claim, Findings, Setting, Table

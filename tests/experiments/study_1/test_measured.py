@@ -12,8 +12,9 @@ from stratsim.policy.registry import parse_policies
 from stratsim.predict import Observation, make_predictor
 from stratsim.results import summarize, write_results
 from stratsim.rng import Streams
+from stratsim.run.inputs import Inputs
 from stratsim.run.manifest import make_manifest
-from stratsim.run.replay import Inputs, run_policy
+from stratsim.run.replay import run_policy
 from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile
 from stratsim.trace import read_trace

@@ -156,6 +156,18 @@ def test_more_cells_need_more_evidence():
     assert three["high"] - three["low"] > 1.2 * (one["high"] - one["low"])
 
 
+def test_a_course_ends_where_the_first_seed_does():
+    """The seeds that got further are the ones that went better, or worse: no sample of all."""
+    lengths = {0: 3, 1: 2, 2: 3}
+    rows = [
+        {**row(seed, "rls", "realised", "course", 0.1 * (1 + seed)), "place": str(25 * place)}
+        for seed, length in lengths.items()
+        for place in range(length)
+    ]
+    found = {each["batches"]: each["error"] for each in summarise(rows)["course"]}
+    assert found == {0: pytest.approx(0.2), 25: pytest.approx(0.2)}
+
+
 # Runs ---------------------------------------------------------------------------------------------------------------
 
 

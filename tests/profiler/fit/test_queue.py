@@ -10,7 +10,7 @@ from stratsim.fit.baselines import KernelQueue, Streams
 from stratsim.fit.cells import Cell, Load
 from stratsim.fit.holdout import cross_validate
 from stratsim.fit.identify import intervals, singular_values
-from stratsim.fit.queue import Queue, fit_queue, log_rates
+from stratsim.fit.queue import Queue, QueueProblem, fit_queue, log_rates
 from stratsim.solve import kernel_queue
 from stratsim_profiler.fit.solo import kernel_lengths
 
@@ -49,6 +49,31 @@ def test_many_cells_at_once_are_the_rule_one_by_one():
         one = kernel_queue(length[row, :count].tolist(), hold[row, :count].tolist(), 0.6, 0.5)
         assert np.exp(found[row, :count]) == pytest.approx(one, rel=1e-9)
         assert (found[row, count:] == 0).all()
+
+
+def test_problems_that_are_solved_at_once_are_each_what_it_is_alone_to_the_bit():
+    random = np.random.default_rng(2)
+    length = random.uniform(1, 20, (50, 3))
+    hold = length * random.uniform(0, 1, (6, 50, 3))
+    present = np.arange(3)[None, :] < random.integers(1, 4, 50)[:, None]
+    residual, gap = random.uniform(0.5, 1, 6), random.uniform(0, 5, 6)
+    found = log_rates(length, hold, present, residual[:, None, None], gap[:, None, None])
+    for at in range(6):
+        assert np.array_equal(found[at], log_rates(length, hold[at], present, float(residual[at]), float(gap[at])))
+
+
+def test_the_search_s_derivatives_are_differences_of_one_parameter_after_the_other():
+    problem = QueueProblem(measured(design(), 0.03), LENGTH)
+    values = np.array([*HOLD.values(), 0.7, 0.6])
+    values[0] = 1.0  # at its bound: the step goes inwards
+    found = problem.slope(values)
+    for at in range(problem.size):
+        step = 1e-6 if at else -1e-6
+        moved = values.copy()
+        moved[at] += step
+        slope = (problem.residuals(moved) - problem.residuals(values)) / step
+        assert found[:, at] == pytest.approx(slope, abs=1e-4)
+        assert np.array_equal(problem.jacobian(values)[:, at], slope)
 
 
 def test_without_noise_the_truth_comes_back():

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import queues
 
-EXACT = sorted(queues.QUEUES.keys() - {"sched_sim_fcfs"})
+
+def compiled_slowly(names):
+    """Mark those whose kernels take half a minute to compile."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name.endswith("_fast") else []) for name in names]
 
 
 def waits_of(name, gaps_s):
@@ -47,7 +50,7 @@ def test_gaps_offer_the_load():
     assert gaps_s.mean() == pytest.approx(queues.SERVICE_S / queues.LOAD, rel=4 / np.sqrt(len(gaps_s)))
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", compiled_slowly(sorted(queues.QUEUES.keys() - {"sched_sim_fcfs"})))
 def test_waits_are_those_that_are_known_to_the_last_bit(name):
     gaps_s = queues.draw_gaps(1_000)
     expected = queues.known_waits(name, gaps_s)
@@ -60,7 +63,7 @@ def test_sched_sim_serves_in_two_halves_and_rounds_twice():
     assert np.abs(waits_of("sched_sim_fcfs", gaps_s) - queues.lindley(gaps_s)).max() < 1e-12
 
 
-@pytest.mark.parametrize("name", queues.QUEUES)
+@pytest.mark.parametrize("name", compiled_slowly(queues.QUEUES))
 def test_one_customer_does_not_wait(name):
     assert waits_of(name, np.array([0.5])) == pytest.approx([0.0], abs=1e-15)
 

@@ -10,7 +10,8 @@ from stratsim.model.belief import check_belief, scaled_latencies
 from stratsim.model.codec import load_profile
 from stratsim.model.write import write_profile
 from stratsim.policy.queueing import Edf
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import RunSpec
 from stratsim.testing import make_profile, make_workload
 

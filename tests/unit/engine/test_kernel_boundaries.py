@@ -12,7 +12,8 @@ from stratsim import simulate
 from stratsim.model.cluster import Cluster
 from stratsim.model.preemption import AtBoundary, Reset
 from stratsim.policy.preempt import PreemptKernel, PreemptReset
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import RunSpec
 from stratsim.testing import make_profile, make_workload
 

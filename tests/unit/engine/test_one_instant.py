@@ -20,7 +20,8 @@ from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy import SetTimer, Start, Wake
 from stratsim.policy.preempt import KEdf, PreemptIdeal, PreemptKernel
 from stratsim.policy.queueing import Fifo
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import RunSpec
 from stratsim.testing import make_profile, make_workload
 

@@ -18,7 +18,8 @@ from stratsim.policy import Drop, DropMode, Policy, Start
 from stratsim.policy.queueing import Fifo
 from stratsim.results import read_results, summarize, write_results
 from stratsim.results.checks import invariants
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import RunSpec
 from stratsim.testing import make_profile, make_workload
 

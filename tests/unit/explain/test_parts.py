@@ -12,7 +12,8 @@ from stratsim.explain.verdict import explain, interference_of, worst
 from stratsim.policy.registry import make_policy
 from stratsim.results import read_results, write_results
 from stratsim.results.machine import find_machine
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import make_spec
 
 RUNS = {

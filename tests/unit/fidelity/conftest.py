@@ -15,8 +15,9 @@ from stratsim.model.truth import Host
 from stratsim.model.write import write_profile
 from stratsim.policy.registry import parse_policies
 from stratsim.results import summarize, write_results
+from stratsim.run.inputs import Inputs, prepare
 from stratsim.run.manifest import make_manifest
-from stratsim.run.replay import Inputs, prepare, run_policy
+from stratsim.run.replay import run_policy
 from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile
 from stratsim.trace import read_trace

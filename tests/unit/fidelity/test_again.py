@@ -92,6 +92,10 @@ def test_mistakes(made, tmp_path):
         SpecError, match=r"load-0\.5: its arrivals are not those that the grid draws as 'calibration-0\.5'"
     ):
         read_kept(out)
+    others = {"slo": {"high_ms": 60, "low_ms": 121}}  # violations would be counted by other deadlines than live
+    (out / "fidelity.json").write_text(json.dumps(index | {"grid": index["grid"] | {"workload": others}}))
+    with pytest.raises(SpecError, match=r"load-0\.5: its models or deadlines are not those .*its rule"):
+        read_kept(out)
     (out / "fidelity.json").write_text(json.dumps(index))
     (out / "report.json").write_text('{"cells": [{"load": 0.5}]}')
     with pytest.raises(SpecError, match=r"report\.json: cells\[0\]"):

@@ -10,7 +10,8 @@ from stratsim.errors import ServerError
 from stratsim.fidelity.executor import LiveExecutor, Order
 from stratsim.live import Served, Terminated
 from stratsim.results import read_results, summarize
-from stratsim.run.replay import Outcome, run_policy
+from stratsim.run.outcome import Outcome
+from stratsim.run.replay import run_policy
 
 
 @pytest.fixture

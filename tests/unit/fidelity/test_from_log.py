@@ -122,6 +122,7 @@ def test_a_model_that_was_never_alone_has_the_factor_of_its_executions_beside_ot
     assert found.before["stages"]["execution"]["error"] > 0.1
 
 
+@pytest.mark.slow  # replays the log a hundred times
 def test_latencies_alone_give_a_factor_by_model_and_a_constant_where_requests_wait(logs, tmp_path):
     true = device(Host(collect_s=0.003), noise_cv=0.02)
     log = read_log(logs.plain_table(tmp_path / "t.csv", served(true, "fifo", 100, **FIFO)), Naming())
@@ -169,6 +170,18 @@ def test_a_profile_is_not_judged_by_the_log_that_calibrated_it(logs, tmp_path):
     learned = calibrated(log, "fifo", **FIFO).learned.profile
     with pytest.raises(SpecError, match="calibrated with this very run"):
         calibrated(log, "fifo", profile=learned, **FIFO)
+    with pytest.raises(SpecError, match="calibrated with this very run"):
+        judge_run(recorded(log, make_spec({"policy": "fifo", **FIFO}), learned), learned)
+
+
+def test_requests_of_one_time_are_all_learned_from_or_all_judged_by(logs, tmp_path):
+    coarse = replace(arrivals(100, 600), arrival_s=np.repeat([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], 100))
+    result = served(device(), "fifo", workload=coarse, **FIFO)
+    log = read_log(logs.triton_trace(tmp_path / "t.json", result), Naming())
+    found = calibrated(log, "fifo", 0.59, **FIFO)
+    assert (found.requests, found.before["n"]) == ((300, 300), 300)
+    with pytest.raises(SpecError, match="0 requests to learn from and 600 to judge by"):
+        calibrated(log, "fifo", 0.1, **FIFO)
 
 
 def test_the_held_out_part_is_none_that_was_learned_from(logs, tmp_path):
@@ -200,3 +213,57 @@ def test_a_log_of_a_simulated_run_has_no_error_against_its_own_device(logs, tmp_
     found = judge_run(recorded(log, make_spec({"policy": "fifo", **FIFO}), true), true)
     assert abs(found["differences"]["p99"]) < 1e-5
     assert found["stages"]["execution"]["error"] < 1e-5
+
+
+def rewritten(path, change):
+    """Change the time of every stamp of a trace: `change(ns)`; return the path."""
+    records = json.loads(path.read_text())
+    for record in records:
+        for mark in record["timestamps"]:
+            mark["ns"] = change(mark["ns"])
+    path.write_text(json.dumps(records))
+    return path
+
+
+def test_stamps_in_another_unit_are_noticed_by_what_the_profile_has(logs, tmp_path):
+    path = logs.triton_trace(tmp_path / "t.json", served(device(), "fifo", 100, 300, **FIFO))
+    log = read_log(rewritten(path, lambda ns: ns * 1000), Naming())
+    with pytest.raises(SpecError, match=r"at batch size 1 take 1.*e\+03 times what the profile has: is the log in"):
+        calibrated(log, "fifo", **FIFO)
+
+
+def test_latencies_in_another_unit_are_noticed_too(logs, tmp_path):
+    run = served(device(), "fifo", 100, 300, **FIFO).requests
+    rows = zip(run.arrival_s.tolist(), (run.finish_s - run.arrival_s).tolist(), run.model.tolist(), strict=True)
+    for unit in (1e3, 1e-3):
+        lines = [f"{at:.9f},{unit * took:.9f},{('small', 'large')[model]}" for at, took, model in rows]
+        path = tmp_path / "t.csv"
+        path.write_text("\n".join(["arrival_s,latency_s,model", *lines, ""]))
+        rows = zip(run.arrival_s.tolist(), (run.finish_s - run.arrival_s).tolist(), run.model.tolist(), strict=True)
+        with pytest.raises(SpecError, match="times what the profile has: is the log in other units"):
+            calibrated(read_log(path, Naming()), "fifo", **FIFO)
+
+
+def test_nothing_is_learned_from_an_execution_in_which_the_clock_jumped(logs, tmp_path):
+    path = logs.triton_trace(tmp_path / "t.json", served(device(), "fifo", 100, 600, **FIFO))
+    as_it_is = calibrated(read_log(path, Naming()), "fifo", **FIFO)
+    stages = read_log(path, Naming()).stages
+    row = len(stages.size) // 4
+    first = min(mark["ns"] for record in json.loads(path.read_text()) for mark in record["timestamps"])
+    middle = first + round(5e8 * float(stages.inputs_s[row] + stages.executed_s[row]))
+    jumped = read_log(rewritten(path, lambda ns: ns + (3600 * 10**9 if ns > middle else 0)), Naming())
+    found = calibrated(jumped, "fifo", **FIFO)
+    factors = {(each.model, each.size): each.value for each in found.learned.factors}
+    for each in as_it_is.learned.factors:
+        assert factors[each.model, each.size] == pytest.approx(each.value, rel=0.01)
+    assert found.learned.profile.truth.noise_cv == pytest.approx(as_it_is.learned.profile.truth.noise_cv, rel=0.05)
+
+
+def test_a_part_in_which_nothing_was_answered_judges_nothing(tmp_path):
+    lines = [f"{0.1 * n:.1f},{0.005 if n < 100 else ''},small" for n in range(200)]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["arrival_s,latency_s,model", *lines, ""]))
+    with pytest.raises(
+        SpecError, match="of the first 100 requests 100 were answered, of the others 0, and 20 of either"
+    ):
+        calibrated(read_log(path, Naming()), "fifo", **FIFO)

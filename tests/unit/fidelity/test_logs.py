@@ -85,15 +85,22 @@ def test_lines_and_packed_files_are_read_too(tmp_path):
     assert len(read_log(lines, Naming()).arrival_s) == len(read_log(packed, Naming()).arrival_s) == 60
 
 
+def test_a_byte_order_mark_is_no_part_of_a_log(tmp_path):
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(one_by_one()), encoding="utf-8-sig")
+    assert len(read_log(path, Naming()).arrival_s) == 60
+
+
 def test_what_is_left_out_of_a_trace_is_counted(tmp_path):
     records = one_by_one()
     records[0]["parent_id"] = 2
     records[2]["timestamps"] = records[2]["timestamps"][:-1]
     records[3]["timestamps"] = [mark for mark in records[3]["timestamps"] if mark["name"] not in STAGES]
     log = read_log(written(tmp_path, records), Naming())
-    assert len(log.arrival_s) == 58
-    assert np.isnan(log.finish_s).sum() == 1
+    assert len(log.arrival_s) == 59
+    assert np.isnan(log.finish_s).sum() == 2
     assert [note.partition(" ")[0] for note in log.notes[:3]] == ["1", "1", "1"]
+    assert len(log.stages.size) == 58  # what has no end was executed all the same
 
 
 def test_names_are_those_of_the_profile_where_one_is_given(tmp_path):
@@ -114,6 +121,15 @@ def test_a_log_is_replayed_with_one_policy_on_one_gpu(tmp_path):
     for settings, said in (({}, "--policy with the one policy"), ({"policy": "fifo", "gpus": 2}, "one GPU")):
         with pytest.raises(SpecError, match=said):
             recorded(log, make_spec(settings), PROFILE)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"load": 0.5}, {"limit": 10}, {"warmup_s": 1.0}, {"belief_latency_scale": 1.2}, {"retries": 1}]
+)
+def test_a_setting_that_changes_nothing_about_a_log_is_refused(tmp_path, settings):
+    log = read_log(written(tmp_path, one_by_one()), Naming())
+    with pytest.raises(SpecError, match=f"without the setting '{next(iter(settings))}'"):
+        recorded(log, make_spec({"policy": "fifo", **settings}), PROFILE)
 
 
 def test_what_a_log_holds_is_said_with_what_it_cannot_tell(tmp_path):
@@ -154,6 +170,15 @@ def test_aiperf_gives_latencies_and_no_batches(tmp_path):
     assert found["batches"] is None
     assert "factors of single batch sizes: of a model all sizes have one" in found["cannot"]
     assert "names no model: --model" in refused(path)
+
+
+def test_a_line_of_aiperf_ends_where_json_lines_end(tmp_path):
+    """What an error says may hold separators of Unicode, which JSON need not escape."""
+    path = tmp_path / "profile_export.jsonl"
+    failed = json.loads(aiperf(1)) | {"error": {"message": "cut\u2028off\u0085"}}
+    path.write_text(aiperf() + "\n" + json.dumps(failed, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    log = read_log(path, Naming("small"))
+    assert (len(log.latency_s), int(np.isnan(log.latency_s).sum())) == (51, 1)
 
 
 def test_a_plain_table_gives_latencies(tmp_path):
@@ -200,3 +225,49 @@ def test_too_little_times_that_run_backwards_and_no_file_are_refused(tmp_path):
     assert "was answered at 4 ns" in refused(written(tmp_path, records))
     assert "no such file" in refused(tmp_path / "none.json").lower()
     assert "s apart" in refused(written(tmp_path, [*one_by_one(), served(99, "small", 3e15, 3e15 + 1)]))
+
+
+def stamped(record, **times_ms):
+    """Return a record with other times for some of its stamps."""
+    marks = [
+        {**mark, "ns": 7 * 10**17 + round(times_ms[mark["name"]] * MS)} if mark["name"] in times_ms else mark
+        for mark in record["timestamps"]
+    ]
+    return {**record, "timestamps": marks}
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            stamped(served(7, "small", 70, 71), QUEUE_START=60),
+            "id 7: its stamps run backwards (did the clock jump?): REQ",
+        ),
+        (stamped(served(7, "small", 70, 71), COMPUTE_OUTPUT_START=70), "id 7: an execution ends before it begins (did"),
+        (served(1, "small", 700, 701), "id 1: has two REQUEST_START, "),
+    ],
+)
+def test_stamps_that_cannot_be_are_refused_with_their_request(tmp_path, record, said):
+    others = [each for each in one_by_one() if each["id"] != 7]
+    assert said in refused(written(tmp_path, [*others, record]))
+
+
+def test_a_name_that_the_log_does_not_have_is_refused(tmp_path):
+    path = written(tmp_path, one_by_one())
+    assert "--name smal=large: no model 'smal'; did you mean 'small'?" in refused(path, Naming(names={"smal": "large"}))
+
+
+def test_a_table_in_another_unit_or_with_other_separators_is_shown(tmp_path):
+    path = tmp_path / "t.csv"
+    for header in ("arrival_s,latency_ms,model", "arrival_s;latency_s;model"):
+        path.write_text(f"{header}\n")
+        assert f"begins with '{header}'" in refused(path)
+
+
+def test_settings_under_which_the_server_cannot_have_executed_what_it_did_are_refused(tmp_path):
+    both = [served(1000 + n, "large", 10 * n, 10 * n + 1, 4) for n in range(1, 61)]  # each beside one of `one_by_one`
+    both = [stamped(each, COMPUTE_START=10 * n + 1.1) for n, each in enumerate(both, start=1)]
+    log = read_log(written(tmp_path, [*one_by_one(), *both]), Naming())
+    with pytest.raises(SpecError, match=r"for 100% of the time .* more than 1 batches do, up to 2: --set max_conc"):
+        recorded(log, make_spec({"policy": "fifo", "max_concurrency": 1}), PROFILE)
+    assert len(recorded(log, make_spec({"policy": "fifo", "max_concurrency": 2}), PROFILE).result.batches) == 120

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from stratsim.cli import main
+from stratsim.cli.profile.fit import _RULES
 from stratsim.errors import ProfileError
 from stratsim.fit.cells import Load, cells_of
 from stratsim.fit.holdout import splits
 from stratsim.fit.identify import intervals, local_intervals
 from stratsim.fit.sharing import fit_sharing
-from stratsim.fit.truth import fit_pairs, kernel_lengths
+from stratsim.fit.truth import RULES, fit_pairs, kernel_lengths
 from stratsim.imports import Ask, import_measurements
 from stratsim.model.codec import load_profile
 from stratsim.model.contention import Sharing
@@ -149,6 +150,16 @@ def test_the_command_writes_a_profile_and_prints_what_it_is_worth(streams, tmp_p
     assert json.loads(capsys.readouterr().out)["device_model"] == "streams"
     assert main(["profile", "fit", "--pairs", str(tmp_path / "p.json"), "--report", "r.html"]) == 2
     assert "--report needs samples" in capsys.readouterr().err
+    assert (
+        main(["profile", "fit", "--pairs", str(tmp_path / "p.json"), "--device-model", "time-slicing", "--json"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["device_model"] == "time-slicing"
+    assert main(["profile", "fit", "samples.jsonl", "--device-model", "streams"]) == 2
+    assert "--device-model belongs to --pairs" in capsys.readouterr().err
+
+
+def test_the_command_offers_every_rule():
+    assert RULES == _RULES
 
 
 @pytest.mark.data

@@ -72,7 +72,7 @@ def test_sums_by_kernel(write):
 def test_a_sqlite_export(tmp_path):
     path = tmp_path / "report.sqlite"
     base = sqlite3.connect(path)
-    base.execute("CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (start INT, end INT, shortName INT)")
+    base.execute("CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (start INT, end INT, deviceId INT)")
     base.execute(
         "CREATE TABLE CUPTI_ACTIVITY_KIND_MEMCPY "
         "(start INT, end INT, bytes INT, copyKind INT, srcKind INT, dstKind INT)"

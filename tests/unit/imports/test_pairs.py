@@ -38,7 +38,7 @@ def test_rates_give_slowdowns_and_times_alone(write):
         (HEAD + "a,1,b,1,0.6,0.7\n", Ask(), "normalised rate"),
         (HEAD + "a,1,b,1,1.2,1.3\nb,1,a,1,1.3,1.25\n", Ask(), "is 1.2 on line 2 and 1.25 on line 3"),
         (HEAD + "a,1,a,1,1.2,1.6\n", Ask(), "beside itself is slowed 1.2 and 1.6 times"),
-        (HEAD + "a,1.5,b,1,1.2,1.6\n", Ask(), "batch_a: not a whole number: 1.5"),
+        (HEAD + "a,1.5,b,1,1.2,1.6\n", Ask(), "batch_a: not a whole number: '1.5'"),
         (HEAD + "a,1,b,1,nan,1.6\n", Ask(), "not a finite number: 'nan'"),
         ("model_a,model_b,alone_a,together_a\na,b,1,1\n", Ask(), "no column alone_b, together_b"),
         ("job,other\na,b\n", Ask(), "--column FIELD=COLUMN names them"),

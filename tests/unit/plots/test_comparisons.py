@@ -281,8 +281,15 @@ class TestHeatmap:
             heatmap.read([folder], Options())
 
 
-@pytest.mark.parametrize("suffix", [".pdf", ".svg", ".png"])
-@pytest.mark.parametrize("kind", ["differences", "equity", "heatmap"])
+# The short run has each kind once, and each format.
+WRITTEN = [
+    pytest.param(kind, suffix, marks=[] if number == own else pytest.mark.slow)
+    for number, kind in enumerate(("differences", "equity", "heatmap"))
+    for own, suffix in enumerate((".pdf", ".svg", ".png"))
+]
+
+
+@pytest.mark.parametrize(("kind", "suffix"), WRITTEN)
 def test_the_command_writes_figure_and_data(sweep, tmp_path, kind, suffix):
     out = tmp_path / f"f{suffix}"
     for _ in range(2):  # its own data is replaced

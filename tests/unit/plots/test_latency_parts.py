@@ -6,7 +6,8 @@ import pytest
 
 from stratsim.errors import SpecError
 from stratsim.results import read_results, write_results
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import make_spec
 from stratsim_plots import latency_parts, style
 from stratsim_plots.figure import make_figure

@@ -183,8 +183,6 @@ def test_bad_parameters_are_named(policy, parameters, message):
 @pytest.mark.parametrize(
     "factory",
     [
-        LeastSlack,
-        Lax,
         lambda: LeastSlack(order="priority", predictor="rls", margin=0.9),
         lambda: LeastSlack(max_batch=1, drop="never"),
         lambda: Lax(critical="equal", max_batch=1, drop="never"),

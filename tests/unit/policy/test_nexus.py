@@ -217,6 +217,6 @@ def test_bad_parameters_are_named(parameters, message):
         Nexus(**parameters)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"batching": "head"}, {"batch": 2, "network_s": 0.0}])
+@pytest.mark.parametrize("parameters", [{"batching": "head"}, {"batch": 2, "network_s": 0.0}])
 def test_it_conforms(parameters):
     check_policy(lambda: Nexus(**parameters))

@@ -249,6 +249,6 @@ def test_bad_parameters_are_named(parameters, message):
         Symphony(**parameters)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"max_batch": 3}, {"drop": "timeout"}, {"data_s": 0.001, "target": 2}])
+@pytest.mark.parametrize("parameters", [{"max_batch": 3}, {"drop": "timeout"}, {"data_s": 0.001, "target": 2}])
 def test_it_conforms(parameters):
     check_policy(lambda: Symphony(**parameters))

@@ -238,7 +238,6 @@ def test_bad_parameters_are_named(parameters, message):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {},
         {"preferred": [2, 4], "max_queue_delay_s": 0.003},
         {"priority_levels": 2, "instances": 2},
         {"timeout_s": 10.0, "timeout_action": "delay", "allow_timeout_override": True},

@@ -9,7 +9,7 @@ from stratsim.model.request import Priority, Status
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.policy.triton import Triton
 from stratsim.policy.triton.config import InstanceGroup, ModelConfig, QueuePolicy, read_config, read_repository
-from stratsim.run.replay import prepare
+from stratsim.run.inputs import prepare
 from stratsim.run.spec import RunSpec
 from stratsim.sweep.resolve import files_sha256
 from stratsim.testing import check_policy, make_profile, make_workload

@@ -11,7 +11,8 @@ from stratsim.model.request import Status
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.policy.triton import Triton
 from stratsim.results.checks import invariants
-from stratsim.run.replay import prepare, run_policy
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import run_policy
 from stratsim.run.spec import RunSpec
 from stratsim.testing import make_profile, make_workload
 

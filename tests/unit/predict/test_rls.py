@@ -4,6 +4,7 @@ from math import inf
 
 import pytest
 
+from stratsim.errors import SpecError
 from stratsim.predict.rls import Rls
 from stratsim.rng import Streams
 
@@ -112,6 +113,8 @@ def test_a_quantile_of_the_duration_holds_the_scatter_of_batches(knowledge, batc
     assert belief.duration_quantile_s(seen, 0.5) == pytest.approx(belief.expected_duration_s(seen))
     assert belief.duration_quantile_s(seen, probability) == pytest.approx(0.010 / (1 - loss))
     assert belief.duration_quantile_s(seen, 1 - probability) == pytest.approx(0.010 / (1 - (0.2 - (loss - 0.2))))
+    with pytest.raises(SpecError, match=r"probability must be within \(0, 1\), got 95"):
+        belief.duration_quantile_s(seen, 95)
 
 
 @pytest.mark.parametrize("form", ["rate", "additive", "slowdown"])

@@ -54,7 +54,7 @@ def test_an_import_replaces_stand_ins_whole_and_keeps_what_was_measured(tmp_path
     made, _ = import_measurements("trtexec", [tmp_path / "times.json"], Ask(model="vgg19", batch=1), into=like)
     assert made.observable.models["vgg19"].latency_s == {1: 0.002}  # no stand-in of another GPU beside it
     assert set(made.observable.models["vgg19"].features) == {1}
-    rows = [{**row, "computeMs": 3.0} for row in rows]
+    rows = [{**row, "endComputeMs": row["startComputeMs"] + 3, "computeMs": 3.0} for row in rows]
     (tmp_path / "again.json").write_text(json.dumps(rows))
     with pytest.raises(SpecError, match="takes 2 ms in the profile and 3 ms in the file"):
         import_measurements("trtexec", [tmp_path / "again.json"], Ask(model="vgg19", batch=1), into=made)

@@ -8,7 +8,8 @@ from stratsim import QueuePolicy, load_profile, read_trace, simulate, summarize
 from stratsim.errors import CodeRefusedError, OutsideProfileError, SpecError
 from stratsim.plugins import allow_code
 from stratsim.policy.queueing import Edf
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile, make_workload
 

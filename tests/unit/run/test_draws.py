@@ -12,7 +12,8 @@ from stratsim.model.kernel_queue import AsServed
 from stratsim.model.write import write_profile
 from stratsim.run.again import repeat
 from stratsim.run.draws import Held, drawn_profile, held, run_draws
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import RunSpec
 
 SERVED = AsServed({"resnet50": {1: 1.1, 8: 1.0}}, {"resnet50": {1: 0.05, 8: 0.0}}, 60e-6, 5e-6)

@@ -7,7 +7,8 @@ import pytest
 from stratsim.fast.coverage import RUN
 from stratsim.run import engine as engines
 from stratsim.run.engine import Engine
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import make_spec
 from stratsim.sweep.settings import MEANS
 

@@ -11,8 +11,8 @@ from stratsim.capacity.target import parse_target
 from stratsim.model.parts import Link
 from stratsim.model.write import write_profile
 from stratsim.run.arrivals import Arrivals
+from stratsim.run.inputs import prepare
 from stratsim.run.load import offered
-from stratsim.run.replay import prepare
 from stratsim.run.saturation import SaturationPoint
 from stratsim.run.spec import make_spec
 from stratsim.sweep import make_sweep, run_sweep

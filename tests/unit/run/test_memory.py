@@ -8,7 +8,8 @@ import pytest
 from stratsim.engine import columns, rows
 from stratsim.results import result_writer
 from stratsim.rng import Streams
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import make_spec
 from stratsim.stats import occupancy, starvation
 from stratsim.trace import Trace

@@ -2,7 +2,8 @@
 
 import pytest
 
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import make_spec
 
 ROWS = """arrival_s,model,priority,deadline_s

@@ -83,3 +83,19 @@ def test_shapes_are_checked():
         pareto([])
     with pytest.raises(SpecError, match="figures of shapes"):
         compare_matched(np.zeros((3, 2)), np.zeros((2, 4, 2)))
+    with pytest.raises(SpecError, match="figures of shapes"):
+        deficit(np.zeros((3, 2)), np.zeros((2, 4, 2)))  # of more seeds: the last would count in the choice alone
+    with pytest.raises(SpecError, match="figures of shapes"):
+        compare_matched(np.zeros((3, 2)), np.zeros((0, 3, 2)))
+
+
+@pytest.mark.parametrize("compare", [compare_matched, deficit])
+def test_a_figure_that_does_not_exist_is_no_figure_to_compare(compare):
+    """As of a class without requests."""
+    figures = np.ones((2, 3, 2))
+    figures[0, 1, 0] = np.nan
+    for own, others in ((figures[0], figures[1:]), (figures[1], figures)):
+        with pytest.raises(SpecError, match="must be finite"):
+            compare(own, others)
+    with pytest.raises(SpecError, match="points must be numbers"):
+        pareto([(1, 2), (np.nan, 1)])

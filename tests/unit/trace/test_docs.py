@@ -88,8 +88,8 @@ def test_every_format_and_column_is_described():
 
 
 def test_the_python_example_runs(monkeypatch, write):
-    (block,) = (block for block in BLOCKS if "import read_trace" in block)
-    path = write("TIMESTAMP,ContextTokens\n2023-11-16 00:00:01,1\n2023-11-16 00:00:02,2\n", "azure-code.csv")
+    (block,) = (block for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "import read_trace" in block)
+    path = write("TIMESTAMP,ContextTokens\n2023-11-16 00:00:01,1\n2023-11-16 00:00:02,2\n", "requests.csv")
     monkeypatch.chdir(path.parent)
     names: dict[str, object] = {}
     exec(block, names)

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +21,8 @@ ROWS = 150_000
 PACKED = {
     "csv": lambda data: data,
     "gzip": lambda data: gzip.compress(data, 1),
-    "bzip2": bz2.compress,
-    "xz": lzma.compress,
+    "bzip2": lambda data: bz2.compress(data, 1),
+    "xz": lambda data: lzma.compress(data, preset=0),
 }
 
 
@@ -68,18 +69,29 @@ def test_of_parquet_no_more_rows_are_counted_against_the_memory_budget(tmp_path,
     assert read_trace(tmp_path / "trace", limit=10).arrival_s.tolist() == [k / 1000 for k in range(10)]
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-@settings(max_examples=3, deadline=None, derandomize=True)
-@given(limit=st.integers(1, 4000))
-def test_the_requests_are_the_first_of_the_whole_file(tmp_path_factory, kind, limit):
-    path = tmp_path_factory.getbasetemp() / f"limited-{kind}"
-    if not path.exists():
+@pytest.fixture(scope="module")
+def whole_file(tmp_path_factory):
+    """Of a kind: a file, and all of its requests."""
+
+    @lru_cache
+    def made(kind):
+        path = tmp_path_factory.mktemp("limited") / kind
         if kind == "parquet":
             table = {"arrival_s": np.arange(5000) / 1000, "model": ["ab"[k % 2] for k in range(5000)]}
             pq.write_table(pa.table(table | {"weight": np.arange(5000)}), path)
         else:
             path.write_text(csv(ROWS) if kind == "csv" else jsonl(ROWS))
-    same(read_trace(path, limit=limit), read_trace(path).head(limit))
+        return path, read_trace(path)
+
+    return made
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@settings(max_examples=3, deadline=None, derandomize=True)
+@given(limit=st.integers(1, 4000))
+def test_the_requests_are_the_first_of_the_whole_file(whole_file, kind, limit):
+    path, whole = whole_file(kind)
+    same(read_trace(path, limit=limit), whole.head(limit))
 
 
 def test_rows_out_of_order_are_sorted_before_they_are_counted(tmp_path):

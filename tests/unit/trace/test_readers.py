@@ -239,6 +239,13 @@ def test_triton_traces_are_joined_by_id_and_ensembles_count_once(write):
     assert "1 requests inside an ensemble left out" in trace.notes
 
 
+def test_traces_of_two_starts_of_a_triton_server_are_not_read_as_one(write):
+    """Ids begin anew: of two requests with one id the later was all that was left."""
+    records = [{"id": 1, "timestamps": [{"name": "REQUEST_START", "ns": 1000 * at}]} for at in (1, 5)]
+    with pytest.raises(TraceError, match="id 1 begins twice"):
+        read_trace(write(json.dumps(records), "resnet50"))
+
+
 def test_k6_takes_requests_and_knows_its_unit(write):
     trace = read_trace(named(write, "k6"))
     assert trace.arrival_s.tolist() == [0, 0.1]

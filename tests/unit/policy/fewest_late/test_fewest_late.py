@@ -13,7 +13,9 @@ from stratsim.policy.fewest_late import FewestLate
 from stratsim.results.checks import invariants
 from stratsim.rng import Streams
 from stratsim.run.saturation import equal_mix
-from stratsim.testing import check_policy, make_profile, make_workload
+from stratsim.testing import POLICY_CHECKS, make_profile, make_workload
+from stratsim.testing.check_policy import check_overload
+from stratsim.testing.liveness import check_steady_high_priority as check_steady
 from stratsim.trace.generate import Poisson, generate
 from stratsim.trace.rule import complete
 
@@ -104,9 +106,16 @@ def test_several_gpus_share_what_waits():
     assert finishes(result) == [100] * 4
 
 
-@pytest.mark.parametrize("mechanism", ["gated", "kernel", "reset", "context", "ideal", "none"])
-def test_it_does_what_every_policy_owes(mechanism):
-    check_policy(lambda: FewestLate(mechanism=mechanism))
+OWED = [
+    pytest.param(check, id=check.__name__, marks=[pytest.mark.slow] if check in (check_overload, check_steady) else [])
+    for check in POLICY_CHECKS
+]
+
+
+@pytest.mark.parametrize("mechanism", ["kernel", "reset", "context", "ideal", "none"])  # gated: as every policy
+@pytest.mark.parametrize("check", OWED)
+def test_it_does_what_every_policy_owes(check, mechanism):
+    check(lambda: FewestLate(mechanism=mechanism))
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,7 @@ def test_impossible_parameters_are_refused(wrong, message):
         FewestLate(**wrong)
 
 
+@pytest.mark.slow  # thousands of requests
 def test_stops_that_cost_nothing_end():
     """Three slots, six models, where one plan would stop what the next resumes, at one moment and without an end."""
     profile = load_profile("asymmetric-six")

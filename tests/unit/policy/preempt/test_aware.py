@@ -2,7 +2,7 @@
 
 import pytest
 
-from stratsim import check_policy, simulate
+from stratsim import simulate
 from stratsim.errors import SpecError
 from stratsim.model.cluster import Cluster
 from stratsim.model.request import Status
@@ -41,10 +41,6 @@ def test_what_is_late_beside_others_only_is_tried():
     assert found.status[1] is Status.LATE
     hopeless = serve(AwareKEdf(predictor="constant(slowdown=2)", drop="infeasible", **IDEAL), [(0, 4, "low", 3)])
     assert hopeless.status == [Status.DROPPED]
-
-
-def test_it_owes_nothing_to_anybody():
-    check_policy(AwareKEdf)
 
 
 def test_parameters_are_checked():

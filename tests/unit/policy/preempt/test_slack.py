@@ -2,7 +2,6 @@
 
 import pytest
 
-from stratsim import check_policy
 from stratsim.errors import SpecError
 from stratsim.model.request import Status
 from stratsim.policy.preempt import PreemptIdeal, PreemptSlack
@@ -84,10 +83,6 @@ def test_with_one_class_it_is_priority_edf():
             for policy in (PreemptSlack(mechanism="ideal", max_batch=1), PriorityEdf(max_batch=1))
         )
         assert own.finish == pytest.approx(other.finish, nan_ok=True)
-
-
-def test_it_owes_nothing_to_anybody():
-    check_policy(PreemptSlack)
 
 
 def test_parameters_are_checked():

@@ -19,7 +19,8 @@ from stratsim.model.request import Priority, Status
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.policy.strait import Strait
 from stratsim.predict import Predictor
-from stratsim.run.replay import prepare, replay
+from stratsim.run.inputs import prepare
+from stratsim.run.replay import replay
 from stratsim.run.spec import make_spec
 from stratsim.testing import make_profile, make_workload
 
