@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check_jobs", "check_policy", "replay", "run_policy"]
 
+_LONG = 1_000_000
+"""Requests of a run from which its memory matters more than the tenth of a second that it takes to give some back."""
+
 
 def check_jobs(jobs: int, spec: RunSpec) -> None:
     """Raise SpecError if there is nothing to share out among so many processes."""
@@ -64,6 +67,8 @@ def replay(
         SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
     """
     check_jobs(jobs, inputs.spec)
+    if len(inputs.workload) >= _LONG:
+        give_back()  # what the trace was read with
     give_back()  # what the trace was read with
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
@@ -120,6 +125,8 @@ def run_policy(
     else:
         chosen = inputs.policy(call) if policy is None else policy
         result = engine(inputs.workload, inputs.profile, chosen, Options(**options), report)
+    if len(result.requests) >= _LONG:
+        give_back()  # what the tables were made with
     broken = invariants(result, result.max_concurrency)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")
