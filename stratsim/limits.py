@@ -82,7 +82,9 @@ def give_back() -> None:
     do so, nothing happens.
     """
     import ctypes
+    import gc
 
+    gc.collect()
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

@@ -213,11 +213,13 @@ def summarise_pairs(rows: Sequence[Row], level: float = 0.95) -> dict[str, Any]:
         place = {"truth": truth, "split": split, "predictor": predictor, "replicates": len(values)}
         errors.append({**place, "error": float(values.mean()), "low": low, "high": high})
     verdicts = []
+    replicates = {truth: dict.fromkeys(row["replicate"] for row in rows if row["truth"] == truth) for truth in truths}
     for hypothesis in PAIR_HYPOTHESES:
         for truth in truths:
 
             def get(predictor: str, split: str, truth: str = truth) -> Values:
-                return np.array(list(found[truth, split, predictor].values()))
+                own = found[truth, split, predictor]
+                return np.array([own.get(name, np.nan) for name in replicates[truth]])  # alike for all predictors
 
             claims = [_judged(text, figure(get), each_level) for text, figure in hypothesis.claims]
             verdicts.append(

@@ -98,13 +98,19 @@ def _utility(summary: Mapping[str, Any]) -> Table:
 
 
 def _ablation_table(summary: Mapping[str, Any]) -> Table:
-    rows, columns = [], ["cell", "fewest-late"]
-    for entry in summary["cells"]:
-        changed = [point for point in entry["points"] if point["role"] == "ablation"]
-        if changed:
-            columns = ["cell", "fewest-late", *map(_change, changed)]
-            rows.append((name_of(summary, entry), _both(_point(entry, FEWEST_LATE)), *map(_both, changed)))
-    return Table("One change from fewest-late's defaults, high / low violations, %", columns, rows)
+    """Return a line per cell and a column per change; a cell may lack one, whose run failed."""
+    changed = [
+        (entry, {_change(point): point for point in entry["points"] if point["role"] == "ablation"})
+        for entry in summary["cells"]
+    ]
+    changes = list(dict.fromkeys(change for _, points in changed for change in points))
+    rows = [
+        (name_of(summary, entry), _both(_point(entry, FEWEST_LATE)), *[_both(points.get(each)) for each in changes])
+        for entry, points in changed
+        if points
+    ]
+    title = "One change from fewest-late's defaults, high / low violations, %"
+    return Table(title, ("cell", "fewest-late", *changes), rows)
 
 
 def _change(point: Mapping[str, Any]) -> str:

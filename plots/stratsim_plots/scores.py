@@ -44,9 +44,9 @@ def scores(frame: pd.DataFrame) -> Figure:
             if len(found):
                 place = row + (at - (len(splits) - 1) / 2) * step
                 ends = np.quantile(found, [0.05, 0.95])
-                axes.plot(ends, [place, place], color=look["color"], linewidth=0.7)
+                axes.plot(ends, [place, place], color=look["color"], linestyle="-", linewidth=0.7)
                 axes.plot(found.mean(), place, color=look["color"], marker=look["marker"], linestyle="none")
-        axes.plot([], [], color=look["color"], marker=look["marker"], linewidth=0.7, label=split)
+        axes.plot([], [], color=look["color"], marker=look["marker"], linestyle="-", linewidth=0.7, label=split)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(left=0)

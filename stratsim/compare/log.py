@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from stratsim.errors import SpecError
 from stratsim.predict import Observation
 
 if TYPE_CHECKING:
@@ -76,8 +77,20 @@ def read_log(result: Result, profile: SchedulerProfile) -> RunLog:
 
     Raises:
         OutsideProfileError: a model or batch size that the profile does not cover.
+        SpecError: batches did not execute to their end, or were stopped in between.
     """
     table = result.batches
+    open_ = int(np.isnan(table.execution_end_s).sum())
+    if open_:
+        raise SpecError(
+            f"{open_} of {len(table)} batches of {result.policy!r} did not execute to their end, as in a run that was "
+            "interrupted: for how long others ran beside them is not known; take a run that ended"
+        )
+    if result.pauses is not None and len(result.pauses):
+        raise SpecError(
+            f"{result.policy!r} stopped batches while they executed: what is learned from that is another question; "
+            "take a run of a policy that stops nobody"
+        )
     names = [result.models[model] for model in table.model.tolist()]
     members = list(zip(names, table.size.tolist(), strict=True))
     start_s, end_s = table.execution_start_s.tolist(), table.execution_end_s.tolist()

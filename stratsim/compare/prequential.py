@@ -85,8 +85,9 @@ class Scores:
 
 
 def quantile_kind(probability: float) -> str:
-    """Return the kind of predictions that are this quantile of `realised`: `q05` of 0.05."""
-    return f"q{100 * probability:02.0f}"
+    """Return the kind of predictions that are this quantile of `realised`: `q05` of 0.05, `q97.5` of 0.975."""
+    percent = round(100 * probability, 9)
+    return f"q{percent:02.0f}" if percent.is_integer() else f"q{percent:.12g}"
 
 
 def score(

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from stratsim.model.profile import Profile
     from stratsim.model.workload import Workload
 
-__all__ = ["Campaign", "burst_size", "run_grid", "run_name", "steady_rate"]
+__all__ = ["Campaign", "burst_size", "requests_of", "run_grid", "run_name", "steady_rate"]
 
 _LEAST = 200
 """Requests of the burst at least."""

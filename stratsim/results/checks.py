@@ -217,9 +217,11 @@ def _clock(result: Result) -> Iterator[str]:
     for name, times in (("arrival_s", requests.arrival_s), ("dispatch_s", batches.dispatch_s)):
         row = "request" if name == "arrival_s" else "batch"
         # Of one instant, clients' requests come before the trace's, whichever is earlier by its last digit.
-        instant_s = resolution_s(times[1:], result.start_s) if name == "arrival_s" else 0.0
         runs_back = np.zeros(len(times), dtype=bool)
-        np.less(times[1:] + instant_s, times[:-1], out=runs_back[1:])
+        for rows in blocks(max(len(times) - 1, 0)):
+            at_s = times[1:][rows]
+            instant_s = resolution_s(at_s, result.start_s) if name == "arrival_s" else 0.0
+            np.less(at_s + instant_s, times[:-1][rows], out=runs_back[1:][rows])
         yield from _report(6, f"{name} runs back", runs_back, row)
     ends = [requests.arrival_s, requests.dropped_s, requests.finish_s, batches.copy_out_end_s]
     starts = [requests.arrival_s, batches.dispatch_s]

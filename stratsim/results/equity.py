@@ -107,9 +107,9 @@ def _execution_slowdown(result: Result, priority: Priority, span: tuple[float, f
 
 def _starvation(result: Result, priority: Priority, span: tuple[float, float]) -> dict[str, float]:
     """Return the longest time during which the class waited and none of it was started, or completed."""
-    batches, count = result.batches, int((result.requests.priority == priority).sum())
+    batches = result.batches
     return {
-        name: longest_starvation_s(_waits(result, priority, times_s), count, span)
+        name: longest_starvation_s(_waits(result, priority, times_s), span)
         for name, times_s in (("start", batches.dispatch_s), ("completion", batches.copy_out_end_s))
     }
 

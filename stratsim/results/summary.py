@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.engine.rows import by_code
+from stratsim.engine.rows import blocks, by_code
 from stratsim.model.request import Priority, Status
 from stratsim.results.clients import client_figures
 from stratsim.results.equity import class_equity, run_equity
@@ -114,9 +114,13 @@ def _arrived_latency(latency_s: Floats, count: dict[Status, int]) -> dict[str, A
 
 def _model_shares(model: NDArray[np.int32], met: Mask) -> NDArray[np.float64]:
     """Return the share of met deadlines of each model that was asked for."""
-    arrived = np.bincount(model)
+    count = int(model.max(initial=-1)) + 1
+    arrived, in_time = np.zeros(count, np.int64), np.zeros(count)
+    for rows in blocks(len(model)):
+        arrived += np.bincount(model[rows], minlength=count)
+        in_time += np.bincount(model[rows], weights=met[rows], minlength=count)
     seen = arrived > 0
-    return np.bincount(model, weights=met)[seen] / arrived[seen]
+    return in_time[seen] / arrived[seen]
 
 
 def _drop_reasons(reason: NDArray[np.int16], names: tuple[str, ...]) -> dict[str, int]:

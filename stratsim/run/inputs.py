@@ -11,7 +11,7 @@ from stratsim.device import execution_model, find_model
 from stratsim.engine.groups import check_cut, check_deal
 from stratsim.engine.layout import models_of
 from stratsim.errors import SpecError
-from stratsim.limits import LONGEST_S, give_back
+from stratsim.limits import LONGEST_S
 from stratsim.model.belief import check_belief, scaled_latencies
 from stratsim.model.codec import load_profile
 from stratsim.policy.registry import PolicyCall, make_policy, parse_policies
@@ -66,9 +66,7 @@ class Inputs:
 
     def lean(self) -> Inputs:
         """Return the same without the trace's columns: for a large trace that is not to be completed once more."""
-        lean = replace(self, trace=self.trace.without_columns())
-        give_back()
-        return lean
+        return replace(self, trace=self.trace.without_columns())
 
 
 def prepare(

@@ -12,6 +12,7 @@ from stratsim.engine.groups import of_group, simulate_groups
 from stratsim.engine.options import Options
 from stratsim.engine.simulation import check_fits
 from stratsim.errors import SimulationError, SpecError
+from stratsim.limits import give_back
 from stratsim.model.request import Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.policy.base import DropMode
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from stratsim.run.spec import RunSpec
 
 __all__ = ["check_jobs", "check_policy", "replay", "run_policy"]
+
+_LONG = 1_000_000
+"""Requests of a run from which its memory matters more than the tenth of a second that it takes to give some back."""
 
 
 def check_jobs(jobs: int, spec: RunSpec) -> None:
@@ -63,6 +67,9 @@ def replay(
         SimulationError: time does not advance, or a result breaks an invariant: a defect of stratsim.
     """
     check_jobs(jobs, inputs.spec)
+    if len(inputs.workload) >= _LONG:
+        give_back()  # what the trace was read with
+    give_back()  # what the trace was read with
     results: list[Result] = []
     summaries: list[dict[str, Any]] = []
     engines: dict[str, dict[str, str]] = {}
@@ -118,6 +125,8 @@ def run_policy(
     else:
         chosen = inputs.policy(call) if policy is None else policy
         result = engine(inputs.workload, inputs.profile, chosen, Options(**options), report)
+    if len(result.requests) >= _LONG:
+        give_back()  # what the tables were made with
     broken = invariants(result, result.max_concurrency)
     if broken:
         raise SimulationError(f"policy {call.text!r}: {broken[0]} ({len(broken)} invariants broken; a defect of ours)")

@@ -38,8 +38,10 @@ def latency_figures(latency_s: NDArray[np.float64]) -> LatencyFigures:
         known = latency_s[~missing]
     if not len(known):
         return {"p50": None, "p95": None, "p99": None, "mean": None}
-    p50, p95, p99 = (float(value) for value in np.quantile(known, _QUANTILES))
-    return {"p50": p50, "p95": p95, "p99": p99, "mean": float(known.mean())}
+    mean = float(known.mean())
+    own = known is not latency_s
+    p50, p95, p99 = (float(value) for value in np.quantile(known, _QUANTILES, overwrite_input=own))
+    return {"p50": p50, "p95": p95, "p99": p99, "mean": mean}
 
 
 class ArrivedLatency(TypedDict):
@@ -68,8 +70,9 @@ def arrived_quantiles(latency_s: NDArray[np.float64], quantiles: Sequence[float]
     if not answered:
         return [None for _ in quantiles]
     # The order of the others does not matter: a quantile that touches one of them is not used.
-    filled = np.where(np.isnan(latency_s), np.nanmax(latency_s), latency_s) if answered < count else latency_s
+    own = answered < count
+    filled = np.where(np.isnan(latency_s), np.nanmax(latency_s), latency_s) if own else latency_s
     return [
         float(value) if math.ceil((count - 1) * q) < answered else None
-        for q, value in zip(quantiles, np.quantile(filled, quantiles), strict=True)
+        for q, value in zip(quantiles, np.quantile(filled, quantiles, overwrite_input=own), strict=True)
     ]

@@ -117,8 +117,14 @@ def hold_at_most(start_s: Floats, end_s: Floats, most: int) -> bool:
     before it, less `most` - 1.
     """
     start, end = clip(start_s, end_s, -np.inf, np.inf)
-    start, end = np.sort(start), np.sort(end)
+    start = start if _ascends(start) else np.sort(start)
+    end = end if _ascends(end) else np.sort(end)
     return bool((end[: max(len(end) - most, 0)] <= start[most:]).all())
+
+
+def _ascends(times_s: Floats) -> bool:
+    """Whether times are in order: then none of them need be sorted, and no copy of a long run's is made."""
+    return bool((times_s[1:] >= times_s[:-1]).all())
 
 
 def assign_lanes(start_s: Floats, end_s: Floats) -> list[int]:

@@ -30,7 +30,7 @@ class Waits(NamedTuple):
     """Which of the two."""
 
 
-def longest_starvation_s(waits: Iterable[Waits], count: int, span: tuple[float, float] = (-np.inf, np.inf)) -> float:
+def longest_starvation_s(waits: Iterable[Waits], span: tuple[float, float] = (-np.inf, np.inf)) -> float:
     """Return the longest stretch during which somebody waited all the time and nobody was served, seconds.
 
     A stretch ends when somebody is served or nobody waits any more; a request that gives up ends it only if it was the
@@ -40,29 +40,30 @@ def longest_starvation_s(waits: Iterable[Waits], count: int, span: tuple[float, 
     Source: our choice of definition; "longest interval without service" is common.
 
     Args:
-        waits: The requests in the order of arrival, some at a time.
-        count: Their number in all.
+        waits: The requests in the order of arrival, some at a time; kept are those of the last stretch of waiting.
         span: Only what lies in it counts: a stretch is cut at its ends.
     """
-    begin_s, end_s, served_s = np.empty(count), np.empty(count), np.empty(count)
-    stretches, services, latest_s = 0, 0, -np.inf
+    longest, latest_s = 0.0, -np.inf
+    begin_s, services = np.empty(0), [np.empty(0)]
     for arrival_s, until_s, served in waits:
-        at_s = until_s[served & (until_s >= span[0]) & (until_s <= span[1])]
-        served_s[services : services + len(at_s)] = at_s
-        services += len(at_s)
+        services.append(until_s[served & (until_s >= span[0]) & (until_s <= span[1])])
         start_s, stop_s = clip(arrival_s, until_s, *span)
         latest = np.maximum.accumulate(np.append(latest_s, stop_s))
         new = np.flatnonzero(start_s > latest[:-1])
-        begin_s[stretches : stretches + len(new)] = start_s[new]
-        if stretches:  # what came before has ended
-            end_s[stretches - 1 : stretches - 1 + len(new)] = latest[new]
-        else:
-            end_s[: max(len(new) - 1, 0)] = latest[new[1:]]
-        stretches += len(new)
+        end_s = latest[new] if len(begin_s) else latest[new[1:]]
+        begin_s = np.append(begin_s, start_s[new])
         latest_s = latest[-1]
-    begin_s, end_s, served_s = begin_s[:stretches], end_s[:stretches], served_s[:services]
-    end_s[-1:] = latest_s
-    served_s.sort()
+        if len(end_s):  # all stretches but the last have ended, and nobody is served in them any more
+            served_s = np.sort(np.concatenate(services))
+            later = np.searchsorted(served_s, begin_s[-1])
+            longest = max(longest, _longest(begin_s[:-1], end_s, served_s[:later]))
+            begin_s, services = begin_s[-1:], [served_s[later:]]
+    end_s = np.full(len(begin_s), latest_s)
+    return max(longest, _longest(begin_s, end_s, np.sort(np.concatenate(services))))
+
+
+def _longest(begin_s: Floats, end_s: Floats, served_s: Floats) -> float:
+    """Return the longest time without a service within stretches of waiting, which do not overlap; all in order."""
     return max(_to_and_from_services(begin_s, end_s, served_s), _between_services(begin_s, end_s, served_s))
 
 

@@ -38,10 +38,19 @@ def figure(row: Row, name: str) -> float:
     return float(row[name]) if row[name] else 0.0
 
 
-def for_seeds(rows: Iterable[Row], name: str, seeds: Sequence[int]) -> list[float] | None:
-    """Return a figure for each seed, in order; None if one is missing."""
-    found = {int(row["seed"]): figure(row, name) for row in rows}
+def for_seeds(rows: Iterable[Row], name: str, seeds: Sequence[int], *, most: bool = False) -> list[float] | None:
+    """Return a figure for each seed, in order; None if one is missing.
+
+    A figure that a class with requests does not have, as a latency of which none was answered, is the worst: infinite.
+    """
+    worst = -math.inf if most else math.inf
+    found = {int(row["seed"]): worst if _is_lacking(row, name) else figure(row, name) for row in rows}
     return [found[seed] for seed in seeds] if all(seed in found for seed in seeds) else None
+
+
+def _is_lacking(row: Row, name: str) -> bool:
+    arrived = row.get(f"{name.partition('_')[0]}_arrived")
+    return not row[name] and bool(arrived) and float(arrived or 0) > 0
 
 
 def best_of(samples: Mapping[T, tuple[Sequence[float], Sequence[float]]]) -> T:
@@ -54,7 +63,8 @@ def best_of(samples: Mapping[T, tuple[Sequence[float], Sequence[float]]]) -> T:
     means = {key: (float(np.mean(first)), float(np.mean(second))) for key, (first, second) in samples.items()}
     best = min(means, key=lambda key: means[key][0])
     values = samples[best][0]
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    known = len(values) > 1 and bool(np.isfinite(values).all())
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if known else 0.0
     near = [key for key in means if means[key][0] <= means[best][0] + error]
     return min(near, key=lambda key: means[key][1])
 
@@ -69,7 +79,7 @@ def choose(trials: Mapping[Choice, Sequence[Row]], select: Select) -> dict[str, 
     """
     samples: dict[Choice, tuple[Sequence[float], Sequence[float]]] = {}
     for choice, rows in trials.items():
-        first = for_seeds(rows, select.metric, select.seeds)
+        first = for_seeds(rows, select.metric, select.seeds, most=select.most)
         second = [0.0] if select.then is None else for_seeds(rows, select.then, select.seeds)
         if first is not None and second is not None:
             samples[choice] = ([-value for value in first] if select.most else first, second)

@@ -161,7 +161,7 @@ def test_how_a_users_policy_stops_batches_is_read_from_the_manifest(run, honest,
         ("fifo", set()),
         ("a.py:A", {"a.py:A"}),
         ("edf(max_batch=4), a.py:A(x=1),b.py:B", {"a.py:A", "b.py:B"}),
-        ("strait(belief=a.py:A)", set()),  # not a literal: it is refused as a parameter
+        ("strait(belief=a.py:A)", {"a.py:A"}),
         ("strait(belief='a.py:A(x=1)')", {"a.py:A"}),
         ("strait(belief='outer(inner=\"a.py:A\")')", {"a.py:A"}),
         ("a.py:A(", set()),

@@ -98,7 +98,7 @@ def saved(page):
 
 def outputs(page):
     """Return what a page shows of what its commands print: blocks without a language, a list of lines each."""
-    shown = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    shown = re.findall(r"^```(.*?)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     return [text.splitlines() for language, text in shown if language in ("", "text")]
 
 

@@ -38,3 +38,16 @@ def test_verdicts_on_pairs(ours, verdict):
     ]  # fmt: skip
     found = {each["hypothesis"]: each for each in summarise_pairs(rows)["verdicts"]}
     assert found["P1"]["verdict"] == verdict
+
+
+def test_predictors_are_compared_on_the_same_replicates_in_whatever_order_they_come():
+    """RLS errs by 0.01 less than ewma-pairs on each device, which differ by much more than that."""
+    rows = [
+        {"truth": "made", "replicate": str(seed), "split": split, "predictor": name, "pairs": 4,
+         "error": 0.1 * seed - (0.01 if name == "rls" else 0.0), "bias": 0.0}
+        for name in ("ewma-pairs", "rls", "gpulet", "static-pairs")
+        for split in ("left out by pair", "shift, seen", "shift, unseen")
+        for seed in ((1, 2, 3, 4) if name == "ewma-pairs" else (4, 1, 3, 2))
+    ]  # fmt: skip
+    (claim,) = next(each["claims"] for each in summarise_pairs(rows)["verdicts"] if each["hypothesis"] == "P1")
+    assert (claim["low"], claim["high"]) == (pytest.approx(-0.01), pytest.approx(-0.01))

@@ -1,5 +1,6 @@
 """What study 2 says of rows that were made up: points, matched comparisons and verdicts worked out by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -166,3 +167,17 @@ def test_families_of_entries_that_stand_for_several_policies():
     made = make_study(SimpleNamespace(title="t", policies=policies, sweep=SimpleNamespace(seeds=[1, 2, 3, 4])), ())
     assert made.families == {"ablation[lax,8]": "lax", "ablation[lax,1]": "lax", "edf[8]": "edf"}
     assert made.roles == {"lax": "ablation", "edf": "blind"}
+
+
+def test_a_cell_without_a_change_has_a_gap_in_its_column():
+    """A run that failed must not move the figures of the others under its name."""
+    families = {**FAMILIES, "ablation[lax,8]": "lax", "ablation[brief,8]": "brief"}
+    study = replace(STUDY, families=families, roles={**ROLES, "lax": "ablation", "brief": "ablation"})
+    changes = {"ablation[lax,8]": (2.0, 4.0), "ablation[brief,8]": (2.0, 5.0)}
+    made = [*rows({**SETTLED, **changes}), *rows({**SETTLED, "ablation[brief,8]": (2.0, 6.0)}, load="0.9")]
+    (table,) = [each for each in tables(summarise(study, made)) if each.title.startswith("One change")]
+    assert list(table.columns) == ["cell", "fewest-late", "lax", "brief"]
+    assert [row[1:] for row in table.rows] == [
+        ("2.0 / 3.0", "2.0 / 4.0", "2.0 / 5.0"),
+        ("2.0 / 3.0", "-", "2.0 / 6.0"),
+    ]

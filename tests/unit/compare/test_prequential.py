@@ -8,9 +8,11 @@ import pytest
 from stratsim import simulate
 from stratsim.compare.log import chain, read_log
 from stratsim.compare.prequential import KINDS, quantile_kind, score
+from stratsim.errors import SpecError
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
 from stratsim.policy.aware_edf import AwareEdf
+from stratsim.policy.preempt import PreemptIdeal
 from stratsim.policy.queueing import Fifo
 from stratsim.policy.strait.estimates import Estimates
 from stratsim.predict import Predictor, make_predictor
@@ -54,6 +56,19 @@ def test_two_batches(logged, batch, kind, predicted_s, asked_s):
     assert (found.actual_s, found.solo_s) == ((12.0, 10.0), (14.0, 10.0))[batch]
     assert (found.model, found.beside) == (("a", "b"), ("b", "a"))[batch]
     assert found.error == pytest.approx(predicted_s / found.actual_s - 1)
+
+
+@pytest.mark.parametrize("unended", [(4.0, math.nan), (math.nan, math.nan)])
+def test_a_log_with_batches_that_never_ended_is_refused(logged, unended):
+    with pytest.raises(SpecError, match="1 of 2 batches of 'by hand' did not execute to their end"):
+        read_log(logged([TWO[0], ("b", 1, 4.0, *unended)]), KNOWN)
+
+
+def test_a_log_with_batches_that_were_stopped_is_refused():
+    rows = [(0.0, "a", "low"), (1.0, "b", "high", 12.0)]
+    stopped = simulate(make_workload(rows, profile=PROFILE), PROFILE, PreemptIdeal(drop="never"))
+    with pytest.raises(SpecError, match="stopped batches while they executed"):
+        read_log(stopped, KNOWN)
 
 
 def test_a_batch_that_ran_alone_is_counted_and_not_judged(logged):
@@ -236,6 +251,8 @@ def test_quantiles_are_asked_of_beliefs_that_have_them(logged):
     )
     kinds = [quantile_kind(each) for each in (0.05, 0.5, 0.95)]
     assert kinds == ["q05", "q50", "q95"]
+    halves = [quantile_kind(each) for each in (0.025, 0.975, 0.98, 0.001)]
+    assert halves == ["q2.5", "q97.5", "q98", "q0.1"], "two quantiles are two kinds"
     assert {each.kind for each in scores.predictions if each.predictor == "sure"} == set(KINDS)
     for name in ("table", "rls"):
         found = {(each.batch, each.kind): each.predicted_s for each in scores.predictions if each.predictor == name}

@@ -11,7 +11,7 @@ def starvation(rows, *, at_once=2, **options):
     rows = sorted(rows, key=lambda row: row[0])
     assert all(served in (None, until) for _, until, served in rows)
     pieces = [rows[first : first + at_once] for first in range(0, len(rows), at_once)]
-    return longest_starvation_s((waits(piece) for piece in pieces), len(rows), **options)
+    return longest_starvation_s((waits(piece) for piece in pieces), **options)
 
 
 def waits(rows):

@@ -52,6 +52,23 @@ def test_a_figure_of_which_more_is_better():
     assert choose(rows, Select(seeds=[1], metric="high_goodput_per_s", most=True))["best"] == Choice("t")
 
 
+def test_a_latency_of_which_nothing_was_answered_is_the_worst():
+    """A policy that drops a whole class has no percentile of it, and is not the quickest for that."""
+    rows = {
+        Choice("drops"): [row(1, 1.0) | {"high_p99_s": "", "high_arrived": "30"}],
+        Choice("serves"): [row(1, 0.1) | {"high_p99_s": "0.2", "high_arrived": "30"}],
+    }
+    assert choose(rows, Select(seeds=[1], metric="high_p99_s"))["best"] == Choice("serves")
+    none = {choice: [own[0] | {"high_arrived": "0", "high_p99_s": ""}] for choice, own in rows.items()}
+    assert choose(none, Select(seeds=[1], metric="high_p99_s", then=None))["best"] == Choice("drops"), "the first"
+
+
+def test_where_all_are_infinite_the_second_figure_decides():
+    """Percentiles of all that arrived, where every setting leaves too many unanswered."""
+    never, second = [float("inf"), 0.2], {"x": [0.5, 0.5], "y": [0.4, 0.4]}
+    assert best_of({name: (never, low) for name, low in second.items()}) == "y"
+
+
 def test_without_a_second_figure_the_first_in_order_wins_among_ties():
     rows = {Choice("s"): [row(1, 0.1, 0.9)], Choice("t"): [row(1, 0.1, 0.1)]}
     assert choose(rows, Select(seeds=[1], then=None))["best"] == Choice("s")
