@@ -164,8 +164,9 @@ def _point(
     for at, label in enumerate(_LABELS):
         interval = mean_interval(values[:, at], level)
         found |= {label: interval.mean, f"{label}_low": interval.low, f"{label}_high": interval.high}
-    for name in _EQUITY:
-        found[name] = float(np.mean([figure(row, name) for row in cell.rows[policy]]))
+    for name in _EQUITY:  # a seed in which nothing of a class was completed has no slowdown of it, and is left out
+        known = [float(row[name]) for row in cell.rows[policy] if row[name] not in (None, "")]
+        found[name] = float(np.mean(known)) if known else None
     return found
 
 

@@ -47,7 +47,7 @@ def again(directory: Path, teacher: Path | None, policies: tuple[str, ...], as_j
     goal: p50 and p95 within 5 % or 1.5 noise floors, violations within one percentage point or 1.5 floors, of all
     requests and by class; a latency whose floor is above 20 % is not measurable. A figure that misses it has a cause:
     the part of the profile that would mend it by the judged grid's own calibration, or the chance of a single replay,
-    or none that is known.
+    or none that is known. Policies are those of today: one whose rules have changed since it served is another policy.
     """
     from stratsim.errors import SpecError, suggest
     from stratsim.fidelity.again import judge_again, learned_profile, read_kept
