@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path, required=True, help="the other tree")
     parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="make no more of the runs after so many")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     study = options.before / "experiments" / "study_2" / "study.toml"
@@ -46,7 +47,10 @@ def main() -> None:
     counts = {name: int(_line(worker)) for name, worker in workers.items()}
     spent: dict[str, dict[str, list[float]]] = defaultdict(lambda: {name: [] for name in workers})
     differ = []
+    until_s = time.monotonic() + 60.0 * options.minutes
     for number in range(min(counts.values())):
+        if time.monotonic() > until_s:
+            break
         answers = {name: _asked(worker, number) for name, worker in workers.items()}
         if not _agree(answers["before"]["figures"], answers["now"]["figures"]):
             differ.append(answers["now"]["policy"])
