@@ -3,7 +3,7 @@
     python benchmarks/growth.py                         # a quarter of an hour; results/growth
     python benchmarks/growth.py --quick                 # a look, in two minutes: a tenth of the requests, once each
     python benchmarks/growth.py --full                  # ten million requests as well: twice as long, and gigabytes
-    python benchmarks/growth.py --write-docs            # puts figure and table into docs/results/performance.md
+    python benchmarks/growth.py --write-docs            # puts figure and table into docs/results/growth.md
 
 One figure is changed at a time; the others stay at one GPU, one model, two slots, load 0.7, and 100,000 requests
 (`strait`: 10,000). `strait` is left out at the far ends, where a point would take minutes or more memory than there is.
@@ -42,7 +42,7 @@ import apart
 import machines
 import numpy as np
 import pandas as pd
-from facts import facts, in_words, publish
+from facts import PAGE, facts, in_words, publish
 
 from stratsim.model.cluster import Cluster
 from stratsim.policy.base import DropMode
@@ -121,7 +121,7 @@ def main() -> None:
     problems = judge(rows)
     print(finish(options.out, rows, log.known))
     if options.write_docs:
-        publish("growth", markdown(summarize(rows), log.known, rows), options.out)
+        publish("growth", markdown(summarize(rows), log.known, rows), options.out, PAGE.with_name("growth.md"))
     if problems:
         raise SystemExit("\n".join(problems))
     print(f"never more than {MOST_EVENTS:g} events per request; equal in all rounds")
@@ -394,7 +394,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the requests, one round")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     parser.add_argument("--out", type=Path, default=Path("results/growth"), help="folder for CSV, JSON and figure")
-    parser.add_argument("--write-docs", action="store_true", help="table and figure go to docs/results/performance.md")
+    parser.add_argument("--write-docs", action="store_true", help="table and figure go to docs/results/growth.md")
     options = parser.parse_args()
     if options.quick:
         options.rounds = 1

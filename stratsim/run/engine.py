@@ -30,7 +30,7 @@ EngineName = Literal["auto", "simpy", "fast"]
 
 _PAYS = 400_000
 """Requests in one process from which loading compiled code costs less than it saves: about two seconds. Our choice."""
-_PAYS_STRAIT = 50_000
+_PAYS_STRAIT = 10_000
 """The same for `strait`, whose decisions take longer."""
 _PAYS_TO_COMPILE = 4_000_000
 """The same where it has to be compiled first: about half a minute. Our choice."""

@@ -54,10 +54,10 @@ def test_the_page_is_changed_between_its_marks_only(tmp_path):
         facts.publish("other", "", folder, page, figures)
 
 
-def test_the_page_has_a_place_for_both():
-    text = facts.PAGE.read_text(encoding="utf-8")
-    for name in ("peers", "growth"):
-        assert text.count(f"<!-- {name} -->\n") == text.count(f"<!-- /{name} -->\n") == 1
+@pytest.mark.parametrize(("page", "name"), [("performance", "peers"), ("growth", "growth")])
+def test_the_page_has_a_place_for_it(page, name):
+    text = facts.PAGE.with_name(f"{page}.md").read_text(encoding="utf-8")
+    assert text.count(f"<!-- {name} -->\n") == text.count(f"<!-- /{name} -->\n") == 1
 
 
 def test_facts_name_machine_code_and_versions():
