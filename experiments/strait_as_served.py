@@ -29,7 +29,8 @@ from typing import Any
 import click
 import numpy as np
 
-GRIDS = {"second": Path("docs/figures/fidelity-h200"), "first": Path("docs/figures/fidelity-h200/first")}
+HERE = Path(__file__).resolve().parents[1] / "docs" / "figures" / "fidelity-h200"
+GRIDS = {"second": HERE, "first": HERE / "first"}
 SEEDS = 10
 SLOWER_S = 1.5e-4
 LIGHT = 0.6
@@ -220,7 +221,7 @@ def _means(rows: list[dict[str, Any]]) -> str:
     return " | ".join([f"{each.mean:+.1f} ± {each.half_width:.1f}" for each in found])
 
 
-@click.group(help=__doc__)
+@click.group(help=__doc__.replace("\n\n    ", "\n\n\b\n    "))
 def main() -> None:
     """Answer one of the three questions."""
 
