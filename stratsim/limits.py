@@ -28,8 +28,16 @@ if TYPE_CHECKING:
         def read(self, size: int, /) -> bytes: ...
 
 
-__all__ = ["MEMORY_VARIABLE", "MOST_GPUS", "bounded", "check_memory", "give_back", "memory_budget", "read_file"]
-__all__ += ["too_large"]
+__all__ = [
+    "MEMORY_VARIABLE",
+    "MOST_GPUS",
+    "bounded",
+    "check_memory",
+    "give_back",
+    "memory_budget",
+    "read_file",
+    "too_large",
+]
 
 MEMORY_VARIABLE = "STRATSIM_MEMORY"
 """Environment variable that sets the memory budget: bytes, or a number with K, M, G or T (powers of 1024)."""
