@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ENTRY", "ORDERS", "RUN", "covers", "kernel_of", "why_not_inside"]
 
-RUN, ENTRY = "loop.run", "mail.entry"
+RUN, ENTRY = "loop.run", "strait.mail.entry"
 """Kernels that Python calls, by module and name: the loop, and `strait`."""
 
 
