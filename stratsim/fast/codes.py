@@ -65,6 +65,8 @@ __all__: list[str] = []
     BLOCKS,  # how many are free
     LACKS_ROOM,  # whether it is to be given more room
     DECIDED,  # decisions
+    MOST_RUNNING,  # on a GPU: as many as it has slots, or more where what is stopped gives its slot up at once
+    PREEMPTS,  # the block of preemption (`stratsim.fast.preempt`); 0: nothing is stopped
     # Where tables begin, among the whole numbers:
     GPU_AT,  # references, by number
     SPARE_AT,
@@ -108,7 +110,7 @@ __all__: list[str] = []
     DECIDED_S_AT,  # when a batch should be done, or a timer goes off
     LISTED_AT,  # requests of decisions
     HEADER,
-) = range(94)
+) = range(96)
 
 # Reals from place 0: the policy's links and the host.
 (

@@ -18,7 +18,7 @@ from stratsim.engine.loop import setting_of
 from stratsim.fast import codes
 from stratsim.fast.clients import Arrived, Clients
 from stratsim.fast.coverage import ORDERS
-from stratsim.fast.state import Builder
+from stratsim.fast.state import Builder, Shape
 from stratsim.fast.strait.inside import Inside
 from stratsim.policy.arguments import batch_limits
 from stratsim.policy.base import DropMode
@@ -112,11 +112,12 @@ def set_up(
     builder.set(codes.ROWS, rows)
     _add_rule(builder, rule, setting, layout)
     loads = _add_batches(builder, workload, rule, setting, layout)
-    builder.gpus(gpus, layout.slots, places, layout.private_links)
+    shape = Shape(places, layout.slots)
+    builder.gpus(gpus, layout.slots, layout.private_links, shape)
     copies = 0
     if isinstance(layout.links, Fabric):
         copies = builder.links(layout.links, rows)
-    builder.memory(len(loads), layout.slots, places, copies)
+    builder.memory(len(loads), shape, copies)
     ends, drawn = _add_host(builder, layout, streams, room)
     clients = len(workload.closed_loop) + len(workload.one_at_a_time)
     builder.events(room * (gpus * places + 1 + clients) + 64)
