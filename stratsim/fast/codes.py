@@ -211,7 +211,7 @@ SENDING = 2 << 58
 TIMERS = 3 << 58
 
 # Who else than a GPU is asked, by the first argument of the question.
-OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP, OF_POLICY = range(-1, -10, -1)
+OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP, OF_POLICY, OF_STOP = range(-1, -11, -1)
 MOST_THOUGHTS = 1024
 """Thinking times that are drawn at once."""
 

@@ -73,10 +73,10 @@ class Builder:
         for place, value in values.items():
             self._reals[0][place] = value
 
-    def made(self, room: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return both arrays, with so much room at the end of the whole numbers, which takes no memory until used."""
+    def made(self, room: int, real_room: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return both arrays, with so much room at the end of each, which takes no memory until used."""
         ints = np.zeros(self._ends[0] + room, np.int64)
-        reals = np.zeros(self._ends[1])
+        reals = np.zeros(self._ends[1] + real_room)
         for made, parts in ((ints, self._ints), (reals, self._reals)):
             begin = 0
             for part in parts:
@@ -88,6 +88,11 @@ class Builder:
     def end(self) -> int:
         """Where the room at the end of the whole numbers begins."""
         return self._ends[0]
+
+    @property
+    def end_of_reals(self) -> int:
+        """Where the room at the end of the reals begins."""
+        return self._ends[1]
 
     # The parts of a run
 
