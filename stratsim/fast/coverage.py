@@ -10,6 +10,7 @@ from stratsim.device.execution.registry import checked_unit
 from stratsim.engine.layout import lay_out
 from stratsim.fast.strait.setup import why_not
 from stratsim.policy.native import Native
+from stratsim.policy.preempt import PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
 from stratsim.policy.strait import Strait
 
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
-__all__ = ["ENTRY", "ORDERS", "RUN", "covers", "kernel_of", "why_not_inside"]
+__all__ = ["ENTRY", "ORDERS", "PREEMPT", "RUN", "covers", "kernel_of", "why_not_inside"]
 
-RUN, ENTRY = "loop.run", "strait.mail.entry"
-"""Kernels that Python calls, by module and name: the loop, and `strait`."""
+RUN, ENTRY, PREEMPT = "loop.run", "strait.mail.entry", "preempt.loop.run"
+"""Kernels that Python calls, by module and name: the loop, `strait`, and the loop of what preempts."""
 
 
 ORDERS: dict[type[Policy], tuple[bool, bool]] = {
@@ -33,6 +34,10 @@ ORDERS: dict[type[Policy], tuple[bool, bool]] = {
     PriorityFifo: (True, False),
     Edf: (False, True),
     PriorityEdf: (True, True),
+    PreemptGated: (True, True),
+    PreemptIdeal: (True, True),
+    PreemptKernel: (True, True),
+    PreemptReset: (True, True),
 }
 """Policies, by their very class, and whether class and deadline count in their order."""
 
@@ -55,7 +60,7 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
     if type(policy) is Strait:
         return _covers_strait(workload, profile, policy, options)
     if type(policy) not in ORDERS and type(policy) is not Native:
-        return f"policy {type(policy).__name__} is neither strait, native nor one of the four queue policies"
+        return f"policy {type(policy).__name__} is not compiled"
     return _covers_run(workload, profile, policy, options)
 
 
@@ -87,6 +92,8 @@ def why_not_inside(workload: Workload, profile: Profile, policy: Strait, options
 
 def kernel_of(policy: Policy) -> str:
     """Return which kernel takes longest to compile, or to load, of those that a covered run calls."""
+    if getattr(policy, "preemption", None) is not None:
+        return PREEMPT
     return ENTRY if type(policy) is Strait else RUN
 
 

@@ -15,8 +15,10 @@ from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.answers import Answers
 from stratsim.fast.compiled import IS_COMPILED, entered
-from stratsim.fast.coverage import ENTRY, why_not_inside
+from stratsim.fast.coverage import ENTRY, PREEMPT, why_not_inside
 from stratsim.fast.loop import run
+from stratsim.fast.preempt import loop as preemptive
+from stratsim.fast.preempt.setup import pauses_of
 from stratsim.fast.setup import set_up
 from stratsim.fast.strait.policy import CompiledStrait
 from stratsim.policy.strait import Strait
@@ -46,7 +48,7 @@ def is_ready(kernel: str) -> bool:
     """Whether this process has called a kernel before (`stratsim.fast.coverage.kernel_of`): it is compiled."""
     if kernel == ENTRY:
         return entered.cache_info().currsize > 0 or not IS_COMPILED
-    return bool(getattr(run, "signatures", True))
+    return bool(getattr(preemptive.run if kernel == PREEMPT else run, "signatures", True))
 
 
 def simulate_fast(
@@ -78,8 +80,12 @@ def simulate_fast(
         answers = Answers(made, options.cluster.gpus)
         ask = answers.callback()
         decides = ask if made.inside is None else made.inside.callback()
-        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, ask, decides]
-        run(*arguments)
+        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, ask]
+        if made.ints[codes.PREEMPTS]:
+            preemptive.run(*arguments)
+        else:
+            arguments.append(decides)
+            run(*arguments)
         status = made.ints[codes.STATUS]
         if made.inside is not None and not made.inside.is_exact:
             break
@@ -141,7 +147,8 @@ def _result(made: Run, workload: Workload, options: Options, began: float) -> Re
         notes=tuple(notes),
         began=began,
     )
-    return replace(result, engine="fast")
+    pauses = pauses_of(made.ints, made.reals) if made.ints[codes.PREEMPTS] else None
+    return replace(result, engine="fast", pauses=pauses)
 
 
 def _recorder(made: Run, gpus: int, requests: int) -> Recorder:
