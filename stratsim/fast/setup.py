@@ -15,12 +15,14 @@ from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.host import stays, thoughts
 from stratsim.engine.layout import client_streams, lay_out
 from stratsim.engine.loop import setting_of
-from stratsim.fast import codes
+from stratsim.fast import aware_edf, codes
 from stratsim.fast.clients import Arrived, Clients
 from stratsim.fast.coverage import ORDERS
 from stratsim.fast.state import Builder
+from stratsim.fast.strait import mail
 from stratsim.fast.strait.inside import Inside
 from stratsim.policy.arguments import batch_limits
+from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.base import DropMode
 from stratsim.policy.native import Native
 from stratsim.policy.strait import Strait
@@ -124,9 +126,10 @@ def set_up(
         _add_replies(builder, workload, options, rows)
     if rule.native:
         _add_streams(builder, workload, rows)
-    if isinstance(policy, Strait):
-        inside = Inside(policy, setting)
-        _add_decisions(builder, workload, inside, rows)
+    if isinstance(policy, Strait) or (isinstance(policy, AwareEdf) and policy.estimates):
+        kernels = mail if isinstance(policy, Strait) else aware_edf
+        inside = Inside(policy, setting, kernels.entry, kernels.decide_inside)
+        _add_decisions(builder, workload, inside, rows, tells=not rule.estimates)
     _add_models(builder, workload, rule, rows)
     arrived = Arrived(workload, noise, rows) if clients else None
     ints, reals = builder.made(rows if arrived is None or not rule.estimates else rows * len(workload.models))
@@ -157,7 +160,8 @@ def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
     policy.prepare(setting)
     if isinstance(policy, Native):
         return _Rule(False, False, False, DropMode.NEVER, dict.fromkeys(setting.profile.models, 1), native=True)
-    return _Rule(*ORDERS[type(policy)], policy.estimates, policy.drop, policy.largest)
+    order = (policy._by_class, True) if isinstance(policy, AwareEdf) else ORDERS[type(policy)]
+    return _Rule(*order, policy.estimates, policy.drop, policy.largest)
 
 
 def _add_rule(builder: Builder, rule: _Rule, setting: Setting, layout: Layout) -> None:
@@ -191,10 +195,14 @@ def _add_replies(builder: Builder, workload: Workload, options: Options, rows: i
     builder.set_reals({codes.REJECT_S: options.rejection.reject_s})
 
 
-def _add_decisions(builder: Builder, workload: Workload, inside: Inside, rows: int) -> None:
-    """Add what passes between the loop and who decides: as many decisions as requests, and some timers."""
+def _add_decisions(builder: Builder, workload: Workload, inside: Inside, rows: int, *, tells: bool) -> None:
+    """Add what passes between the loop and who decides: as many decisions as requests, and some timers.
+
+    Of `aware-edf`, whose queues are those of the loop, nobody need be told of requests.
+    """
     most = rows + _TIMERS
     builder.set(codes.ASKS, 1)
+    builder.set(codes.BLOCKS, 0 if tells else rows)
     builder.set(codes.LACKS_ROOM, 1)
     builder.set(codes.KNOWN_AT, builder.ints([inside.number[name] for name in workload.models]))
     builder.set(codes.DECIDED_AT, builder.ints(most * codes.DECISION))

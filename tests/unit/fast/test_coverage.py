@@ -44,12 +44,12 @@ def test_a_subclass_may_decide_otherwise_and_is_not():
     class Own(Fifo):
         """Ours but for its name."""
 
-    assert why(Own()) == "policy Own is neither strait, native nor one of the four queue policies"
+    assert why(Own()) == "policy Own is none of strait, aware-edf, native and the four queue policies"
 
 
-@pytest.mark.parametrize("policy", ["aware-edf", "triton", "lax"])
+@pytest.mark.parametrize("policy", ["aware-k-edf", "triton", "lax"])
 def test_other_policies_are_not(policy):
-    assert "is neither strait, native nor one of the four queue policies" in why(policy)
+    assert "is none of strait, aware-edf, native and the four queue policies" in why(policy)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,12 @@ def test_other_policies_are_not(policy):
         ("strait(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
         ("strait(predictor=rls(half_life_s=10))", "the belief's half_life_s and nonnegative are not compiled"),
         ("strait(transfers=contended(uplink_bytes_per_s=1e9))", "the belief about copies Contended is not compiled"),
+        ("aware-edf", None),
+        ("aware-edf(predictor=constant(slowdown=2), infeasible=alone, margin=0.9, max_batch=1)", None),
+        ("aware-edf(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
     ],
 )
-def test_decisions_of_strait_are_covered_with_the_belief_rls_or_one_that_never_learns(policy, said):
+def test_strait_and_aware_edf_are_covered_with_the_belief_rls_or_one_that_never_learns(policy, said):
     assert why(policy) == said
 
 
@@ -97,6 +100,10 @@ CLIENT = ClosedLoopClient("c", "a", Priority.LOW, 0, 0, limit=1)
 @pytest.mark.parametrize("policy", ["fifo", "native"])
 def test_clients_that_wait_are(policy):
     assert why(policy, clients=[CLIENT]) is None
+
+
+def test_with_aware_edf_they_are_not():
+    assert why("aware-edf", clients=[CLIENT]) == "clients wait for replies"
 
 
 def test_further_attempts_are_not():

@@ -51,7 +51,7 @@ def test_without_numba_auto_is_the_reference(monkeypatch):
 
 def test_what_is_asked_for_and_not_covered_runs_on_the_reference():
     ran = outcome(engine="fast", policy="lax").manifest()["engines"]
-    why = "policy Lax is neither strait, native nor one of the four queue policies"
+    why = "policy Lax is none of strait, aware-edf, native and the four queue policies"
     assert ran == {"lax": {"ran": "simpy", "not_fast": why}}
 
 
