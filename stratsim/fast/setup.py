@@ -97,7 +97,7 @@ def set_up(
     Args:
         workload: As for `stratsim.engine.simulate_with`; so are the others.
         profile: Has the workload's models.
-        policy: Its `prepare` is called.
+        policy: Its `prepare` is called; of `strait`, its beliefs are fitted.
         options: All else.
         room: How many events may be scheduled at once, per batch that may be in flight.
         rows: How many requests there is room for: all of the workload, or more where clients wait for replies.
@@ -156,6 +156,8 @@ class _Rule(NamedTuple):
 
 def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
     if isinstance(policy, Strait):
+        policy.belief.fit(setting.profile)
+        policy._transfers.fit(setting.profile)
         return _Rule(False, False, False, DropMode.NEVER, batch_limits(setting, policy._max_batch))
     policy.prepare(setting)
     if isinstance(policy, Native):

@@ -29,7 +29,7 @@ class Inside:
     """A compiled policy that the compiled loop asks, and that asks Python for nothing but room and random numbers.
 
     Args:
-        policy: `strait` or `aware-edf`. Its belief is fitted here; what it learns is not handed back to it.
+        policy: `strait` or `aware-edf`. Its beliefs are fitted; what is learned is not handed back to them.
         setting: The run's.
         entry: What decides, of an address (`stratsim.fast.strait.mail`).
         decide: The same, of arrays.
@@ -44,8 +44,6 @@ class Inside:
     ) -> None:
         self._entry, self._decide = entry, decide
         names = sorted(setting.profile.models)
-        policy.belief.fit(setting.profile)
-        policy._transfers.fit(setting.profile)
         self.number = {name: number for number, name in enumerate(names)}
         """Of a model, by its name."""
         self._refresh = policy._refresh
