@@ -56,7 +56,7 @@ def queue_arrived(ints: Ints, model_of: Column, priority: Column, deadline_s: Co
         ints[ADMITTED] = request + 1
         if ints[NATIVE]:
             queue(ints, request)
-        elif ints[ASKS]:
+        elif ints[ASKS] and not ints[ESTIMATES]:  # who is asked keeps queues of its own
             ints[WAITING] += 1
         else:
             model = model_of[request] if ints[ESTIMATES] else 0  # one queue for all if nothing is estimated

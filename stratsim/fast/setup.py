@@ -15,14 +15,16 @@ from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.host import stays, thoughts
 from stratsim.engine.layout import client_streams, lay_out
 from stratsim.engine.loop import setting_of
-from stratsim.fast import codes
+from stratsim.fast import aware_edf, codes
 from stratsim.fast.clients import Arrived, Clients
 from stratsim.fast.coverage import ORDERS
 from stratsim.fast.preempt.codes import PAUSE_ROW
 from stratsim.fast.preempt.setup import add_preemption, answer_stops, room_for_pauses, shape_of
 from stratsim.fast.state import Builder, Shape
+from stratsim.fast.strait import mail
 from stratsim.fast.strait.inside import Inside
 from stratsim.policy.arguments import batch_limits
+from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.base import DropMode
 from stratsim.policy.native import Native
 from stratsim.policy.preempt.base import PreemptiveEdf
@@ -100,7 +102,7 @@ def set_up(
     Args:
         workload: As for `stratsim.engine.simulate_with`; so are the others.
         profile: Has the workload's models.
-        policy: Its `prepare` is called.
+        policy: Its `prepare` is called; of `strait`, its beliefs are fitted.
         options: All else.
         room: How many events may be scheduled at once, per batch that may be in flight.
         rows: How many requests there is room for: all of the workload, or more where clients wait for replies.
@@ -131,9 +133,10 @@ def set_up(
         _add_replies(builder, workload, options, rows)
     if rule.native:
         _add_streams(builder, workload, rows)
-    if isinstance(policy, Strait):
-        inside = Inside(policy, setting)
-        _add_decisions(builder, workload, inside, rows)
+    if isinstance(policy, Strait) or (isinstance(policy, AwareEdf) and policy.estimates):
+        kernels = mail if isinstance(policy, Strait) else aware_edf
+        inside = Inside(policy, setting, kernels.entry, kernels.decide_inside)
+        _add_decisions(builder, workload, inside, rows, tells=not rule.estimates)
     pauses = room_for_pauses(rows, room) if preempts else 0
     if isinstance(policy, PreemptiveEdf):
         add_preemption(builder, workload, policy, layout, begins, rows, pauses)
@@ -165,11 +168,14 @@ class _Rule(NamedTuple):
 
 def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
     if isinstance(policy, Strait):
+        policy.belief.fit(setting.profile)
+        policy._transfers.fit(setting.profile)
         return _Rule(False, False, False, DropMode.NEVER, batch_limits(setting, policy._max_batch))
     policy.prepare(setting)
     if isinstance(policy, Native):
         return _Rule(False, False, False, DropMode.NEVER, dict.fromkeys(setting.profile.models, 1), native=True)
-    return _Rule(*ORDERS[type(policy)], policy.estimates, policy.drop, policy.largest)
+    order = (policy._by_class, True) if isinstance(policy, AwareEdf) else ORDERS[type(policy)]
+    return _Rule(*order, policy.estimates, policy.drop, policy.largest)
 
 
 def _add_rule(builder: Builder, rule: _Rule, setting: Setting, layout: Layout) -> None:
@@ -203,10 +209,14 @@ def _add_replies(builder: Builder, workload: Workload, options: Options, rows: i
     builder.set_reals({codes.REJECT_S: options.rejection.reject_s})
 
 
-def _add_decisions(builder: Builder, workload: Workload, inside: Inside, rows: int) -> None:
-    """Add what passes between the loop and who decides: as many decisions as requests, and some timers."""
+def _add_decisions(builder: Builder, workload: Workload, inside: Inside, rows: int, *, tells: bool) -> None:
+    """Add what passes between the loop and who decides: as many decisions as requests, and some timers.
+
+    Of `aware-edf`, whose queues are those of the loop, nobody need be told of requests.
+    """
     most = rows + _TIMERS
     builder.set(codes.ASKS, 1)
+    builder.set(codes.BLOCKS, 0 if tells else rows)
     builder.set(codes.LACKS_ROOM, 1)
     builder.set(codes.KNOWN_AT, builder.ints([inside.number[name] for name in workload.models]))
     builder.set(codes.DECIDED_AT, builder.ints(most * codes.DECISION))

@@ -1,5 +1,7 @@
 """The state of a compiled `strait` in two arrays, whole numbers and reals, and the names of the places in them.
 
+Estimates of `aware-edf` have theirs there too.
+
 An object, say a GPU, has a block in both arrays, at the same place: a reference to it is that place. So
 `reals[gpu + UPDATED_S]` is when a GPU's forecast was last updated. The terms of the belief are a third array
 (`stratsim.predict.least_squares`), as they may be large.
@@ -21,7 +23,10 @@ class State(NamedTuple):
     ints: Ints
     reals: Reals
     terms: Reals
-    """The tables of the belief's terms: by target, then rows of (slopes, base, rest), a column per co-runner."""
+    """The tables of the belief's terms: by target, then rows of (slopes, base, rest), a column per co-runner.
+
+    Or, of a belief in pairs that never learns: the rate of each kind beside each other kind.
+    """
 
 
 # Whole numbers of the run, from place 0.
@@ -42,6 +47,9 @@ class State(NamedTuple):
     HAS_GUARD,
     HAS_MARGIN,
     EXPLORES,
+    BELIEF,  # LEARNED, CONSTANT or OF_PAIRS
+    TRIES,  # of `aware-edf`: whether what is late here is started where it would be in time alone
+    TAKES_NOTE,  # whether anything is made of how batches turned out
     FORM,  # of the belief: RATE, ADDITIVE or SLOWDOWN
     LEADING,  # shared weights that samples have values for
     FEATURES,
@@ -155,7 +163,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(127)
+) = range(130)
 
 # Reals of the run, from place 0.
 (
@@ -169,6 +177,7 @@ class State(NamedTuple):
     IN_RATE,
     OUT_ALPHA_S,
     OUT_RATE,
+    KNOWN_RATE,  # of any co-located batch, by a belief that knows one alone
     MIN_RATE,
     FORGETTING,
     SAMPLE_NOISE,
@@ -200,7 +209,7 @@ class State(NamedTuple):
     SLOT_S,
     COPY_FREE_S,
     REAL_SCALARS,
-) = range(40)
+) = range(41)
 
 # A model.
 (
@@ -265,6 +274,7 @@ START, DROP_EXPIRED, DROP_INFEASIBLE, TIMER = range(4)
 # Words.
 HIGH, LOW = 0, 1
 CONTENDED, ALONE, NO_TRANSFERS = range(3)
+LEARNED, CONSTANT, OF_PAIRS = range(3)
 RATE, ADDITIVE, SLOWDOWN = range(3)
 TRAFFIC_WINDOW, TRAFFIC_RENEWED = 64, 4
 AT_RISK, BEYOND_ROUNDING, CLEARLY = 0.002, 1.0 + 1e-9, 1e-9

@@ -8,7 +8,7 @@ from stratsim.engine.layout import lay_out
 from stratsim.engine.loop import setting_of
 from stratsim.engine.options import Options
 from stratsim.fast import covers
-from stratsim.fast.coverage import ENTRY, PREEMPT, RUN, kernel_of
+from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, kernel_of
 from stratsim.fast.strait.setup import set_up
 from stratsim.model.cluster import Cluster
 from stratsim.model.codec import load_profile
@@ -56,14 +56,14 @@ def test_policies_that_preempt_by_class_are(policy):
     assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)) is None
 
 
-@pytest.mark.parametrize("policy", ["aware-edf", "triton", "lax", "preempt-lax", "orion"])
+@pytest.mark.parametrize("policy", ["aware-k-edf", "triton", "lax", "preempt-lax", "orion"])
 def test_other_policies_are_not(policy):
     assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)).endswith("is not compiled")
 
 
 def test_each_kind_has_a_kernel_of_its_own():
-    kernels = {text: kernel_of(make_policy(parse_policies(text)[0])) for text in ("fifo", "preempt-reset", "strait")}
-    assert kernels == {"fifo": RUN, "preempt-reset": PREEMPT, "strait": ENTRY}
+    kernels = {"fifo": RUN, "preempt-reset": PREEMPT, "strait": ENTRY, "aware-edf": AWARE}
+    assert {text: kernel_of(make_policy(parse_policies(text)[0])) for text in kernels} == kernels
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,32 @@ def test_each_kind_has_a_kernel_of_its_own():
     [
         ("strait", None),
         ("strait(predictor=rls(form=rate, forgetting=0.9), transfers=alone, guard=off)", None),
+        ("strait(predictor=solo)", None),
+        ("strait(predictor=constant(slowdown=2))", None),
+        ("strait(predictor=gpulet)", None),
         ("strait(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
         ("strait(predictor=rls(half_life_s=10))", "the belief's half_life_s and nonnegative are not compiled"),
         ("strait(transfers=contended(uplink_bytes_per_s=1e9))", "the belief about copies Contended is not compiled"),
+        ("aware-edf", None),
+        ("aware-edf(predictor=constant(slowdown=2), infeasible=alone, margin=0.9, max_batch=1)", None),
+        ("aware-edf(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
     ],
 )
-def test_decisions_of_strait_are_covered_with_the_belief_rls(policy, said):
+def test_strait_and_aware_edf_are_covered_with_the_belief_rls_or_one_that_never_learns(policy, said):
     assert why(policy) == said
+
+
+def test_a_belief_in_pairs_is_where_it_can_be_asked_about_all_beforehand():
+    (call,) = parse_policies("strait(predictor=oracle)")
+    for models, slots, said in (
+        (16, 2, None),
+        (17, 2, "the belief Oracle is compiled for 128 kinds of batches, not for 136"),
+        (16, 3, "the belief Oracle is compiled for two co-located batches, not for more"),
+    ):
+        profile = make_profile({f"m{number}": {1: 0.010, 8: 0.040} for number in range(models)})
+        options = Options("p", Cluster(max_concurrency=slots), **OPTIONS)
+        workload = make_workload([(0.0, "m0")], profile=profile)
+        assert covers(workload, profile, make_policy(call), options) == said
 
 
 def test_too_many_models_for_so_many_slots_are_not():
@@ -95,6 +114,10 @@ CLIENT = ClosedLoopClient("c", "a", Priority.LOW, 0, 0, limit=1)
 @pytest.mark.parametrize("policy", ["fifo", "native"])
 def test_clients_that_wait_are(policy):
     assert why(policy, clients=[CLIENT]) is None
+
+
+def test_with_aware_edf_they_are_not():
+    assert why("aware-edf", clients=[CLIENT]) == "clients wait for replies"
 
 
 def test_further_attempts_are_not():
