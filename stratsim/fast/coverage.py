@@ -74,8 +74,11 @@ def _covers_run(workload: Workload, profile: Profile, policy: Policy, options: O
 def _covers_strait(workload: Workload, profile: Profile, policy: Strait, options: Options) -> str | None:
     """Return why decisions are not compiled; None if they are."""
     layout = lay_out(workload, profile, policy, options.cluster, options.name)
-    models = len((options.belief or profile).observable.models)
-    return why_not(policy, models, layout.slots, loads_weights=layout.memories is not None)
+    largest = [
+        min(policy._max_batch or options.max_batch, max(model.latency_s))
+        for model in (options.belief or profile).observable.models.values()
+    ]
+    return why_not(policy, largest, layout.slots, loads_weights=layout.memories is not None)
 
 
 def why_not_inside(workload: Workload, profile: Profile, policy: Strait, options: Options) -> str | None:

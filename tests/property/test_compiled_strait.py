@@ -23,6 +23,7 @@ from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy.base import DropMode
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.rng import Streams
+from stratsim.run.oracle import reveal
 from stratsim.testing import make_profile, make_workload
 
 CASES = int(os.environ.get("STRATSIM_ENGINES", "12"))
@@ -63,8 +64,15 @@ def random_profile(draws):
     return profile
 
 
-def random_policy(draws):
-    """A `strait` with some arguments other than the default ones."""
+def random_belief(draws, profile, slots):
+    """A predictor: mostly `rls` with some arguments other than the default ones, else one that never learns."""
+    fixed = ["solo", "constant(slowdown=1.5)", "constant(slowdown=2)", "constant(slowdown=3.7)"]
+    if profile.pairs:
+        fixed += ["gpulet"] * 3
+    if slots <= 2:
+        fixed += ["oracle"] * 2
+    if draws.random() < 0.4:
+        return str(draws.choice(fixed))
     belief = {
         "form": ["additive", "additive", "rate", "slowdown"],
         "forgetting": [0.99, 0.9, 1.0],
@@ -75,6 +83,15 @@ def random_policy(draws):
         "excitation": [0, 0.5],
         "features": ["compute+memory+batch", "compute", "batch+busy"],
     }
+    inner = {name: draws.choice(values) for name, values in belief.items() if draws.random() < 0.3}
+    if "features" in inner:
+        inner["features"] = str(inner["features"].split("+"))
+    made = ", ".join(f"{name}={value}" for name, value in {"form": "additive", **inner}.items())
+    return f"rls({made})"
+
+
+def random_policy(draws, profile, slots):
+    """A `strait` with some arguments other than the default ones."""
     arguments = {
         "transfers": ["contended", "contended", "alone", "no-transfers"],
         "margin": [0.9, 0.9, 0.5, 0],
@@ -89,12 +106,8 @@ def random_policy(draws):
         "refresh": [8, 1, 3],
     }
     chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.4}
-    inner = {name: draws.choice(values) for name, values in belief.items() if draws.random() < 0.3}
-    if "features" in inner:
-        inner["features"] = str(inner["features"].split("+"))
-    made = ", ".join(f"{name}={value}" for name, value in {"form": "additive", **inner}.items())
     given = "".join(f", {name}={value}" for name, value in chosen.items())
-    return f"strait(predictor=rls({made}){given})"
+    return f"strait(predictor={random_belief(draws, profile, slots)}{given})"
 
 
 def random_case(seed):
@@ -121,12 +134,15 @@ def random_case(seed):
         drop=DropMode.INFEASIBLE,
         seed=seed,
     )
-    return make_workload(rows, profile=profile), profile, random_policy(draws), options
+    slots = options.cluster.max_concurrency
+    return make_workload(rows, profile=profile), profile, random_policy(draws, profile, slots), options
 
 
-def made(text):
+def made(text, profile, slots=2):
     (call,) = parse_policies(text)
-    return make_policy(call)
+    policy = make_policy(call)
+    reveal(policy, profile, slots=slots)
+    return policy
 
 
 def differences(one, other):
@@ -147,10 +163,10 @@ def test_compiled_decisions_give_the_same_bytes(seed):
     from stratsim.fast.run import simulate_fast
 
     workload, profile, policy, options = random_case(seed)
-    assert covers(workload, profile, made(policy), options) is None
-    fast = simulate_fast(workload, profile, made(policy), options)
+    assert covers(workload, profile, made(policy, profile), options) is None
+    fast = simulate_fast(workload, profile, made(policy, profile), options)
     assert fast.engine == "fast", policy
-    assert differences(fast, simulate_with(workload, profile, made(policy), options)) == [], policy
+    assert differences(fast, simulate_with(workload, profile, made(policy, profile), options)) == [], policy
 
 
 @COMPILES
@@ -160,10 +176,10 @@ def test_and_so_does_the_policy_alone_in_the_other_loop(seed):
     from stratsim.fast.strait.policy import CompiledStrait
 
     workload, profile, policy, options = random_case(seed)
-    alone = CompiledStrait.of(made(policy))
+    alone = CompiledStrait.of(made(policy, profile))
     found = simulate_with(workload, profile, alone, options)
     assert alone.is_exact
-    assert differences(found, simulate_with(workload, profile, made(policy), options)) == [], policy
+    assert differences(found, simulate_with(workload, profile, made(policy, profile), options)) == [], policy
 
 
 @COMPILES
@@ -175,9 +191,9 @@ def test_and_runs_in_which_clients_wait_for_replies():
     options = Options(name="strait", cluster=Cluster(), max_batch=4, drop=DropMode.INFEASIBLE, seed=0)
     from stratsim.fast.run import simulate_fast
 
-    fast = simulate_fast(workload, profile, made("strait"), options)
+    fast = simulate_fast(workload, profile, made("strait", profile), options)
     assert fast.engine == "fast"
-    assert differences(fast, simulate_with(workload, profile, made("strait"), options)) == []
+    assert differences(fast, simulate_with(workload, profile, made("strait", profile), options)) == []
 
 
 def both(rows, profile, policy="strait", **options):
@@ -186,9 +202,9 @@ def both(rows, profile, policy="strait", **options):
 
     workload = make_workload(rows, profile=profile)
     given = {"name": "strait", "cluster": Cluster(), "max_batch": 4, "drop": DropMode.INFEASIBLE, "seed": 0, **options}
-    fast = simulate_fast(workload, profile, made(policy), Options(**given))
+    fast = simulate_fast(workload, profile, made(policy, profile), Options(**given))
     assert fast.engine == "fast"
-    return fast, simulate_with(workload, profile, made(policy), Options(**given))
+    return fast, simulate_with(workload, profile, made(policy, profile), Options(**given))
 
 
 @COMPILES

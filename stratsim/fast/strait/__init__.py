@@ -2,7 +2,7 @@
 
 The modules are those of `stratsim.policy.strait`, which say why; here is what they do, in the same order, to the last
 bit. From the bottom up: `codes` (the names of places), `lists`, `belief` and `caution` (what co-located batches do to
-each other), `forecast`, `queues`, `newcomers`, `estimates`, `guard`, `harm`, `high`, `low`, `deciding`; then `setup`
-(from a profile to arrays), `mail` and `inside` (in the compiled loop), and `policy` (a policy as the SimPy loop and a
-live run know it).
+each other), `forecast`, `queues`, `newcomers`, `estimates`, `guard`, `harm`, `high`, `low`, `deciding`; then `state`,
+`beliefs` and `setup` (from a profile to arrays), `mail` and `inside` (in the compiled loop), and `policy` (a policy as
+the SimPy loop and a live run know it).
 """

@@ -1,4 +1,7 @@
-"""The belief of a compiled `strait`: `stratsim.predict.rls` and what it stands on, in the same order of operations."""
+"""The belief of a compiled `strait`: `stratsim.predict.rls` and what it stands on, in the same order of operations.
+
+Or one that never learns (`stratsim.predict.static`): one rate for all, or that beside the worst of the others.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import TYPE_CHECKING
 from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.codes import (
     ADDITIVE,
+    BELIEF,
     CHANGE_THRESHOLD,
     CHANGES,
     COLUMN,
+    CONSTANT,
     COVARIANCE_AT,
     CUSUM_DRIFT,
     DIRECTIONAL,
@@ -27,8 +32,10 @@ from stratsim.fast.strait.codes import (
     HAS_TERMS,
     IMAGE_AT,
     INTERVAL_AT,
+    KNOWN_RATE,
     LAST_INTERVAL,
     LEADING,
+    LEARNED,
     LEAST_NOISE,
     LOWER_QUARTILE,
     MEAN_AT,
@@ -75,6 +82,8 @@ __all__ = ["hopeful_rate", "learn", "rate"]
 @compiled
 def rate(state: State, target: int, others: int, count: int) -> float:
     """Return the believed rate of a kind of batch beside so many others, at least one, listed in ascending order."""
+    if state.ints[BELIEF] != LEARNED:
+        return _fixed_rate(state, target, others, count)
     _design(state, target, others, count)
     listed = state.ints[REGRESSOR_AT]
     return _as_rate(state, _weigh(state, state.ints[VALUE_AT], listed, target // state.ints[SIZES]))
@@ -84,11 +93,26 @@ def rate(state: State, target: int, others: int, count: int) -> float:
 def hopeful_rate(state: State, target: int, others: int, count: int) -> float:
     """Return a rate whose slowdown is the lower quartile of what is believed."""
     ints, reals = state.ints, state.reals
+    if ints[BELIEF] != LEARNED:
+        return _fixed_rate(state, target, others, count)
     _design(state, target, others, count)
     values, listed, model = ints[VALUE_AT], ints[REGRESSOR_AT], target // ints[SIZES]
     centre = _weigh(state, values, listed, model)
     spread, _ = _image(state, values, listed, model)
     return _as_rate(state, centre - reals[LOWER_QUARTILE] * reals[NOISE] * sqrt(max(spread, 0.0)))
+
+
+@compiled
+def _fixed_rate(state: State, target: int, others: int, count: int) -> float:
+    """Return the rate by a belief that never learns."""
+    ints = state.ints
+    if ints[BELIEF] == CONSTANT:
+        return state.reals[KNOWN_RATE]  # type: ignore[no-any-return]
+    row = target * ints[MODELS] * ints[SIZES]
+    found = state.terms[row + ints[others]]
+    for place in range(others + 1, others + count):
+        found = min(found, state.terms[row + ints[place]])
+    return found  # type: ignore[no-any-return]
 
 
 @compiled
@@ -166,6 +190,8 @@ def _table(state: State, target: int) -> int:
 def learn(state: State, observation: int) -> None:
     """Learn from a batch that overlapped somebody; nothing from one that did not."""
     ints, reals = state.ints, state.reals
+    if ints[BELIEF] != LEARNED:
+        return
     overlapped = False
     for number in range(ints[observation + FIRST_INTERVAL], ints[observation + LAST_INTERVAL]):
         overlapped = overlapped or ints[ints[INTERVAL_AT] + number * (1 + ints[PLACES])] > 0

@@ -21,7 +21,10 @@ class State(NamedTuple):
     ints: Ints
     reals: Reals
     terms: Reals
-    """The tables of the belief's terms: by target, then rows of (slopes, base, rest), a column per co-runner."""
+    """The tables of the belief's terms: by target, then rows of (slopes, base, rest), a column per co-runner.
+
+    Or, of a belief in pairs that never learns: the rate of each kind beside each other kind.
+    """
 
 
 # Whole numbers of the run, from place 0.
@@ -42,6 +45,8 @@ class State(NamedTuple):
     HAS_GUARD,
     HAS_MARGIN,
     EXPLORES,
+    BELIEF,  # LEARNED, CONSTANT or OF_PAIRS
+    TAKES_NOTE,  # whether anything is made of how batches turned out
     FORM,  # of the belief: RATE, ADDITIVE or SLOWDOWN
     LEADING,  # shared weights that samples have values for
     FEATURES,
@@ -155,7 +160,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(127)
+) = range(129)
 
 # Reals of the run, from place 0.
 (
@@ -169,6 +174,7 @@ class State(NamedTuple):
     IN_RATE,
     OUT_ALPHA_S,
     OUT_RATE,
+    KNOWN_RATE,  # of any co-located batch, by a belief that knows one alone
     MIN_RATE,
     FORGETTING,
     SAMPLE_NOISE,
@@ -200,7 +206,7 @@ class State(NamedTuple):
     SLOT_S,
     COPY_FREE_S,
     REAL_SCALARS,
-) = range(40)
+) = range(41)
 
 # A model.
 (
@@ -265,6 +271,7 @@ START, DROP_EXPIRED, DROP_INFEASIBLE, TIMER = range(4)
 # Words.
 HIGH, LOW = 0, 1
 CONTENDED, ALONE, NO_TRANSFERS = range(3)
+LEARNED, CONSTANT, OF_PAIRS = range(3)
 RATE, ADDITIVE, SLOWDOWN = range(3)
 TRAFFIC_WINDOW, TRAFFIC_RENEWED = 64, 4
 AT_RISK, BEYOND_ROUNDING, CLEARLY = 0.002, 1.0 + 1e-9, 1e-9

@@ -13,8 +13,6 @@ from stratsim.fast.strait.codes import (
     ALONE,
     ASKED_ANEW,
     BATCH_BLOCK,
-    BESIDE_INDEX_AT,
-    BESIDES,
     BYTES_IN,
     CANDIDATE,
     CHANGED,
@@ -63,7 +61,6 @@ from stratsim.fast.strait.codes import (
     LESSONS,
     MEMBERS,
     MODELS,
-    MOST_BESIDES,
     NEXT,
     OBSERVATION_AT,
     OBSERVATION_BLOCK,
@@ -91,6 +88,7 @@ from stratsim.fast.strait.codes import (
     START_S,
     STARTS,
     STRETCH,
+    TAKES_NOTE,
     TARGET,
     TARGET_SOLO_S,
     TRANSFERS,
@@ -100,7 +98,7 @@ from stratsim.fast.strait.codes import (
 )
 from stratsim.fast.strait.forecast import catch_up, commit, make_room, note_intervals, update, walk
 from stratsim.fast.strait.lists import quantile, remember
-from stratsim.fast.strait.newcomers import fits, latency_s, start_s
+from stratsim.fast.strait.newcomers import fits, forget_besides, latency_s, start_s
 from stratsim.fast.strait.queues import at_model
 from stratsim.model.tolerance import TIME_RTOL
 
@@ -203,7 +201,8 @@ def _note_ends(state: State, now_s: float) -> None:
         ints[place] = batch
     for place in range(ended, ended + count):
         batch = ints[place]
-        _note(state, batch)
+        if ints[TAKES_NOTE]:
+            _note(state, batch)
         ints[ints[SPARE_AT] + ints[SPARE]] = batch
         ints[SPARE] += 1
     if ints[OBSERVATIONS] >= ints[REFRESH]:
@@ -273,10 +272,7 @@ def _learn(state: State, now_s: float) -> None:
     ints[OBSERVATIONS] = ints[INTERVALS] = 0
     ints[ASKED_ANEW] += 1
     ints[REFRESHES] += 1
-    if 2 * ints[BESIDES] > ints[MOST_BESIDES]:  # nothing of it holds any more
-        ints[BESIDES] = 0
-        for place in range(2 * ints[MOST_BESIDES]):
-            ints[ints[BESIDE_INDEX_AT] + place] = 0
+    forget_besides(state)
 
 
 @compiled

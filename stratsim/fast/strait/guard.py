@@ -52,6 +52,7 @@ from stratsim.fast.strait.newcomers import (
     allowances_at,
     beside_row,
     execute_at,
+    forget_besides,
     lasts_s,
     late_for_s,
     look_behind,
@@ -134,6 +135,7 @@ def guard_admits(state: State, gpu: int, now_s: float) -> bool:
     if ints[GUARD_REFRESHES] != ints[REFRESHES] or ints[GUARD_RENEWALS] != ints[RENEWALS]:
         ints[GUARD_REFRESHES], ints[GUARD_RENEWALS] = ints[REFRESHES], ints[RENEWALS]
         ints[GUARD_EPOCH] += 1
+        forget_besides(state)
     count = ints[BATCHES]
     look_behind(state, gpu, count, now_s)
     if _surely_in_time(state, now_s) >= reals[CONFIDENCE]:

@@ -10,7 +10,8 @@ from stratsim.fast import codes as run_codes
 from stratsim.fast.compiled import IS_COMPILED, entered
 from stratsim.fast.strait import codes
 from stratsim.fast.strait.mail import decide_inside, entry
-from stratsim.fast.strait.setup import add_requests, lengthen_logs, set_up
+from stratsim.fast.strait.setup import set_up
+from stratsim.fast.strait.state import add_requests, lengthen_logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -61,6 +61,7 @@ __all__ = [
     "execute_at",
     "expect",
     "fits",
+    "forget_besides",
     "lasts_s",
     "late_for_s",
     "look_behind",
@@ -165,6 +166,16 @@ def beside_row(state: State, count: int) -> int:
     for place in range(count):
         ints[row + BESIDE_KINDS + place] = ints[kinds + place]
     return row  # type: ignore[no-any-return]
+
+
+@compiled
+def forget_besides(state: State) -> None:
+    """Clear the rows away if half of them are in use; call it where nothing that is in them holds any more."""
+    ints = state.ints
+    if 2 * ints[BESIDES] > ints[MOST_BESIDES]:
+        ints[BESIDES] = 0
+        for place in range(2 * ints[MOST_BESIDES]):
+            ints[ints[BESIDE_INDEX_AT] + place] = 0
 
 
 @compiled

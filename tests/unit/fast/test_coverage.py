@@ -57,13 +57,29 @@ def test_other_policies_are_not(policy):
     [
         ("strait", None),
         ("strait(predictor=rls(form=rate, forgetting=0.9), transfers=alone, guard=off)", None),
+        ("strait(predictor=solo)", None),
+        ("strait(predictor=constant(slowdown=2))", None),
+        ("strait(predictor=gpulet)", None),
         ("strait(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
         ("strait(predictor=rls(half_life_s=10))", "the belief's half_life_s and nonnegative are not compiled"),
         ("strait(transfers=contended(uplink_bytes_per_s=1e9))", "the belief about copies Contended is not compiled"),
     ],
 )
-def test_decisions_of_strait_are_covered_with_the_belief_rls(policy, said):
+def test_decisions_of_strait_are_covered_with_the_belief_rls_or_one_that_never_learns(policy, said):
     assert why(policy) == said
+
+
+def test_a_belief_in_pairs_is_where_it_can_be_asked_about_all_beforehand():
+    (call,) = parse_policies("strait(predictor=oracle)")
+    for models, slots, said in (
+        (16, 2, None),
+        (17, 2, "the belief Oracle is compiled for 128 kinds of batches, not for 136"),
+        (16, 3, "the belief Oracle is compiled for two co-located batches, not for more"),
+    ):
+        profile = make_profile({f"m{number}": {1: 0.010, 8: 0.040} for number in range(models)})
+        options = Options("p", Cluster(max_concurrency=slots), **OPTIONS)
+        workload = make_workload([(0.0, "m0")], profile=profile)
+        assert covers(workload, profile, make_policy(call), options) == said
 
 
 def test_too_many_models_for_so_many_slots_are_not():

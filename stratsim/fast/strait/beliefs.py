@@ -1,0 +1,137 @@
+"""Beliefs about interference that kernels hold: which, and from such a belief to arrays."""
+
+from __future__ import annotations
+
+from math import inf
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stratsim.fast.strait import codes
+from stratsim.predict.features import FeatureTable
+from stratsim.predict.oracle import Oracle
+from stratsim.predict.rls import Rls
+from stratsim.predict.static import Constant, Gpulet, Solo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from stratsim.fast.strait.state import Builder
+    from stratsim.model.profile import SchedulerProfile
+    from stratsim.predict import Predictor
+
+__all__ = ["add_belief", "formed", "why_not_believed"]
+
+_IN_PAIRS = (Gpulet, Oracle)
+_FIXED = (Solo, Constant, *_IN_PAIRS)
+"""Beliefs that never learn; those in pairs are asked beforehand about each kind of batch beside each other."""
+_MOST_KINDS = 128
+"""Of batches, by such a belief: 16,384 questions."""
+_FORMS = {"rate": codes.RATE, "additive": codes.ADDITIVE, "slowdown": codes.SLOWDOWN}
+
+
+def why_not_believed(belief: Predictor, kinds: int, slots: int) -> str | None:
+    """Return why a belief cannot be compiled, of so many kinds of batches; None if it can."""
+    if type(belief) not in (Rls, *_FIXED):
+        return f"the belief {type(belief).__name__} is not compiled"
+    if isinstance(belief, Rls) and (belief.half_life_s < inf or belief.nonnegative):
+        return "the belief's half_life_s and nonnegative are not compiled"
+    if type(belief) is Oracle and slots > 2:
+        return "the belief Oracle is compiled for two co-located batches, not for more"
+    if type(belief) in _IN_PAIRS and kinds > _MOST_KINDS:
+        return f"the belief {type(belief).__name__} is compiled for {_MOST_KINDS} kinds of batches, not for {kinds:,}"
+    return None
+
+
+def add_belief(
+    builder: Builder,
+    belief: Predictor,
+    profile: SchedulerProfile,
+    names: Sequence[str],
+    limit: Mapping[str, int],
+    sizes: int,
+) -> NDArray[np.float64]:
+    """Add what the belief starts from; return the tables of its terms."""
+    if isinstance(belief, Rls):
+        builder.values[codes.BELIEF] = codes.LEARNED
+        return _add_learned(builder, belief, profile, names, limit, sizes)
+    if isinstance(belief, _IN_PAIRS):
+        builder.values[codes.BELIEF] = codes.OF_PAIRS
+        return _rates_of_pairs(belief, names, limit, sizes)
+    builder.values[codes.BELIEF] = codes.CONSTANT
+    builder.reals[codes.KNOWN_RATE] = 1.0 / belief.slowdown if isinstance(belief, Constant) else 1.0
+    return np.zeros(1)
+
+
+def _rates_of_pairs(
+    belief: Predictor, names: Sequence[str], limit: Mapping[str, int], sizes: int
+) -> NDArray[np.float64]:
+    """Return the rate of each kind of batch beside each other kind, shape (kinds x kinds,)."""
+    kinds = [(number * sizes + size, (name, size)) for number, name in enumerate(names) for size in formed(limit[name])]
+    found = np.ones((len(names) * sizes, len(names) * sizes))
+    for row, target in kinds:
+        for column, other in kinds:
+            found[row, column] = belief.rate(target, (other,))
+    return found.reshape(-1)
+
+
+def formed(limit: int) -> range:
+    """Return the sizes of batches that are formed."""
+    return range(1, limit + 1)
+
+
+def _add_learned(
+    builder: Builder,
+    belief: Rls,
+    profile: SchedulerProfile,
+    names: Sequence[str],
+    limit: Mapping[str, int],
+    sizes: int,
+) -> NDArray[np.float64]:
+    """Add what a belief that learns starts from; return the tables of its terms."""
+    parts, design, features = belief.filter_.parts(), belief.design, tuple(belief.features)
+    leading, models = design.leading, len(names)
+    has_terms = belief.pair_variance > 0
+    builder.values |= {
+        codes.FORM: _FORMS[belief.form],
+        codes.LEADING: leading,
+        codes.FEATURES: len(features),
+        codes.HAS_TERMS: has_terms,
+        codes.DIRECTIONAL: belief.filter_.directional,
+    }
+    builder.reals |= {
+        codes.MIN_RATE: belief.min_rate,
+        codes.FORGETTING: belief.filter_.forgetting,
+        codes.SAMPLE_NOISE: belief.filter_.noise,
+        codes.EXCITATION: belief.filter_.excitation,
+        codes.TRACE_CAP: belief.filter_.trace_cap,
+        codes.PRIOR_TRACE: belief.filter_.prior_trace,
+        codes.PAIR_VARIANCE: belief.pair_variance,
+        codes.REST_VARIANCE: parts.rest_variance,
+        codes.OUTLIER_GATE: belief.outlier_gate,
+        codes.CHANGE_THRESHOLD: belief.change_threshold,
+        codes.SCALE_SHARE: belief._scale_share,
+        codes.LEAST_NOISE: 0.1 * belief.noise,
+        codes.LOWER_QUARTILE: NormalDist().inv_cdf(0.75),
+        codes.NOISE: belief.noise_,
+        codes.GROWTH: parts.growth,
+        codes.TRACE_BOUND: parts.trace_bound,
+    }
+    table, rows = FeatureTable(profile, features), np.zeros((models, sizes, len(features)))
+    for number, name in enumerate(names):
+        for size in formed(limit[name]):
+            rows[number, size] = table[name, size]
+    builder.table(codes.FEATURE_AT, rows.size, reals=rows)
+    builder.table(codes.WEIGHT_AT, leading, reals=parts.weights)
+    builder.table(codes.COVARIANCE_AT, leading * leading, reals=parts.covariance)
+    builder.table(codes.VARIANCE_AT, leading, reals=parts.variance)
+    builder.table(codes.VALUE_AT, 2 + 3 * len(features))
+    builder.table(codes.MEAN_AT, leading)
+    builder.table(codes.IMAGE_AT, leading)
+    builder.table(codes.TABLE_AT, leading + 1 + models)
+    builder.table(codes.REGRESSOR_AT, models)
+    builder.table(codes.MEAN_REGRESSOR_AT, models)
+    return np.ascontiguousarray(parts.terms).reshape(-1) if has_terms else np.zeros(1)
