@@ -28,14 +28,15 @@ from stratsim.testing import make_profile, make_workload
 
 CASES = int(os.environ.get("STRATSIM_ENGINES", "12"))
 FIRST = int(os.environ.get("STRATSIM_FIRST", "0"))
-GPUS = (1, 1, 1, 2, 3, 5)
+GPUS, MANY_GPUS = (1, 1, 1, 2, 3, 5), (1, 1, 16, 40, 64)
 COMPILES = pytest.mark.slow
 """For a minute, where nothing is in the cache."""
 
 
-def random_profile(draws):
-    """One to six models with batches, links, features and measured pairs, or some of these."""
-    names = [f"m{number}" for number in draws.permutation(9)[: draws.integers(1, 7)]]
+def random_profile(draws, *, many=False):
+    """One to six models, or many, with batches, links, features and measured pairs, or some of these."""
+    names = [f"m{number}" for number in draws.permutation(64 if many else 9)]
+    names = names[: draws.integers(20, 65) if many else draws.integers(1, 7)]
     solo_s = {name: float(draws.uniform(0.5, 8.0)) * 1e-3 for name in names}
     most = {name: int(draws.choice([1, 2, 4, 8])) for name in names}
     link = Link(float(draws.choice([0.0, 1e-5])), float(draws.choice([1e9, 1.2e10])))
@@ -64,14 +65,17 @@ def random_profile(draws):
     return profile
 
 
-def random_belief(draws, profile, slots):
-    """A predictor: mostly `rls` with some arguments other than the default ones, else one that never learns."""
+def random_belief(draws, profile, slots, *, many=False):
+    """A predictor: mostly `rls` with some arguments other than the default ones, else one that never learns.
+
+    Of many models it is `rls`: what it keeps and looks up grows with them.
+    """
     fixed = ["solo", "constant(slowdown=1.5)", "constant(slowdown=2)", "constant(slowdown=3.7)"]
     if profile.pairs:
         fixed += ["gpulet"] * 3
     if slots <= 2:
         fixed += ["oracle"] * 2
-    if draws.random() < 0.4:
+    if draws.random() < 0.4 and not many:
         return str(draws.choice(fixed))
     belief = {
         "form": ["additive", "additive", "rate", "slowdown"],
@@ -90,7 +94,7 @@ def random_belief(draws, profile, slots):
     return f"rls({made})"
 
 
-def random_policy(draws, profile, slots):
+def random_policy(draws, profile, slots, *, many=False):
     """A `strait` with some arguments other than the default ones."""
     arguments = {
         "transfers": ["contended", "contended", "alone", "no-transfers"],
@@ -107,15 +111,19 @@ def random_policy(draws, profile, slots):
     }
     chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.4}
     given = "".join(f", {name}={value}" for name, value in chosen.items())
-    return f"strait(predictor={random_belief(draws, profile, slots)}{given})"
+    return f"strait(predictor={random_belief(draws, profile, slots, many=many)}{given})"
 
 
-def random_case(seed):
-    """Return all arguments of a run, and how the policy is called; the same for equal seeds."""
+def random_case(seed, *, many=False):
+    """Return all arguments of a run, and how the policy is called; the same for equal seeds.
+
+    `many`: of 20 to 64 models, and of up to 64 GPUs.
+    """
     draws = Streams(seed).get("compiled", "strait")
-    profile = random_profile(draws)
+    profile = random_profile(draws, many=many)
     names = list(profile.observable.models)
-    gpus, count = int(draws.choice(GPUS)), int(draws.integers(20, 160))
+    gpus = int(draws.choice(MANY_GPUS if many else GPUS))
+    count = int(draws.integers(200, 500) if many else draws.integers(20, 160))
     mean_s = np.mean([model.latency_s[1] for model in profile.observable.models.values()])
     arrivals_s = np.cumsum(draws.exponential(mean_s / gpus / draws.uniform(0.4, 2.0), count))
     if draws.random() < 0.3:
@@ -128,14 +136,16 @@ def random_case(seed):
     options = Options(
         name="strait",
         cluster=Cluster(
-            gpus=gpus, max_concurrency=int(draws.choice([1, 2, 2, 2, 3, 4])), prefetch=int(draws.choice([0, 1, 1, 2]))
+            gpus=gpus,
+            max_concurrency=int(draws.choice([1, 2, 2, 2, 3, 3 if many else 4])),
+            prefetch=int(draws.choice([0, 1, 1, 2])),
         ),
         max_batch=int(draws.choice([1, 4, 8])),
         drop=DropMode.INFEASIBLE,
         seed=seed,
     )
     slots = options.cluster.max_concurrency
-    return make_workload(rows, profile=profile), profile, random_policy(draws, profile, slots), options
+    return make_workload(rows, profile=profile), profile, random_policy(draws, profile, slots, many=many), options
 
 
 def made(text, profile, slots=2):
@@ -156,17 +166,26 @@ def differences(one, other):
     return found + [name for name in ("events", "reasons", "notes") if getattr(one, name) != getattr(other, name)]
 
 
-@COMPILES
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + CASES))
-def test_compiled_decisions_give_the_same_bytes(seed):
+def assert_equal_in_both(workload, profile, policy, options):
     from stratsim.fast import covers
     from stratsim.fast.run import simulate_fast
 
-    workload, profile, policy, options = random_case(seed)
     assert covers(workload, profile, made(policy, profile), options) is None
     fast = simulate_fast(workload, profile, made(policy, profile), options)
     assert fast.engine == "fast", policy
     assert differences(fast, simulate_with(workload, profile, made(policy, profile), options)) == [], policy
+
+
+@COMPILES
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + CASES))
+def test_compiled_decisions_give_the_same_bytes(seed):
+    assert_equal_in_both(*random_case(seed))
+
+
+@COMPILES
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(CASES // 4, 3)))
+def test_and_so_they_do_with_many_models_or_gpus(seed):
+    assert_equal_in_both(*random_case(seed, many=True))
 
 
 @COMPILES
