@@ -5,9 +5,9 @@
 
 The kernels, from the bottom up: `clock` (events), `waiting` (queues), `unit` (what executes), `deciding` (what the
 policy wants to know), `machine` (what happens on GPUs), `starting` and `following` (what is decided), `loop` (the
-run). Around them: `codes` and `state` (the two arrays that they work on), `compiled` (numba, where it is installed),
-`setup` (from a profile to arrays), `rates` (the device model), `run` (from arrays to a result). Nothing here imports
-numba before `run` is imported.
+run); and policies that the loop asks, `aware_edf` and the room `strait`. Around them: `codes` and `state` (the two
+arrays that they work on), `compiled` (numba, where it is installed), `setup` (from a profile to arrays), `rates` (the
+device model), `run` (from arrays to a result). Nothing here imports numba before `run` is imported.
 """
 
 from stratsim.fast.coverage import covers
