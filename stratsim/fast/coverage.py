@@ -11,6 +11,7 @@ from stratsim.engine.layout import lay_out
 from stratsim.fast.strait.setup import why_not
 from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.native import Native
+from stratsim.policy.preempt import PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
 from stratsim.policy.strait import Strait
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
-__all__ = ["AWARE", "ENTRY", "ORDERS", "RUN", "covers", "kernel_of", "why_not_inside"]
+__all__ = ["AWARE", "ENTRY", "ORDERS", "PREEMPT", "RUN", "covers", "kernel_of", "why_not_inside"]
 
-RUN, ENTRY, AWARE = "loop.run", "strait.mail.entry", "aware_edf.entry"
-"""Kernels that Python calls, by module and name: the loop, `strait`, and `aware-edf`."""
+RUN, PREEMPT, ENTRY, AWARE = "loop.run", "preempt.loop.run", "strait.mail.entry", "aware_edf.entry"
+"""Kernels that Python calls, by module and name: the loop, that of what preempts, `strait` and `aware-edf`."""
 
 
 ORDERS: dict[type[Policy], tuple[bool, bool]] = {
@@ -34,6 +35,10 @@ ORDERS: dict[type[Policy], tuple[bool, bool]] = {
     PriorityFifo: (True, False),
     Edf: (False, True),
     PriorityEdf: (True, True),
+    PreemptGated: (True, True),
+    PreemptIdeal: (True, True),
+    PreemptKernel: (True, True),
+    PreemptReset: (True, True),
 }
 """Policies, by their very class, and whether class and deadline count in their order."""
 
@@ -59,7 +64,7 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
         why = _why_not_compiled(workload, profile, policy, options)
         return why_not_inside(workload, profile, policy, options) if why is None else why
     if type(policy) not in ORDERS and type(policy) is not Native:
-        return f"policy {type(policy).__name__} is none of strait, aware-edf, native and the four queue policies"
+        return f"policy {type(policy).__name__} is not compiled"
     return _covers_run(workload, profile, policy, options)
 
 
@@ -94,6 +99,8 @@ def why_not_inside(workload: Workload, profile: Profile, policy: Strait | AwareE
 
 def kernel_of(policy: Policy) -> str:
     """Return which kernel takes longest to compile, or to load, of those that a covered run calls."""
+    if getattr(policy, "preemption", None) is not None:
+        return PREEMPT
     if type(policy) is AwareEdf:
         return AWARE
     return ENTRY if type(policy) is Strait else RUN

@@ -15,8 +15,10 @@ from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.answers import Answers
 from stratsim.fast.compiled import is_entered
-from stratsim.fast.coverage import RUN, why_not_inside
+from stratsim.fast.coverage import PREEMPT, RUN, why_not_inside
 from stratsim.fast.loop import run
+from stratsim.fast.preempt import loop as preemptive
+from stratsim.fast.preempt.setup import pauses_of
 from stratsim.fast.setup import set_up
 from stratsim.fast.strait.policy import CompiledStrait
 from stratsim.policy.strait import Strait
@@ -44,7 +46,8 @@ _REASONS = ("expired", "infeasible")
 
 def is_ready(kernel: str) -> bool:
     """Whether this process has called a kernel before (`stratsim.fast.coverage.kernel_of`): it is compiled."""
-    return bool(getattr(run, "signatures", True)) if kernel == RUN else is_entered(kernel)
+    loops = {RUN: run, PREEMPT: preemptive.run}
+    return bool(getattr(loops[kernel], "signatures", True)) if kernel in loops else is_entered(kernel)
 
 
 def simulate_fast(
@@ -76,8 +79,12 @@ def simulate_fast(
         answers = Answers(made, options.cluster.gpus)
         ask = answers.callback()
         decides = ask if made.inside is None else made.inside.callback()
-        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, ask, decides]
-        run(*arguments)
+        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, ask]
+        if made.ints[codes.PREEMPTS]:
+            preemptive.run(*arguments)
+        else:
+            arguments.append(decides)
+            run(*arguments)
         status = made.ints[codes.STATUS]
         if made.inside is not None and not made.inside.is_exact:
             break
@@ -139,7 +146,8 @@ def _result(made: Run, workload: Workload, options: Options, began: float) -> Re
         notes=tuple(notes),
         began=began,
     )
-    return replace(result, engine="fast")
+    pauses = pauses_of(made.ints, made.reals) if made.ints[codes.PREEMPTS] else None
+    return replace(result, engine="fast", pauses=pauses)
 
 
 def _recorder(made: Run, gpus: int, requests: int) -> Recorder:

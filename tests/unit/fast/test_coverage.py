@@ -8,6 +8,7 @@ from stratsim.engine.layout import lay_out
 from stratsim.engine.loop import setting_of
 from stratsim.engine.options import Options
 from stratsim.fast import covers
+from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, kernel_of
 from stratsim.fast.strait.setup import set_up
 from stratsim.model.cluster import Cluster
 from stratsim.model.codec import load_profile
@@ -25,11 +26,11 @@ PROFILE = make_profile({"a": 0.010})
 ROWS = [(0.0, "a"), (0.001, "a")]
 
 
-def why(policy="fifo", clients=(), rows=ROWS, **options):
+def why(policy="fifo", clients=(), rows=ROWS, profile=PROFILE, **options):
     (call,) = parse_policies(policy) if isinstance(policy, str) else (None,)
     made = make_policy(call) if call else policy
-    workload = make_workload(rows, profile=PROFILE, closed_loop=clients)
-    return covers(workload, PROFILE, made, Options("p", **{"cluster": Cluster(), **OPTIONS, **options}))
+    workload = make_workload(rows, profile=profile, closed_loop=clients)
+    return covers(workload, profile, made, Options("p", **{"cluster": Cluster(), **OPTIONS, **options}))
 
 
 OPTIONS = {"max_batch": 8, "drop": DropMode.INFEASIBLE, "seed": 0}
@@ -44,12 +45,25 @@ def test_a_subclass_may_decide_otherwise_and_is_not():
     class Own(Fifo):
         """Ours but for its name."""
 
-    assert why(Own()) == "policy Own is none of strait, aware-edf, native and the four queue policies"
+    assert why(Own()) == "policy Own is not compiled"
 
 
-@pytest.mark.parametrize("policy", ["aware-k-edf", "triton", "lax"])
+PREEMPTIVE = ["preempt-ideal", "preempt-gated(sync=true)", "preempt-kernel(share=0.5)", "preempt-reset(cap=1)"]
+
+
+@pytest.mark.parametrize("policy", PREEMPTIVE)
+def test_policies_that_preempt_by_class_are(policy):
+    assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)) is None
+
+
+@pytest.mark.parametrize("policy", ["aware-k-edf", "triton", "lax", "preempt-lax", "orion"])
 def test_other_policies_are_not(policy):
-    assert "is none of strait, aware-edf, native and the four queue policies" in why(policy)
+    assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)).endswith("is not compiled")
+
+
+def test_each_kind_has_a_kernel_of_its_own():
+    kernels = {"fifo": RUN, "preempt-reset": PREEMPT, "strait": ENTRY, "aware-edf": AWARE}
+    assert {text: kernel_of(make_policy(parse_policies(text)[0])) for text in kernels} == kernels
 
 
 @pytest.mark.parametrize(
