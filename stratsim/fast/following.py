@@ -1,4 +1,4 @@
-"""Decisions of a policy that is asked, and what follows from them: `stratsim.engine.decisions` for `strait`."""
+"""Decisions of a policy that is asked, and what follows from them: `stratsim.engine.decisions` on arrays."""
 
 from __future__ import annotations
 

@@ -53,6 +53,18 @@ def random_profile(draws, *, many=False):
     return profile
 
 
+def random_pairs(draws):
+    """A predictor `ewma-pairs` with some arguments other than the default ones."""
+    arguments = {
+        "use_prior": ["true", "false"],
+        "prior_slowdown": [1, 3],
+        "max_slowdown": [50, 1.5, 2],
+    }
+    chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.3}
+    chosen |= [{}, {"alpha": 0.7}, {"alpha": 1}, {"samples": 6}][draws.integers(4)]
+    return f"ewma-pairs({', '.join(f'{name}={value}' for name, value in chosen.items())})"
+
+
 def random_belief(draws, profile, slots, *, many=False):
     """A predictor: mostly `rls` with some arguments other than the default ones, else one that never learns.
 

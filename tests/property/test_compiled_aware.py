@@ -18,7 +18,7 @@ from stratsim.model.profile import Sharing
 from stratsim.policy.base import DropMode
 from stratsim.rng import Streams
 from stratsim.testing import make_profile, make_workload
-from tests.property.drawn_runs import CASES, FIRST, differences, made, random_belief, random_run
+from tests.property.drawn_runs import CASES, FIRST, differences, made, random_belief, random_pairs, random_run
 
 COMPILES = pytest.mark.slow
 """For a minute, where nothing is in the cache."""
@@ -38,7 +38,8 @@ def random_policy(draws, profile, slots):
     }
     chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.5}
     given = "".join(f", {name}={value}" for name, value in chosen.items())
-    return f"aware-edf(predictor={random_belief(draws, profile, slots)}{given})"
+    belief = random_pairs(draws) if draws.random() < 0.3 else random_belief(draws, profile, slots)
+    return f"aware-edf(predictor={belief}{given})"
 
 
 def random_case(seed):

@@ -1,6 +1,6 @@
 """The belief of a compiled `strait`: `stratsim.predict.rls` and what it stands on, in the same order of operations.
 
-Or one that never learns (`stratsim.predict.static`): one rate for all, or that beside the worst of the others.
+Or another: one rate for all, or a table of pairs (`stratsim.fast.strait.pairs`).
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ from stratsim.fast.strait.codes import (
     SCALE_SHARE,
     SIZES,
     SLOWDOWN,
+    SMOOTHED,
     TABLE_AT,
     TARGET,
     TARGET_SOLO_S,
@@ -70,6 +71,7 @@ from stratsim.fast.strait.codes import (
     WEIGHT_AT,
 )
 from stratsim.fast.strait.lists import sort_others
+from stratsim.fast.strait.pairs import learn_pairs, rate_beside_worst, rate_of_pairs
 
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
@@ -98,7 +100,7 @@ def look_beside(state: State, others: int, count: int) -> None:
 def rate_beside(state: State, target: int, others: int, count: int) -> float:
     """Return the believed rate of a kind of batch beside those that were looked at last."""
     if state.ints[BELIEF] != LEARNED:
-        return _fixed_rate(state, target, others, count)
+        return _plain_rate(state, target, others, count)
     _design_target(state, target, count)
     listed = state.ints[REGRESSOR_AT]
     return _as_rate(state, _weigh(state, state.ints[VALUE_AT], listed, target // state.ints[SIZES]))
@@ -109,7 +111,7 @@ def hopeful_rate(state: State, target: int, others: int, count: int) -> float:
     """Return a rate whose slowdown is the lower quartile of what is believed."""
     ints, reals = state.ints, state.reals
     if ints[BELIEF] != LEARNED:
-        return _fixed_rate(state, target, others, count)
+        return _plain_rate(state, target, others, count)
     _design_others(state, others, count)
     _design_target(state, target, count)
     values, listed, model = ints[VALUE_AT], ints[REGRESSOR_AT], target // ints[SIZES]
@@ -119,16 +121,14 @@ def hopeful_rate(state: State, target: int, others: int, count: int) -> float:
 
 
 @compiled
-def _fixed_rate(state: State, target: int, others: int, count: int) -> float:
-    """Return the rate by a belief that never learns."""
-    ints = state.ints
-    if ints[BELIEF] == CONSTANT:
+def _plain_rate(state: State, target: int, others: int, count: int) -> float:
+    """Return the rate by one of the other beliefs."""
+    belief = state.ints[BELIEF]
+    if belief == CONSTANT:
         return state.reals[KNOWN_RATE]  # type: ignore[no-any-return]
-    row = target * ints[MODELS] * ints[SIZES]
-    found = state.terms[row + ints[others]]
-    for place in range(others + 1, others + count):
-        found = min(found, state.terms[row + ints[place]])
-    return found  # type: ignore[no-any-return]
+    if belief == SMOOTHED:
+        return rate_of_pairs(state, target, others, count)
+    return rate_beside_worst(state, target, others, count)
 
 
 @compiled
@@ -222,6 +222,8 @@ def learn(state: State, observation: int) -> None:
     """Learn from a batch that overlapped somebody; nothing from one that did not."""
     ints, reals = state.ints, state.reals
     if ints[BELIEF] != LEARNED:
+        if ints[BELIEF] == SMOOTHED:
+            learn_pairs(state, observation)
         return
     overlapped = False
     for number in range(ints[observation + FIRST_INTERVAL], ints[observation + LAST_INTERVAL]):

@@ -25,7 +25,7 @@ class State(NamedTuple):
     terms: Reals
     """The tables of the belief's terms: by target, then rows of (slopes, base, rest), a column per co-runner.
 
-    Or, of a belief in pairs that never learns: the rate of each kind beside each other kind.
+    Or the tables of a belief in pairs (`stratsim.fast.strait.pairs`).
     """
 
 
@@ -47,7 +47,7 @@ class State(NamedTuple):
     HAS_GUARD,
     HAS_MARGIN,
     EXPLORES,
-    BELIEF,  # LEARNED, CONSTANT or OF_PAIRS
+    BELIEF,  # LEARNED, CONSTANT, OF_PAIRS or SMOOTHED
     TRIES,  # of `aware-edf`: whether what is late here is started where it would be in time alone
     TAKES_NOTE,  # whether anything is made of how batches turned out
     FORM,  # of the belief: RATE, ADDITIVE or SLOWDOWN
@@ -55,6 +55,10 @@ class State(NamedTuple):
     FEATURES,
     HAS_TERMS,
     DIRECTIONAL,
+    USES_PRIOR,  # whether a smoothed entry starts from what is known beforehand
+    MEASURED_AT,  # where tables of a smoothed belief begin among its terms; the excesses observed are at 0
+    KNOWN_LOSS_AT,
+    SIDE_AT,
     MOST_COMPANIES,
     MOST_BESIDES,
     RATE_ROWS,  # rows in the memory of rates, a power of 2
@@ -169,7 +173,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(136)
+) = range(140)
 
 # Reals of the run, from place 0.
 (
@@ -184,6 +188,9 @@ class State(NamedTuple):
     OUT_ALPHA_S,
     OUT_RATE,
     KNOWN_RATE,  # of any co-located batch, by a belief that knows one alone
+    ALPHA,  # weight of a new value of a smoothed belief
+    MOST_SLOWDOWN,
+    PRIOR_EXCESS,
     MIN_RATE,
     FORGETTING,
     SAMPLE_NOISE,
@@ -216,7 +223,7 @@ class State(NamedTuple):
     SLOT_S,
     COPY_FREE_S,
     REAL_SCALARS,
-) = range(42)
+) = range(45)
 
 # A model.
 (
@@ -276,6 +283,9 @@ LEAST_SHARE, LEAST_RATE = 0.1, 0.02
 # as of a lesson; an allowance.
 (BESIDE_COUNT, BESIDE_COMPANY, ALLOWANCE_STAMP, BESIDE_KINDS) = range(4)
 
+# What is known of all pairs with one side: the sum of their losses of rate, and how many they are.
+(LOSSES, PAIRS) = range(2)
+
 # A decision.
 (WHAT, WHERE, FIRST_LISTED, MANY, WHICH, DECISION_BLOCK) = range(6)
 (AT_S,) = range(1)
@@ -284,7 +294,7 @@ START, DROP_EXPIRED, DROP_INFEASIBLE, TIMER = range(4)
 # Words.
 HIGH, LOW = 0, 1
 CONTENDED, ALONE, NO_TRANSFERS = range(3)
-LEARNED, CONSTANT, OF_PAIRS = range(3)
+LEARNED, CONSTANT, OF_PAIRS, SMOOTHED = range(4)
 RATE, ADDITIVE, SLOWDOWN = range(3)
 TRAFFIC_WINDOW, TRAFFIC_RENEWED = 64, 4
 AT_RISK, BEYOND_ROUNDING, CLEARLY = 0.002, 1.0 + 1e-9, 1e-9

@@ -45,7 +45,7 @@ def why_not(policy: Strait | AwareEdf, largest: Sequence[int], slots: int, *, lo
         loads_weights: Whether weights are loaded on demand.
     """
     transfers, models = policy._transfers, len(largest)
-    why = why_not_believed(policy.belief, sum(largest), slots)
+    why = why_not_believed(policy.belief, sum(largest), slots, hopes=isinstance(policy, Strait))
     if why is not None:
         return why
     if type(transfers) not in _TRANSFERS or transfers.shares:
