@@ -25,7 +25,7 @@ COMPILES = pytest.mark.slow
 """For a minute, where nothing is in the cache."""
 
 
-def random_policy(draws, profile, slots):
+def random_policy(draws, profile, slots, *, many=False):
     """A `strait` with some arguments other than the default ones."""
     arguments = {
         "transfers": ["contended", "contended", "alone", "no-transfers"],
@@ -42,27 +42,36 @@ def random_policy(draws, profile, slots):
     }
     chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.4}
     given = "".join(f", {name}={value}" for name, value in chosen.items())
-    return f"strait(predictor={random_belief(draws, profile, slots)}{given})"
+    return f"strait(predictor={random_belief(draws, profile, slots, many=many)}{given})"
 
 
-def random_case(seed):
+def random_case(seed, *, many=False):
     """Return all arguments of a run, and how the policy is called; the same for equal seeds."""
     draws = Streams(seed).get("compiled", "strait")
-    workload, profile, options = random_run(draws, seed, "strait")
-    return workload, profile, random_policy(draws, profile, options.cluster.max_concurrency), options
+    workload, profile, options = random_run(draws, seed, "strait", many=many)
+    return workload, profile, random_policy(draws, profile, options.cluster.max_concurrency, many=many), options
+
+
+def assert_equal_in_both(workload, profile, policy, options):
+    from stratsim.fast import covers
+    from stratsim.fast.run import simulate_fast
+
+    assert covers(workload, profile, made(policy, profile), options) is None
+    fast = simulate_fast(workload, profile, made(policy, profile), options)
+    assert fast.engine == "fast", policy
+    assert differences(fast, simulate_with(workload, profile, made(policy, profile), options)) == [], policy
 
 
 @COMPILES
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + CASES))
 def test_compiled_decisions_give_the_same_bytes(seed):
-    from stratsim.fast import covers
-    from stratsim.fast.run import simulate_fast
+    assert_equal_in_both(*random_case(seed))
 
-    workload, profile, policy, options = random_case(seed)
-    assert covers(workload, profile, made(policy, profile), options) is None
-    fast = simulate_fast(workload, profile, made(policy, profile), options)
-    assert fast.engine == "fast", policy
-    assert differences(fast, simulate_with(workload, profile, made(policy, profile), options)) == [], policy
+
+@COMPILES
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(CASES // 4, 3)))
+def test_and_so_they_do_with_many_models_or_gpus(seed):
+    assert_equal_in_both(*random_case(seed, many=True))
 
 
 @COMPILES

@@ -46,6 +46,7 @@ from stratsim.fast.strait.codes import (
     MODELS,
     NOISE,
     NONE,
+    OF_FEATURES,
     OUTLIER_GATE,
     PAIR_VARIANCE,
     PLACES,
@@ -75,7 +76,7 @@ from stratsim.fast.strait.pairs import learn_pairs, rate_beside_worst, rate_of_p
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
 
-__all__ = ["hopeful_rate", "learn", "rate"]
+__all__ = ["hopeful_rate", "learn", "look_beside", "rate", "rate_beside"]
 
 
 # What is believed -----------------------------------------------------------------------------------------------------
@@ -84,9 +85,23 @@ __all__ = ["hopeful_rate", "learn", "rate"]
 @compiled
 def rate(state: State, target: int, others: int, count: int) -> float:
     """Return the believed rate of a kind of batch beside so many others, at least one, listed in ascending order."""
+    look_beside(state, others, count)
+    return rate_beside(state, target, others, count)
+
+
+@compiled
+def look_beside(state: State, others: int, count: int) -> None:
+    """Put down what others, listed so, mean to whoever is beside them: `rate_beside` is asked about these alone."""
+    if state.ints[BELIEF] == LEARNED:
+        _design_others(state, others, count)
+
+
+@compiled
+def rate_beside(state: State, target: int, others: int, count: int) -> float:
+    """Return the believed rate of a kind of batch beside those that were looked at last."""
     if state.ints[BELIEF] != LEARNED:
         return _plain_rate(state, target, others, count)
-    _design(state, target, others, count)
+    _design_target(state, target, count)
     listed = state.ints[REGRESSOR_AT]
     return _as_rate(state, _weigh(state, state.ints[VALUE_AT], listed, target // state.ints[SIZES]))
 
@@ -97,7 +112,8 @@ def hopeful_rate(state: State, target: int, others: int, count: int) -> float:
     ints, reals = state.ints, state.reals
     if ints[BELIEF] != LEARNED:
         return _plain_rate(state, target, others, count)
-    _design(state, target, others, count)
+    _design_others(state, others, count)
+    _design_target(state, target, count)
     values, listed, model = ints[VALUE_AT], ints[REGRESSOR_AT], target // ints[SIZES]
     centre = _weigh(state, values, listed, model)
     spread, _ = _image(state, values, listed, model)
@@ -124,23 +140,24 @@ def _as_rate(state: State, loss: float) -> float:
 
 
 @compiled
-def _design(state: State, target: int, others: int, count: int) -> None:
-    """Put the regressors of a target beside others at VALUE_AT and REGRESSOR_AT."""
+def _scale(state: State, count: int) -> float:
+    """Return what a co-runner counts as."""
+    return 2.0 / (1 + count) if state.ints[FORM] == RATE else 1.0
+
+
+@compiled
+def _design_others(state: State, others: int, count: int) -> None:
+    """Put the regressors that others determine at VALUE_AT and REGRESSOR_AT."""
     ints, reals = state.ints, state.reals
-    features, values = ints[FEATURES], ints[VALUE_AT]
-    scale = 2.0 / (1 + count) if ints[FORM] == RATE else 1.0
+    features, values, scale = ints[FEATURES], ints[VALUE_AT], _scale(state, count)
     reals[values] = count * scale
     reals[values + 1] = (count - 1) * scale
-    own, sums, products = values + 2, values + 2 + features, values + 2 + 2 * features
-    for place in range(features):
-        total = 0.0
-        for other in range(others, others + count):
-            total += reals[ints[FEATURE_AT] + ints[other] * features + place]
-        total *= scale
-        value = reals[ints[FEATURE_AT] + target * features + place]
-        reals[own + place] = value * count * scale
-        reals[sums + place] = total
-        reals[products + place] = value * total
+    if ints[LEADING] > OF_FEATURES:
+        for place in range(features):
+            total = 0.0
+            for other in range(others, others + count):
+                total += reals[ints[FEATURE_AT] + ints[other] * features + place]
+            reals[values + OF_FEATURES + features + place] = total * scale
     ints[REGRESSORS] = 0
     if ints[HAS_TERMS]:
         sizes, listed, model = ints[SIZES], ints[REGRESSOR_AT] - 1, NONE
@@ -148,10 +165,24 @@ def _design(state: State, target: int, others: int, count: int) -> None:
             if ints[other] // sizes != model:
                 model = ints[other] // sizes
                 listed += 1
-                ints[listed], reals[listed] = model, scale
+                ints[listed], reals[listed] = _column(state, model), scale
             else:
                 reals[listed] += scale
         ints[REGRESSORS] = listed + 1 - ints[REGRESSOR_AT]
+
+
+@compiled
+def _design_target(state: State, target: int, count: int) -> None:
+    """Put those of its own at VALUE_AT, beside so many others whose regressors are there."""
+    ints, reals = state.ints, state.reals
+    if ints[LEADING] <= OF_FEATURES:
+        return
+    features, scale = ints[FEATURES], _scale(state, count)
+    feature, own = ints[FEATURE_AT] + target * features, ints[VALUE_AT] + OF_FEATURES
+    for place in range(features):
+        value = reals[feature + place]
+        reals[own + place] = value * count * scale
+        reals[own + 2 * features + place] = value * reals[own + features + place]
 
 
 @compiled
@@ -163,7 +194,7 @@ def _weigh(state: State, values: int, listed: int, target: int) -> float:
         total += reals[values + place] * reals[weights + place]
     table = _table(state, target)
     for place in range(listed, listed + ints[REGRESSORS]):
-        at, follows = table + _column(state, ints[place]), 0.0
+        at, follows = table + ints[place], 0.0
         for row in range(leading):
             follows += reals[weights + row] * terms[at + row * models]
         total += (terms[at + leading * models] + follows) * reals[place]
@@ -225,7 +256,8 @@ def _sample(state: State, observation: int) -> float:
         if not count:
             continue
         share = reals[interval] / duration_s
-        _design(state, target, sort_others(state, interval + 1, count), count)
+        _design_others(state, sort_others(state, interval + 1, count), count)
+        _design_target(state, target, count)
         if ints[FORM] == ADDITIVE:
             believed = _as_rate(state, _weigh(state, values, asked, target // ints[SIZES]))
             lost += share * (1.0 - believed)
@@ -261,12 +293,12 @@ def _image(state: State, values: int, listed: int, target: int) -> tuple[float, 
         for row in range(leading + 1 + models):
             reals[moved + row] = 0.0
             for place in range(listed, listed + ints[REGRESSORS]):
-                part = terms[table + row * models + _column(state, ints[place])] * reals[place]
+                part = terms[table + row * models + ints[place]] * reals[place]
                 reals[moved + row] = part if place == listed else reals[moved + row] + part
         for row in range(leading):
             reals[moved + row] += reals[values + row]
         for place in range(listed, listed + ints[REGRESSORS]):
-            rest += reals[place] * reals[moved + leading + 1 + _column(state, ints[place])]
+            rest += reals[place] * reals[moved + leading + 1 + ints[place]]
     else:
         for row in range(leading):
             reals[moved + row] = reals[values + row]
