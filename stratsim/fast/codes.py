@@ -65,6 +65,8 @@ __all__: list[str] = []
     BLOCKS,  # how many are free
     LACKS_ROOM,  # whether it is to be given more room
     DECIDED,  # decisions
+    MOST_RUNNING,  # on a GPU: as many as it has slots, or more where what is stopped gives its slot up at once
+    PREEMPTS,  # the block of preemption (`stratsim.fast.preempt`); 0: nothing is stopped
     # Where tables begin, among the whole numbers:
     GPU_AT,  # references, by number
     SPARE_AT,
@@ -108,7 +110,7 @@ __all__: list[str] = []
     DECIDED_S_AT,  # when a batch should be done, or a timer goes off
     LISTED_AT,  # requests of decisions
     HEADER,
-) = range(94)
+) = range(96)
 
 # Reals from place 0: the policy's links and the host.
 (
@@ -209,7 +211,7 @@ SENDING = 2 << 58
 TIMERS = 3 << 58
 
 # Who else than a GPU is asked, by the first argument of the question.
-OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP, OF_POLICY = range(-1, -10, -1)
+OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP, OF_POLICY, OF_STOP = range(-1, -11, -1)
 MOST_THOUGHTS = 1024
 """Thinking times that are drawn at once."""
 

@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     """A column of a table, or several one after the other."""
     Ask = Callable[[int, int], None]
 
-__all__ = ["IS_COMPILED", "at_bytes", "at_ints", "at_reals", "at_words", "compiled", "entered", "native", "pointer"]
+__all__ = [
+    "IS_COMPILED",
+    "at_bytes",
+    "at_ints",
+    "at_reals",
+    "at_words",
+    "compiled",
+    "entered",
+    "is_entered",
+    "native",
+    "pointer",
+]
 
 Kernel = TypeVar("Kernel", bound="Callable[..., Any]")
 
@@ -131,4 +142,13 @@ def entered(kernel: Callable[[int, int], None]) -> Any:
     """Return a kernel compiled as such a function."""
     with _in_folder(kernel):
         made = numba.cfunc("void(int64, int64)", cache=True, error_model="numpy")(kernel)
+    _ENTERED.add(f"{kernel.__module__}.{kernel.__name__}")
     return native()(made.address, made)
+
+
+_ENTERED: set[str] = set()
+
+
+def is_entered(kernel: str) -> bool:
+    """Whether this process has such a function of a kernel, named by its module within this room and its own name."""
+    return not IS_COMPILED or f"{__package__}.{kernel}" in _ENTERED

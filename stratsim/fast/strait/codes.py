@@ -1,5 +1,7 @@
 """The state of a compiled `strait` in two arrays, whole numbers and reals, and the names of the places in them.
 
+Estimates of `aware-edf` have theirs there too.
+
 An object, say a GPU, has a block in both arrays, at the same place: a reference to it is that place. So
 `reals[gpu + UPDATED_S]` is when a GPU's forecast was last updated. The terms of the belief are a third array
 (`stratsim.predict.least_squares`), as they may be large.
@@ -46,6 +48,7 @@ class State(NamedTuple):
     HAS_MARGIN,
     EXPLORES,
     BELIEF,  # LEARNED, CONSTANT or OF_PAIRS
+    TRIES,  # of `aware-edf`: whether what is late here is started where it would be in time alone
     TAKES_NOTE,  # whether anything is made of how batches turned out
     FORM,  # of the belief: RATE, ADDITIVE or SLOWDOWN
     LEADING,  # shared weights that samples have values for
@@ -166,7 +169,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(135)
+) = range(136)
 
 # Reals of the run, from place 0.
 (

@@ -115,6 +115,9 @@ __all__ = [
     "is_late",
     "latest_finish_s",
     "latest_start_s",
+    "lone_s",
+    "make",
+    "make_kind",
     "out_s",
     "plan",
     "started",
@@ -314,8 +317,15 @@ def started(state: State, candidate: int, now_s: float) -> int:
 def alone_s(state: State, request: int) -> float:
     """Return the latency of a request that is alone on an idle GPU."""
     ints = state.ints
-    copies_s = in_s(state, ints[request + IN_BYTES]) + out_s(state, ints[request + OUT_BYTES])
-    return copies_s + latency_s(state, ints[request + REQUEST_MODEL] * ints[SIZES] + 1)
+    kind = ints[request + REQUEST_MODEL] * ints[SIZES] + 1
+    return lone_s(state, kind, ints[request + IN_BYTES], ints[request + OUT_BYTES])
+
+
+@compiled
+def lone_s(state: State, kind: int, bytes_in: int, bytes_out: int) -> float:
+    """Return the latency of a kind of batch that is alone on an idle GPU."""
+    copies_s = in_s(state, bytes_in) + out_s(state, bytes_out)
+    return copies_s + latency_s(state, kind)
 
 
 @compiled
@@ -345,15 +355,22 @@ def make(
     """Make a candidate of so many requests, with `request` as the first, and so many bytes."""
     ints, reals = state.ints, state.reals
     kind = ints[request + REQUEST_MODEL] * ints[SIZES] + size
+    make_kind(state, gpu, candidate, kind, bytes_in, bytes_out, now_s)
+    ints[candidate + IS_HIGH] = ints[request + IS_LOW] == HIGH
+    reals[candidate + DUE_S] = latest_finish_s(reals[request + DEADLINE_S])
+
+
+@compiled
+def make_kind(state: State, gpu: int, candidate: int, kind: int, bytes_in: int, bytes_out: int, now_s: float) -> None:
+    """Make a candidate of a kind of batch: all of it but its class and when it is due."""
+    ints, reals = state.ints, state.reals
     ints[SERIAL] += 1
     ints[candidate + CANDIDATE], ints[candidate + KIND] = ints[SERIAL], kind
     ints[candidate + BYTES_IN], ints[candidate + ON_GPU] = bytes_in, gpu
-    ints[candidate + IS_HIGH] = ints[request + IS_LOW] == HIGH
     ints[candidate + IN_FLIGHT] = ints[candidate + IS_PENDING] = 0
     reals[candidate + SOLO_S] = reals[candidate + LEFT_S] = reals[ints[LATENCY_AT] + kind]
     reals[candidate + READY_S] = _ready_s(state, gpu, bytes_in, now_s) if bytes_in else now_s
     reals[candidate + OUT_S] = out_s(state, bytes_out)
-    reals[candidate + DUE_S] = latest_finish_s(reals[request + DEADLINE_S])
 
 
 @compiled

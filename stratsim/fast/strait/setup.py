@@ -1,4 +1,4 @@
-"""From a policy and its setting to the arrays of a compiled `strait`."""
+"""From a policy and its setting to the arrays of a compiled `strait`, or of a compiled `aware-edf`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from stratsim.fast.strait import codes
 from stratsim.fast.strait.beliefs import add_belief, formed, why_not_believed
 from stratsim.fast.strait.state import Builder
 from stratsim.policy.arguments import batch_limits
+from stratsim.policy.strait import Strait
 from stratsim.policy.strait.guard import Hypothetical
 from stratsim.predict.transfer import Alone, Contended, NoTransfers
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stratsim.model.profile import SchedulerProfile
+    from stratsim.policy.aware_edf import AwareEdf
     from stratsim.policy.base import Setting
-    from stratsim.policy.strait import Strait
 
 __all__ = ["set_up", "why_not"]
 
@@ -34,7 +35,7 @@ _TRANSFERS = {Contended: codes.CONTENDED, Alone: codes.ALONE, NoTransfers: codes
 _FLOOR = 0.05
 
 
-def why_not(policy: Strait, largest: Sequence[int], slots: int, *, loads_weights: bool) -> str | None:
+def why_not(policy: Strait | AwareEdf, largest: Sequence[int], slots: int, *, loads_weights: bool) -> str | None:
     """Return why a policy cannot be compiled; None if it can.
 
     Args:
@@ -61,7 +62,7 @@ def _companies(models: int, slots: int) -> int:
     return comb(models + slots - 1, slots - 1)
 
 
-def set_up(policy: Strait, setting: Setting, names: Sequence[str]) -> codes.State:
+def set_up(policy: Strait | AwareEdf, setting: Setting, names: Sequence[str]) -> codes.State:
     """Return the arrays of a run that is about to start.
 
     Args:
@@ -81,7 +82,7 @@ def set_up(policy: Strait, setting: Setting, names: Sequence[str]) -> codes.Stat
     return builder.made(terms)
 
 
-def _add_rules(builder: Builder, policy: Strait, setting: Setting, models: int, sizes: int) -> None:
+def _add_rules(builder: Builder, policy: Strait | AwareEdf, setting: Setting, models: int, sizes: int) -> None:
     places, profile = setting.max_concurrency + setting.prefetch, setting.profile
     builder.values |= {
         codes.MODELS: models,
@@ -89,17 +90,10 @@ def _add_rules(builder: Builder, policy: Strait, setting: Setting, models: int, 
         codes.GPUS: setting.gpus,
         codes.SLOTS: setting.max_concurrency,
         codes.PLACES: places,
-        codes.RESERVE: min(max(policy._reserve_slots, setting.prefetch), places - 1),
         codes.REFRESH: policy._refresh,
         codes.TRANSFERS: _TRANSFERS[type(policy._transfers)],
-        codes.HARM_CHECK: policy._harm_check,
-        codes.FILL: policy._fill,
-        codes.RESCUE: policy._rescue,
-        codes.BEST_EFFORT: policy._best_effort,
-        codes.HAS_GUARD: policy._guard_kind is Hypothetical,
         codes.HAS_MARGIN: policy._margin > 0.0,
         codes.TAKES_NOTE: policy._margin > 0.0 or policy.belief.adapts,
-        codes.EXPLORES: policy._explore > 0.0,
         codes.LACKING: models,
         codes.LESSONS: 1,
         codes.NOTED: 1,
@@ -108,13 +102,8 @@ def _add_rules(builder: Builder, policy: Strait, setting: Setting, models: int, 
         codes.GUARD_RENEWALS: codes.NONE,
         codes.COMPANIES: 1,
     }
-    confidence = policy._confidence
     builder.reals |= {
-        codes.CONFIDENCE: confidence,
-        codes.MOST_LATE: max(-log(confidence), _LEAST) if confidence > 0.0 else inf,
-        codes.FLOOR: _FLOOR,
         codes.QUANTILE: policy._margin,
-        codes.EXPLORE: policy._explore,
         codes.IN_ALPHA_S: profile.h2d.alpha_s,
         codes.IN_RATE: profile.h2d.bytes_per_s,
         codes.OUT_ALPHA_S: profile.d2h.alpha_s,
@@ -127,6 +116,33 @@ def _add_rules(builder: Builder, policy: Strait, setting: Setting, models: int, 
         codes.AGAIN_S: inf,
         codes.LOOK_AGAIN_S: inf,
         codes.SAVED_SINCE_S: inf,
+    }
+    if isinstance(policy, Strait):
+        _add_strait(builder, policy, setting, places)
+    else:
+        builder.values[codes.TRIES] = policy._tries
+        builder.reals[codes.FLOOR] = policy._floor
+
+
+def _add_strait(builder: Builder, policy: Strait, setting: Setting, places: int) -> None:
+    """Add what `strait` alone goes by."""
+    builder.values |= {
+        codes.RESERVE: min(max(policy._reserve_slots, setting.prefetch), places - 1),
+        codes.HARM_CHECK: policy._harm_check,
+        codes.FILL: policy._fill,
+        codes.RESCUE: policy._rescue,
+        codes.BEST_EFFORT: policy._best_effort,
+        codes.HAS_GUARD: policy._guard_kind is Hypothetical,
+        codes.EXPLORES: policy._explore > 0.0,
+        codes.DRAWS: _DRAWS,
+        codes.DRAWN: _DRAWS,
+    }
+    confidence = policy._confidence
+    builder.reals |= {
+        codes.CONFIDENCE: confidence,
+        codes.MOST_LATE: max(-log(confidence), _LEAST) if confidence > 0.0 else inf,
+        codes.FLOOR: _FLOOR,
+        codes.EXPLORE: policy._explore,
     }
 
 
@@ -202,7 +218,6 @@ def _add_machine(builder: Builder, gpus: int, places: int, refresh: int, models:
         codes.DRAW_AT: _DRAWS,
     }.items():
         builder.table(place, numbers)
-    builder.values |= {codes.DRAWS: _DRAWS, codes.DRAWN: _DRAWS}
 
 
 def _add_memories(builder: Builder, models: int, slots: int, places: int) -> None:

@@ -8,6 +8,7 @@ from stratsim.engine.layout import lay_out
 from stratsim.engine.loop import setting_of
 from stratsim.engine.options import Options
 from stratsim.fast import covers
+from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, kernel_of
 from stratsim.fast.strait.setup import set_up
 from stratsim.model.cluster import Cluster
 from stratsim.model.codec import load_profile
@@ -25,11 +26,11 @@ PROFILE = make_profile({"a": 0.010})
 ROWS = [(0.0, "a"), (0.001, "a")]
 
 
-def why(policy="fifo", clients=(), rows=ROWS, **options):
+def why(policy="fifo", clients=(), rows=ROWS, profile=PROFILE, **options):
     (call,) = parse_policies(policy) if isinstance(policy, str) else (None,)
     made = make_policy(call) if call else policy
-    workload = make_workload(rows, profile=PROFILE, closed_loop=clients)
-    return covers(workload, PROFILE, made, Options("p", **{"cluster": Cluster(), **OPTIONS, **options}))
+    workload = make_workload(rows, profile=profile, closed_loop=clients)
+    return covers(workload, profile, made, Options("p", **{"cluster": Cluster(), **OPTIONS, **options}))
 
 
 OPTIONS = {"max_batch": 8, "drop": DropMode.INFEASIBLE, "seed": 0}
@@ -44,12 +45,25 @@ def test_a_subclass_may_decide_otherwise_and_is_not():
     class Own(Fifo):
         """Ours but for its name."""
 
-    assert why(Own()) == "policy Own is neither strait, native nor one of the four queue policies"
+    assert why(Own()) == "policy Own is not compiled"
 
 
-@pytest.mark.parametrize("policy", ["aware-edf", "triton", "lax"])
+PREEMPTIVE = ["preempt-ideal", "preempt-gated(sync=true)", "preempt-kernel(share=0.5)", "preempt-reset(cap=1)"]
+
+
+@pytest.mark.parametrize("policy", PREEMPTIVE)
+def test_policies_that_preempt_by_class_are(policy):
+    assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)) is None
+
+
+@pytest.mark.parametrize("policy", ["aware-k-edf", "triton", "lax", "preempt-lax", "orion"])
 def test_other_policies_are_not(policy):
-    assert "is neither strait, native nor one of the four queue policies" in why(policy)
+    assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)).endswith("is not compiled")
+
+
+def test_each_kind_has_a_kernel_of_its_own():
+    kernels = {"fifo": RUN, "preempt-reset": PREEMPT, "strait": ENTRY, "aware-edf": AWARE}
+    assert {text: kernel_of(make_policy(parse_policies(text)[0])) for text in kernels} == kernels
 
 
 @pytest.mark.parametrize(
@@ -63,9 +77,12 @@ def test_other_policies_are_not(policy):
         ("strait(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
         ("strait(predictor=rls(half_life_s=10))", "the belief's half_life_s and nonnegative are not compiled"),
         ("strait(transfers=contended(uplink_bytes_per_s=1e9))", "the belief about copies Contended is not compiled"),
+        ("aware-edf", None),
+        ("aware-edf(predictor=constant(slowdown=2), infeasible=alone, margin=0.9, max_batch=1)", None),
+        ("aware-edf(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
     ],
 )
-def test_decisions_of_strait_are_covered_with_the_belief_rls_or_one_that_never_learns(policy, said):
+def test_strait_and_aware_edf_are_covered_with_the_belief_rls_or_one_that_never_learns(policy, said):
     assert why(policy) == said
 
 
@@ -97,6 +114,10 @@ CLIENT = ClosedLoopClient("c", "a", Priority.LOW, 0, 0, limit=1)
 @pytest.mark.parametrize("policy", ["fifo", "native"])
 def test_clients_that_wait_are(policy):
     assert why(policy, clients=[CLIENT]) is None
+
+
+def test_with_aware_edf_they_are_not():
+    assert why("aware-edf", clients=[CLIENT]) == "clients wait for replies"
 
 
 def test_further_attempts_are_not():
