@@ -75,6 +75,15 @@ def test_and_so_they_do_with_many_models_or_gpus(seed):
 
 
 @COMPILES
+def test_what_was_known_where_newcomers_were_asked_about_counts_until_the_lesson_is_over():
+    """Though more is known before: kernels, which ask about each alone, look it up in time (`look_up_asked`)."""
+    belief = "rls(form=additive, directional=true, pair_variance=0.0, excitation=0.5)"
+    workload, profile, _, options = random_case(132)
+    policy = f"strait(predictor={belief}, rescue_low=false, reserve_slots=0, refresh=2)"
+    assert_equal_in_both(workload, profile, policy, options)
+
+
+@COMPILES
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + max(CASES // 8, 2)))
 def test_and_so_does_the_policy_alone_in_the_other_loop(seed):
     """Where the compiled loop does not do a run, and in live runs."""

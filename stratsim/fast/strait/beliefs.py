@@ -175,6 +175,8 @@ def _add_learned(
     builder.table(codes.FEATURE_AT, rows.size, reals=rows)
     builder.table(codes.WEIGHT_AT, leading, reals=parts.weights)
     builder.table(codes.COVARIANCE_AT, leading * leading, reals=parts.covariance)
+    heads = parts.terms[:, : leading + 1].transpose(2, 0, 1)
+    builder.table(codes.HEAD_AT, heads.size, reals=heads if heads.any() else None)
     builder.table(codes.VARIANCE_AT, leading, reals=parts.variance)
     builder.table(codes.VALUE_AT, 2 + 3 * len(features))
     builder.table(codes.MEAN_AT, leading)

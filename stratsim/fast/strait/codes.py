@@ -23,7 +23,9 @@ class State(NamedTuple):
     ints: Ints
     reals: Reals
     terms: Reals
-    """The tables of the belief's terms: by target, then rows of (slopes, base, rest), a column per co-runner.
+    """What the belief keeps of its terms: by target, then rows of (slopes, base, rest), a column per co-runner.
+
+    Of these the rest is used, the others are copied to HEAD_AT.
 
     Or the tables of a belief in pairs (`stratsim.fast.strait.pairs`).
     """
@@ -128,6 +130,7 @@ class State(NamedTuple):
     ERROR_AT,  # reals, by model: its solo errors of late
     WEIGHT_AT,  # reals: the shared weights
     COVARIANCE_AT,  # reals, row after row
+    HEAD_AT,  # reals: slopes and base of a term, by the columns of co-runner and target
     VARIANCE_AT,  # reals: the prior's, of the shared weights
     VALUE_AT,  # reals: regressors of the shared weights
     MEAN_AT,  # reals: the same of a sample
@@ -173,7 +176,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(140)
+) = range(141)
 
 # Reals of the run, from place 0.
 (
