@@ -57,7 +57,7 @@ __all__: list[str] = []
     ARRIVED,  # requests so far
     ADMITTED,  # those of them that are in the queue, or were
     FOUND,  # what was answered to a question about clients
-    ASKS,  # whether decisions are another's, which is asked: `stratsim.fast.strait`
+    ASKS,  # whether decisions are another's, which is asked: `stratsim.fast.strait`, `aware_edf`
     ADDRESS,  # where it finds its arrays
     IS_WOKEN,  # whether its timer has gone off
     TOLD,  # requests that it was told of

@@ -65,7 +65,7 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
         return _why_not_compiled(workload, profile, policy, options)
     if type(policy) is AwareEdf:
         why = _why_not_compiled(workload, profile, policy, options)
-        return why_not_inside(workload, profile, policy, options) if why is None else why
+        return _covers_run(workload, profile, policy, options) if why is None else why
     if type(policy) not in ORDERS and type(policy) is not Native:
         return f"policy {type(policy).__name__} is not compiled"
     return _covers_run(workload, profile, policy, options)
@@ -93,8 +93,8 @@ def _why_not_compiled(workload: Workload, profile: Profile, policy: Strait | Awa
     return why_not(policy, largest, layout.slots, loads_weights=layout.memories is not None)
 
 
-def why_not_inside(workload: Workload, profile: Profile, policy: Strait | AwareEdf, options: Options) -> str | None:
-    """Return why the compiled loop does not do a run whose decisions can be compiled; None if it does."""
+def why_not_inside(workload: Workload, profile: Profile, policy: Strait, options: Options) -> str | None:
+    """Return why of a covered run of `strait` only the decisions are compiled; None if all of it is."""
     if workload.waits_for_replies:
         return "clients wait for replies"
     return _covers_run(workload, profile, policy, options)

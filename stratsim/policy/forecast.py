@@ -12,6 +12,7 @@ Source: our reconstruction of what arXiv 2604.28175 and 2512.18725 describe in t
 from __future__ import annotations
 
 from math import inf
+from operator import truediv
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -231,60 +232,35 @@ class Forecast:
         if candidate is not None:
             batches.append(candidate)
         self.walked = candidate
-        rates_of = rates_of or self._rates
-        # The usual cases are written out: one batch, one that joins another, one that waits for either of two.
-        running, total = len(executing), len(batches)
-        if total == 1:
-            lone = batches[0]
-            lone.end_s = now_s + lone.left_s if running else max(lone.ready_s, now_s) + lone.solo_s
-        elif total == 2 and running == 1 and self._slots > 1:
-            _walk_pair(executing[0], executing[0].left_s, batches[1], now_s, rates_of)
-        elif total == 3 and running == 2 and self._slots == 2:
-            _walk_third(executing[0], executing[1], batches[2], now_s, rates_of)
-        else:
-            self._walk_any(batches, now_s, rates_of)
+        self._walk(batches, now_s, rates_of or self._rates)
         return batches
 
-    def _walk_any(self, batches: Sequence[Planned], now_s: float, rates_of: Rates) -> None:
-        running = self.executing.copy()
-        left = [planned.left_s for planned in running]
-        keys = [planned.key for planned in running]
-        slots, total, following, at_s = self._slots, len(batches), len(running), now_s
-        # Loops by index: on lists this short, comprehensions over zipped ones take twice as long.
-        while True:
-            while following < total and len(running) < slots and batches[following].ready_s <= at_s:
-                joins = batches[following]
-                running.append(joins)
-                left.append(joins.solo_s)
-                keys.append(joins.key)
-                following += 1
-            if len(running) > 1:
-                rates = rates_of(tuple(keys))
-                step_s, which = inf, 0
-                for index, rate in enumerate(rates):
-                    needs_s = left[index] / rate
-                    if needs_s < step_s:
-                        step_s, which = needs_s, index
-            elif running:
-                if following == total:  # the last one: no need to go on
-                    running[0].end_s = at_s + left[0]
-                    return
-                rates, step_s, which = _ALONE, left[0], 0
-            elif following == total:
+    def _walk(self, batches: Sequence[Planned], now_s: float, rates_of: Rates) -> None:
+        """Set the ends of `batches`: those that execute come first, and the others join them in turn."""
+        running, to_come = self.executing.copy(), [*batches[len(self.executing) :]]
+        left_s, at_s = [planned.left_s for planned in running], now_s
+        while running or to_come:
+            if not running:
+                at_s = max(at_s, to_come[0].ready_s)
+            while to_come and len(running) < self._slots and to_come[0].ready_s <= at_s:
+                running.append(to_come.pop(0))
+                left_s.append(running[-1].solo_s)
+            if len(running) == 1 and not to_come:
+                running[0].end_s = at_s + left_s[0]
                 return
-            else:
-                at_s = batches[following].ready_s
-                continue
-            next_s = at_s + step_s
-            if following < total and len(running) < slots and batches[following].ready_s - at_s < step_s:
-                next_s, which = batches[following].ready_s, -1
+            rates = rates_of(tuple([planned.key for planned in running])) if len(running) > 1 else _ALONE
+            needs_s = list(map(truediv, left_s, rates))
+            step_s = min(needs_s)
+            next_s, ends = at_s + step_s, [needs_s.index(step_s)]
+            if to_come and len(running) < self._slots and to_come[0].ready_s - at_s < step_s:
+                next_s, ends = to_come[0].ready_s, []  # it joins before any ends
                 step_s = next_s - at_s
-            at_s = next_s
             for index, rate in enumerate(rates):
-                left[index] -= step_s * rate
-            if which >= 0:
-                running.pop(which).end_s = at_s
-                del left[which], keys[which]
+                left_s[index] -= step_s * rate
+            at_s = next_s
+            for index in ends:
+                running.pop(index).end_s = at_s
+                del left_s[index]
 
     def commit(self, now_s: float) -> None:
         """Remember the ends of the last walk, at `now_s`, as what is expected of each batch on the GPU."""
@@ -304,35 +280,3 @@ _KEEP = 256
 def _time(happening: tuple[float, int, Planned]) -> tuple[float, int]:
     """Ends before starts at the same instant: a slot is taken over."""
     return happening[0], happening[1]
-
-
-def _walk_pair(first: Planned, left_s: float, other: Planned, now_s: float, rates_of: Rates) -> None:
-    """Walk where one batch, with that work left, executes and another joins it: what `_walk_any` does, written out."""
-    at_s, solo_s = now_s, other.solo_s
-    if other.ready_s > now_s:
-        at_s = other.ready_s
-        alone_s = at_s - now_s
-        if left_s <= alone_s:
-            first.end_s, other.end_s = now_s + left_s, at_s + solo_s
-            return
-        left_s -= alone_s
-    first_rate, rate = rates_of((first.key, other.key))
-    first_s, needs_s = left_s / first_rate, solo_s / rate
-    if first_s <= needs_s:
-        first.end_s = end_s = at_s + first_s
-        other.end_s = end_s + (solo_s - first_s * rate)
-    else:
-        other.end_s = end_s = at_s + needs_s
-        first.end_s = end_s + (left_s - needs_s * first_rate)
-
-
-def _walk_third(one: Planned, two: Planned, third: Planned, now_s: float, rates_of: Rates) -> None:
-    """Walk where two batches have the two slots and a third waits for the one that ends first, and joins the other."""
-    one_rate, two_rate = rates_of((one.key, two.key))
-    one_s, two_s = one.left_s / one_rate, two.left_s / two_rate
-    if one_s <= two_s:
-        one.end_s = end_s = now_s + one_s
-        _walk_pair(two, two.left_s - one_s * two_rate, third, end_s, rates_of)
-    else:
-        two.end_s = end_s = now_s + two_s
-        _walk_pair(one, one.left_s - two_s * one_rate, third, end_s, rates_of)

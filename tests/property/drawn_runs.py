@@ -18,12 +18,13 @@ from stratsim.testing import make_profile, make_workload
 
 CASES = int(os.environ.get("STRATSIM_ENGINES", "12"))
 FIRST = int(os.environ.get("STRATSIM_FIRST", "0"))
-GPUS = (1, 1, 1, 2, 3, 5)
+GPUS, MANY_GPUS = (1, 1, 1, 2, 3, 5), (1, 1, 16, 40, 64)
 
 
-def random_profile(draws):
-    """One to six models with batches, links, features and measured pairs, or some of these."""
-    names = [f"m{number}" for number in draws.permutation(9)[: draws.integers(1, 7)]]
+def random_profile(draws, *, many=False):
+    """One to six models, or many, with batches, links, features and measured pairs, or some of these."""
+    names = [f"m{number}" for number in draws.permutation(64 if many else 9)]
+    names = names[: draws.integers(20, 65) if many else draws.integers(1, 7)]
     solo_s = {name: float(draws.uniform(0.5, 8.0)) * 1e-3 for name in names}
     most = {name: int(draws.choice([1, 2, 4, 8])) for name in names}
     link = Link(float(draws.choice([0.0, 1e-5])), float(draws.choice([1e9, 1.2e10])))
@@ -52,14 +53,29 @@ def random_profile(draws):
     return profile
 
 
-def random_belief(draws, profile, slots):
-    """A predictor: mostly `rls` with some arguments other than the default ones, else one that never learns."""
+def random_pairs(draws):
+    """A predictor `ewma-pairs` with some arguments other than the default ones."""
+    arguments = {
+        "use_prior": ["true", "false"],
+        "prior_slowdown": [1, 3],
+        "max_slowdown": [50, 1.5, 2],
+    }
+    chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.3}
+    chosen |= [{}, {"alpha": 0.7}, {"alpha": 1}, {"samples": 6}][draws.integers(4)]
+    return f"ewma-pairs({', '.join(f'{name}={value}' for name, value in chosen.items())})"
+
+
+def random_belief(draws, profile, slots, *, many=False):
+    """A predictor: mostly `rls` with some arguments other than the default ones, else one that never learns.
+
+    Of many models it is `rls`: what it keeps and looks up grows with them.
+    """
     fixed = ["solo", "constant(slowdown=1.5)", "constant(slowdown=2)", "constant(slowdown=3.7)"]
     if profile.pairs:
         fixed += ["gpulet"] * 3
     if slots <= 2:
         fixed += ["oracle"] * 2
-    if draws.random() < 0.4:
+    if draws.random() < 0.4 and not many:
         return str(draws.choice(fixed))
     belief = {
         "form": ["additive", "additive", "rate", "slowdown"],
@@ -78,11 +94,15 @@ def random_belief(draws, profile, slots):
     return f"rls({made})"
 
 
-def random_run(draws, seed, name):
-    """Return a workload, a profile and options of a run of a policy of that name."""
-    profile = random_profile(draws)
+def random_run(draws, seed, name, *, many=False):
+    """Return a workload, a profile and options of a run of a policy of that name.
+
+    `many`: of 20 to 64 models, and of up to 64 GPUs.
+    """
+    profile = random_profile(draws, many=many)
     names = list(profile.observable.models)
-    gpus, count = int(draws.choice(GPUS)), int(draws.integers(20, 160))
+    gpus = int(draws.choice(MANY_GPUS if many else GPUS))
+    count = int(draws.integers(200, 500) if many else draws.integers(20, 160))
     mean_s = np.mean([model.latency_s[1] for model in profile.observable.models.values()])
     arrivals_s = np.cumsum(draws.exponential(mean_s / gpus / draws.uniform(0.4, 2.0), count))
     if draws.random() < 0.3:
@@ -95,7 +115,9 @@ def random_run(draws, seed, name):
     options = Options(
         name=name,
         cluster=Cluster(
-            gpus=gpus, max_concurrency=int(draws.choice([1, 2, 2, 2, 3, 4])), prefetch=int(draws.choice([0, 1, 1, 2]))
+            gpus=gpus,
+            max_concurrency=int(draws.choice([1, 2, 2, 2, 3, 3 if many else 4])),
+            prefetch=int(draws.choice([0, 1, 1, 2])),
         ),
         max_batch=int(draws.choice([1, 4, 8])),
         drop=DropMode.INFEASIBLE,

@@ -8,17 +8,21 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from math import inf
 
+import numpy as np
 import pytest
 
 from stratsim.engine.options import Options
 from stratsim.engine.simulation import simulate_with
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
+from stratsim.model.request import Priority
+from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient
 from stratsim.policy.base import DropMode
 from stratsim.rng import Streams
 from stratsim.testing import make_profile, make_workload
-from tests.property.drawn_runs import CASES, FIRST, differences, made, random_belief, random_run
+from tests.property.drawn_runs import CASES, FIRST, differences, made, random_belief, random_pairs, random_run
 
 COMPILES = pytest.mark.slow
 """For a minute, where nothing is in the cache."""
@@ -38,13 +42,40 @@ def random_policy(draws, profile, slots):
     }
     chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.5}
     given = "".join(f", {name}={value}" for name, value in chosen.items())
-    return f"aware-edf(predictor={random_belief(draws, profile, slots)}{given})"
+    belief = random_pairs(draws) if draws.random() < 0.3 else random_belief(draws, profile, slots)
+    return f"aware-edf(predictor={belief}{given})"
+
+
+def with_clients(draws, workload):
+    """Return the same requests with clients that wait for replies, and those of some clients one at a time."""
+    closed_loop = [
+        ClosedLoopClient(
+            f"own-{number}",
+            str(draws.choice(workload.models)),
+            Priority(int(draws.integers(2))),
+            bytes_in=int(draws.choice([0, 600_000])),
+            bytes_out=int(draws.choice([0, 4_000])),
+            slo_s=float(draws.choice([0.005, 0.05, inf])),
+            think_s=float(draws.choice([0.0, 0.001, 0.0123])),
+            limit=int(draws.integers(1, 20)),
+        )
+        for number in range(draws.integers(0, 4))
+    ]
+    return replace(
+        workload,
+        closed_loop=tuple(closed_loop),
+        one_at_a_time=(OneAtATimeClient("p"), OneAtATimeClient("q", 0.03)),
+        client_names=("p", "q", "r"),
+        client=draws.integers(-1, 3, len(workload)).astype(np.int32),
+    )
 
 
 def random_case(seed):
     """Return all arguments of a run, and how the policy is called; the same for equal seeds."""
     draws = Streams(seed).get("compiled", "aware")
     workload, profile, options = random_run(draws, seed, "aware-edf")
+    if draws.random() < 0.2:
+        workload = with_clients(draws, workload)
     options = replace(options, drop=DropMode(str(draws.choice([mode.value for mode in DropMode]))))
     return workload, profile, random_policy(draws, profile, options.cluster.max_concurrency), options
 

@@ -25,7 +25,7 @@ COMPILES = pytest.mark.slow
 """For a minute, where nothing is in the cache."""
 
 
-def random_policy(draws, profile, slots):
+def random_policy(draws, profile, slots, *, many=False):
     """A `strait` with some arguments other than the default ones."""
     arguments = {
         "transfers": ["contended", "contended", "alone", "no-transfers"],
@@ -42,27 +42,45 @@ def random_policy(draws, profile, slots):
     }
     chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.4}
     given = "".join(f", {name}={value}" for name, value in chosen.items())
-    return f"strait(predictor={random_belief(draws, profile, slots)}{given})"
+    return f"strait(predictor={random_belief(draws, profile, slots, many=many)}{given})"
 
 
-def random_case(seed):
+def random_case(seed, *, many=False):
     """Return all arguments of a run, and how the policy is called; the same for equal seeds."""
     draws = Streams(seed).get("compiled", "strait")
-    workload, profile, options = random_run(draws, seed, "strait")
-    return workload, profile, random_policy(draws, profile, options.cluster.max_concurrency), options
+    workload, profile, options = random_run(draws, seed, "strait", many=many)
+    return workload, profile, random_policy(draws, profile, options.cluster.max_concurrency, many=many), options
+
+
+def assert_equal_in_both(workload, profile, policy, options):
+    from stratsim.fast import covers
+    from stratsim.fast.run import simulate_fast
+
+    assert covers(workload, profile, made(policy, profile), options) is None
+    fast = simulate_fast(workload, profile, made(policy, profile), options)
+    assert fast.engine == "fast", policy
+    assert differences(fast, simulate_with(workload, profile, made(policy, profile), options)) == [], policy
 
 
 @COMPILES
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + CASES))
 def test_compiled_decisions_give_the_same_bytes(seed):
-    from stratsim.fast import covers
-    from stratsim.fast.run import simulate_fast
+    assert_equal_in_both(*random_case(seed))
 
-    workload, profile, policy, options = random_case(seed)
-    assert covers(workload, profile, made(policy, profile), options) is None
-    fast = simulate_fast(workload, profile, made(policy, profile), options)
-    assert fast.engine == "fast", policy
-    assert differences(fast, simulate_with(workload, profile, made(policy, profile), options)) == [], policy
+
+@COMPILES
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(CASES // 4, 3)))
+def test_and_so_they_do_with_many_models_or_gpus(seed):
+    assert_equal_in_both(*random_case(seed, many=True))
+
+
+@COMPILES
+def test_what_was_known_where_newcomers_were_asked_about_counts_until_the_lesson_is_over():
+    """Though more is known before: kernels, which ask about each alone, look it up in time (`look_up_asked`)."""
+    belief = "rls(form=additive, directional=true, pair_variance=0.0, excitation=0.5)"
+    workload, profile, _, options = random_case(132)
+    policy = f"strait(predictor={belief}, rescue_low=false, reserve_slots=0, refresh=2)"
+    assert_equal_in_both(workload, profile, policy, options)
 
 
 @COMPILES

@@ -23,9 +23,11 @@ class State(NamedTuple):
     ints: Ints
     reals: Reals
     terms: Reals
-    """The tables of the belief's terms: by target, then rows of (slopes, base, rest), a column per co-runner.
+    """What the belief keeps of its terms: by target, then rows of (slopes, base, rest), a column per co-runner.
 
-    Or, of a belief in pairs that never learns: the rate of each kind beside each other kind.
+    Of these the rest is used, the others are copied to HEAD_AT.
+
+    Or the tables of a belief in pairs (`stratsim.fast.strait.pairs`).
     """
 
 
@@ -47,7 +49,7 @@ class State(NamedTuple):
     HAS_GUARD,
     HAS_MARGIN,
     EXPLORES,
-    BELIEF,  # LEARNED, CONSTANT or OF_PAIRS
+    BELIEF,  # LEARNED, CONSTANT, OF_PAIRS or SMOOTHED
     TRIES,  # of `aware-edf`: whether what is late here is started where it would be in time alone
     TAKES_NOTE,  # whether anything is made of how batches turned out
     FORM,  # of the belief: RATE, ADDITIVE or SLOWDOWN
@@ -55,6 +57,10 @@ class State(NamedTuple):
     FEATURES,
     HAS_TERMS,
     DIRECTIONAL,
+    USES_PRIOR,  # whether a smoothed entry starts from what is known beforehand
+    MEASURED_AT,  # where tables of a smoothed belief begin among its terms; the excesses observed are at 0
+    KNOWN_LOSS_AT,
+    SIDE_AT,
     MOST_COMPANIES,
     MOST_BESIDES,
     RATE_ROWS,  # rows in the memory of rates, a power of 2
@@ -77,15 +83,18 @@ class State(NamedTuple):
     PENDING_ANYWHERE,  # copies under way
     HIGHS,  # requests that wait, by class
     LOWS,
-    QUEUED_HIGH,  # models that a class has seen
+    QUEUED_HIGH,  # models that have requests that wait, by class
     _QUEUED_LOW,
+    KNOWN_HIGH,  # models that a class has seen
+    _KNOWN_LOW,
+    REFUSED,  # models, since a batch last ended
     FULLEST_LOG,  # the most rows of a GPU's log, at the last call
     BATCHES,  # listed at BATCH_AT
     ENDED,  # batches so far
     REFUSED_AFTER,
     REFRESHES,
     LESSONS,  # of the belief and its margins, from 1
-    ASKED_ANEW,  # how often what is known of newcomers was forgotten, from 1
+    NOTED,  # ratios that margins know of, from 1
     OBSERVATIONS,
     INTERVALS,  # of the observations
     LEVELS,
@@ -116,22 +125,26 @@ class State(NamedTuple):
     BLOCK_AT,  # blocks of batches
     SPARE_AT,  # references to those that are free
     REQUEST_AT,  # blocks
-    QUEUED_AT,  # by class: the models that it has seen, in that order
-    EXPECTED_AT,  # models, in the order in which they were seen
+    QUEUED_AT,  # by class: the models that have requests that wait, in no order
+    REFUSED_AT,  # models
+    ERROR_AT,  # reals, by model: its solo errors of late
     WEIGHT_AT,  # reals: the shared weights
     COVARIANCE_AT,  # reals, row after row
+    HEAD_AT,  # reals: slopes and base of a term, by the columns of co-runner and target
     VARIANCE_AT,  # reals: the prior's, of the shared weights
     VALUE_AT,  # reals: regressors of the shared weights
     MEAN_AT,  # reals: the same of a sample
     IMAGE_AT,  # reals: what a sample moves the shared weights by
     TABLE_AT,  # reals: what it moves a target's table by
-    REGRESSOR_AT,  # models, and their regressors
+    REGRESSOR_AT,  # columns of terms, and their regressors
     MEAN_REGRESSOR_AT,  # the same of a sample
     CHILD_AT,  # by company and model: the company with one more
     PAIR_AT,  # stamp and divisor, by company and model
     PAIR_LEVEL_AT,  # its level
     COUNT_LEVEL_AT,  # level by number of co-runners
     MODEL_LEVEL_AT,  # level by that and model
+    USUAL_AT,  # stamp and divisor, by number of co-runners and model
+    ASKED_AT,  # by company: the last lesson before newcomers were asked about, and how many were expected
     LEVEL_AT,  # reals: levels
     MET_AT,  # companies of a batch, and for how long
     RATE_AT,  # memory of rates: rows in both
@@ -150,7 +163,7 @@ class State(NamedTuple):
     BESIDE_AT,  # kinds and ends of the situation
     BESIDE_ROW_AT,  # rows of what is known of newcomers beside others
     BESIDE_INDEX_AT,  # where to find them
-    ALL_ERRORS_AT,  # reals: solo errors of all models
+    ALL_ERRORS_AT,  # reals: those of all models
     TRAFFIC_AT,  # model and time of arrival
     SEEN_AT,  # models, in the order in which they were
     SHORT_AT,  # reals: allowances that do not suffice, and their shares
@@ -163,7 +176,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(130)
+) = range(141)
 
 # Reals of the run, from place 0.
 (
@@ -178,6 +191,9 @@ class State(NamedTuple):
     OUT_ALPHA_S,
     OUT_RATE,
     KNOWN_RATE,  # of any co-located batch, by a belief that knows one alone
+    ALPHA,  # weight of a new value of a smoothed belief
+    MOST_SLOWDOWN,
+    PRIOR_EXCESS,
     MIN_RATE,
     FORGETTING,
     SAMPLE_NOISE,
@@ -200,6 +216,7 @@ class State(NamedTuple):
     EXPIRES_S,
     TIMER_S,
     LOW_TIMER_S,
+    STRETCH_OF_ALL,  # of models with too few errors of their own
     HOPELESS_AGAIN_S,
     AGAIN_S,
     LOOK_AGAIN_S,
@@ -209,13 +226,13 @@ class State(NamedTuple):
     SLOT_S,
     COPY_FREE_S,
     REAL_SCALARS,
-) = range(41)
+) = range(45)
 
 # A model.
 (
     COLUMN,  # among the belief's terms
     LIMIT,  # largest batch
-    IS_EXPECTED,
+    IS_EXPECTED,  # as which model, from 1
     IS_SEEN,  # among the last arrivals of high priority
     LACKS,  # errors of its own
     IS_TRIED,  # by the loop over waiting models
@@ -225,12 +242,13 @@ class State(NamedTuple):
     _LOW_TAIL,
     WAITING,
     _LOW_WAITING,
-    IS_QUEUED,  # whether a class has seen it
-    _LOW_IS_QUEUED,
-) = range(14)
-(STRETCH, REFUSED_UNTIL_S, SHARE, SLO_S, LASTS_S, ERRORS) = range(6)
-MODEL_BLOCK = ERRORS + 2 + 2 * 100
-"""With its errors of late (ERROR_WINDOW of them)."""
+    RANK,  # among those that a class has seen, from 1
+    _LOW_RANK,
+    POSITION,  # among those of a class that have requests that wait
+    _LOW_POSITION,
+    MODEL_BLOCK,
+) = range(17)
+(STRETCH, REFUSED_UNTIL_S, SHARE, SLO_S, LASTS_S) = range(5)
 
 # A GPU.
 (NUMBER, EXECUTING, STAGED, VIEWED, WALKED, PENDING, LOGGED, LOG_AT, MEMBERS) = range(9)
@@ -258,13 +276,18 @@ BATCH_BLOCK = 11
 # The last values of a sequence: how many, the next place, in the order of arrival, in the order of size.
 (RECENT_COUNT, RECENT_NEXT, RECENT) = range(3)
 ERROR_WINDOW, LEAST_ERRORS = 100, 20
+ERROR_BLOCK = RECENT + 2 * ERROR_WINDOW
 LEVEL_WINDOW, LEVEL_DOUBT = 50, 4.0
 (FACTOR, TRUST, RATIOS) = range(3)
 LEVEL_BLOCK = RATIOS + RECENT + 2 * LEVEL_WINDOW
 LEAST_SHARE, LEAST_RATE = 0.1, 0.02
 
-# What is known of newcomers beside others: whose, stamps; by model what a batch of one takes, and its allowance.
-(BESIDE_COUNT, EXECUTE_STAMP, ALLOWANCE_STAMP, BESIDE_KINDS) = range(4)
+# What is known of newcomers beside others: their kinds, as they end, and sorted; by model: the rate of a batch of one,
+# as of a lesson; an allowance.
+(BESIDE_COUNT, BESIDE_COMPANY, ALLOWANCE_STAMP, BESIDE_KINDS) = range(4)
+
+# What is known of all pairs with one side: the sum of their losses of rate, and how many they are.
+(LOSSES, PAIRS) = range(2)
 
 # A decision.
 (WHAT, WHERE, FIRST_LISTED, MANY, WHICH, DECISION_BLOCK) = range(6)
@@ -274,9 +297,10 @@ START, DROP_EXPIRED, DROP_INFEASIBLE, TIMER = range(4)
 # Words.
 HIGH, LOW = 0, 1
 CONTENDED, ALONE, NO_TRANSFERS = range(3)
-LEARNED, CONSTANT, OF_PAIRS = range(3)
+LEARNED, CONSTANT, OF_PAIRS, SMOOTHED = range(4)
 RATE, ADDITIVE, SLOWDOWN = range(3)
 TRAFFIC_WINDOW, TRAFFIC_RENEWED = 64, 4
 AT_RISK, BEYOND_ROUNDING, CLEARLY = 0.002, 1.0 + 1e-9, 1e-9
 CUSUM_DRIFT, TINY = 0.5, 1e-150
+OF_FEATURES = 2  # regressors of the shared weights, from which on they are of features
 NONE = -1

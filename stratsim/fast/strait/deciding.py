@@ -40,7 +40,6 @@ from stratsim.fast.strait.codes import (
     LOW_TIMER_S,
     LOWS,
     MANY,
-    MODELS,
     NEXT,
     NONE,
     NUMBER,
@@ -49,7 +48,6 @@ from stratsim.fast.strait.codes import (
     OPEN_AT,
     ORDER_AT,
     PLACES,
-    QUEUED_AT,
     QUEUED_HIGH,
     REQUEST_MODEL,
     RESERVE,
@@ -68,7 +66,7 @@ from stratsim.fast.strait.guard import note_request
 from stratsim.fast.strait.high import block, last_call_s, take_next_high
 from stratsim.fast.strait.low import admits_low, any_unrefused, forget_refusals, look_again_s, take_next_low
 from stratsim.fast.strait.newcomers import expect
-from stratsim.fast.strait.queues import at_model, first_waiting, following_model, push, take
+from stratsim.fast.strait.queues import at_model, first_waiting, following_model, push, queued_at, take
 
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
@@ -296,11 +294,9 @@ def _wake_for_low(state: State, now_s: float) -> None:
         if ints[ints[GPU_AT] + number * ints[GPU_BLOCK] + VIEWED]:
             return
     next_s = look_again_s(state)
-    queued = ints[QUEUED_AT] + ints[MODELS]
+    queued = queued_at(state, LOW)
     for place in range(queued, queued + ints[QUEUED_HIGH + LOW]):
-        head = ints[at_model(state, ints[place]) + HEAD + LOW]
-        if head != NONE:
-            next_s = min(next_s, reals[head + DEADLINE_S])
+        next_s = min(next_s, reals[ints[at_model(state, ints[place]) + HEAD + LOW] + DEADLINE_S])
     if ints[HOPELESS]:
         next_s = min(next_s, reals[HOPELESS_AGAIN_S])
     if (now_s < reals[LOW_TIMER_S] and reals[LOW_TIMER_S] <= next_s) or not (now_s < next_s and next_s < inf):

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.belief import learn
-from stratsim.fast.strait.caution import rates, take_in
+from stratsim.fast.strait.caution import look_up_asked, rates, take_in
 from stratsim.fast.strait.codes import (
     ALL_ERRORS_AT,
     ALONE,
-    ASKED_ANEW,
     BATCH_BLOCK,
     BYTES_IN,
     CANDIDATE,
@@ -29,8 +28,9 @@ from stratsim.fast.strait.codes import (
     ENDED,
     ENDED_AT,
     ENDED_NOW,
+    ERROR_AT,
+    ERROR_BLOCK,
     ERROR_WINDOW,
-    ERRORS,
     EXECUTING,
     FIRST_INTERVAL,
     FLOOR,
@@ -88,6 +88,7 @@ from stratsim.fast.strait.codes import (
     START_S,
     STARTS,
     STRETCH,
+    STRETCH_OF_ALL,
     TAKES_NOTE,
     TARGET,
     TARGET_SOLO_S,
@@ -239,10 +240,10 @@ def _note(state: State, batch: int) -> None:
 def _learn_alone(state: State, number: int, error: float) -> None:
     """Remember by how much the solo latency of a model was off."""
     ints, reals = state.ints, state.reals
-    model = at_model(state, number)
-    remember(reals, model + ERRORS, ERROR_WINDOW, error)
-    if reals[model + ERRORS + RECENT_COUNT] >= LEAST_ERRORS:
-        overdue = quantile(reals, model + ERRORS, ERROR_WINDOW, reals[QUANTILE])
+    model, errors = at_model(state, number), ints[ERROR_AT] + number * ERROR_BLOCK
+    remember(reals, errors, ERROR_WINDOW, error)
+    if reals[errors + RECENT_COUNT] >= LEAST_ERRORS:
+        overdue = quantile(reals, errors, ERROR_WINDOW, reals[QUANTILE])
         reals[model + STRETCH] = 1.0 + overdue if overdue > 0.0 else 1.0
         ints[LACKING] -= ints[model + LACKS]
         ints[model + LACKS] = 0
@@ -252,6 +253,9 @@ def _learn_alone(state: State, number: int, error: float) -> None:
     remember(reals, overall, ERROR_WINDOW, error)
     if reals[overall + RECENT_COUNT] >= LEAST_ERRORS:
         all_s = 1.0 + max(quantile(reals, overall, ERROR_WINDOW, reals[QUANTILE]), 0.0)
+        if all_s == reals[STRETCH_OF_ALL]:
+            return
+        reals[STRETCH_OF_ALL] = all_s
         for other in range(ints[MODELS]):
             if ints[at_model(state, other) + LACKS]:
                 reals[at_model(state, other) + STRETCH] = all_s
@@ -268,12 +272,13 @@ def _learn(state: State, now_s: float) -> None:
     first, last = ints[OBSERVATION_AT], ints[OBSERVATION_AT] + ints[OBSERVATIONS] * OBSERVATION_BLOCK
     if ints[HAS_MARGIN]:
         for observation in range(first, last, OBSERVATION_BLOCK):
+            look_up_asked(state, observation)
+        for observation in range(first, last, OBSERVATION_BLOCK):
             take_in(state, observation)
     ints[LESSONS] += 1
     for observation in range(first, last, OBSERVATION_BLOCK):
         learn(state, observation)
     ints[OBSERVATIONS] = ints[INTERVALS] = 0
-    ints[ASKED_ANEW] += 1
     ints[REFRESHES] += 1
     forget_besides(state)
 

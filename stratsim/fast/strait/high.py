@@ -32,7 +32,6 @@ from stratsim.fast.strait.codes import (
     LOW,
     LOWS,
     MEMBERS,
-    MODELS,
     NEXT,
     NONE,
     ON_GPU,
@@ -41,8 +40,8 @@ from stratsim.fast.strait.codes import (
     OPEN_AT,
     OPTION,
     OUT_BYTES,
-    QUEUED_AT,
     QUEUED_HIGH,
+    RANK,
     RESCUE,
     RESCUED,
     RIVAL_AT,
@@ -70,7 +69,7 @@ from stratsim.fast.strait.forecast import walk
 from stratsim.fast.strait.guard import guard_admits
 from stratsim.fast.strait.harm import backlog_in_time, harms, largest_in_time, spares_in_flight, spares_waiting
 from stratsim.fast.strait.newcomers import look_behind
-from stratsim.fast.strait.queues import at_model, first_waiting, following_model, take
+from stratsim.fast.strait.queues import at_model, first_waiting, following_model, queued_at, take
 
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
@@ -123,13 +122,11 @@ def take_next_high(state: State, now_s: float) -> int:
 @compiled
 def last_call_s(state: State, now_s: float) -> float:
     """Return when the first waiting request that still can wait cannot any longer; inf if there is none."""
-    ints, found_s = state.ints, inf
-    for place in range(ints[QUEUED_AT], ints[QUEUED_AT] + ints[QUEUED_HIGH]):
-        head = ints[at_model(state, ints[place]) + HEAD]
-        if head != NONE:
-            at_s = latest_start_s(state, head)
-            if at_s > now_s:
-                found_s = min(found_s, at_s)
+    ints, found_s, queued = state.ints, inf, queued_at(state, HIGH)
+    for place in range(queued, queued + ints[QUEUED_HIGH]):
+        at_s = latest_start_s(state, ints[at_model(state, ints[place]) + HEAD])
+        if at_s > now_s:
+            found_s = min(found_s, at_s)
     return found_s
 
 
@@ -323,14 +320,7 @@ def _fits_in(state: State, option: int, extra: int, now_s: float) -> bool:
 def _rescued(state: State, option: int, now_s: float) -> int:
     """Return the most urgent low-priority request, as a batch, if only going before that of `option` saves it."""
     ints = state.ints
-    gpu, urgent, urgent_s = ints[option + ON_GPU], NONE, inf
-    queued = ints[QUEUED_AT] + ints[MODELS]
-    for place in range(queued, queued + ints[QUEUED_HIGH + LOW]):
-        head = ints[at_model(state, ints[place]) + HEAD + LOW]
-        if head != NONE:
-            at_s = latest_start_s(state, head)
-            if urgent == NONE or at_s < urgent_s:
-                urgent, urgent_s = head, at_s
+    gpu, urgent = ints[option + ON_GPU], _most_urgent_low(state)
     if ints[gpu + WALKED] != ints[option + CANDIDATE]:
         walk(state, gpu, now_s, option, False)
     _list_with(state, gpu, option)
@@ -345,6 +335,19 @@ def _rescued(state: State, option: int, now_s: float) -> int:
     if backlog_in_time(state, gpu, now_s) and guard_admits(state, gpu, now_s):
         return rescued
     return NONE
+
+
+@compiled
+def _most_urgent_low(state: State) -> int:
+    """Return the first low-priority request that cannot wait any longer; of several, that of the model seen first."""
+    ints, queued = state.ints, queued_at(state, LOW)
+    urgent, urgent_s, rank = NONE, inf, 0
+    for place in range(queued, queued + ints[QUEUED_HIGH + LOW]):
+        model = at_model(state, ints[place])
+        at_s, own = latest_start_s(state, ints[model + HEAD + LOW]), ints[model + RANK + LOW]
+        if urgent == NONE or at_s < urgent_s or (at_s == urgent_s and own < rank):
+            urgent, urgent_s, rank = ints[model + HEAD + LOW], at_s, own
+    return urgent
 
 
 @compiled

@@ -30,16 +30,16 @@ from stratsim.fast.strait.codes import (
     LOOK_AGAIN_S,
     LOW,
     MEMBERS,
-    MODELS,
     NONE,
     ON_GPU,
     OPEN,
     OPEN_AT,
     OPTION,
     OUT_S,
-    QUEUED_AT,
     QUEUED_HIGH,
+    REFUSED,
     REFUSED_AFTER,
+    REFUSED_AT,
     REFUSED_UNTIL_S,
     SIZES,
     TRIED,
@@ -51,7 +51,7 @@ from stratsim.fast.strait.forecast import walk
 from stratsim.fast.strait.guard import guard_admits
 from stratsim.fast.strait.harm import costs_low, harms, largest_in_time, spares_waiting
 from stratsim.fast.strait.high import block, keep
-from stratsim.fast.strait.queues import at_model, first_waiting, following_model, take
+from stratsim.fast.strait.queues import at_model, first_waiting, following_model, queued_at, take
 
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
@@ -65,8 +65,9 @@ def forget_refusals(state: State) -> None:
     ints, reals = state.ints, state.reals
     if ints[REFUSED_AFTER] != ints[ENDED]:
         ints[REFUSED_AFTER] = ints[ENDED]
-        for model in range(ints[MODELS]):
-            reals[at_model(state, model) + REFUSED_UNTIL_S] = -inf
+        for place in range(ints[REFUSED_AT], ints[REFUSED_AT] + ints[REFUSED]):
+            reals[at_model(state, ints[place]) + REFUSED_UNTIL_S] = -inf
+        ints[REFUSED] = 0
 
 
 @compiled
@@ -78,9 +79,9 @@ def _is_refused(state: State, model: int, now_s: float) -> bool:
 def any_unrefused(state: State, now_s: float) -> bool:
     """Whether a model waits and is not refused as yet."""
     ints = state.ints
-    queued = ints[QUEUED_AT] + ints[MODELS]
-    for place in range(queued, queued + ints[QUEUED_HIGH + LOW]):
-        if ints[at_model(state, ints[place]) + WAITING + LOW] and not _is_refused(state, ints[place], now_s):
+    queued = queued_at(state, LOW)
+    for place in range(queued, queued + ints[QUEUED_HIGH + LOW]):  # noqa: SIM110 (numba compiles loops)
+        if not _is_refused(state, ints[place], now_s):
             return True
     return False
 
@@ -99,6 +100,9 @@ def take_next_low(state: State, now_s: float) -> int:
             if option != NONE:
                 take(state, model, LOW, ints[option + KIND] % ints[SIZES])
                 return option
+            if reals[at_model(state, model) + REFUSED_UNTIL_S] == -inf:
+                ints[ints[REFUSED_AT] + ints[REFUSED]] = model
+                ints[REFUSED] += 1
             reals[at_model(state, model) + REFUSED_UNTIL_S] = _retry_s(state, now_s)
         model = following_model(state, LOW)
     return NONE
@@ -119,11 +123,9 @@ def _retry_s(state: State, now_s: float) -> float:
 @compiled
 def look_again_s(state: State) -> float:
     """Return when to look at the first of the refusals again if nothing happens; inf if there is none."""
-    ints, reals, found_s = state.ints, state.reals, inf
-    for model in range(ints[MODELS]):
-        until_s = reals[at_model(state, model) + REFUSED_UNTIL_S]
-        if until_s > -inf:
-            found_s = min(found_s, until_s)
+    ints, found_s = state.ints, inf
+    for place in range(ints[REFUSED_AT], ints[REFUSED_AT] + ints[REFUSED]):
+        found_s = min(found_s, state.reals[at_model(state, ints[place]) + REFUSED_UNTIL_S])
     return found_s
 
 

@@ -45,7 +45,7 @@ def why_not(policy: Strait | AwareEdf, largest: Sequence[int], slots: int, *, lo
         loads_weights: Whether weights are loaded on demand.
     """
     transfers, models = policy._transfers, len(largest)
-    why = why_not_believed(policy.belief, sum(largest), slots)
+    why = why_not_believed(policy.belief, sum(largest), slots, hopes=isinstance(policy, Strait))
     if why is not None:
         return why
     if type(transfers) not in _TRANSFERS or transfers.shares:
@@ -96,7 +96,7 @@ def _add_rules(builder: Builder, policy: Strait | AwareEdf, setting: Setting, mo
         codes.TAKES_NOTE: policy._margin > 0.0 or policy.belief.adapts,
         codes.LACKING: models,
         codes.LESSONS: 1,
-        codes.ASKED_ANEW: 1,
+        codes.NOTED: 1,
         codes.RENEW_AT: 1,
         codes.GUARD_REFRESHES: codes.NONE,
         codes.GUARD_RENEWALS: codes.NONE,
@@ -111,6 +111,7 @@ def _add_rules(builder: Builder, policy: Strait | AwareEdf, setting: Setting, mo
         codes.EXPIRES_S: inf,
         codes.TIMER_S: -inf,
         codes.LOW_TIMER_S: -inf,
+        codes.STRETCH_OF_ALL: 1.0,
         codes.HOPELESS_AGAIN_S: inf,
         codes.AGAIN_S: inf,
         codes.LOOK_AGAIN_S: inf,
@@ -170,11 +171,12 @@ def _add_models(
     builder.table(codes.MODEL_AT, ints.size, ints, reals)
     for place, numbers in {
         codes.QUEUED_AT: 2 * models,
-        codes.EXPECTED_AT: models,
+        codes.REFUSED_AT: models,
+        codes.ERROR_AT: codes.ERROR_BLOCK * models,
         codes.SEEN_AT: models,
         codes.ORDER_AT: models,
         codes.SHORT_AT: 2 * models,
-        codes.ALL_ERRORS_AT: codes.RECENT + 2 * codes.ERROR_WINDOW,
+        codes.ALL_ERRORS_AT: codes.ERROR_BLOCK,
         codes.TRAFFIC_AT: codes.TRAFFIC_WINDOW,
     }.items():
         builder.table(place, numbers)
@@ -229,8 +231,10 @@ def _add_memories(builder: Builder, models: int, slots: int, places: int) -> Non
         codes.CHILD_AT: companies * models,
         codes.PAIR_AT: companies * models,
         codes.PAIR_LEVEL_AT: companies * models,
+        codes.USUAL_AT: (places + 1) * models,
+        codes.ASKED_AT: 2 * companies,
         codes.RATE_AT: _RATE_ROWS * (places + 2),
-        codes.BESIDE_ROW_AT: (_BESIDES + 1) * (codes.BESIDE_KINDS + places + 2 * models),
+        codes.BESIDE_ROW_AT: (_BESIDES + 1) * (codes.BESIDE_KINDS + 2 * (places + models)),
         codes.BESIDE_INDEX_AT: 2 * _BESIDES,
         codes.LEVEL_AT: (places + 1 + (places + 1) * models + companies * models) * codes.LEVEL_BLOCK,
     }.items():

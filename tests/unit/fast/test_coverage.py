@@ -80,10 +80,13 @@ def test_each_kind_has_a_kernel_of_its_own():
         ("strait(transfers=contended(uplink_bytes_per_s=1e9))", "the belief about copies Contended is not compiled"),
         ("aware-edf", None),
         ("aware-edf(predictor=constant(slowdown=2), infeasible=alone, margin=0.9, max_batch=1)", None),
-        ("aware-edf(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
+        ("aware-edf(predictor=ewma-pairs(samples=5, use_prior=false))", None),
+        ("aware-edf(predictor=ewma-pairs(tau_s=1))", "the belief's half_life_s and tau_s are not compiled"),
+        ("aware-edf(predictor=ewma-pairs(half_life_s=9))", "the belief's half_life_s and tau_s are not compiled"),
+        ("aware-edf(predictor=sgd)", "the belief Sgd is not compiled"),
     ],
 )
-def test_strait_and_aware_edf_are_covered_with_the_belief_rls_or_one_that_never_learns(policy, said):
+def test_strait_and_aware_edf_are_covered_with_beliefs_that_kernels_hold(policy, said):
     assert why(policy) == said
 
 
@@ -112,13 +115,9 @@ def test_too_many_models_for_so_many_slots_are_not():
 CLIENT = ClosedLoopClient("c", "a", Priority.LOW, 0, 0, limit=1)
 
 
-@pytest.mark.parametrize("policy", ["fifo", "native"])
+@pytest.mark.parametrize("policy", ["fifo", "native", "aware-edf"])
 def test_clients_that_wait_are(policy):
     assert why(policy, clients=[CLIENT]) is None
-
-
-def test_with_aware_edf_they_are_not():
-    assert why("aware-edf", clients=[CLIENT]) == "clients wait for replies"
 
 
 def test_further_attempts_are_not():

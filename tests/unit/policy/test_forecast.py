@@ -246,30 +246,28 @@ READY = st.floats(-0.5, 1.5)
 SHARE = st.floats(0.02, 1.0)
 
 
-@given(
-    left=st.lists(WORK, max_size=2),
-    solo_s=WORK,
-    ready_s=READY,
-    shares=st.dictionaries(st.sampled_from("abc"), SHARE, min_size=3),
-    slots=st.integers(1, 3),
-    candidate=st.booleans(),
-)
-def test_the_usual_cases_written_out_are_the_walk(left, solo_s, ready_s, shares, slots, candidate):
-    """None, one or two batches execute and another comes or is staged: the same ends as in general, to the last bit."""
-    ends_s = []
-    for general in (True, False):
-        forecast = Forecast(slots, lambda active: [shares[model] / len(active) for model, _ in active])
-        forecast.executing += [planned(model, solo_s=work_s) for model, work_s in zip("ab", left[:slots], strict=False)]
-        other = planned("c", solo_s=solo_s, ready_s=ready_s)
-        if not candidate:
-            forecast.staged.append(other)
-        if general:
-            batches = [*forecast.executing, other]
-            forecast._walk_any(batches, 0.0, forecast._rates)
-        else:
-            batches = forecast.walk(0.0, other if candidate else None)
-        ends_s.append(ends(batches))
-    assert ends_s[0] == ends_s[1]
+def pair_ends(left_s, solo_s, ready_s, first_rate, rate):
+    """The closed form for a batch that executes since before time 0 and one that joins it: when each ends."""
+    joins_s = max(ready_s, 0.0)
+    if left_s <= joins_s:
+        return left_s, joins_s + solo_s
+    left_s -= joins_s
+    first_s, needs_s = left_s / first_rate, solo_s / rate
+    if first_s <= needs_s:
+        return joins_s + first_s, joins_s + first_s + (solo_s - first_s * rate)
+    return joins_s + needs_s + (left_s - needs_s * first_rate), joins_s + needs_s
+
+
+@given(left_s=WORK, solo_s=WORK, ready_s=READY, rates=st.tuples(SHARE, SHARE), candidate=st.booleans())
+def test_two_batches_end_by_the_closed_form(left_s, solo_s, ready_s, rates, candidate):
+    """To the last bit, whether the second is staged or a candidate."""
+    forecast = Forecast(2, lambda _: rates)
+    forecast.executing.append(planned("a", solo_s=left_s))
+    other = planned("b", solo_s=solo_s, ready_s=ready_s)
+    if not candidate:
+        forecast.staged.append(other)
+    walked = ends(forecast.walk(0.0, other if candidate else None))
+    assert walked == list(pair_ends(left_s, solo_s, ready_s, *rates))
 
 
 @given(
