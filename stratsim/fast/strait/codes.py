@@ -63,6 +63,7 @@ class State(NamedTuple):
     DRAWS,  # random numbers there are
     LOG_ROWS,  # of a GPU
     GPU_BLOCK,  # its size
+    WORDS,  # with a bit per GPU
     # What changes:
     SERIAL,  # candidates so far
     STARTS,  # batches started so far
@@ -74,7 +75,10 @@ class State(NamedTuple):
     DECISIONS,
     LISTED,  # requests of those decisions
     DRAWN,  # random numbers used
-    OPEN,  # GPUs listed at OPEN_AT
+    MISSING,  # GPUs that batches have left since they were brought up to date
+    STAGING,  # GPUs with staged batches
+    LONES,  # kinds that execute alone somewhere
+    OPEN,  # GPUs that have a place; all idle ones are one
     ENDED_NOW,  # batches listed at ENDED_AT
     PENDING_ANYWHERE,  # copies under way
     HIGHS,  # requests that wait, by class
@@ -166,13 +170,18 @@ class State(NamedTuple):
     OPEN_AT,  # GPUs
     RIVAL_AT,  # GPUs
     CHANGED_AT,  # numbers of GPUs
+    MISSING_AT,  # likewise
+    STAGING_AT,  # GPUs
+    HELD_AT,  # by number of batches: how many GPUs hold so many, and their bits
+    LONE_AT,  # kinds
+    LONES_AT,  # by kind: on how many GPUs, and its place in that list
     ARRIVED_AT,  # requests
     DECISION_AT,  # blocks
     LISTED_AT,  # requests
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(137)
+) = range(146)
 
 # Reals of the run, from place 0.
 (
@@ -180,6 +189,7 @@ class State(NamedTuple):
     CONFIDENCE,
     MOST_LATE,
     FLOOR,
+    LEAST_LATENCY_S,  # of all kinds
     QUANTILE,  # of the margin
     EXPLORE,
     IN_ALPHA_S,
@@ -219,7 +229,7 @@ class State(NamedTuple):
     SLOT_S,
     COPY_FREE_S,
     REAL_SCALARS,
-) = range(42)
+) = range(43)
 
 # A model.
 (
@@ -244,8 +254,9 @@ class State(NamedTuple):
 (STRETCH, REFUSED_UNTIL_S, SHARE, SLO_S, LASTS_S) = range(5)
 
 # A GPU.
-(NUMBER, EXECUTING, STAGED, VIEWED, WALKED, PENDING, LOGGED, LOG_AT, MEMBERS) = range(9)
-"""VIEWED: batches that the view has on it. MEMBERS: the batches, executing ones first."""
+(NUMBER, EXECUTING, STAGED, VIEWED, COUNTED, IS_MISSING, LONE, WALKED, PENDING, LOGGED, LOG_AT, MEMBERS) = range(12)
+"""VIEWED: batches that the view has on it; COUNTED: as how many it is counted. LONE: the kind that executes alone, or
+NONE. MEMBERS: the batches, executing ones first."""
 (UPDATED_S, FREE_S) = range(2)
 
 # A batch.
@@ -293,4 +304,5 @@ TRAFFIC_WINDOW, TRAFFIC_RENEWED = 64, 4
 AT_RISK, BEYOND_ROUNDING, CLEARLY = 0.002, 1.0 + 1e-9, 1e-9
 CUSUM_DRIFT, TINY = 0.5, 1e-150
 OF_FEATURES = 2  # regressors of the shared weights, from which on they are of features
+WORD = 32  # bits
 NONE = -1
