@@ -289,6 +289,7 @@ LEAST_SHARE, LEAST_RATE = 0.1, 0.02
 # What is known of newcomers beside others: their kinds, as they end, and sorted; by model: the rate of a batch of one,
 # as of a lesson; an allowance.
 (BESIDE_COUNT, BESIDE_COMPANY, ALLOWANCE_STAMP, BESIDE_KINDS) = range(4)
+KEPT_BESIDES = 256  # rows of it, beyond a lesson
 
 # A decision.
 (WHAT, WHERE, FIRST_LISTED, MANY, WHICH, DECISION_BLOCK) = range(6)
