@@ -11,7 +11,7 @@ from stratsim.engine.layout import lay_out
 from stratsim.fast.strait.setup import why_not
 from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.native import Native
-from stratsim.policy.preempt import PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset
+from stratsim.policy.preempt import KEdf, Orion, PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset, PreemptSlack
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
 from stratsim.policy.strait import Strait
 
@@ -39,6 +39,9 @@ ORDERS: dict[type[Policy], tuple[bool, bool]] = {
     PreemptIdeal: (True, True),
     PreemptKernel: (True, True),
     PreemptReset: (True, True),
+    PreemptSlack: (True, True),
+    KEdf: (False, True),
+    Orion: (True, True),
 }
 """Policies, by their very class, and whether class and deadline count in their order."""
 

@@ -14,7 +14,6 @@ from stratsim.fast.codes import (
     DROPS_INFEASIBLE,
     EXPECTED_AT,
     EXPIRED,
-    HEAD_AT,
     INFEASIBLE,
     LIMIT,
     MEMBER_AT,
@@ -46,14 +45,14 @@ def form(
     dropped_s: Column,
     reason: Column,
     ask: Ask,
+    model: int,
     now_s: float,
     slot_s: float,
 ) -> tuple[int, float]:
-    """List the largest feasible prefix of the first queue at `MEMBER_AT`; return its size, and when it should be done.
+    """List the largest feasible prefix of a model's queue at `MEMBER_AT`; return its size, and when it should be done.
 
     Requests that are given up are dropped; if all of the queue are, the size is 0.
     """
-    model = ints[ints[HEAD_AT]]
     limit, heap, members = ints[model + LIMIT], ints[model + BEGIN], ints[MEMBER_AT]
     lasts = ints[EXPECTED_AT] + (model - ints[MODEL_AT]) // MODEL_INTS * ints[SIZES]
     size = all_in = all_out = 0

@@ -20,6 +20,7 @@ from stratsim.fast.codes import (
     FINE,
     GPU_AT,
     GPUS,
+    HEAD_AT,
     HEADS,
     IS_WOKEN,
     MEMBER_AT,
@@ -285,7 +286,19 @@ def _decide(
             take(ints, priority, deadline_s, models)
         else:
             size, expected_s = form(
-                ints, reals, priority, deadline_s, bytes_in, bytes_out, dropped, dropped_s, reason, ask, now_s, slot_s
+                ints,
+                reals,
+                priority,
+                deadline_s,
+                bytes_in,
+                bytes_out,
+                dropped,
+                dropped_s,
+                reason,
+                ask,
+                ints[ints[HEAD_AT]],
+                now_s,
+                slot_s,
             )
         if size:
             start(

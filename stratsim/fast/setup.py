@@ -27,6 +27,7 @@ from stratsim.policy.arguments import batch_limits
 from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.base import DropMode
 from stratsim.policy.native import Native
+from stratsim.policy.preempt import KEdf
 from stratsim.policy.preempt.base import PreemptiveEdf
 from stratsim.policy.strait import Strait
 from stratsim.rng import Streams
@@ -119,8 +120,10 @@ def set_up(
     builder.set(codes.ROWS, rows)
     _add_rule(builder, rule, setting, layout)
     loads, begins = _add_batches(builder, workload, rule, setting, layout)
-    preempts = isinstance(policy, PreemptiveEdf)
-    shape = shape_of(places) if preempts else Shape(places, layout.slots)
+    preempts = isinstance(policy, PreemptiveEdf | KEdf)
+    shape = Shape(places, layout.slots)
+    if isinstance(policy, PreemptiveEdf | KEdf):
+        shape = shape_of(policy, places, room)
     builder.gpus(gpus, layout.slots, layout.private_links, shape)
     copies = 0
     if isinstance(layout.links, Fabric):
@@ -136,10 +139,11 @@ def set_up(
     if isinstance(policy, Strait) or (isinstance(policy, AwareEdf) and policy.estimates):
         kernels = mail if isinstance(policy, Strait) else aware_edf
         inside = Inside(policy, setting, kernels.entry, kernels.decide_inside)
+        builder.set(codes.LEFT_AT, builder.ints(gpus * shape.batches))
         _add_decisions(builder, workload, inside, rows, tells=not rule.estimates)
     pauses = room_for_pauses(rows, room) if preempts else 0
-    if isinstance(policy, PreemptiveEdf):
-        add_preemption(builder, workload, policy, layout, begins, rows, pauses)
+    if isinstance(policy, PreemptiveEdf | KEdf):
+        add_preemption(builder, workload, policy, layout, shape, begins, gpus, rows, pauses)
     _add_models(builder, workload, rule, rows)
     arrived = Arrived(workload, noise, rows) if clients else None
     waiting = rows if arrived is None or not rule.estimates else rows * len(workload.models)

@@ -40,9 +40,17 @@ MODELS = ("a", "b", "c")
 FLUID = sorted(EXECUTION_MODELS.keys() - {"block-priority"})
 OFTEN = ["streams"] * 8 + ["pairwise", "time-slicing", "kernel-queue"] * 2
 """Drawn more often than others."""
-PREEMPTIVE = ("preempt-ideal", "preempt-gated", "preempt-kernel", "preempt-reset")
+PREEMPTIVE = ("preempt-ideal", "preempt-gated", "preempt-kernel", "preempt-reset", "preempt-slack", "k-edf", "orion")
+BY_NAME = {"mechanism": ["gated", "kernel", "reset", "context", "ideal"], "gate": [1, 8, 40]}
+"""Of policies that work with any mechanism."""
 COVERED: Counter[str] = Counter()
 """What the cases of this process had."""
+
+
+def random_features(draws, latency_s):
+    """How much of the GPU a model uses, by batch size."""
+    sizes = sorted(latency_s) if draws.random() < 0.5 else (1,)
+    return {size: Features(float(draws.choice([0.4, 0.6])), float(draws.choice([0.4, 0.5])), 0.4) for size in sizes}
 
 
 def random_sharing(draws):
@@ -84,7 +92,7 @@ def random_profile(draws, start_s, *, hosted):
         noise_cv=float(draws.choice([0.0, 0.1])),
     )
     known = profile.observable.models
-    models = {name: replace(model, features={1: Features(0.6, 0.5, 0.4)}) for name, model in known.items()}
+    models = {name: replace(model, features=random_features(draws, model.latency_s)) for name, model in known.items()}
     igniter = IgniterModel((0.004, 8.7, 23.7, 0.06, 0.35), 20, 0.03, 0.002, 0.003, 2.0, 0.5, 40.0)
     served = AsServed({"a": {1: 1.3}}, start_s=0.0005) if draws.random() < 0.5 else None
     truth = replace(
@@ -102,6 +110,14 @@ def random_profile(draws, start_s, *, hosted):
     return replace(profile, device=Device("GPU", l2_bytes=4 << 20), observable=observable, pairs=pairs, truth=truth)
 
 
+def wrong_belief(draws, profile):
+    """The profile with other latencies, for the scheduler to hold true."""
+    known, times = profile.observable, float(draws.choice([0.5, 1.3]))
+    wrong = {name: {size: each * times for size, each in one.latency_s.items()} for name, one in known.models.items()}
+    models = {name: replace(model, latency_s=wrong[name]) for name, model in known.models.items()}
+    return replace(profile, observable=replace(known, models=models))
+
+
 def random_policy(draws):
     """Return a policy as it is called."""
     name = str(draws.choice(PREEMPTIVE))
@@ -115,13 +131,13 @@ def random_policy(draws):
             "high_at_once": [1, 2],
             "overhead": [0, 0.01],
         },
+        "preempt-slack": {"stretch": [1.0, 1.2, 2.5, 10.0], **BY_NAME},
+        "k-edf": {"k": [1, 2, 3], "ranking": ["gpu", "system"], "sync": ["true", "false"], **BY_NAME},
+        "orion": {"most_s": [0, 1.6e-4, 0.001, 0.01]},
     }[name]
-    common = {
-        "whole_request": ["true", "false"],
-        "stop": ["all", "needed"],
-        "max_batch": [1, 2, 4],
-        "drop": ["never", "expired", "infeasible"],
-    }
+    common = {"max_batch": [1, 2, 4], "drop": ["never", "expired", "infeasible"]}
+    if name in PREEMPTIVE[:4]:
+        common |= {"whole_request": ["true", "false"], "stop": ["all", "needed"]}
     chosen = {key: draws.choice(values) for key, values in (own | common).items() if draws.random() < 0.5}
     return f"{name}({','.join(f'{key}={value}' for key, value in chosen.items())})"
 
@@ -176,6 +192,7 @@ def random_case(seed):
         drop=list(DropMode)[draws.integers(3)],
         seed=seed,
         noise=LogNormal(0.3) if draws.random() < 0.2 else None,
+        belief=wrong_belief(draws, profile) if draws.random() < 0.2 else None,
     )
     workload = make_workload(rows, profile=profile, **random_clients(draws))
     return workload, profile, random_policy(draws), options
@@ -215,6 +232,7 @@ def note_what_it_had(result, workload, profile, policy, options):
         "host overheads": hosted,
         "host overheads and pauses": hosted and len(pauses) > 0,
         "clients that wait": workload.waits_for_replies,
+        "a belief of its own": options.belief is not None,
         "noise": options.noise is not None or profile.truth.noise_cv > 0,
         "pauses": len(pauses) > 0,
         "a pause that was called back or ended": bool(np.isnan(pauses.stopped_s).any()),
@@ -237,6 +255,34 @@ def test_compiled_preemption_gives_the_same_bytes(seed):
     assert fast.engine == "fast", policy  # it did not leave the run to the reference
     assert differences(fast, simulate_with(workload, profile, made(policy), options)) == [], policy
     note_what_it_had(fast, workload, profile, policy, options)
+
+
+@pytest.mark.slow
+def test_one_after_the_other_is_stopped_by_what_is_due_sooner():
+    """More than there is room for at first: the run is made again with more."""
+    profile = make_profile({"a": 0.010}, kernels=10)
+    rows = [(0.001 * number, "a", "low", 1000.0 - number) for number in range(150)]
+    workload = make_workload(rows, profile=profile)
+    options = Options("policy", Cluster(max_concurrency=1), max_batch=1, drop=DropMode.NEVER, seed=0)
+    text = "k-edf(mechanism=ideal)"
+    fast = simulate_fast(workload, profile, made(text), options)
+    assert fast.engine == "fast"
+    assert np.bincount(fast.pauses.batch).sum() == len(fast.pauses) == 149
+    assert differences(fast, simulate_with(workload, profile, made(text), options)) == []
+
+
+@pytest.mark.slow
+def test_many_are_stopped_again_and_again():
+    """Sixteen of low priority, by each of forty of high priority: more pauses than there is room for at first."""
+    rows = [(0.0, "a", "low", 1e3)] * 16 + [(0.01 + 0.002 * number, "b", "high", 1e3) for number in range(40)]
+    profile = make_profile({"a": 0.100, "b": 0.001})
+    workload = make_workload(rows, profile=profile)
+    machine = Cluster(device_model="processor-sharing", max_concurrency=16)
+    options = Options("policy", machine, max_batch=1, drop=DropMode.NEVER, seed=0)
+    fast = simulate_fast(workload, profile, made("preempt-ideal"), options)
+    assert fast.engine == "fast"
+    assert len(fast.pauses) == 16 * 40
+    assert differences(fast, simulate_with(workload, profile, made("preempt-ideal"), options)) == []
 
 
 @pytest.mark.skipif("STRATSIM_ENGINES" not in os.environ, reason="for long runs")

@@ -12,11 +12,14 @@ __all__: list[str] = []
     MECHANISM,
     HOLDS_SLOT,  # whether a batch keeps its slot until it has stopped
     NEEDS_KERNELS,
+    POLICY,  # which decides: BY_CLASS or another by name
     WAKES_ON_INPUT,  # whether the policy is asked when inputs are on the GPU
     WAKES_ON_REPLY,
     WHOLE_REQUEST,  # as the policy's parameters of these names
     STOPS_ALL,
     HIGH_AT_ONCE,
+    RUN,  # batches that run at once on a GPU, and in all, if deadlines decide
+    RUN_IN_ALL,
     MOST_ASIDE,  # batches that may be suspended on a GPU at once
     PAUSES,  # so far
     MOST_PAUSES,
@@ -27,12 +30,16 @@ __all__: list[str] = []
     LISTED_AT,  # batches that a decision is about
     OTHERS_AT,
     STOPPED_AT,
+    BOUND_AT,  # by model and size: by what a batch is bound; 0: that is not known
+    REFUSED_AT,  # by model, whether its first batch may run nowhere; by GPU, whether a batch may start there
+    ABLE_AT,
     # and among the reals:
     BEGIN_AT,  # by phase: the share of the solo time before it
     FREE_AT,
+    KERNEL_AT,  # by model and size: what the policy expects a kernel to take
     PAUSE_AT,
     BLOCK,
-) = range(22)
+) = range(29)
 (
     OVERHEAD,
     KERNELS,  # in flight at most, where launches are gated; or that are done again after a reset
@@ -41,8 +48,10 @@ __all__: list[str] = []
     LATENCY_S,
     DRAWN,  # the answer to a question about a draw
     BEGAN_S,  # the first event of the run
+    STRETCH,  # what high priority is allowed beside others
+    TIMER_S,  # the timer that was set last
     BLOCK_REALS,
-) = range(8)
+) = range(10)
 
 # A GPU.
 (
@@ -70,7 +79,7 @@ __all__: list[str] = []
     IS_RETURNING,
     LEVEL,  # the most urgent class of its requests
     LEAD,  # its first request
-    MODEL,
+    KIND,  # its model, times `SIZES`, plus its size
     STOPS,  # how often it was stopped, or was to be
     STOP,  # which stop of the run the present one is; -1: it is not stopped
     PAUSE,  # the row of that in the table of pauses; -1: it has not given its slot up
@@ -92,14 +101,18 @@ __all__: list[str] = []
     LOST_S,
     PAUSED_S,  # for how long it was stopped before
     DUE_S,  # its earliest deadline
+    OUT_S,  # what the copy of its outputs takes alone
     PREEMPT_BATCH_REALS,
-) = range(BATCH_REALS, BATCH_REALS + 12)
+) = range(BATCH_REALS, BATCH_REALS + 13)
 
 # States of a batch, as `stratsim.engine.job.State`.
 COPYING, READY_TO_START, LAUNCHING, EXECUTING, DRAINING, HALTING, HAS_STOPPED, HAS_ENDED = range(8)
 
 # Mechanisms, as `stratsim.model.preemption`, the random ones first; a reset that loses everything is one of its own.
 GATED, THROTTLED, AT_BOUNDARY, RESET, RESTART, CONTEXT_SWITCH = range(6)
+
+# Policies.
+BY_CLASS, BY_SLACK, BY_DEADLINE, BY_BOTTLENECK = range(4)
 
 # A row of the table of pauses.
 BATCH_ID, SUSPENDED_S, FREED_S, HAD_STOPPED_S, RESTART_S, LOST, PAUSE_ROW = range(7)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratsim.fast.codes import FLYING, FLYING_AT, LASTS_S, NOTICE_S, PREEMPTS, READY_S, SLOTS, STAGED_S, START_S
+from stratsim.fast.codes import (
+    BEGIN,
+    FLYING,
+    FLYING_AT,
+    HEAD_AT,
+    LASTS_S,
+    NOTICE_S,
+    PREEMPTS,
+    READY_S,
+    SLOTS,
+    STAGED_S,
+    START_S,
+)
 from stratsim.fast.compiled import compiled
 from stratsim.fast.preempt.codes import (
     ASIDE,
@@ -16,12 +28,31 @@ from stratsim.fast.preempt.codes import (
     LISTED_AT,
     OTHERS_AT,
     PAUSED_S,
+    STOPS_ALL,
+    UNANSWERED,
+    WHOLE_REQUEST,
 )
 
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Ints, Reals
 
-__all__ = ["count_urgent", "executes", "has_input", "list_low", "list_suspended", "wait_s"]
+__all__ = [
+    "count_urgent",
+    "executes",
+    "first_waiting",
+    "has_input",
+    "holding",
+    "list_low",
+    "list_suspended",
+    "room",
+    "wait_s",
+]
+
+
+@compiled
+def first_waiting(ints: Ints) -> int:
+    """Return the first request of all that wait."""
+    return ints[ints[ints[ints[HEAD_AT]] + BEGIN]]  # type: ignore[no-any-return]
 
 
 @compiled
@@ -43,6 +74,25 @@ def count_urgent(ints: Ints, gpu: int) -> int:
     for place in range(ints[gpu + FLYING]):
         count += ints[ints[ints[gpu + FLYING_AT] + place] + LEVEL] == 0
     return count
+
+
+@compiled
+def holding(ints: Ints, reals: Reals, gpu: int, seen_s: float) -> int:
+    """Return how many high-priority batches hold a GPU."""
+    if ints[ints[PREEMPTS] + WHOLE_REQUEST]:
+        return ints[gpu + UNANSWERED]  # type: ignore[no-any-return]
+    count = 0
+    for place in range(ints[gpu + FLYING]):
+        batch = ints[ints[gpu + FLYING_AT] + place]
+        if ints[batch + LEVEL] == 0 and has_input(ints, reals, batch, seen_s):
+            count += 1
+    return count
+
+
+@compiled
+def room(ints: Ints, holding: int) -> int:
+    """Return how many low-priority batches may be in flight where high priority holds the GPU."""
+    return 0 if ints[ints[PREEMPTS] + STOPS_ALL] else max(ints[SLOTS] - holding, 0)
 
 
 @compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from stratsim.fast.preempt import codes
 from stratsim.fast.state import Shape
 from stratsim.model.preemption import AtBoundary, ContextSwitch, Gated, Reset, Throttled
 from stratsim.policy.base import Wake
+from stratsim.policy.preempt import KEdf, Orion, PreemptSlack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from stratsim.model.preemption import Preemption
     from stratsim.model.workload import Workload
     from stratsim.policy.preempt.base import PreemptiveEdf
+
+    Preemptive = PreemptiveEdf | KEdf
     from stratsim.rng import Streams
 
 __all__ = ["add_preemption", "answer_stops", "pauses_of", "room_for_pauses", "shape_of"]
@@ -31,6 +35,9 @@ _PAUSES = 2
 """Pauses that there is room for, per request and unit of `room`."""
 _FEW = 64
 _LEADS = 1 << 32
+_BOUNDS = (None, "compute", "memory")
+_ASIDE = 16
+"""Batches that are stopped at once on a GPU, per unit of `room`, where deadlines decide."""
 
 
 def room_for_pauses(rows: int, room: int) -> int:
@@ -38,9 +45,12 @@ def room_for_pauses(rows: int, room: int) -> int:
     return _PAUSES * rows * room + _FEW
 
 
-def shape_of(places: int) -> Shape:
-    """Return how much room a GPU needs: high priority in all places, and what was stopped for it."""
-    batches = 2 * places + 2
+def shape_of(policy: Preemptive, places: int, room: int) -> Shape:
+    """Return how much room a GPU needs: high priority in all places, and what was stopped for it.
+
+    Where deadlines decide, one after the other may be stopped.
+    """
+    batches = 2 * places + 2 + (_ASIDE * room if isinstance(policy, KEdf) else 0)
     return Shape(
         batches=batches,
         running=batches,
@@ -54,9 +64,11 @@ def shape_of(places: int) -> Shape:
 def add_preemption(
     builder: Builder,
     workload: Workload,
-    policy: PreemptiveEdf,
+    policy: Preemptive,
     layout: Layout,
+    shape: Shape,
     begins: list[float],
+    gpus: int,
     rows: int,
     pauses: int,
 ) -> None:
@@ -67,13 +79,18 @@ def add_preemption(
         workload: Has the names of models.
         policy: Is prepared.
         layout: The server.
+        shape: From `shape_of`.
         begins: By phase, the share of a batch's solo time before it.
+        gpus: Number of GPUs.
         rows: How many batches there may be.
         pauses: How many pauses there is to be room for.
     """
-    shape, block = shape_of(layout.places), np.zeros(codes.BLOCK, np.int64)
+    block = np.zeros(codes.BLOCK, np.int64)
     mechanism = policy.preemption
     reals, kind = _numbers_of(mechanism)
+    rules = _rules_of(policy, reals, layout.places)
+    if isinstance(policy, Orion):
+        rules |= _bounds_of(builder, workload, policy, gpus)
     block[0] = builder.reals(reals)
     replies = Wake.COPY_OUT_END in policy.wakes
     models = layout.hardware.models
@@ -84,14 +101,12 @@ def add_preemption(
         codes.NEEDS_KERNELS: mechanism.needs_kernels,
         codes.WAKES_ON_INPUT: Wake.COPY_IN_END in policy.wakes,
         codes.WAKES_ON_REPLY: replies,
-        codes.WHOLE_REQUEST: policy._whole_request,
-        codes.STOPS_ALL: policy._stops_all,
-        codes.HIGH_AT_ONCE: min(policy._high_at_once or layout.places, layout.places),
+        **rules,
         codes.MOST_ASIDE: shape.batches - layout.places,
         codes.KERNELS_AT: builder.ints([1 if each is None else each.count for each in kernels]),
         codes.URGENT_AT: builder.ints(rows) if replies else 0,
         codes.LISTED_AT: builder.ints(shape.batches),
-        codes.OTHERS_AT: builder.ints(shape.batches),
+        codes.OTHERS_AT: builder.ints(shape.batches * gpus),
         codes.STOPPED_AT: builder.ints(shape.batches),
         codes.BEGIN_AT: builder.reals(begins),
         codes.FREE_AT: builder.reals(shape.batches),
@@ -100,6 +115,39 @@ def add_preemption(
     }.items():
         block[place] = int(value)
     builder.set(run_codes.PREEMPTS, builder.ints(block))
+
+
+def _rules_of(policy: Preemptive, reals: list[float], places: int) -> dict[int, int]:
+    """Return what a policy decides by, of whole numbers; enter the others."""
+    if isinstance(policy, KEdf):
+        return {codes.POLICY: codes.BY_DEADLINE, codes.RUN: policy._run, codes.RUN_IN_ALL: policy._run_in_all}
+    kind = codes.BY_CLASS
+    if isinstance(policy, PreemptSlack):
+        kind, reals[codes.STRETCH], reals[codes.TIMER_S] = codes.BY_SLACK, policy._stretch, -inf
+    if isinstance(policy, Orion):
+        kind = codes.BY_BOTTLENECK
+    return {
+        codes.POLICY: kind,
+        codes.WHOLE_REQUEST: policy._whole_request,
+        codes.STOPS_ALL: policy._stops_all,
+        codes.HIGH_AT_ONCE: min(policy._high_at_once or places, places),
+    }
+
+
+def _bounds_of(builder: Builder, workload: Workload, policy: Orion, gpus: int) -> dict[int, int]:
+    """Add by what batches are bound, and what their kernels take, as far as the policy knows."""
+    sizes, count = max(policy.largest.values()) + 1, max(len(workload.models), 1)
+    bound, kernel_s = np.zeros((count, sizes), np.int64), np.zeros((count, sizes))
+    for code, name in enumerate(workload.models):
+        for size in range(1, policy.largest[name] + 1):
+            bound[code, size] = _BOUNDS.index(policy.bottleneck(name, size))
+            kernel_s[code, size] = policy._kernel_s(name, size)
+    return {
+        codes.BOUND_AT: builder.ints(bound),
+        codes.KERNEL_AT: builder.reals(kernel_s),
+        codes.REFUSED_AT: builder.ints(count),
+        codes.ABLE_AT: builder.ints(gpus),
+    }
 
 
 def answer_stops(streams: Streams, ints: NDArray[Any], reals: NDArray[Any]) -> Callable[[int], None]:

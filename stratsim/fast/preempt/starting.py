@@ -12,16 +12,21 @@ from stratsim.fast.codes import (
     DEVICE,
     DISPATCHED,
     ESTIMATES,
+    HEAD_AT,
     KINDS,
     LAST_PHASE,
     MEMBER_AT,
     MODEL_AT,
     NUMBER,
+    OUT_ALPHA_S,
+    OUT_RATE,
     PHASE,
     PREEMPTS,
     READY_S,
+    SIZES,
 )
 from stratsim.fast.compiled import compiled
+from stratsim.fast.deciding import copy_s
 from stratsim.fast.forming import form
 from stratsim.fast.preempt.codes import (
     COPYING,
@@ -30,10 +35,11 @@ from stratsim.fast.preempt.codes import (
     IS_ASIDE,
     IS_RETURNING,
     IS_STOPPING,
+    KIND,
     LAUNCH,
     LEAD,
     LEVEL,
-    MODEL,
+    OUT_S,
     PAUSE,
     PAUSED_S,
     STATE,
@@ -73,7 +79,19 @@ def take_batch(
     """List the next batch at `MEMBER_AT`; return its size, 0 if all are given up, and when it should be done."""
     if ints[ESTIMATES]:
         return form(
-            ints, reals, priority, deadline_s, bytes_in, bytes_out, dropped, dropped_s, reason, ask, now_s, slot_s
+            ints,
+            reals,
+            priority,
+            deadline_s,
+            bytes_in,
+            bytes_out,
+            dropped,
+            dropped_s,
+            reason,
+            ask,
+            ints[ints[HEAD_AT]],
+            now_s,
+            slot_s,
         )
     ints[ints[MEMBER_AT]] = ints[ints[ints[MODEL_AT] + BEGIN]]
     take(ints, priority, deadline_s, ints[MODEL_AT])
@@ -117,7 +135,7 @@ def start(
         now_s,
         expected_s,
     )
-    _describe(ints, reals, model_of, priority, deadline_s, gpu, batch, size)
+    _describe(ints, reals, model_of, priority, deadline_s, bytes_out, gpu, batch, size)
     at_s = passed_on_s(ints, reals, ask, now_s)
     if at_s < 0.0:
         copy_in(ints, reals, times_s, output, ask, batch, now_s)
@@ -127,23 +145,34 @@ def start(
 
 @compiled
 def _describe(
-    ints: Ints, reals: Reals, model_of: Column, priority: Column, deadline_s: Column, gpu: int, batch: int, size: int
+    ints: Ints,
+    reals: Reals,
+    model_of: Column,
+    priority: Column,
+    deadline_s: Column,
+    bytes_out: Column,
+    gpu: int,
+    batch: int,
+    size: int,
 ) -> None:
     """Enter what preemption wants to know of a new batch, which nothing has happened to."""
     members, own, block = ints[MEMBER_AT], ints[batch], ints[PREEMPTS]
-    lead, level, due_s = ints[members], 1, inf
+    lead, level, due_s, all_out = ints[members], 1, inf, 0
     for place in range(size):
         request = ints[members + place]
         lead = min(lead, request)
         if priority[request] == 0:
             level = 0
         due_s = min(due_s, deadline_s[request])
-    ints[batch + LEAD], ints[batch + LEVEL], ints[batch + MODEL] = lead, level, model_of[lead]
+        all_out += int(bytes_out[request])
+    ints[batch + LEAD], ints[batch + LEVEL] = lead, level
+    ints[batch + KIND] = model_of[lead] * ints[SIZES] + size
     ints[batch + STATE] = COPYING
     ints[batch + HAS_SLOT] = ints[batch + WAITS] = ints[batch + STOPS] = 0
     ints[batch + IS_ASIDE] = ints[batch + IS_STOPPING] = ints[batch + IS_RETURNING] = 0
     ints[batch + STOP] = ints[batch + PAUSE] = ints[batch + LAUNCH] = -1
     ints[batch + WHOLE_FIRST], ints[batch + WHOLE_LAST] = ints[batch + PHASE], ints[batch + LAST_PHASE]
     reals[own + READY_S], reals[own + PAUSED_S], reals[own + DUE_S] = nan, 0.0, due_s
+    reals[own + OUT_S] = copy_s(all_out, reals[OUT_ALPHA_S], reals[OUT_RATE])
     if ints[block + WAKES_ON_REPLY]:
         ints[ints[block + URGENT_AT] + ints[batch + BATCH]] = -1 if level else ints[gpu + NUMBER]

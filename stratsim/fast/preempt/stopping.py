@@ -26,6 +26,7 @@ from stratsim.fast.codes import (
     QUEUED_AT,
     READY_S,
     SAME,
+    SIZES,
     SOLO_S,
     STATUS,
     TICK,
@@ -55,11 +56,11 @@ from stratsim.fast.preempt.codes import (
     IS_STOPPING,
     KERNEL_S,
     KERNELS_AT,
+    KIND,
     LAUNCHING,
     LEAD,
     LOST,
     LOST_S,
-    MODEL,
     MOST_ASIDE,
     MOST_PAUSES,
     NEEDS_KERNELS,
@@ -108,7 +109,7 @@ def ready(ints: Ints, reals: Reals, times_s: Column, ask: Ask, gpu: int, batch: 
     solo_s = reals[own + SOLO_S] * (1.0 + reals[ints[block] + OVERHEAD])
     reals[own + SOLO_S] = reals[own + UNTIL_S] = solo_s
     if ints[block + NEEDS_KERNELS]:
-        reals[own + KERNEL_S] = solo_s / ints[ints[block + KERNELS_AT] + ints[batch + MODEL]]
+        reals[own + KERNEL_S] = solo_s / ints[ints[block + KERNELS_AT] + ints[batch + KIND] // ints[SIZES]]
     else:
         reals[own + KERNEL_S] = 0.0
     if not ints[batch + IS_ASIDE]:

@@ -49,14 +49,15 @@ def test_a_subclass_may_decide_otherwise_and_is_not():
 
 
 PREEMPTIVE = ["preempt-ideal", "preempt-gated(sync=true)", "preempt-kernel(share=0.5)", "preempt-reset(cap=1)"]
+PREEMPTIVE += ["preempt-slack(mechanism=reset)", "k-edf(ranking=system)", "orion(most_s=0.001)"]
 
 
 @pytest.mark.parametrize("policy", PREEMPTIVE)
-def test_policies_that_preempt_by_class_are(policy):
+def test_policies_that_preempt_are(policy):
     assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)) is None
 
 
-@pytest.mark.parametrize("policy", ["aware-k-edf", "triton", "lax", "preempt-lax", "orion"])
+@pytest.mark.parametrize("policy", ["aware-k-edf", "triton", "lax", "preempt-lax", "shepherd"])
 def test_other_policies_are_not(policy):
     assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)).endswith("is not compiled")
 
