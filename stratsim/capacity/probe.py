@@ -25,7 +25,7 @@ from stratsim.run.inputs import Inputs, prepare
 from stratsim.run.replay import run_policy
 from stratsim.stats.deadlines import measuring_window, violation
 from stratsim.stats.latency import arrived_quantiles
-from stratsim.stats.occupancy import busy_s, clip
+from stratsim.stats.occupancy import busy_s
 from stratsim.trace.generate import generate
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _of_goal(result: Result, counted: Mask, goal: Goal) -> dict[str, float]:
         return {}
     figures = {goal.name: int(np.count_nonzero(late)) / count}
     if goal.quantile is not None:
-        (value,) = arrived_quantiles(result.requests.latency_s(chosen), [goal.quantile])
+        (value,) = arrived_quantiles(result.requests.latency_s(chosen), [goal.quantile], overwrite=True)
         figures[percentile_of(goal)] = math.inf if value is None else value
     return figures
 
@@ -225,7 +225,7 @@ def _utilization(result: Result, span: tuple[float, float]) -> float:
     length_s = span[1] - span[0]
     if not length_s > 0:
         return 0.0
-    busy = [busy_s(*clip(*stretches, *span)) for stretches in result.stretches_by_gpu()]
+    busy = [busy_s(*stretches, *span) for stretches in result.stretches_by_gpu()]
     return min(sum(busy) / length_s / result.gpus, 1.0)
 
 

@@ -43,6 +43,7 @@ __all__ = ["cli", "main"]
         "device": "List the device models and show how they work.",
         "topology": "List and show the links between GPUs and host.",
         "validate": "Check the simulator against closed forms and published measurements.",
+        "compile": "Compile the fast engine, once per machine.",
     },
     elsewhere={"plot": "Draw figures from results.", "report": "Write one HTML page about results."},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

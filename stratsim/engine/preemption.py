@@ -313,9 +313,9 @@ class PreemptableGpu(Gpu):
         if job.queued:
             self._returning.remove(batch_id)
             self.state.returning.discard(batch_id)
-        if batch_id in self.state.suspended:  # it ended before it had stopped
+        self.state.stopping.discard(batch_id)  # it ended before it had stopped, or was called back then
+        if batch_id in self.state.suspended:
             self.state.take_back(batch_id)
-            self.state.stopping.discard(batch_id)
         del self._jobs[batch_id]
 
     # Slots -----------------------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ class Answers:
         self._ints = made.ints
         self._rates = Rates(made.unit, made.layout.links, made.loads, gpus, made.ints, made.reals)
         self._others: dict[int, Callable[[int], None]] = {codes.OF_LANES: self._rates.of_lanes}
+        if made.stops is not None:
+            self._others[codes.OF_STOP] = made.stops
         if made.clients is not None:
             self._others |= made.clients.answers
         if made.inside is not None:

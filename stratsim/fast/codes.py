@@ -57,14 +57,17 @@ __all__: list[str] = []
     ARRIVED,  # requests so far
     ADMITTED,  # those of them that are in the queue, or were
     FOUND,  # what was answered to a question about clients
-    ASKS,  # whether decisions are another's, which is asked: `stratsim.fast.strait`
+    ASKS,  # whether decisions are another's, which is asked: `stratsim.fast.strait`, `aware_edf`
     ADDRESS,  # where it finds its arrays
     IS_WOKEN,  # whether its timer has gone off
     TOLD,  # requests that it was told of
     BLOCK,  # its first free block of a request
     BLOCKS,  # how many are free
     LACKS_ROOM,  # whether it is to be given more room
+    LEFT,  # GPUs that batches have left since it was told of them
     DECIDED,  # decisions
+    MOST_RUNNING,  # on a GPU: as many as it has slots, or more where what is stopped gives its slot up at once
+    PREEMPTS,  # the block of preemption (`stratsim.fast.preempt`); 0: nothing is stopped
     # Where tables begin, among the whole numbers:
     GPU_AT,  # references, by number
     SPARE_AT,
@@ -104,11 +107,12 @@ __all__: list[str] = []
     LEAD_AT,  # by batch: its first request; 0: nobody waits for replies
     NEXT_AT,  # by request: the next in its batch; -1: it is the last
     KNOWN_AT,  # by model: its number to who is asked
+    LEFT_AT,  # numbers of GPUs
     DECIDED_AT,  # blocks of decisions
     DECIDED_S_AT,  # when a batch should be done, or a timer goes off
     LISTED_AT,  # requests of decisions
     HEADER,
-) = range(94)
+) = range(98)
 
 # Reals from place 0: the policy's links and the host.
 (
@@ -209,7 +213,7 @@ SENDING = 2 << 58
 TIMERS = 3 << 58
 
 # Who else than a GPU is asked, by the first argument of the question.
-OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP, OF_POLICY = range(-1, -10, -1)
+OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP, OF_POLICY, OF_STOP = range(-1, -11, -1)
 MOST_THOUGHTS = 1024
 """Thinking times that are drawn at once."""
 

@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     """A column of a table, or several one after the other."""
     Ask = Callable[[int, int], None]
 
-__all__ = ["IS_COMPILED", "at_bytes", "at_ints", "at_reals", "at_words", "compiled", "entered", "native", "pointer"]
+__all__ = [
+    "IS_COMPILED",
+    "at_bytes",
+    "at_ints",
+    "at_reals",
+    "at_words",
+    "compiled",
+    "entered",
+    "is_entered",
+    "native",
+    "pointer",
+]
 
 Kernel = TypeVar("Kernel", bound="Callable[..., Any]")
 
@@ -48,23 +59,20 @@ def compiled(kernel: Kernel) -> Kernel:
     if kernel.__name__ not in _CALLED:  # it is within those that are called: no machine code of its own
         helper: Kernel = numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(kernel)
         return helper
-    with _in_folder():
+    with _in_folder(kernel):
         made: Kernel = numba.njit(cache=True, error_model="numpy")(kernel)
     return made
 
 
 @contextmanager
-def _in_folder() -> Iterator[None]:
-    """Have numba keep what is compiled in this room's folder."""
+def _in_folder(kernel: Callable[..., Any]) -> Iterator[None]:
+    """Have numba keep what is compiled in the folder of a kernel's module."""
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_FOLDER)
+    numba.config.CACHE_DIR = str(cache_folder(kernel.__module__))
     try:
         yield
     finally:
         numba.config.CACHE_DIR = before
-
-
-_FOLDER = cache_folder()
 
 
 def _pointer() -> Callable[[Column], Any]:
@@ -132,6 +140,15 @@ def native() -> Any:
 @lru_cache
 def entered(kernel: Callable[[int, int], None]) -> Any:
     """Return a kernel compiled as such a function."""
-    with _in_folder():
+    with _in_folder(kernel):
         made = numba.cfunc("void(int64, int64)", cache=True, error_model="numpy")(kernel)
+    _ENTERED.add(f"{kernel.__module__}.{kernel.__name__}")
     return native()(made.address, made)
+
+
+_ENTERED: set[str] = set()
+
+
+def is_entered(kernel: str) -> bool:
+    """Whether this process has such a function of a kernel, named by its module within this room and its own name."""
+    return not IS_COMPILED or f"{__package__}.{kernel}" in _ENTERED

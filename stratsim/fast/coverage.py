@@ -9,7 +9,9 @@ from stratsim.device.execution.kernel_queue import CostlyStarts
 from stratsim.device.execution.registry import checked_unit
 from stratsim.engine.layout import lay_out
 from stratsim.fast.strait.setup import why_not
+from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.native import Native
+from stratsim.policy.preempt import KEdf, Orion, PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset, PreemptSlack
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
 from stratsim.policy.strait import Strait
 
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
-__all__ = ["ENTRY", "ORDERS", "RUN", "covers", "kernel_of", "why_not_inside"]
+__all__ = ["AWARE", "ENTRY", "ORDERS", "PREEMPT", "RUN", "covers", "kernel_of", "why_not_inside"]
 
-RUN, ENTRY = "loop.run", "mail.entry"
-"""Kernels that Python calls, by module and name: the loop, and `strait`."""
+RUN, PREEMPT, ENTRY, AWARE = "loop.run", "preempt.loop.run", "strait.mail.entry", "aware_edf.entry"
+"""Kernels that Python calls, by module and name: the loop, that of what preempts, `strait` and `aware-edf`."""
 
 
 ORDERS: dict[type[Policy], tuple[bool, bool]] = {
@@ -33,6 +35,13 @@ ORDERS: dict[type[Policy], tuple[bool, bool]] = {
     PriorityFifo: (True, False),
     Edf: (False, True),
     PriorityEdf: (True, True),
+    PreemptGated: (True, True),
+    PreemptIdeal: (True, True),
+    PreemptKernel: (True, True),
+    PreemptReset: (True, True),
+    PreemptSlack: (True, True),
+    KEdf: (False, True),
+    Orion: (True, True),
 }
 """Policies, by their very class, and whether class and deadline count in their order."""
 
@@ -53,9 +62,12 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
         SpecError: as `simulate_with`.
     """
     if type(policy) is Strait:
-        return _covers_strait(workload, profile, policy, options)
+        return _why_not_compiled(workload, profile, policy, options)
+    if type(policy) is AwareEdf:
+        why = _why_not_compiled(workload, profile, policy, options)
+        return _covers_run(workload, profile, policy, options) if why is None else why
     if type(policy) not in ORDERS and type(policy) is not Native:
-        return f"policy {type(policy).__name__} is neither strait, native nor one of the four queue policies"
+        return f"policy {type(policy).__name__} is not compiled"
     return _covers_run(workload, profile, policy, options)
 
 
@@ -71,11 +83,14 @@ def _covers_run(workload: Workload, profile: Profile, policy: Policy, options: O
     return _covers_layout(lay_out(workload, profile, policy, options.cluster, options.name))
 
 
-def _covers_strait(workload: Workload, profile: Profile, policy: Strait, options: Options) -> str | None:
+def _why_not_compiled(workload: Workload, profile: Profile, policy: Strait | AwareEdf, options: Options) -> str | None:
     """Return why decisions are not compiled; None if they are."""
     layout = lay_out(workload, profile, policy, options.cluster, options.name)
-    models = len((options.belief or profile).observable.models)
-    return why_not(policy, models, layout.slots, loads_weights=layout.memories is not None)
+    largest = [
+        min(policy._max_batch or options.max_batch, max(model.latency_s))
+        for model in (options.belief or profile).observable.models.values()
+    ]
+    return why_not(policy, largest, layout.slots, loads_weights=layout.memories is not None)
 
 
 def why_not_inside(workload: Workload, profile: Profile, policy: Strait, options: Options) -> str | None:
@@ -87,6 +102,10 @@ def why_not_inside(workload: Workload, profile: Profile, policy: Strait, options
 
 def kernel_of(policy: Policy) -> str:
     """Return which kernel takes longest to compile, or to load, of those that a covered run calls."""
+    if getattr(policy, "preemption", None) is not None:
+        return PREEMPT
+    if type(policy) is AwareEdf:
+        return AWARE
     return ENTRY if type(policy) is Strait else RUN
 
 

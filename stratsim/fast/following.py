@@ -1,4 +1,4 @@
-"""Decisions of a policy that is asked, and what follows from them: `stratsim.engine.decisions` for `strait`."""
+"""Decisions of a policy that is asked, and what follows from them: `stratsim.engine.decisions` on arrays."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from stratsim.fast.codes import (
     ADDRESS,
     ADMITTED,
     BLOCKS,
+    CLIENTS,
     DECIDED,
     DECIDED_AT,
     DECIDED_S_AT,
@@ -41,6 +42,7 @@ from stratsim.fast.codes import (
     WOKEN,
 )
 from stratsim.fast.compiled import compiled
+from stratsim.fast.replies import rejected
 from stratsim.fast.starting import start
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ def follow(
         listed, size = ints[at + FIRST_LISTED], ints[at + MANY]
         if ints[at] != STARTS:
             _drop(ints, dropped, dropped_s, reason, ints[at], ints[listed], now_s)
+            if ints[CLIENTS]:
+                rejected(ints, reals, ask, ints[listed], now_s)
             continue
         for place in range(size):
             ints[ints[MEMBER_AT] + place] = ints[listed + place]
@@ -131,8 +135,9 @@ def _wake(ints: Ints, reals: Reals, number: int, now_s: float) -> None:
     if not (now_s < at_s < inf):
         ints[STATUS] = FAILED
         return
-    over = ints[WAITING] == 0 and ints[UPCOMING] == ints[REQUESTS]
-    for gpu in range(ints[GPUS]):
-        over = over and ints[ints[ints[GPU_AT] + gpu] + FLYING] == 0
+    over, gpu = ints[WAITING] == 0 and ints[UPCOMING] == ints[REQUESTS], 0
+    while over and gpu < ints[GPUS]:
+        over = ints[ints[ints[GPU_AT] + gpu] + FLYING] == 0
+        gpu += 1
     if not over:
         schedule(ints, reals, at_s, TIMERS, WOKEN)

@@ -9,56 +9,43 @@ from __future__ import annotations
 from math import inf, nan
 from typing import TYPE_CHECKING
 
+from stratsim.fast.arriving import arrive, queue_arrived, upcoming_s
 from stratsim.fast.clock import next_event_s
 from stratsim.fast.codes import (
     ADMITTED,
     ARRIVED,
     ASKS,
     BEGIN,
-    CLIENTS,
-    DEPTH,
-    DROPS,
-    DROPS_EXPIRED,
-    DROPS_INFEASIBLE,
     ESTIMATES,
-    EXPECTED_AT,
-    EXPIRED,
     FINE,
     GPU_AT,
     GPUS,
     HEAD_AT,
     HEADS,
-    INFEASIBLE,
     IS_WOKEN,
-    LIMIT,
     MEMBER_AT,
     MODEL_AT,
-    MODEL_INTS,
     MOST_ROUNDS,
     NATIVE,
-    ON_TIME,
     READY,
     READY_AT,
-    REQUESTS,
     SAME,
     SERVED,
-    SIZES,
     STATUS,
     STREAM_AT,
     STREAM_INTS,
     STUCK,
     TICK,
-    UPCOMING,
     WAITING,
 )
 from stratsim.fast.compiled import compiled, pointer
-from stratsim.fast.deciding import finish_s, pick, wait_s
+from stratsim.fast.deciding import pick, wait_s
 from stratsim.fast.following import follow
+from stratsim.fast.forming import form
 from stratsim.fast.machine import happen
-from stratsim.fast.native import queue
-from stratsim.fast.replies import begin, due, rejected
+from stratsim.fast.replies import begin
 from stratsim.fast.starting import start
-from stratsim.fast.waiting import admit, take
+from stratsim.fast.waiting import take
 
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
@@ -157,7 +144,7 @@ def _run(
 ) -> None:
     rounds = 0
     begin(ints, reals, ask)
-    next_arrival_s = _next_arrival_s(ints, arrival_s)
+    next_arrival_s = upcoming_s(ints, arrival_s)
     start_s = min(next_arrival_s, next_event_s(ints, reals))
     now_s = until_s = instant_s = -inf
     pending = False
@@ -173,13 +160,13 @@ def _run(
                 continue  # an event of this instant, an ulp later, comes first
         now_s = max(now_s, at_s)
         if is_arrival:
-            if _arrive(ints, reals, arrival_s, ask, now_s):
+            if arrive(ints, reals, arrival_s, ask, now_s):
                 pending = True
-            next_arrival_s = _next_arrival_s(ints, arrival_s)
+            next_arrival_s = upcoming_s(ints, arrival_s)
         elif happen(ints, reals, times_s, output, ask, now_s):
             pending = True
         if ints[ADMITTED] < ints[ARRIVED]:
-            _admit(ints, model_of, priority, deadline_s)
+            queue_arrived(ints, model_of, priority, deadline_s)
         if pending and until_s < next_arrival_s and until_s < next_event_s(ints, reals):
             pending = False
             if not ints[WAITING] and not ints[IS_WOKEN]:
@@ -236,40 +223,6 @@ def _check_progress(ints: Ints, rounds: int) -> None:
     """Give up a run that decides again and again at one instant."""
     if rounds > MOST_ROUNDS:
         ints[STATUS] = STUCK
-
-
-@compiled
-def _next_arrival_s(ints: Ints, arrival_s: Column) -> float:
-    """Return when the next request of the trace is due; `inf` if there is none."""
-    return arrival_s[ints[UPCOMING]] if ints[UPCOMING] < ints[REQUESTS] else inf
-
-
-@compiled
-def _arrive(ints: Ints, reals: Reals, arrival_s: Column, ask: Ask, now_s: float) -> bool:
-    """Take what the trace has for this instant; return whether policies are to be asked."""
-    first = upcoming = ints[UPCOMING]
-    while upcoming < ints[REQUESTS] and arrival_s[upcoming] <= now_s:
-        upcoming += 1
-    ints[UPCOMING] = upcoming
-    if ints[CLIENTS]:
-        return due(ints, reals, ask, upcoming - first, now_s)
-    ints[ARRIVED] = upcoming
-    return True
-
-
-@compiled
-def _admit(ints: Ints, model_of: Column, priority: Column, deadline_s: Column) -> None:
-    """Queue the requests that have arrived."""
-    while ints[ADMITTED] < ints[ARRIVED]:
-        request = ints[ADMITTED]
-        ints[ADMITTED] = request + 1
-        if ints[NATIVE]:
-            queue(ints, request)
-        elif ints[ASKS]:
-            ints[WAITING] += 1
-        else:
-            model = model_of[request] if ints[ESTIMATES] else 0  # one queue for all if nothing is estimated
-            admit(ints, priority, deadline_s, ints[MODEL_AT] + model * MODEL_INTS, request)
 
 
 @compiled
@@ -332,8 +285,20 @@ def _decide(
             ints[ints[MEMBER_AT]] = ints[ints[models + BEGIN]]
             take(ints, priority, deadline_s, models)
         else:
-            size, expected_s = _form(
-                ints, reals, priority, deadline_s, bytes_in, bytes_out, dropped, dropped_s, reason, ask, now_s, slot_s
+            size, expected_s = form(
+                ints,
+                reals,
+                priority,
+                deadline_s,
+                bytes_in,
+                bytes_out,
+                dropped,
+                dropped_s,
+                reason,
+                ask,
+                ints[ints[HEAD_AT]],
+                now_s,
+                slot_s,
             )
         if size:
             start(
@@ -354,62 +319,3 @@ def _decide(
                 expected_s,
             )
             gpu = -1
-
-
-@compiled
-def _form(
-    ints: Ints,
-    reals: Reals,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    ask: Ask,
-    now_s: float,
-    slot_s: float,
-) -> tuple[int, float]:
-    """List the largest feasible prefix of the first queue at `MEMBER_AT`; return its size, and when it should be done.
-
-    Requests that are given up are dropped; if all of the queue are, the size is 0.
-    """
-    model = ints[ints[HEAD_AT]]
-    limit, heap, members = ints[model + LIMIT], ints[model + BEGIN], ints[MEMBER_AT]
-    lasts = ints[EXPECTED_AT] + (model - ints[MODEL_AT]) // MODEL_INTS * ints[SIZES]
-    size = all_in = all_out = 0
-    earliest_s, expected_s = inf, nan
-    while ints[model + DEPTH] and size < limit:
-        request = ints[heap]
-        own_in, own_out = int(bytes_in[request]), int(bytes_out[request])
-        alone_s = finish_s(reals, now_s, slot_s, own_in, own_out, reals[lasts + 1])
-        own_s = deadline_s[request] * ON_TIME
-        if alone_s > own_s:
-            expired = now_s > own_s
-            if ints[DROPS_INFEASIBLE] or (expired and ints[DROPS_EXPIRED]):
-                take(ints, priority, deadline_s, model)
-                drops = ints[DROPS]
-                ints[DROPS] = drops + 1
-                dropped[drops], dropped_s[drops] = request, now_s
-                reason[drops] = EXPIRED if expired else INFEASIBLE
-                if ints[CLIENTS]:
-                    rejected(ints, reals, ask, request, now_s)
-                if size:
-                    continue
-                return 0, nan  # another model's request may be next in order now
-            own_s = inf  # hopeless: it must not hold the others back
-        due_s = min(earliest_s, own_s)
-        done_s = alone_s
-        if size:
-            lasts_s = reals[lasts + size + 1]
-            done_s = finish_s(reals, now_s, slot_s, all_in + own_in, all_out + own_out, lasts_s)
-            if done_s > due_s:
-                break
-        earliest_s, expected_s = due_s, done_s
-        all_in += own_in
-        all_out += own_out
-        ints[members + size] = request
-        size += 1
-        take(ints, priority, deadline_s, model)
-    return size, expected_s

@@ -9,6 +9,7 @@ from stratsim.fast.clock import arm, pop_event, schedule
 from stratsim.fast.codes import (
     ANNOUNCED,
     ARMED,
+    ASKS,
     BATCH,
     BYTES_IN,
     CLIENT,
@@ -52,6 +53,8 @@ from stratsim.fast.codes import (
     LANE,
     LAUNCH_S,
     LAUNCHED,
+    LEFT,
+    LEFT_AT,
     LINKS,
     NATIVE,
     NEXT_S,
@@ -86,7 +89,7 @@ from stratsim.fast.unit import complete, join
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
 
-__all__ = ["copy_in", "happen"]
+__all__ = ["carry_in", "copy_in", "copy_out", "follow_links", "happen", "leave", "send_out"]
 
 _SHIFT = 1 << 32
 """Between a number of batches and the GPU on which they have ended."""
@@ -117,7 +120,7 @@ def happen(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, 
     elif kind == LAUNCHED:
         _execute(ints, reals, times_s, ask, payload, now_s)
     elif kind == COLLECTED:
-        _send_out(ints, reals, times_s, output, ask, payload, now_s)
+        send_out(ints, reals, times_s, output, ask, payload, now_s)
     else:
         return _tell_host(ints, reals, times_s, output, ask, number, kind, payload, now_s)
     return False
@@ -172,12 +175,12 @@ def _on_links(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: As
             times_s[COPY_IN_START * ints[ROWS] + ints[item + BATCH]] = start_s
             times_s[COPY_IN_END * ints[ROWS] + ints[item + BATCH]] = now_s
             _ready(ints, reals, times_s, ask, item, now_s)
-    _follow(ints, reals)
+    follow_links(ints, reals)
     return asked
 
 
 @compiled
-def _follow(ints: Ints, reals: Reals) -> None:
+def follow_links(ints: Ints, reals: Reals) -> None:
     """Take note of what comes next on the links."""
     fabric = ints[FABRIC]
     arm(ints, reals, fabric, reals[ints[fabric] + NEXT_S], LINKS)
@@ -196,12 +199,20 @@ def _output_there(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch_id:
 @compiled
 def copy_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
     """Copy a batch's inputs in."""
+    there_s = carry_in(ints, reals, times_s, output, ask, batch, now_s)
+    if there_s >= 0.0:
+        _ready(ints, reals, times_s, ask, batch, there_s)
+
+
+@compiled
+def carry_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> float:
+    """Copy a batch's inputs in; return when they are there, if that is known now; -1: an event will say."""
     real, size_bytes, batch_id = ints[ints[batch + GPU]], ints[batch + BYTES_IN], ints[batch + BATCH]
     start_s = end_s = now_s
     if size_bytes and ints[FABRIC]:
         submit(ints, reals, output, ask, 2 * ints[ints[batch + GPU] + NUMBER], batch, now_s)
-        _follow(ints, reals)
-        return
+        follow_links(ints, reals)
+        return -1.0
     if size_bytes:
         start_s = max(reals[real + H2D_FREE_S], now_s)
         end_s = start_s + reals[real + H2D_ALPHA_S] + size_bytes / reals[real + H2D_RATE]
@@ -210,10 +221,10 @@ def copy_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask,
         if end_s > now_s:
             reals[ints[batch] + COPY_START_S] = start_s
             schedule(ints, reals, end_s, DEVICE, batch * KINDS + INPUT)
-            return
+            return -1.0
         start_s = end_s = now_s
     times_s[COPY_IN_START * ints[ROWS] + batch_id], times_s[COPY_IN_END * ints[ROWS] + batch_id] = start_s, end_s
-    _ready(ints, reals, times_s, ask, batch, end_s)
+    return end_s
 
 
 @compiled
@@ -284,8 +295,8 @@ def _on_execution(ints: Ints, reals: Reals, times_s: Column, output: Column, ask
         batch = ints[ints[ENDED_AT] + place]
         reals[ints[batch] + END_S] = now_s
         if ints[COPIES_OUT]:
-            _copy_out(ints, reals, times_s, output, ask, batch, now_s)
-        _leave(ints, reals, times_s, batch)
+            copy_out(ints, reals, times_s, output, ask, batch, now_s)
+        leave(ints, reals, times_s, batch)
     return ended > 0 and ints[WAITING] > 0 and not ints[NATIVE]
 
 
@@ -302,7 +313,7 @@ def _on_hosted(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: A
         ints[ints[gpu + NOTIFIED_AT] + ints[gpu + NOTIFIED]] = batch
         ints[gpu + NOTIFIED] += 1
         if ints[COPIES_OUT]:
-            _copy_out(ints, reals, times_s, output, ask, batch, now_s)
+            copy_out(ints, reals, times_s, output, ask, batch, now_s)
 
 
 @compiled
@@ -312,7 +323,7 @@ def _on_notified(ints: Ints, reals: Reals, times_s: Column, ask: Ask, gpu: int, 
     _fill(ints, reals, times_s, ask, gpu, now_s)
     queue = ints[gpu + NOTIFIED_AT]
     for place in range(ended):
-        _leave(ints, reals, times_s, ints[queue + place])
+        leave(ints, reals, times_s, ints[queue + place])
     ints[gpu + NOTIFIED] -= ended
     for place in range(ints[gpu + NOTIFIED]):
         ints[queue + place] = ints[queue + place + ended]
@@ -320,7 +331,7 @@ def _on_notified(ints: Ints, reals: Reals, times_s: Column, ask: Ask, gpu: int, 
 
 
 @compiled
-def _leave(ints: Ints, reals: Reals, times_s: Column, batch: int) -> None:
+def leave(ints: Ints, reals: Reals, times_s: Column, batch: int) -> None:
     """Give up the place of a batch that has executed."""
     times_s[END * ints[ROWS] + ints[batch + BATCH]] = reals[ints[batch] + END_S]
     gpu = ints[batch + GPU]
@@ -334,27 +345,31 @@ def _leave(ints: Ints, reals: Reals, times_s: Column, batch: int) -> None:
     ints[SPARE] += 1
     if ints[GPUS] > 1:
         count_batches(ints, gpu)
+    if ints[ASKS]:
+        ints[ints[LEFT_AT] + ints[LEFT]] = ints[gpu + NUMBER]
+        ints[LEFT] += 1
 
 
 @compiled
-def _copy_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
+def copy_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
     """Copy an executed batch's outputs out, once the host has come to it."""
     payload = ints[batch + BATCH] * ints[GPUS] + ints[ints[batch + GPU] + NUMBER]
     if reals[COLLECT_S]:
         collected_s = now_s + reals[COLLECT_S] * pace(ints, reals, ask, now_s, now_s)
         schedule(ints, reals, collected_s, DEVICE, payload * KINDS + COLLECTED)
     else:
-        _send_out(ints, reals, times_s, output, ask, payload, now_s)
+        send_out(ints, reals, times_s, output, ask, payload, now_s)
 
 
 @compiled
-def _send_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, payload: int, now_s: float) -> None:
+def send_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, payload: int, now_s: float) -> None:
+    """Do so now: the payload is that of the event, the batch's id times the number of GPUs, plus its GPU's number."""
     batch_id = payload // ints[GPUS]
     real = ints[ints[ints[GPU_AT] + payload % ints[GPUS]]]
     start_s = end_s = now_s
     if output[batch_id] and ints[FABRIC]:
         submit(ints, reals, output, ask, 2 * (payload % ints[GPUS]) + 1, payload, now_s)
-        _follow(ints, reals)
+        follow_links(ints, reals)
         return
     if output[batch_id]:
         start_s = max(reals[real + D2H_FREE_S], now_s)

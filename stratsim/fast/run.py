@@ -14,9 +14,11 @@ from stratsim.engine.tables import make_result
 from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.answers import Answers
-from stratsim.fast.compiled import IS_COMPILED, entered
-from stratsim.fast.coverage import ENTRY, why_not_inside
+from stratsim.fast.compiled import is_entered
+from stratsim.fast.coverage import PREEMPT, RUN, why_not_inside
 from stratsim.fast.loop import run
+from stratsim.fast.preempt import loop as preemptive
+from stratsim.fast.preempt.setup import pauses_of
 from stratsim.fast.setup import set_up
 from stratsim.fast.strait.policy import CompiledStrait
 from stratsim.policy.strait import Strait
@@ -44,9 +46,8 @@ _REASONS = ("expired", "infeasible")
 
 def is_ready(kernel: str) -> bool:
     """Whether this process has called a kernel before (`stratsim.fast.coverage.kernel_of`): it is compiled."""
-    if kernel == ENTRY:
-        return entered.cache_info().currsize > 0 or not IS_COMPILED
-    return bool(getattr(run, "signatures", True))
+    loops = {RUN: run, PREEMPT: preemptive.run}
+    return bool(getattr(loops[kernel], "signatures", True)) if kernel in loops else is_entered(kernel)
 
 
 def simulate_fast(
@@ -63,8 +64,8 @@ def simulate_fast(
     Args:
         workload: As for `simulate_with`; so are the others.
         profile: The hardware.
-        policy: One of the four queue policies, `native`, or `strait`; where the loop does not do a run of that, its
-            decisions alone are compiled, and the loop is SimPy's.
+        policy: One of the four queue policies, `native`, `aware-edf` or `strait`; where the loop does not do a run of
+            the last, its decisions alone are compiled, and the loop is SimPy's.
         options: All else.
         progress: Called at the end with (requests, requests).
     """
@@ -78,8 +79,12 @@ def simulate_fast(
         answers = Answers(made, options.cluster.gpus)
         ask = answers.callback()
         decides = ask if made.inside is None else made.inside.callback()
-        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, ask, decides]
-        run(*arguments)
+        arguments: list[Any] = [made.ints, made.reals, *made.columns, *record, ask]
+        if made.ints[codes.PREEMPTS]:
+            preemptive.run(*arguments)
+        else:
+            arguments.append(decides)
+            run(*arguments)
         status = made.ints[codes.STATUS]
         if made.inside is not None and not made.inside.is_exact:
             break
@@ -141,7 +146,8 @@ def _result(made: Run, workload: Workload, options: Options, began: float) -> Re
         notes=tuple(notes),
         began=began,
     )
-    return replace(result, engine="fast")
+    pauses = pauses_of(made.ints, made.reals) if made.ints[codes.PREEMPTS] else None
+    return replace(result, engine="fast", pauses=pauses)
 
 
 def _recorder(made: Run, gpus: int, requests: int) -> Recorder:

@@ -15,19 +15,25 @@ from stratsim.engine.arrivals import NoiseFactors
 from stratsim.engine.host import stays, thoughts
 from stratsim.engine.layout import client_streams, lay_out
 from stratsim.engine.loop import setting_of
-from stratsim.fast import codes
+from stratsim.fast import aware_edf, codes
 from stratsim.fast.clients import Arrived, Clients
 from stratsim.fast.coverage import ORDERS
-from stratsim.fast.state import Builder
+from stratsim.fast.preempt.codes import PAUSE_ROW
+from stratsim.fast.preempt.setup import add_preemption, answer_stops, room_for_pauses, shape_of
+from stratsim.fast.state import Builder, Shape
+from stratsim.fast.strait import mail
 from stratsim.fast.strait.inside import Inside
 from stratsim.policy.arguments import batch_limits
+from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.base import DropMode
 from stratsim.policy.native import Native
+from stratsim.policy.preempt import KEdf
+from stratsim.policy.preempt.base import PreemptiveEdf
 from stratsim.policy.strait import Strait
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -85,6 +91,8 @@ class Run:
     """Those clients."""
     inside: Inside | None = None
     """Who decides, if that is another."""
+    stops: Callable[[int], None] | None = None
+    """Answers with the draw that belongs to a stop of a batch, where batches are stopped."""
 
 
 def set_up(
@@ -95,7 +103,7 @@ def set_up(
     Args:
         workload: As for `stratsim.engine.simulate_with`; so are the others.
         profile: Has the workload's models.
-        policy: Its `prepare` is called.
+        policy: Its `prepare` is called; of `strait`, its beliefs are fitted.
         options: All else.
         room: How many events may be scheduled at once, per batch that may be in flight.
         rows: How many requests there is room for: all of the workload, or more where clients wait for replies.
@@ -111,25 +119,35 @@ def set_up(
     builder.set(codes.REQUESTS, len(workload))
     builder.set(codes.ROWS, rows)
     _add_rule(builder, rule, setting, layout)
-    loads = _add_batches(builder, workload, rule, setting, layout)
-    builder.gpus(gpus, layout.slots, places, layout.private_links)
+    loads, begins = _add_batches(builder, workload, rule, setting, layout)
+    preempts = isinstance(policy, PreemptiveEdf | KEdf)
+    shape = Shape(places, layout.slots)
+    if isinstance(policy, PreemptiveEdf | KEdf):
+        shape = shape_of(policy, places, room)
+    builder.gpus(gpus, layout.slots, layout.private_links, shape)
     copies = 0
     if isinstance(layout.links, Fabric):
         copies = builder.links(layout.links, rows)
-    builder.memory(len(loads), layout.slots, places, copies)
+    builder.memory(len(loads), shape, copies)
     ends, drawn = _add_host(builder, layout, streams, room)
     clients = len(workload.closed_loop) + len(workload.one_at_a_time)
-    builder.events(room * (gpus * places + 1 + clients) + 64)
+    builder.events(room * (gpus * shape.batches + 1 + clients) + 64)
     if clients or rule.native:
         _add_replies(builder, workload, options, rows)
     if rule.native:
         _add_streams(builder, workload, rows)
-    if isinstance(policy, Strait):
-        inside = Inside(policy, setting)
-        _add_decisions(builder, workload, inside, rows)
+    if isinstance(policy, Strait) or (isinstance(policy, AwareEdf) and policy.estimates):
+        kernels = mail if isinstance(policy, Strait) else aware_edf
+        inside = Inside(policy, setting, kernels.entry, kernels.decide_inside)
+        builder.set(codes.LEFT_AT, builder.ints(gpus * shape.batches))
+        _add_decisions(builder, workload, inside, rows, tells=not rule.estimates)
+    pauses = room_for_pauses(rows, room) if preempts else 0
+    if isinstance(policy, PreemptiveEdf | KEdf):
+        add_preemption(builder, workload, policy, layout, shape, begins, gpus, rows, pauses)
     _add_models(builder, workload, rule, rows)
     arrived = Arrived(workload, noise, rows) if clients else None
-    ints, reals = builder.made(rows if arrived is None or not rule.estimates else rows * len(workload.models))
+    waiting = rows if arrived is None or not rule.estimates else rows * len(workload.models)
+    ints, reals = builder.made(waiting, pauses * PAUSE_ROW)
     asked = None if arrived is None else Clients(workload, options.rejection, arrived, ints, reals)
     columns = _columns(workload, np.frombuffer(noise.factors, np.float64), arrived)
     record = _record(rows, several_gpus=gpus > 1, copies_out=layout.copies_out)
@@ -137,7 +155,8 @@ def set_up(
         record.times_s[[codes.COPY_IN_END, codes.START, codes.END]] = nan  # it looks at what has not come yet
         inside.tie((ints, reals, *columns[:-1], record.times_s.reshape(-1)))
     unit = cast("FluidUnit[Any]", layout.model.unit())
-    return Run(layout, ints, reals, columns, record, unit, loads, ends, drawn, arrived, asked, inside)
+    stops = answer_stops(streams, ints, reals) if preempts else None
+    return Run(layout, ints, reals, columns, record, unit, loads, ends, drawn, arrived, asked, inside, stops)
 
 
 class _Rule(NamedTuple):
@@ -153,11 +172,14 @@ class _Rule(NamedTuple):
 
 def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
     if isinstance(policy, Strait):
+        policy.belief.fit(setting.profile)
+        policy._transfers.fit(setting.profile)
         return _Rule(False, False, False, DropMode.NEVER, batch_limits(setting, policy._max_batch))
     policy.prepare(setting)
     if isinstance(policy, Native):
         return _Rule(False, False, False, DropMode.NEVER, dict.fromkeys(setting.profile.models, 1), native=True)
-    return _Rule(*ORDERS[type(policy)], policy.estimates, policy.drop, policy.largest)
+    order = (policy._by_class, True) if isinstance(policy, AwareEdf) else ORDERS[type(policy)]
+    return _Rule(*order, policy.estimates, policy.drop, policy.largest)
 
 
 def _add_rule(builder: Builder, rule: _Rule, setting: Setting, layout: Layout) -> None:
@@ -191,10 +213,14 @@ def _add_replies(builder: Builder, workload: Workload, options: Options, rows: i
     builder.set_reals({codes.REJECT_S: options.rejection.reject_s})
 
 
-def _add_decisions(builder: Builder, workload: Workload, inside: Inside, rows: int) -> None:
-    """Add what passes between the loop and who decides: as many decisions as requests, and some timers."""
+def _add_decisions(builder: Builder, workload: Workload, inside: Inside, rows: int, *, tells: bool) -> None:
+    """Add what passes between the loop and who decides: as many decisions as requests, and some timers.
+
+    Of `aware-edf`, whose queues are those of the loop, nobody need be told of requests.
+    """
     most = rows + _TIMERS
     builder.set(codes.ASKS, 1)
+    builder.set(codes.BLOCKS, 0 if tells else rows)
     builder.set(codes.LACKS_ROOM, 1)
     builder.set(codes.KNOWN_AT, builder.ints([inside.number[name] for name in workload.models]))
     builder.set(codes.DECIDED_AT, builder.ints(most * codes.DECISION))
@@ -243,13 +269,14 @@ def _add_host(
 
 def _add_batches(
     builder: Builder, workload: Workload, rule: _Rule, setting: Setting, layout: Layout
-) -> tuple[Any, ...]:
-    """Add what is known of batches by model and size; return the kinds of loads of their phases."""
+) -> tuple[tuple[Any, ...], list[float]]:
+    """Add what is known of batches by model and size; return the kinds of loads of phases, and where those begin."""
     sizes = max(rule.largest.values()) + 1
     shape = (max(len(workload.models), 1), sizes)
     first, last = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     expected_s, solo_s = np.zeros(shape), np.zeros(shape)
     share: list[float] = []
+    begins: list[float] = []
     load: list[int] = []
     numbers: dict[Any, int] = {}
     for code, name in enumerate(workload.models):
@@ -260,7 +287,10 @@ def _add_batches(
         solo_s[code, formed] = layout.hardware.models[name].latency_s[formed]
         for size in range(1, rule.largest[name] + 1):
             first[code, size] = len(share)
+            begin = 0.0
             for phase in layout.model.work(name, size):
+                begins.append(begin)
+                begin += phase.share
                 share.append(phase.share)
                 load.append(numbers.setdefault(phase.load, len(numbers)))
             last[code, size] = len(share) - 1
@@ -272,7 +302,7 @@ def _add_batches(
     builder.set(codes.EXPECTED_AT, builder.reals(expected_s))
     builder.set(codes.SOLO_AT, builder.reals(solo_s))
     builder.set(codes.MEMBER_AT, builder.ints(sizes))
-    return tuple(numbers)
+    return tuple(numbers), begins
 
 
 def _add_models(builder: Builder, workload: Workload, rule: _Rule, rows: int) -> None:

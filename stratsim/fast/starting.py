@@ -54,7 +54,7 @@ from stratsim.fast.machine import copy_in
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
 
-__all__ = ["start"]
+__all__ = ["enter", "passed_on_s", "start"]
 
 
 @compiled
@@ -76,6 +76,47 @@ def start(
     expected_s: float,
 ) -> None:
     """Start the batch of the first `size` members on a GPU."""
+    batch = enter(
+        ints,
+        reals,
+        model_of,
+        bytes_in,
+        bytes_out,
+        factor,
+        batch_of,
+        gpu_of,
+        times_s,
+        output,
+        gpu,
+        size,
+        now_s,
+        expected_s,
+    )
+    at_s = passed_on_s(ints, reals, ask, now_s)
+    if at_s < 0.0:
+        copy_in(ints, reals, times_s, output, ask, batch, now_s)
+    else:
+        schedule(ints, reals, at_s, DEVICE, batch * KINDS + DISPATCHED)
+
+
+@compiled
+def enter(
+    ints: Ints,
+    reals: Reals,
+    model_of: Column,
+    bytes_in: Column,
+    bytes_out: Column,
+    factor: Column,
+    batch_of: Column,
+    gpu_of: Column,
+    times_s: Column,
+    output: Column,
+    gpu: int,
+    size: int,
+    now_s: float,
+    expected_s: float,
+) -> int:
+    """Give the batch of the first `size` members a place on a GPU; return its block."""
     batch_id, members = ints[BATCHES], ints[MEMBER_AT]
     ints[BATCHES] = batch_id + 1
     lead = ints[members]
@@ -105,7 +146,7 @@ def start(
         output[batch_id] = _bytes_of(ints, bytes_out, size)
     if ints[LEAD_AT]:
         _link(ints, batch_id, size)
-    _send_in(ints, reals, times_s, output, ask, batch, now_s)
+    return batch  # type: ignore[no-any-return]
 
 
 @compiled
@@ -127,13 +168,12 @@ def _bytes_of(ints: Ints, size_bytes: Column, size: int) -> int:
 
 
 @compiled
-def _send_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
-    """Send a batch on its way: to the host's thread, or at once."""
+def passed_on_s(ints: Ints, reals: Reals, ask: Ask, now_s: float) -> float:
+    """Return when the host's thread passes a batch that starts now on to have its inputs copied; -1: at once."""
     takes_s = reals[DISPATCH_S] + thinks_s(ints, reals, ask, now_s)
-    if takes_s:
-        free_s = max(reals[HOST_FREE_S], now_s)
-        free_s += takes_s * pace(ints, reals, ask, now_s, free_s)
-        reals[HOST_FREE_S] = free_s
-        schedule(ints, reals, free_s, DEVICE, batch * KINDS + DISPATCHED)
-    else:
-        copy_in(ints, reals, times_s, output, ask, batch, now_s)
+    if not takes_s:
+        return -1.0
+    free_s = max(reals[HOST_FREE_S], now_s)
+    free_s += takes_s * pace(ints, reals, ask, now_s, free_s)
+    reals[HOST_FREE_S] = free_s
+    return free_s  # type: ignore[no-any-return]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,12 +17,26 @@ if TYPE_CHECKING:
 
     from stratsim.device import Fabric, PrivateLinks
 
-__all__ = ["Builder"]
+__all__ = ["Builder", "Shape"]
 
 _PAIRS = 1 << 18
 """Rows in the memory of pairs of loads, at most."""
 _SET_NUMBERS = 1 << 20
 """Numbers in the memory of sets of more than two."""
+
+
+class Shape(NamedTuple):
+    """How many batches there is room for on a GPU, and what blocks have room for."""
+
+    batches: int
+    """That are on it, or were and are stopped."""
+    running: int
+    """That execute at once."""
+    gpu_ints: int = codes.GPU_INTS
+    batch_ints: int = codes.BATCH_INTS
+    batch_reals: int = codes.BATCH_REALS
+    lists: tuple[int, ...] = ()
+    """Further lists of batches that a GPU has, by their place in its block."""
 
 
 class Builder:
@@ -59,10 +73,10 @@ class Builder:
         for place, value in values.items():
             self._reals[0][place] = value
 
-    def made(self, room: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return both arrays, with so much room at the end of the whole numbers, which takes no memory until used."""
+    def made(self, room: int, real_room: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return both arrays, with so much room at the end of each, which takes no memory until used."""
         ints = np.zeros(self._ends[0] + room, np.int64)
-        reals = np.zeros(self._ends[1])
+        reals = np.zeros(self._ends[1] + real_room)
         for made, parts in ((ints, self._ints), (reals, self._reals)):
             begin = 0
             for part in parts:
@@ -75,24 +89,29 @@ class Builder:
         """Where the room at the end of the whole numbers begins."""
         return self._ends[0]
 
+    @property
+    def end_of_reals(self) -> int:
+        """Where the room at the end of the reals begins."""
+        return self._ends[1]
+
     # The parts of a run
 
-    def gpus(self, count: int, slots: int, places: int, links: PrivateLinks | None) -> None:
+    def gpus(self, count: int, slots: int, links: PrivateLinks | None, shape: Shape) -> None:
         """Add GPUs, and blocks for the batches that may be on them."""
         references = []
         for number in range(count):
-            block = [0] * codes.GPU_INTS
+            block = [0] * shape.gpu_ints
             block[0] = self.reals(_gpu_reals(number, links))
             block[codes.NUMBER], block[codes.FREE_SLOTS] = number, slots
             block[codes.ARMED] = block[codes.FIRST] = -1
-            block[codes.RUNNING_AT] = self.ints(slots)
-            for name in (codes.QUEUED_AT, codes.FLYING_AT, codes.NOTIFIED_AT):
-                block[name] = self.ints(places)
+            block[codes.RUNNING_AT] = self.ints(shape.running)
+            for name in (codes.QUEUED_AT, codes.FLYING_AT, codes.NOTIFIED_AT, *shape.lists):
+                block[name] = self.ints(shape.batches)
             references.append(self.ints(block))
         self.set(codes.GPU_AT, self.ints(references))
-        batches = np.zeros((count * places, codes.BATCH_INTS), np.int64)
-        batches[:, 0] = self.reals(len(batches) * codes.BATCH_REALS) + np.arange(len(batches)) * codes.BATCH_REALS
-        self.set(codes.SPARE_AT, self.ints(self.ints(batches) + np.arange(len(batches)) * codes.BATCH_INTS))
+        batches = np.zeros((count * shape.batches, shape.batch_ints), np.int64)
+        batches[:, 0] = self.reals(len(batches) * shape.batch_reals) + np.arange(len(batches)) * shape.batch_reals
+        self.set(codes.SPARE_AT, self.ints(self.ints(batches) + np.arange(len(batches)) * shape.batch_ints))
         self.set(codes.SPARE, len(batches))
         self.set(codes.LOADED_AT, self.ints(np.pad(np.arange(count), (0, 7 * count))))
         self.set(codes.LOADED, count)
@@ -135,20 +154,22 @@ class Builder:
             self.set(place, value)
         return most
 
-    def memory(self, loads: int, slots: int, places: int, copies: int) -> None:
+    def memory(self, loads: int, shape: Shape, copies: int) -> None:
         """Add the memory of the device model's answers, and room for its questions, and the links'."""
         pairs = 1 << min(max(loads * loads - 1, 0), _PAIRS - 1).bit_length()
-        sets = max(min(_SET_NUMBERS // slots, 1 << 16), 64) if slots > 2 else 1
+        most = shape.running
+        sets = max(min(_SET_NUMBERS // most, 1 << 16), 64) if most > 2 else 1
+        self.set(codes.MOST_RUNNING, most)
         self.set(codes.LOADS, loads)
         self.set(codes.PAIRS, pairs)
         self.set(codes.SETS, sets)
         self.set(codes.PAIR_AT, self.ints(np.full(pairs, -1)))
         self.set(codes.PAIR_RATE_AT, self.reals(2 * pairs))
-        self.set(codes.SET_AT, self.ints(sets * (slots + 2)))
-        self.set(codes.SET_RATE_AT, self.reals(sets * slots))
-        self.set(codes.ASKED_AT, self.ints(max(slots, copies, 2)))
-        self.set(codes.ANSWER_AT, self.reals(places + slots + copies))
-        self.set(codes.ENDED_AT, self.ints(slots))
+        self.set(codes.SET_AT, self.ints(sets * (most + 2)))
+        self.set(codes.SET_RATE_AT, self.reals(sets * most))
+        self.set(codes.ASKED_AT, self.ints(max(most, copies, 2)))
+        self.set(codes.ANSWER_AT, self.reals(shape.batches + most + copies))
+        self.set(codes.ENDED_AT, self.ints(most))
 
 
 def _gpu_reals(number: int, links: PrivateLinks | None) -> list[float]:

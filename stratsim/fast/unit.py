@@ -20,6 +20,7 @@ from stratsim.fast.codes import (
     LOAD,
     LOAD_AT,
     LOADS,
+    MOST_RUNNING,
     NEXT_S,
     NUMBER,
     PAIR_AT,
@@ -34,7 +35,6 @@ from stratsim.fast.codes import (
     SET_RATE_AT,
     SETS,
     SHARE_AT,
-    SLOTS,
     SOLO_S,
     START_COST_S,
     UPDATED_S,
@@ -44,7 +44,7 @@ from stratsim.fast.compiled import compiled
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Ask, Ints, Reals
 
-__all__ = ["complete", "join"]
+__all__ = ["complete", "join", "solve"]
 
 
 @compiled
@@ -67,12 +67,12 @@ def join(ints: Ints, reals: Reals, ask: Ask, now_s: float, gpu: int, batch: int)
         for place in range(running):
             other = ints[ints[members + place]]
             reals[other + LEFT_S] -= elapsed_s * reals[other + RATE]
-    _solve(ints, reals, ask, now_s, gpu)
+    solve(ints, reals, ask, now_s, gpu)
     if reals[START_COST_S] and running:  # those that run make no progress for as long
         for place in range(running):
             other = ints[ints[members + place]]
             reals[other + LEFT_S] += reals[START_COST_S] * reals[other + RATE]
-        _solve(ints, reals, ask, now_s, gpu)
+        solve(ints, reals, ask, now_s, gpu)
 
 
 @compiled
@@ -104,12 +104,12 @@ def complete(ints: Ints, reals: Reals, ask: Ask, now_s: float, gpu: int) -> int:
         ints[members + staying] = batch
         staying += 1
     ints[gpu + RUNNING] = staying
-    _solve(ints, reals, ask, now_s, gpu)
+    solve(ints, reals, ask, now_s, gpu)
     return ended
 
 
 @compiled
-def _solve(ints: Ints, reals: Reals, ask: Ask, now_s: float, gpu: int) -> None:
+def solve(ints: Ints, reals: Reals, ask: Ask, now_s: float, gpu: int) -> None:
     """Find the rates from `now_s` on, and what ends next."""
     real, running, members = ints[gpu], ints[gpu + RUNNING], ints[gpu + RUNNING_AT]
     reals[real + UPDATED_S] = now_s
@@ -152,7 +152,7 @@ def _solve_pair(ints: Ints, reals: Reals, ask: Ask, gpu: int) -> None:
 @compiled
 def _solve_set(ints: Ints, reals: Reals, ask: Ask, gpu: int, running: int) -> None:
     """Find the rates of more than two; equal loads have equal rates."""
-    members, asked, slots = ints[gpu + RUNNING_AT], ints[ASKED_AT], ints[SLOTS]
+    members, asked, most = ints[gpu + RUNNING_AT], ints[ASKED_AT], ints[MOST_RUNNING]
     for place in range(running):  # ascending, so that the order in which they started does not matter
         load, at = ints[ints[members + place] + LOAD], place
         while at and ints[asked + at - 1] > load:
@@ -163,7 +163,7 @@ def _solve_set(ints: Ints, reals: Reals, ask: Ask, gpu: int, running: int) -> No
     for place in range(running):
         digest = (digest * 8191 + ints[asked + place] + 1) % 2147483647
     row = digest % ints[SETS]
-    known, rates = ints[SET_AT] + row * (slots + 2), ints[SET_RATE_AT] + row * slots
+    known, rates = ints[SET_AT] + row * (most + 2), ints[SET_RATE_AT] + row * most
     if not _is_known(ints, known, running, ints[gpu + NUMBER]):
         _ask_for_set(ints, reals, ask, gpu, running, known, rates)
     for place in range(running):
@@ -191,7 +191,7 @@ def _is_known(ints: Ints, known: int, running: int, number: int) -> bool:
 @compiled
 def _ask_for_set(ints: Ints, reals: Reals, ask: Ask, gpu: int, running: int, known: int, rates: int) -> None:
     """Ask the device model, in the order in which batches started, and keep its answer in a row."""
-    asked, answer, slots = ints[ASKED_AT], ints[ANSWER_AT], ints[SLOTS]
+    asked, answer, most = ints[ASKED_AT], ints[ANSWER_AT], ints[MOST_RUNNING]
     for place in range(running):
         ints[known + 2 + place] = ints[asked + place]
     for place in range(running):
@@ -200,7 +200,7 @@ def _ask_for_set(ints: Ints, reals: Reals, ask: Ask, gpu: int, running: int, kno
     if ints[FORGET]:
         ints[FORGET] = 0
         for row in range(ints[SETS]):
-            ints[ints[SET_AT] + row * (slots + 2)] = 0
+            ints[ints[SET_AT] + row * (most + 2)] = 0
     ints[known], ints[known + 1] = running, ints[gpu + NUMBER]
     for place in range(running):
         for at in range(running):

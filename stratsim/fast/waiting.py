@@ -10,11 +10,11 @@ from stratsim.fast.compiled import compiled
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Column, Ints
 
-__all__ = ["admit", "take"]
+__all__ = ["admit", "before", "take"]
 
 
 @compiled
-def _before(ints: Ints, priority: Column, deadline_s: Column, one: int, other: int) -> bool:
+def before(ints: Ints, priority: Column, deadline_s: Column, one: int, other: int) -> bool:
     """Whether a request's key is the smaller: class and deadline as far as the policy heeds them, then arrival."""
     if ints[BY_PRIORITY] and priority[one] != priority[other]:
         return priority[one] < priority[other]  # type: ignore[no-any-return]
@@ -28,7 +28,7 @@ def _rise(ints: Ints, priority: Column, deadline_s: Column, heap: int, place: in
     """Put a request into a heap, from a free place upwards."""
     while place:
         above = (place - 1) >> 1
-        if not _before(ints, priority, deadline_s, request, ints[heap + above]):
+        if not before(ints, priority, deadline_s, request, ints[heap + above]):
             break
         ints[heap + place] = ints[heap + above]
         place = above
@@ -43,9 +43,9 @@ def _sink(ints: Ints, priority: Column, deadline_s: Column, heap: int, size: int
         below = 2 * place + 1
         if below >= size:
             break
-        if below + 1 < size and _before(ints, priority, deadline_s, ints[heap + below + 1], ints[heap + below]):
+        if below + 1 < size and before(ints, priority, deadline_s, ints[heap + below + 1], ints[heap + below]):
             below += 1
-        if not _before(ints, priority, deadline_s, ints[heap + below], request):
+        if not before(ints, priority, deadline_s, ints[heap + below], request):
             break
         ints[heap + place] = ints[heap + below]
         place = below
@@ -63,7 +63,7 @@ def _raise_head(ints: Ints, priority: Column, deadline_s: Column, model: int, pl
     heads, request = ints[HEAD_AT], _first(ints, model)
     while place:
         above = ints[heads + ((place - 1) >> 1)]
-        if not _before(ints, priority, deadline_s, request, _first(ints, above)):
+        if not before(ints, priority, deadline_s, request, _first(ints, above)):
             break
         ints[heads + place] = above
         ints[above + PLACE] = place
@@ -83,9 +83,9 @@ def _lower_head(ints: Ints, priority: Column, deadline_s: Column, model: int, pl
         other = ints[heads + below]
         if below + 1 < size:
             beside = ints[heads + below + 1]
-            if _before(ints, priority, deadline_s, _first(ints, beside), _first(ints, other)):
+            if before(ints, priority, deadline_s, _first(ints, beside), _first(ints, other)):
                 below, other = below + 1, beside
-        if not _before(ints, priority, deadline_s, _first(ints, other), request):
+        if not before(ints, priority, deadline_s, _first(ints, other), request):
             break
         ints[heads + place] = other
         ints[other + PLACE] = place

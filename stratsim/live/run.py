@@ -258,7 +258,9 @@ def _sooner(policy: Policy, plan: Plan) -> Policy:
     """Return a policy that decides the same, sooner, if there is one and it was compiled before; else the policy."""
     if type(policy) is not Strait or find_spec("numba") is None or not is_filled(ENTRY):
         return policy
-    if why_not(policy, len(plan.profile.models), plan.slots, loads_weights=False) is not None:
+    most = policy._max_batch or plan.max_batch
+    largest = [min(most, model.max_batch) for model in plan.profile.models.values()]
+    if why_not(policy, largest, plan.slots, loads_weights=False) is not None:
         return policy
     from stratsim.fast.strait.policy import CompiledStrait  # imports numba
 

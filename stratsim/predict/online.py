@@ -19,12 +19,14 @@ part of 1 + slowdown counts as its rate squared. With one co-runner both forms c
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from math import exp2, inf
 from operator import mul
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratsim.errors import SpecError
+from stratsim.model.frozen import by_content
 from stratsim.predict.base import FADING_STEPS, Observation, Predictor, parameter
 from stratsim.predict.design import FORMS, DesignTable, Form
 from stratsim.predict.features import FEATURES
@@ -33,6 +35,7 @@ from stratsim.predict.least_squares import RecursiveLeastSquares, dot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stratsim.model.profile import SchedulerProfile
     from stratsim.predict.base import Active, Member
 
 __all__ = ["Nlms", "OnlineLinear", "Sample", "Sgd"]
@@ -49,6 +52,8 @@ class Sample(NamedTuple):
     """What it says, a loss of rate or an excess of the slowdown, beyond the prediction; terms have been faded."""
 
 
+_MOST_KEPT = 32
+"""Models up to which a fit to measured pairs is kept for the next run: half a megabyte."""
 _MOST_MODELS = 512
 """Of a learner with terms of pairs: its covariance takes a gigabyte then."""
 
@@ -101,7 +106,6 @@ class OnlineLinear(Predictor):
 
     def _static_fit(self) -> RecursiveLeastSquares:
         """Ridge regression: least squares without forgetting, one sample per measured pair."""
-        loss = 1.0 - 1.0 / self.prior_slowdown if self.form == "rate" else self.prior_slowdown - 1.0
         models = len(self.profile_.models) if self.pair_variance > 0 else 0
         if models > _MOST_MODELS:
             raise SpecError(
@@ -109,21 +113,11 @@ class OnlineLinear(Predictor):
                 f"{models**3 * 8 / 1e9:.0f} GB: give pair_variance=0, which leaves them out, "
                 "or take the predictor ewma-pairs, which has no covariance"
             )
-        fit = RecursiveLeastSquares(
-            [loss] + [0.0] * (self.design.shared - 1),
-            self.weight_variance(),
-            leading=self.design.leading,
-            models=models,
-            pair_variance=self.pair_variance,
-        )
-        for pair in self.profile_.pairs if self.warm_start else ():
-            if pair.held_out:
-                continue
-            values, present = self.design((pair.target, pair.target_batch), ((pair.other, pair.other_batch),))
-            y = 1.0 - 1.0 / pair.slowdown if self.form == "rate" else pair.slowdown - 1.0
-            error = y - fit.predict(values, present)
-            fit.correct(fit.excite(values, present), error)
-        return fit
+        known = (tuple(self.features), self.form, self.prior_slowdown, self.weight_variance(), self.pair_variance)
+        if models > _MOST_KEPT:
+            return _fit_to_pairs(self.profile_, self.warm_start, *known)
+        found: RecursiveLeastSquares = pickle.loads(_kept_fit(self.profile_, self.warm_start, *known))  # noqa: S301 (ours)
+        return found
 
     # What a learner defines.
 
@@ -214,6 +208,43 @@ class OnlineLinear(Predictor):
         explained = tuple(terms.items())
         y = duration_s / solo_s - 1.0 if self.form == "slowdown" else 1.0 - solo_s / duration_s
         return Sample(mean, explained, y - (lost if tangent else self.linear(mean, explained)))
+
+
+def _fit_to_pairs(
+    profile: SchedulerProfile,
+    warm_start: bool,
+    features: tuple[str, ...],
+    form: Form,
+    prior_slowdown: float,
+    variance: float,
+    pair_variance: float,
+) -> RecursiveLeastSquares:
+    design = DesignTable(profile, features, form, pairs=pair_variance > 0)
+    fit = RecursiveLeastSquares(
+        [_loss(form, prior_slowdown)] + [0.0] * (design.shared - 1),
+        variance,
+        leading=design.leading,
+        models=len(profile.models) if pair_variance > 0 else 0,
+        pair_variance=pair_variance,
+    )
+    for pair in profile.pairs if warm_start else ():
+        if pair.held_out:
+            continue
+        values, present = design((pair.target, pair.target_batch), ((pair.other, pair.other_batch),))
+        error = _loss(form, pair.slowdown) - fit.predict(values, present)
+        fit.correct(fit.excite(values, present), error)
+    return fit
+
+
+@by_content
+def _kept_fit(*arguments: Any) -> bytes:
+    """Return a fit that every run of a process may start from, pickled: each gets a copy."""
+    return pickle.dumps(_fit_to_pairs(*arguments))
+
+
+def _loss(form: Form, slowdown: float) -> float:
+    """Return what is taken to be linear: the loss of rate, or the excess of the slowdown."""
+    return 1.0 - 1.0 / slowdown if form == "rate" else slowdown - 1.0
 
 
 class _Gradient(OnlineLinear):

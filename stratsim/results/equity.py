@@ -13,7 +13,7 @@ from stratsim.engine.rows import pieces
 from stratsim.model.request import Priority, Status
 from stratsim.model.tolerance import latest_finish_s
 from stratsim.stats.deadlines import violation_gap, violation_ratio
-from stratsim.stats.fairness import SlowdownFigures, jain_index, slowdown_figures
+from stratsim.stats.fairness import SlowdownFigures, jain_index, normalised_progress, slowdown_figures
 from stratsim.stats.starvation import Waits, longest_starvation_s
 
 if TYPE_CHECKING:
@@ -64,15 +64,12 @@ def run_equity(classes: dict[str, dict[str, Any]]) -> dict[str, float | None]:
     }
 
 
-def _alone_s(result: Result, chosen: Mask, profile: SchedulerProfile) -> Floats:
-    """Return what the chosen requests would take alone on the machine, by the profile's means, copies included."""
+def _alone_s(result: Result, rows: NDArray[np.intp], profile: SchedulerProfile) -> Floats:
+    """Return what some requests would take alone on the machine, by the profile's means, copies included."""
     requests = result.requests
     execution_s = np.array([profile.latency_s(model) if model in profile.models else np.nan for model in result.models])
-    alone_s = np.empty(np.count_nonzero(chosen))
-    for rows, place in pieces(chosen):
-        copies_s = _copy_s(profile.h2d, requests.bytes_in[rows]) + _copy_s(profile.d2h, requests.bytes_out[rows])
-        alone_s[place] = execution_s[requests.model[rows]] + copies_s
-    return alone_s
+    copies_s = _copy_s(profile.h2d, requests.bytes_in[rows]) + _copy_s(profile.d2h, requests.bytes_out[rows])
+    return execution_s[requests.model[rows]] + copies_s
 
 
 def _copy_s(link: Link, size_bytes: NDArray[np.integer[Any]]) -> Floats:
@@ -82,17 +79,21 @@ def _copy_s(link: Link, size_bytes: NDArray[np.integer[Any]]) -> Floats:
 def _voluntary(result: Result, chosen: Mask, profile: SchedulerProfile) -> int:
     """Return how many were dropped that could still have been in time, started alone at that moment."""
     requests = result.requests
-    dropped = chosen & (requests.status == Status.DROPPED)
+    dropped = np.flatnonzero(chosen & (requests.status == Status.DROPPED))
     done_s = requests.dropped_s[dropped] + _alone_s(result, dropped, profile)
     return int((done_s <= latest_finish_s(requests.deadline_s[dropped])).sum())
 
 
 def _request_slowdown(result: Result, chosen: Mask, profile: SchedulerProfile | None) -> SlowdownFigures:
     if profile is None:
-        return slowdown_figures([], [])
-    answered = chosen & ~np.isnan(result.requests.finish_s)
-    shared_s = result.requests.latency_s(answered)
-    return slowdown_figures(_alone_s(result, answered, profile), shared_s, overwrite=True)
+        return slowdown_figures(np.empty(0))
+    requests = result.requests
+    answered = chosen & ~np.isnan(requests.finish_s)
+    progress = np.empty(np.count_nonzero(answered))
+    for rows, place in pieces(answered):
+        latency_s = requests.finish_s[rows] - requests.arrival_s[rows]
+        progress[place] = normalised_progress(_alone_s(result, rows, profile), latency_s)
+    return slowdown_figures(progress)
 
 
 def _execution_slowdown(result: Result, priority: Priority, span: tuple[float, float]) -> SlowdownFigures:
@@ -100,9 +101,10 @@ def _execution_slowdown(result: Result, priority: Priority, span: tuple[float, f
     start_s = batches.execution_start_s
     ended = ~np.isnan(batches.execution_end_s)  # a live run may have been interrupted
     chosen = (batches.priority == priority) & (start_s >= span[0]) & (start_s <= span[1]) & ended
-    shared_s = batches.execution_end_s[chosen]
-    shared_s -= start_s[chosen]
-    return slowdown_figures(batches.solo_s[chosen], shared_s, overwrite=True)
+    progress = np.empty(np.count_nonzero(chosen))
+    for rows, place in pieces(chosen):
+        progress[place] = normalised_progress(batches.solo_s[rows], batches.execution_end_s[rows] - start_s[rows])
+    return slowdown_figures(progress)
 
 
 def _starvation(result: Result, priority: Priority, span: tuple[float, float]) -> dict[str, float]:

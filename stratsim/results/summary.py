@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stratsim.engine.rows import blocks, by_code
+from stratsim.engine.rows import blocks, by_code, pieces
 from stratsim.model.request import Priority, Status
 from stratsim.results.clients import client_figures
 from stratsim.results.equity import class_equity, run_equity
 from stratsim.stats.deadlines import measuring_window, ratio, violation, violation_completed
-from stratsim.stats.fairness import jain_index, slowdown_figures
+from stratsim.stats.fairness import jain_index, normalised_progress, slowdown_figures
 from stratsim.stats.latency import arrived_latency, latency_figures
 from stratsim.stats.occupancy import busy_s, clip, total_s
 
@@ -95,7 +95,7 @@ def _class(result: Result, chosen: Mask, span: tuple[float, float]) -> dict[str,
         "unfinished": count[Status.UNFINISHED],
         "violation": violation(met, arrived) if judged else None,
         "violation_completed": violation_completed(met, late) if judged else None,
-        "latency_s": dict(latency_figures(latency_s)),
+        "latency_s": dict(latency_figures(latency_s, overwrite=True)),
         "latency_arrived_s": _arrived_latency(latency_s, count),
         "goodput_per_s": ratio(met, span[1] - span[0]),
         "jain_models": jain_index(shares) if judged else None,
@@ -107,9 +107,12 @@ def _class(result: Result, chosen: Mask, span: tuple[float, float]) -> dict[str,
 
 
 def _arrived_latency(latency_s: Floats, count: dict[Status, int]) -> dict[str, Any]:
-    """Return the quantiles over all requests of a class, and what a quantile that does not exist fell among."""
+    """Return the quantiles over all requests of a class, and what a quantile that does not exist fell among.
+
+    The latencies are overwritten.
+    """
     lost = [status.label for status in (Status.DROPPED, Status.UNFINISHED) if count[status]]
-    return {**arrived_latency(latency_s), "beyond": " or ".join(lost) or None}
+    return {**arrived_latency(latency_s, overwrite=True), "beyond": " or ".join(lost) or None}
 
 
 def _model_shares(model: NDArray[np.int32], met: Mask) -> NDArray[np.float64]:
@@ -146,7 +149,7 @@ class _Gpu:
         return self._share(start_s[self._rows], end_s[self._rows])
 
     def _share(self, start_s: Floats, end_s: Floats) -> float | None:
-        share = ratio(busy_s(*clip(start_s, end_s, *self._span)), self._span[1] - self._span[0])
+        share = ratio(busy_s(start_s, end_s, *self._span), self._span[1] - self._span[0])
         return None if share is None else min(share, 1.0)  # a sum of parts may exceed the whole by rounding
 
     def execution(self) -> dict[str, Any]:
@@ -166,13 +169,17 @@ class _Gpu:
         return ratio(total_s(*within), self._span[1] - self._span[0])
 
     def _slowdown(self, begun: Mask) -> dict[str, float | None]:
-        solo_s, shared_s = self._result.batches.solo_s[self._rows], self._executed[1] - self._executed[0]
-        if self._result.pauses is not None:
-            shared_s = self._result.executed_s[self._rows]
-        chosen = begun & ~np.isnan(shared_s)  # a live run may have been interrupted
-        if not chosen.all():
-            solo_s, shared_s = solo_s[chosen], shared_s[chosen]
-        figures = slowdown_figures(solo_s, shared_s, overwrite=True)
+        batches = self._result.batches
+        solo_s, start_s, end_s = (
+            column[self._rows] for column in (batches.solo_s, batches.execution_start_s, batches.execution_end_s)
+        )
+        executed_s = None if self._result.pauses is None else self._result.executed_s[self._rows]
+        chosen = begun & ~np.isnan(end_s)  # a live run may have been interrupted
+        progress = np.empty(np.count_nonzero(chosen))
+        for rows, place in pieces(chosen):
+            shared_s = end_s[rows] - start_s[rows] if executed_s is None else executed_s[rows]
+            progress[place] = normalised_progress(solo_s[rows], shared_s)
+        figures = slowdown_figures(progress)
         return {"mean_slowdown": figures["mean"], "max_slowdown": figures["max"]}
 
     def copies(self) -> dict[str, Any]:

@@ -30,8 +30,8 @@ EngineName = Literal["auto", "simpy", "fast"]
 
 _PAYS = 400_000
 """Requests in one process from which loading compiled code costs less than it saves: about two seconds. Our choice."""
-_PAYS_STRAIT = 10_000
-"""The same for `strait`, whose decisions take longer."""
+_PAYS_SOONER = 10_000
+"""The same for what takes the reference longer: policies that forecast, `strait` and `aware-edf`, or preempt."""
 _PAYS_TO_COMPILE = 4_000_000
 """The same where it has to be compiled first: about half a minute. Our choice."""
 
@@ -85,6 +85,6 @@ class Engine:
             return None
         from stratsim.fast.cache import is_filled
 
-        if requests >= (_PAYS if kernel == RUN else _PAYS_STRAIT) and is_filled(kernel):
+        if requests >= (_PAYS if kernel == RUN else _PAYS_SOONER) and is_filled(kernel):
             return None
         return "it is over sooner than compiled code is loaded"

@@ -37,18 +37,17 @@ def jain_index(values: ArrayLike) -> float:
     return float(x.sum() ** 2 / (x.size * np.square(x).sum()))
 
 
-def normalised_progress(solo_s: ArrayLike, shared_s: ArrayLike, *, overwrite: bool = False) -> NDArray[np.float64]:
+def normalised_progress(solo_s: ArrayLike, shared_s: ArrayLike) -> NDArray[np.float64]:
     """Return T_solo / T_shared of each: 1 is undisturbed, smaller is slower.
 
     Args:
         solo_s: Time taken alone, shape (n,), > 0 seconds.
         shared_s: Time taken with others, shape (n,), > 0 seconds.
-        overwrite: Put the result in the place of `shared_s`, an array of floats.
     """
     solo, shared = np.asarray(solo_s, dtype=np.float64), np.asarray(shared_s, dtype=np.float64)
     if not ((solo > 0) & (shared > 0)).all():
         raise SpecError("normalised progress needs times > 0 seconds")
-    return np.divide(solo, shared, out=shared if overwrite else np.empty(np.broadcast(solo, shared).shape))
+    return np.divide(solo, shared)
 
 
 class SlowdownFigures(TypedDict):
@@ -61,9 +60,12 @@ class SlowdownFigures(TypedDict):
     """Mean of T_solo / T_shared."""
 
 
-def slowdown_figures(solo_s: ArrayLike, shared_s: ArrayLike, *, overwrite: bool = False) -> SlowdownFigures:
-    """Return mean and maximum of the slowdown, and the mean progress; arguments as for `normalised_progress`."""
-    progress = normalised_progress(solo_s, shared_s, overwrite=overwrite)
+def slowdown_figures(progress: NDArray[np.float64]) -> SlowdownFigures:
+    """Return mean and maximum of the slowdown, and the mean progress.
+
+    Args:
+        progress: T_solo / T_shared of each, shape (n,), > 0; is overwritten.
+    """
     if not len(progress):
         return {"mean": None, "max": None, "progress": None}
     mean_progress = float(progress.mean())

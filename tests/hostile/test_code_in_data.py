@@ -43,6 +43,7 @@ WALK = {
     ],
     "report": [["report", "{folder}", "--out", "{tmp}/page.html"]],
     "plot": PLOTS,
+    "compile": [["compile", "--list"]],
     "profile list": [["profile", "list"]],
     "profile show": [["profile", "show", "{profile}"], ["profile", "show", "{profile}", "--json"]],
     "profile new": [["profile", "new", "--like", "{profile}", "--out", "{tmp}/n.json"]],

@@ -7,74 +7,26 @@ tests/property/test_compiled_strait.py` makes so many.
 import os
 import subprocess
 import sys
-from dataclasses import fields, replace
 
-import numpy as np
 import pytest
 
 from stratsim.engine.options import Options
 from stratsim.engine.simulation import simulate_with
 from stratsim.model.cluster import Cluster
-from stratsim.model.parts import Features, Link
-from stratsim.model.profile import Pair, Sharing
+from stratsim.model.profile import Sharing
 from stratsim.model.request import Priority
-from stratsim.model.truth import Host
 from stratsim.model.workload import ClosedLoopClient
 from stratsim.policy.base import DropMode
-from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.rng import Streams
 from stratsim.testing import make_profile, make_workload
+from tests.property.drawn_runs import CASES, FIRST, differences, made, random_belief, random_run
 
-CASES = int(os.environ.get("STRATSIM_ENGINES", "12"))
-FIRST = int(os.environ.get("STRATSIM_FIRST", "0"))
-GPUS = (1, 1, 1, 2, 3, 5)
 COMPILES = pytest.mark.slow
 """For a minute, where nothing is in the cache."""
 
 
-def random_profile(draws):
-    """One to six models with batches, links, features and measured pairs, or some of these."""
-    names = [f"m{number}" for number in draws.permutation(9)[: draws.integers(1, 7)]]
-    solo_s = {name: float(draws.uniform(0.5, 8.0)) * 1e-3 for name in names}
-    most = {name: int(draws.choice([1, 2, 4, 8])) for name in names}
-    link = Link(float(draws.choice([0.0, 1e-5])), float(draws.choice([1e9, 1.2e10])))
-    profile = make_profile(
-        {name: {1: s, most[name]: s * draws.uniform(1.0, most[name])} if most[name] > 1 else s
-         for name, s in solo_s.items()},
-        sharing={name: Sharing(float(draws.uniform(0.2, 1.0)), float(draws.uniform(0.5, 9.0))) for name in names},
-        h2d=link,
-        d2h=link,
-        bytes_in=int(draws.choice([0, 602_112, 5_000_000])),
-        bytes_out=int(draws.choice([0, 4_000])),
-        noise_cv=float(draws.choice([0.0, 0.02, 0.2])),
-    )  # fmt: skip
-    if draws.random() < 0.7:
-        known = {
-            name: replace(model, features={1: Features(*map(float, draws.random(3)))})
-            for name, model in profile.observable.models.items()
-        }
-        profile = replace(profile, observable=replace(profile.observable, models=known))
-    if draws.random() < 0.5:
-        pairs = [Pair(one, 1, two, 1, float(draws.uniform(1.0, 3.0))) for one in names for two in names]
-        profile = replace(profile, pairs=tuple(pairs))
-    if draws.random() < 0.2:
-        host = Host(*(float(draws.choice([0.0, 1e-4])) for _ in range(4)))
-        profile = replace(profile, truth=replace(profile.truth, host=host))
-    return profile
-
-
-def random_policy(draws):
+def random_policy(draws, profile, slots, *, many=False):
     """A `strait` with some arguments other than the default ones."""
-    belief = {
-        "form": ["additive", "additive", "rate", "slowdown"],
-        "forgetting": [0.99, 0.9, 1.0],
-        "directional": ["true", "true", "false"],
-        "pair_variance": [10.0, 0],
-        "trace_cap": [10, 1.5],
-        "change_threshold": [20, 2],
-        "excitation": [0, 0.5],
-        "features": ["compute+memory+batch", "compute", "batch+busy"],
-    }
     arguments = {
         "transfers": ["contended", "contended", "alone", "no-transfers"],
         "margin": [0.9, 0.9, 0.5, 0],
@@ -89,68 +41,46 @@ def random_policy(draws):
         "refresh": [8, 1, 3],
     }
     chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.4}
-    inner = {name: draws.choice(values) for name, values in belief.items() if draws.random() < 0.3}
-    if "features" in inner:
-        inner["features"] = str(inner["features"].split("+"))
-    made = ", ".join(f"{name}={value}" for name, value in {"form": "additive", **inner}.items())
     given = "".join(f", {name}={value}" for name, value in chosen.items())
-    return f"strait(predictor=rls({made}){given})"
+    return f"strait(predictor={random_belief(draws, profile, slots, many=many)}{given})"
 
 
-def random_case(seed):
+def random_case(seed, *, many=False):
     """Return all arguments of a run, and how the policy is called; the same for equal seeds."""
     draws = Streams(seed).get("compiled", "strait")
-    profile = random_profile(draws)
-    names = list(profile.observable.models)
-    gpus, count = int(draws.choice(GPUS)), int(draws.integers(20, 160))
-    mean_s = np.mean([model.latency_s[1] for model in profile.observable.models.values()])
-    arrivals_s = np.cumsum(draws.exponential(mean_s / gpus / draws.uniform(0.4, 2.0), count))
-    if draws.random() < 0.3:
-        arrivals_s = np.round(arrivals_s, 3)  # ties
-    slack = [float(draws.choice([2.0, 5.0, 20.0, np.inf])), float(draws.choice([3.0, 10.0, np.inf]))]
-    rows = []
-    for at_s in arrivals_s.tolist():
-        name, level = names[draws.integers(len(names))], Priority(int(draws.random() < 0.6))
-        rows.append((at_s, name, level, at_s + slack[level] * profile.observable.models[name].latency_s[1]))
-    options = Options(
-        name="strait",
-        cluster=Cluster(
-            gpus=gpus, max_concurrency=int(draws.choice([1, 2, 2, 2, 3, 4])), prefetch=int(draws.choice([0, 1, 1, 2]))
-        ),
-        max_batch=int(draws.choice([1, 4, 8])),
-        drop=DropMode.INFEASIBLE,
-        seed=seed,
-    )
-    return make_workload(rows, profile=profile), profile, random_policy(draws), options
+    workload, profile, options = random_run(draws, seed, "strait", many=many)
+    return workload, profile, random_policy(draws, profile, options.cluster.max_concurrency, many=many), options
 
 
-def made(text):
-    (call,) = parse_policies(text)
-    return make_policy(call)
+def assert_equal_in_both(workload, profile, policy, options):
+    from stratsim.fast import covers
+    from stratsim.fast.run import simulate_fast
 
-
-def differences(one, other):
-    """Return the columns in which two results differ."""
-    found = []
-    for table in ("batches", "requests"):
-        for column in fields(getattr(one, table)):
-            left, right = (np.asarray(getattr(getattr(of, table), column.name)) for of in (one, other))
-            if left.tobytes() != right.tobytes():
-                found.append(f"{table}.{column.name}")
-    return found + [name for name in ("events", "reasons", "notes") if getattr(one, name) != getattr(other, name)]
+    assert covers(workload, profile, made(policy, profile), options) is None
+    fast = simulate_fast(workload, profile, made(policy, profile), options)
+    assert fast.engine == "fast", policy
+    assert differences(fast, simulate_with(workload, profile, made(policy, profile), options)) == [], policy
 
 
 @COMPILES
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + CASES))
 def test_compiled_decisions_give_the_same_bytes(seed):
-    from stratsim.fast import covers
-    from stratsim.fast.run import simulate_fast
+    assert_equal_in_both(*random_case(seed))
 
-    workload, profile, policy, options = random_case(seed)
-    assert covers(workload, profile, made(policy), options) is None
-    fast = simulate_fast(workload, profile, made(policy), options)
-    assert fast.engine == "fast", policy
-    assert differences(fast, simulate_with(workload, profile, made(policy), options)) == [], policy
+
+@COMPILES
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(CASES // 4, 3)))
+def test_and_so_they_do_with_many_models_or_gpus(seed):
+    assert_equal_in_both(*random_case(seed, many=True))
+
+
+@COMPILES
+def test_what_was_known_where_newcomers_were_asked_about_counts_until_the_lesson_is_over():
+    """Though more is known before: kernels, which ask about each alone, look it up in time (`look_up_asked`)."""
+    belief = "rls(form=additive, directional=true, pair_variance=0.0, excitation=0.5)"
+    workload, profile, _, options = random_case(132)
+    policy = f"strait(predictor={belief}, rescue_low=false, reserve_slots=0, refresh=2)"
+    assert_equal_in_both(workload, profile, policy, options)
 
 
 @COMPILES
@@ -160,10 +90,10 @@ def test_and_so_does_the_policy_alone_in_the_other_loop(seed):
     from stratsim.fast.strait.policy import CompiledStrait
 
     workload, profile, policy, options = random_case(seed)
-    alone = CompiledStrait.of(made(policy))
+    alone = CompiledStrait.of(made(policy, profile))
     found = simulate_with(workload, profile, alone, options)
     assert alone.is_exact
-    assert differences(found, simulate_with(workload, profile, made(policy), options)) == [], policy
+    assert differences(found, simulate_with(workload, profile, made(policy, profile), options)) == [], policy
 
 
 @COMPILES
@@ -175,9 +105,9 @@ def test_and_runs_in_which_clients_wait_for_replies():
     options = Options(name="strait", cluster=Cluster(), max_batch=4, drop=DropMode.INFEASIBLE, seed=0)
     from stratsim.fast.run import simulate_fast
 
-    fast = simulate_fast(workload, profile, made("strait"), options)
+    fast = simulate_fast(workload, profile, made("strait", profile), options)
     assert fast.engine == "fast"
-    assert differences(fast, simulate_with(workload, profile, made("strait"), options)) == []
+    assert differences(fast, simulate_with(workload, profile, made("strait", profile), options)) == []
 
 
 def both(rows, profile, policy="strait", **options):
@@ -186,9 +116,9 @@ def both(rows, profile, policy="strait", **options):
 
     workload = make_workload(rows, profile=profile)
     given = {"name": "strait", "cluster": Cluster(), "max_batch": 4, "drop": DropMode.INFEASIBLE, "seed": 0, **options}
-    fast = simulate_fast(workload, profile, made(policy), Options(**given))
+    fast = simulate_fast(workload, profile, made(policy, profile), Options(**given))
     assert fast.engine == "fast"
-    return fast, simulate_with(workload, profile, made(policy), Options(**given))
+    return fast, simulate_with(workload, profile, made(policy, profile), Options(**given))
 
 
 @COMPILES

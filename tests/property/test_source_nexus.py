@@ -5,6 +5,7 @@ What is compared: uwsampl/nexus, src/nexus/backend/model_exec.cpp, on one GPU wh
 Times are whole microseconds, so that the loop has no rounding of its own.
 """
 
+import os
 import random
 
 import pytest
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.slow  # hundreds of random runs, each simulated twice
 
 US = 1e-6
 RUNS = 300
+MOST = int(os.environ.get("STRATSIM_SOURCES", "900"))
+"""Runs of `make test-slow`; STRATSIM_SOURCES=3000 makes so many, minutes."""
 SLO_MS = {"a": (30, 60), "b": (20, 90), "c": (25, 45)}
 
 
@@ -128,6 +131,6 @@ def test_dispatches_are_those_of_the_source(batching, form):
 @FORMS
 @pytest.mark.slow
 def test_dispatches_are_those_of_the_source_in_many_runs(batching, form):
-    for seed in range(RUNS, 10 * RUNS):
+    for seed in range(RUNS, MOST):
         case = random_case(seed)
         assert by_policy(batching, *case) == by_source(form, *case), seed

@@ -211,7 +211,9 @@ class FluidUnit(Generic[Key]):
     def left_s(self, now_s: float, key: Key) -> float:
         """Return how much solo work an executing batch has left."""
         batch = self._find(key)
-        to_come = sum([phase.share for phase in batch.later])
+        to_come = 0.0
+        for phase in batch.later:  # one by one: from Python 3.12 on `sum` rounds otherwise
+            to_come += phase.share
         return max(batch.left_s - (now_s - self._updated_s) * batch.rate, 0.0) + batch.solo_s * to_come
 
     def hold(self, now_s: float, key: Key) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.belief import hopeful_rate, rate
 from stratsim.fast.strait.codes import (
+    ASKED_AT,
     CHILD_AT,
     COMPANIES,
     COUNT_LEVEL_AT,
@@ -21,6 +22,7 @@ from stratsim.fast.strait.codes import (
     HAS_MARGIN,
     HOPE_AT,
     INTERVAL_AT,
+    IS_EXPECTED,
     LAST_INTERVAL,
     LEAST_RATE,
     LEAST_SHARE,
@@ -31,10 +33,13 @@ from stratsim.fast.strait.codes import (
     LEVEL_WINDOW,
     LEVELS,
     MET_AT,
+    MODEL_AT,
+    MODEL_BLOCK,
     MODEL_LEVEL_AT,
     MODELS,
     MOST_COMPANIES,
     NONE,
+    NOTED,
     PAIR_AT,
     PAIR_LEVEL_AT,
     PLACES,
@@ -47,13 +52,14 @@ from stratsim.fast.strait.codes import (
     TARGET,
     TARGET_SOLO_S,
     TRUST,
+    USUAL_AT,
 )
 from stratsim.fast.strait.lists import quantile, remember, sort_others, sort_others_but
 
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
 
-__all__ = ["company_of", "divisor", "hopes", "rates", "take_in"]
+__all__ = ["company_of", "divisor", "hopes", "look_up_asked", "rates", "take_in"]
 
 
 # Rates ----------------------------------------------------------------------------------------------------------------
@@ -135,20 +141,51 @@ def divisor(state: State, company: int, model: int, count: int) -> float:
     at = ints[PAIR_AT] + row
     if ints[at] == ints[LESSONS]:
         return reals[at]  # type: ignore[no-any-return]
-    found, level = 1.0, ints[ints[COUNT_LEVEL_AT] + count]
-    if level != NONE:
-        found = reals[level + FACTOR]
-    level = ints[ints[MODEL_LEVEL_AT] + count * ints[MODELS] + model]
-    if level != NONE:
-        found = found ** reals[level + TRUST] * reals[level + FACTOR]
-    level = ints[ints[PAIR_LEVEL_AT] + row]
+    found, level = _usual(state, model, count), ints[ints[PAIR_LEVEL_AT] + row]
     if level:
         found = found ** reals[level + TRUST] * reals[level + FACTOR]
     ints[at], reals[at] = ints[LESSONS], max(1.0, found)
     return reals[at]  # type: ignore[no-any-return]
 
 
+@compiled
+def _usual(state: State, model: int, count: int) -> float:
+    """Return what the belief's rate of a model beside so many is divided by, whoever they are."""
+    ints, reals = state.ints, state.reals
+    row = count * ints[MODELS] + model
+    at = ints[USUAL_AT] + row
+    if ints[at] == ints[NOTED]:
+        return reals[at]  # type: ignore[no-any-return]
+    found, level = 1.0, ints[ints[COUNT_LEVEL_AT] + count]
+    if level != NONE:
+        found = reals[level + FACTOR]
+    level = ints[ints[MODEL_LEVEL_AT] + row]
+    if level != NONE:
+        found = found ** reals[level + TRUST] * reals[level + FACTOR]
+    ints[at], reals[at] = ints[NOTED], found
+    return found
+
+
 # Lessons --------------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def look_up_asked(state: State, observation: int) -> None:
+    """Look up the divisors of a batch in its companies, before more is known, if newcomers have been asked about there.
+
+    For those that were expected then, what was known then counts until the lesson is over.
+    """
+    ints = state.ints
+    model = ints[observation + TARGET] // ints[SIZES]
+    for number in range(ints[observation + FIRST_INTERVAL], ints[observation + LAST_INTERVAL]):
+        interval = ints[INTERVAL_AT] + number * (1 + ints[PLACES])
+        size = ints[interval]
+        if size:
+            company = company_of(state, sort_others(state, interval + 1, size), size)
+            asked = ints[ASKED_AT] + 2 * company
+            expected = ints[ints[MODEL_AT] + model * MODEL_BLOCK + IS_EXPECTED]
+            if ints[asked] == ints[LESSONS] and expected <= ints[asked + 1]:
+                divisor(state, company, model, size)
 
 
 @compiled
@@ -189,6 +226,7 @@ def take_in(state: State, observation: int) -> None:
     made_s -= known_s
     ratio = reals[main + 1] / max(made_s, LEAST_RATE * reals[main])
     size = ints[main + 1]
+    ints[NOTED] += 1
     _note(state, ints[COUNT_LEVEL_AT] + size, NONE, ratio)
     _note(state, ints[MODEL_LEVEL_AT] + size * models + model, NONE, ratio)
     _note(state, ints[PAIR_LEVEL_AT] + ints[main] * models + model, 0, ratio)

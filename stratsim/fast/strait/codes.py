@@ -1,5 +1,7 @@
 """The state of a compiled `strait` in two arrays, whole numbers and reals, and the names of the places in them.
 
+Estimates of `aware-edf` have theirs there too.
+
 An object, say a GPU, has a block in both arrays, at the same place: a reference to it is that place. So
 `reals[gpu + UPDATED_S]` is when a GPU's forecast was last updated. The terms of the belief are a third array
 (`stratsim.predict.least_squares`), as they may be large.
@@ -21,7 +23,12 @@ class State(NamedTuple):
     ints: Ints
     reals: Reals
     terms: Reals
-    """The tables of the belief's terms: by target, then rows of (slopes, base, rest), a column per co-runner."""
+    """What the belief keeps of its terms: by target, then rows of (slopes, base, rest), a column per co-runner.
+
+    Of these the rest is used, the others are copied to HEAD_AT.
+
+    Or the tables of a belief in pairs (`stratsim.fast.strait.pairs`).
+    """
 
 
 # Whole numbers of the run, from place 0.
@@ -42,17 +49,25 @@ class State(NamedTuple):
     HAS_GUARD,
     HAS_MARGIN,
     EXPLORES,
+    BELIEF,  # LEARNED, CONSTANT, OF_PAIRS or SMOOTHED
+    TRIES,  # of `aware-edf`: whether what is late here is started where it would be in time alone
+    TAKES_NOTE,  # whether anything is made of how batches turned out
     FORM,  # of the belief: RATE, ADDITIVE or SLOWDOWN
     LEADING,  # shared weights that samples have values for
     FEATURES,
     HAS_TERMS,
     DIRECTIONAL,
+    USES_PRIOR,  # whether a smoothed entry starts from what is known beforehand
+    MEASURED_AT,  # where tables of a smoothed belief begin among its terms; the excesses observed are at 0
+    KNOWN_LOSS_AT,
+    SIDE_AT,
     MOST_COMPANIES,
     MOST_BESIDES,
     RATE_ROWS,  # rows in the memory of rates, a power of 2
     DRAWS,  # random numbers there are
     LOG_ROWS,  # of a GPU
     GPU_BLOCK,  # its size
+    WORDS,  # with a bit per GPU
     # What changes:
     SERIAL,  # candidates so far
     STARTS,  # batches started so far
@@ -64,20 +79,26 @@ class State(NamedTuple):
     DECISIONS,
     LISTED,  # requests of those decisions
     DRAWN,  # random numbers used
-    OPEN,  # GPUs listed at OPEN_AT
+    MISSING,  # GPUs that batches have left since they were brought up to date
+    STAGING,  # GPUs with staged batches
+    LONES,  # kinds that execute alone somewhere
+    OPEN,  # GPUs that have a place; all idle ones are one
     ENDED_NOW,  # batches listed at ENDED_AT
     PENDING_ANYWHERE,  # copies under way
     HIGHS,  # requests that wait, by class
     LOWS,
-    QUEUED_HIGH,  # models that a class has seen
+    QUEUED_HIGH,  # models that have requests that wait, by class
     _QUEUED_LOW,
+    KNOWN_HIGH,  # models that a class has seen
+    _KNOWN_LOW,
+    REFUSED,  # models, since a batch last ended
     FULLEST_LOG,  # the most rows of a GPU's log, at the last call
     BATCHES,  # listed at BATCH_AT
     ENDED,  # batches so far
     REFUSED_AFTER,
     REFRESHES,
     LESSONS,  # of the belief and its margins, from 1
-    ASKED_ANEW,  # how often what is known of newcomers was forgotten, from 1
+    NOTED,  # ratios that margins know of, from 1
     OBSERVATIONS,
     INTERVALS,  # of the observations
     LEVELS,
@@ -108,22 +129,26 @@ class State(NamedTuple):
     BLOCK_AT,  # blocks of batches
     SPARE_AT,  # references to those that are free
     REQUEST_AT,  # blocks
-    QUEUED_AT,  # by class: the models that it has seen, in that order
-    EXPECTED_AT,  # models, in the order in which they were seen
+    QUEUED_AT,  # by class: the models that have requests that wait, in no order
+    REFUSED_AT,  # models
+    ERROR_AT,  # reals, by model: its solo errors of late
     WEIGHT_AT,  # reals: the shared weights
     COVARIANCE_AT,  # reals, row after row
+    HEAD_AT,  # reals: slopes and base of a term, by the columns of co-runner and target
     VARIANCE_AT,  # reals: the prior's, of the shared weights
     VALUE_AT,  # reals: regressors of the shared weights
     MEAN_AT,  # reals: the same of a sample
     IMAGE_AT,  # reals: what a sample moves the shared weights by
     TABLE_AT,  # reals: what it moves a target's table by
-    REGRESSOR_AT,  # models, and their regressors
+    REGRESSOR_AT,  # columns of terms, and their regressors
     MEAN_REGRESSOR_AT,  # the same of a sample
     CHILD_AT,  # by company and model: the company with one more
     PAIR_AT,  # stamp and divisor, by company and model
     PAIR_LEVEL_AT,  # its level
     COUNT_LEVEL_AT,  # level by number of co-runners
     MODEL_LEVEL_AT,  # level by that and model
+    USUAL_AT,  # stamp and divisor, by number of co-runners and model
+    ASKED_AT,  # by company: the last lesson before newcomers were asked about, and how many were expected
     LEVEL_AT,  # reals: levels
     MET_AT,  # companies of a batch, and for how long
     RATE_AT,  # memory of rates: rows in both
@@ -142,20 +167,25 @@ class State(NamedTuple):
     BESIDE_AT,  # kinds and ends of the situation
     BESIDE_ROW_AT,  # rows of what is known of newcomers beside others
     BESIDE_INDEX_AT,  # where to find them
-    ALL_ERRORS_AT,  # reals: solo errors of all models
+    ALL_ERRORS_AT,  # reals: those of all models
     TRAFFIC_AT,  # model and time of arrival
     SEEN_AT,  # models, in the order in which they were
     SHORT_AT,  # reals: allowances that do not suffice, and their shares
     OPEN_AT,  # GPUs
     RIVAL_AT,  # GPUs
     CHANGED_AT,  # numbers of GPUs
+    MISSING_AT,  # likewise
+    STAGING_AT,  # GPUs
+    HELD_AT,  # by number of batches: how many GPUs hold so many, and their bits
+    LONE_AT,  # kinds
+    LONES_AT,  # by kind: on how many GPUs, and its place in that list
     ARRIVED_AT,  # requests
     DECISION_AT,  # blocks
     LISTED_AT,  # requests
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(127)
+) = range(150)
 
 # Reals of the run, from place 0.
 (
@@ -163,12 +193,17 @@ class State(NamedTuple):
     CONFIDENCE,
     MOST_LATE,
     FLOOR,
+    LEAST_LATENCY_S,  # of all kinds
     QUANTILE,  # of the margin
     EXPLORE,
     IN_ALPHA_S,
     IN_RATE,
     OUT_ALPHA_S,
     OUT_RATE,
+    KNOWN_RATE,  # of any co-located batch, by a belief that knows one alone
+    ALPHA,  # weight of a new value of a smoothed belief
+    MOST_SLOWDOWN,
+    PRIOR_EXCESS,
     MIN_RATE,
     FORGETTING,
     SAMPLE_NOISE,
@@ -191,6 +226,7 @@ class State(NamedTuple):
     EXPIRES_S,
     TIMER_S,
     LOW_TIMER_S,
+    STRETCH_OF_ALL,  # of models with too few errors of their own
     HOPELESS_AGAIN_S,
     AGAIN_S,
     LOOK_AGAIN_S,
@@ -200,13 +236,13 @@ class State(NamedTuple):
     SLOT_S,
     COPY_FREE_S,
     REAL_SCALARS,
-) = range(40)
+) = range(46)
 
 # A model.
 (
     COLUMN,  # among the belief's terms
     LIMIT,  # largest batch
-    IS_EXPECTED,
+    IS_EXPECTED,  # as which model, from 1
     IS_SEEN,  # among the last arrivals of high priority
     LACKS,  # errors of its own
     IS_TRIED,  # by the loop over waiting models
@@ -216,16 +252,18 @@ class State(NamedTuple):
     _LOW_TAIL,
     WAITING,
     _LOW_WAITING,
-    IS_QUEUED,  # whether a class has seen it
-    _LOW_IS_QUEUED,
-) = range(14)
-(STRETCH, REFUSED_UNTIL_S, SHARE, SLO_S, LASTS_S, ERRORS) = range(6)
-MODEL_BLOCK = ERRORS + 2 + 2 * 100
-"""With its errors of late (ERROR_WINDOW of them)."""
+    RANK,  # among those that a class has seen, from 1
+    _LOW_RANK,
+    POSITION,  # among those of a class that have requests that wait
+    _LOW_POSITION,
+    MODEL_BLOCK,
+) = range(17)
+(STRETCH, REFUSED_UNTIL_S, SHARE, SLO_S, LASTS_S) = range(5)
 
 # A GPU.
-(NUMBER, EXECUTING, STAGED, VIEWED, WALKED, PENDING, LOGGED, LOG_AT, MEMBERS) = range(9)
-"""VIEWED: batches that the view has on it. MEMBERS: the batches, executing ones first."""
+(NUMBER, EXECUTING, STAGED, VIEWED, COUNTED, IS_MISSING, LONE, WALKED, PENDING, LOGGED, LOG_AT, MEMBERS) = range(12)
+"""VIEWED: batches that the view has on it; COUNTED: as how many it is counted. LONE: the kind that executes alone, or
+NONE. MEMBERS: the batches, executing ones first."""
 (UPDATED_S, FREE_S) = range(2)
 
 # A batch.
@@ -249,13 +287,19 @@ BATCH_BLOCK = 11
 # The last values of a sequence: how many, the next place, in the order of arrival, in the order of size.
 (RECENT_COUNT, RECENT_NEXT, RECENT) = range(3)
 ERROR_WINDOW, LEAST_ERRORS = 100, 20
+ERROR_BLOCK = RECENT + 2 * ERROR_WINDOW
 LEVEL_WINDOW, LEVEL_DOUBT = 50, 4.0
 (FACTOR, TRUST, RATIOS) = range(3)
 LEVEL_BLOCK = RATIOS + RECENT + 2 * LEVEL_WINDOW
 LEAST_SHARE, LEAST_RATE = 0.1, 0.02
 
-# What is known of newcomers beside others: whose, stamps; by model what a batch of one takes, and its allowance.
-(BESIDE_COUNT, EXECUTE_STAMP, ALLOWANCE_STAMP, BESIDE_KINDS) = range(4)
+# What is known of newcomers beside others: their kinds, as they end, and sorted; by model: the rate of a batch of one,
+# as of a lesson; an allowance.
+(BESIDE_COUNT, BESIDE_COMPANY, ALLOWANCE_STAMP, BESIDE_KINDS) = range(4)
+KEPT_BESIDES = 256  # rows of it, beyond a lesson
+
+# What is known of all pairs with one side: the sum of their losses of rate, and how many they are.
+(LOSSES, PAIRS) = range(2)
 
 # A decision.
 (WHAT, WHERE, FIRST_LISTED, MANY, WHICH, DECISION_BLOCK) = range(6)
@@ -265,8 +309,11 @@ START, DROP_EXPIRED, DROP_INFEASIBLE, TIMER = range(4)
 # Words.
 HIGH, LOW = 0, 1
 CONTENDED, ALONE, NO_TRANSFERS = range(3)
+LEARNED, CONSTANT, OF_PAIRS, SMOOTHED = range(4)
 RATE, ADDITIVE, SLOWDOWN = range(3)
 TRAFFIC_WINDOW, TRAFFIC_RENEWED = 64, 4
 AT_RISK, BEYOND_ROUNDING, CLEARLY = 0.002, 1.0 + 1e-9, 1e-9
 CUSUM_DRIFT, TINY = 0.5, 1e-150
+OF_FEATURES = 2  # regressors of the shared weights, from which on they are of features
+WORD = 32  # bits
 NONE = -1

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.belief import learn
-from stratsim.fast.strait.caution import rates, take_in
+from stratsim.fast.strait.caution import look_up_asked, rates, take_in
 from stratsim.fast.strait.codes import (
     ALL_ERRORS_AT,
     ALONE,
-    ASKED_ANEW,
     BATCH_BLOCK,
-    BESIDE_INDEX_AT,
-    BESIDES,
     BYTES_IN,
     CANDIDATE,
     CHANGED,
@@ -31,16 +28,14 @@ from stratsim.fast.strait.codes import (
     ENDED,
     ENDED_AT,
     ENDED_NOW,
+    ERROR_AT,
+    ERROR_BLOCK,
     ERROR_WINDOW,
-    ERRORS,
     EXECUTING,
     FIRST_INTERVAL,
     FLOOR,
     FREE_S,
     FULLEST_LOG,
-    GPU_AT,
-    GPU_BLOCK,
-    GPUS,
     HAS_MARGIN,
     HIGH,
     ID,
@@ -51,6 +46,7 @@ from stratsim.fast.strait.codes import (
     INTERVALS,
     IS_HIGH,
     IS_LOW,
+    IS_MISSING,
     IS_PENDING,
     KEY_AT,
     KIND,
@@ -59,12 +55,17 @@ from stratsim.fast.strait.codes import (
     LAST_INTERVAL,
     LATENCY_AT,
     LEAST_ERRORS,
+    LEAST_LATENCY_S,
     LEFT_S,
     LESSONS,
+    LONE_AT,
+    LONES,
     MEMBERS,
+    MISSING,
     MODELS,
-    MOST_BESIDES,
     NEXT,
+    NONE,
+    NUMBER,
     OBSERVATION_AT,
     OBSERVATION_BLOCK,
     OBSERVATIONS,
@@ -75,6 +76,7 @@ from stratsim.fast.strait.codes import (
     OUT_S,
     PENDING,
     PENDING_ANYWHERE,
+    PLACES,
     QUANTILE,
     READY_S,
     RECENT_COUNT,
@@ -88,9 +90,13 @@ from stratsim.fast.strait.codes import (
     SPARE,
     SPARE_AT,
     STAGED,
+    STAGING,
+    STAGING_AT,
     START_S,
     STARTS,
     STRETCH,
+    STRETCH_OF_ALL,
+    TAKES_NOTE,
     TARGET,
     TARGET_SOLO_S,
     TRANSFERS,
@@ -99,8 +105,9 @@ from stratsim.fast.strait.codes import (
     WALKED,
 )
 from stratsim.fast.strait.forecast import catch_up, commit, make_room, note_intervals, update, walk
+from stratsim.fast.strait.gpus import at_gpu, next_holding, note_lone, recount
 from stratsim.fast.strait.lists import quantile, remember
-from stratsim.fast.strait.newcomers import fits, latency_s, start_s
+from stratsim.fast.strait.newcomers import fits, forget_besides, latency_s, start_s
 from stratsim.fast.strait.queues import at_model
 from stratsim.model.tolerance import TIME_RTOL
 
@@ -108,6 +115,7 @@ if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
 
 __all__ = [
+    "all_surely_later",
     "alone_s",
     "finish_s",
     "follows_in_time",
@@ -116,6 +124,9 @@ __all__ = [
     "is_late",
     "latest_finish_s",
     "latest_start_s",
+    "lone_s",
+    "make",
+    "make_kind",
     "out_s",
     "plan",
     "started",
@@ -163,15 +174,21 @@ def take_over(state: State, now_s: float) -> None:
     """Bring the forecasts of the GPUs listed at CHANGED_AT up to now, and learn from the batches that have ended."""
     ints = state.ints
     ints[UPDATED], ints[ENDED_NOW], ints[FULLEST_LOG] = 1, 0, 0
+    ints[MISSING] = ints[STAGING] = 0
     for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
-        gpu = ints[GPU_AT] + ints[place] * ints[GPU_BLOCK]
+        gpu = at_gpu(state, ints[place])
         _take_over_copies(state, gpu)
         update(state, gpu, now_s)
-        ints[gpu + VIEWED] = in_flight(state, gpu)
+        ints[gpu + VIEWED], ints[gpu + IS_MISSING] = in_flight(state, gpu), 0
+        recount(state, gpu)
+        note_lone(state, gpu)
+        if ints[gpu + STAGED]:
+            ints[ints[STAGING_AT] + ints[STAGING]] = gpu
+            ints[STAGING] += 1
     if ints[ENDED_NOW]:
         _note_ends(state, now_s)
     for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
-        make_room(state, ints[GPU_AT] + ints[place] * ints[GPU_BLOCK])
+        make_room(state, at_gpu(state, ints[place]))
 
 
 @compiled
@@ -203,7 +220,8 @@ def _note_ends(state: State, now_s: float) -> None:
         ints[place] = batch
     for place in range(ended, ended + count):
         batch = ints[place]
-        _note(state, batch)
+        if ints[TAKES_NOTE]:
+            _note(state, batch)
         ints[ints[SPARE_AT] + ints[SPARE]] = batch
         ints[SPARE] += 1
     if ints[OBSERVATIONS] >= ints[REFRESH]:
@@ -237,10 +255,10 @@ def _note(state: State, batch: int) -> None:
 def _learn_alone(state: State, number: int, error: float) -> None:
     """Remember by how much the solo latency of a model was off."""
     ints, reals = state.ints, state.reals
-    model = at_model(state, number)
-    remember(reals, model + ERRORS, ERROR_WINDOW, error)
-    if reals[model + ERRORS + RECENT_COUNT] >= LEAST_ERRORS:
-        overdue = quantile(reals, model + ERRORS, ERROR_WINDOW, reals[QUANTILE])
+    model, errors = at_model(state, number), ints[ERROR_AT] + number * ERROR_BLOCK
+    remember(reals, errors, ERROR_WINDOW, error)
+    if reals[errors + RECENT_COUNT] >= LEAST_ERRORS:
+        overdue = quantile(reals, errors, ERROR_WINDOW, reals[QUANTILE])
         reals[model + STRETCH] = 1.0 + overdue if overdue > 0.0 else 1.0
         ints[LACKING] -= ints[model + LACKS]
         ints[model + LACKS] = 0
@@ -250,6 +268,9 @@ def _learn_alone(state: State, number: int, error: float) -> None:
     remember(reals, overall, ERROR_WINDOW, error)
     if reals[overall + RECENT_COUNT] >= LEAST_ERRORS:
         all_s = 1.0 + max(quantile(reals, overall, ERROR_WINDOW, reals[QUANTILE]), 0.0)
+        if all_s == reals[STRETCH_OF_ALL]:
+            return
+        reals[STRETCH_OF_ALL] = all_s
         for other in range(ints[MODELS]):
             if ints[at_model(state, other) + LACKS]:
                 reals[at_model(state, other) + STRETCH] = all_s
@@ -259,24 +280,24 @@ def _learn_alone(state: State, number: int, error: float) -> None:
 def _learn(state: State, now_s: float) -> None:
     """Let the belief learn from what has happened since it last did."""
     ints = state.ints
-    for number in range(ints[GPUS]):  # what was done until now was done at the rates believed until now
-        gpu = ints[GPU_AT] + number * ints[GPU_BLOCK]
-        if ints[gpu + EXECUTING] > 1:
-            catch_up(state, gpu, now_s)
+    for count in range(2, ints[PLACES] + 1):  # what was done until now was done at the rates believed until now
+        gpu = next_holding(state, count, 0)
+        while gpu != NONE:
+            if ints[gpu + EXECUTING] > 1:
+                catch_up(state, gpu, now_s)
+            gpu = next_holding(state, count, ints[gpu + NUMBER] + 1)
     first, last = ints[OBSERVATION_AT], ints[OBSERVATION_AT] + ints[OBSERVATIONS] * OBSERVATION_BLOCK
     if ints[HAS_MARGIN]:
+        for observation in range(first, last, OBSERVATION_BLOCK):
+            look_up_asked(state, observation)
         for observation in range(first, last, OBSERVATION_BLOCK):
             take_in(state, observation)
     ints[LESSONS] += 1
     for observation in range(first, last, OBSERVATION_BLOCK):
         learn(state, observation)
     ints[OBSERVATIONS] = ints[INTERVALS] = 0
-    ints[ASKED_ANEW] += 1
     ints[REFRESHES] += 1
-    if 2 * ints[BESIDES] > ints[MOST_BESIDES]:  # nothing of it holds any more
-        ints[BESIDES] = 0
-        for place in range(2 * ints[MOST_BESIDES]):
-            ints[ints[BESIDE_INDEX_AT] + place] = 0
+    forget_besides(state)
 
 
 @compiled
@@ -300,8 +321,13 @@ def started(state: State, candidate: int, now_s: float) -> int:
     reals[batch + DISPATCHED_S] = now_s
     reals[batch + START_S] = reals[batch + DONE_S] = reals[batch + COPIED_S] = nan
     ints[gpu + MEMBERS + in_flight(state, gpu)] = batch
+    if not ints[gpu + STAGED]:
+        ints[ints[STAGING_AT] + ints[STAGING]] = gpu
+        ints[STAGING] += 1
     ints[gpu + STAGED] += 1
     ints[gpu + VIEWED] += 1
+    recount(state, gpu)
+    note_lone(state, gpu)
     commit(state, gpu)
     return batch  # type: ignore[no-any-return]
 
@@ -313,8 +339,15 @@ def started(state: State, candidate: int, now_s: float) -> int:
 def alone_s(state: State, request: int) -> float:
     """Return the latency of a request that is alone on an idle GPU."""
     ints = state.ints
-    copies_s = in_s(state, ints[request + IN_BYTES]) + out_s(state, ints[request + OUT_BYTES])
-    return copies_s + latency_s(state, ints[request + REQUEST_MODEL] * ints[SIZES] + 1)
+    kind = ints[request + REQUEST_MODEL] * ints[SIZES] + 1
+    return lone_s(state, kind, ints[request + IN_BYTES], ints[request + OUT_BYTES])
+
+
+@compiled
+def lone_s(state: State, kind: int, bytes_in: int, bytes_out: int) -> float:
+    """Return the latency of a kind of batch that is alone on an idle GPU."""
+    copies_s = in_s(state, bytes_in) + out_s(state, bytes_out)
+    return copies_s + latency_s(state, kind)
 
 
 @compiled
@@ -344,15 +377,22 @@ def make(
     """Make a candidate of so many requests, with `request` as the first, and so many bytes."""
     ints, reals = state.ints, state.reals
     kind = ints[request + REQUEST_MODEL] * ints[SIZES] + size
+    make_kind(state, gpu, candidate, kind, bytes_in, bytes_out, now_s)
+    ints[candidate + IS_HIGH] = ints[request + IS_LOW] == HIGH
+    reals[candidate + DUE_S] = latest_finish_s(reals[request + DEADLINE_S])
+
+
+@compiled
+def make_kind(state: State, gpu: int, candidate: int, kind: int, bytes_in: int, bytes_out: int, now_s: float) -> None:
+    """Make a candidate of a kind of batch: all of it but its class and when it is due."""
+    ints, reals = state.ints, state.reals
     ints[SERIAL] += 1
     ints[candidate + CANDIDATE], ints[candidate + KIND] = ints[SERIAL], kind
     ints[candidate + BYTES_IN], ints[candidate + ON_GPU] = bytes_in, gpu
-    ints[candidate + IS_HIGH] = ints[request + IS_LOW] == HIGH
     ints[candidate + IN_FLIGHT] = ints[candidate + IS_PENDING] = 0
     reals[candidate + SOLO_S] = reals[candidate + LEFT_S] = reals[ints[LATENCY_AT] + kind]
     reals[candidate + READY_S] = _ready_s(state, gpu, bytes_in, now_s) if bytes_in else now_s
     reals[candidate + OUT_S] = out_s(state, bytes_out)
-    reals[candidate + DUE_S] = latest_finish_s(reals[request + DEADLINE_S])
 
 
 @compiled
@@ -394,6 +434,27 @@ def surely_later(state: State, gpu: int, candidate: int, now_s: float) -> bool:
         own_rate = reals[rates(state, kinds, executing + 1) + executing]
     later_s = (1.0 - own_rate) * min(overlap_s, reals[candidate + SOLO_S])
     return later_s > CLEARLY * reals[candidate + END_S]  # type: ignore[no-any-return]
+
+
+@compiled
+def all_surely_later(state: State, candidate: int, now_s: float) -> bool:
+    """Whether that holds of every GPU where nothing is staged, if there are no more than two slots.
+
+    Where all slots are taken the batches there are as if of the kind that takes least.
+    """
+    ints, reals, kinds = state.ints, state.reals, state.ints[KEY_AT]
+    solo_s, end_s = reals[candidate + SOLO_S], reals[candidate + END_S]
+    wait_s = max(reals[candidate + READY_S] - now_s, 0.0)
+    if ints[SLOTS] > 2 or not min(reals[FLOOR] * reals[LEAST_LATENCY_S] - wait_s, solo_s) > CLEARLY * end_s:
+        return False
+    for place in range(ints[LONE_AT], ints[LONE_AT] + (ints[LONES] if ints[SLOTS] == 2 else 0)):
+        kind = ints[kinds] = ints[place]
+        ints[kinds + 1] = ints[candidate + KIND]
+        own_rate = reals[rates(state, kinds, 2) + 1]
+        overlap_s = reals[FLOOR] * latency_s(state, kind) - wait_s
+        if not (1.0 - own_rate) * min(overlap_s, solo_s) > CLEARLY * end_s:
+            return False
+    return True
 
 
 @compiled

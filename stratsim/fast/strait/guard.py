@@ -38,6 +38,7 @@ from stratsim.fast.strait.codes import (
     SEEN_AT,
     SHARE,
     SHORT_AT,
+    SIZES,
     SLO_S,
     STRETCH,
     TRAFFIC,
@@ -50,10 +51,14 @@ from stratsim.fast.strait.codes import (
 from stratsim.fast.strait.estimates import in_s, out_s
 from stratsim.fast.strait.newcomers import (
     allowances_at,
+    ask,
+    ask_of,
     beside_row,
-    execute_at,
+    execute_s,
+    forget_besides,
     lasts_s,
     late_for_s,
+    latency_s,
     look_behind,
     start_s,
 )
@@ -134,6 +139,7 @@ def guard_admits(state: State, gpu: int, now_s: float) -> bool:
     if ints[GUARD_REFRESHES] != ints[REFRESHES] or ints[GUARD_RENEWALS] != ints[RENEWALS]:
         ints[GUARD_REFRESHES], ints[GUARD_RENEWALS] = ints[REFRESHES], ints[RENEWALS]
         ints[GUARD_EPOCH] += 1
+        forget_besides(state)
     count = ints[BATCHES]
     look_behind(state, gpu, count, now_s)
     if _surely_in_time(state, now_s) >= reals[CONFIDENCE]:
@@ -177,17 +183,17 @@ def _in_time(state: State, now_s: float, more_than: float) -> float:
     ints, reals = state.ints, state.reals
     begins_s, count = start_s(state, reals[COPY_S]), ints[BESIDE]
     wait_s = begins_s - now_s
-    stays = execute_at(state, beside_row(state, count))
-    alone = execute_at(state, beside_row(state, 0))
-    met = 0.0
+    row, met = beside_row(state, count), 0.0
+    ask(state, row)
     for place in range(ints[SEEN_AT], ints[SEEN_AT] + ints[SEEN]):
         number = ints[place]
         model = at_model(state, number)
         longest_s = reals[model + LASTS_S] / reals[model + STRETCH] * (1.0 + TIME_RTOL) - wait_s
-        if reals[stays + number] > longest_s:
-            if not count or reals[alone + number] > longest_s * BEYOND_ROUNDING:  # no walk can help
+        if execute_s(state, row, number) > longest_s:
+            solo_s = latency_s(state, number * ints[SIZES] + 1)
+            if not count or solo_s > longest_s * BEYOND_ROUNDING:  # no walk can help
                 continue
-            if lasts_s(state, number, begins_s) > longest_s:
+            if lasts_s(state, row, number, begins_s) > longest_s:
                 continue
         met += reals[model + SHARE]
         if reals[CONFIDENCE] * met > more_than:
@@ -203,10 +209,11 @@ def _surely_in_time(state: State, now_s: float) -> float:
     allowances, seen, last = allowances_at(state, row), ints[SEEN_AT], ints[SEEN_AT] + ints[SEEN]
     if ints[row + ALLOWANCE_STAMP] != ints[GUARD_EPOCH]:
         ints[row + ALLOWANCE_STAMP] = ints[GUARD_EPOCH]
-        execute = execute_at(state, row)
+        ask(state, row)
+        ask_of(state, row, seen, ints[SEEN])
         for place in range(seen, last):
             model = at_model(state, ints[place])
-            allowed_s = reals[model + LASTS_S] / reals[model + STRETCH] - reals[execute + ints[place]]
+            allowed_s = reals[model + LASTS_S] / reals[model + STRETCH] - execute_s(state, row, ints[place])
             reals[allowances + ints[place]] = allowed_s
     # Comparing with a little less: a start planned exactly at the latest one is in time.
     delay_s = start_s(state, reals[COPY_S]) - now_s - TIME_RTOL * now_s

@@ -21,7 +21,6 @@ from stratsim.fast.strait.codes import (
     LATE_AT,
     LIMIT,
     NONE,
-    QUEUED_AT,
     QUEUED_HIGH,
     SIZES,
     SLOT_S,
@@ -32,7 +31,7 @@ from stratsim.fast.strait.codes import (
 from stratsim.fast.strait.estimates import follows_in_time, is_late, latest_finish_s
 from stratsim.fast.strait.forecast import walk
 from stratsim.fast.strait.newcomers import latency_s, look_behind
-from stratsim.fast.strait.queues import at_model, first_waiting, following_model
+from stratsim.fast.strait.queues import at_model, first_waiting, following_model, queued_at
 
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
@@ -124,10 +123,10 @@ def _leaves_time(state: State, gpu: int, now_s: float) -> bool:
         return True
     look_behind(state, gpu, count, now_s)
     late, lates = ints[LATE_AT] + count, 0
-    queued = ints[QUEUED_AT]
+    queued = queued_at(state, HIGH)
     for place in range(queued, queued + ints[QUEUED_HIGH]):
         head = ints[at_model(state, ints[place]) + HEAD]
-        if head != NONE and ints[place] != own and not follows_in_time(state, head, now_s, 0.0):
+        if ints[place] != own and not follows_in_time(state, head, now_s, 0.0):
             ints[late + lates] = head
             lates += 1
     if not lates:

@@ -1,4 +1,4 @@
-"""`strait` inside the compiled loop: its arrays, and room in them."""
+"""`strait`, or `aware-edf`, inside the compiled loop: its arrays, and room in them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 from stratsim.fast import codes as run_codes
 from stratsim.fast.compiled import IS_COMPILED, entered
 from stratsim.fast.strait import codes
-from stratsim.fast.strait.mail import decide_inside, entry
-from stratsim.fast.strait.setup import add_requests, lengthen_logs, set_up
+from stratsim.fast.strait.setup import set_up
+from stratsim.fast.strait.state import add_requests, lengthen_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from stratsim.fast.compiled import Ask
+    from stratsim.policy.aware_edf import AwareEdf
     from stratsim.policy.base import Setting
     from stratsim.policy.strait import Strait
 
@@ -25,17 +26,24 @@ __all__ = ["Inside"]
 
 
 class Inside:
-    """A compiled `strait` that the compiled loop asks, and that asks Python for nothing but room and random numbers.
+    """A compiled policy that the compiled loop asks, and that asks Python for nothing but room and random numbers.
 
     Args:
-        policy: Its belief is fitted here; what it learns is not handed back to it.
+        policy: `strait` or `aware-edf`. Its beliefs are fitted; what is learned is not handed back to them.
         setting: The run's.
+        entry: What decides, of an address (`stratsim.fast.strait.mail`).
+        decide: The same, of arrays.
     """
 
-    def __init__(self, policy: Strait, setting: Setting) -> None:
+    def __init__(
+        self,
+        policy: Strait | AwareEdf,
+        setting: Setting,
+        entry: Callable[[int, int], None],
+        decide: Callable[..., None],
+    ) -> None:
+        self._entry, self._decide = entry, decide
         names = sorted(setting.profile.models)
-        policy.belief.fit(setting.profile)
-        policy._transfers.fit(setting.profile)
         self.number = {name: number for number, name in enumerate(names)}
         """Of a model, by its name."""
         self._refresh = policy._refresh
@@ -63,8 +71,8 @@ class Inside:
     def callback(self) -> Ask:
         """Return what kernels call to have decided."""
         if IS_COMPILED:
-            return entered(entry)  # type: ignore[no-any-return]
-        return lambda _, __: decide_inside(self._state, *self._run)
+            return entered(self._entry)  # type: ignore[no-any-return]
+        return lambda _, __: self._decide(self._state, *self._run)
 
     def make_room(self, requests: int) -> None:
         """Make room for so many requests that the policy has not been told of, and for what else was lacking."""

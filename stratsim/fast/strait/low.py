@@ -30,28 +30,29 @@ from stratsim.fast.strait.codes import (
     LOOK_AGAIN_S,
     LOW,
     MEMBERS,
-    MODELS,
     NONE,
     ON_GPU,
-    OPEN,
-    OPEN_AT,
     OPTION,
     OUT_S,
-    QUEUED_AT,
+    PLACES,
     QUEUED_HIGH,
+    REFUSED,
     REFUSED_AFTER,
+    REFUSED_AT,
     REFUSED_UNTIL_S,
+    RESERVE,
     SIZES,
     TRIED,
     WAITING,
     WALKED,
 )
-from stratsim.fast.strait.estimates import in_flight, is_late, plan
+from stratsim.fast.strait.estimates import is_late, plan
 from stratsim.fast.strait.forecast import walk
+from stratsim.fast.strait.gpus import following_open, next_holding
 from stratsim.fast.strait.guard import guard_admits
 from stratsim.fast.strait.harm import costs_low, harms, largest_in_time, spares_waiting
 from stratsim.fast.strait.high import block, keep
-from stratsim.fast.strait.queues import at_model, first_waiting, following_model, take
+from stratsim.fast.strait.queues import at_model, first_waiting, following_model, queued_at, take
 
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
@@ -65,8 +66,9 @@ def forget_refusals(state: State) -> None:
     ints, reals = state.ints, state.reals
     if ints[REFUSED_AFTER] != ints[ENDED]:
         ints[REFUSED_AFTER] = ints[ENDED]
-        for model in range(ints[MODELS]):
-            reals[at_model(state, model) + REFUSED_UNTIL_S] = -inf
+        for place in range(ints[REFUSED_AT], ints[REFUSED_AT] + ints[REFUSED]):
+            reals[at_model(state, ints[place]) + REFUSED_UNTIL_S] = -inf
+        ints[REFUSED] = 0
 
 
 @compiled
@@ -78,19 +80,16 @@ def _is_refused(state: State, model: int, now_s: float) -> bool:
 def any_unrefused(state: State, now_s: float) -> bool:
     """Whether a model waits and is not refused as yet."""
     ints = state.ints
-    queued = ints[QUEUED_AT] + ints[MODELS]
-    for place in range(queued, queued + ints[QUEUED_HIGH + LOW]):
-        if ints[at_model(state, ints[place]) + WAITING + LOW] and not _is_refused(state, ints[place], now_s):
+    queued = queued_at(state, LOW)
+    for place in range(queued, queued + ints[QUEUED_HIGH + LOW]):  # noqa: SIM110 (numba compiles loops)
+        if not _is_refused(state, ints[place], now_s):
             return True
     return False
 
 
 @compiled
 def take_next_low(state: State, now_s: float) -> int:
-    """Take the next batch to start off the queue; NONE if all that waits is refused.
-
-    The GPUs that have a place are listed at OPEN_AT, in the order in which they are tried.
-    """
+    """Take the next batch to start off the queue; NONE if all that waits is refused."""
     ints, reals = state.ints, state.reals
     model = first_waiting(state, LOW)
     while model != NONE:
@@ -99,6 +98,9 @@ def take_next_low(state: State, now_s: float) -> int:
             if option != NONE:
                 take(state, model, LOW, ints[option + KIND] % ints[SIZES])
                 return option
+            if reals[at_model(state, model) + REFUSED_UNTIL_S] == -inf:
+                ints[ints[REFUSED_AT] + ints[REFUSED]] = model
+                ints[REFUSED] += 1
             reals[at_model(state, model) + REFUSED_UNTIL_S] = _retry_s(state, now_s)
         model = following_model(state, LOW)
     return NONE
@@ -119,11 +121,9 @@ def _retry_s(state: State, now_s: float) -> float:
 @compiled
 def look_again_s(state: State) -> float:
     """Return when to look at the first of the refusals again if nothing happens; inf if there is none."""
-    ints, reals, found_s = state.ints, state.reals, inf
-    for model in range(ints[MODELS]):
-        until_s = reals[at_model(state, model) + REFUSED_UNTIL_S]
-        if until_s > -inf:
-            found_s = min(found_s, until_s)
+    ints, found_s = state.ints, inf
+    for place in range(ints[REFUSED_AT], ints[REFUSED_AT] + ints[REFUSED]):
+        found_s = min(found_s, state.reals[at_model(state, ints[place]) + REFUSED_UNTIL_S])
     return found_s
 
 
@@ -134,8 +134,10 @@ def _best(state: State, model: int, now_s: float) -> int:
     head = ints[at_model(state, model) + HEAD + LOW]
     most = largest_in_time(state, model, ints[at_model(state, model) + WAITING + LOW], head, now_s)
     reals[AGAIN_S] = inf
-    for place in range(ints[OPEN_AT], ints[OPEN_AT] + ints[OPEN]):
-        gpu, admitted, low, high, size = ints[place], NONE, 1, most, 1
+    room = ints[PLACES] - ints[RESERVE]
+    gpu = following_open(state, NONE, room)
+    while gpu != NONE:
+        admitted, low, high, size = NONE, 1, most, 1
         while low <= high:
             candidate = block(state, TRIED)
             plan(state, gpu, candidate, head, size, now_s)
@@ -146,26 +148,25 @@ def _best(state: State, model: int, now_s: float) -> int:
             size = high if size == 1 else (low + high + 1) // 2
         if admitted != NONE:
             return admitted
+        gpu = following_open(state, gpu, room)
     return _but_for_the_margin(state, head, now_s)
 
 
 @compiled
 def _but_for_the_margin(state: State, head: int, now_s: float) -> int:
     """Return a model's first request on an idle GPU, if it is in time there: it will be no surer later."""
-    ints, reals = state.ints, state.reals
-    for place in range(ints[OPEN_AT], ints[OPEN_AT] + ints[OPEN]):
-        gpu, candidate = ints[place], block(state, TRIED)
-        if in_flight(state, gpu):
-            continue
-        plan(state, gpu, candidate, head, 1, now_s)
-        walk(state, gpu, now_s, candidate, False)
-        if (
-            reals[candidate + END_S] + reals[candidate + OUT_S] <= reals[candidate + DUE_S]
-            and is_late(state, candidate, now_s)
-            and _is_harmless(state, gpu, now_s, False)
-            and _passes(state, gpu, now_s)
-        ):
-            return candidate
+    reals, gpu, candidate = state.reals, next_holding(state, 0, 0), block(state, TRIED)
+    if gpu == NONE:
+        return NONE
+    plan(state, gpu, candidate, head, 1, now_s)
+    walk(state, gpu, now_s, candidate, False)
+    if (
+        reals[candidate + END_S] + reals[candidate + OUT_S] <= reals[candidate + DUE_S]
+        and is_late(state, candidate, now_s)
+        and _is_harmless(state, gpu, now_s, False)
+        and _passes(state, gpu, now_s)
+    ):
+        return candidate
     return NONE
 
 

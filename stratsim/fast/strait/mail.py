@@ -6,7 +6,6 @@ the loop (`stratsim.fast.following`), by way of `entry` where kernels are compil
 
 from __future__ import annotations
 
-from math import nan
 from typing import TYPE_CHECKING
 
 from stratsim.fast import codes as run_codes
@@ -16,46 +15,33 @@ from stratsim.fast.strait.codes import (
     ARRIVED,
     ARRIVED_AT,
     AT_S,
-    CHANGED,
-    CHANGED_AT,
-    COPIED_S,
     DEADLINE_S,
     DECISION_AT,
     DECISION_BLOCK,
-    DONE_S,
     DRAWN,
     DRAWS,
     DROP_EXPIRED,
     FIRST_LISTED,
     FULLEST_LOG,
-    GPU_AT,
-    GPU_BLOCK,
-    GPUS,
-    HAS_ENDED,
-    ID,
     IN_BYTES,
     IS_LOW,
     LISTED_AT,
     LOG_ROWS,
     MANY,
-    MEMBERS,
     NEXT,
     NOW_S,
     OUT_BYTES,
     REQUEST_ID,
     REQUEST_MODEL,
-    STAGED,
     START,
-    START_S,
     TIMER,
     UPDATED,
-    VIEWED,
     WHAT,
     WHERE,
     State,
 )
 from stratsim.fast.strait.deciding import decide
-from stratsim.fast.strait.estimates import in_flight
+from stratsim.fast.strait.telling import tell_of_gpus
 
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Column, Ints, Reals
@@ -129,43 +115,11 @@ def decide_inside(
         reals[block + DEADLINE_S], reals[block + ARRIVAL_S] = deadline_s[request], arrival_s[request]
         ints[ints[ARRIVED_AT] + ints[ARRIVED]] = block
         ints[ARRIVED] += 1
-    _tell_of_gpus(state, run, run_reals, times_s)
+    tell_of_gpus(state, run, run_reals, times_s)
     count = decide(state, run_reals[run_codes.NOW_S])
     _list_decisions(state, run, run_reals, count)
     lacks = 2 * ints[DRAWN] >= ints[DRAWS] or (ints[UPDATED] > 0 and 2 * ints[FULLEST_LOG] >= ints[LOG_ROWS])
     run[run_codes.LACKS_ROOM] = 1 if lacks else 0
-
-
-@compiled
-def _tell_of_gpus(state: State, run: Ints, run_reals: Reals, times_s: Column) -> None:
-    """Tell of the GPUs where anything can have happened: batches are missing, or wait to start."""
-    ints, count = state.ints, 0
-    ints[HAS_ENDED] = 0
-    for number in range(ints[GPUS]):
-        gpu, flying = ints[GPU_AT] + number * ints[GPU_BLOCK], run[run[run_codes.GPU_AT] + number] + run_codes.FLYING
-        viewed = ints[gpu + VIEWED] = run[flying]
-        followed = in_flight(state, gpu)
-        may_start = followed if ints[GPUS] == 1 else ints[gpu + STAGED]
-        if viewed != followed:
-            ints[HAS_ENDED] = 1
-        elif not may_start:
-            continue
-        ints[ints[CHANGED_AT] + count] = number
-        count += 1
-        for place in range(gpu + MEMBERS, gpu + MEMBERS + followed):
-            _tell(state, run, run_reals, times_s, ints[place])
-    ints[CHANGED] = count
-
-
-@compiled
-def _tell(state: State, run: Ints, run_reals: Reals, times_s: Column, batch: int) -> None:
-    """Tell of what the server's log says of a batch, as `stratsim.policy.state.InFlight` has it."""
-    reals, rows, number = state.reals, run[run_codes.ROWS], state.ints[batch + ID]
-    seen_s, notice_s = run_reals[run_codes.SEEN_S], run_reals[run_codes.NOTICE_S]
-    copied_s, start_s = times_s[run_codes.COPY_IN_END * rows + number], times_s[run_codes.START * rows + number]
-    reals[batch + COPIED_S] = copied_s if copied_s + notice_s <= seen_s else nan
-    reals[batch + START_S] = start_s if start_s + notice_s <= seen_s else nan
-    reals[batch + DONE_S] = times_s[run_codes.END * rows + number]
 
 
 @compiled

@@ -10,14 +10,15 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from stratsim.fast.compiled import compiled
-from stratsim.fast.strait.belief import rate
+from stratsim.fast.strait.belief import look_beside, rate, rate_beside
 from stratsim.fast.strait.caution import company_of, divisor, rates
 from stratsim.fast.strait.codes import (
     ALLOWANCE_STAMP,
-    ASKED_ANEW,
+    ASKED_AT,
     BATCH_AT,
     BESIDE,
     BESIDE_AT,
+    BESIDE_COMPANY,
     BESIDE_COUNT,
     BESIDE_INDEX_AT,
     BESIDE_KINDS,
@@ -28,18 +29,18 @@ from stratsim.fast.strait.codes import (
     DISPATCH_S,
     END_AT,
     END_S,
-    EXECUTE_STAMP,
     EXPECTED,
-    EXPECTED_AT,
     FREE_S,
     FULL,
     HAS_MARGIN,
     IN_FLIGHT,
     IS_EXPECTED,
+    KEPT_BESIDES,
     KEY_AT,
     KIND,
     LATENCY_AT,
     LEFT_AT,
+    LESSONS,
     MODELS,
     MOST_BESIDES,
     PLACES,
@@ -57,10 +58,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "allowances_at",
+    "ask",
+    "ask_of",
     "beside_row",
-    "execute_at",
+    "execute_s",
     "expect",
     "fits",
+    "forget_besides",
     "lasts_s",
     "late_for_s",
     "look_behind",
@@ -73,10 +77,8 @@ def expect(state: State, model: int) -> None:
     """Count with requests of a model: one has come."""
     ints = state.ints
     if not ints[at_model(state, model) + IS_EXPECTED]:
-        ints[at_model(state, model) + IS_EXPECTED] = 1
-        ints[ints[EXPECTED_AT] + ints[EXPECTED]] = model
         ints[EXPECTED] += 1
-        ints[ASKED_ANEW] += 1
+        ints[at_model(state, model) + IS_EXPECTED] = ints[EXPECTED]
 
 
 @compiled
@@ -141,7 +143,7 @@ def start_s(state: State, in_s: float) -> float:
 def beside_row(state: State, count: int) -> int:
     """Return the row of what is known of newcomers beside the first `count` kinds at BESIDE_AT, in their order."""
     ints = state.ints
-    kinds, width = ints[BESIDE_AT], BESIDE_KINDS + ints[PLACES] + 2 * ints[MODELS]
+    kinds, width = ints[BESIDE_AT], BESIDE_KINDS + 2 * (ints[PLACES] + ints[MODELS])
     mixed, mask = count, 2 * ints[MOST_BESIDES] - 1
     for place in range(kinds, kinds + count):
         mixed = (mixed * 31 + ints[place] + (mixed >> 7)) & 0xFFFFFFFF
@@ -161,54 +163,126 @@ def beside_row(state: State, count: int) -> int:
         row = ints[BESIDE_ROW_AT] + ints[BESIDES] * width
         ints[BESIDES] += 1
         ints[ints[BESIDE_INDEX_AT] + at] = ints[BESIDES]
-    ints[row + BESIDE_COUNT], ints[row + EXECUTE_STAMP], ints[row + ALLOWANCE_STAMP] = count, 0, 0
-    for place in range(count):
-        ints[row + BESIDE_KINDS + place] = ints[kinds + place]
+    _begin(state, row, count)
     return row  # type: ignore[no-any-return]
 
 
 @compiled
-def execute_at(state: State, row: int) -> int:
-    """Return where it is listed, by model that is expected, what a batch of one takes beside others if they stay."""
-    ints, reals = state.ints, state.reals
-    found = row + BESIDE_KINDS + ints[PLACES]
-    if ints[row + EXECUTE_STAMP] == ints[ASKED_ANEW]:
-        return found  # type: ignore[no-any-return]
-    ints[row + EXECUTE_STAMP] = ints[ASKED_ANEW]
-    count, company = ints[row + BESIDE_COUNT], 0
-    others = sort_others(state, row + BESIDE_KINDS, count)
-    if count and ints[HAS_MARGIN]:
-        company = company_of(state, others, count)
-    for place in range(ints[EXPECTED_AT], ints[EXPECTED_AT] + ints[EXPECTED]):
+def _begin(state: State, row: int, count: int) -> None:
+    """Begin a row for the first `count` kinds at BESIDE_AT."""
+    ints, kinds = state.ints, state.ints[BESIDE_AT]
+    ints[row + BESIDE_COUNT], ints[row + ALLOWANCE_STAMP] = count, 0
+    for place in range(count):
+        ints[row + BESIDE_KINDS + place] = ints[kinds + place]
+    others = sort_others(state, kinds, count)
+    sorted_at = _others(state, row)
+    for place in range(count):
+        ints[sorted_at + place] = ints[others + place]
+    ints[row + BESIDE_COMPANY] = company_of(state, others, count) if ints[HAS_MARGIN] else 0
+    by_model = _by_model(state, row)
+    for place in range(by_model, by_model + ints[MODELS]):
+        ints[place] = 0
+
+
+@compiled
+def _others(state: State, row: int) -> int:
+    """Return where the kinds of a row are listed in ascending order."""
+    return row + BESIDE_KINDS + state.ints[PLACES]  # type: ignore[no-any-return]
+
+
+@compiled
+def _by_model(state: State, row: int) -> int:
+    """Return where the rates of a row are listed by model, each behind the lesson that it is as of."""
+    return row + BESIDE_KINDS + 2 * state.ints[PLACES]  # type: ignore[no-any-return]
+
+
+@compiled
+def forget_besides(state: State) -> None:
+    """Clear the rows away if many are in use; call it where nothing that is in them holds any more."""
+    ints = state.ints
+    if ints[BESIDES] > KEPT_BESIDES:
+        ints[BESIDES] = 0
+        for place in range(2 * ints[MOST_BESIDES]):
+            ints[ints[BESIDE_INDEX_AT] + place] = 0
+
+
+@compiled
+def ask(state: State, row: int) -> None:
+    """Note that it is asked what newcomers would take beside a row.
+
+    The reference answers for all models that are expected, and keeps their divisors until the next lesson. Here each is
+    looked up when it is needed, which may be when more is known: `caution.look_up_asked`.
+    """
+    ints = state.ints
+    if ints[row + BESIDE_COUNT] and ints[HAS_MARGIN]:
+        asked = ints[ASKED_AT] + 2 * ints[row + BESIDE_COMPANY]
+        ints[asked], ints[asked + 1] = ints[LESSONS], ints[EXPECTED]
+
+
+@compiled
+def ask_of(state: State, row: int, models: int, count: int) -> None:
+    """Look up the rates, beside a row, of so many models, listed at a place, that are not known as yet."""
+    ints, by_model, others = state.ints, _by_model(state, row), _others(state, row)
+    besides, has_looked = ints[row + BESIDE_COUNT], False
+    if not besides:
+        return
+    for place in range(models, models + count):
         model = ints[place]
-        kind, believed = model * ints[SIZES] + 1, 1.0
-        if count:
-            believed = rate(state, kind, others, count)
-            if ints[HAS_MARGIN]:
-                believed /= divisor(state, company, model, count)
-        reals[found + model] = latency_s(state, kind) / believed
-    return found  # type: ignore[no-any-return]
+        if ints[by_model + model] != ints[LESSONS]:
+            if not has_looked:
+                has_looked = True
+                look_beside(state, others, besides)
+            _answer(state, row, model, rate_beside(state, model * ints[SIZES] + 1, others, besides))
+
+
+@compiled
+def _answer(state: State, row: int, model: int, believed: float) -> None:
+    """Put down the rate of a batch of one beside a row, with the margin."""
+    ints, reals, place = state.ints, state.reals, _by_model(state, row) + model
+    if ints[HAS_MARGIN]:
+        believed /= divisor(state, ints[row + BESIDE_COMPANY], model, ints[row + BESIDE_COUNT])
+    ints[place], reals[place] = ints[LESSONS], believed
+
+
+@compiled
+def _rate_in(state: State, row: int, model: int) -> float:
+    """Return the rate of a batch of one beside a row."""
+    ints, place, count = state.ints, _by_model(state, row) + model, state.ints[row + BESIDE_COUNT]
+    if not count:
+        return 1.0
+    if ints[place] != ints[LESSONS]:
+        _answer(state, row, model, rate(state, model * ints[SIZES] + 1, _others(state, row), count))
+    return state.reals[place]  # type: ignore[no-any-return]
+
+
+@compiled
+def execute_s(state: State, row: int, model: int) -> float:
+    """Return what a batch of one takes beside a row if they stay."""
+    return latency_s(state, model * state.ints[SIZES] + 1) / _rate_in(state, row, model)
 
 
 @compiled
 def allowances_at(state: State, row: int) -> int:
-    """Return where allowances beside others are listed, by model; `guard` fills them in."""
-    ints = state.ints
-    return row + BESIDE_KINDS + ints[PLACES] + ints[MODELS]  # type: ignore[no-any-return]
+    """Return where allowances beside a row are listed, by model; `guard` fills them in."""
+    return _by_model(state, row) + state.ints[MODELS]  # type: ignore[no-any-return]
 
 
 @compiled
 def fits(state: State, model: int, begins_s: float, longest_s: float) -> bool:
     """Whether a batch of one, started then in the situation, lasts no longer than this."""
-    count = state.ints[BESIDE]
-    if state.reals[execute_at(state, beside_row(state, count)) + model] <= longest_s:
+    row = beside_row(state, state.ints[BESIDE])
+    ask(state, row)
+    if execute_s(state, row, model) <= longest_s:
         return True
-    return count > 0 and lasts_s(state, model, begins_s) <= longest_s
+    return state.ints[BESIDE] > 0 and lasts_s(state, row, model, begins_s) <= longest_s
 
 
 @compiled
-def lasts_s(state: State, model: int, begins_s: float) -> float:
-    """Return what a batch of one takes that starts at `begins_s` in the situation, by a walk of its own."""
+def lasts_s(state: State, row: int, model: int, begins_s: float) -> float:
+    """Return what a batch of one takes that starts at `begins_s` in the situation, by a walk of its own.
+
+    `row` is that of those who are there.
+    """
     ints, reals = state.ints, state.reals
     kind = model * ints[SIZES] + 1
     solo_s = latency_s(state, kind)
@@ -216,7 +290,7 @@ def lasts_s(state: State, model: int, begins_s: float) -> float:
         other, end_s = ints[ints[BESIDE_AT]], reals[ints[BESIDE_AT]]
         if end_s <= begins_s:
             return solo_s
-        other_rate, own_rate = _host_rate(state, other, model), _rate_beside(state, ints[BESIDE_AT], 1, model)
+        other_rate, own_rate = _host_rate(state, other, model), _rate_in(state, row, model)
         beside_s = (end_s - begins_s) / other_rate
         if solo_s <= beside_s * own_rate * (1.0 + TIME_RTOL):
             return min(solo_s / own_rate, beside_s)  # type: ignore[no-any-return]
@@ -265,17 +339,6 @@ def _left(state: State, at_s: float) -> int:
 
 
 @compiled
-def _rate_beside(state: State, kinds: int, count: int, model: int) -> float:
-    """Return the rate of a batch of one beside others."""
-    ints = state.ints
-    others = sort_others(state, kinds, count)
-    believed = rate(state, model * ints[SIZES] + 1, others, count)
-    if ints[HAS_MARGIN]:
-        believed /= divisor(state, company_of(state, others, count), model, count)
-    return believed
-
-
-@compiled
 def _host_rate(state: State, other: int, model: int) -> float:
     """Return the rate of a batch with one request beside it."""
     ints = state.ints
@@ -304,8 +367,9 @@ def late_for_s(state: State, other: int, left_s: float, model: int, longest_s: f
     if ints[SLOTS] == 1:  # it waits for the other's end
         return min(max(left_s - spare_s, 0.0), left_s)
     ints[ints[BESIDE_AT]] = other
-    _ = execute_at(state, beside_row(state, 1))
-    own_rate = _rate_beside(state, ints[BESIDE_AT], 1, model)
+    row = beside_row(state, 1)
+    ask(state, row)
+    own_rate = _rate_in(state, row, model)
     if solo_s <= longest_s * own_rate:  # beside it from beginning to end
         return 0.0
     beside_s = spare_s / (1.0 - own_rate)

@@ -10,7 +10,8 @@ from stratsim.fast.compiled import IS_COMPILED, entered
 from stratsim.fast.strait import codes
 from stratsim.fast.strait.deciding import decide
 from stratsim.fast.strait.mail import entry
-from stratsim.fast.strait.setup import add_requests, lengthen_logs, set_up
+from stratsim.fast.strait.setup import set_up
+from stratsim.fast.strait.state import add_requests, lengthen_logs
 from stratsim.model.request import Priority
 from stratsim.policy.base import Drop, SetTimer, Start
 from stratsim.policy.strait import Strait

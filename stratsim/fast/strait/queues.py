@@ -12,8 +12,8 @@ from stratsim.fast.strait.codes import (
     HIGH,
     HIGHS,
     IS_LOW,
-    IS_QUEUED,
     IS_TRIED,
+    KNOWN_HIGH,
     LISTED,
     LISTED_AT,
     LOWS,
@@ -22,8 +22,10 @@ from stratsim.fast.strait.codes import (
     MODELS,
     NEXT,
     NONE,
+    POSITION,
     QUEUED_AT,
     QUEUED_HIGH,
+    RANK,
     REQUEST_ID,
     REQUEST_MODEL,
     TAIL,
@@ -33,7 +35,7 @@ from stratsim.fast.strait.codes import (
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
 
-__all__ = ["at_model", "first_waiting", "following_model", "push", "take"]
+__all__ = ["at_model", "first_waiting", "following_model", "push", "queued_at", "take"]
 
 
 @compiled
@@ -43,13 +45,22 @@ def at_model(state: State, model: int) -> int:
 
 
 @compiled
+def queued_at(state: State, level: int) -> int:
+    """Return where the models of a class that have requests that wait are listed, in no order."""
+    return state.ints[QUEUED_AT] + level * state.ints[MODELS]  # type: ignore[no-any-return]
+
+
+@compiled
 def push(state: State, request: int) -> None:
     """Add a request to its queue."""
     ints = state.ints
     level, model = ints[request + IS_LOW], at_model(state, ints[request + REQUEST_MODEL])
-    if not ints[model + IS_QUEUED + level]:
-        ints[model + IS_QUEUED + level] = 1
-        ints[ints[QUEUED_AT] + level * ints[MODELS] + ints[QUEUED_HIGH + level]] = ints[request + REQUEST_MODEL]
+    if not ints[model + RANK + level]:
+        ints[KNOWN_HIGH + level] += 1
+        ints[model + RANK + level] = ints[KNOWN_HIGH + level]
+    if not ints[model + WAITING + level]:
+        ints[model + POSITION + level] = ints[QUEUED_HIGH + level]
+        ints[queued_at(state, level) + ints[QUEUED_HIGH + level]] = ints[request + REQUEST_MODEL]
         ints[QUEUED_HIGH + level] += 1
     before = ints[model + TAIL + level]
     while before != NONE and precedes(state, request, before):
@@ -93,6 +104,12 @@ def take(state: State, model: int, level: int, count: int) -> None:
     else:
         ints[request + BEFORE] = NONE
     ints[at + WAITING + level] -= count
+    if not ints[at + WAITING + level]:  # the last of those that wait takes its place
+        ints[QUEUED_HIGH + level] -= 1
+        queued = queued_at(state, level)
+        last = ints[queued + ints[QUEUED_HIGH + level]]
+        ints[queued + ints[at + POSITION + level]] = last
+        ints[at_model(state, last) + POSITION + level] = ints[at + POSITION + level]
     ints[HIGHS if level == HIGH else LOWS] -= count
 
 
@@ -100,7 +117,7 @@ def take(state: State, model: int, level: int, count: int) -> None:
 def first_waiting(state: State, level: int) -> int:
     """Begin a round over the models that have requests, by the deadline of their first; NONE: there are none."""
     ints = state.ints
-    queued = ints[QUEUED_AT] + level * ints[MODELS]
+    queued = queued_at(state, level)
     for place in range(queued, queued + ints[QUEUED_HIGH + level]):
         ints[at_model(state, ints[place]) + IS_TRIED] = 0
     return following_model(state, level)
@@ -110,11 +127,11 @@ def first_waiting(state: State, level: int) -> int:
 def following_model(state: State, level: int) -> int:
     """Return the next model of a round; NONE at its end."""
     ints = state.ints
-    queued, found, first = ints[QUEUED_AT] + level * ints[MODELS], NONE, NONE
+    queued, found, first = queued_at(state, level), NONE, NONE
     for place in range(queued, queued + ints[QUEUED_HIGH + level]):
         at = at_model(state, ints[place])
         head = ints[at + HEAD + level]
-        if head != NONE and not ints[at + IS_TRIED] and (first == NONE or precedes(state, head, first)):
+        if not ints[at + IS_TRIED] and (first == NONE or precedes(state, head, first)):
             found, first = ints[place], head
     if found != NONE:
         ints[at_model(state, found) + IS_TRIED] = 1

@@ -80,7 +80,9 @@ class Orion(PreemptiveEdf):
 
     def _launches(self, gpu: GpuView) -> bool:
         """Whether kernels are launched beside one of each low-priority batch in flight."""
-        kernels_s = sum([self._kernel_s(batch.model, batch.size) for batch in low_in_flight(gpu)])
+        kernels_s = 0.0
+        for batch in low_in_flight(gpu):  # one by one: from Python 3.12 on `sum` rounds otherwise
+            kernels_s += self._kernel_s(batch.model, batch.size)
         return self.setting.max_concurrency == 1 or kernels_s <= latest_finish_s(self._most_s)
 
     def _kernel_s(self, model: str, size: int) -> float:

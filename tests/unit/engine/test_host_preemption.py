@@ -126,6 +126,13 @@ def test_nor_does_calling_it_back():
     assert times(result) == [(0.5, 10.5), (11.25, 13.25)]
 
 
+def test_nor_does_calling_back_what_has_ended_while_it_was_to_stop():
+    """Suspended at 10.25, a ends at its last boundary, 10.5, and is called back before the host knows: b goes on."""
+    result, _ = run(AtBoundary(), [(0.0, "a"), (10.65, "b")], {10.25: Suspend, 10.62: Resume})
+    assert times(result) == [(0.5, 10.5), (11.25, 13.25)]
+    assert pauses(result) == []
+
+
 def test_called_back_while_it_drains_it_needs_no_launch():
     """Suspended at 3.75, called back at 4: it is 0.5 before its boundary, and goes on as if nothing had been."""
     result, _ = run(AtBoundary(), [(0.0, "a")], {3.75: Suspend, 4.0: Resume})

@@ -8,6 +8,7 @@ from stratsim.engine.layout import lay_out
 from stratsim.engine.loop import setting_of
 from stratsim.engine.options import Options
 from stratsim.fast import covers
+from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, kernel_of
 from stratsim.fast.strait.setup import set_up
 from stratsim.model.cluster import Cluster
 from stratsim.model.codec import load_profile
@@ -25,11 +26,11 @@ PROFILE = make_profile({"a": 0.010})
 ROWS = [(0.0, "a"), (0.001, "a")]
 
 
-def why(policy="fifo", clients=(), rows=ROWS, **options):
+def why(policy="fifo", clients=(), rows=ROWS, profile=PROFILE, **options):
     (call,) = parse_policies(policy) if isinstance(policy, str) else (None,)
     made = make_policy(call) if call else policy
-    workload = make_workload(rows, profile=PROFILE, closed_loop=clients)
-    return covers(workload, PROFILE, made, Options("p", **{"cluster": Cluster(), **OPTIONS, **options}))
+    workload = make_workload(rows, profile=profile, closed_loop=clients)
+    return covers(workload, profile, made, Options("p", **{"cluster": Cluster(), **OPTIONS, **options}))
 
 
 OPTIONS = {"max_batch": 8, "drop": DropMode.INFEASIBLE, "seed": 0}
@@ -44,12 +45,26 @@ def test_a_subclass_may_decide_otherwise_and_is_not():
     class Own(Fifo):
         """Ours but for its name."""
 
-    assert why(Own()) == "policy Own is neither strait, native nor one of the four queue policies"
+    assert why(Own()) == "policy Own is not compiled"
 
 
-@pytest.mark.parametrize("policy", ["aware-edf", "triton", "lax"])
+PREEMPTIVE = ["preempt-ideal", "preempt-gated(sync=true)", "preempt-kernel(share=0.5)", "preempt-reset(cap=1)"]
+PREEMPTIVE += ["preempt-slack(mechanism=reset)", "k-edf(ranking=system)", "orion(most_s=0.001)"]
+
+
+@pytest.mark.parametrize("policy", PREEMPTIVE)
+def test_policies_that_preempt_are(policy):
+    assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)) is None
+
+
+@pytest.mark.parametrize("policy", ["aware-k-edf", "triton", "lax", "preempt-lax", "shepherd"])
 def test_other_policies_are_not(policy):
-    assert "is neither strait, native nor one of the four queue policies" in why(policy)
+    assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)).endswith("is not compiled")
+
+
+def test_each_kind_has_a_kernel_of_its_own():
+    kernels = {"fifo": RUN, "preempt-reset": PREEMPT, "strait": ENTRY, "aware-edf": AWARE}
+    assert {text: kernel_of(make_policy(parse_policies(text)[0])) for text in kernels} == kernels
 
 
 @pytest.mark.parametrize(
@@ -57,13 +72,35 @@ def test_other_policies_are_not(policy):
     [
         ("strait", None),
         ("strait(predictor=rls(form=rate, forgetting=0.9), transfers=alone, guard=off)", None),
+        ("strait(predictor=solo)", None),
+        ("strait(predictor=constant(slowdown=2))", None),
+        ("strait(predictor=gpulet)", None),
         ("strait(predictor=ewma-pairs)", "the belief EwmaPairs is not compiled"),
         ("strait(predictor=rls(half_life_s=10))", "the belief's half_life_s and nonnegative are not compiled"),
         ("strait(transfers=contended(uplink_bytes_per_s=1e9))", "the belief about copies Contended is not compiled"),
+        ("aware-edf", None),
+        ("aware-edf(predictor=constant(slowdown=2), infeasible=alone, margin=0.9, max_batch=1)", None),
+        ("aware-edf(predictor=ewma-pairs(samples=5, use_prior=false))", None),
+        ("aware-edf(predictor=ewma-pairs(tau_s=1))", "the belief's half_life_s and tau_s are not compiled"),
+        ("aware-edf(predictor=ewma-pairs(half_life_s=9))", "the belief's half_life_s and tau_s are not compiled"),
+        ("aware-edf(predictor=sgd)", "the belief Sgd is not compiled"),
     ],
 )
-def test_decisions_of_strait_are_covered_with_the_belief_rls(policy, said):
+def test_strait_and_aware_edf_are_covered_with_beliefs_that_kernels_hold(policy, said):
     assert why(policy) == said
+
+
+def test_a_belief_in_pairs_is_where_it_can_be_asked_about_all_beforehand():
+    (call,) = parse_policies("strait(predictor=oracle)")
+    for models, slots, said in (
+        (16, 2, None),
+        (17, 2, "the belief Oracle is compiled for 128 kinds of batches, not for 136"),
+        (16, 3, "the belief Oracle is compiled for two co-located batches, not for more"),
+    ):
+        profile = make_profile({f"m{number}": {1: 0.010, 8: 0.040} for number in range(models)})
+        options = Options("p", Cluster(max_concurrency=slots), **OPTIONS)
+        workload = make_workload([(0.0, "m0")], profile=profile)
+        assert covers(workload, profile, make_policy(call), options) == said
 
 
 def test_too_many_models_for_so_many_slots_are_not():
@@ -78,7 +115,7 @@ def test_too_many_models_for_so_many_slots_are_not():
 CLIENT = ClosedLoopClient("c", "a", Priority.LOW, 0, 0, limit=1)
 
 
-@pytest.mark.parametrize("policy", ["fifo", "native"])
+@pytest.mark.parametrize("policy", ["fifo", "native", "aware-edf"])
 def test_clients_that_wait_are(policy):
     assert why(policy, clients=[CLIENT]) is None
 

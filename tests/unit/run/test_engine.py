@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stratsim.fast.coverage import RUN
+from stratsim.fast.coverage import ENTRY, PREEMPT, RUN
 from stratsim.run import engine as engines
 from stratsim.run.engine import Engine
 from stratsim.run.inputs import prepare
@@ -44,6 +44,14 @@ def test_auto_counts_what_the_process_has_to_simulate(monkeypatch, requests, fil
 
 
 @pytest.mark.usefixtures("nothing_loaded")
+@pytest.mark.parametrize("kernel", [ENTRY, PREEMPT])
+def test_what_takes_the_reference_longer_pays_sooner(monkeypatch, kernel):
+    monkeypatch.setattr("stratsim.fast.cache.is_filled", lambda _: True)
+    assert Engine("auto", 10_000)._why_it_does_not_pay(200, kernel) is None
+    assert Engine("auto", 9_999)._why_it_does_not_pay(200, kernel) is not None
+
+
+@pytest.mark.usefixtures("nothing_loaded")
 def test_without_numba_auto_is_the_reference(monkeypatch):
     monkeypatch.setattr(engines, "find_spec", lambda _: None)
     assert Engine("auto", 10**9)._why_it_does_not_pay(10**9, RUN) == "numba is not installed"
@@ -51,8 +59,7 @@ def test_without_numba_auto_is_the_reference(monkeypatch):
 
 def test_what_is_asked_for_and_not_covered_runs_on_the_reference():
     ran = outcome(engine="fast", policy="lax").manifest()["engines"]
-    why = "policy Lax is neither strait, native nor one of the four queue policies"
-    assert ran == {"lax": {"ran": "simpy", "not_fast": why}}
+    assert ran == {"lax": {"ran": "simpy", "not_fast": "policy Lax is not compiled"}}
 
 
 def test_the_rows_of_a_sweep_do_not_know_it():

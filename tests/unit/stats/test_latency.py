@@ -44,6 +44,18 @@ def test_with_all_answered_both_are_the_same_to_the_bit():
     assert arrived_latency(latency) == {name: of_completed[name] for name in ("p50", "p95", "p99")}
 
 
+def test_what_may_be_overwritten_is_and_has_the_same_figures():
+    latency = np.random.default_rng(2).exponential(size=1000)
+    latency[::7] = np.nan
+    kept, figures, arrived = latency.copy(), latency_figures(latency), arrived_latency(latency)
+    assert np.array_equal(latency, kept, equal_nan=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stratsim.stats.latency._BLOCK", 64)
+        assert latency_figures(latency, overwrite=True) == figures
+        assert arrived_latency(latency, overwrite=True) == arrived
+    assert not np.array_equal(latency, kept, equal_nan=True)
+
+
 @pytest.mark.parametrize("latency", [[], [np.nan]])
 def test_without_an_answer_there_is_no_quantile(latency):
     assert set(arrived_latency(np.array(latency, dtype=float)).values()) == {None}

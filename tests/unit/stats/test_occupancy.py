@@ -60,6 +60,18 @@ def test_agrees_with_counting_instant_by_instant(spans):
     assert all(hold_at_most(start, end, most) == (max(covered) <= most) for most in range(1, 22))
 
 
+@pytest.mark.parametrize("window", [1, 3, 10])
+@given(spans=st.lists(st.tuples(st.integers(0, 20), st.integers(1, 6)), max_size=20))
+def test_a_long_runs_are_counted_a_window_at_a_time(window, spans):
+    start = np.array([begin for begin, _ in spans], dtype=float)
+    end = start + [length for _, length in spans]
+    most = max(peak_concurrency(start, end), 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stratsim.stats.occupancy._WINDOW", window)
+        assert hold_at_most(start, end, most)
+        assert not spans or most == 1 or not hold_at_most(start, end, most - 1)
+
+
 def test_lanes_known_answer():
     # 0-10 | 1-3 | 2-5, then 3-4 takes the lane that became free at 3
     lanes = assign_lanes(np.array([0.0, 1, 2, 3]), np.array([10.0, 3, 5, 4]))

@@ -1,0 +1,187 @@
+"""Beliefs about interference that kernels hold: which, and from such a belief to arrays."""
+
+from __future__ import annotations
+
+from math import inf, nan
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stratsim.fast.strait import codes
+from stratsim.predict.ewma import EwmaPairs
+from stratsim.predict.features import FeatureTable
+from stratsim.predict.oracle import Oracle
+from stratsim.predict.rls import Rls
+from stratsim.predict.static import Constant, Gpulet, Solo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from stratsim.fast.strait.state import Builder
+    from stratsim.model.profile import SchedulerProfile
+    from stratsim.predict import Member, Predictor
+
+__all__ = ["add_belief", "formed", "why_not_believed"]
+
+_FIXED_PAIRS = (Gpulet, Oracle)
+_FIXED = (Solo, Constant, *_FIXED_PAIRS)
+"""Beliefs that never learn."""
+_IN_PAIRS = (*_FIXED_PAIRS, EwmaPairs)
+"""Beliefs that are asked beforehand about each kind of batch beside each other."""
+_MOST_KINDS = 128
+"""Of batches, by such a belief: 16,384 questions."""
+_FORMS = {"rate": codes.RATE, "additive": codes.ADDITIVE, "slowdown": codes.SLOWDOWN}
+
+
+def why_not_believed(belief: Predictor, kinds: int, slots: int, *, hopes: bool) -> str | None:
+    """Return why a belief cannot be compiled; None if it can.
+
+    Args:
+        belief: The belief.
+        kinds: How many kinds of batches there can be.
+        slots: Batches that may execute at once on a GPU.
+        hopes: Whether it is asked for quantiles of its rates.
+    """
+    if type(belief) not in (Rls, *_FIXED) and (hopes or type(belief) is not EwmaPairs):
+        return f"the belief {type(belief).__name__} is not compiled"
+    if isinstance(belief, EwmaPairs) and (belief.half_life_s < inf or belief.tau_s is not None):
+        return "the belief's half_life_s and tau_s are not compiled"
+    if isinstance(belief, Rls) and (belief.half_life_s < inf or belief.nonnegative):
+        return "the belief's half_life_s and nonnegative are not compiled"
+    if type(belief) is Oracle and slots > 2:
+        return "the belief Oracle is compiled for two co-located batches, not for more"
+    if type(belief) in _IN_PAIRS and kinds > _MOST_KINDS:
+        return f"the belief {type(belief).__name__} is compiled for {_MOST_KINDS} kinds of batches, not for {kinds:,}"
+    return None
+
+
+def add_belief(
+    builder: Builder,
+    belief: Predictor,
+    profile: SchedulerProfile,
+    names: Sequence[str],
+    limit: Mapping[str, int],
+    sizes: int,
+) -> NDArray[np.float64]:
+    """Add what the belief starts from; return the tables of its terms."""
+    if isinstance(belief, Rls):
+        builder.values[codes.BELIEF] = codes.LEARNED
+        return _add_learned(builder, belief, profile, names, limit, sizes)
+    if isinstance(belief, EwmaPairs):
+        builder.values[codes.BELIEF] = codes.SMOOTHED
+        return _add_smoothed(builder, belief, names, limit, sizes)
+    if isinstance(belief, _FIXED_PAIRS):
+        builder.values[codes.BELIEF] = codes.OF_PAIRS
+        kinds = _kinds(names, limit, sizes)
+        return _table(kinds, len(names) * sizes, lambda target, other: belief.rate(target, (other,)))
+    builder.values[codes.BELIEF] = codes.CONSTANT
+    builder.reals[codes.KNOWN_RATE] = 1.0 / belief.slowdown if isinstance(belief, Constant) else 1.0
+    return np.zeros(1)
+
+
+def _kinds(names: Sequence[str], limit: Mapping[str, int], sizes: int) -> list[tuple[int, Member]]:
+    """Return the kinds of batches that are formed, by number."""
+    return [(number * sizes + size, (name, size)) for number, name in enumerate(names) for size in formed(limit[name])]
+
+
+def _table(
+    kinds: Sequence[tuple[int, Member]], most: int, of: Callable[[Member, Member], float]
+) -> NDArray[np.float64]:
+    """Return what a function says of each kind of batch beside each other kind, shape (most x most,)."""
+    found = np.full((most, most), nan)
+    for row, target in kinds:
+        for column, other in kinds:
+            found[row, column] = of(target, other)
+    return found.reshape(-1)
+
+
+def _add_smoothed(
+    builder: Builder, belief: EwmaPairs, names: Sequence[str], limit: Mapping[str, int], sizes: int
+) -> NDArray[np.float64]:
+    """Add what a belief starts from that smooths what each pair did; return its tables."""
+    kinds, models, number = _kinds(names, limit, sizes), len(names), {name: i for i, name in enumerate(names)}
+
+    def measured(target: Member, other: Member) -> float:
+        return belief._unobserved(target, other)[0] if (target[0], other[0]) in belief._measured else nan
+
+    known, sides = np.full((models, models), nan), np.zeros((2 * models + 1, 2))
+    for (target, other), found in belief._known.items():
+        if target and other:
+            known[number[target], number[other]] = found.loss
+        else:
+            side = number[target] if target else models + number[other] if other else 2 * models
+            sides[side, codes.LOSSES], sides[side, codes.PAIRS] = found.loss, found.pairs
+    parts = [np.full(models * sizes * models, nan), _table(kinds, models * sizes, measured), known, sides]
+    begins = np.cumsum([part.size for part in parts]).tolist()
+    builder.values |= dict(zip((codes.MEASURED_AT, codes.KNOWN_LOSS_AT, codes.SIDE_AT), begins, strict=False))
+    builder.values[codes.USES_PRIOR] = belief.use_prior
+    builder.reals |= {
+        codes.ALPHA: belief._smoothing.weight(0.0),
+        codes.MOST_SLOWDOWN: belief.max_slowdown,
+        codes.PRIOR_EXCESS: belief.prior_slowdown - 1.0,
+    }
+    return np.concatenate([part.reshape(-1) for part in parts])
+
+
+def formed(limit: int) -> range:
+    """Return the sizes of batches that are formed."""
+    return range(1, limit + 1)
+
+
+def _add_learned(
+    builder: Builder,
+    belief: Rls,
+    profile: SchedulerProfile,
+    names: Sequence[str],
+    limit: Mapping[str, int],
+    sizes: int,
+) -> NDArray[np.float64]:
+    """Add what a belief that learns starts from; return the tables of its terms."""
+    parts, design, features = belief.filter_.parts(), belief.design, tuple(belief.features)
+    leading, models = design.leading, len(names)
+    has_terms = belief.pair_variance > 0
+    builder.values |= {
+        codes.FORM: _FORMS[belief.form],
+        codes.LEADING: leading,
+        codes.FEATURES: len(features),
+        codes.HAS_TERMS: has_terms,
+        codes.DIRECTIONAL: belief.filter_.directional,
+    }
+    builder.reals |= {
+        codes.MIN_RATE: belief.min_rate,
+        codes.FORGETTING: belief.filter_.forgetting,
+        codes.SAMPLE_NOISE: belief.filter_.noise,
+        codes.EXCITATION: belief.filter_.excitation,
+        codes.TRACE_CAP: belief.filter_.trace_cap,
+        codes.PRIOR_TRACE: belief.filter_.prior_trace,
+        codes.PAIR_VARIANCE: belief.pair_variance,
+        codes.REST_VARIANCE: parts.rest_variance,
+        codes.OUTLIER_GATE: belief.outlier_gate,
+        codes.CHANGE_THRESHOLD: belief.change_threshold,
+        codes.SCALE_SHARE: belief._scale_share,
+        codes.LEAST_NOISE: 0.1 * belief.noise,
+        codes.LOWER_QUARTILE: NormalDist().inv_cdf(0.75),
+        codes.NOISE: belief.noise_,
+        codes.GROWTH: parts.growth,
+        codes.TRACE_BOUND: parts.trace_bound,
+    }
+    table, rows = FeatureTable(profile, features), np.zeros((models, sizes, len(features)))
+    for number, name in enumerate(names):
+        for size in formed(limit[name]):
+            rows[number, size] = table[name, size]
+    builder.table(codes.FEATURE_AT, rows.size, reals=rows)
+    builder.table(codes.WEIGHT_AT, leading, reals=parts.weights)
+    builder.table(codes.COVARIANCE_AT, leading * leading, reals=parts.covariance)
+    heads = parts.terms[:, : leading + 1].transpose(2, 0, 1)
+    builder.table(codes.HEAD_AT, heads.size, reals=heads if heads.any() else None)
+    builder.table(codes.VARIANCE_AT, leading, reals=parts.variance)
+    builder.table(codes.VALUE_AT, 2 + 3 * len(features))
+    builder.table(codes.MEAN_AT, leading)
+    builder.table(codes.IMAGE_AT, leading)
+    builder.table(codes.TABLE_AT, leading + 1 + models)
+    builder.table(codes.REGRESSOR_AT, models)
+    builder.table(codes.MEAN_REGRESSOR_AT, models)
+    return np.ascontiguousarray(parts.terms).reshape(-1) if has_terms else np.zeros(1)
