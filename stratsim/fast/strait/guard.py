@@ -48,7 +48,6 @@ from stratsim.fast.strait.codes import (
     TRAFFIC_RENEWED,
     TRAFFIC_WINDOW,
 )
-from stratsim.fast.strait.estimates import in_s, out_s
 from stratsim.fast.strait.newcomers import (
     allowances_at,
     ask,
@@ -62,6 +61,7 @@ from stratsim.fast.strait.newcomers import (
     look_behind,
     start_s,
 )
+from stratsim.fast.strait.pending_copies import in_s, out_s
 from stratsim.fast.strait.queues import at_model
 from stratsim.model.tolerance import TIME_RTOL
 
