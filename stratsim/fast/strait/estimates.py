@@ -6,66 +6,55 @@ from math import nan
 from typing import TYPE_CHECKING
 
 from stratsim.fast.compiled import compiled
-from stratsim.fast.strait.belief import learn
-from stratsim.fast.strait.caution import look_up_asked, rates, take_in
+from stratsim.fast.strait.caution import rates
 from stratsim.fast.strait.codes import (
+    ALONE,
     BATCH_BLOCK,
     BYTES_IN,
     CANDIDATE,
     CHANGED,
     CHANGED_AT,
     CLEARLY,
+    CONTENDED,
     COPIED_S,
     DEADLINE_S,
     DISPATCHED_S,
     DONE_S,
     DUE_S,
-    DURATION_S,
     END_S,
-    ENDED,
-    ENDED_AT,
     ENDED_NOW,
     EXECUTING,
-    FIRST_INTERVAL,
     FLOOR,
     FREE_S,
     FULLEST_LOG,
-    HAS_MARGIN,
     HIGH,
     ID,
+    IN_ALPHA_S,
     IN_BYTES,
     IN_FLIGHT,
-    INTERVALS,
+    IN_RATE,
     IS_HIGH,
     IS_LOW,
     IS_MISSING,
     IS_PENDING,
     KEY_AT,
     KIND,
-    LAST_INTERVAL,
     LATENCY_AT,
     LEAST_LATENCY_S,
     LEFT_S,
-    LESSONS,
     LONE_AT,
     LONES,
     MEMBERS,
     MISSING,
     NEXT,
-    NONE,
-    NUMBER,
-    OBSERVATION_AT,
-    OBSERVATION_BLOCK,
-    OBSERVATIONS,
     ON_GPU,
+    OUT_ALPHA_S,
     OUT_BYTES,
+    OUT_RATE,
     OUT_S,
     PENDING,
     PENDING_ANYWHERE,
-    PLACES,
     READY_S,
-    REFRESH,
-    REFRESHES,
     REQUEST_MODEL,
     SERIAL,
     SIZES,
@@ -79,18 +68,15 @@ from stratsim.fast.strait.codes import (
     START_S,
     STARTS,
     STRETCH,
-    TAKES_NOTE,
-    TARGET,
-    TARGET_SOLO_S,
+    TRANSFERS,
     UPDATED,
     VIEWED,
     WALKED,
 )
-from stratsim.fast.strait.forecast import catch_up, commit, make_room, note_intervals, update, walk
-from stratsim.fast.strait.gpus import at_gpu, next_holding, note_lone, recount
-from stratsim.fast.strait.margins import learn_alone, stretch
-from stratsim.fast.strait.newcomers import fits, forget_besides, latency_s, start_s
-from stratsim.fast.strait.pending_copies import in_s, out_s, ready_s, take_over_copies
+from stratsim.fast.strait.forecast import commit, make_room, update, walk
+from stratsim.fast.strait.gpus import at_gpu, note_lone, recount
+from stratsim.fast.strait.lessons import note_ends
+from stratsim.fast.strait.newcomers import fits, latency_s, start_s
 from stratsim.fast.strait.queues import at_model
 from stratsim.model.tolerance import TIME_RTOL
 
@@ -103,14 +89,17 @@ __all__ = [
     "finish_s",
     "follows_in_time",
     "in_flight",
+    "in_s",
     "is_late",
     "latest_finish_s",
     "latest_start_s",
     "lone_s",
     "make",
     "make_kind",
+    "out_s",
     "plan",
     "started",
+    "stretch",
     "surely_later",
     "take_over",
 ]
@@ -120,6 +109,24 @@ __all__ = [
 def latest_finish_s(deadline_s: float) -> float:
     """Return the latest finish that still meets a deadline."""
     return deadline_s * (1.0 + TIME_RTOL)
+
+
+@compiled
+def in_s(state: State, size_bytes: int) -> float:
+    """Return what a copy to a GPU takes alone."""
+    return state.reals[IN_ALPHA_S] + size_bytes / state.reals[IN_RATE] if size_bytes else 0.0
+
+
+@compiled
+def out_s(state: State, size_bytes: int) -> float:
+    """Return what a copy from a GPU takes alone."""
+    return state.reals[OUT_ALPHA_S] + size_bytes / state.reals[OUT_RATE] if size_bytes else 0.0
+
+
+@compiled
+def stretch(state: State, kind: int) -> float:
+    """Return 1 + the margin of a kind's model."""
+    return state.reals[at_model(state, kind // state.ints[SIZES]) + STRETCH]  # type: ignore[no-any-return]
 
 
 @compiled
@@ -139,7 +146,7 @@ def take_over(state: State, now_s: float) -> None:
     ints[MISSING] = ints[STAGING] = 0
     for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
         gpu = at_gpu(state, ints[place])
-        take_over_copies(state, gpu)
+        _take_over_copies(state, gpu)
         update(state, gpu, now_s)
         ints[gpu + VIEWED], ints[gpu + IS_MISSING] = in_flight(state, gpu), 0
         recount(state, gpu)
@@ -148,78 +155,24 @@ def take_over(state: State, now_s: float) -> None:
             ints[ints[STAGING_AT] + ints[STAGING]] = gpu
             ints[STAGING] += 1
     if ints[ENDED_NOW]:
-        _note_ends(state, now_s)
+        note_ends(state, now_s)
     for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
         make_room(state, at_gpu(state, ints[place]))
 
 
 @compiled
-def _note_ends(state: State, now_s: float) -> None:
-    """Learn from batches that have ended, in that order."""
-    ints = state.ints
-    ended, count = ints[ENDED_AT], ints[ENDED_NOW]
-    ints[ENDED] += count
-    for position in range(1, count):
-        batch, place = ints[ended + position], ended + position
-        while place > ended and _ends_before(state, batch, ints[place - 1]):
-            ints[place] = ints[place - 1]
-            place -= 1
-        ints[place] = batch
-    for place in range(ended, ended + count):
+def _take_over_copies(state: State, gpu: int) -> None:
+    """Take over which copies to a GPU have ended."""
+    ints, reals = state.ints, state.reals
+    if not ints[gpu + PENDING]:
+        return
+    for place in range(gpu + MEMBERS, gpu + MEMBERS + in_flight(state, gpu)):
         batch = ints[place]
-        if ints[TAKES_NOTE]:
-            _note(state, batch)
-        ints[ints[SPARE_AT] + ints[SPARE]] = batch
-        ints[SPARE] += 1
-    if ints[OBSERVATIONS] >= ints[REFRESH]:
-        _learn(state, now_s)
-
-
-@compiled
-def _ends_before(state: State, one: int, other: int) -> bool:
-    ints, reals = state.ints, state.reals
-    if reals[one + DONE_S] != reals[other + DONE_S]:
-        return reals[one + DONE_S] < reals[other + DONE_S]  # type: ignore[no-any-return]
-    return ints[one + ID] < ints[other + ID]  # type: ignore[no-any-return]
-
-
-@compiled
-def _note(state: State, batch: int) -> None:
-    """Take over how a batch turned out: for the margins at once, for the belief later."""
-    ints, reals = state.ints, state.reals
-    duration_s = reals[batch + DONE_S] - reals[batch + START_S]
-    observation = ints[OBSERVATION_AT] + ints[OBSERVATIONS] * OBSERVATION_BLOCK
-    ints[OBSERVATIONS] += 1
-    ints[observation + TARGET], ints[observation + FIRST_INTERVAL] = ints[batch + KIND], ints[INTERVALS]
-    reals[observation + TARGET_SOLO_S], reals[observation + DURATION_S] = reals[batch + SOLO_S], duration_s
-    beside = note_intervals(state, ints[batch + ON_GPU], batch)
-    ints[observation + LAST_INTERVAL] = ints[INTERVALS]
-    if not beside and ints[HAS_MARGIN] and reals[batch + SOLO_S] > 0.0:
-        learn_alone(state, ints[batch + KIND] // ints[SIZES], duration_s / reals[batch + SOLO_S] - 1.0)
-
-
-@compiled
-def _learn(state: State, now_s: float) -> None:
-    """Let the belief learn from what has happened since it last did."""
-    ints = state.ints
-    for count in range(2, ints[PLACES] + 1):  # what was done until now was done at the rates believed until now
-        gpu = next_holding(state, count, 0)
-        while gpu != NONE:
-            if ints[gpu + EXECUTING] > 1:
-                catch_up(state, gpu, now_s)
-            gpu = next_holding(state, count, ints[gpu + NUMBER] + 1)
-    first, last = ints[OBSERVATION_AT], ints[OBSERVATION_AT] + ints[OBSERVATIONS] * OBSERVATION_BLOCK
-    if ints[HAS_MARGIN]:
-        for observation in range(first, last, OBSERVATION_BLOCK):
-            look_up_asked(state, observation)
-        for observation in range(first, last, OBSERVATION_BLOCK):
-            take_in(state, observation)
-    ints[LESSONS] += 1
-    for observation in range(first, last, OBSERVATION_BLOCK):
-        learn(state, observation)
-    ints[OBSERVATIONS] = ints[INTERVALS] = 0
-    ints[REFRESHES] += 1
-    forget_besides(state)
+        if ints[batch + IS_PENDING] and reals[batch + COPIED_S] == reals[batch + COPIED_S]:  # known: not NaN
+            reals[batch + READY_S] = reals[batch + COPIED_S]
+            ints[batch + IS_PENDING] = 0
+            ints[gpu + PENDING] -= 1
+            ints[PENDING_ANYWHERE] -= 1
 
 
 @compiled
@@ -313,8 +266,29 @@ def make_kind(state: State, gpu: int, candidate: int, kind: int, bytes_in: int, 
     ints[candidate + BYTES_IN], ints[candidate + ON_GPU] = bytes_in, gpu
     ints[candidate + IN_FLIGHT] = ints[candidate + IS_PENDING] = 0
     reals[candidate + SOLO_S] = reals[candidate + LEFT_S] = reals[ints[LATENCY_AT] + kind]
-    reals[candidate + READY_S] = ready_s(state, gpu, bytes_in, now_s) if bytes_in else now_s
+    reals[candidate + READY_S] = _ready_s(state, gpu, bytes_in, now_s) if bytes_in else now_s
     reals[candidate + OUT_S] = out_s(state, bytes_out)
+
+
+@compiled
+def _ready_s(state: State, gpu: int, size_bytes: int, now_s: float) -> float:
+    """Return when a copy-in asked for now would be done."""
+    ints, reals = state.ints, state.reals
+    if ints[TRANSFERS] != CONTENDED:
+        return now_s + in_s(state, size_bytes) if ints[TRANSFERS] == ALONE else now_s
+    if not ints[PENDING_ANYWHERE]:
+        return now_s + in_s(state, size_bytes)
+    begin_s, free_s = now_s, -1.0
+    if ints[gpu + PENDING]:
+        for place in range(gpu + MEMBERS, gpu + MEMBERS + in_flight(state, gpu)):
+            batch = ints[place]
+            if ints[batch + IS_PENDING]:
+                begin_s = reals[batch + DISPATCHED_S]
+                if free_s >= 0.0:
+                    begin_s = max(begin_s, free_s)
+                free_s = begin_s + reals[IN_ALPHA_S] + ints[batch + BYTES_IN] / reals[IN_RATE]
+        begin_s = max(now_s, free_s)
+    return begin_s + reals[IN_ALPHA_S] + size_bytes / reals[IN_RATE]  # type: ignore[no-any-return]
 
 
 @compiled
