@@ -60,6 +60,7 @@ from stratsim.fast.strait.codes import (
 )
 from stratsim.fast.strait.estimates import finish_s, latest_finish_s, lone_s, make_kind, started, take_over
 from stratsim.fast.strait.forecast import walk
+from stratsim.fast.strait.gpus import fewest, next_holding
 from stratsim.fast.strait.newcomers import look_behind
 from stratsim.fast.strait.telling import tell_of_gpus
 from stratsim.fast.waiting import take
@@ -137,13 +138,8 @@ def decide_inside(
 @compiled
 def _least_loaded(state: State) -> int:
     """Return the GPU with the fewest batches, the first among equals; NONE if all are full."""
-    ints = state.ints
-    found, fewest = NONE, ints[PLACES]
-    for number in range(ints[GPUS]):
-        gpu = ints[GPU_AT] + number * ints[GPU_BLOCK]
-        if ints[gpu + VIEWED] < fewest:
-            found, fewest = gpu, ints[gpu + VIEWED]
-    return found
+    held = fewest(state)
+    return next_holding(state, held, 0) if held < state.ints[PLACES] else NONE
 
 
 @compiled

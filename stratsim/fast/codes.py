@@ -64,6 +64,7 @@ __all__: list[str] = []
     BLOCK,  # its first free block of a request
     BLOCKS,  # how many are free
     LACKS_ROOM,  # whether it is to be given more room
+    LEFT,  # GPUs that batches have left since it was told of them
     DECIDED,  # decisions
     MOST_RUNNING,  # on a GPU: as many as it has slots, or more where what is stopped gives its slot up at once
     PREEMPTS,  # the block of preemption (`stratsim.fast.preempt`); 0: nothing is stopped
@@ -106,11 +107,12 @@ __all__: list[str] = []
     LEAD_AT,  # by batch: its first request; 0: nobody waits for replies
     NEXT_AT,  # by request: the next in its batch; -1: it is the last
     KNOWN_AT,  # by model: its number to who is asked
+    LEFT_AT,  # numbers of GPUs
     DECIDED_AT,  # blocks of decisions
     DECIDED_S_AT,  # when a batch should be done, or a timer goes off
     LISTED_AT,  # requests of decisions
     HEADER,
-) = range(96)
+) = range(98)
 
 # Reals from place 0: the policy's links and the host.
 (

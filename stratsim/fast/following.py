@@ -135,8 +135,9 @@ def _wake(ints: Ints, reals: Reals, number: int, now_s: float) -> None:
     if not (now_s < at_s < inf):
         ints[STATUS] = FAILED
         return
-    over = ints[WAITING] == 0 and ints[UPCOMING] == ints[REQUESTS]
-    for gpu in range(ints[GPUS]):
-        over = over and ints[ints[ints[GPU_AT] + gpu] + FLYING] == 0
+    over, gpu = ints[WAITING] == 0 and ints[UPCOMING] == ints[REQUESTS], 0
+    while over and gpu < ints[GPUS]:
+        over = ints[ints[ints[GPU_AT] + gpu] + FLYING] == 0
+        gpu += 1
     if not over:
         schedule(ints, reals, at_s, TIMERS, WOKEN)

@@ -9,6 +9,7 @@ from stratsim.fast.clock import arm, pop_event, schedule
 from stratsim.fast.codes import (
     ANNOUNCED,
     ARMED,
+    ASKS,
     BATCH,
     BYTES_IN,
     CLIENT,
@@ -52,6 +53,8 @@ from stratsim.fast.codes import (
     LANE,
     LAUNCH_S,
     LAUNCHED,
+    LEFT,
+    LEFT_AT,
     LINKS,
     NATIVE,
     NEXT_S,
@@ -342,6 +345,9 @@ def leave(ints: Ints, reals: Reals, times_s: Column, batch: int) -> None:
     ints[SPARE] += 1
     if ints[GPUS] > 1:
         count_batches(ints, gpu)
+    if ints[ASKS]:
+        ints[ints[LEFT_AT] + ints[LEFT]] = ints[gpu + NUMBER]
+        ints[LEFT] += 1
 
 
 @compiled

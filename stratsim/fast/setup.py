@@ -139,6 +139,7 @@ def set_up(
     if isinstance(policy, Strait) or (isinstance(policy, AwareEdf) and policy.estimates):
         kernels = mail if isinstance(policy, Strait) else aware_edf
         inside = Inside(policy, setting, kernels.entry, kernels.decide_inside)
+        builder.set(codes.LEFT_AT, builder.ints(gpus * shape.batches))
         _add_decisions(builder, workload, inside, rows, tells=not rule.estimates)
     pauses = room_for_pauses(rows, room) if preempts else 0
     if isinstance(policy, PreemptiveEdf | KEdf):

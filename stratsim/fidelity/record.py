@@ -45,6 +45,8 @@ class Recorded:
         manifest: Content of manifest.json.
         digest: SHA-256 of the file of its batch table: identifies the run, wherever its folder is.
         label: What it is, and which part of it, for the provenance of what is learned from it.
+        left_out: Executions that others had for company, and of which nothing is to be learned, shape (batches,); None:
+            there are none.
     """
 
     directory: Path
@@ -54,6 +56,12 @@ class Recorded:
     manifest: dict[str, Any]
     digest: str
     label: str = "live run"
+    left_out: NDArray[np.bool_] | None = None
+
+    @property
+    def counts(self) -> NDArray[np.bool_]:
+        """Whether something is to be learned of an execution, shape (batches,)."""
+        return np.ones(len(self.result.batches), np.bool_) if self.left_out is None else ~self.left_out
 
     @property
     def source(self) -> str:

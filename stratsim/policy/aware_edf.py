@@ -107,10 +107,6 @@ class AwareEdf(PriorityEdf):
 
         return finish_s
 
-    def _alone_finish_s(self, request: Request, gpu: GpuView, now_s: float) -> float:
-        """Return what the function of `_estimate` says of one request."""
-        return self._estimate(gpu, now_s)((request,))
-
     def _is_worth_trying(self, request: Request, now_s: float) -> bool:
         """Whether a request that is believed to be late here would be in time alone on an idle GPU."""
         return self._tries and now_s + self._believed.alone_s(request) <= latest_finish_s(request.deadline_s)

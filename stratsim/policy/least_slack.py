@@ -72,8 +72,6 @@ class LeastSlack(AwareEdf):
         """Forget everything and take over the run's setting."""
         super().prepare(setting)
         self._estimates = True  # the order itself depends on them
-        self._one_by_one = False  # and it is another one at each decision
-        self._queues = {name: [] for name in setting.profile.models}
 
     def key(self, request: Request) -> tuple[float, ...]:
         """Order within a model: class, unless the order is by slack alone, then the latest start alone."""
@@ -82,18 +80,15 @@ class LeastSlack(AwareEdf):
             round(request.deadline_s - alone_s(self.profile, request), RANK_DIGITS),
         )
 
-    def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry] | None:
+    def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry]:
         """Return the queue whose first request has the least slack now."""
         finish_s = self._estimate(gpu, now_s)
-        ranked: list[Entry] = []
-        for queue in self._queues.values():
-            if queue:
-                key, request_id, request = queue[0]
-                slack_s = round(request.deadline_s - finish_s((request,)), RANK_DIGITS)
-                ranked.append(((key[0], slack_s), request_id, request))
-        heapify(ranked)
-        self._heads[:] = ranked
-        return self._queues[ranked[0][2].model] if ranked else None
+
+        def rank(queue: list[Entry]) -> tuple[float, ...]:
+            key, request_id, request = queue[0]
+            return key[0], round(request.deadline_s - finish_s((request,)), RANK_DIGITS), request_id
+
+        return min([queue for queue in self._queues.values() if queue], key=rank)
 
 
 class Lax(PriorityEdf):
@@ -165,8 +160,6 @@ class Lax(PriorityEdf):
             for key, request_id, request in queue
         ]
         heapify(queue)
-        if queue is not self._heads:
-            heappush(self._heads, queue[0])
 
 
 def alone_s(profile: SchedulerProfile, request: Request) -> float:

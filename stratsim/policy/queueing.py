@@ -96,22 +96,17 @@ class QueuePolicy(Policy):
         self._estimates = limit > 1 or self.drop is not DropMode.NEVER
         """Whether anything depends on an estimate: one by one, whatever the deadline, needs none."""
         self._limit = {name: min(limit, model.max_batch) for name, model in profile.models.items()}
-        self._one_by_one = set(self._limit.values()) == {1}
-        """Whether every batch is the first request in the order of the keys, alone."""
         self._latency_s = {name: model.latency_s for name, model in profile.models.items()}
         self._copy_in_s, self._copy_out_s = CopyTimes(profile.h2d), CopyTimes(profile.d2h)
-        self._slots, self._one_gpu = setting.max_concurrency, setting.gpus == 1
+        self._slots = setting.max_concurrency
         self._expected_s: float | None = None
         """When the batch formed last is expected to be done; None as long as nothing is estimated."""
         self._flows: Counter[Flow] = Counter()
         """How many requests of each model and class wait; counted where `may_start` is asked."""
         self._timer_s = -inf
         """The timer that was set last."""
-        # Lazily cleaned heap over the queues' heads: an entry counts if it still is the head of its queue.
-        self._heads: list[Entry] = []
         self._queues: dict[str, list[Entry]] = {name: [] for name in profile.models}
-        if not self._estimates:  # nothing is batched or given up: one queue for all models
-            self._queues = dict.fromkeys(profile.models, self._heads)
+        """The waiting requests of each model: heaps."""
 
     @property
     def largest(self) -> Mapping[str, int]:
@@ -127,89 +122,50 @@ class QueuePolicy(Policy):
         """Queue the request."""
         if self._asks:
             self._flows[request.model, request.priority] += 1
-        self._push((self.key(request), request.id, request))
-
-    def _push(self, entry: Entry) -> None:
-        if not self._estimates:
-            heappush(self._heads, entry)
-            return
-        queue = self._queues[entry[2].model]
-        heappush(queue, entry)
-        if queue[0] is entry:
-            heappush(self._heads, entry)
+        heappush(self._queues[request.model], (self.key(request), request.id, request))
 
     def decide(self, view: View) -> Iterable[Decision]:
         """Start batches while there are both requests and places."""
-        gpu, heads = view.least_loaded(), self._heads
-        if gpu is None:
-            return ()
-        if self._asks:
-            return self._start_admitted(view)
-        # One request waits, or one place is free: there is one decision, and it is taken without a generator.
-        if not self._estimates:
-            if len(heads) == 1 or (heads and self._one_gpu and gpu.free_places == 1):
-                return (Start((heappop(heads)[2],), gpu.id),)
-            return self._start_singles(view)
-        if heads:
-            head, request = heads[0], heads[0][2]
-            queue = self._queues[request.model]
-            single = len(heads) == len(queue) == 1 or (self._one_by_one and self._one_gpu and gpu.free_places == 1)
-            if single and queue and queue[0] is head:
-                if gpu.in_flight >= self._slots and not self._one_gpu:
-                    gpu = self._soonest(view)
-                alone_s = self._alone_finish_s(request, gpu, view.now_s)
-                if alone_s <= latest_finish_s(request.deadline_s):
-                    heappop(queue)
-                    self._advance(queue)
-                    return (Start((request,), gpu.id, alone_s),)
-        return self._start_batches(view)
-
-    def _start_singles(self, view: View) -> Iterator[Decision]:
-        heads = self._heads
-        while heads and (gpu := view.least_loaded()) is not None:
-            yield Start((heappop(heads)[2],), gpu.id)
+        return self._start_admitted(view) if self._asks else self._start_batches(view)
 
     def _start_batches(self, view: View) -> Iterator[Decision]:
-        heads = self._heads
-        while heads and (gpu := self._pick(view)) is not None:
-            queue = self._next_queue(gpu, view.now_s)
-            if queue is None:
-                return
+        while view.waiting and (gpu := self._pick(view)) is not None:
             batch: list[Request] = []
-            yield from self._form(queue, gpu, view.now_s, batch)
-            self._advance(queue)
+            yield from self._form(self._next_queue(gpu, view.now_s), gpu, view.now_s, batch)
             if batch:
                 yield Start(tuple(batch), gpu.id, self._expected_s)
 
     def _start_admitted(self, view: View) -> Iterator[Decision]:
         """Start batches of requests that may start; those that may not are back in their queues afterwards."""
         aside: list[Entry] = []
-        shelved: dict[str, Entry] = {}
         refused: set[Flow] = set()
+        shelved: set[str] = set()
+        """Models of which all that wait are refused."""
         again_s = inf
-        while (gpu := self._pick(view)) is not None and (request := self._first()) is not None:
+        while (gpu := self._pick(view)) is not None:
+            queue = min([queue for model, queue in self._queues.items() if queue and model not in shelved], default=[])
+            if not queue:
+                break
+            request = queue[0][2]
             flow = request.model, request.priority
             if flow not in refused:
                 if drop := self._hopeless(request, gpu, view.now_s):
-                    self._pop()
+                    heappop(queue)
                     self._flows[flow] -= 1
                     yield drop
                     continue
                 place, timer_s = self._admit(request, gpu, view)
                 if place is not None:
-                    yield from self._start_batch(place, view)
+                    yield from self._start_batch(queue, place, view)
                     continue
                 refused.add(flow)
                 again_s = min(again_s, timer_s)
-            waiting = [(request.model, each) for each in Priority if self._flows[request.model, each]]
-            if self._estimates and refused.issuperset(waiting):  # the whole queue at once
-                shelved[request.model] = heappop(self._heads)
+            if refused.issuperset([(request.model, each) for each in Priority if self._flows[request.model, each]]):
+                shelved.add(request.model)
             else:
-                aside.append(self._pop())
-        for head in shelved.values():
-            heappush(self._heads, head)
+                aside.append(heappop(queue))
         for entry in aside:
-            self._push(entry)
+            heappush(self._queues[entry[2].model], entry)
         if view.now_s < again_s < inf and not view.now_s < self._timer_s <= again_s:
             self._timer_s = again_s
             yield SetTimer(again_s)
@@ -217,7 +173,7 @@ class QueuePolicy(Policy):
     def _admit(self, request: Request, gpu: GpuView, view: View) -> tuple[GpuView | None, float]:
         """Return where a request may start, and else when to ask again at the latest."""
         again_s = inf
-        others = [] if self._one_gpu else [each for each in view.gpus if each.free_places and each is not gpu]
+        others = [each for each in view.gpus if each.free_places and each is not gpu]
         for place in (gpu, *sorted(others, key=lambda each: each.in_flight)):
             answer = self.may_start(request, place, view)
             if isinstance(answer, SetTimer):
@@ -235,10 +191,10 @@ class QueuePolicy(Policy):
         reason = self._give_up(deadline_s, now_s) if late else None
         return None if reason is None else Drop(request, reason)
 
-    def _start_batch(self, gpu: GpuView, view: View) -> Iterator[Decision]:
-        """Start the batch of the request that is `_first`."""
+    def _start_batch(self, queue: list[Entry], gpu: GpuView, view: View) -> Iterator[Decision]:
+        """Start the batch of the first request of a queue."""
         batch: list[Request] = []
-        for drop in self._take(gpu, view.now_s, batch):
+        for drop in self._form(queue, gpu, view.now_s, batch):
             self._flows[drop.request.model, drop.request.priority] -= 1
             yield drop
         for request in batch:
@@ -246,69 +202,39 @@ class QueuePolicy(Policy):
         if batch:
             yield Start(tuple(batch), gpu.id, self._expected_s)
 
-    def _pop(self) -> Entry:
-        """Take the request that is `_first` out of its queue."""
-        if not self._estimates:
-            return heappop(self._heads)
-        queue = self._queues[self._heads[0][2].model]
-        entry = heappop(queue)
-        self._advance(queue)
-        return entry
-
-    def _advance(self, queue: list[Entry]) -> None:
-        """The first queue's head has gone: its entry, the smallest of all, makes room for the next."""
-        if queue:
-            heapreplace(self._heads, queue[0])
-        else:
-            heappop(self._heads)
-
-    def _first(self) -> Request | None:
-        """Return the waiting request with the smallest key; None if none waits."""
-        heads = self._heads
-        while heads and self._estimates:
-            queue = self._queues[heads[0][2].model]
-            if queue and queue[0] is heads[0]:
-                break
-            heappop(heads)
-        return heads[0][2] if heads else None
-
-    def _take(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Iterator[Drop]:
-        """Move the batch of the request that is `_first` into `batch`; yield a Drop for each request given up."""
-        if not self._estimates:
-            batch.append(heappop(self._heads)[2])
-            return
-        queue = self._queues[self._heads[0][2].model]
-        yield from self._form(queue, gpu, now_s, batch)
-        self._advance(queue)
-
     def _pick(self, view: View) -> GpuView | None:
         """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""
         gpu = view.least_loaded()
-        if self._one_gpu or gpu is None or gpu.in_flight < self._slots or not self._estimates:
+        if gpu is None or gpu.in_flight < self._slots or not self._estimates:
             return gpu
-        return self._soonest(view)
+        able = [each for each in view.gpus if each.free_places]
+        return min(able, key=lambda each: self.expected_wait_s(each, view.now_s)) if len(able) > 1 else gpu
 
-    def _soonest(self, view: View) -> GpuView:
-        """Return the GPU with a free place whose slot frees up first."""
-        candidates = [gpu for gpu in view.gpus if gpu.free_places]
-        return min(candidates, key=lambda gpu: self.expected_wait_s(gpu, view.now_s))
+    def _first_queue(self) -> list[Entry]:
+        """Return the queue of the waiting request with the smallest key; an empty one if none waits."""
+        return min(filter(None, self._queues.values()), default=[])  # heaps: lists compare by their smallest
 
-    def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry] | None:  # noqa: ARG002 (for keys that need them)
-        """Return the queue of the waiting request with the smallest key, which heads `_heads`; None if none waits."""
-        heads = self._heads
-        while heads:
-            entry = heads[0]
-            queue = self._queues[entry[2].model]
-            if queue and queue[0] is entry:
-                return queue
-            heappop(heads)
-        return None
+    def _first(self) -> Request | None:
+        """Return the waiting request with the smallest key; None if none waits."""
+        queue = self._first_queue()
+        return queue[0][2] if queue else None
 
-    def _form(self, queue: list[Entry], gpu: GpuView, now_s: float, batch: list[Request]) -> Iterator[Drop]:
-        """Move the largest feasible prefix of a queue into `batch`; yield a Drop for each request given up."""
+    def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry]:  # noqa: ARG002 (for keys that need them)
+        """Return the queue that the next batch is formed from; some request waits."""
+        return self._first_queue()
+
+    def _take(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Sequence[Drop]:
+        """Do what `_form` does with the queue of the request that is `_first`."""
+        return self._form(self._first_queue(), gpu, now_s, batch)
+
+    def _form(self, queue: list[Entry], gpu: GpuView, now_s: float, batch: list[Request]) -> Sequence[Drop]:
+        """Move the largest feasible prefix of a queue into `batch`; return a Drop for each request given up."""
+        if not self._estimates:
+            batch.append(heappop(queue)[2])
+            return ()
         limit = self._limit[queue[0][2].model]
         finish_s = self._estimate(gpu, now_s)
-        earliest_s = inf
+        earliest_s, drops = inf, []
         while queue and len(batch) < limit:
             request = queue[0][2]
             alone_s = finish_s((request,))
@@ -318,10 +244,10 @@ class QueuePolicy(Policy):
                     deadline_s = alone_s  # nobody may make it later still
                 elif reason := self._give_up(deadline_s, now_s):
                     heappop(queue)
-                    yield Drop(request, reason)
+                    drops.append(Drop(request, reason))
                     if batch:
                         continue
-                    return  # another model's request may be next in order now
+                    break  # another model's request may be next in order now
                 else:
                     deadline_s = inf  # hopeless: it must not hold the others back
             due_s = min(earliest_s, deadline_s)
@@ -331,6 +257,7 @@ class QueuePolicy(Policy):
             earliest_s = due_s
             self._expected_s = done_s
             batch.append(heappop(queue)[2])
+        return drops
 
     def _is_worth_trying(self, request: Request, now_s: float) -> bool:  # noqa: ARG002 (for those who doubt themselves)
         """Whether a request that is late by the estimate, even alone, is served all the same, as if it could be met."""
@@ -354,23 +281,11 @@ class QueuePolicy(Policy):
         execute_s += self._latency_s[requests[0].model][len(requests)]
         return execute_s + self._copy_out_s[sum([request.bytes_out for request in requests])]
 
-    def _alone_finish_s(self, request: Request, gpu: GpuView, now_s: float) -> float:
-        """Return what the function of `_estimate` says of one request."""
-        slot_s = now_s + self.expected_wait_s(gpu, now_s)
-        execute_s = now_s + self._copy_in_s[request.bytes_in]
-        if execute_s < slot_s:
-            execute_s = slot_s
-        return execute_s + self._latency_s[request.model][1] + self._copy_out_s[request.bytes_out]
-
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot, if all batches ran at solo speed."""
-        slots, batches = self._slots, gpu.in_flight
-        if batches < slots:
+        if gpu.in_flight < self._slots:
             return 0.0
-        free_s = gpu.executing_until(self._latency_s)
-        if len(free_s) == slots == batches:  # nothing is staged
-            return max(min(free_s) - now_s, 0.0)
-        return self._wait_s(free_s, gpu.staged, now_s)
+        return self._wait_s(gpu.executing_until(self._latency_s), gpu.staged, now_s)
 
     def _wait_s(self, free_s: list[float], staged: Sequence[InFlight], now_s: float) -> float:
         """Return how long a batch would wait behind those that execute, each until its `free_s`, and those staged."""

@@ -144,9 +144,6 @@ class Predictor:
         self.adapts = type(self).learn is not Predictor.learn
         self.as_of_s_ = 0.0
         self._memory = {}
-        self._asked: dict[Active, tuple[tuple[Member, Active], ...]] = {}
-        self._joining: dict[tuple[Active, Active], tuple[tuple[Member, Active], ...]] = {}
-        self._hosting: dict[tuple[Member, Active], tuple[tuple[Member, Active], ...]] = {}
         self.start()
         return self
 
@@ -186,14 +183,11 @@ class Predictor:
             OutsideProfileError: a model or batch size that the profile does not cover.
         """
         self._fitted()
-        questions = self._joining.get((targets, others))
-        if questions is None:
-            self._require_known((*targets, *others))
-            if len(self._joining) >= _CACHE_LIMIT:
-                self._joining.clear()
-            beside = tuple(sorted(others))
-            questions = self._joining[targets, others] = tuple([(target, beside) for target in targets])
-        return self.rates(questions) if others else (1.0,) * len(targets)
+        self._require_known((*targets, *others))
+        if not others:
+            return (1.0,) * len(targets)
+        beside = tuple(sorted(others))
+        return self.rates([(target, beside) for target in targets])
 
     def predict_hosts(self, target: Member, newcomers: Active) -> tuple[float, ...]:
         """Return the believed rates that `target` would have beside each of `newcomers` alone. Not remembered.
@@ -203,13 +197,8 @@ class Predictor:
             OutsideProfileError: a model or batch size that the profile does not cover.
         """
         self._fitted()
-        questions = self._hosting.get((target, newcomers))
-        if questions is None:
-            self._require_known((target, *newcomers))
-            if len(self._hosting) >= _CACHE_LIMIT:
-                self._hosting.clear()
-            questions = self._hosting[target, newcomers] = tuple([(target, (newcomer,)) for newcomer in newcomers])
-        return self.rates(questions)
+        self._require_known((target, *newcomers))
+        return self.rates([(target, (newcomer,)) for newcomer in newcomers])
 
     def predict_quantile(self, active: Active, probability: float) -> tuple[float, ...]:
         """Return, for each batch, the rate that the true one does not exceed with this believed probability.
@@ -304,15 +293,10 @@ class Predictor:
         return self._memory
 
     def _ask(self, active: Active) -> tuple[float, ...]:
-        questions = self._asked.get(active)
-        if questions is None:
-            self._require_known(active)
-            if len(self._asked) >= _CACHE_LIMIT:
-                self._asked.clear()
-            alone = len(active) < 2
-            questions = () if alone else tuple([(each, _others(active, i)) for i, each in enumerate(active)])
-            self._asked[active] = questions
-        return self.rates(questions) if questions else (1.0,) * len(active)
+        self._require_known(active)
+        if len(active) < 2:
+            return (1.0,) * len(active)
+        return self.rates([(each, _others(active, i)) for i, each in enumerate(active)])
 
     def _require_known(self, active: Active) -> None:
         for model, batch in active:

@@ -148,15 +148,6 @@ class OnlineLinear(Predictor):
         values, terms = self.design(target, others)
         return self._as_rate(self.linear(values, terms, self._kept()))
 
-    def rates(self, questions: Sequence[tuple[Member, Active]]) -> tuple[float, ...]:
-        """Return the believed rates of a set."""
-        linear, design, kept, as_rate = self.linear, self.design, self._kept(), self._as_rate
-        known, found = design.known, []
-        for question in questions:
-            values, terms = known.get(question) or design(*question)
-            found.append(as_rate(linear(values, terms, kept)))
-        return tuple(found)
-
     def _kept(self) -> float:
         """Return what is left of the pair terms since they were last faded."""
         elapsed_s = self.as_of_s_ - self._faded_s

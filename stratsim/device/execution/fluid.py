@@ -139,7 +139,7 @@ class FluidExecution(Generic[Key]):
         self.solo_s = solo_s
         self.rate = 1.0
         """Since the unit's last update; 1 is the solo speed."""
-        self.later = tuple(work)
+        self.later = work
         """Phases to come."""
         self.next_phase()
 

@@ -67,6 +67,7 @@ class State(NamedTuple):
     DRAWS,  # random numbers there are
     LOG_ROWS,  # of a GPU
     GPU_BLOCK,  # its size
+    WORDS,  # with a bit per GPU
     # What changes:
     SERIAL,  # candidates so far
     STARTS,  # batches started so far
@@ -78,7 +79,10 @@ class State(NamedTuple):
     DECISIONS,
     LISTED,  # requests of those decisions
     DRAWN,  # random numbers used
-    OPEN,  # GPUs listed at OPEN_AT
+    MISSING,  # GPUs that batches have left since they were brought up to date
+    STAGING,  # GPUs with staged batches
+    LONES,  # kinds that execute alone somewhere
+    OPEN,  # GPUs that have a place; all idle ones are one
     ENDED_NOW,  # batches listed at ENDED_AT
     PENDING_ANYWHERE,  # copies under way
     HIGHS,  # requests that wait, by class
@@ -140,12 +144,12 @@ class State(NamedTuple):
     MEAN_REGRESSOR_AT,  # the same of a sample
     CHILD_AT,  # by company and model: the company with one more
     PAIR_AT,  # stamp and divisor, by company and model
-    PAIR_LEVEL_AT,  # its level
-    COUNT_LEVEL_AT,  # level by number of co-runners
-    MODEL_LEVEL_AT,  # level by that and model
+    PAIR_LEVEL_AT,  # levels by company and model: where its ratios are, or 0; factor and trust
+    COUNT_LEVEL_AT,  # likewise, by number of co-runners
+    MODEL_LEVEL_AT,  # likewise, by that and model
     USUAL_AT,  # stamp and divisor, by number of co-runners and model
     ASKED_AT,  # by company: the last lesson before newcomers were asked about, and how many were expected
-    LEVEL_AT,  # reals: levels
+    RATIO_AT,  # reals: the ratios of levels
     MET_AT,  # companies of a batch, and for how long
     RATE_AT,  # memory of rates: rows in both
     HOPE_AT,  # reals: rates of the optimistic
@@ -170,13 +174,18 @@ class State(NamedTuple):
     OPEN_AT,  # GPUs
     RIVAL_AT,  # GPUs
     CHANGED_AT,  # numbers of GPUs
+    MISSING_AT,  # likewise
+    STAGING_AT,  # GPUs
+    HELD_AT,  # by number of batches: how many GPUs hold so many, and their bits
+    LONE_AT,  # kinds
+    LONES_AT,  # by kind: on how many GPUs, and its place in that list
     ARRIVED_AT,  # requests
     DECISION_AT,  # blocks
     LISTED_AT,  # requests
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(141)
+) = range(150)
 
 # Reals of the run, from place 0.
 (
@@ -184,6 +193,7 @@ class State(NamedTuple):
     CONFIDENCE,
     MOST_LATE,
     FLOOR,
+    LEAST_LATENCY_S,  # of all kinds
     QUANTILE,  # of the margin
     EXPLORE,
     IN_ALPHA_S,
@@ -226,7 +236,7 @@ class State(NamedTuple):
     SLOT_S,
     COPY_FREE_S,
     REAL_SCALARS,
-) = range(45)
+) = range(46)
 
 # A model.
 (
@@ -251,8 +261,9 @@ class State(NamedTuple):
 (STRETCH, REFUSED_UNTIL_S, SHARE, SLO_S, LASTS_S) = range(5)
 
 # A GPU.
-(NUMBER, EXECUTING, STAGED, VIEWED, WALKED, PENDING, LOGGED, LOG_AT, MEMBERS) = range(9)
-"""VIEWED: batches that the view has on it. MEMBERS: the batches, executing ones first."""
+(NUMBER, EXECUTING, STAGED, VIEWED, COUNTED, IS_MISSING, LONE, WALKED, PENDING, LOGGED, LOG_AT, MEMBERS) = range(12)
+"""VIEWED: batches that the view has on it; COUNTED: as how many it is counted. LONE: the kind that executes alone, or
+NONE. MEMBERS: the batches, executing ones first."""
 (UPDATED_S, FREE_S) = range(2)
 
 # A batch.
@@ -278,13 +289,14 @@ BATCH_BLOCK = 11
 ERROR_WINDOW, LEAST_ERRORS = 100, 20
 ERROR_BLOCK = RECENT + 2 * ERROR_WINDOW
 LEVEL_WINDOW, LEVEL_DOUBT = 50, 4.0
-(FACTOR, TRUST, RATIOS) = range(3)
-LEVEL_BLOCK = RATIOS + RECENT + 2 * LEVEL_WINDOW
+RATIO_BLOCK = RECENT + 2 * LEVEL_WINDOW
+FACTOR, TRUST = range(2)
 LEAST_SHARE, LEAST_RATE = 0.1, 0.02
 
 # What is known of newcomers beside others: their kinds, as they end, and sorted; by model: the rate of a batch of one,
 # as of a lesson; an allowance.
 (BESIDE_COUNT, BESIDE_COMPANY, ALLOWANCE_STAMP, BESIDE_KINDS) = range(4)
+KEPT_BESIDES = 256  # rows of it, beyond a lesson
 
 # What is known of all pairs with one side: the sum of their losses of rate, and how many they are.
 (LOSSES, PAIRS) = range(2)
@@ -303,4 +315,5 @@ TRAFFIC_WINDOW, TRAFFIC_RENEWED = 64, 4
 AT_RISK, BEYOND_ROUNDING, CLEARLY = 0.002, 1.0 + 1e-9, 1e-9
 CUSUM_DRIFT, TINY = 0.5, 1e-150
 OF_FEATURES = 2  # regressors of the shared weights, from which on they are of features
+WORD = 32  # bits
 NONE = -1

@@ -12,6 +12,8 @@ from stratsim.fast.strait.codes import (
     ARRIVED_AT,
     AT_S,
     BEST_EFFORT,
+    CHANGED,
+    CHANGED_AT,
     DEADLINE_S,
     DECISION_AT,
     DECISION_BLOCK,
@@ -21,8 +23,6 @@ from stratsim.fast.strait.codes import (
     DUE_S,
     EXPIRES_S,
     FIRST_LISTED,
-    GPU_AT,
-    GPU_BLOCK,
     GPUS,
     HAS_ENDED,
     HEAD,
@@ -56,12 +56,12 @@ from stratsim.fast.strait.codes import (
     TIMER_S,
     TRIED,
     UPDATED,
-    VIEWED,
     WHAT,
     WHERE,
     WHICH,
 )
 from stratsim.fast.strait.estimates import alone_s, finish_s, in_flight, latest_finish_s, plan, started, take_over
+from stratsim.fast.strait.gpus import at_gpu, fewest, following_open, how_many, list_open, recount
 from stratsim.fast.strait.guard import note_request
 from stratsim.fast.strait.high import block, last_call_s, take_next_high
 from stratsim.fast.strait.low import admits_low, any_unrefused, forget_refusals, look_again_s, take_next_low
@@ -82,6 +82,8 @@ def decide(state: State, now_s: float) -> int:
     for place in range(ints[ARRIVED_AT], ints[ARRIVED_AT] + ints[ARRIVED]):
         _take_in(state, ints[place])
     ints[ARRIVED] = 0
+    for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
+        recount(state, at_gpu(state, ints[place]))
     if now_s > reals[EXPIRES_S]:
         _expire(state, now_s)
     if _is_settled(state, now_s):
@@ -106,16 +108,12 @@ def _take_in(state: State, request: int) -> None:
 def _is_settled(state: State, now_s: float) -> bool:
     """Whether nothing can start, as no slot is free, or as all that waits was refused and nothing has changed."""
     ints = state.ints
-    fewest = ints[PLACES]
-    for number in range(ints[GPUS]):
-        fewest = min(fewest, ints[ints[GPU_AT] + number * ints[GPU_BLOCK] + VIEWED])
-        if not fewest:
-            break
-    if fewest == ints[PLACES]:
+    held = fewest(state)
+    if held == ints[PLACES]:
         return True
     if ints[HIGHS]:
         return False
-    if ints[PLACES] - fewest <= ints[RESERVE]:
+    if ints[PLACES] - held <= ints[RESERVE]:
         return True
     if ints[HOPELESS] or any_unrefused(state, now_s):
         return False
@@ -142,7 +140,8 @@ def _serve_high(state: State, now_s: float) -> None:
     ints = state.ints
     while ints[HIGHS]:
         taken = NONE
-        if _list_open(state, 0):
+        ints[OPEN] = _count_open(state)
+        if ints[OPEN]:
             taken = take_next_high(state, now_s)
         if taken == NONE:
             _wake_for_last_call(state, now_s)
@@ -155,14 +154,7 @@ def _serve_low(state: State, now_s: float) -> None:
     """Start low-priority batches as long as one is acceptable, on the fullest GPU that admits it."""
     ints = state.ints
     forget_refusals(state)
-    while ints[LOWS] and _list_open(state, ints[RESERVE]):
-        first = ints[OPEN_AT]
-        for position in range(1, ints[OPEN]):
-            gpu, place = ints[first + position], first + position
-            while place > first and in_flight(state, ints[place - 1]) < in_flight(state, gpu):
-                ints[place] = ints[place - 1]
-                place -= 1
-            ints[place] = gpu
+    while ints[LOWS] and following_open(state, NONE, ints[PLACES] - ints[RESERVE]) != NONE:
         taken = take_next_low(state, now_s)
         if taken == NONE:
             return
@@ -174,7 +166,7 @@ def _serve_hopeless(state: State, now_s: float) -> None:
     """Serve what is too late already, one by one, where it makes nobody else late."""
     ints, reals = state.ints, state.reals
     reals[AGAIN_S] = inf
-    for place in range(ints[OPEN_AT], ints[OPEN_AT] + _list_open(state, 0)):
+    for place in range(ints[OPEN_AT], ints[OPEN_AT] + list_open(state)):
         gpu = ints[place]
         while ints[HOPELESS] and ints[PLACES] - in_flight(state, gpu) > ints[RESERVE]:
             candidate, request = block(state, TRIED), ints[HOPELESS_HEAD]
@@ -212,18 +204,11 @@ def _start(state: State, candidate: int, now_s: float) -> None:
 
 
 @compiled
-def _list_open(state: State, reserve: int) -> int:
-    """List the GPUs with more free places than `reserve`; of the idle ones, which are all alike, the first."""
-    ints = state.ints
-    most, found, idle = ints[PLACES] - reserve, 0, False
-    for number in range(ints[GPUS]):
-        gpu = ints[GPU_AT] + number * ints[GPU_BLOCK]
-        count = in_flight(state, gpu)
-        if count < most and (count > 0 or not idle):
-            idle = idle or count == 0
-            ints[ints[OPEN_AT] + found] = gpu
-            found += 1
-    ints[OPEN] = found
+def _count_open(state: State) -> int:
+    """Return how many GPUs have a place; the idle ones, which are all alike, are one."""
+    found = min(1, how_many(state, 0))
+    for count in range(1, state.ints[PLACES]):
+        found += how_many(state, count)
     return found
 
 
@@ -273,10 +258,8 @@ def _expire_model(state: State, number: int, level: int, now_s: float) -> None:
 @compiled
 def _wake_for_last_call(state: State, now_s: float) -> None:
     """Ask to be woken when the first waiting high-priority request cannot wait any longer, if there is a place."""
-    ints, reals, full = state.ints, state.reals, True
-    for number in range(ints[GPUS]):
-        full = full and ints[ints[GPU_AT] + number * ints[GPU_BLOCK] + VIEWED] == ints[PLACES]
-    if full:
+    ints, reals = state.ints, state.reals
+    if how_many(state, ints[PLACES]) == ints[GPUS]:
         return
     next_s = last_call_s(state, now_s)
     if next_s < inf and not (now_s < reals[TIMER_S] and reals[TIMER_S] <= next_s):
@@ -288,11 +271,8 @@ def _wake_for_last_call(state: State, now_s: float) -> None:
 def _wake_for_low(state: State, now_s: float) -> None:
     """Ask to be woken where low priority is refused and no batch is there whose end would do so."""
     ints, reals = state.ints, state.reals
-    if not (ints[LOWS] or ints[HOPELESS]):
+    if not (ints[LOWS] or ints[HOPELESS]) or how_many(state, 0) < ints[GPUS]:
         return
-    for number in range(ints[GPUS]):
-        if ints[ints[GPU_AT] + number * ints[GPU_BLOCK] + VIEWED]:
-            return
     next_s = look_again_s(state)
     queued = queued_at(state, LOW)
     for place in range(queued, queued + ints[QUEUED_HIGH + LOW]):

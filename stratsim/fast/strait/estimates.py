@@ -36,9 +36,6 @@ from stratsim.fast.strait.codes import (
     FLOOR,
     FREE_S,
     FULLEST_LOG,
-    GPU_AT,
-    GPU_BLOCK,
-    GPUS,
     HAS_MARGIN,
     HIGH,
     ID,
@@ -49,6 +46,7 @@ from stratsim.fast.strait.codes import (
     INTERVALS,
     IS_HIGH,
     IS_LOW,
+    IS_MISSING,
     IS_PENDING,
     KEY_AT,
     KIND,
@@ -57,11 +55,17 @@ from stratsim.fast.strait.codes import (
     LAST_INTERVAL,
     LATENCY_AT,
     LEAST_ERRORS,
+    LEAST_LATENCY_S,
     LEFT_S,
     LESSONS,
+    LONE_AT,
+    LONES,
     MEMBERS,
+    MISSING,
     MODELS,
     NEXT,
+    NONE,
+    NUMBER,
     OBSERVATION_AT,
     OBSERVATION_BLOCK,
     OBSERVATIONS,
@@ -72,6 +76,7 @@ from stratsim.fast.strait.codes import (
     OUT_S,
     PENDING,
     PENDING_ANYWHERE,
+    PLACES,
     QUANTILE,
     READY_S,
     RECENT_COUNT,
@@ -85,6 +90,8 @@ from stratsim.fast.strait.codes import (
     SPARE,
     SPARE_AT,
     STAGED,
+    STAGING,
+    STAGING_AT,
     START_S,
     STARTS,
     STRETCH,
@@ -98,6 +105,7 @@ from stratsim.fast.strait.codes import (
     WALKED,
 )
 from stratsim.fast.strait.forecast import catch_up, commit, make_room, note_intervals, update, walk
+from stratsim.fast.strait.gpus import at_gpu, next_holding, note_lone, recount
 from stratsim.fast.strait.lists import quantile, remember
 from stratsim.fast.strait.newcomers import fits, forget_besides, latency_s, start_s
 from stratsim.fast.strait.queues import at_model
@@ -107,6 +115,7 @@ if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
 
 __all__ = [
+    "all_surely_later",
     "alone_s",
     "finish_s",
     "follows_in_time",
@@ -165,15 +174,21 @@ def take_over(state: State, now_s: float) -> None:
     """Bring the forecasts of the GPUs listed at CHANGED_AT up to now, and learn from the batches that have ended."""
     ints = state.ints
     ints[UPDATED], ints[ENDED_NOW], ints[FULLEST_LOG] = 1, 0, 0
+    ints[MISSING] = ints[STAGING] = 0
     for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
-        gpu = ints[GPU_AT] + ints[place] * ints[GPU_BLOCK]
+        gpu = at_gpu(state, ints[place])
         _take_over_copies(state, gpu)
         update(state, gpu, now_s)
-        ints[gpu + VIEWED] = in_flight(state, gpu)
+        ints[gpu + VIEWED], ints[gpu + IS_MISSING] = in_flight(state, gpu), 0
+        recount(state, gpu)
+        note_lone(state, gpu)
+        if ints[gpu + STAGED]:
+            ints[ints[STAGING_AT] + ints[STAGING]] = gpu
+            ints[STAGING] += 1
     if ints[ENDED_NOW]:
         _note_ends(state, now_s)
     for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
-        make_room(state, ints[GPU_AT] + ints[place] * ints[GPU_BLOCK])
+        make_room(state, at_gpu(state, ints[place]))
 
 
 @compiled
@@ -265,10 +280,12 @@ def _learn_alone(state: State, number: int, error: float) -> None:
 def _learn(state: State, now_s: float) -> None:
     """Let the belief learn from what has happened since it last did."""
     ints = state.ints
-    for number in range(ints[GPUS]):  # what was done until now was done at the rates believed until now
-        gpu = ints[GPU_AT] + number * ints[GPU_BLOCK]
-        if ints[gpu + EXECUTING] > 1:
-            catch_up(state, gpu, now_s)
+    for count in range(2, ints[PLACES] + 1):  # what was done until now was done at the rates believed until now
+        gpu = next_holding(state, count, 0)
+        while gpu != NONE:
+            if ints[gpu + EXECUTING] > 1:
+                catch_up(state, gpu, now_s)
+            gpu = next_holding(state, count, ints[gpu + NUMBER] + 1)
     first, last = ints[OBSERVATION_AT], ints[OBSERVATION_AT] + ints[OBSERVATIONS] * OBSERVATION_BLOCK
     if ints[HAS_MARGIN]:
         for observation in range(first, last, OBSERVATION_BLOCK):
@@ -304,8 +321,13 @@ def started(state: State, candidate: int, now_s: float) -> int:
     reals[batch + DISPATCHED_S] = now_s
     reals[batch + START_S] = reals[batch + DONE_S] = reals[batch + COPIED_S] = nan
     ints[gpu + MEMBERS + in_flight(state, gpu)] = batch
+    if not ints[gpu + STAGED]:
+        ints[ints[STAGING_AT] + ints[STAGING]] = gpu
+        ints[STAGING] += 1
     ints[gpu + STAGED] += 1
     ints[gpu + VIEWED] += 1
+    recount(state, gpu)
+    note_lone(state, gpu)
     commit(state, gpu)
     return batch  # type: ignore[no-any-return]
 
@@ -412,6 +434,27 @@ def surely_later(state: State, gpu: int, candidate: int, now_s: float) -> bool:
         own_rate = reals[rates(state, kinds, executing + 1) + executing]
     later_s = (1.0 - own_rate) * min(overlap_s, reals[candidate + SOLO_S])
     return later_s > CLEARLY * reals[candidate + END_S]  # type: ignore[no-any-return]
+
+
+@compiled
+def all_surely_later(state: State, candidate: int, now_s: float) -> bool:
+    """Whether that holds of every GPU where nothing is staged, if there are no more than two slots.
+
+    Where all slots are taken the batches there are as if of the kind that takes least.
+    """
+    ints, reals, kinds = state.ints, state.reals, state.ints[KEY_AT]
+    solo_s, end_s = reals[candidate + SOLO_S], reals[candidate + END_S]
+    wait_s = max(reals[candidate + READY_S] - now_s, 0.0)
+    if ints[SLOTS] > 2 or not min(reals[FLOOR] * reals[LEAST_LATENCY_S] - wait_s, solo_s) > CLEARLY * end_s:
+        return False
+    for place in range(ints[LONE_AT], ints[LONE_AT] + (ints[LONES] if ints[SLOTS] == 2 else 0)):
+        kind = ints[kinds] = ints[place]
+        ints[kinds + 1] = ints[candidate + KIND]
+        own_rate = reals[rates(state, kinds, 2) + 1]
+        overlap_s = reals[FLOOR] * latency_s(state, kind) - wait_s
+        if not (1.0 - own_rate) * min(overlap_s, solo_s) > CLEARLY * end_s:
+            return False
+    return True
 
 
 @compiled

@@ -40,6 +40,7 @@ from stratsim.fast.strait.codes import (
     OPEN_AT,
     OPTION,
     OUT_BYTES,
+    PLACES,
     QUEUED_HIGH,
     RANK,
     RESCUE,
@@ -48,12 +49,15 @@ from stratsim.fast.strait.codes import (
     SIZES,
     SOLO_S,
     SPARING,
+    STAGING,
+    STAGING_AT,
     TRIED,
     UNSPARING,
     WAITING,
     WALKED,
 )
 from stratsim.fast.strait.estimates import (
+    all_surely_later,
     finish_s,
     follows_in_time,
     in_flight,
@@ -66,6 +70,7 @@ from stratsim.fast.strait.estimates import (
     surely_later,
 )
 from stratsim.fast.strait.forecast import walk
+from stratsim.fast.strait.gpus import following_open, list_open, next_holding
 from stratsim.fast.strait.guard import guard_admits
 from stratsim.fast.strait.harm import backlog_in_time, harms, largest_in_time, spares_in_flight, spares_waiting
 from stratsim.fast.strait.newcomers import look_behind
@@ -97,11 +102,11 @@ def keep(state: State, which: int, candidate: int) -> int:
 def take_next_high(state: State, now_s: float) -> int:
     """Take the next batch to start off the queues, high priority or low that is rescued from it; NONE if there is none.
 
-    The GPUs that have a place are listed at OPEN_AT.
+    There is a GPU that has a place.
     """
     ints = state.ints
     if ints[HIGHS] == 1 and ints[OPEN] == 1 and not ints[LOWS]:
-        taken = _take_only(state, ints[ints[OPEN_AT]], now_s)
+        taken = _take_only(state, following_open(state, NONE, ints[PLACES]), now_s)
         if taken != NONE:
             return taken
     option = _choose(state, now_s)
@@ -200,16 +205,13 @@ def _best(state: State, model: int, now_s: float) -> int:
 @compiled
 def _on_idle(state: State, head: int, size: int, now_s: float) -> int:
     """Return a batch on an idle GPU, if there is one and everybody is spared there."""
-    ints = state.ints
-    for place in range(ints[OPEN_AT], ints[OPEN_AT] + ints[OPEN]):
-        gpu = ints[place]
-        if not in_flight(state, gpu):
-            candidate = block(state, ON_IDLE)
-            plan(state, gpu, candidate, head, size, now_s)
-            walk(state, gpu, now_s, candidate, False)
-            if not is_late(state, candidate, now_s) and spares_waiting(state, gpu, now_s):
-                return candidate
-            return NONE
+    gpu, candidate = next_holding(state, 0, 0), block(state, ON_IDLE)
+    if gpu == NONE:
+        return NONE
+    plan(state, gpu, candidate, head, size, now_s)
+    walk(state, gpu, now_s, candidate, False)
+    if not is_late(state, candidate, now_s) and spares_waiting(state, gpu, now_s):
+        return candidate
     return NONE
 
 
@@ -217,10 +219,29 @@ def _on_idle(state: State, head: int, size: int, now_s: float) -> int:
 def _list_rivals(state: State, idle: int, now_s: float) -> int:
     """List at RIVAL_AT where a batch may end no later than on an idle GPU; all that are open where none is idle."""
     ints, count = state.ints, 0
-    for place in range(ints[OPEN_AT], ints[OPEN_AT] + ints[OPEN]):
+    if idle != NONE and all_surely_later(state, idle, now_s):
+        return _list_staging(state, ints[idle + ON_GPU])
+    for place in range(ints[OPEN_AT], ints[OPEN_AT] + list_open(state)):
         if idle == NONE or not surely_later(state, ints[place], idle, now_s):
             ints[ints[RIVAL_AT] + count] = ints[place]
             count += 1
+    return count
+
+
+@compiled
+def _list_staging(state: State, idle: int) -> int:
+    """List an idle GPU, and those that have a place and staged batches, at RIVAL_AT, by number; return how many."""
+    ints, rivals, count = state.ints, state.ints[RIVAL_AT], 1
+    ints[rivals] = idle
+    for position in range(ints[STAGING_AT], ints[STAGING_AT] + ints[STAGING]):
+        gpu, place = ints[position], rivals + count
+        if in_flight(state, gpu) == ints[PLACES]:
+            continue
+        while place > rivals and ints[place - 1] > gpu:
+            ints[place] = ints[place - 1]
+            place -= 1
+        ints[place] = gpu
+        count += 1
     return count
 
 
@@ -232,7 +253,7 @@ def _last_call(state: State, model: int, now_s: float) -> int:
     if latest_start_s(state, head) > now_s:
         return NONE
     best, best_high, best_low, best_end = NONE, 0, 0, 0.0
-    for place in range(ints[OPEN_AT], ints[OPEN_AT] + ints[OPEN]):
+    for place in range(ints[OPEN_AT], ints[OPEN_AT] + list_open(state)):
         gpu, candidate = ints[place], block(state, TRIED)
         plan(state, gpu, candidate, head, 1, now_s)
         walk(state, gpu, now_s, candidate, False)

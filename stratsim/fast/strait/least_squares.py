@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.codes import (
+    BEYOND_ROUNDING,
     COLUMN,
     COVARIANCE_AT,
     DIRECTIONAL,
@@ -149,6 +150,7 @@ def correct(state: State, spread: float, shared: float, target: int, error: floa
             grow = (1.0 / forget - 1.0) * (1.0 - spread / innovation) / spread
         forget = 1.0
     scale = 1.0 / innovation - grow
+    _note_growth(state, -scale * spread)
     half, sign = sqrt(abs(scale)), -1.0 if scale >= 0.0 else 1.0
     for place in range(leading):
         reals[weights + place] += step * reals[found + place]
@@ -162,8 +164,25 @@ def correct(state: State, spread: float, shared: float, target: int, error: floa
         _correct_terms(state, column_of(state, target), step, scale)
     if forget != 1.0:
         _inflate(state, 1.0 / forget)
-    reals[TRACE_BOUND] /= reals[FORGETTING]
-    if reals[TRACE_BOUND] > reals[TRACE_CAP]:
+    _cap(state)
+
+
+@compiled
+def _note_growth(state: State, share: float) -> None:
+    """Bound the trace behind a sample.
+
+    It grows by -scale (P x).(P x) if that is positive, and (P x).(P x) is at most the trace times the spread x.P.x. The
+    reference has a looser bound, and adds the trace up more often; both find it above the cap whenever it is.
+    """
+    if share > 0.0:
+        state.reals[TRACE_BOUND] *= (1.0 + share) * BEYOND_ROUNDING
+
+
+@compiled
+def _cap(state: State) -> None:
+    """Scale the covariance down to the largest trace."""
+    reals = state.reals
+    if reals[TRACE_BOUND] * BEYOND_ROUNDING > reals[TRACE_CAP]:
         trace = _trace(state)
         if trace > reals[TRACE_CAP]:
             _inflate(state, reals[TRACE_CAP] / trace)
@@ -208,6 +227,7 @@ def _inflate(state: State, factor: float) -> None:
         for place in range(rest, rest + models * models):
             terms[place] *= factor
     reals[GROWTH] *= factor
+    reals[TRACE_BOUND] *= factor
 
 
 @compiled

@@ -32,22 +32,23 @@ from stratsim.fast.strait.codes import (
     MEMBERS,
     NONE,
     ON_GPU,
-    OPEN,
-    OPEN_AT,
     OPTION,
     OUT_S,
+    PLACES,
     QUEUED_HIGH,
     REFUSED,
     REFUSED_AFTER,
     REFUSED_AT,
     REFUSED_UNTIL_S,
+    RESERVE,
     SIZES,
     TRIED,
     WAITING,
     WALKED,
 )
-from stratsim.fast.strait.estimates import in_flight, is_late, plan
+from stratsim.fast.strait.estimates import is_late, plan
 from stratsim.fast.strait.forecast import walk
+from stratsim.fast.strait.gpus import following_open, next_holding
 from stratsim.fast.strait.guard import guard_admits
 from stratsim.fast.strait.harm import costs_low, harms, largest_in_time, spares_waiting
 from stratsim.fast.strait.high import block, keep
@@ -88,10 +89,7 @@ def any_unrefused(state: State, now_s: float) -> bool:
 
 @compiled
 def take_next_low(state: State, now_s: float) -> int:
-    """Take the next batch to start off the queue; NONE if all that waits is refused.
-
-    The GPUs that have a place are listed at OPEN_AT, in the order in which they are tried.
-    """
+    """Take the next batch to start off the queue; NONE if all that waits is refused."""
     ints, reals = state.ints, state.reals
     model = first_waiting(state, LOW)
     while model != NONE:
@@ -136,8 +134,10 @@ def _best(state: State, model: int, now_s: float) -> int:
     head = ints[at_model(state, model) + HEAD + LOW]
     most = largest_in_time(state, model, ints[at_model(state, model) + WAITING + LOW], head, now_s)
     reals[AGAIN_S] = inf
-    for place in range(ints[OPEN_AT], ints[OPEN_AT] + ints[OPEN]):
-        gpu, admitted, low, high, size = ints[place], NONE, 1, most, 1
+    room = ints[PLACES] - ints[RESERVE]
+    gpu = following_open(state, NONE, room)
+    while gpu != NONE:
+        admitted, low, high, size = NONE, 1, most, 1
         while low <= high:
             candidate = block(state, TRIED)
             plan(state, gpu, candidate, head, size, now_s)
@@ -148,26 +148,25 @@ def _best(state: State, model: int, now_s: float) -> int:
             size = high if size == 1 else (low + high + 1) // 2
         if admitted != NONE:
             return admitted
+        gpu = following_open(state, gpu, room)
     return _but_for_the_margin(state, head, now_s)
 
 
 @compiled
 def _but_for_the_margin(state: State, head: int, now_s: float) -> int:
     """Return a model's first request on an idle GPU, if it is in time there: it will be no surer later."""
-    ints, reals = state.ints, state.reals
-    for place in range(ints[OPEN_AT], ints[OPEN_AT] + ints[OPEN]):
-        gpu, candidate = ints[place], block(state, TRIED)
-        if in_flight(state, gpu):
-            continue
-        plan(state, gpu, candidate, head, 1, now_s)
-        walk(state, gpu, now_s, candidate, False)
-        if (
-            reals[candidate + END_S] + reals[candidate + OUT_S] <= reals[candidate + DUE_S]
-            and is_late(state, candidate, now_s)
-            and _is_harmless(state, gpu, now_s, False)
-            and _passes(state, gpu, now_s)
-        ):
-            return candidate
+    reals, gpu, candidate = state.reals, next_holding(state, 0, 0), block(state, TRIED)
+    if gpu == NONE:
+        return NONE
+    plan(state, gpu, candidate, head, 1, now_s)
+    walk(state, gpu, now_s, candidate, False)
+    if (
+        reals[candidate + END_S] + reals[candidate + OUT_S] <= reals[candidate + DUE_S]
+        and is_late(state, candidate, now_s)
+        and _is_harmless(state, gpu, now_s, False)
+        and _passes(state, gpu, now_s)
+    ):
+        return candidate
     return NONE
 
 

@@ -35,6 +35,7 @@ from stratsim.fast.strait.codes import (
     HAS_MARGIN,
     IN_FLIGHT,
     IS_EXPECTED,
+    KEPT_BESIDES,
     KEY_AT,
     KIND,
     LATENCY_AT,
@@ -197,9 +198,9 @@ def _by_model(state: State, row: int) -> int:
 
 @compiled
 def forget_besides(state: State) -> None:
-    """Clear the rows away if half of them are in use; call it where nothing that is in them holds any more."""
+    """Clear the rows away if many are in use; call it where nothing that is in them holds any more."""
     ints = state.ints
-    if 2 * ints[BESIDES] > ints[MOST_BESIDES]:
+    if ints[BESIDES] > KEPT_BESIDES:
         ints[BESIDES] = 0
         for place in range(2 * ints[MOST_BESIDES]):
             ints[ints[BESIDE_INDEX_AT] + place] = 0

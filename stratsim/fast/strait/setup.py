@@ -26,7 +26,7 @@ __all__ = ["set_up", "why_not"]
 
 _MOST_PAIRS = 1 << 20
 """Of a company of models and one more beside it, that there is room for."""
-_BESIDES = 512
+_BESIDES = 4096
 _RATE_ROWS = 1024
 _DRAWS = 1 << 14
 _LOG_ROWS = 128
@@ -160,6 +160,9 @@ def _add_models(
         for size in formed(limit[name]):
             latency_s[number, size] = latency[size]
     builder.table(codes.LATENCY_AT, latency_s.size, reals=latency_s)
+    builder.reals[codes.LEAST_LATENCY_S] = latency_s[latency_s > 0.0].min(initial=inf)
+    builder.table(codes.LONE_AT, models * sizes)
+    builder.table(codes.LONES_AT, 2 * models * sizes)
     ints, reals = np.zeros((models, codes.MODEL_BLOCK), np.int64), np.zeros((models, codes.MODEL_BLOCK))
     ints[:, codes.COLUMN] = [columns.index(name) for name in names]
     ints[:, codes.LIMIT] = [limit[name] for name in names]
@@ -189,9 +192,15 @@ def _add_machine(builder: Builder, gpus: int, places: int, refresh: int, models:
     ints, reals = np.zeros((gpus, block), np.int64), np.zeros((gpus, block))
     ints[:, codes.NUMBER] = np.arange(gpus)
     ints[:, codes.LOG_AT] = builder.room + np.arange(gpus) * rows * row
-    ints[:, codes.WALKED] = codes.NONE
+    ints[:, codes.WALKED] = ints[:, codes.LONE] = codes.NONE
     builder.room += gpus * rows * row
     builder.table(codes.GPU_AT, ints.size, ints, reals)
+    words = -(-gpus // codes.WORD)
+    held = np.zeros((places + 1, 1 + words), np.int64)
+    held[0, 0] = gpus
+    np.bitwise_or.at(held[0], 1 + np.arange(gpus) // codes.WORD, 1 << (np.arange(gpus) % codes.WORD))
+    builder.values[codes.WORDS] = words
+    builder.table(codes.HELD_AT, held.size, held)
     batches = gpus * places
     blocks = builder.table(codes.BLOCK_AT, (codes.CANDIDATES + batches) * codes.BATCH_BLOCK)
     spare = blocks + (codes.CANDIDATES + np.arange(batches)) * codes.BATCH_BLOCK
@@ -215,6 +224,8 @@ def _add_machine(builder: Builder, gpus: int, places: int, refresh: int, models:
         codes.OPEN_AT: gpus,
         codes.RIVAL_AT: gpus,
         codes.CHANGED_AT: gpus,
+        codes.MISSING_AT: gpus,
+        codes.STAGING_AT: gpus,
         codes.DRAW_AT: _DRAWS,
     }.items():
         builder.table(place, numbers)
@@ -230,14 +241,14 @@ def _add_memories(builder: Builder, models: int, slots: int, places: int) -> Non
     for place, numbers in {
         codes.CHILD_AT: companies * models,
         codes.PAIR_AT: companies * models,
-        codes.PAIR_LEVEL_AT: companies * models,
+        codes.PAIR_LEVEL_AT: 2 * companies * models,
+        codes.COUNT_LEVEL_AT: 2 * (places + 1),
+        codes.MODEL_LEVEL_AT: 2 * (places + 1) * models,
         codes.USUAL_AT: (places + 1) * models,
         codes.ASKED_AT: 2 * companies,
         codes.RATE_AT: _RATE_ROWS * (places + 2),
         codes.BESIDE_ROW_AT: (_BESIDES + 1) * (codes.BESIDE_KINDS + 2 * (places + models)),
         codes.BESIDE_INDEX_AT: 2 * _BESIDES,
-        codes.LEVEL_AT: (places + 1 + (places + 1) * models + companies * models) * codes.LEVEL_BLOCK,
+        codes.RATIO_AT: (places + 1 + (places + 1) * models + companies * models) * codes.RATIO_BLOCK,
     }.items():
         builder.table(place, numbers)
-    builder.table(codes.COUNT_LEVEL_AT, places + 1, np.full(places + 1, codes.NONE))
-    builder.table(codes.MODEL_LEVEL_AT, (places + 1) * models, np.full((places + 1) * models, codes.NONE))

@@ -13,16 +13,21 @@ from stratsim.fast.strait.codes import (
     COPIED_S,
     DONE_S,
     GPU_AT,
-    GPU_BLOCK,
     GPUS,
     HAS_ENDED,
     ID,
+    IS_MISSING,
     MEMBERS,
-    STAGED,
+    MISSING,
+    MISSING_AT,
+    NUMBER,
+    STAGING,
+    STAGING_AT,
     START_S,
     VIEWED,
 )
 from stratsim.fast.strait.estimates import in_flight
+from stratsim.fast.strait.gpus import at_gpu, recount
 
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Column, Ints, Reals
@@ -34,22 +39,51 @@ __all__ = ["tell_of_gpus"]
 @compiled
 def tell_of_gpus(state: State, run: Ints, run_reals: Reals, times_s: Column) -> None:
     """Tell of the GPUs where anything can have happened: batches are missing, or wait to start."""
-    ints, count = state.ints, 0
-    ints[HAS_ENDED] = 0
-    for number in range(ints[GPUS]):
-        gpu, flying = ints[GPU_AT] + number * ints[GPU_BLOCK], run[run[run_codes.GPU_AT] + number] + run_codes.FLYING
-        viewed = ints[gpu + VIEWED] = run[flying]
-        followed = in_flight(state, gpu)
-        may_start = followed if ints[GPUS] == 1 else ints[gpu + STAGED]
-        if viewed != followed:
+    ints = state.ints
+    ints[HAS_ENDED] = ints[CHANGED] = 0
+    _note_missing(state, run)
+    missing, ints[MISSING] = ints[MISSING], 0
+    for place in range(ints[MISSING_AT], ints[MISSING_AT] + missing):
+        gpu = at_gpu(state, ints[place])
+        viewed = ints[gpu + VIEWED] = run[run[run[run_codes.GPU_AT] + ints[place]] + run_codes.FLYING]
+        recount(state, gpu)
+        ints[gpu + IS_MISSING] = viewed != in_flight(state, gpu)
+        if ints[gpu + IS_MISSING]:
             ints[HAS_ENDED] = 1
-        elif not may_start:
-            continue
-        ints[ints[CHANGED_AT] + count] = number
-        count += 1
-        for place in range(gpu + MEMBERS, gpu + MEMBERS + followed):
-            _tell(state, run, run_reals, times_s, ints[place])
-    ints[CHANGED] = count
+            ints[ints[MISSING_AT] + ints[MISSING]] = ints[place]
+            ints[MISSING] += 1
+            _tell_of(state, run, run_reals, times_s, gpu)
+    if ints[GPUS] == 1:  # looked at whenever there is something in flight
+        gpu = ints[GPU_AT]
+        if in_flight(state, gpu) and not ints[gpu + IS_MISSING]:
+            _tell_of(state, run, run_reals, times_s, gpu)
+        return
+    for place in range(ints[STAGING_AT], ints[STAGING_AT] + ints[STAGING]):
+        if not ints[ints[place] + IS_MISSING]:
+            _tell_of(state, run, run_reals, times_s, ints[place])
+
+
+@compiled
+def _note_missing(state: State, run: Ints) -> None:
+    """Take over from the loop which GPUs batches have left."""
+    ints = state.ints
+    for place in range(run[run_codes.LEFT_AT], run[run_codes.LEFT_AT] + run[run_codes.LEFT]):
+        gpu = at_gpu(state, run[place])
+        if not ints[gpu + IS_MISSING]:
+            ints[gpu + IS_MISSING] = 1
+            ints[ints[MISSING_AT] + ints[MISSING]] = run[place]
+            ints[MISSING] += 1
+    run[run_codes.LEFT] = 0
+
+
+@compiled
+def _tell_of(state: State, run: Ints, run_reals: Reals, times_s: Column, gpu: int) -> None:
+    """Tell of a GPU."""
+    ints = state.ints
+    ints[ints[CHANGED_AT] + ints[CHANGED]] = ints[gpu + NUMBER]
+    ints[CHANGED] += 1
+    for place in range(gpu + MEMBERS, gpu + MEMBERS + in_flight(state, gpu)):
+        _tell(state, run, run_reals, times_s, ints[place])
 
 
 @compiled

@@ -149,7 +149,8 @@ def _executions(runs: Sequence[Recorded], profile: Profile) -> _Executions:
             continue
         found, solo_s = progress(run.result, model), solo_times(run.result, profile)
         beside_s = found.rate * took_s - found.alone_s
-        rows = np.flatnonzero(~served_alone(batches) & (beside_s > 0) & (found.alone_s < _MOST_ALONE * solo_s))
+        shared = run.counts & ~served_alone(batches) & (beside_s > 0) & (found.alone_s < _MOST_ALONE * solo_s)
+        rows = np.flatnonzero(shared)
         keys += [(run.result.models[batches.model[row]], int(batches.size[row])) for row in rows.tolist()]
         for column, values in zip(columns, (took_s, solo_s, found.alone_s, beside_s, found.starts), strict=True):
             column.append(values[rows])

@@ -78,7 +78,7 @@ def learn_factors(run: Recorded, profile: Profile) -> list[Factor]:
     groups: dict[tuple[str, int], list[float]] = {}
     only_alone = {}
     for code, name in enumerate(run.result.models):
-        own = (batches.model == code) & np.isfinite(ratios)
+        own = run.counts & (batches.model == code) & np.isfinite(ratios)
         only_alone[name] = bool(np.count_nonzero(own & alone) >= _LEAST)
         for row in np.flatnonzero(own & alone if only_alone[name] else own).tolist():
             groups.setdefault((name, int(batches.size[row])), []).append(float(ratios[row]))

@@ -83,7 +83,7 @@ def learn(run: Recorded, profile: Profile, log: Log | None, until_s: float) -> L
 
     With batches: factors on the solo times, the link, the host, and, of `kernel-queue`, contention. Without: a factor
     by model and a constant that fit the latencies. Of a log, executions of more than ten times the median of their
-    model and size are left out (`odd_executions`).
+    model and size count as company of others alone (`odd_executions`).
 
     Args:
         run: From `first_part`.
@@ -98,7 +98,7 @@ def learn(run: Recorded, profile: Profile, log: Log | None, until_s: float) -> L
         trips = fit_trips(run, profile)
         return Learned(with_trips(profile, trips, run.source), trips=trips)
     if log is not None:
-        run = _with_batches(run, ~odd_executions(run))
+        run = replace(run, left_out=odd_executions(run))
     factors = learn_factors(run, profile)
     made = with_factors(profile, factors, run.source)
     copies = measure_copies(run, made)

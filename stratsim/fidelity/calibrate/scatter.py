@@ -54,7 +54,7 @@ def measure_scatter(runs: Sequence[Recorded], profile: Profile) -> Scatter | Non
         batches = run.result.batches
         ratios = (batches.execution_end_s - batches.execution_start_s) / expected_executions(run, profile)
         for code, name in enumerate(run.result.models):
-            found.setdefault(name, []).append(ratios[(batches.model == code) & np.isfinite(ratios)])
+            found.setdefault(name, []).append(ratios[run.counts & (batches.model == code) & np.isfinite(ratios)])
     joined = {name: np.concatenate(parts) for name, parts in found.items()}
     live = np.concatenate([*joined.values(), np.empty(0)])
     if len(live) < _LEAST:

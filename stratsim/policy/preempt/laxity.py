@@ -86,13 +86,13 @@ class PreemptLax(Lax):
         self._promote_due(view.now_s)
         for gpu in view.gpus:
             yield from self._sort_out(gpu, view)
-        while self._first() is not None:
-            self._rank_now = int(self._heads[0][0][0])
+        while queue := self._first_queue():
+            self._rank_now = int(queue[0][0][0])
             place = self._place(view)
             if place is None:
                 return
             batch: list[Request] = []
-            yield from self._take(place, view.now_s, batch)
+            yield from self._form(queue, place, view.now_s, batch)
             if batch:
                 for gpu in self._ranked_with(place, view):
                     yield from self._stop(gpu, self._rank_now, view.now_s)

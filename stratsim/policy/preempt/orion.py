@@ -59,8 +59,7 @@ class Orion(PreemptiveEdf):
     def prepare(self, setting: Setting) -> None:
         """Forget everything and take over the run's setting."""
         super().prepare(setting)
-        self._estimates = True  # models are looked at one by one: each has a queue of its own
-        self._queues = {name: [] for name in setting.profile.models}
+        self._estimates = True  # what it starts is always expected to end at some time
 
     def bottleneck(self, model: str, size: int) -> str | None:
         """Return what a batch is bound by, `compute` or `memory`; None if not known."""
@@ -102,8 +101,6 @@ class Orion(PreemptiveEdf):
             queue = self._queues[request.model]
             if request.priority is Priority.HIGH or not (yield from self._start_first(queue, view)):
                 refused.add(request.model)
-            if queue:
-                heappush(self._heads, queue[0])
 
     def _start_first(self, queue: list[Entry], view: View) -> Generator[Decision, None, bool]:
         """Start the first batch of a queue where it may run, on the GPU with the fewest batches; return whether."""

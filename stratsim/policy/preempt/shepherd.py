@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stratsim.model.request import Request
-    from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView, InFlight, View
 
 __all__ = ["Shepherd"]
@@ -51,16 +50,9 @@ class Shepherd(Edf):
         self.preemption = Reset(latency_s=0.0, cap=None)
         self._preempt = preempt
 
-    def prepare(self, setting: Setting) -> None:
-        """Forget everything and take over the run's setting."""
-        super().prepare(setting)
-        self._estimates = True  # batches of all models are compared: each has a queue of its own
-        self._queues = {name: [] for name in setting.profile.models}
-
     def decide(self, view: View) -> Iterator[Decision]:
         """Start, or start anew, the largest batches; stop those that are much smaller."""
         slots = self.setting.max_concurrency
-        self._heads.clear()  # which request would be the first of all does not matter here
         for gpu in view.gpus:
             while gpu.in_flight < slots or any(self._queues.values()):
                 batch: list[Request] = []

@@ -60,8 +60,6 @@ class CautiousRates:
         """Of each model's, by that number."""
         self._of_pairs: dict[Company, dict[str, _Level]] = {}
         """Of each model's in each company."""
-        self._usual: dict[int, tuple[float, dict[str, float]]] = {}
-        """By number of co-runners: divisors whoever they are, of any model and of those of which more is known."""
         self._divisors: dict[Company, dict[str, float]] = {}
         """Those that were asked for since the last lesson, by company and model."""
         self._rates: dict[Active, Sequence[float]] = {}
@@ -87,18 +85,7 @@ class CautiousRates:
         if not self._quantile or not others:
             return rates
         company = _company([model for model, _ in others])
-        known = self._divisors.setdefault(company, {})
-        if len(known) < len(targets):  # most are no special company
-            anybodys, of_models = self._usually(len(company))
-            special = self._of_pairs.get(company, _NOBODY)
-            for model, _ in targets:
-                if model not in known:
-                    found = of_models.get(model, anybodys)
-                    level = special.get(model)
-                    if level is not None:
-                        found = found**level.trust * level.factor
-                    known[model] = max(1.0, found)
-        return tuple([rate / known[model] for (model, _), rate in zip(targets, rates, strict=True)])
+        return tuple([rate / self.divisor(model, company) for (model, _), rate in zip(targets, rates, strict=True)])
 
     def predict_hosts(self, target: Member, newcomers: Active) -> Sequence[float]:
         """Return the rates that a batch would have beside each of `newcomers` alone, without the margin."""
@@ -107,28 +94,20 @@ class CautiousRates:
     def divisor(self, target: str, company: Company) -> float:
         """Return what the belief's rate of a model in this company is divided by, at least 1."""
         known = self._divisors.setdefault(company, {})
-        found = known.get(target)
-        if found is None:
-            count = len(company)
-            anybodys, of_models = self._usual.get(count) or self._usually(count)
-            found = of_models.get(target, anybodys)
-            level = self._of_pairs.get(company, _NOBODY).get(target)
+        if target not in known:
+            known[target] = self._divisor(target, company)
+        return known[target]
+
+    def _divisor(self, target: str, company: Company) -> float:
+        count, found = len(company), 1.0
+        for level in (
+            self._of_all.get(count),
+            self._of_models.get(count, _NOBODY).get(target),
+            self._of_pairs.get(company, _NOBODY).get(target),
+        ):
             if level is not None:
                 found = found**level.trust * level.factor
-            found = known[target] = max(1.0, found)
-        return found
-
-    def _usually(self, count: int) -> tuple[float, dict[str, float]]:
-        """Return what rates beside so many are divided by, whoever they are: any model's, and those of known ones."""
-        found = self._usual.get(count)
-        if found is None:
-            level = self._of_all.get(count)
-            anybodys = 1.0 if level is None else level.factor
-            of_models = {
-                model: anybodys**level.trust * level.factor for model, level in self._of_models.get(count, {}).items()
-            }
-            found = self._usual[count] = anybodys, of_models
-        return found
+        return max(1.0, found)
 
     def learn_from(self, observations: Iterable[Observation]) -> None:
         """Take in batches that have ended, before the belief learns from them."""
@@ -161,7 +140,6 @@ class CautiousRates:
         _note(self._of_all, count, ratio, self._quantile)
         _note(self._of_models.setdefault(count, {}), model, ratio, self._quantile)
         _note(self._of_pairs.setdefault(main, {}), model, ratio, self._quantile)
-        self._usual.pop(count, None)
 
 
 class _Level:

@@ -76,7 +76,7 @@ class Estimates:
         self.in_flight = [0] * setting.gpus
         """Batches executing or staged on each GPU, as followed."""
         self._members: list[Active | None] = [()] * setting.gpus
-        """Who executes on each of several GPUs; None where others are staged as well."""
+        """Who executes on each GPU; None where others are staged as well."""
         self._moved: set[int] = set()
         """GPUs of several that may hold other numbers of batches than at the last update."""
         self._staging: set[int] = set()
@@ -91,10 +91,8 @@ class Estimates:
     def update(self, view: View) -> None:
         """Bring the forecasts up to now, and learn from the batches that have ended, in that order."""
         now_s = view.now_s
-        several = len(self.forecasts) > 1
-        changed = self._changed(view)
         ended: list[Ended] = []
-        for gpu in changed:
+        for gpu in self._changed(view):
             forecast = self.forecasts[gpu]
             self._copies.update(gpu)
             ended += [
@@ -102,10 +100,8 @@ class Estimates:
                 for planned in forecast.update(now_s)
             ]
             self.in_flight[gpu] = len(forecast.executing) + len(forecast.staged)
-            if forecast.staged:
-                continue
-            self._staging.discard(gpu)
-            if several:
+            if not forecast.staged:
+                self._staging.discard(gpu)
                 self._members[gpu] = tuple([planned.key for planned in forecast.executing])
         if ended:
             self._note_ends(ended, now_s)
@@ -194,12 +190,9 @@ class Estimates:
     def plan(self, gpu: int, requests: Sequence[Request], now_s: float) -> Planned:
         """Return a candidate: these requests as one batch, started now on this GPU. Its class is that of the first."""
         first, size = requests[0], len(requests)
-        model, bytes_in, bytes_out = first.model, first.bytes_in, first.bytes_out
-        if size > 1:
-            bytes_in = sum([request.bytes_in for request in requests])
-            bytes_out = sum([request.bytes_out for request in requests])
-        if self._copies.loads:
-            bytes_in += self._copies.load_bytes(gpu, model)
+        model = first.model
+        bytes_in = sum([request.bytes_in for request in requests]) + self._copies.load_bytes(gpu, model)
+        bytes_out = sum([request.bytes_out for request in requests])
         return Planned(
             (model, size),
             self.latency_s[model][size],
@@ -241,12 +234,12 @@ class Estimates:
 
     def is_late(self, planned: Planned, now_s: float) -> bool:
         """Whether a walked batch misses its deadline, with the margin."""
-        return now_s + (planned.end_s - now_s) * self.stretch[planned.key[0]] + planned.out_s > planned.due_s
+        return self.finish_s(planned, now_s) > planned.due_s
 
     def late(self, batches: Sequence[Planned], now_s: float, *, high: bool) -> list[Planned]:
         """Return which walked batches in flight, of one class, miss their deadlines."""
         found = [planned for planned in batches if planned.high is high and planned.batch is not None]
-        return [planned for planned in found if self.is_late(planned, now_s)] if found else found
+        return [planned for planned in found if self.is_late(planned, now_s)]
 
     def behind(self, gpu: int, batches: Sequence[Planned], now_s: float) -> Behind:
         """Return the situation behind walked batches: those in flight, or those and a candidate, which comes last."""
@@ -261,9 +254,6 @@ class Estimates:
             slot_s = ends_s[count - self._slots]
             dispatch_s = ends_s[count - self._places] if count >= self._places else now_s
             still = [planned for planned in batches if planned.end_s > slot_s]
-        if len(still) == 1:
-            (only,) = still
-            return Behind(dispatch_s, slot_s, copy_free_s, (only.key,), (only.end_s,))
         still = sorted(still, key=_end)
         keys = tuple([planned.key for planned in still])
         return Behind(dispatch_s, slot_s, copy_free_s, keys, tuple([planned.end_s for planned in still]))

@@ -171,9 +171,9 @@ class Hypothetical:
         newcomers, start_s = self._estimates.newcomers, behind.start_s(self._copy_s)
         wait_s, beside = start_s - now_s, behind.beside
         stays_s, alone_s = newcomers.execute_s(beside), newcomers.execute_s(())
-        stretch, met = self._estimates.stretch, 0.0
+        met = 0.0
         for model, usual in self._traffic.seen.items():
-            longest_s = usual.lasts_s / stretch[model] * (1.0 + TIME_RTOL) - wait_s
+            longest_s = self._longest_s(model, usual) * (1.0 + TIME_RTOL) - wait_s
             if stays_s[model] > longest_s:
                 if not beside or alone_s[model] > longest_s * _BEYOND_ROUNDING:  # no walk can help
                     continue

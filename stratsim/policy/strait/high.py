@@ -68,10 +68,6 @@ class HighPriority:
             gpus: Those that have a place, at least one.
             now_s: The time.
         """
-        if self._high.count == len(gpus) == 1 and not self._low.count:
-            taken = self._take_only(gpus[0], now_s)
-            if taken is not None:
-                return taken
         option = self._choose(gpus, now_s)
         if option is None:
             return None
@@ -86,24 +82,6 @@ class HighPriority:
         """Return when the first waiting request that still can wait cannot any longer; inf if there is none."""
         starts_s = [self._estimates.latest_start_s(head) for head in self._high.heads()]
         return min([at_s for at_s in starts_s if at_s > now_s], default=inf)
-
-    def _take_only(self, gpu: GpuView, now_s: float) -> Taken | None:
-        """Take the only request that waits if it is in time and harms nobody: all rules in the usual case, written out.
-
-        None if that cannot be said so easily.
-        """
-        estimates = self._estimates
-        requests = self._high.heads()
-        model = requests[0].model
-        candidate = estimates.plan(gpu.id, requests, now_s)
-        if now_s + candidate.solo_s * estimates.stretch[model] > candidate.due_s:
-            return None
-        batches = estimates.forecasts[gpu.id].walk(now_s, candidate)
-        is_late, harm_check = estimates.is_late, self._harm.check
-        for planned in batches:
-            if planned.high and (harm_check or planned is candidate) and is_late(planned, now_s):
-                return None
-        return gpu, candidate, self._high.take(model, 1)
 
     def _choose(self, gpus: Sequence[GpuView], now_s: float) -> Option | None:
         """Return the next batch to start.

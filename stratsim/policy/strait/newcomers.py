@@ -51,7 +51,6 @@ class Newcomers:
         """Models of which requests may come."""
         self._singles: Active = ()
         self._rates: dict[Active, dict[str, float]] = {}
-        self._beside: dict[Active, dict[str, float]] = {}
         self._hosts: dict[Member, dict[str, float]] = {}
         """What the belief has answered about a batch with one request beside it; until it learns."""
 
@@ -59,25 +58,16 @@ class Newcomers:
         """Count with requests of a model: one has come."""
         self.expected += (model,)
         self._singles += ((model, 1),)
-        self._rates.clear()
-        self._beside.clear()
-        self._hosts.clear()
+        self.forget()
 
     def forget(self) -> None:
         """Forget what the belief has answered: it has changed."""
         self._rates.clear()
-        self._beside.clear()
         self._hosts.clear()
 
     def execute_s(self, beside: Active) -> dict[str, float]:
         """Return, by expected model, what a batch of one takes beside these batches, if they stay."""
-        found = self._beside.get(beside)
-        if found is None:
-            latency_s = self._latency_s
-            found = self._beside[beside] = {
-                model: latency_s[model][1] / rate for model, rate in self._rates_beside(beside).items()
-            }
-        return found
+        return {model: self._latency_s[model][1] / rate for model, rate in self._rates_beside(beside).items()}
 
     def _rates_beside(self, beside: Active) -> dict[str, float]:
         """Return, by expected model, the estimated rate of a batch of one beside these batches."""
@@ -93,7 +83,7 @@ class Newcomers:
         First as if those beside it stayed all the way through, which is quick and pessimistic; if that is too long,
         by `lasts_s`.
         """
-        if self.execute_s(behind.beside)[model] <= longest_s:
+        if self._latency_s[model][1] / self._rates_beside(behind.beside)[model] <= longest_s:
             return True
         return len(behind.beside) > 0 and self.lasts_s(behind, model, start_s) <= longest_s
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isnan
+from math import isnan
 from typing import TYPE_CHECKING
 
 from stratsim.predict import Copy
@@ -32,14 +32,10 @@ class PendingCopies:
         """Copy-ins whose end is not known yet, by GPU: each with when it was asked for."""
         self._count = 0
         """How many those are on all GPUs."""
-        self._copied = (-inf, 0, 0.0)
-        """The last answer for a GPU to which nothing is copied, though to others: the time, the size, the end."""
         self.share = getattr(belief, "shares", True)
         """Whether a copy may take longer for those to other GPUs."""
         self.free_s = [0.0] * setting.gpus
         """When each GPU's copy engine is expected to be through with what was started."""
-        self._lone_s: dict[tuple[int, int], float] = {}
-        """What a copy-in takes that nothing precedes, by GPU and size."""
         loads = setting.memory_bytes is not None
         models = setting.profile.models.items()
         self._weights_bytes = {name: model.weights_bytes or 0 for name, model in models} if loads else {}
@@ -90,18 +86,9 @@ class PendingCopies:
 
     def ready_s(self, gpu: int, size_bytes: int, now_s: float) -> float:
         """Return when a copy-in asked for now would be done."""
-        if self._count:
-            own = self._pending[gpu]
-            if own or self.share:
-                return self._behind_s(self._pending if self.share else (own,), gpu, size_bytes, now_s)
-            if self._copied[:2] != (now_s, size_bytes):  # the same to all GPUs to which nothing is copied
-                self._copied = (now_s, size_bytes, self._behind_s((), gpu, size_bytes, now_s))
-            return self._copied[2]
-        lasts_s = self._lone_s.get((gpu, size_bytes))
-        if lasts_s is None:
-            lasts_s = self._belief.predict([Copy(gpu, "h2d", size_bytes, 0.0)])[0]
-            self._lone_s[gpu, size_bytes] = lasts_s
-        return now_s + lasts_s
+        if not self._count:  # nothing precedes it
+            return now_s + self._belief.predict([Copy(gpu, "h2d", size_bytes, 0.0)])[0]
+        return self._behind_s(self._pending if self.share else (self._pending[gpu],), gpu, size_bytes, now_s)
 
     def _behind_s(
         self, ahead: Iterable[Sequence[tuple[Planned, float]]], gpu: int, size_bytes: int, now_s: float

@@ -223,8 +223,6 @@ class Strait(Policy):
         """Return the GPUs with more free places than `reserve`; of the idle ones, which are all alike, the first."""
         in_flight, gpus = self._estimates.in_flight, view.gpus
         most = self._places - reserve
-        if len(gpus) == 1:
-            return list(gpus) if in_flight[0] < most else []
         idle = in_flight.index(0) if 0 in in_flight and most > 0 else -1
         return [gpus[i] for i, count in enumerate(in_flight) if 0 < count < most or i == idle]
 

@@ -8,6 +8,7 @@ import pytest
 
 from stratsim.engine import simulate
 from stratsim.errors import SpecError
+from stratsim.fidelity.calibrate.factors import learn_factors
 from stratsim.fidelity.held_out import calibrate_run, judge_run
 from stratsim.fidelity.logs import Naming, read_log, recorded
 from stratsim.model.cluster import Cluster
@@ -257,6 +258,25 @@ def test_nothing_is_learned_from_an_execution_in_which_the_clock_jumped(logs, tm
     for each in as_it_is.learned.factors:
         assert factors[each.model, each.size] == pytest.approx(each.value, rel=0.01)
     assert found.learned.profile.truth.noise_cv == pytest.approx(as_it_is.learned.profile.truth.noise_cv, rel=0.05)
+
+
+def test_an_execution_of_which_nothing_is_learned_is_company_of_others_all_the_same(logs, tmp_path):
+    slots = {"max_concurrency": 2, "prefetch": 0}
+    result = served(device(), "fifo", 60, max_batch=1, **slots)
+    run = recorded(
+        read_log(logs.triton_trace(tmp_path / "t.json", result), Naming()),
+        make_spec({"policy": "fifo", **slots}),
+        PROFILE,
+    )
+    large = run.result.batches.model == run.result.models.index("large")
+    with_large, without = (
+        {(factor.model, factor.size): factor for factor in learn_factors(each, PROFILE)}
+        for each in (run, replace(run, left_out=large))
+    )
+    assert {model for model, _ in without} == {"small"}
+    small = without["small", 1]
+    assert small.alone  # nor does it count what was beside a large one
+    assert 0 < small.n == with_large["small", 1].n < np.count_nonzero(~large)
 
 
 def test_a_part_in_which_nothing_was_answered_judges_nothing(tmp_path):

@@ -118,7 +118,6 @@ SHORTCUTS = {
         "_changed",
         lambda made, _: range(len(made.forecasts)),
     ),
-    "the only request is judged in one go": (HighPriority, "_take_only", lambda *_: None),
     "an idle GPU goes first": (HighPriority, "_on_idle", lambda *_: None),
     "a GPU on which a batch ends later is not walked": (Estimates, "_surely_later", lambda *_: False),
 }
