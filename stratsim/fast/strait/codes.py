@@ -244,6 +244,7 @@ class State(NamedTuple):
     LIMIT,  # largest batch
     IS_EXPECTED,  # as which model, from 1
     IS_SEEN,  # among the last arrivals of high priority
+    ARRIVALS,  # how many of these are its own
     LACKS,  # errors of its own
     IS_TRIED,  # by the loop over waiting models
     HEAD,  # by class: the first request
@@ -257,7 +258,7 @@ class State(NamedTuple):
     POSITION,  # among those of a class that have requests that wait
     _LOW_POSITION,
     MODEL_BLOCK,
-) = range(17)
+) = range(18)
 (STRETCH, REFUSED_UNTIL_S, SHARE, SLO_S, LASTS_S) = range(5)
 
 # A GPU.

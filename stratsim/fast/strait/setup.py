@@ -26,7 +26,7 @@ __all__ = ["set_up", "why_not"]
 
 _MOST_PAIRS = 1 << 20
 """Of a company of models and one more beside it, that there is room for."""
-_BESIDES = 4096
+_BESIDES = 1024
 _RATE_ROWS = 1024
 _DRAWS = 1 << 14
 _LOG_ROWS = 128
