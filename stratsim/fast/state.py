@@ -37,51 +37,56 @@ class Shape(NamedTuple):
     batch_reals: int = codes.BATCH_REALS
     lists: tuple[int, ...] = ()
     """Further lists of batches that a GPU has, by their place in its block."""
+    sets: int = 1 << 16
+    """Rows in the memory of sets of more than two loads, at most."""
 
 
 class Builder:
     """Two arrays that grow by blocks."""
 
     def __init__(self) -> None:
-        self._ints: list[NDArray[Any]] = []
-        self._reals: list[NDArray[Any]] = []
+        self._header = np.zeros(codes.HEADER, np.int64), np.zeros(codes.REAL_HEADER)
+        self._parts: tuple[list[tuple[int, NDArray[Any]]], ...] = ([], [])
+        """Where values begin, and those; among the whole numbers and the reals. All else is zero."""
         self._ends = [0, 0]
         self._places: dict[int, int] = {}
-        self.ints(codes.HEADER)
-        self.reals(codes.REAL_HEADER)
+        for which, header in enumerate(self._header):
+            self._add(which, header)
 
     def ints(self, values: int | Sequence[int] | NDArray[Any]) -> int:
         """Add so many zeros, or these values; return where they begin."""
-        return self._add(0, self._ints, np.zeros(values, np.int64) if isinstance(values, int) else values)
+        return self._add(0, values)
 
     def reals(self, values: int | Sequence[float] | NDArray[Any]) -> int:
         """Do the same with reals."""
-        return self._add(1, self._reals, np.zeros(values) if isinstance(values, int) else values)
+        return self._add(1, values)
 
-    def _add(self, which: int, parts: list[NDArray[Any]], values: Any) -> int:
+    def _add(self, which: int, values: Any) -> int:
         begin = self._ends[which]
-        parts.append(np.asarray(values, np.float64 if which else np.int64).ravel())
-        self._ends[which] += len(parts[-1])
+        if isinstance(values, int):
+            self._ends[which] += values
+            return begin
+        part = np.asarray(values, np.float64 if which else np.int64).ravel()
+        self._parts[which].append((begin, part))
+        self._ends[which] += len(part)
         return begin
 
     def set(self, place: int, value: int) -> None:
         """Set a number of the header."""
-        self._ints[0][place] = value
+        self._header[0][place] = value
 
     def set_reals(self, values: dict[int, float]) -> None:
         """Set reals of the header."""
         for place, value in values.items():
-            self._reals[0][place] = value
+            self._header[1][place] = value
 
     def made(self, room: int, real_room: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return both arrays, with so much room at the end of each, which takes no memory until used."""
         ints = np.zeros(self._ends[0] + room, np.int64)
         reals = np.zeros(self._ends[1] + real_room)
-        for made, parts in ((ints, self._ints), (reals, self._reals)):
-            begin = 0
-            for part in parts:
+        for made, parts in zip((ints, reals), self._parts, strict=True):
+            for begin, part in parts:
                 made[begin : begin + len(part)] = part
-                begin += len(part)
         return ints, reals
 
     @property
@@ -158,7 +163,7 @@ class Builder:
         """Add the memory of the device model's answers, and room for its questions, and the links'."""
         pairs = 1 << min(max(loads * loads - 1, 0), _PAIRS - 1).bit_length()
         most = shape.running
-        sets = max(min(_SET_NUMBERS // most, 1 << 16), 64) if most > 2 else 1
+        sets = max(min(_SET_NUMBERS // most, shape.sets), 64) if most > 2 else 1
         self.set(codes.MOST_RUNNING, most)
         self.set(codes.LOADS, loads)
         self.set(codes.PAIRS, pairs)

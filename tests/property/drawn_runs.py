@@ -45,7 +45,22 @@ def random_profile(draws, *, many=False):
         }
         profile = replace(profile, observable=replace(profile.observable, models=known))
     if draws.random() < 0.5:
-        pairs = [Pair(one, 1, two, 1, float(draws.uniform(1.0, 3.0))) for one in names for two in names]
+        sizes = {name: sorted({1, (1 + most[name]) // 2, most[name]}) for name in names}
+        pairs = [
+            Pair(
+                one,
+                own,
+                two,
+                beside,
+                float(draws.uniform(1.0, 3.0)),
+                held_out=bool(one != two and draws.random() < 0.1),
+            )
+            for one in names
+            for two in names
+            for own in sizes[one]
+            for beside in sizes[two]
+            if (own == beside == 1 and one == two == names[0]) or draws.random() < 0.5
+        ]
         profile = replace(profile, pairs=tuple(pairs))
     if draws.random() < 0.2:
         host = Host(*(float(draws.choice([0.0, 1e-4])) for _ in range(4)))

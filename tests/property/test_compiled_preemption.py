@@ -295,7 +295,7 @@ def test_the_cases_covered_all_that_is_claimed():
 
 def test_the_source_gives_the_same_bytes_uncompiled():
     """Where numba is not installed the same source runs as it stands."""
-    asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "60"}
+    asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "40"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "same_bytes and not source"]
     found = subprocess.run([*command, __file__], env=asked, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout[-2000:]

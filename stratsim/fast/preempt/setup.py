@@ -36,6 +36,8 @@ _PAUSES = 2
 _FEW = 64
 _LEADS = 1 << 32
 _BOUNDS = (None, "compute", "memory")
+_SETS = 1 << 12
+"""Rows in the memory of sets, few as rows are long: most are of what executes for the moments in which others drain."""
 _ASIDE = 16
 """Batches that are stopped at once on a GPU, per unit of `room`, where deadlines decide."""
 
@@ -58,6 +60,7 @@ def shape_of(policy: Preemptive, places: int, room: int) -> Shape:
         batch_ints=codes.PREEMPT_BATCH_INTS,
         batch_reals=codes.PREEMPT_BATCH_REALS,
         lists=(codes.ASIDE_AT, codes.RETURNS_AT, codes.HALTS_AT, codes.NOTED_AT, codes.NOTED_SERIAL_AT),
+        sets=_SETS,
     )
 
 

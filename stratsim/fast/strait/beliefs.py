@@ -16,13 +16,13 @@ from stratsim.predict.rls import Rls
 from stratsim.predict.static import Constant, Gpulet, Solo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from stratsim.fast.strait.state import Builder
     from stratsim.model.profile import SchedulerProfile
-    from stratsim.predict import Member, Predictor
+    from stratsim.predict import Predictor
 
 __all__ = ["add_belief", "formed", "why_not_believed"]
 
@@ -75,26 +75,21 @@ def add_belief(
         return _add_smoothed(builder, belief, names, limit, sizes)
     if isinstance(belief, _FIXED_PAIRS):
         builder.values[codes.BELIEF] = codes.OF_PAIRS
-        kinds = _kinds(names, limit, sizes)
-        return _table(kinds, len(names) * sizes, lambda target, other: belief.rate(target, (other,)))
+        return _rates_of_pairs(belief, names, limit, sizes)
     builder.values[codes.BELIEF] = codes.CONSTANT
     builder.reals[codes.KNOWN_RATE] = 1.0 / belief.slowdown if isinstance(belief, Constant) else 1.0
     return np.zeros(1)
 
 
-def _kinds(names: Sequence[str], limit: Mapping[str, int], sizes: int) -> list[tuple[int, Member]]:
-    """Return the kinds of batches that are formed, by number."""
-    return [(number * sizes + size, (name, size)) for number, name in enumerate(names) for size in formed(limit[name])]
-
-
-def _table(
-    kinds: Sequence[tuple[int, Member]], most: int, of: Callable[[Member, Member], float]
+def _rates_of_pairs(
+    belief: Predictor, names: Sequence[str], limit: Mapping[str, int], sizes: int
 ) -> NDArray[np.float64]:
-    """Return what a function says of each kind of batch beside each other kind, shape (most x most,)."""
-    found = np.full((most, most), nan)
+    """Return the rate of each kind of batch beside each other kind, shape (kinds x kinds,)."""
+    kinds = [(number * sizes + size, (name, size)) for number, name in enumerate(names) for size in formed(limit[name])]
+    found = np.ones((len(names) * sizes, len(names) * sizes))
     for row, target in kinds:
         for column, other in kinds:
-            found[row, column] = of(target, other)
+            found[row, column] = belief.rate(target, (other,))
     return found.reshape(-1)
 
 
@@ -102,11 +97,12 @@ def _add_smoothed(
     builder: Builder, belief: EwmaPairs, names: Sequence[str], limit: Mapping[str, int], sizes: int
 ) -> NDArray[np.float64]:
     """Add what a belief starts from that smooths what each pair did; return its tables."""
-    kinds, models, number = _kinds(names, limit, sizes), len(names), {name: i for i, name in enumerate(names)}
-
-    def measured(target: Member, other: Member) -> float:
-        return belief._unobserved(target, other)[0] if (target[0], other[0]) in belief._measured else nan
-
+    models, number = len(names), {name: i for i, name in enumerate(names)}
+    measured = np.full((models, sizes, models, sizes), nan)
+    for (target, other), of_sizes in belief._measured.items():
+        own, beside = number[target], number[other]
+        nearest = _nearest(of_sizes, limit[target], limit[other])
+        measured[own, 1 : limit[target] + 1, beside, 1 : limit[other] + 1] = nearest
     known, sides = np.full((models, models), nan), np.zeros((2 * models + 1, 2))
     for (target, other), found in belief._known.items():
         if target and other:
@@ -114,7 +110,7 @@ def _add_smoothed(
         else:
             side = number[target] if target else models + number[other] if other else 2 * models
             sides[side, codes.LOSSES], sides[side, codes.PAIRS] = found.loss, found.pairs
-    parts = [np.full(models * sizes * models, nan), _table(kinds, models * sizes, measured), known, sides]
+    parts = [np.full(models * sizes * models, nan), measured, known, sides]
     begins = np.cumsum([part.size for part in parts]).tolist()
     builder.values |= dict(zip((codes.MEASURED_AT, codes.KNOWN_LOSS_AT, codes.SIDE_AT), begins, strict=False))
     builder.values[codes.USES_PRIOR] = belief.use_prior
@@ -129,6 +125,17 @@ def _add_smoothed(
 def formed(limit: int) -> range:
     """Return the sizes of batches that are formed."""
     return range(1, limit + 1)
+
+
+def _nearest(measured: Mapping[tuple[int, int], float], most: int, most_beside: int) -> NDArray[np.float64]:
+    """Return what was measured at the nearest sizes, the smallest among equals, shape (sizes, sizes beside)."""
+    known = sorted(measured)
+    own, beside = np.array(known).T
+    apart = np.abs(np.arange(1, most + 1)[:, None, None] - own) + np.abs(
+        np.arange(1, most_beside + 1)[:, None] - beside
+    )
+    found: NDArray[np.float64] = np.array([measured[of_sizes] for of_sizes in known])[apart.argmin(axis=2)]
+    return found
 
 
 def _add_learned(

@@ -27,8 +27,6 @@ from stratsim.fast.strait.codes import (
     LEAST_RATE,
     LEAST_SHARE,
     LESSONS,
-    LEVEL_AT,
-    LEVEL_BLOCK,
     LEVEL_DOUBT,
     LEVEL_WINDOW,
     LEVELS,
@@ -46,7 +44,8 @@ from stratsim.fast.strait.codes import (
     QUANTILE,
     RATE_AT,
     RATE_ROWS,
-    RATIOS,
+    RATIO_AT,
+    RATIO_BLOCK,
     RECENT_COUNT,
     SIZES,
     TARGET,
@@ -141,8 +140,8 @@ def divisor(state: State, company: int, model: int, count: int) -> float:
     at = ints[PAIR_AT] + row
     if ints[at] == ints[LESSONS]:
         return reals[at]  # type: ignore[no-any-return]
-    found, level = _usual(state, model, count), ints[ints[PAIR_LEVEL_AT] + row]
-    if level:
+    found, level = _usual(state, model, count), ints[PAIR_LEVEL_AT] + 2 * row
+    if ints[level]:
         found = found ** reals[level + TRUST] * reals[level + FACTOR]
     ints[at], reals[at] = ints[LESSONS], max(1.0, found)
     return reals[at]  # type: ignore[no-any-return]
@@ -156,11 +155,11 @@ def _usual(state: State, model: int, count: int) -> float:
     at = ints[USUAL_AT] + row
     if ints[at] == ints[NOTED]:
         return reals[at]  # type: ignore[no-any-return]
-    found, level = 1.0, ints[ints[COUNT_LEVEL_AT] + count]
-    if level != NONE:
+    found, level = 1.0, ints[COUNT_LEVEL_AT] + 2 * count
+    if ints[level]:
         found = reals[level + FACTOR]
-    level = ints[ints[MODEL_LEVEL_AT] + row]
-    if level != NONE:
+    level = ints[MODEL_LEVEL_AT] + 2 * row
+    if ints[level]:
         found = found ** reals[level + TRUST] * reals[level + FACTOR]
     ints[at], reals[at] = ints[NOTED], found
     return found
@@ -227,21 +226,21 @@ def take_in(state: State, observation: int) -> None:
     ratio = reals[main + 1] / max(made_s, LEAST_RATE * reals[main])
     size = ints[main + 1]
     ints[NOTED] += 1
-    _note(state, ints[COUNT_LEVEL_AT] + size, NONE, ratio)
-    _note(state, ints[MODEL_LEVEL_AT] + size * models + model, NONE, ratio)
-    _note(state, ints[PAIR_LEVEL_AT] + ints[main] * models + model, 0, ratio)
+    _note(state, ints[COUNT_LEVEL_AT] + 2 * size, ratio)
+    _note(state, ints[MODEL_LEVEL_AT] + 2 * (size * models + model), ratio)
+    _note(state, ints[PAIR_LEVEL_AT] + 2 * (ints[main] * models + model), ratio)
 
 
 @compiled
-def _note(state: State, place: int, nobody: int, ratio: float) -> None:
-    """Add a ratio to the level whose reference is at `place`, or to a new one where that is `nobody`."""
+def _note(state: State, level: int, ratio: float) -> None:
+    """Add a ratio to a level; one that is new has its ratios behind those of the others."""
     ints, reals = state.ints, state.reals
-    level = ints[place]
-    if level == nobody:
-        level = ints[place] = ints[LEVEL_AT] + ints[LEVELS] * LEVEL_BLOCK
+    if not ints[level]:
+        ints[level] = ints[RATIO_AT] + ints[LEVELS] * RATIO_BLOCK
         ints[LEVELS] += 1
-    remember(reals, level + RATIOS, LEVEL_WINDOW, ratio)
-    count = int(reals[level + RATIOS + RECENT_COUNT])
+    ratios = ints[level]
+    remember(reals, ratios, LEVEL_WINDOW, ratio)
+    count = int(reals[ratios + RECENT_COUNT])
     share = count / (count + LEVEL_DOUBT)
     reals[level + TRUST] = 1.0 - share
-    reals[level + FACTOR] = quantile(reals, level + RATIOS, LEVEL_WINDOW, reals[QUANTILE]) ** share
+    reals[level + FACTOR] = quantile(reals, ratios, LEVEL_WINDOW, reals[QUANTILE]) ** share

@@ -144,12 +144,12 @@ class State(NamedTuple):
     MEAN_REGRESSOR_AT,  # the same of a sample
     CHILD_AT,  # by company and model: the company with one more
     PAIR_AT,  # stamp and divisor, by company and model
-    PAIR_LEVEL_AT,  # its level
-    COUNT_LEVEL_AT,  # level by number of co-runners
-    MODEL_LEVEL_AT,  # level by that and model
+    PAIR_LEVEL_AT,  # levels by company and model: where its ratios are, or 0; factor and trust
+    COUNT_LEVEL_AT,  # likewise, by number of co-runners
+    MODEL_LEVEL_AT,  # likewise, by that and model
     USUAL_AT,  # stamp and divisor, by number of co-runners and model
     ASKED_AT,  # by company: the last lesson before newcomers were asked about, and how many were expected
-    LEVEL_AT,  # reals: levels
+    RATIO_AT,  # reals: the ratios of levels
     MET_AT,  # companies of a batch, and for how long
     RATE_AT,  # memory of rates: rows in both
     HOPE_AT,  # reals: rates of the optimistic
@@ -244,6 +244,7 @@ class State(NamedTuple):
     LIMIT,  # largest batch
     IS_EXPECTED,  # as which model, from 1
     IS_SEEN,  # among the last arrivals of high priority
+    ARRIVALS,  # how many of these are its own
     LACKS,  # errors of its own
     IS_TRIED,  # by the loop over waiting models
     HEAD,  # by class: the first request
@@ -257,7 +258,7 @@ class State(NamedTuple):
     POSITION,  # among those of a class that have requests that wait
     _LOW_POSITION,
     MODEL_BLOCK,
-) = range(17)
+) = range(18)
 (STRETCH, REFUSED_UNTIL_S, SHARE, SLO_S, LASTS_S) = range(5)
 
 # A GPU.
@@ -289,8 +290,8 @@ BATCH_BLOCK = 11
 ERROR_WINDOW, LEAST_ERRORS = 100, 20
 ERROR_BLOCK = RECENT + 2 * ERROR_WINDOW
 LEVEL_WINDOW, LEVEL_DOUBT = 50, 4.0
-(FACTOR, TRUST, RATIOS) = range(3)
-LEVEL_BLOCK = RATIOS + RECENT + 2 * LEVEL_WINDOW
+RATIO_BLOCK = RECENT + 2 * LEVEL_WINDOW
+FACTOR, TRUST = range(2)
 LEAST_SHARE, LEAST_RATE = 0.1, 0.02
 
 # What is known of newcomers beside others: their kinds, as they end, and sorted; by model: the rate of a batch of one,

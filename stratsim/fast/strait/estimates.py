@@ -9,15 +9,12 @@ from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.belief import learn
 from stratsim.fast.strait.caution import look_up_asked, rates, take_in
 from stratsim.fast.strait.codes import (
-    ALL_ERRORS_AT,
-    ALONE,
     BATCH_BLOCK,
     BYTES_IN,
     CANDIDATE,
     CHANGED,
     CHANGED_AT,
     CLEARLY,
-    CONTENDED,
     COPIED_S,
     DEADLINE_S,
     DISPATCHED_S,
@@ -28,9 +25,6 @@ from stratsim.fast.strait.codes import (
     ENDED,
     ENDED_AT,
     ENDED_NOW,
-    ERROR_AT,
-    ERROR_BLOCK,
-    ERROR_WINDOW,
     EXECUTING,
     FIRST_INTERVAL,
     FLOOR,
@@ -39,10 +33,8 @@ from stratsim.fast.strait.codes import (
     HAS_MARGIN,
     HIGH,
     ID,
-    IN_ALPHA_S,
     IN_BYTES,
     IN_FLIGHT,
-    IN_RATE,
     INTERVALS,
     IS_HIGH,
     IS_LOW,
@@ -50,11 +42,8 @@ from stratsim.fast.strait.codes import (
     IS_PENDING,
     KEY_AT,
     KIND,
-    LACKING,
-    LACKS,
     LAST_INTERVAL,
     LATENCY_AT,
-    LEAST_ERRORS,
     LEAST_LATENCY_S,
     LEFT_S,
     LESSONS,
@@ -62,7 +51,6 @@ from stratsim.fast.strait.codes import (
     LONES,
     MEMBERS,
     MISSING,
-    MODELS,
     NEXT,
     NONE,
     NUMBER,
@@ -70,16 +58,12 @@ from stratsim.fast.strait.codes import (
     OBSERVATION_BLOCK,
     OBSERVATIONS,
     ON_GPU,
-    OUT_ALPHA_S,
     OUT_BYTES,
-    OUT_RATE,
     OUT_S,
     PENDING,
     PENDING_ANYWHERE,
     PLACES,
-    QUANTILE,
     READY_S,
-    RECENT_COUNT,
     REFRESH,
     REFRESHES,
     REQUEST_MODEL,
@@ -95,19 +79,18 @@ from stratsim.fast.strait.codes import (
     START_S,
     STARTS,
     STRETCH,
-    STRETCH_OF_ALL,
     TAKES_NOTE,
     TARGET,
     TARGET_SOLO_S,
-    TRANSFERS,
     UPDATED,
     VIEWED,
     WALKED,
 )
 from stratsim.fast.strait.forecast import catch_up, commit, make_room, note_intervals, update, walk
 from stratsim.fast.strait.gpus import at_gpu, next_holding, note_lone, recount
-from stratsim.fast.strait.lists import quantile, remember
+from stratsim.fast.strait.margins import learn_alone, stretch
 from stratsim.fast.strait.newcomers import fits, forget_besides, latency_s, start_s
+from stratsim.fast.strait.pending_copies import in_s, out_s, ready_s, take_over_copies
 from stratsim.fast.strait.queues import at_model
 from stratsim.model.tolerance import TIME_RTOL
 
@@ -120,17 +103,14 @@ __all__ = [
     "finish_s",
     "follows_in_time",
     "in_flight",
-    "in_s",
     "is_late",
     "latest_finish_s",
     "latest_start_s",
     "lone_s",
     "make",
     "make_kind",
-    "out_s",
     "plan",
     "started",
-    "stretch",
     "surely_later",
     "take_over",
 ]
@@ -140,24 +120,6 @@ __all__ = [
 def latest_finish_s(deadline_s: float) -> float:
     """Return the latest finish that still meets a deadline."""
     return deadline_s * (1.0 + TIME_RTOL)
-
-
-@compiled
-def in_s(state: State, size_bytes: int) -> float:
-    """Return what a copy to a GPU takes alone."""
-    return state.reals[IN_ALPHA_S] + size_bytes / state.reals[IN_RATE] if size_bytes else 0.0
-
-
-@compiled
-def out_s(state: State, size_bytes: int) -> float:
-    """Return what a copy from a GPU takes alone."""
-    return state.reals[OUT_ALPHA_S] + size_bytes / state.reals[OUT_RATE] if size_bytes else 0.0
-
-
-@compiled
-def stretch(state: State, kind: int) -> float:
-    """Return 1 + the margin of a kind's model."""
-    return state.reals[at_model(state, kind // state.ints[SIZES]) + STRETCH]  # type: ignore[no-any-return]
 
 
 @compiled
@@ -177,7 +139,7 @@ def take_over(state: State, now_s: float) -> None:
     ints[MISSING] = ints[STAGING] = 0
     for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
         gpu = at_gpu(state, ints[place])
-        _take_over_copies(state, gpu)
+        take_over_copies(state, gpu)
         update(state, gpu, now_s)
         ints[gpu + VIEWED], ints[gpu + IS_MISSING] = in_flight(state, gpu), 0
         recount(state, gpu)
@@ -189,21 +151,6 @@ def take_over(state: State, now_s: float) -> None:
         _note_ends(state, now_s)
     for place in range(ints[CHANGED_AT], ints[CHANGED_AT] + ints[CHANGED]):
         make_room(state, at_gpu(state, ints[place]))
-
-
-@compiled
-def _take_over_copies(state: State, gpu: int) -> None:
-    """Take over which copies to a GPU have ended."""
-    ints, reals = state.ints, state.reals
-    if not ints[gpu + PENDING]:
-        return
-    for place in range(gpu + MEMBERS, gpu + MEMBERS + in_flight(state, gpu)):
-        batch = ints[place]
-        if ints[batch + IS_PENDING] and reals[batch + COPIED_S] == reals[batch + COPIED_S]:  # known: not NaN
-            reals[batch + READY_S] = reals[batch + COPIED_S]
-            ints[batch + IS_PENDING] = 0
-            ints[gpu + PENDING] -= 1
-            ints[PENDING_ANYWHERE] -= 1
 
 
 @compiled
@@ -248,32 +195,7 @@ def _note(state: State, batch: int) -> None:
     beside = note_intervals(state, ints[batch + ON_GPU], batch)
     ints[observation + LAST_INTERVAL] = ints[INTERVALS]
     if not beside and ints[HAS_MARGIN] and reals[batch + SOLO_S] > 0.0:
-        _learn_alone(state, ints[batch + KIND] // ints[SIZES], duration_s / reals[batch + SOLO_S] - 1.0)
-
-
-@compiled
-def _learn_alone(state: State, number: int, error: float) -> None:
-    """Remember by how much the solo latency of a model was off."""
-    ints, reals = state.ints, state.reals
-    model, errors = at_model(state, number), ints[ERROR_AT] + number * ERROR_BLOCK
-    remember(reals, errors, ERROR_WINDOW, error)
-    if reals[errors + RECENT_COUNT] >= LEAST_ERRORS:
-        overdue = quantile(reals, errors, ERROR_WINDOW, reals[QUANTILE])
-        reals[model + STRETCH] = 1.0 + overdue if overdue > 0.0 else 1.0
-        ints[LACKING] -= ints[model + LACKS]
-        ints[model + LACKS] = 0
-    if not ints[LACKING]:
-        return
-    overall = ints[ALL_ERRORS_AT]
-    remember(reals, overall, ERROR_WINDOW, error)
-    if reals[overall + RECENT_COUNT] >= LEAST_ERRORS:
-        all_s = 1.0 + max(quantile(reals, overall, ERROR_WINDOW, reals[QUANTILE]), 0.0)
-        if all_s == reals[STRETCH_OF_ALL]:
-            return
-        reals[STRETCH_OF_ALL] = all_s
-        for other in range(ints[MODELS]):
-            if ints[at_model(state, other) + LACKS]:
-                reals[at_model(state, other) + STRETCH] = all_s
+        learn_alone(state, ints[batch + KIND] // ints[SIZES], duration_s / reals[batch + SOLO_S] - 1.0)
 
 
 @compiled
@@ -391,29 +313,8 @@ def make_kind(state: State, gpu: int, candidate: int, kind: int, bytes_in: int, 
     ints[candidate + BYTES_IN], ints[candidate + ON_GPU] = bytes_in, gpu
     ints[candidate + IN_FLIGHT] = ints[candidate + IS_PENDING] = 0
     reals[candidate + SOLO_S] = reals[candidate + LEFT_S] = reals[ints[LATENCY_AT] + kind]
-    reals[candidate + READY_S] = _ready_s(state, gpu, bytes_in, now_s) if bytes_in else now_s
+    reals[candidate + READY_S] = ready_s(state, gpu, bytes_in, now_s) if bytes_in else now_s
     reals[candidate + OUT_S] = out_s(state, bytes_out)
-
-
-@compiled
-def _ready_s(state: State, gpu: int, size_bytes: int, now_s: float) -> float:
-    """Return when a copy-in asked for now would be done."""
-    ints, reals = state.ints, state.reals
-    if ints[TRANSFERS] != CONTENDED:
-        return now_s + in_s(state, size_bytes) if ints[TRANSFERS] == ALONE else now_s
-    if not ints[PENDING_ANYWHERE]:
-        return now_s + in_s(state, size_bytes)
-    begin_s, free_s = now_s, -1.0
-    if ints[gpu + PENDING]:
-        for place in range(gpu + MEMBERS, gpu + MEMBERS + in_flight(state, gpu)):
-            batch = ints[place]
-            if ints[batch + IS_PENDING]:
-                begin_s = reals[batch + DISPATCHED_S]
-                if free_s >= 0.0:
-                    begin_s = max(begin_s, free_s)
-                free_s = begin_s + reals[IN_ALPHA_S] + ints[batch + BYTES_IN] / reals[IN_RATE]
-        begin_s = max(now_s, free_s)
-    return begin_s + reals[IN_ALPHA_S] + size_bytes / reals[IN_RATE]  # type: ignore[no-any-return]
 
 
 @compiled

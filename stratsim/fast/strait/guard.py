@@ -9,6 +9,7 @@ from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.codes import (
     ALLOWANCE_STAMP,
     ARRIVAL_S,
+    ARRIVALS,
     AT_RISK,
     BATCH_AT,
     BATCHES,
@@ -48,7 +49,6 @@ from stratsim.fast.strait.codes import (
     TRAFFIC_RENEWED,
     TRAFFIC_WINDOW,
 )
-from stratsim.fast.strait.estimates import in_s, out_s
 from stratsim.fast.strait.newcomers import (
     allowances_at,
     ask,
@@ -62,6 +62,7 @@ from stratsim.fast.strait.newcomers import (
     look_behind,
     start_s,
 )
+from stratsim.fast.strait.pending_copies import in_s, out_s
 from stratsim.fast.strait.queues import at_model
 from stratsim.model.tolerance import TIME_RTOL
 
@@ -84,7 +85,9 @@ def note_request(state: State, request: int) -> None:
     model = at_model(state, number)
     ints[TRAFFIC_ARRIVED] += 1
     place = ints[TRAFFIC_AT] + (ints[TRAFFIC_HEAD] + ints[TRAFFIC]) % TRAFFIC_WINDOW
+    ints[model + ARRIVALS] += 1
     if ints[TRAFFIC] == TRAFFIC_WINDOW:
+        ints[at_model(state, ints[place]) + ARRIVALS] -= 1  # the oldest
         ints[TRAFFIC_HEAD] = (ints[TRAFFIC_HEAD] + 1) % TRAFFIC_WINDOW
     else:
         ints[TRAFFIC] += 1
@@ -114,9 +117,8 @@ def _renew(state: State) -> None:
     ints[RENEWALS] += 1
     remain = 0
     for place in range(ints[SEEN_AT], ints[SEEN_AT] + ints[SEEN]):
-        number, count = ints[place], 0
-        for arrival in range(ints[TRAFFIC_AT], ints[TRAFFIC_AT] + ints[TRAFFIC]):
-            count += ints[arrival] == number
+        number = ints[place]
+        count = ints[at_model(state, number) + ARRIVALS]
         if count:
             ints[ints[SEEN_AT] + remain] = number
             remain += 1

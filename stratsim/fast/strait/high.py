@@ -66,13 +66,13 @@ from stratsim.fast.strait.estimates import (
     latest_start_s,
     make,
     plan,
-    stretch,
     surely_later,
 )
 from stratsim.fast.strait.forecast import walk
 from stratsim.fast.strait.gpus import following_open, list_open, next_holding
 from stratsim.fast.strait.guard import guard_admits
 from stratsim.fast.strait.harm import backlog_in_time, harms, largest_in_time, spares_in_flight, spares_waiting
+from stratsim.fast.strait.margins import stretch
 from stratsim.fast.strait.newcomers import look_behind
 from stratsim.fast.strait.queues import at_model, first_waiting, following_model, queued_at, take
 

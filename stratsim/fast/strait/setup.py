@@ -26,7 +26,7 @@ __all__ = ["set_up", "why_not"]
 
 _MOST_PAIRS = 1 << 20
 """Of a company of models and one more beside it, that there is room for."""
-_BESIDES = 4096
+_BESIDES = 1024
 _RATE_ROWS = 1024
 _DRAWS = 1 << 14
 _LOG_ROWS = 128
@@ -241,14 +241,14 @@ def _add_memories(builder: Builder, models: int, slots: int, places: int) -> Non
     for place, numbers in {
         codes.CHILD_AT: companies * models,
         codes.PAIR_AT: companies * models,
-        codes.PAIR_LEVEL_AT: companies * models,
+        codes.PAIR_LEVEL_AT: 2 * companies * models,
+        codes.COUNT_LEVEL_AT: 2 * (places + 1),
+        codes.MODEL_LEVEL_AT: 2 * (places + 1) * models,
         codes.USUAL_AT: (places + 1) * models,
         codes.ASKED_AT: 2 * companies,
         codes.RATE_AT: _RATE_ROWS * (places + 2),
         codes.BESIDE_ROW_AT: (_BESIDES + 1) * (codes.BESIDE_KINDS + 2 * (places + models)),
         codes.BESIDE_INDEX_AT: 2 * _BESIDES,
-        codes.LEVEL_AT: (places + 1 + (places + 1) * models + companies * models) * codes.LEVEL_BLOCK,
+        codes.RATIO_AT: (places + 1 + (places + 1) * models + companies * models) * codes.RATIO_BLOCK,
     }.items():
         builder.table(place, numbers)
-    builder.table(codes.COUNT_LEVEL_AT, places + 1, np.full(places + 1, codes.NONE))
-    builder.table(codes.MODEL_LEVEL_AT, (places + 1) * models, np.full((places + 1) * models, codes.NONE))

@@ -46,17 +46,10 @@ class Builder:
 
 
 def _lengthened(state: codes.State, numbers: int) -> codes.State:
-    """Return the same arrays with more places behind."""
-    ints, reals = np.zeros(len(state.ints) + numbers, np.int64), np.zeros(len(state.reals) + numbers)
-    for longer, array in ((ints, state.ints), (reals, state.reals)):
-        for first in range(0, len(array), _PAGES):  # places that were never used take no memory in the copy either
-            part = array[first : first + _PAGES]
-            if part.any():
-                longer[first : first + len(part)] = part
-    return codes.State(ints, reals, state.terms)
-
-
-_PAGES = 4096
+    """Return the same arrays with more places behind; what is not used yet takes no memory, and is not copied."""
+    for array in (state.ints, state.reals):
+        array.resize(len(array) + numbers, refcheck=False)
+    return state
 
 
 def add_requests(state: codes.State, requests: int) -> tuple[codes.State, range]:
