@@ -227,7 +227,7 @@ class QueuePolicy(Policy):
 
     def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry]:  # noqa: ARG002 (for keys that need them)
         """Return the queue that the next batch is formed from; some request waits."""
-        return self._first_queue()
+        return min(filter(None, self._queues.values()))
 
     def _take(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Sequence[Drop]:
         """Do what `_form` does with the queue of the request that is `_first`."""

@@ -249,7 +249,9 @@ class FluidUnit(Generic[Key]):
         """Find the rates from `now_s` on, to which the work left refers, and what ends next."""
         self._updated_s = now_s
         self.next_s, self._ends_next = inf, None
-        rates = self._solved() if self._running else {}
+        if not self._running:
+            return
+        rates = self._solved()
         for batch in self._running:
             batch.rate = rate = rates[batch.load]
             at_s = now_s + batch.left_s / rate
