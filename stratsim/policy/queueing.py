@@ -135,7 +135,7 @@ class QueuePolicy(Policy):
 
     def _start_batches(self, view: View) -> Iterator[Decision]:
         now_s = view.now_s
-        while view.waiting and (gpu := self._pick(view)) is not None:
+        while any(self._queues.values()) and (gpu := self._pick(view)) is not None:
             batch: list[Request] = []
             yield from self._form(self._next_queue(gpu, now_s), gpu, now_s, batch)
             if batch:
