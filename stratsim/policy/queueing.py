@@ -11,6 +11,7 @@ from collections import Counter
 from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.errors import SpecError
@@ -31,6 +32,8 @@ Key = tuple[float, ...]
 Entry = tuple[Key, int, "Request"]
 Flow = tuple[str, Priority]
 """Model and class."""
+
+_bytes_in, _bytes_out = attrgetter("bytes_in"), attrgetter("bytes_out")
 
 
 class QueuePolicy(Policy):
@@ -126,12 +129,15 @@ class QueuePolicy(Policy):
 
     def decide(self, view: View) -> Iterable[Decision]:
         """Start batches while there are both requests and places."""
+        if view.least_loaded() is None:
+            return ()
         return self._start_admitted(view) if self._asks else self._start_batches(view)
 
     def _start_batches(self, view: View) -> Iterator[Decision]:
-        while view.waiting and (gpu := self._pick(view)) is not None:
+        now_s = view.now_s
+        while any(self._queues.values()) and (gpu := self._pick(view)) is not None:
             batch: list[Request] = []
-            yield from self._form(self._next_queue(gpu, view.now_s), gpu, view.now_s, batch)
+            yield from self._form(self._next_queue(gpu, now_s), gpu, now_s, batch)
             if batch:
                 yield Start(tuple(batch), gpu.id, self._expected_s)
 
@@ -221,7 +227,7 @@ class QueuePolicy(Policy):
 
     def _next_queue(self, gpu: GpuView, now_s: float) -> list[Entry]:  # noqa: ARG002 (for keys that need them)
         """Return the queue that the next batch is formed from; some request waits."""
-        return self._first_queue()
+        return min(filter(None, self._queues.values()))
 
     def _take(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Sequence[Drop]:
         """Do what `_form` does with the queue of the request that is `_first`."""
@@ -277,9 +283,9 @@ class QueuePolicy(Policy):
 
     def _finish_s(self, now_s: float, slot_s: float, requests: Sequence[Request]) -> float:
         """Return when a batch started now would be done: its input copies while it waits for the slot."""
-        execute_s = max(now_s + self._copy_in_s[sum([request.bytes_in for request in requests])], slot_s)
+        execute_s = max(now_s + self._copy_in_s[sum(map(_bytes_in, requests))], slot_s)
         execute_s += self._latency_s[requests[0].model][len(requests)]
-        return execute_s + self._copy_out_s[sum([request.bytes_out for request in requests])]
+        return execute_s + self._copy_out_s[sum(map(_bytes_out, requests))]
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot, if all batches ran at solo speed."""

@@ -18,7 +18,15 @@ __all__ = ["KERNELS", "compile_kernel"]
 
 KERNELS: Mapping[str, tuple[str, ...]] = {
     RUN: ("fifo", "priority-fifo", "edf", "priority-edf", "native"),
-    PREEMPT: ("preempt-ideal", "preempt-gated", "preempt-kernel", "preempt-reset"),
+    PREEMPT: (
+        "preempt-ideal",
+        "preempt-gated",
+        "preempt-kernel",
+        "preempt-reset",
+        "preempt-slack",
+        "k-edf",
+        "orion",
+    ),
     AWARE: ("aware-edf",),
     ENTRY: ("strait",),
 }

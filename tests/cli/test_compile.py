@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from stratsim.fast.coverage import kernel_of
+from stratsim.fast.coverage import ORDERS, kernel_of
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.run.kernels import KERNELS
 
@@ -12,6 +12,11 @@ from stratsim.run.kernels import KERNELS
 def test_each_kernel_is_named_by_the_policies_that_need_it():
     for kernel, policies in KERNELS.items():
         assert {kernel_of(make_policy(call)) for call in parse_policies(",".join(policies))} == {kernel}
+
+
+def test_every_policy_that_is_covered_by_its_class_is_named():
+    named = {type(make_policy(call)) for policies in KERNELS.values() for call in parse_policies(",".join(policies))}
+    assert ORDERS.keys() <= named
 
 
 def test_every_kernel_makes_a_run_and_the_list_makes_none(call):

@@ -28,7 +28,7 @@ COMPILES = pytest.mark.slow
 """For a minute, where nothing is in the cache."""
 
 
-def random_policy(draws, profile, slots):
+def random_policy(draws, profile, slots, *, many):
     """An `aware-edf` with some arguments other than the default ones."""
     arguments = {
         "transfers": ["contended", "contended", "alone", "no-transfers"],
@@ -42,7 +42,8 @@ def random_policy(draws, profile, slots):
     }
     chosen = {name: draws.choice(values) for name, values in arguments.items() if draws.random() < 0.5}
     given = "".join(f", {name}={value}" for name, value in chosen.items())
-    belief = random_pairs(draws) if draws.random() < 0.3 else random_belief(draws, profile, slots)
+    pairs = draws.random() < 0.3 and not many
+    belief = random_pairs(draws) if pairs else random_belief(draws, profile, slots, many=many)
     return f"aware-edf(predictor={belief}{given})"
 
 
@@ -70,14 +71,14 @@ def with_clients(draws, workload):
     )
 
 
-def random_case(seed):
+def random_case(seed, *, many=False):
     """Return all arguments of a run, and how the policy is called; the same for equal seeds."""
     draws = Streams(seed).get("compiled", "aware")
-    workload, profile, options = random_run(draws, seed, "aware-edf")
+    workload, profile, options = random_run(draws, seed, "aware-edf", many=many)
     if draws.random() < 0.2:
         workload = with_clients(draws, workload)
     options = replace(options, drop=DropMode(str(draws.choice([mode.value for mode in DropMode]))))
-    return workload, profile, random_policy(draws, profile, options.cluster.max_concurrency), options
+    return workload, profile, random_policy(draws, profile, options.cluster.max_concurrency, many=many), options
 
 
 def both(workload, profile, policy, options):
@@ -96,6 +97,13 @@ def both(workload, profile, policy, options):
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + CASES))
 def test_compiled_decisions_give_the_same_bytes(seed):
     workload, profile, policy, options = random_case(seed)
+    assert differences(*both(workload, profile, policy, options)) == [], policy
+
+
+@COMPILES
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(CASES // 8, 2)))
+def test_and_so_they_do_with_many_models_and_gpus(seed):
+    workload, profile, policy, options = random_case(seed, many=True)
     assert differences(*both(workload, profile, policy, options)) == [], policy
 
 

@@ -190,11 +190,12 @@ class FluidUnit(Generic[Key]):
 
     def complete(self, now_s: float) -> Sequence[FluidExecution[Key]]:
         """Go on to `now_s`, which must be `next_s`, and return the batches that end there (maybe none)."""
-        first, staying, ended = self._ends_next, [], []
-        self._advance(now_s)
+        staying, ended = [], []
+        elapsed_s = now_s - self._updated_s
         for batch in self._running:
+            batch.left_s -= elapsed_s * batch.rate
             # The first ends by definition of next_s: no rounding error decides it.
-            if batch is not first and batch.left_s > TIME_RTOL * batch.solo_s:
+            if batch.left_s > TIME_RTOL * batch.solo_s and batch is not self._ends_next:
                 staying.append(batch)
             elif batch.later:
                 batch.next_phase()
@@ -248,7 +249,9 @@ class FluidUnit(Generic[Key]):
         """Find the rates from `now_s` on, to which the work left refers, and what ends next."""
         self._updated_s = now_s
         self.next_s, self._ends_next = inf, None
-        rates = self._solved() if self._running else {}
+        if not self._running:
+            return
+        rates = self._solved()
         for batch in self._running:
             batch.rate = rate = rates[batch.load]
             at_s = now_s + batch.left_s / rate

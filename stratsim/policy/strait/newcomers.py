@@ -94,7 +94,7 @@ class Newcomers:
         have left is what they would have done until their ends, had nobody joined them.
         """
         solo_s = self._latency_s[model][1]
-        if len(behind.beside) == 1:  # the usual case, written out
+        if len(behind.beside) == 1:  # asked about by what is kept of one batch with one request beside it
             (other,), (end_s,) = behind.beside, behind.ends_s
             if end_s <= start_s:
                 return solo_s
