@@ -18,15 +18,15 @@ _IMPORT = re.compile(rf"^from ({_PACKAGE}[\w.]*) import (?:\(([^)]*)\)|(.*))$", 
 
 @lru_cache
 def cache_folder(module: str) -> Path:
-    """Return the folder of a module's kernels, one per content of all modules that it imports, one way or another.
+    """Return the folder of a module's kernels: one per installation, and content of all that the module imports.
 
     numba looks at the file of a function alone, not at those of the functions that it calls: a kernel whose helper has
-    changed would stay as it was.
+    changed would stay as it was. And it takes no code of another installation's, though that be the same.
 
     Args:
         module: Its full name.
     """
-    content = hashlib.sha256()
+    content = hashlib.sha256(str(_ROOM).encode())
     for path in sorted(_imported(module)):
         content.update(path.read_bytes())
     given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
