@@ -10,7 +10,7 @@ import pytest
 MISTAKES = {
     ("polcy",): "no command 'polcy'; did you mean 'policy'?",
     ("xyzzy",): (
-        "no command 'xyzzy'; known: capacity, compare, device, explain, fidelity, live, plot, policy, "
+        "no command 'xyzzy'; known: capacity, compare, compile, device, explain, fidelity, live, plot, policy, "
         "predictor, profile, replay, report, sweep, topology, trace, validate"
     ),
     ("trace", "inspct"): "trace: no command 'inspct'; did you mean 'inspect'?",
