@@ -14,7 +14,7 @@ from stratsim.errors import SimulationError
 from stratsim.model.tolerance import TIME_RTOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from stratsim.model.profile import HardwareProfile
 
@@ -119,35 +119,27 @@ class FluidModel(ABC, Generic[Load]):
 
 
 class FluidExecution(Generic[Key]):
-    """One executing batch.
-
-    Args:
-        key: What the owner calls it.
-        solo_s: Its execution time alone.
-        work: Its phases.
-    """
+    """One executing batch, made by `FluidUnit.add`."""
 
     __slots__ = ("key", "later", "left_s", "load", "rate", "solo_s")
 
+    key: Key
+    solo_s: float
     load: Any
     """Of the current phase."""
     left_s: float
     """Solo time left in the current phase, at the unit's last update."""
-
-    def __init__(self, key: Key, solo_s: float, work: Sequence[Phase[Any]]) -> None:
-        self.key = key
-        self.solo_s = solo_s
-        self.rate = 1.0
-        """Since the unit's last update; 1 is the solo speed."""
-        self.later = work
-        """Phases to come."""
-        self.next_phase()
+    rate: float
+    """Since then; 1 is the solo speed."""
+    later: tuple[Phase[Any], ...]
+    """Phases to come."""
 
     def next_phase(self) -> None:
         """Go over to the next phase, which must exist."""
-        share, self.load = self.later[0]
+        later = self.later
+        share, self.load = later[0]
         self.left_s = self.solo_s * share
-        self.later = self.later[1:]
+        self.later = later[1:]
 
 
 class FluidUnit(Generic[Key]):
@@ -157,15 +149,16 @@ class FluidUnit(Generic[Key]):
         rates: Of the active loads: pure, equal loads have equal rates. Answers are kept.
     """
 
-    __slots__ = ("_ends_next", "_rates", "_running", "_sets", "_updated_s", "next_s")
+    __slots__ = ("_ends_next", "_pairs", "_rates", "_running", "_sets", "_updated_s", "next_s")
 
     def __init__(self, rates: Callable[[Sequence[Any]], Sequence[float]]) -> None:
         self._rates = rates
         self._running: list[FluidExecution[Key]] = []
         self._updated_s = 0.0
         self._ends_next: FluidExecution[Key] | None = None
-        self._sets: dict[tuple[Any, ...], dict[Any, float]] = {}
-        """Rates by load, by what is active: all loads, sorted by identity. Orders would be too many."""
+        self._pairs: dict[tuple[Any, Any], Sequence[float]] = {}
+        self._sets: dict[frozenset[tuple[Any, int]], dict[Any, float]] = {}
+        """Rates by load, by what is active: loads with their numbers. Orders would be too many."""
         self.next_s = inf
         """When the next batch ends or changes phase; `inf` when nothing executes."""
 
@@ -184,25 +177,51 @@ class FluidUnit(Generic[Key]):
 
     def add(self, now_s: float, key: Key, solo_s: float, work: Sequence[Phase[Any]], level: int = 0) -> None:  # noqa: ARG002
         """Start a batch of these phases; all levels share alike."""
-        self._advance(now_s)
-        self._running.append(FluidExecution(key, solo_s, work))
+        batch: FluidExecution[Key] = FluidExecution()  # no constructor: it would cost more than all that follows
+        batch.key = key
+        batch.solo_s = solo_s
+        share, batch.load = work[0]
+        batch.left_s = left_s = solo_s * share
+        batch.later = tuple(work[1:]) if len(work) > 1 else ()
+        running = self._running
+        if not running:  # alone: full speed, by definition of solo time
+            batch.rate = 1.0
+            running.append(batch)
+            self._ends_next = batch
+            self._updated_s = now_s
+            self.next_s = now_s + left_s
+            return
+        elapsed_s = now_s - self._updated_s
+        for other in running:
+            other.left_s -= elapsed_s * other.rate
+        running.append(batch)
         self._solve(now_s)
 
     def complete(self, now_s: float) -> Sequence[FluidExecution[Key]]:
         """Go on to `now_s`, which must be `next_s`, and return the batches that end there (maybe none)."""
-        staying, ended = [], []
+        first = self._ends_next
+        if first is None:
+            return ()
+        running = self._running
+        if len(running) == 1 and not first.later:  # the usual case at low load, written out
+            self._running = []
+            self._ends_next = None
+            self.next_s = inf
+            return running
         elapsed_s = now_s - self._updated_s
-        for batch in self._running:
-            batch.left_s -= elapsed_s * batch.rate
+        ended = []
+        self._running = staying = []
+        for batch in running:
             # The first ends by definition of next_s: no rounding error decides it.
-            if batch.left_s > TIME_RTOL * batch.solo_s and batch is not self._ends_next:
+            left_s = 0.0 if batch is first else batch.left_s - elapsed_s * batch.rate
+            if left_s > TIME_RTOL * batch.solo_s:
+                batch.left_s = left_s
                 staying.append(batch)
             elif batch.later:
                 batch.next_phase()
                 staying.append(batch)
             else:
                 ended.append(batch)
-        self._running = staying
         self._solve(now_s)
         return ended
 
@@ -223,7 +242,7 @@ class FluidUnit(Generic[Key]):
         batch = self._find(key)
         batch.left_s = inf
         batch.later = ()
-        self._solve(now_s)
+        self._settle(now_s)
 
     def rework(self, now_s: float, key: Key, work: Sequence[Phase[Any]] | None) -> None:
         """Replace what an executing batch has left by these phases; None takes it out."""
@@ -233,43 +252,74 @@ class FluidUnit(Generic[Key]):
             batch.later = tuple(work)
             batch.next_phase()
         else:
-            self._running.remove(batch)
-        self._solve(now_s)
+            self._running = [other for other in self._running if other is not batch]
+        self._settle(now_s)
 
     def _advance(self, now_s: float) -> None:
-        """Take the work that was done off what is left; `_solve` must follow."""
+        """Take the work that was done off what is left; `_settle` must follow."""
         elapsed_s = now_s - self._updated_s
         for batch in self._running:
             batch.left_s -= elapsed_s * batch.rate
+
+    def _settle(self, now_s: float) -> None:
+        if self._running:
+            self._solve(now_s)
+        else:
+            self._ends_next = None
+            self.next_s = inf
 
     def _find(self, key: Key) -> FluidExecution[Key]:
         return next(batch for batch in self._running if batch.key == key)
 
     def _solve(self, now_s: float) -> None:
         """Find the rates from `now_s` on, to which the work left refers, and what ends next."""
+        running = self._running
+        if len(running) == 1:  # alone: full speed, by definition of solo time
+            self._updated_s = now_s
+            batch = self._ends_next = running[0]
+            batch.rate = 1.0
+            self.next_s = now_s + batch.left_s
+        elif len(running) == 2:  # the usual case, written out
+            self._updated_s = now_s
+            one, other = running
+            pair = (one.load, other.load)
+            one.rate, other.rate = self._pairs.get(pair) or self._solve_pair(pair)
+            one_s = now_s + one.left_s / one.rate
+            other_s = now_s + other.left_s / other.rate
+            self.next_s, self._ends_next = (other_s, other) if other_s < one_s else (one_s, one)
+        else:
+            self._solve_any(now_s)
+
+    def _solve_any(self, now_s: float) -> None:
+        """Do the same for any number of batches, whatever their rates."""
         self._updated_s = now_s
-        self.next_s, self._ends_next = inf, None
-        if not self._running:
+        self.next_s = inf
+        self._ends_next = None
+        running = self._running
+        if not running:
             return
-        rates = self._solved()
-        for batch in self._running:
+        count: dict[Any, int] = {}
+        for batch in running:
+            load = batch.load
+            count[load] = count.get(load, 0) + 1
+        active = frozenset(count.items())
+        rates = self._sets.get(active) or self._solve_set(active)
+        for batch in running:
             batch.rate = rate = rates[batch.load]
             at_s = now_s + batch.left_s / rate
             if at_s < self.next_s:
-                self.next_s, self._ends_next = at_s, batch
+                self.next_s = at_s
+                self._ends_next = batch
 
-    def _solved(self) -> Mapping[Any, float]:
-        """Return the rates of the active loads; one alone has full speed, by definition of solo time."""
-        if len(self._running) == 1:
-            return {self._running[0].load: 1.0}
-        return self._asked()
+    def _solve_pair(self, pair: tuple[Any, Any]) -> Sequence[float]:
+        if len(self._pairs) >= MOST_SETS:
+            self._pairs.clear()
+        rates = self._pairs[pair] = self._rates(pair)
+        return rates
 
-    def _asked(self) -> Mapping[Any, float]:
-        """Return what the model says of the active loads: of each set of loads, what it said when first asked."""
+    def _solve_set(self, active: frozenset[tuple[Any, int]]) -> dict[Any, float]:
+        if len(self._sets) >= MOST_SETS:
+            self._sets.clear()
         loads = [batch.load for batch in self._running]
-        active = tuple(sorted(loads, key=id))
-        if active not in self._sets:
-            if len(self._sets) >= MOST_SETS:
-                self._sets.clear()
-            self._sets[active] = dict(zip(loads, self._rates(loads), strict=True))
-        return self._sets[active]
+        rates = self._sets[active] = dict(zip(loads, self._rates(loads), strict=True))
+        return rates

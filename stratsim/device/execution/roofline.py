@@ -14,7 +14,7 @@ from stratsim.model.contention import ResourcePhase, phases_at
 from stratsim.solve import max_min_demands
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from stratsim.model.profile import HardwareProfile
 
@@ -138,20 +138,32 @@ class RooflineUnit(FluidUnit[Key]):
         self._copies = 0.0
         self._by_copies = {0.0: self._sets}
 
+    def add(self, now_s: float, key: Key, solo_s: float, work: Sequence[Phase[Any]], level: int = 0) -> None:
+        """Start a batch."""
+        super().add(now_s, key, solo_s, work, level)
+        if self._copies and len(self._running) == 1:
+            self._solve_any(now_s)
+
     def copying(self, now_s: float, bytes_per_s: float) -> None:
         """Take the copies' rate off the DRAM bandwidth from now on."""
         copies = bytes_per_s / self._bandwidth
         if copies == self._copies:
             return
-        self._advance(now_s)
+        elapsed_s = now_s - self._updated_s
+        for batch in self._running:
+            batch.left_s -= elapsed_s * batch.rate
         self._copies = copies
         # Links have few rates: each keeps its answers.
         self._sets = self._by_copies.setdefault(copies, {})
         self._rates = partial(self._model.rates, copies=copies)
-        self._solve(now_s)
+        if self._running:
+            self._solve(now_s)
 
-    def _solved(self) -> Mapping[Any, float]:
-        return self._asked() if self._copies else super()._solved()
+    def _solve(self, now_s: float) -> None:
+        if self._copies:
+            self._solve_any(now_s)
+        else:
+            super()._solve(now_s)
 
 
 def _demand(phase: ResourcePhase) -> Demand:

@@ -188,7 +188,7 @@ def test_rates_are_solved_once_per_set_of_loads():
         while len(unit):
             now_s = unit.next_s
             unit.complete(now_s)
-    assert solved == [["memory", "memory"], ["compute", "compute"]]
+    assert solved == [("memory", "memory"), ("compute", "compute")]
 
 
 def test_levels_and_copies_make_no_difference_to_a_fluid_unit():
