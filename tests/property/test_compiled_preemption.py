@@ -285,7 +285,7 @@ def test_many_are_stopped_again_and_again():
     assert differences(fast, simulate_with(workload, profile, made("preempt-ideal"), options)) == []
 
 
-@pytest.mark.skipif("STRATSIM_ENGINES" not in os.environ, reason="for long runs")
+@pytest.mark.skipif(CASES < 300, reason="for long runs")
 def test_the_cases_covered_all_that_is_claimed():
     for name, count in sorted(COVERED.items()):
         print(f"{count:9,} {name}")
