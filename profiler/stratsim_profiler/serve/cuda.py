@@ -33,17 +33,18 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from stratsim.errors import ServerError, SpecError
-from stratsim.model.server import Seen, ServerInfo, Stage, Work
+from stratsim.model.server import Seen, ServerInfo, Work
 from stratsim_profiler.device import works
 from stratsim_profiler.device.cuda import check_gpu, gpu_details
 from stratsim_profiler.serve.cuda_clock import DeviceClock
 from stratsim_profiler.serve.cuda_errors import failure, guard
 from stratsim_profiler.serve.cuda_models import Engine, copy, engine, example_bytes, pinned
+from stratsim_profiler.serve.cuda_stages import Batch, Output, Stages
 from stratsim_profiler.zoo.build import DTYPES
 
 if TYPE_CHECKING:
@@ -54,9 +55,8 @@ if TYPE_CHECKING:
 __all__ = ["CudaServer"]
 
 _MODES = ("graph", "eager")
-_STAGES = tuple(Stage)
 _COPY_IN, _EXECUTION, _COPY_OUT = 0, 2, 4
-"""Where a pair of stages begins in `_STAGES`."""
+"""Where a pair of stages begins among the stages."""
 
 _SPARE_OUTPUTS = 4
 """Output buffers beyond one per place: batches in or behind the copy-out."""
@@ -74,43 +74,13 @@ _LOST: list[CudaServer] = []
 """Servers whose GPU has failed: torch ends the process when it frees what belongs to a GPU that does not answer."""
 
 
-class _Output(NamedTuple):
-    """Where a batch's outputs go: aside on the GPU, then to the host."""
-
-    device: Tensor
-    host: Tensor
-
-
 @dataclass(slots=True, eq=False)
 class _Slot:
     """An execution slot: a stream, and what can run on it by model and size."""
 
     stream: torch.cuda.Stream
     engines: dict[tuple[str, int], Engine] = field(default_factory=dict)
-    batch: _Batch | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Batch:
-    """A batch in flight.
-
-    Args:
-        number: Its number.
-        work: What to do.
-        place: Its staging buffer.
-        events: The events of its stages so far, in the order of `_STAGES`.
-        reached: How many stages were seen.
-        last_s: When the last one was.
-        output: Its output buffers, once it executes.
-    """
-
-    number: int
-    work: Work
-    place: Tensor
-    events: list[torch.cuda.Event]
-    reached: int = 0
-    last_s: float = 0.0
-    output: _Output | None = None
+    batch: Batch | None = None
 
 
 class CudaServer:
@@ -131,7 +101,6 @@ class CudaServer:
             others of `max_bytes_in` bytes, which must stay as they are until the copy-in's end.
         on_output: Called with a batch's number and its outputs on the host, when its last stage is seen; the memory is
             used again afterwards.
-        clamps: Stages that seemed to be later than they were seen, or earlier than the one before; they were moved.
         grown: Output buffers that had to be made while serving.
 
     Raises:
@@ -164,14 +133,12 @@ class CudaServer:
         self._closed = False
         self.sources: dict[tuple[str, int], Tensor] = {}
         self.on_output: Callable[[int, Tensor], None] | None = None
-        self.clamps = 0
         self.grown = 0
-        self._copies_in: deque[_Batch] = deque()
-        self._waiting: deque[_Batch] = deque()
-        self._copies_out: deque[_Batch] = deque()
+        self._copies_in: deque[Batch] = deque()
+        self._waiting: deque[Batch] = deque()
+        self._copies_out: deque[Batch] = deque()
         self._flying = 0
         self._progress_s = 0.0
-        self._spare_events: list[torch.cuda.Event] = []
         with guard(self._name):
             torch.cuda.set_device(self._index)
             self._in, self._out, clock = (torch.cuda.Stream(self._index) for _ in range(3))
@@ -181,6 +148,7 @@ class CudaServer:
             torch.cuda.synchronize(self._index)
             self._clock = DeviceClock(clock)
             self._clock.start()  # the rates of the clocks are known when they are needed
+            self._stages = Stages(self._clock)
             self.info = self._info(places)
         self._free = deque(self._slots)
 
@@ -193,6 +161,11 @@ class CudaServer:
     def clock_drift(self) -> float:
         """By how much the GPU's second is longer than the host's, as a share."""
         return self._clock.drift
+
+    @property
+    def clamps(self) -> int:
+        """Stages that seemed to be later than they were seen, or earlier than the one before; they were moved."""
+        return self._stages.clamps
 
     def load(self, models: Mapping[str, Sequence[int]]) -> None:
         """Build every model once per slot, and an engine per slot and batch size."""
@@ -209,7 +182,7 @@ class CudaServer:
             torch.cuda.synchronize(self._index)
             self._rehearse()
             torch.cuda.synchronize(self._index)
-            self.clamps = self.grown = 0
+            self._stages.clamps = self.grown = 0
             self._collects = self._collects or gc.isenabled()
             gc.collect()
             gc.disable()
@@ -228,12 +201,12 @@ class CudaServer:
         if not self._flying:
             self._progress_s = self._clock.now_s()
         try:
-            item = _Batch(batch, work, self._places.pop(), [])
+            item = Batch(batch, work, self._places.pop(), [])
             self._flying += 1
             with torch.cuda.stream(self._in):
-                self._record(item, self._in)
+                self._stages.record(item, self._in)
                 copy(item.place[: work.bytes_in], source[: work.bytes_in])
-                self._record(item, self._in)
+                self._stages.record(item, self._in)
             self._copies_in.append(item)
             if self._free:
                 self._execute(item)
@@ -317,8 +290,8 @@ class CudaServer:
             self.poll()
         self.on_output = heard
 
-    def _output(self) -> _Output:
-        return _Output(self._buffer(self._room_out), pinned(self._room_out))
+    def _output(self) -> Output:
+        return Output(self._buffer(self._room_out), pinned(self._room_out))
 
     def _buffer(self, size: int) -> Tensor:
         return torch.zeros(size, dtype=torch.uint8, device=self._name)
@@ -350,13 +323,7 @@ class CudaServer:
             )
         return source
 
-    def _record(self, item: _Batch, stream: torch.cuda.Stream) -> None:
-        """Record the next stage of a batch; events are used again, as it takes time to make one."""
-        event = self._spare_events.pop() if self._spare_events else torch.cuda.Event(enable_timing=True)
-        event.record(stream)
-        item.events.append(event)
-
-    def _execute(self, item: _Batch) -> None:
+    def _execute(self, item: Batch) -> None:
         """Give a free slot to a batch."""
         slot = self._free.popleft()
         slot.batch = item
@@ -365,28 +332,28 @@ class CudaServer:
         moves = made.moves(item.place[: item.work.bytes_in])  # before the start is stamped: it takes the host a while
         with torch.cuda.stream(slot.stream):
             slot.stream.wait_event(item.events[_COPY_IN + 1])
-            self._record(item, slot.stream)
+            self._stages.record(item, slot.stream)
             made.execute(moves, item.output.device)
-            self._record(item, slot.stream)
+            self._stages.record(item, slot.stream)
 
-    def _another_output(self) -> _Output:
+    def _another_output(self) -> Output:
         self.grown += 1
         return self._output()
 
-    def _copy_out(self, item: _Batch) -> None:
+    def _copy_out(self, item: Batch) -> None:
         """Enqueue the copy of outputs that are there."""
         assert item.output is not None  # noqa: S101 (it has executed)
         size = item.work.bytes_out
         with torch.cuda.stream(self._out):
-            self._record(item, self._out)
+            self._stages.record(item, self._out)
             copy(item.output.host[:size], item.output.device[:size])
-            self._record(item, self._out)
+            self._stages.record(item, self._out)
         self._copies_out.append(item)
 
     # Looking
 
     def _look_at_copies_in(self, seen: list[Seen]) -> None:
-        while self._copies_in and self._reached(self._copies_in[0], _COPY_IN + 2, seen):
+        while self._copies_in and self._stages.reached(self._copies_in[0], _COPY_IN + 2, seen):
             self._copies_in.popleft()
 
     def _look_at_slots(self, seen: list[Seen]) -> None:
@@ -394,7 +361,7 @@ class CudaServer:
         for slot in self._slots:
             item = slot.batch
             # A batch whose copy-in was not seen to end is in that line still, and looked at there.
-            if item is None or item.reached < _EXECUTION or not self._reached(item, _EXECUTION + 2, seen):
+            if item is None or item.reached < _EXECUTION or not self._stages.reached(item, _EXECUTION + 2, seen):
                 continue
             slot.batch = None
             self._free.append(slot)
@@ -404,38 +371,24 @@ class CudaServer:
             self._execute(self._waiting.popleft())
 
     def _look_at_copies_out(self, seen: list[Seen]) -> None:
-        while self._copies_out and self._reached(self._copies_out[0], _COPY_OUT + 2, seen):
+        while self._copies_out and self._stages.reached(self._copies_out[0], _COPY_OUT + 2, seen):
             item = self._copies_out.popleft()
             assert item.output is not None  # noqa: S101 (it has executed)
             if self.on_output is not None:
                 self.on_output(item.number, item.output.host[: item.work.bytes_out])
             self._outputs.append(item.output)
-            self._spare_events.extend(item.events)
+            self._stages.give_back(item)
             self._flying -= 1
-
-    def _reached(self, item: _Batch, until: int, seen: list[Seen]) -> bool:
-        """Note the stages that a batch has reached, and return whether `until` of them are seen."""
-        while item.reached < until:
-            event = item.events[item.reached]
-            if not event.query():
-                return False
-            found_s = self._clock.time_s(event)
-            time_s = max(item.last_s, min(found_s, self._clock.now_s()))
-            self.clamps += time_s != found_s
-            seen.append(Seen(item.number, _STAGES[item.reached], time_s))
-            item.last_s = time_s
-            item.reached += 1
-        return True
 
     def _anything(self) -> bool:
         """Return whether a batch in front of a stream has reached its next stage."""
-        if self._copies_in and _next(self._copies_in[0]).query():
+        if self._copies_in and self._stages.is_next_there(self._copies_in[0]):
             return True
         for slot in self._slots:
             item = slot.batch
-            if item is not None and item.reached >= _EXECUTION and _next(item).query():
+            if item is not None and item.reached >= _EXECUTION and self._stages.is_next_there(item):
                 return True
-        return bool(self._copies_out) and bool(_next(self._copies_out[0]).query())
+        return len(self._copies_out) > 0 and self._stages.is_next_there(self._copies_out[0])
 
     # Failing and closing
 
@@ -471,7 +424,7 @@ class CudaServer:
             slot.batch = None
         for store in (self._copies_in, self._waiting, self._copies_out, self._places, self._outputs, self.sources):
             store.clear()
-        self._spare_events.clear()
+        self._stages.forget()
 
 
 def _check(dtype: str, mode: str, slots: int, places: int) -> None:
@@ -486,7 +439,3 @@ def _check(dtype: str, mode: str, slots: int, places: int) -> None:
 def _name(index: int) -> str:
     """Return torch's name of a GPU."""
     return f"cuda:{index}"
-
-
-def _next(item: _Batch) -> torch.cuda.Event:
-    return item.events[item.reached]
