@@ -46,31 +46,14 @@ from stratsim.fast.replies import rejected
 from stratsim.fast.starting import start
 
 if TYPE_CHECKING:
+    from stratsim.fast.columns import Columns
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
 
 __all__ = ["follow"]
 
 
 @compiled
-def follow(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    policy: Ask,
-    now_s: float,
-    seen_s: float,
-) -> None:
+def follow(ints: Ints, reals: Reals, columns: Columns, ask: Ask, policy: Ask, now_s: float, seen_s: float) -> None:
     """Have the policy decide, and do what it has decided."""
     for number in range(_decide(ints, reals, ask, policy, now_s, seen_s)):
         at = ints[DECIDED_AT] + number * DECISION
@@ -79,7 +62,7 @@ def follow(
             continue
         listed, size = ints[at + FIRST_LISTED], ints[at + MANY]
         if ints[at] != STARTS:
-            _drop(ints, dropped, dropped_s, reason, ints[at], ints[listed], now_s)
+            _drop(ints, columns.dropped, columns.dropped_s, columns.reason, ints[at], ints[listed], now_s)
             if ints[CLIENTS]:
                 rejected(ints, reals, ask, ints[listed], now_s)
             continue
@@ -89,14 +72,7 @@ def follow(
         start(
             ints,
             reals,
-            model_of,
-            bytes_in,
-            bytes_out,
-            factor,
-            batch_of,
-            gpu_of,
-            times_s,
-            output,
+            columns,
             ask,
             ints[ints[GPU_AT] + ints[at + WHERE]],
             size,

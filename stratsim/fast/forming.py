@@ -28,26 +28,15 @@ from stratsim.fast.replies import rejected
 from stratsim.fast.waiting import take
 
 if TYPE_CHECKING:
-    from stratsim.fast.compiled import Ask, Column, Ints, Reals
+    from stratsim.fast.columns import Columns
+    from stratsim.fast.compiled import Ask, Ints, Reals
 
 __all__ = ["form"]
 
 
 @compiled
 def form(
-    ints: Ints,
-    reals: Reals,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    ask: Ask,
-    model: int,
-    now_s: float,
-    slot_s: float,
+    ints: Ints, reals: Reals, columns: Columns, ask: Ask, model: int, now_s: float, slot_s: float
 ) -> tuple[int, float]:
     """List the largest feasible prefix of a model's queue at `MEMBER_AT`; return its size, and when it should be done.
 
@@ -59,17 +48,17 @@ def form(
     earliest_s, expected_s = inf, nan
     while ints[model + DEPTH] and size < limit:
         request = ints[heap]
-        own_in, own_out = int(bytes_in[request]), int(bytes_out[request])
+        own_in, own_out = int(columns.bytes_in[request]), int(columns.bytes_out[request])
         alone_s = finish_s(reals, now_s, slot_s, own_in, own_out, reals[lasts + 1])
-        own_s = deadline_s[request] * ON_TIME
+        own_s = columns.deadline_s[request] * ON_TIME
         if alone_s > own_s:
             expired = now_s > own_s
             if ints[DROPS_INFEASIBLE] or (expired and ints[DROPS_EXPIRED]):
-                take(ints, priority, deadline_s, model)
+                take(ints, columns.priority, columns.deadline_s, model)
                 drops = ints[DROPS]
                 ints[DROPS] = drops + 1
-                dropped[drops], dropped_s[drops] = request, now_s
-                reason[drops] = EXPIRED if expired else INFEASIBLE
+                columns.dropped[drops], columns.dropped_s[drops] = request, now_s
+                columns.reason[drops] = EXPIRED if expired else INFEASIBLE
                 if ints[CLIENTS]:
                     rejected(ints, reals, ask, request, now_s)
                 if size:
@@ -88,5 +77,5 @@ def form(
         all_out += own_out
         ints[members + size] = request
         size += 1
-        take(ints, priority, deadline_s, model)
+        take(ints, columns.priority, columns.deadline_s, model)
     return size, expected_s

@@ -38,6 +38,7 @@ from stratsim.fast.codes import (
     TICK,
     WAITING,
 )
+from stratsim.fast.columns import Columns
 from stratsim.fast.compiled import compiled, pointer
 from stratsim.fast.deciding import pick, wait_s
 from stratsim.fast.following import follow
@@ -102,49 +103,32 @@ def run(
     _run(
         pointer(ints),
         pointer(reals),
-        pointer(arrival_s),
-        pointer(model_of),
-        pointer(priority),
-        pointer(deadline_s),
-        pointer(bytes_in),
-        pointer(bytes_out),
-        pointer(factor),
-        pointer(batch_of),
-        pointer(gpu_of),
-        pointer(dropped),
-        pointer(dropped_s),
-        pointer(reason),
-        pointer(times_s),
-        pointer(output),
+        Columns(
+            pointer(arrival_s),
+            pointer(model_of),
+            pointer(priority),
+            pointer(deadline_s),
+            pointer(bytes_in),
+            pointer(bytes_out),
+            pointer(factor),
+            pointer(batch_of),
+            pointer(gpu_of),
+            pointer(dropped),
+            pointer(dropped_s),
+            pointer(reason),
+            pointer(times_s),
+            pointer(output),
+        ),
         ask,
         policy,
     )
 
 
 @compiled
-def _run(
-    ints: Ints,
-    reals: Reals,
-    arrival_s: Column,
-    model_of: Column,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    policy: Ask,
-) -> None:
+def _run(ints: Ints, reals: Reals, columns: Columns, ask: Ask, policy: Ask) -> None:
     rounds = 0
     begin(ints, reals, ask)
-    next_arrival_s = upcoming_s(ints, arrival_s)
+    next_arrival_s = upcoming_s(ints, columns.arrival_s)
     start_s = min(next_arrival_s, next_event_s(ints, reals))
     now_s = until_s = instant_s = -inf
     pending = False
@@ -160,13 +144,13 @@ def _run(
                 continue  # an event of this instant, an ulp later, comes first
         now_s = max(now_s, at_s)
         if is_arrival:
-            if arrive(ints, reals, arrival_s, ask, now_s):
+            if arrive(ints, reals, columns.arrival_s, ask, now_s):
                 pending = True
-            next_arrival_s = upcoming_s(ints, arrival_s)
-        elif happen(ints, reals, times_s, output, ask, now_s):
+            next_arrival_s = upcoming_s(ints, columns.arrival_s)
+        elif happen(ints, reals, columns.times_s, columns.output, ask, now_s):
             pending = True
         if ints[ADMITTED] < ints[ARRIVED]:
-            queue_arrived(ints, model_of, priority, deadline_s)
+            queue_arrived(ints, columns.model_of, columns.priority, columns.deadline_s)
         if pending and until_s < next_arrival_s and until_s < next_event_s(ints, reals):
             pending = False
             if not ints[WAITING] and not ints[IS_WOKEN]:
@@ -176,46 +160,9 @@ def _run(
             instant_s = until_s
             _check_progress(ints, rounds)
             if ints[ASKS]:
-                follow(
-                    ints,
-                    reals,
-                    model_of,
-                    bytes_in,
-                    bytes_out,
-                    factor,
-                    batch_of,
-                    gpu_of,
-                    dropped,
-                    dropped_s,
-                    reason,
-                    times_s,
-                    output,
-                    ask,
-                    policy,
-                    now_s,
-                    now_s + (until_s - now_s),
-                )
+                follow(ints, reals, columns, ask, policy, now_s, now_s + (until_s - now_s))
                 continue
-            _decide(
-                ints,
-                reals,
-                model_of,
-                priority,
-                deadline_s,
-                bytes_in,
-                bytes_out,
-                factor,
-                batch_of,
-                gpu_of,
-                dropped,
-                dropped_s,
-                reason,
-                times_s,
-                output,
-                ask,
-                now_s,
-                now_s + (until_s - now_s),
-            )
+            _decide(ints, reals, columns, ask, now_s, now_s + (until_s - now_s))
 
 
 @compiled
@@ -226,26 +173,7 @@ def _check_progress(ints: Ints, rounds: int) -> None:
 
 
 @compiled
-def _decide(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    now_s: float,
-    seen_s: float,
-) -> None:
+def _decide(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: float, seen_s: float) -> None:
     """Start batches while there are both requests and places."""
     models, one_queue, slot_s, gpu = ints[MODEL_AT], ints[ESTIMATES] == 0, nan, -1
     if ints[NATIVE]:
@@ -255,23 +183,7 @@ def _decide(
             ints[ints[MEMBER_AT]] = ints[ints[STREAM_AT] + own * STREAM_INTS + SERVED]
             ints[WAITING] -= 1
             gpu = ints[ints[GPU_AT] + own % ints[GPUS]]
-            start(
-                ints,
-                reals,
-                model_of,
-                bytes_in,
-                bytes_out,
-                factor,
-                batch_of,
-                gpu_of,
-                times_s,
-                output,
-                ask,
-                gpu,
-                1,
-                now_s,
-                nan,
-            )
+            start(ints, reals, columns, ask, gpu, 1, now_s, nan)
         return
     while ints[HEADS]:
         if gpu < 0:
@@ -283,39 +195,9 @@ def _decide(
         if one_queue:
             size, expected_s = 1, nan
             ints[ints[MEMBER_AT]] = ints[ints[models + BEGIN]]
-            take(ints, priority, deadline_s, models)
+            take(ints, columns.priority, columns.deadline_s, models)
         else:
-            size, expected_s = form(
-                ints,
-                reals,
-                priority,
-                deadline_s,
-                bytes_in,
-                bytes_out,
-                dropped,
-                dropped_s,
-                reason,
-                ask,
-                ints[ints[HEAD_AT]],
-                now_s,
-                slot_s,
-            )
+            size, expected_s = form(ints, reals, columns, ask, ints[ints[HEAD_AT]], now_s, slot_s)
         if size:
-            start(
-                ints,
-                reals,
-                model_of,
-                bytes_in,
-                bytes_out,
-                factor,
-                batch_of,
-                gpu_of,
-                times_s,
-                output,
-                ask,
-                gpu,
-                size,
-                now_s,
-                expected_s,
-            )
+            start(ints, reals, columns, ask, gpu, size, now_s, expected_s)
             gpu = -1

@@ -52,6 +52,7 @@ from stratsim.fast.host import pace, thinks_s
 from stratsim.fast.machine import copy_in
 
 if TYPE_CHECKING:
+    from stratsim.fast.columns import Columns
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
 
 __all__ = ["enter", "passed_on_s", "start"]
@@ -59,91 +60,47 @@ __all__ = ["enter", "passed_on_s", "start"]
 
 @compiled
 def start(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    gpu: int,
-    size: int,
-    now_s: float,
-    expected_s: float,
+    ints: Ints, reals: Reals, columns: Columns, ask: Ask, gpu: int, size: int, now_s: float, expected_s: float
 ) -> None:
     """Start the batch of the first `size` members on a GPU."""
-    batch = enter(
-        ints,
-        reals,
-        model_of,
-        bytes_in,
-        bytes_out,
-        factor,
-        batch_of,
-        gpu_of,
-        times_s,
-        output,
-        gpu,
-        size,
-        now_s,
-        expected_s,
-    )
+    batch = enter(ints, reals, columns, gpu, size, now_s, expected_s)
     at_s = passed_on_s(ints, reals, ask, now_s)
     if at_s < 0.0:
-        copy_in(ints, reals, times_s, output, ask, batch, now_s)
+        copy_in(ints, reals, columns.times_s, columns.output, ask, batch, now_s)
     else:
         schedule(ints, reals, at_s, DEVICE, batch * KINDS + DISPATCHED)
 
 
 @compiled
-def enter(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    times_s: Column,
-    output: Column,
-    gpu: int,
-    size: int,
-    now_s: float,
-    expected_s: float,
-) -> int:
+def enter(ints: Ints, reals: Reals, columns: Columns, gpu: int, size: int, now_s: float, expected_s: float) -> int:
     """Give the batch of the first `size` members a place on a GPU; return its block."""
     batch_id, members = ints[BATCHES], ints[MEMBER_AT]
     ints[BATCHES] = batch_id + 1
     lead = ints[members]
     for place in range(size):
-        batch_of[ints[members + place]] = batch_id
+        columns.batch_of[ints[members + place]] = batch_id
         lead = min(lead, ints[members + place])
-    all_in = _bytes_of(ints, bytes_in, size)
+    all_in = _bytes_of(ints, columns.bytes_in, size)
     ints[SPARE] -= 1
     batch = ints[ints[SPARE_AT] + ints[SPARE]]
-    real, kind = ints[batch], model_of[lead] * ints[SIZES] + size
+    real, kind = ints[batch], columns.model_of[lead] * ints[SIZES] + size
     ints[batch + BATCH], ints[batch + GPU], ints[batch + BYTES_IN] = batch_id, gpu, all_in
     ints[batch + PHASE], ints[batch + LAST_PHASE] = ints[ints[FIRST_AT] + kind], ints[ints[LAST_AT] + kind]
-    solo_s = reals[ints[SOLO_AT] + kind] * factor[lead]
+    solo_s = reals[ints[SOLO_AT] + kind] * columns.factor[lead]
     reals[real + SOLO_S], reals[real + START_S] = solo_s, nan
     reals[real + LASTS_S] = reals[ints[EXPECTED_AT] + kind]
     reals[real + STAGED_S] = now_s + copy_s(all_in, reals[IN_ALPHA_S], reals[IN_RATE])
-    times_s[DISPATCH * ints[ROWS] + batch_id], times_s[SOLO * ints[ROWS] + batch_id] = now_s, solo_s
+    columns.times_s[DISPATCH * ints[ROWS] + batch_id], columns.times_s[SOLO * ints[ROWS] + batch_id] = now_s, solo_s
     if ints[ESTIMATES] or ints[ASKS]:  # else nobody looks, and the row takes no memory
-        times_s[EXPECTED * ints[ROWS] + batch_id] = expected_s
+        columns.times_s[EXPECTED * ints[ROWS] + batch_id] = expected_s
     flying = ints[gpu + FLYING]
     ints[ints[gpu + FLYING_AT] + flying] = batch
     ints[gpu + FLYING] = flying + 1
     if ints[GPUS] > 1:
-        gpu_of[batch_id] = ints[gpu + NUMBER]
+        columns.gpu_of[batch_id] = ints[gpu + NUMBER]
         count_batches(ints, gpu)
     if ints[COPIES_OUT]:
-        output[batch_id] = _bytes_of(ints, bytes_out, size)
+        columns.output[batch_id] = _bytes_of(ints, columns.bytes_out, size)
     if ints[LEAD_AT]:
         _link(ints, batch_id, size)
     return batch  # type: ignore[no-any-return]

@@ -32,6 +32,7 @@ from stratsim.fast.preempt.starting import start
 from stratsim.fast.waiting import admit, before
 
 if TYPE_CHECKING:
+    from stratsim.fast.columns import Columns
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
 
 __all__ = ["launches", "start_unlike", "unlike"]
@@ -65,74 +66,23 @@ def launches(ints: Ints, reals: Reals, gpu: int, seen_s: float) -> bool:
 
 
 @compiled
-def start_unlike(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    now_s: float,
-    seen_s: float,
-) -> None:
+def start_unlike(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: float, seen_s: float) -> None:
     """Start low-priority batches in order; one that may not run beside high priority holds nobody up."""
     refused = ints[ints[PREEMPTS] + REFUSED_AT]
     for number in range(ints[MODELS]):
         ints[refused + number] = 0
     while ints[STATUS] == FINE:
-        number = _next_model(ints, priority, deadline_s)
+        number = _next_model(ints, columns.priority, columns.deadline_s)
         if number < 0:
             return
         model = ints[MODEL_AT] + number * MODEL_INTS
         gpu, size, expected_s = -1, 0, inf
-        if priority[ints[ints[model + BEGIN]]] != 0:
-            gpu, size, expected_s = _first_batch(
-                ints,
-                reals,
-                priority,
-                deadline_s,
-                bytes_in,
-                bytes_out,
-                dropped,
-                dropped_s,
-                reason,
-                ask,
-                number,
-                now_s,
-                seen_s,
-            )
+        if columns.priority[ints[ints[model + BEGIN]]] != 0:
+            gpu, size, expected_s = _first_batch(ints, reals, columns, ask, number, now_s, seen_s)
         if gpu < 0:
             ints[refused + number] = 1
         else:
-            start(
-                ints,
-                reals,
-                model_of,
-                priority,
-                deadline_s,
-                bytes_in,
-                bytes_out,
-                factor,
-                batch_of,
-                gpu_of,
-                times_s,
-                output,
-                ask,
-                gpu,
-                size,
-                now_s,
-                expected_s,
-            )
+            start(ints, reals, columns, ask, gpu, size, now_s, expected_s)
 
 
 @compiled
@@ -150,19 +100,7 @@ def _next_model(ints: Ints, priority: Column, deadline_s: Column) -> int:
 
 @compiled
 def _first_batch(
-    ints: Ints,
-    reals: Reals,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    ask: Ask,
-    number: int,
-    now_s: float,
-    seen_s: float,
+    ints: Ints, reals: Reals, columns: Columns, ask: Ask, number: int, now_s: float, seen_s: float
 ) -> tuple[int, int, float]:
     """List a model's first batch at `MEMBER_AT`; return the GPU where it may run, -1: nowhere, its size and its end."""
     model, able = ints[MODEL_AT] + number * MODEL_INTS, ints[ints[PREEMPTS] + ABLE_AT]
@@ -176,25 +114,11 @@ def _first_batch(
         gpu, size, expected_s = ints[ints[GPU_AT] + each], 0, inf
         slot_s = now_s + wait_s(ints, reals, gpu, False, now_s, seen_s)
         while ints[model + DEPTH] and not size:
-            size, expected_s = form(
-                ints,
-                reals,
-                priority,
-                deadline_s,
-                bytes_in,
-                bytes_out,
-                dropped,
-                dropped_s,
-                reason,
-                ask,
-                model,
-                now_s,
-                slot_s,
-            )
+            size, expected_s = form(ints, reals, columns, ask, model, now_s, slot_s)
         if size and unlike(ints, reals, gpu, number * ints[SIZES] + size, seen_s):
             return gpu, size, expected_s
         for place in range(size):
-            admit(ints, priority, deadline_s, model, ints[ints[MEMBER_AT] + place])
+            admit(ints, columns.priority, columns.deadline_s, model, ints[ints[MEMBER_AT] + place])
         ints[able + each] = 0
     return -1, 0, inf
 

@@ -48,78 +48,40 @@ from stratsim.fast.preempt.starting import start, take_batch
 from stratsim.fast.preempt.stopping import resume, suspend
 
 if TYPE_CHECKING:
+    from stratsim.fast.columns import Columns
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
 
 __all__ = ["let_high_run"]
 
 
 @compiled
-def let_high_run(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    now_s: float,
-    seen_s: float,
-) -> None:
+def let_high_run(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: float, seen_s: float) -> None:
     """Start what is urgent, stop or resume the rest, then start the rest."""
     urgent = True
     while ints[STATUS] == FINE:
         gpu = -1
-        if ints[HEADS] and (priority[first_waiting(ints)] == 0) == urgent:
-            gpu = _pick(ints, reals, model_of, urgent, now_s, seen_s)
+        if ints[HEADS] and (columns.priority[first_waiting(ints)] == 0) == urgent:
+            gpu = _pick(ints, reals, columns.model_of, urgent, now_s, seen_s)
         if gpu < 0:
-            if not urgent or not _sort_out(ints, reals, times_s, ask, now_s, seen_s):
+            if not urgent or not _sort_out(ints, reals, columns.times_s, ask, now_s, seen_s):
                 return
             urgent = False
             continue
         slot_s = now_s
         if ints[ESTIMATES]:
             slot_s = now_s + wait_s(ints, reals, gpu, urgent, now_s, seen_s)
-        size, expected_s = take_batch(
-            ints, reals, priority, deadline_s, bytes_in, bytes_out, dropped, dropped_s, reason, ask, now_s, slot_s
-        )
+        size, expected_s = take_batch(ints, reals, columns, ask, now_s, slot_s)
         if not size:
             continue
         if urgent:
             ints[gpu + UNANSWERED] += 1
             if ints[ints[PREEMPTS] + WHOLE_REQUEST]:  # before it could start in a slot that happens to be free
-                _suspend_low(ints, reals, times_s, ask, gpu, now_s, seen_s)
+                _suspend_low(ints, reals, columns.times_s, ask, gpu, now_s, seen_s)
         if ints[gpu + FLYING] == ints[PLACES]:
             last = list_low(ints, reals, gpu, seen_s) - 1
-            suspend(ints, reals, times_s, ask, gpu, ints[ints[ints[PREEMPTS] + LISTED_AT] + last], now_s)
+            suspend(ints, reals, columns.times_s, ask, gpu, ints[ints[ints[PREEMPTS] + LISTED_AT] + last], now_s)
         if ints[STATUS] == FINE:
-            start(
-                ints,
-                reals,
-                model_of,
-                priority,
-                deadline_s,
-                bytes_in,
-                bytes_out,
-                factor,
-                batch_of,
-                gpu_of,
-                times_s,
-                output,
-                ask,
-                gpu,
-                size,
-                now_s,
-                expected_s,
-            )
+            start(ints, reals, columns, ask, gpu, size, now_s, expected_s)
 
 
 @compiled

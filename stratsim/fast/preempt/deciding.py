@@ -13,95 +13,21 @@ from stratsim.fast.preempt.earliest import let_earliest_run
 from stratsim.fast.preempt.slack import set_timer
 
 if TYPE_CHECKING:
-    from stratsim.fast.compiled import Ask, Column, Ints, Reals
+    from stratsim.fast.columns import Columns
+    from stratsim.fast.compiled import Ask, Ints, Reals
 
 __all__ = ["decide"]
 
 
 @compiled
-def decide(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    now_s: float,
-    seen_s: float,
-) -> None:
+def decide(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: float, seen_s: float) -> None:
     """Have the policy decide, and do what it decides."""
     policy = ints[ints[PREEMPTS] + POLICY]
     if policy == BY_DEADLINE:
-        let_earliest_run(
-            ints,
-            reals,
-            model_of,
-            priority,
-            deadline_s,
-            bytes_in,
-            bytes_out,
-            factor,
-            batch_of,
-            gpu_of,
-            dropped,
-            dropped_s,
-            reason,
-            times_s,
-            output,
-            ask,
-            now_s,
-        )
+        let_earliest_run(ints, reals, columns, ask, now_s)
         return
-    let_high_run(
-        ints,
-        reals,
-        model_of,
-        priority,
-        deadline_s,
-        bytes_in,
-        bytes_out,
-        factor,
-        batch_of,
-        gpu_of,
-        dropped,
-        dropped_s,
-        reason,
-        times_s,
-        output,
-        ask,
-        now_s,
-        seen_s,
-    )
+    let_high_run(ints, reals, columns, ask, now_s, seen_s)
     if policy == BY_SLACK:
         set_timer(ints, reals, now_s, seen_s)
     elif policy == BY_BOTTLENECK:
-        start_unlike(
-            ints,
-            reals,
-            model_of,
-            priority,
-            deadline_s,
-            bytes_in,
-            bytes_out,
-            factor,
-            batch_of,
-            gpu_of,
-            dropped,
-            dropped_s,
-            reason,
-            times_s,
-            output,
-            ask,
-            now_s,
-            seen_s,
-        )
+        start_unlike(ints, reals, columns, ask, now_s, seen_s)

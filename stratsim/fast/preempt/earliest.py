@@ -12,69 +12,32 @@ from stratsim.fast.preempt.starting import start, take_batch
 from stratsim.fast.preempt.stopping import resume, suspend
 
 if TYPE_CHECKING:
+    from stratsim.fast.columns import Columns
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
 
 __all__ = ["let_earliest_run"]
 
 
 @compiled
-def let_earliest_run(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    now_s: float,
-) -> None:
+def let_earliest_run(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: float) -> None:
     """Let the earliest deadlines run, whether they wait or were stopped."""
     while ints[STATUS] == FINE:
         if not ints[HEADS]:
-            _resume_all(ints, reals, times_s, ask, False, 0.0, now_s)
+            _resume_all(ints, reals, columns.times_s, ask, False, 0.0, now_s)
             return
-        due_s = deadline_s[first_waiting(ints)]
-        _resume_all(ints, reals, times_s, ask, True, due_s, now_s)
+        due_s = columns.deadline_s[first_waiting(ints)]
+        _resume_all(ints, reals, columns.times_s, ask, True, due_s, now_s)
         gpu = _place(ints, reals, due_s)
         if gpu < 0:
             return
-        size, expected_s = take_batch(
-            ints, reals, priority, deadline_s, bytes_in, bytes_out, dropped, dropped_s, reason, ask, now_s, now_s
-        )
+        size, expected_s = take_batch(ints, reals, columns, ask, now_s, now_s)
         if not size:
             continue
         if not _has_room(ints, gpu):
             last = _last_of_all(ints, reals)
-            suspend(ints, reals, times_s, ask, ints[last + GPU], last, now_s)
+            suspend(ints, reals, columns.times_s, ask, ints[last + GPU], last, now_s)
         if ints[STATUS] == FINE:
-            start(
-                ints,
-                reals,
-                model_of,
-                priority,
-                deadline_s,
-                bytes_in,
-                bytes_out,
-                factor,
-                batch_of,
-                gpu_of,
-                times_s,
-                output,
-                ask,
-                gpu,
-                size,
-                now_s,
-                expected_s,
-            )
+            start(ints, reals, columns, ask, gpu, size, now_s, expected_s)
 
 
 @compiled

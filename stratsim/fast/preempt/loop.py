@@ -22,6 +22,7 @@ from stratsim.fast.codes import (
     STUCK,
     TICK,
 )
+from stratsim.fast.columns import Columns
 from stratsim.fast.compiled import compiled, pointer
 from stratsim.fast.preempt.codes import ASIDE, BEGAN_S
 from stratsim.fast.preempt.deciding import decide
@@ -58,47 +59,31 @@ def run(
     _run(
         pointer(ints),
         pointer(reals),
-        pointer(arrival_s),
-        pointer(model_of),
-        pointer(priority),
-        pointer(deadline_s),
-        pointer(bytes_in),
-        pointer(bytes_out),
-        pointer(factor),
-        pointer(batch_of),
-        pointer(gpu_of),
-        pointer(dropped),
-        pointer(dropped_s),
-        pointer(reason),
-        pointer(times_s),
-        pointer(output),
+        Columns(
+            pointer(arrival_s),
+            pointer(model_of),
+            pointer(priority),
+            pointer(deadline_s),
+            pointer(bytes_in),
+            pointer(bytes_out),
+            pointer(factor),
+            pointer(batch_of),
+            pointer(gpu_of),
+            pointer(dropped),
+            pointer(dropped_s),
+            pointer(reason),
+            pointer(times_s),
+            pointer(output),
+        ),
         ask,
     )
 
 
 @compiled
-def _run(
-    ints: Ints,
-    reals: Reals,
-    arrival_s: Column,
-    model_of: Column,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-) -> None:
+def _run(ints: Ints, reals: Reals, columns: Columns, ask: Ask) -> None:
     rounds = 0
     begin(ints, reals, ask)
-    next_arrival_s = upcoming_s(ints, arrival_s)
+    next_arrival_s = upcoming_s(ints, columns.arrival_s)
     start_s = min(next_arrival_s, next_event_s(ints, reals))
     reals[ints[ints[PREEMPTS]] + BEGAN_S] = start_s
     now_s = until_s = instant_s = -inf
@@ -116,39 +101,20 @@ def _run(
                 continue  # an event of this instant, an ulp later, comes first
         now_s = max(now_s, at_s)
         if is_arrival:
-            if arrive(ints, reals, arrival_s, ask, now_s):
+            if arrive(ints, reals, columns.arrival_s, ask, now_s):
                 pending = True
-            next_arrival_s = upcoming_s(ints, arrival_s)
-        elif happen(ints, reals, times_s, output, ask, now_s):
+            next_arrival_s = upcoming_s(ints, columns.arrival_s)
+        elif happen(ints, reals, columns.times_s, columns.output, ask, now_s):
             pending = True
         if ints[ADMITTED] < ints[ARRIVED]:
-            queue_arrived(ints, model_of, priority, deadline_s)
+            queue_arrived(ints, columns.model_of, columns.priority, columns.deadline_s)
         if pending and until_s < next_arrival_s and until_s < next_event_s(ints, reals):
             pending = False
             rounds = rounds + 1 if instant_s == until_s else 0
             instant_s = until_s
             if rounds > MOST_ROUNDS:
                 ints[STATUS] = STUCK
-            decide(
-                ints,
-                reals,
-                model_of,
-                priority,
-                deadline_s,
-                bytes_in,
-                bytes_out,
-                factor,
-                batch_of,
-                gpu_of,
-                dropped,
-                dropped_s,
-                reason,
-                times_s,
-                output,
-                ask,
-                now_s,
-                now_s + (until_s - now_s),
-            )
+            decide(ints, reals, columns, ask, now_s, now_s + (until_s - now_s))
 
 
 @compiled

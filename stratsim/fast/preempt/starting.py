@@ -56,89 +56,32 @@ from stratsim.fast.starting import enter, passed_on_s
 from stratsim.fast.waiting import take
 
 if TYPE_CHECKING:
+    from stratsim.fast.columns import Columns
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
 
 __all__ = ["start", "take_batch"]
 
 
 @compiled
-def take_batch(
-    ints: Ints,
-    reals: Reals,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    dropped: Column,
-    dropped_s: Column,
-    reason: Column,
-    ask: Ask,
-    now_s: float,
-    slot_s: float,
-) -> tuple[int, float]:
+def take_batch(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: float, slot_s: float) -> tuple[int, float]:
     """List the next batch at `MEMBER_AT`; return its size, 0 if all are given up, and when it should be done."""
     if ints[ESTIMATES]:
-        return form(
-            ints,
-            reals,
-            priority,
-            deadline_s,
-            bytes_in,
-            bytes_out,
-            dropped,
-            dropped_s,
-            reason,
-            ask,
-            ints[ints[HEAD_AT]],
-            now_s,
-            slot_s,
-        )
+        return form(ints, reals, columns, ask, ints[ints[HEAD_AT]], now_s, slot_s)
     ints[ints[MEMBER_AT]] = ints[ints[ints[MODEL_AT] + BEGIN]]
-    take(ints, priority, deadline_s, ints[MODEL_AT])
+    take(ints, columns.priority, columns.deadline_s, ints[MODEL_AT])
     return 1, nan
 
 
 @compiled
 def start(
-    ints: Ints,
-    reals: Reals,
-    model_of: Column,
-    priority: Column,
-    deadline_s: Column,
-    bytes_in: Column,
-    bytes_out: Column,
-    factor: Column,
-    batch_of: Column,
-    gpu_of: Column,
-    times_s: Column,
-    output: Column,
-    ask: Ask,
-    gpu: int,
-    size: int,
-    now_s: float,
-    expected_s: float,
+    ints: Ints, reals: Reals, columns: Columns, ask: Ask, gpu: int, size: int, now_s: float, expected_s: float
 ) -> None:
     """Start the batch of the first `size` members on a GPU."""
-    batch = enter(
-        ints,
-        reals,
-        model_of,
-        bytes_in,
-        bytes_out,
-        factor,
-        batch_of,
-        gpu_of,
-        times_s,
-        output,
-        gpu,
-        size,
-        now_s,
-        expected_s,
-    )
-    _describe(ints, reals, model_of, priority, deadline_s, bytes_out, gpu, batch, size)
+    batch = enter(ints, reals, columns, gpu, size, now_s, expected_s)
+    _describe(ints, reals, columns.model_of, columns.priority, columns.deadline_s, columns.bytes_out, gpu, batch, size)
     at_s = passed_on_s(ints, reals, ask, now_s)
     if at_s < 0.0:
-        copy_in(ints, reals, times_s, output, ask, batch, now_s)
+        copy_in(ints, reals, columns.times_s, columns.output, ask, batch, now_s)
     else:
         schedule(ints, reals, at_s, DEVICE, batch * KINDS + DISPATCHED)
 
