@@ -146,7 +146,7 @@ def _add_learned(
     limit: Mapping[str, int],
     sizes: int,
 ) -> NDArray[np.float64]:
-    """Add what a belief that learns starts from; return the tables of its terms."""
+    """Add what a belief that learns starts from, as `fit` has left it; return the tables of its terms."""
     parts, design, features = belief.filter_.parts(), belief.design, tuple(belief.features)
     leading, models = design.leading, len(names)
     has_terms = belief.pair_variance > 0
@@ -191,4 +191,6 @@ def _add_learned(
     builder.table(codes.TABLE_AT, leading + 1 + models)
     builder.table(codes.REGRESSOR_AT, models)
     builder.table(codes.MEAN_REGRESSOR_AT, models)
-    return np.ascontiguousarray(parts.terms).reshape(-1) if has_terms else np.zeros(1)
+    builder.reals[codes.UNUSED_VARIANCE] = belief.pair_variance
+    builder.table(codes.USED_AT, models * (1 + 2 * models) if has_terms else 0)
+    return np.zeros(models * (models * (models + 1) // 2) if has_terms else 1)

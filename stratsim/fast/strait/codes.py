@@ -23,9 +23,7 @@ class State(NamedTuple):
     ints: Ints
     reals: Reals
     terms: Reals
-    """What the belief keeps of its terms: by target, then rows of (slopes, base, rest), a column per co-runner.
-
-    Of these the rest is used, the others are copied to HEAD_AT.
+    """What the belief keeps of its terms but slopes and bases: by target, the triangle of a matrix.
 
     Or the tables of a belief in pairs (`stratsim.fast.strait.pairs`).
     """
@@ -135,6 +133,7 @@ class State(NamedTuple):
     WEIGHT_AT,  # reals: the shared weights
     COVARIANCE_AT,  # reals, row after row
     HEAD_AT,  # reals: slopes and base of a term, by the columns of co-runner and target
+    USED_AT,  # by target: how many of its terms samples have had, their columns, and 1 + the place of each column
     VARIANCE_AT,  # reals: the prior's, of the shared weights
     VALUE_AT,  # reals: regressors of the shared weights
     MEAN_AT,  # reals: the same of a sample
@@ -185,7 +184,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(150)
+) = range(151)
 
 # Reals of the run, from place 0.
 (
@@ -222,6 +221,7 @@ class State(NamedTuple):
     DRIFT_UP,
     DRIFT_DOWN,
     GROWTH,
+    UNUSED_VARIANCE,  # of a term that no sample has had
     TRACE_BOUND,
     EXPIRES_S,
     TIMER_S,
@@ -236,7 +236,7 @@ class State(NamedTuple):
     SLOT_S,
     COPY_FREE_S,
     REAL_SCALARS,
-) = range(46)
+) = range(47)
 
 # A model.
 (

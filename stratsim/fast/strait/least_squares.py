@@ -2,8 +2,8 @@
 
 What a target's terms follow from the shared weights, and their base, stand together by co-runner and target (HEAD_AT):
 those of many targets beside one co-runner are asked for at once. The rests are in `terms`, by target: of each, which is
-symmetric to the last bit, no more than the upper triangle is looked at. A term whose part of a sample's image is 0 is
-not moved by it.
+symmetric to the last bit, a triangle of those terms that samples have had (USED_AT), in the order in which they had
+them. All others are still uncorrelated with everything, and of one variance.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from stratsim.fast.strait.codes import (
     TINY,
     TRACE_BOUND,
     TRACE_CAP,
+    UNUSED_VARIANCE,
+    USED_AT,
     VARIANCE_AT,
     WEIGHT_AT,
 )
@@ -61,9 +63,36 @@ def _head(state: State, column: int, target: int) -> int:
 
 @compiled
 def _rest(state: State, target: int) -> int:
-    """Return where the rest of a target's covariance begins, by its column."""
-    models, leading = state.ints[MODELS], state.ints[LEADING]
-    return (target * (leading + 1 + models) + leading + 1) * models  # type: ignore[no-any-return]
+    """Return where the rest of a target's covariance begins, by its column: the lower triangle, row by row."""
+    models = state.ints[MODELS]
+    return target * (models * (models + 1) // 2)  # type: ignore[no-any-return]
+
+
+@compiled
+def _used(state: State, target: int) -> int:
+    """Return where it is listed how many of a target's terms samples have had, and their columns; see `_place`."""
+    return state.ints[USED_AT] + target * (1 + 2 * state.ints[MODELS])  # type: ignore[no-any-return]
+
+
+@compiled
+def _place(state: State, target: int, column: int) -> int:
+    """Return where the place of a term among those used is kept: one more than it, or 0."""
+    return _used(state, target) + 1 + state.ints[MODELS] + column
+
+
+@compiled
+def _use(state: State, target: int, column: int) -> int:
+    """Return the place of a term among those that samples have had: now they have."""
+    ints, terms, used, place = state.ints, state.terms, _used(state, target), _place(state, target, column)
+    if not ints[place]:
+        count = ints[used]
+        row = _rest(state, target) + count * (count + 1) // 2
+        for other in range(row, row + count):
+            terms[other] = 0.0
+        terms[row + count] = state.reals[UNUSED_VARIANCE]
+        ints[used + 1 + count] = column
+        ints[used] = ints[place] = count + 1
+    return ints[place] - 1  # type: ignore[no-any-return]
 
 
 @compiled
@@ -85,7 +114,7 @@ def weigh(state: State, values: int, listed: int, target: int) -> float:
 def image(state: State, values: int, listed: int, target: int) -> tuple[float, float]:
     """Put what the covariance makes of a sample at IMAGE_AT and TABLE_AT; return its spread, and the shared part.
 
-    At TABLE_AT are the numbers for the shared weights, room for one more, and one for each of the target's terms.
+    At TABLE_AT are the numbers for the shared weights, room for one more, and those of the terms that are used.
     """
     ints, reals = state.ints, state.reals
     leading, found, moved, rest = ints[LEADING], ints[IMAGE_AT], ints[TABLE_AT], 0.0
@@ -108,32 +137,38 @@ def image(state: State, values: int, listed: int, target: int) -> tuple[float, f
 def _image_of_terms(state: State, values: int, listed: int, target: int) -> float:
     """Do what `image` does for the terms; return their part of the spread."""
     ints, reals = state.ints, state.reals
-    leading, moved, rest = ints[LEADING], ints[TABLE_AT], _rest(state, target)
+    leading, moved, last = ints[LEADING], ints[TABLE_AT], listed + ints[REGRESSORS]
     for row in range(leading):
         total = 0.0
-        for place in range(listed, listed + ints[REGRESSORS]):
+        for place in range(listed, last):
             part = reals[_head(state, ints[place], target) + row] * reals[place]
             total = part if place == listed else total + part
         reals[moved + row] = total + reals[values + row]
-    for place in range(listed, listed + ints[REGRESSORS]):
-        _add_column(state, rest, ints[place], reals[place], place == listed)
+    own = moved + leading + 1
+    for place in range(listed, last):
+        _use(state, target, ints[place])
+    for place in range(own, own + ints[_used(state, target)]):
+        reals[place] = 0.0
+    for place in range(listed, last):
+        _add_column(state, target, _use(state, target, ints[place]), reals[place])
     spread = 0.0
-    for place in range(listed, listed + ints[REGRESSORS]):
-        spread += reals[place] * reals[moved + leading + 1 + ints[place]]
+    for place in range(listed, last):
+        spread += reals[place] * reals[own + _use(state, target, ints[place])]
     return spread
 
 
 @compiled
-def _add_column(state: State, rest: int, column: int, value: float, is_first: bool) -> None:
-    """Add a column of a rest, times a number, to what is at TABLE_AT for the terms; put the first one there."""
+def _add_column(state: State, target: int, column: int, value: float) -> None:
+    """Add a column of a rest, by its place among those used, times a number, to what is at TABLE_AT for the terms."""
     ints, reals, terms = state.ints, state.reals, state.terms
-    models, moved = ints[MODELS], ints[TABLE_AT] + ints[LEADING] + 1
+    rest, moved = _rest(state, target), ints[TABLE_AT] + ints[LEADING] + 1
+    at = rest + column * (column + 1) // 2
     for row in range(column):
-        part = terms[rest + row * models + column] * value
-        reals[moved + row] = part if is_first else reals[moved + row] + part
-    for row in range(column, models):
-        part = terms[rest + column * models + row] * value
-        reals[moved + row] = part if is_first else reals[moved + row] + part
+        reals[moved + row] += terms[at + row] * value
+    at += column
+    for row in range(column, ints[_used(state, target)]):
+        reals[moved + row] += terms[at] * value
+        at += row + 1
 
 
 @compiled
@@ -193,26 +228,25 @@ def _cap(state: State) -> None:
 def _correct_terms(state: State, target: int, step: float, scale: float) -> None:
     """Correct the terms of a target, by its column, once the shared weights have been."""
     ints, reals, terms = state.ints, state.reals, state.terms
-    leading, models, weights, moved = ints[LEADING], ints[MODELS], ints[WEIGHT_AT], ints[TABLE_AT]
+    leading, weights, moved = ints[LEADING], ints[WEIGHT_AT], ints[TABLE_AT]
     follows = 0.0
     for place in range(leading):
         follows += reals[weights + place] * reals[moved + place]
     step += scale * follows
     half, sign = sqrt(abs(scale)), -1.0 if scale >= 0.0 else 1.0
     half = half if half != 0.0 else TINY
-    for row in range(leading + 1 + models):
-        reals[moved + row] *= half
+    used, own, at = _used(state, target), moved + leading + 1, _rest(state, target)
+    for place in range(moved, own + ints[used]):
+        reals[place] *= half
     reals[moved + leading] = (-step if scale >= 0.0 else step) / half
-    own, rest = moved + leading + 1, _rest(state, target)
-    for column in range(models):
-        part = sign * reals[own + column]
-        if part == 0.0:
-            continue
-        head = _head(state, column, target)
-        for row in range(leading + 1):
-            reals[head + row] += part * reals[moved + row]
-        for other in range(column, models):
-            terms[rest + column * models + other] += part * reals[own + other]
+    for row in range(ints[used]):
+        part = sign * reals[own + row]
+        head = _head(state, ints[used + 1 + row], target)
+        for place in range(leading + 1):
+            reals[head + place] += part * reals[moved + place]
+        for other in range(row + 1):
+            terms[at + other] += part * reals[own + other]
+        at += row + 1
 
 
 @compiled
@@ -223,9 +257,10 @@ def _inflate(state: State, factor: float) -> None:
     for place in range(ints[COVARIANCE_AT], ints[COVARIANCE_AT] + leading * leading):
         reals[place] *= factor
     for target in range(models if ints[HAS_TERMS] else 0):
-        rest = _rest(state, target)
-        for place in range(rest, rest + models * models):
+        rest, used = _rest(state, target), ints[_used(state, target)]
+        for place in range(rest, rest + used * (used + 1) // 2):
             terms[place] *= factor
+    reals[UNUSED_VARIANCE] *= factor
     reals[GROWTH] *= factor
     reals[TRACE_BOUND] *= factor
 
@@ -241,8 +276,9 @@ def _trace(state: State) -> float:
     total += reals[GROWTH] * reals[REST_VARIANCE]
     for target in range(models if ints[HAS_TERMS] else 0):
         rest, own = _rest(state, target), 0.0
-        for row in range(models):
-            own += terms[rest + row * (models + 1)]
+        for column in range(models):
+            place = ints[_place(state, target, column)]
+            own += terms[rest + place * (place + 1) // 2 - 1] if place else reals[UNUSED_VARIANCE]
         total += own
         total += _trace_of_slopes(state, target)
     return total  # type: ignore[no-any-return]
@@ -269,19 +305,18 @@ def _trace_of_slopes(state: State, target: int) -> float:
 @compiled
 def start_anew(state: State) -> None:
     """Forget how sure the weights are, not the weights."""
-    ints, reals, terms = state.ints, state.reals, state.terms
+    ints, reals = state.ints, state.reals
     leading, models, weights = ints[LEADING], ints[MODELS], ints[WEIGHT_AT]
     for target in range(models if ints[HAS_TERMS] else 0):
-        rest = _rest(state, target)
-        for place in range(rest, rest + models * models):
-            terms[place] = 0.0
+        ints[_used(state, target)] = 0
         for column in range(models):
+            ints[_place(state, target, column)] = 0
             head, follows = _head(state, column, target), 0.0
             for row in range(leading):
                 follows += reals[head + row] * reals[weights + row]
                 reals[head + row] = 0.0
             reals[head + leading] += follows
-            terms[rest + column * (models + 1)] = reals[PAIR_VARIANCE]
+    reals[UNUSED_VARIANCE] = reals[PAIR_VARIANCE]
     for row in range(leading):
         for column in range(leading):
             variance = reals[ints[VARIANCE_AT] + row] if row == column else 0.0
