@@ -146,7 +146,7 @@ def _add_learned(
     limit: Mapping[str, int],
     sizes: int,
 ) -> NDArray[np.float64]:
-    """Add what a belief that learns starts from, as `fit` has left it; return the tables of its terms."""
+    """Add what a belief that learns starts from; return the tables of its terms."""
     parts, design, features = belief.filter_.parts(), belief.design, tuple(belief.features)
     leading, models = design.leading, len(names)
     has_terms = belief.pair_variance > 0
@@ -192,5 +192,23 @@ def _add_learned(
     builder.table(codes.REGRESSOR_AT, models)
     builder.table(codes.MEAN_REGRESSOR_AT, models)
     builder.reals[codes.UNUSED_VARIANCE] = belief.pair_variance
-    builder.table(codes.USED_AT, models * (1 + 2 * models) if has_terms else 0)
-    return np.zeros(models * (models * (models + 1) // 2) if has_terms else 1)
+    if not has_terms:
+        return np.zeros(1)
+    return _add_rests(builder, parts.terms[:, leading + 1 :], belief.pair_variance)
+
+
+def _add_rests(builder: Builder, rests: NDArray[np.float64], unused_variance: float) -> NDArray[np.float64]:
+    """Add which terms have been in what was measured beforehand; return the triangles of those, by target."""
+    models = len(rests)
+    builder.table(codes.USED_AT, models * (1 + 2 * models))
+    triangles = np.zeros((models, models * (models + 1) // 2))
+    is_used = (rests != np.diag(np.full(models, unused_variance))).any(axis=1)
+    for target in np.flatnonzero(is_used.any(axis=1)).tolist():
+        columns = np.flatnonzero(is_used[target])
+        lists = np.zeros(1 + 2 * models, np.int64)
+        lists[0], lists[1 : 1 + len(columns)] = len(columns), columns
+        lists[1 + models + columns] = 1 + np.arange(len(columns))
+        builder.values[builder.values[codes.USED_AT] + target * len(lists)] = lists
+        triangle = rests[target][np.ix_(columns, columns)][np.tril_indices(len(columns))]
+        triangles[target, : len(triangle)] = triangle
+    return triangles.reshape(-1)

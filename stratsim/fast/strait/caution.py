@@ -6,6 +6,7 @@ company with one more of it (CHILD_AT). What is kept of a model in a company sta
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING
 
 from stratsim.fast.compiled import compiled
@@ -23,13 +24,16 @@ from stratsim.fast.strait.codes import (
     HOPE_AT,
     INTERVAL_AT,
     IS_EXPECTED,
+    KNOWN,
     LAST_INTERVAL,
     LEAST_RATE,
     LEAST_SHARE,
     LESSONS,
+    LEVEL_BLOCK,
     LEVEL_DOUBT,
     LEVEL_WINDOW,
     LEVELS,
+    MADE,
     MET_AT,
     MODEL_AT,
     MODEL_BLOCK,
@@ -140,9 +144,7 @@ def divisor(state: State, company: int, model: int, count: int) -> float:
     at = ints[PAIR_AT] + row
     if ints[at] == ints[LESSONS]:
         return reals[at]  # type: ignore[no-any-return]
-    found, level = _usual(state, model, count), ints[PAIR_LEVEL_AT] + 2 * row
-    if ints[level]:
-        found = found ** reals[level + TRUST] * reals[level + FACTOR]
+    found = _corrected(state, ints[PAIR_LEVEL_AT] + LEVEL_BLOCK * row, _usual(state, model, count))
     ints[at], reals[at] = ints[LESSONS], max(1.0, found)
     return reals[at]  # type: ignore[no-any-return]
 
@@ -155,14 +157,23 @@ def _usual(state: State, model: int, count: int) -> float:
     at = ints[USUAL_AT] + row
     if ints[at] == ints[NOTED]:
         return reals[at]  # type: ignore[no-any-return]
-    found, level = 1.0, ints[COUNT_LEVEL_AT] + 2 * count
-    if ints[level]:
-        found = reals[level + FACTOR]
-    level = ints[MODEL_LEVEL_AT] + 2 * row
-    if ints[level]:
-        found = found ** reals[level + TRUST] * reals[level + FACTOR]
+    level = ints[COUNT_LEVEL_AT] + LEVEL_BLOCK * count
+    found = reals[level + FACTOR] if ints[level] else 1.0
+    found = _corrected(state, ints[MODEL_LEVEL_AT] + LEVEL_BLOCK * row, found)
     ints[at], reals[at] = ints[NOTED], found
     return found
+
+
+@compiled
+def _corrected(state: State, level: int, known: float) -> float:
+    """Return what a level makes of what is known without it; what it made last is kept."""
+    reals = state.reals
+    if not state.ints[level]:
+        return known
+    if reals[level + KNOWN] != known:
+        reals[level + KNOWN] = known
+        reals[level + MADE] = known ** reals[level + TRUST] * reals[level + FACTOR]
+    return reals[level + MADE]  # type: ignore[no-any-return]
 
 
 # Lessons --------------------------------------------------------------------------------------------------------------
@@ -226,9 +237,9 @@ def take_in(state: State, observation: int) -> None:
     ratio = reals[main + 1] / max(made_s, LEAST_RATE * reals[main])
     size = ints[main + 1]
     ints[NOTED] += 1
-    _note(state, ints[COUNT_LEVEL_AT] + 2 * size, ratio)
-    _note(state, ints[MODEL_LEVEL_AT] + 2 * (size * models + model), ratio)
-    _note(state, ints[PAIR_LEVEL_AT] + 2 * (ints[main] * models + model), ratio)
+    _note(state, ints[COUNT_LEVEL_AT] + LEVEL_BLOCK * size, ratio)
+    _note(state, ints[MODEL_LEVEL_AT] + LEVEL_BLOCK * (size * models + model), ratio)
+    _note(state, ints[PAIR_LEVEL_AT] + LEVEL_BLOCK * (ints[main] * models + model), ratio)
 
 
 @compiled
@@ -242,5 +253,5 @@ def _note(state: State, level: int, ratio: float) -> None:
     remember(reals, ratios, LEVEL_WINDOW, ratio)
     count = int(reals[ratios + RECENT_COUNT])
     share = count / (count + LEVEL_DOUBT)
-    reals[level + TRUST] = 1.0 - share
+    reals[level + TRUST], reals[level + KNOWN] = 1.0 - share, nan
     reals[level + FACTOR] = quantile(reals, ratios, LEVEL_WINDOW, reals[QUANTILE]) ** share

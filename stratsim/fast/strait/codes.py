@@ -112,6 +112,7 @@ class State(NamedTuple):
     TRAFFIC_ARRIVED,
     RENEW_AT,
     RENEWALS,
+    SHARED,  # arrivals that shares of models are of
     SEEN,  # models among them
     GUARD_EPOCH,  # counts what makes the guard forget, from 1
     GUARD_REFRESHES,
@@ -143,7 +144,7 @@ class State(NamedTuple):
     MEAN_REGRESSOR_AT,  # the same of a sample
     CHILD_AT,  # by company and model: the company with one more
     PAIR_AT,  # stamp and divisor, by company and model
-    PAIR_LEVEL_AT,  # levels by company and model: where its ratios are, or 0; factor and trust
+    PAIR_LEVEL_AT,  # levels by company and model: blocks
     COUNT_LEVEL_AT,  # likewise, by number of co-runners
     MODEL_LEVEL_AT,  # likewise, by that and model
     USUAL_AT,  # stamp and divisor, by number of co-runners and model
@@ -184,7 +185,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(151)
+) = range(152)
 
 # Reals of the run, from place 0.
 (
@@ -291,7 +292,10 @@ ERROR_WINDOW, LEAST_ERRORS = 100, 20
 ERROR_BLOCK = RECENT + 2 * ERROR_WINDOW
 LEVEL_WINDOW, LEVEL_DOUBT = 50, 4.0
 RATIO_BLOCK = RECENT + 2 * LEVEL_WINDOW
-FACTOR, TRUST = range(2)
+
+# A level of margins: where its ratios are, or 0; its factor and its trust in what is known without it; what that was
+# the last time, and what was made of it.
+(FACTOR, TRUST, KNOWN, MADE, LEVEL_BLOCK) = range(5)
 LEAST_SHARE, LEAST_RATE = 0.1, 0.02
 
 # What is known of newcomers beside others: their kinds, as they end, and sorted; by model: the rate of a batch of one,

@@ -45,7 +45,7 @@ from stratsim.fast.strait.codes import (
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
 
-__all__ = ["column_of", "correct", "image", "start_anew", "weigh"]
+__all__ = ["column_of", "correct", "image", "start_anew", "weigh", "with_terms"]
 
 
 @compiled
@@ -77,7 +77,7 @@ def _used(state: State, target: int) -> int:
 @compiled
 def _place(state: State, target: int, column: int) -> int:
     """Return where the place of a term among those used is kept: one more than it, or 0."""
-    return _used(state, target) + 1 + state.ints[MODELS] + column
+    return _used(state, target) + 1 + state.ints[MODELS] + column  # type: ignore[no-any-return]
 
 
 @compiled
@@ -99,9 +99,17 @@ def _use(state: State, target: int, column: int) -> int:
 def weigh(state: State, values: int, listed: int, target: int) -> float:
     """Return w.x of these regressors of the shared weights and of the terms of a target."""
     ints, reals = state.ints, state.reals
-    weights, leading, column, total = ints[WEIGHT_AT], ints[LEADING], column_of(state, target), 0.0
-    for place in range(leading):
+    weights, total = ints[WEIGHT_AT], 0.0
+    for place in range(ints[LEADING]):
         total += reals[values + place] * reals[weights + place]
+    return with_terms(state, total, listed, target)
+
+
+@compiled
+def with_terms(state: State, total: float, listed: int, target: int) -> float:
+    """Add to what the shared weights make of a sample what the terms of a target do."""
+    ints, reals = state.ints, state.reals
+    weights, leading, column = ints[WEIGHT_AT], ints[LEADING], column_of(state, target)
     for place in range(listed, listed + ints[REGRESSORS]):
         head, follows = _head(state, ints[place], column), 0.0
         for row in range(leading):

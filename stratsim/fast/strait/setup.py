@@ -241,9 +241,9 @@ def _add_memories(builder: Builder, models: int, slots: int, places: int) -> Non
     for place, numbers in {
         codes.CHILD_AT: companies * models,
         codes.PAIR_AT: companies * models,
-        codes.PAIR_LEVEL_AT: 2 * companies * models,
-        codes.COUNT_LEVEL_AT: 2 * (places + 1),
-        codes.MODEL_LEVEL_AT: 2 * (places + 1) * models,
+        codes.PAIR_LEVEL_AT: codes.LEVEL_BLOCK * companies * models,
+        codes.COUNT_LEVEL_AT: codes.LEVEL_BLOCK * (places + 1),
+        codes.MODEL_LEVEL_AT: codes.LEVEL_BLOCK * (places + 1) * models,
         codes.USUAL_AT: (places + 1) * models,
         codes.ASKED_AT: 2 * companies,
         codes.RATE_AT: _RATE_ROWS * (places + 2),
