@@ -128,6 +128,7 @@ def test_and_with_hundreds_of_batches_that_come_and_go_beside_one_that_stays():
     assert differences(fast, reference) == []
 
 
+@pytest.mark.slow
 def test_the_source_gives_the_same_bytes_uncompiled():
     """Where numba is not installed the same source runs as it stands."""
     asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "12"}
