@@ -110,6 +110,8 @@ class Clients:
         self._asked_by: dict[int, int] = {}
         """Who waits for the reply to a request."""
         self._rejections = 0
+        self._thinking = 0
+        """Whose next request is scheduled."""
         self._streams: dict[str, int] = {}
 
     @property
@@ -130,7 +132,7 @@ class Clients:
 
     def _first(self, number: int) -> None:
         client = self._senders[number]
-        self._reals[codes.SENDS_S] = client.first_s if isinstance(client, ClosedLoopState) else inf
+        self._sends(client.first_s if isinstance(client, ClosedLoopState) else inf)
 
     def _due(self, rows: int) -> None:
         for _, request in islice(self._rows, rows):
@@ -141,6 +143,7 @@ class Clients:
                 self._enter(row, request._replace(id=row), number)
 
     def _send(self, number: int) -> None:
+        self._thinking -= 1
         row = int(self._ints[codes.ARRIVED])
         self._enter(row, self._senders[number].send(row, float(self._reals[codes.NOW_S])), number)
 
@@ -155,12 +158,23 @@ class Clients:
             own = self._streams.setdefault(stream_of(request), len(self._streams))
             self._ints[self._ints[codes.OWN_AT] + row] = own
         self._ints[codes.ARRIVED] = row + 1
+        self._note()
 
     def _reply(self, row: int) -> None:
         number = self._asked_by.pop(row, None)
         self._ints[codes.FOUND] = -1 if number is None else number
         if number is not None:
-            self._reals[codes.SENDS_S] = self._senders[number].replied(float(self._reals[codes.NOW_S]))
+            self._sends(self._senders[number].replied(float(self._reals[codes.NOW_S])))
+
+    def _sends(self, at_s: float) -> None:
+        """A client is to send at a time; infinity: never."""
+        self._reals[codes.SENDS_S] = at_s
+        self._thinking += at_s < inf
+        self._note()
+
+    def _note(self) -> None:
+        """Note how many are to send, or wait for a reply."""
+        self._ints[codes.TO_COME] = self._thinking + len(self._asked_by)
 
     def _drop(self, row: int) -> None:
         number = self._asked_by.get(row)

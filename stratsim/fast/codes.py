@@ -66,8 +66,11 @@ __all__: list[str] = []
     LACKS_ROOM,  # whether it is to be given more room
     LEFT,  # GPUs that batches have left since it was told of them
     DECIDED,  # decisions
+    LISTED,  # requests of those decisions
+    TO_COME,  # clients that wait for a reply, and those that are to send
     MOST_RUNNING,  # on a GPU: as many as it has slots, or more where what is stopped gives its slot up at once
     PREEMPTS,  # the block of preemption (`stratsim.fast.preempt`); 0: nothing is stopped
+    QUEUES,  # the block of `triton` (`stratsim.fast.triton`)
     # Where tables begin, among the whole numbers:
     GPU_AT,  # references, by number
     SPARE_AT,
@@ -111,8 +114,9 @@ __all__: list[str] = []
     DECIDED_AT,  # blocks of decisions
     DECIDED_S_AT,  # when a batch should be done, or a timer goes off
     LISTED_AT,  # requests of decisions
+    INSTANCE_AT,  # by batch: the count of busy instances that its own is among; 0: nobody counts
     HEADER,
-) = range(98)
+) = range(102)
 
 # Reals from place 0: the policy's links and the host.
 (
@@ -199,7 +203,7 @@ __all__: list[str] = []
 
 # A decision of who is asked.
 (_, WHERE, FIRST_LISTED, MANY, DECISION) = range(5)
-STARTS, DROPS_LATE, DROPS_HOPELESS, WAKES = range(4)
+STARTS, WAKES, DROPS_LATE, DROPS_HOPELESS, DROPS_QUEUE_FULL, DROPS_TIMED_OUT = range(6)
 
 # Kinds of events; a payload times KINDS comes on top.
 KINDS = 13
@@ -225,8 +229,8 @@ TIMES = 9
 FINE, FULL, FAILED, STUCK, CROWDED = range(5)
 """`FULL` of events or what else `room` is for, `CROWDED` of requests."""
 
-# Why a request was dropped.
-EXPIRED, INFEASIBLE = range(2)
+# Why a request was dropped, in the order of the decisions above.
+EXPIRED, INFEASIBLE, QUEUE_FULL, TIMED_OUT = range(4)
 
 ON_TIME = 1.0 + TIME_RTOL
 SAME = TIME_RTOL

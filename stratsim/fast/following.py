@@ -17,13 +17,11 @@ from stratsim.fast.codes import (
     DECISION,
     DROPS,
     DROPS_LATE,
-    EXPIRED,
     FAILED,
     FIRST_LISTED,
     FLYING,
     GPU_AT,
     GPUS,
-    INFEASIBLE,
     LACKS_ROOM,
     MANY,
     MEMBER_AT,
@@ -34,6 +32,7 @@ from stratsim.fast.codes import (
     STARTS,
     STATUS,
     TIMERS,
+    TO_COME,
     TOLD,
     UPCOMING,
     WAITING,
@@ -101,7 +100,7 @@ def _drop(
     ints[DROPS] = drops + 1
     ints[WAITING] -= 1
     dropped[drops], dropped_s[drops] = request, now_s
-    reason[drops] = EXPIRED if what == DROPS_LATE else INFEASIBLE
+    reason[drops] = what - DROPS_LATE
 
 
 @compiled
@@ -111,7 +110,7 @@ def _wake(ints: Ints, reals: Reals, number: int, now_s: float) -> None:
     if not (now_s < at_s < inf):
         ints[STATUS] = FAILED
         return
-    over, gpu = ints[WAITING] == 0 and ints[UPCOMING] == ints[REQUESTS], 0
+    over, gpu = ints[WAITING] == 0 and ints[UPCOMING] == ints[REQUESTS] and ints[TO_COME] == 0, 0
     while over and gpu < ints[GPUS]:
         over = ints[ints[ints[GPU_AT] + gpu] + FLYING] == 0
         gpu += 1

@@ -16,6 +16,7 @@ from stratsim.fast.codes import (
     CLIENTS,
     CLOSED,
     FOUND,
+    INSTANCE_AT,
     KINDS,
     LEAD_AT,
     NATIVE,
@@ -89,8 +90,10 @@ def rejected(ints: Ints, reals: Reals, ask: Ask, request: int, now_s: float) -> 
 @compiled
 def replied(ints: Ints, reals: Reals, ask: Ask, batch_id: int, now_s: float) -> bool:
     """The host knows that a batch's outputs are there; return whether policies are to be asked."""
+    if ints[INSTANCE_AT]:
+        ints[ints[ints[INSTANCE_AT] + batch_id]] -= 1
     if not ints[LEAD_AT]:
-        return False
+        return ints[INSTANCE_AT] != 0  # type: ignore[no-any-return]
     lead = ints[ints[LEAD_AT] + batch_id]
     if ints[CLIENTS]:
         request = lead
@@ -100,7 +103,7 @@ def replied(ints: Ints, reals: Reals, ask: Ask, batch_id: int, now_s: float) -> 
     if ints[NATIVE]:
         free_stream(ints, lead)
         return True
-    return False
+    return ints[INSTANCE_AT] != 0  # type: ignore[no-any-return]
 
 
 @compiled

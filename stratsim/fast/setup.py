@@ -23,6 +23,8 @@ from stratsim.fast.preempt.setup import add_preemption, answer_stops, room_for_p
 from stratsim.fast.state import Builder, Shape
 from stratsim.fast.strait import mail
 from stratsim.fast.strait.inside import Inside
+from stratsim.fast.triton.codes import State as QueueState
+from stratsim.fast.triton.setup import Queues, add_queues, largest_of
 from stratsim.policy.arguments import batch_limits
 from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.base import DropMode
@@ -30,6 +32,7 @@ from stratsim.policy.native import Native
 from stratsim.policy.preempt import KEdf
 from stratsim.policy.preempt.base import PreemptiveEdf
 from stratsim.policy.strait import Strait
+from stratsim.policy.triton import Triton
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
@@ -89,14 +92,19 @@ class Run:
     """Requests as they arrive, if clients wait for replies."""
     clients: Clients | None = None
     """Those clients."""
-    inside: Inside | None = None
+    inside: Inside | Queues | None = None
     """Who decides, if that is another."""
     stops: Callable[[int], None] | None = None
     """Answers with the draw that belongs to a stop of a batch, where batches are stopped."""
 
 
 def set_up(
-    workload: Workload, profile: Profile, policy: QueuePolicy | Native | Strait, options: Options, room: int, rows: int
+    workload: Workload,
+    profile: Profile,
+    policy: QueuePolicy | Native | Strait | Triton,
+    options: Options,
+    room: int,
+    rows: int,
 ) -> Run:
     """Return the arrays of a run that is covered.
 
@@ -111,7 +119,8 @@ def set_up(
     layout = lay_out(workload, profile, policy, options.cluster, options.name)
     streams = Streams(options.seed)
     setting = setting_of(profile, options, layout, streams)
-    rule, inside = _rule_of(policy, setting), None
+    rule = _rule_of(policy, setting)
+    inside: Inside | Queues | None = None
     variation = options.noise or profile_noise(layout.hardware.noise_cv, layout.hardware.truth.noise_cvs)
     noise = NoiseFactors(workload, variation, streams, options.factors)
     gpus, places = setting.gpus, layout.places
@@ -139,8 +148,12 @@ def set_up(
     if isinstance(policy, Strait) or (isinstance(policy, AwareEdf) and policy.estimates):
         kernels = mail if isinstance(policy, Strait) else aware_edf
         inside = Inside(policy, setting, kernels.entry, kernels.decide_inside)
-        builder.set(codes.LEFT_AT, builder.ints(gpus * shape.batches))
-        _add_decisions(builder, workload, inside, rows, tells=not rule.estimates)
+        builder.set(codes.LACKS_ROOM, 1)
+        builder.set(codes.KNOWN_AT, builder.ints([inside.number[name] for name in workload.models]))
+        _add_decisions(builder, gpus * shape.batches, rows, tells=not rule.estimates)
+    elif isinstance(policy, Triton):
+        _add_decisions(builder, gpus * shape.batches, rows, tells=False)
+        add_queues(builder, workload, policy, gpus, rows)
     pauses = room_for_pauses(rows, room) if preempts else 0
     if isinstance(policy, PreemptiveEdf | KEdf):
         add_preemption(builder, workload, policy, layout, shape, begins, gpus, rows, pauses)
@@ -151,7 +164,10 @@ def set_up(
     asked = None if arrived is None else Clients(workload, options.rejection, arrived, ints, reals)
     columns = _columns(workload, np.frombuffer(noise.factors, np.float64), arrived)
     record = _record(rows, several_gpus=gpus > 1, copies_out=layout.copies_out)
-    if inside is not None:
+    if isinstance(policy, Triton):
+        arrival_s = columns[0] if arrived is None else arrived.column("arrival_s")
+        inside = Queues(QueueState(ints, reals, arrival_s, *columns[1:4]))
+    if isinstance(inside, Inside):
         record.times_s[[codes.COPY_IN_END, codes.START, codes.END]] = nan  # it looks at what has not come yet
         inside.tie((ints, reals, *columns[:-1], record.times_s.reshape(-1)))
     unit = cast("FluidUnit[Any]", layout.model.unit())
@@ -170,7 +186,7 @@ class _Rule(NamedTuple):
     native: bool = False
 
 
-def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
+def _rule_of(policy: QueuePolicy | Native | Strait | Triton, setting: Setting) -> _Rule:
     if isinstance(policy, Strait):
         policy.belief.fit(setting.profile)
         policy._transfers.fit(setting.profile)
@@ -178,6 +194,8 @@ def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
     policy.prepare(setting)
     if isinstance(policy, Native):
         return _Rule(False, False, False, DropMode.NEVER, dict.fromkeys(setting.profile.models, 1), native=True)
+    if isinstance(policy, Triton):
+        return _Rule(False, False, False, DropMode.NEVER, largest_of(policy, setting.profile.models))
     order = (policy._by_class, True) if isinstance(policy, AwareEdf) else ORDERS[type(policy)]
     return _Rule(*order, policy.estimates, policy.drop, policy.largest)
 
@@ -213,16 +231,19 @@ def _add_replies(builder: Builder, workload: Workload, options: Options, rows: i
     builder.set_reals({codes.REJECT_S: options.rejection.reject_s})
 
 
-def _add_decisions(builder: Builder, workload: Workload, inside: Inside, rows: int, *, tells: bool) -> None:
+def _add_decisions(builder: Builder, batches: int, rows: int, *, tells: bool) -> None:
     """Add what passes between the loop and who decides: as many decisions as requests, and some timers.
 
-    Of `aware-edf`, whose queues are those of the loop, nobody need be told of requests.
+    Args:
+        builder: Has all else.
+        batches: How many may leave before a policy decides.
+        rows: How many requests there may be.
+        tells: Whether the policy has room of its own for requests that it is told of.
     """
     most = rows + _TIMERS
     builder.set(codes.ASKS, 1)
     builder.set(codes.BLOCKS, 0 if tells else rows)
-    builder.set(codes.LACKS_ROOM, 1)
-    builder.set(codes.KNOWN_AT, builder.ints([inside.number[name] for name in workload.models]))
+    builder.set(codes.LEFT_AT, builder.ints(batches))
     builder.set(codes.DECIDED_AT, builder.ints(most * codes.DECISION))
     builder.set(codes.DECIDED_S_AT, builder.reals(most))
     builder.set(codes.LISTED_AT, builder.ints(most))

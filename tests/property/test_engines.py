@@ -165,8 +165,8 @@ def waiting_clients(draw):
 
 
 @st.composite
-def runs(draw):
-    """All arguments of a run."""
+def circumstances(draw):
+    """All arguments of a run but the policy."""
     start_s = draw(st.sampled_from([0.0, 3.0, 86_400.1]))
     profile = draw(profiles(start_s))
     options = Options(
@@ -185,13 +185,19 @@ def runs(draw):
         noise=draw(st.none() | st.just(LogNormal(0.3))),
         rejection=Rejection(reject_s=draw(st.sampled_from([0.001, 0.0004, 0.0]))),
     )
+    clients = draw(st.just({}) | waiting_clients())
+    return make_workload(draw(row_lists(start_s)), profile=profile, **clients), profile, options
+
+
+@st.composite
+def runs(draw):
+    """All arguments of a run."""
+    workload, profile, options = draw(circumstances())
     policy = draw(st.sampled_from(POLICIES))
     own = {
         "max_batch": draw(st.none() | st.integers(1, 4)),
         "drop": draw(st.none() | st.sampled_from(["never", "expired"])),
     }
-    clients = draw(st.just({}) | waiting_clients())
-    workload = make_workload(draw(row_lists(start_s)), profile=profile, **clients)
     return workload, profile, lambda: policy(**({} if policy is Native else own)), options
 
 
@@ -214,7 +220,8 @@ def assert_same(one, other):
 def note_what_it_had(result, workload, profile, policy, options):
     """Count the features of a case, and what came up in it."""
     cluster, batches = options.cluster, result.batches
-    host, served = profile.truth.host, profile.truth.kernel_queue.served
+    host, queue = profile.truth.host, profile.truth.kernel_queue
+    served = None if queue is None else queue.served
     fabric = isinstance(lay_out(workload, profile, policy, cluster).links, Fabric)
     had = {
         "cases": True,
