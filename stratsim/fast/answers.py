@@ -35,6 +35,8 @@ class Answers:
         self._others: dict[int, Callable[[int], None]] = {codes.OF_LANES: self._rates.of_lanes}
         if made.stops is not None:
             self._others[codes.OF_STOP] = made.stops
+        if made.attempts is not None:
+            self._others |= made.attempts.answers
         if made.clients is not None:
             self._others |= made.clients.answers
         if isinstance(made.inside, Inside):

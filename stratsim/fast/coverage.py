@@ -75,8 +75,6 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
 
 
 def _covers_run(workload: Workload, profile: Profile, policy: Policy, options: Options) -> str | None:
-    if options.rejection.retries and (options.rejection.retry_by == "all" or workload.waits_for_replies):
-        return "dropped requests are sent again"
     if len(set(workload.models)) < len(workload.models):
         return "the workload names a model twice"
     if max(_sizes(workload)) > _LARGEST:
@@ -100,6 +98,8 @@ def why_not_inside(workload: Workload, profile: Profile, policy: Strait, options
     """Return why of a covered run of `strait` only the decisions are compiled; None if all of it is."""
     if workload.waits_for_replies:
         return "clients wait for replies"
+    if options.rejection.retries:
+        return "dropped requests are sent again"
     return _covers_run(workload, profile, policy, options)
 
 

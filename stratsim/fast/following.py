@@ -10,12 +10,10 @@ from stratsim.fast.codes import (
     ADDRESS,
     ADMITTED,
     BLOCKS,
-    CLIENTS,
     DECIDED,
     DECIDED_AT,
     DECIDED_S_AT,
     DECISION,
-    DROPS,
     DROPS_LATE,
     FAILED,
     FIRST_LISTED,
@@ -41,12 +39,12 @@ from stratsim.fast.codes import (
     WOKEN,
 )
 from stratsim.fast.compiled import compiled
-from stratsim.fast.replies import rejected
+from stratsim.fast.replies import drop
 from stratsim.fast.starting import start
 
 if TYPE_CHECKING:
     from stratsim.fast.columns import Columns
-    from stratsim.fast.compiled import Ask, Column, Ints, Reals
+    from stratsim.fast.compiled import Ask, Ints, Reals
 
 __all__ = ["follow"]
 
@@ -61,9 +59,8 @@ def follow(ints: Ints, reals: Reals, columns: Columns, ask: Ask, policy: Ask, no
             continue
         listed, size = ints[at + FIRST_LISTED], ints[at + MANY]
         if ints[at] != STARTS:
-            _drop(ints, columns.dropped, columns.dropped_s, columns.reason, ints[at], ints[listed], now_s)
-            if ints[CLIENTS]:
-                rejected(ints, reals, ask, ints[listed], now_s)
+            ints[WAITING] -= 1
+            drop(ints, reals, columns, ask, ints[listed], ints[at] - DROPS_LATE, now_s)
             continue
         for place in range(size):
             ints[ints[MEMBER_AT] + place] = ints[listed + place]
@@ -89,18 +86,6 @@ def _decide(ints: Ints, reals: Reals, ask: Ask, policy: Ask, now_s: float, seen_
     reals[NOW_S], reals[SEEN_S] = now_s, seen_s
     policy(ints[ADDRESS], 0)
     return ints[DECIDED]  # type: ignore[no-any-return]
-
-
-@compiled
-def _drop(
-    ints: Ints, dropped: Column, dropped_s: Column, reason: Column, what: int, request: int, now_s: float
-) -> None:
-    """Drop a request."""
-    drops = ints[DROPS]
-    ints[DROPS] = drops + 1
-    ints[WAITING] -= 1
-    dropped[drops], dropped_s[drops] = request, now_s
-    reason[drops] = what - DROPS_LATE
 
 
 @compiled

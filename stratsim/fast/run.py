@@ -10,7 +10,7 @@ import numpy as np
 
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.simulation import simulate_with
-from stratsim.engine.tables import make_result
+from stratsim.engine.tables import attempts_column, make_result
 from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.answers import Answers
@@ -150,7 +150,8 @@ def _result(made: Run, workload: Workload, options: Options, began: float) -> Re
         began=began,
     )
     pauses = pauses_of(made.ints, made.reals) if made.ints[codes.PREEMPTS] else None
-    return replace(result, engine="fast", pauses=pauses)
+    made_again = None if made.attempts is None else attempts_column(made.attempts.made, len(result.requests))
+    return replace(result, engine="fast", pauses=pauses, attempts=made_again)
 
 
 def _recorder(made: Run, gpus: int, requests: int) -> Recorder:

@@ -16,6 +16,7 @@ from stratsim.engine.host import stays, thoughts
 from stratsim.engine.layout import client_streams, lay_out
 from stratsim.engine.loop import setting_of
 from stratsim.fast import aware_edf, codes
+from stratsim.fast.attempts import Attempts
 from stratsim.fast.clients import Arrived, Clients
 from stratsim.fast.coverage import ORDERS
 from stratsim.fast.preempt.codes import PAUSE_ROW
@@ -52,7 +53,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "Run", "set_up"]
 
-_FURTHER = ("model", "priority", "deadline_s", "bytes_in", "bytes_out", "factor")
+_FIRST, _LAST = ("model", "priority", "deadline_s"), ("bytes_in", "bytes_out", "factor")
+"""Columns by request, as the kernel takes them: behind when those of the trace arrive; between them is their order."""
+_TYPES = {
+    "arrival_s": np.float64,
+    "model": np.int32,
+    "priority": np.int8,
+    "deadline_s": np.float64,
+    "bytes_in": np.int32,
+    "bytes_out": np.int32,
+    "factor": np.float64,
+}
+"""By request; of them who is asked is told all but the last, in this order."""
 _TIMERS = 64
 """That a policy sets at once, at most."""
 _STAYS = 32
@@ -92,6 +104,8 @@ class Run:
     """Requests as they arrive, if clients wait for replies."""
     clients: Clients | None = None
     """Those clients."""
+    attempts: Attempts | None = None
+    """Which requests are sent again after a drop, if any are."""
     inside: Inside | Queues | None = None
     """Who decides, if that is another."""
     stops: Callable[[int], None] | None = None
@@ -128,6 +142,9 @@ def set_up(
     builder.set(codes.REQUESTS, len(workload))
     builder.set(codes.ROWS, rows)
     _add_rule(builder, rule, setting, layout)
+    if options.rejection.retries or workload.waits_for_replies:  # requests are not numbered as they arrive
+        builder.set(codes.BY_TIME, 1)
+        builder.set(codes.RETRIES, options.rejection.retries)
     loads, begins = _add_batches(builder, workload, rule, setting, layout)
     preempts = isinstance(policy, PreemptiveEdf | KEdf)
     shape = Shape(places, layout.slots)
@@ -161,18 +178,25 @@ def set_up(
     arrived = Arrived(workload, noise, rows) if clients else None
     waiting = rows if arrived is None or not rule.estimates else rows * len(workload.models)
     ints, reals = builder.made(waiting, pauses * PAUSE_ROW)
-    asked = None if arrived is None else Clients(workload, options.rejection, arrived, ints, reals)
-    columns = _columns(workload, np.frombuffer(noise.factors, np.float64), arrived)
+    known = _by_request(workload, np.frombuffer(noise.factors, np.float64), arrived)
+    attempts = None
+    if options.rejection.retries:
+        sent_s = np.array(workload.arrival_s, np.float64) if arrived is None else np.zeros(rows)
+        attempts = Attempts(options.rejection, known["deadline_s"], sent_s, ints, reals)
+        known["arrival_s"] = _given(sent_s, np.float64)
+    asked = None if arrived is None else Clients(workload, options.rejection, arrived, ints, reals, attempts)
+    order_s = known["deadline_s" if rule.by_deadline else "arrival_s"]
+    trace_s = _given(workload.arrival_s, np.float64)
+    columns = trace_s, *map(known.__getitem__, _FIRST), order_s, *map(known.__getitem__, _LAST)
     record = _record(rows, several_gpus=gpus > 1, copies_out=layout.copies_out)
     if isinstance(policy, Triton):
-        arrival_s = columns[0] if arrived is None else arrived.column("arrival_s")
-        inside = Queues(QueueState(ints, reals, arrival_s, *columns[1:4]))
+        inside = Queues(QueueState(ints, reals, known["arrival_s"], *map(known.__getitem__, _FIRST)))
     if isinstance(inside, Inside):
         record.times_s[[codes.COPY_IN_END, codes.START, codes.END]] = nan  # it looks at what has not come yet
-        inside.tie((ints, reals, *columns[:-1], record.times_s.reshape(-1)))
+        inside.tie((ints, reals, *list(known.values())[:-1], record.times_s.reshape(-1)))
     unit = cast("FluidUnit[Any]", layout.model.unit())
     stops = answer_stops(streams, ints, reals) if preempts else None
-    return Run(layout, ints, reals, columns, record, unit, loads, ends, drawn, arrived, asked, inside, stops)
+    return Run(layout, ints, reals, columns, record, unit, loads, ends, drawn, arrived, asked, attempts, inside, stops)
 
 
 class _Rule(NamedTuple):
@@ -203,7 +227,7 @@ def _rule_of(policy: QueuePolicy | Native | Strait | Triton, setting: Setting) -
 def _add_rule(builder: Builder, rule: _Rule, setting: Setting, layout: Layout) -> None:
     for place, value in {
         codes.BY_PRIORITY: rule.by_priority,
-        codes.BY_DEADLINE: rule.by_deadline,
+        codes.BY_TIME: rule.by_deadline,
         codes.ESTIMATES: rule.estimates,
         codes.DROPS_EXPIRED: rule.drop is not DropMode.NEVER,
         codes.DROPS_INFEASIBLE: rule.drop is DropMode.INFEASIBLE,
@@ -341,20 +365,12 @@ def _add_models(builder: Builder, workload: Workload, rule: _Rule, rows: int) ->
     builder.set(codes.MODELS, count)
 
 
-def _columns(workload: Workload, factor: NDArray[np.float64], arrived: Arrived | None) -> tuple[Column, ...]:
-    """Return columns in the order in which the kernel takes them; the first is the trace's, whoever waits."""
-    arrival_s = _given(workload.arrival_s, np.float64)
+def _by_request(workload: Workload, factor: NDArray[np.float64], arrived: Arrived | None) -> dict[str, Column]:
+    """Return what is known of requests, by their numbers; where clients wait it fills up."""
     if arrived is not None:
-        return arrival_s, *map(arrived.column, _FURTHER)
-    return (
-        arrival_s,
-        _given(workload.model, np.int32),
-        _given(workload.priority, np.int8),
-        _given(workload.deadline_s, np.float64),
-        _given(workload.bytes_in, np.int32),
-        _given(workload.bytes_out, np.int32),
-        _given(factor, np.float64),
-    )
+        return {name: arrived.column(name) for name in _TYPES}
+    columns = {name: factor if name == "factor" else getattr(workload, name) for name in _TYPES}
+    return {name: _given(columns[name], dtype) for name, dtype in _TYPES.items()}
 
 
 def _given(column: Column, dtype: Any) -> Column:

@@ -95,7 +95,7 @@ def served_as(texts, parameters):
 @st.composite
 def runs(draw):
     """All arguments of a run."""
-    workload, profile, options = draw(circumstances())
+    workload, profile, options = draw(circumstances() | circumstances(crowded=True))
     parameters = draw(arguments())
     if draw(st.booleans()):
         return workload, profile, lambda: Triton(**parameters), options

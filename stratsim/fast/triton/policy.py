@@ -9,7 +9,6 @@ from math import inf, nan
 from typing import TYPE_CHECKING
 
 from stratsim.fast.codes import (
-    ADMITTED,
     BATCHES,
     DECIDED,
     DROPS_QUEUE_FULL,
@@ -26,7 +25,8 @@ from stratsim.fast.codes import (
     QUEUES,
     STARTS,
     STATUS,
-    TOLD,
+    UNTOLD,
+    UNTOLD_AT,
     WAKES,
 )
 from stratsim.fast.compiled import at_bytes, at_ints, at_reals, at_words, compiled
@@ -106,9 +106,8 @@ def decide(state: State) -> None:
 def _take_over(state: State) -> None:
     """Queue what has arrived, or decide to drop it where the queue is full."""
     ints, batchers = state.ints, state.ints[state.ints[QUEUES] + BATCHER_AT]
-    while ints[TOLD] < ints[ADMITTED]:
-        request = ints[TOLD]
-        ints[TOLD] = request + 1
+    for place in range(ints[UNTOLD]):
+        request = ints[ints[UNTOLD_AT] + place]
         batcher = ints[batchers + state.model_of[request]]
         if not batcher:
             ints[STATUS] = FAILED
@@ -117,6 +116,7 @@ def _take_over(state: State) -> None:
         if not push(state, level, request):
             list_request(ints, request)
             list_decision(ints, state.reals, DROPS_QUEUE_FULL, 0, 1, nan)
+    ints[UNTOLD] = 0
 
 
 @compiled

@@ -82,6 +82,7 @@ def add_queues(builder: Builder, workload: Workload, policy: Triton, gpus: int, 
         block[place] = begin
     builder.set(run_codes.QUEUES, builder.ints(block))
     builder.set(run_codes.INSTANCE_AT, builder.ints(rows))
+    builder.set(run_codes.UNTOLD_AT, builder.ints(rows))
 
 
 def _add(builder: Builder, batcher: Batcher, instances: list[int], gpus: int) -> int:

@@ -8,7 +8,7 @@ from stratsim.engine.layout import lay_out
 from stratsim.engine.loop import setting_of
 from stratsim.engine.options import Options
 from stratsim.fast import covers
-from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, TRITON, kernel_of
+from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, TRITON, kernel_of, why_not_inside
 from stratsim.fast.strait.setup import set_up
 from stratsim.model.cluster import Cluster
 from stratsim.model.codec import load_profile
@@ -125,10 +125,17 @@ def test_clients_that_wait_are(policy):
     assert why(policy, clients=[CLIENT]) is None
 
 
-def test_further_attempts_are_not():
-    assert why(rejection=Rejection(retries=1, retry_by="all")) == "dropped requests are sent again"
-    assert why(rejection=Rejection(retries=1)) is None  # of clients that wait; there are none
-    assert why(rejection=Rejection(retries=1), clients=[CLIENT]) == "dropped requests are sent again"
+@pytest.mark.parametrize("policy", ["fifo", "native", "aware-edf", "triton", "preempt-ideal", "strait"])
+def test_further_attempts_are(policy):
+    assert why(policy, rejection=Rejection(retries=1, retry_by="all")) is None
+    assert why(policy, rejection=Rejection(retries=1), clients=[CLIENT]) is None
+
+
+def test_of_strait_they_are_simpys_whose_loop_asks_compiled_decisions():
+    workload = make_workload(ROWS, profile=PROFILE)
+    (call,) = parse_policies("strait")
+    options = Options("p", Cluster(), rejection=Rejection(retries=1), **OPTIONS)
+    assert why_not_inside(workload, PROFILE, make_policy(call), options) == "dropped requests are sent again"
 
 
 def test_a_copy_that_would_not_fit_a_column_is_not():
