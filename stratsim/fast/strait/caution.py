@@ -6,7 +6,6 @@ company with one more of it (CHILD_AT). What is kept of a model in a company sta
 
 from __future__ import annotations
 
-from math import nan
 from typing import TYPE_CHECKING
 
 from stratsim.fast.compiled import compiled
@@ -24,7 +23,6 @@ from stratsim.fast.strait.codes import (
     HOPE_AT,
     INTERVAL_AT,
     IS_EXPECTED,
-    KNOWN,
     LAST_INTERVAL,
     LEAST_RATE,
     LEAST_SHARE,
@@ -33,7 +31,6 @@ from stratsim.fast.strait.codes import (
     LEVEL_DOUBT,
     LEVEL_WINDOW,
     LEVELS,
-    MADE,
     MET_AT,
     MODEL_AT,
     MODEL_BLOCK,
@@ -45,16 +42,17 @@ from stratsim.fast.strait.codes import (
     PAIR_AT,
     PAIR_LEVEL_AT,
     PLACES,
+    POWER_AT,
     QUANTILE,
     RATE_AT,
     RATE_ROWS,
     RATIO_AT,
     RATIO_BLOCK,
+    RATIOS,
     RECENT_COUNT,
     SIZES,
     TARGET,
     TARGET_SOLO_S,
-    TRUST,
     USUAL_AT,
 )
 from stratsim.fast.strait.lists import quantile, remember, sort_others, sort_others_but
@@ -144,7 +142,7 @@ def divisor(state: State, company: int, model: int, count: int) -> float:
     at = ints[PAIR_AT] + row
     if ints[at] == ints[LESSONS]:
         return reals[at]  # type: ignore[no-any-return]
-    found = _corrected(state, ints[PAIR_LEVEL_AT] + LEVEL_BLOCK * row, _usual(state, model, count))
+    found = _corrected(state, ints[PAIR_LEVEL_AT] + LEVEL_BLOCK * row, _usual(state, model, count), model)
     ints[at], reals[at] = ints[LESSONS], max(1.0, found)
     return reals[at]  # type: ignore[no-any-return]
 
@@ -158,22 +156,22 @@ def _usual(state: State, model: int, count: int) -> float:
     if ints[at] == ints[NOTED]:
         return reals[at]  # type: ignore[no-any-return]
     level = ints[COUNT_LEVEL_AT] + LEVEL_BLOCK * count
-    found = reals[level + FACTOR] if ints[level] else 1.0
-    found = _corrected(state, ints[MODEL_LEVEL_AT] + LEVEL_BLOCK * row, found)
+    found = reals[level + FACTOR] if reals[level + RATIOS] else 1.0
+    found = _corrected(state, ints[MODEL_LEVEL_AT] + LEVEL_BLOCK * row, found, ints[MODELS] + count)
     ints[at], reals[at] = ints[NOTED], found
     return found
 
 
 @compiled
-def _corrected(state: State, level: int, known: float) -> float:
-    """Return what a level makes of what is known without it; what it made last is kept."""
-    reals = state.reals
-    if not state.ints[level]:
+def _corrected(state: State, level: int, known: float, whose: int) -> float:
+    """Return what a level makes of what is known without it: few powers, which are kept by whose they are."""
+    reals, count = state.reals, int(state.reals[level + RATIOS])
+    if not count:
         return known
-    if reals[level + KNOWN] != known:
-        reals[level + KNOWN] = known
-        reals[level + MADE] = known ** reals[level + TRUST] * reals[level + FACTOR]
-    return reals[level + MADE]  # type: ignore[no-any-return]
+    power = state.ints[POWER_AT] + 2 * (whose * (LEVEL_WINDOW + 1) + count)
+    if reals[power] != known:
+        reals[power], reals[power + 1] = known, known ** (1.0 - count / (count + LEVEL_DOUBT))
+    return reals[power + 1] * reals[level + FACTOR]  # type: ignore[no-any-return]
 
 
 # Lessons --------------------------------------------------------------------------------------------------------------
@@ -252,6 +250,5 @@ def _note(state: State, level: int, ratio: float) -> None:
     ratios = ints[level]
     remember(reals, ratios, LEVEL_WINDOW, ratio)
     count = int(reals[ratios + RECENT_COUNT])
-    share = count / (count + LEVEL_DOUBT)
-    reals[level + TRUST], reals[level + KNOWN] = 1.0 - share, nan
-    reals[level + FACTOR] = quantile(reals, ratios, LEVEL_WINDOW, reals[QUANTILE]) ** share
+    reals[level + RATIOS] = count
+    reals[level + FACTOR] = quantile(reals, ratios, LEVEL_WINDOW, reals[QUANTILE]) ** (count / (count + LEVEL_DOUBT))

@@ -147,6 +147,7 @@ class State(NamedTuple):
     PAIR_LEVEL_AT,  # levels by company and model: blocks
     COUNT_LEVEL_AT,  # likewise, by number of co-runners
     MODEL_LEVEL_AT,  # likewise, by that and model
+    POWER_AT,  # reals, by model or number of co-runners, and number of ratios: a number, and a power of it
     USUAL_AT,  # stamp and divisor, by number of co-runners and model
     ASKED_AT,  # by company: the last lesson before newcomers were asked about, and how many were expected
     RATIO_AT,  # reals: the ratios of levels
@@ -185,7 +186,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(152)
+) = range(153)
 
 # Reals of the run, from place 0.
 (
@@ -293,9 +294,8 @@ ERROR_BLOCK = RECENT + 2 * ERROR_WINDOW
 LEVEL_WINDOW, LEVEL_DOUBT = 50, 4.0
 RATIO_BLOCK = RECENT + 2 * LEVEL_WINDOW
 
-# A level of margins: where its ratios are, or 0; its factor and its trust in what is known without it; what that was
-# the last time, and what was made of it.
-(FACTOR, TRUST, KNOWN, MADE, LEVEL_BLOCK) = range(5)
+# A level of margins: where its ratios are; its factor, and how many ratios it has.
+(FACTOR, RATIOS, LEVEL_BLOCK) = range(3)
 LEAST_SHARE, LEAST_RATE = 0.1, 0.02
 
 # What is known of newcomers beside others: their kinds, as they end, and sorted; by model: the rate of a batch of one,

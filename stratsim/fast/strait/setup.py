@@ -249,6 +249,7 @@ def _add_memories(builder: Builder, models: int, slots: int, places: int) -> Non
         codes.RATE_AT: _RATE_ROWS * (places + 2),
         codes.BESIDE_ROW_AT: (_BESIDES + 1) * (codes.BESIDE_KINDS + 2 * (places + models)),
         codes.BESIDE_INDEX_AT: 2 * _BESIDES,
+        codes.POWER_AT: 2 * (models + places + 1) * (codes.LEVEL_WINDOW + 1),
         codes.RATIO_AT: (places + 1 + (places + 1) * models + companies * models) * codes.RATIO_BLOCK,
     }.items():
         builder.table(place, numbers)
