@@ -2,7 +2,7 @@
 
 What a reader cannot run at once says so on its line: `# needs a GPU`, `# needs torch`, `# minutes` and the like. A new
 page is run like the others; only pages that something else runs are left out, by name. Where a page shows nothing of
-what its commands print, replays of a whole trace are of 500 requests.
+what its commands print, replays of a bundled trace are of 500 requests, and so are runs of a bundled sweep.
 """
 
 import json
@@ -84,7 +84,9 @@ def ends(line):
 
 
 def short(line):
-    """Return a command so that a replay of a whole bundled trace is one of its first 500 requests."""
+    """Return a command so that a replay of a bundled trace, or a run of a bundled sweep, is of at most 500 requests."""
+    line = re.sub(r"(?<=--limit )\d{4,}|(?<=arrivals\.requests=)\d{4,}", "500", line)
+    line = re.sub(r"(sweep (?:run|plan) experiments/\S+)", r"\1 --set arrivals.requests=300", line)
     return re.sub(r"stratsim replay (?!\S+\.(?:csv|parquet))(?![\s\S]*--limit)", "stratsim replay --limit 500 ", line)
 
 
