@@ -52,7 +52,7 @@ from stratsim.fast.strait.codes import (
     VALUE_AT,
     WEIGHT_AT,
 )
-from stratsim.fast.strait.least_squares import column_of, correct, image, start_anew, weigh, with_terms
+from stratsim.fast.strait.least_squares import correct, image, start_anew, weigh, with_terms
 from stratsim.fast.strait.lists import sort_others
 from stratsim.fast.strait.pairs import learn_pairs, rate_beside_worst, rate_of_pairs
 
@@ -169,7 +169,7 @@ def _design_others(state: State, others: int, count: int) -> None:
             if ints[other] // sizes != model:
                 model = ints[other] // sizes
                 listed += 1
-                ints[listed], reals[listed] = column_of(state, model), scale
+                ints[listed], reals[listed] = model, scale
             else:
                 reals[listed] += scale
         ints[REGRESSORS] = listed + 1 - ints[REGRESSOR_AT]

@@ -133,14 +133,14 @@ class State(NamedTuple):
     ERROR_AT,  # reals, by model: its solo errors of late
     WEIGHT_AT,  # reals: the shared weights
     COVARIANCE_AT,  # reals, row after row
-    HEAD_AT,  # reals: slopes and base of a term, by the columns of co-runner and target
-    USED_AT,  # by target: how many of its terms samples have had, their columns, and 1 + the place of each column
+    HEAD_AT,  # reals: slopes and base of a term, by co-runner and target
+    USED_AT,  # by target: how many of its terms samples have had, of which models, and by model 1 + its place
     VARIANCE_AT,  # reals: the prior's, of the shared weights
     VALUE_AT,  # reals: regressors of the shared weights
     MEAN_AT,  # reals: the same of a sample
     IMAGE_AT,  # reals: what a sample moves the shared weights by
     TABLE_AT,  # reals: what it moves a target's table by
-    REGRESSOR_AT,  # columns of terms, and their regressors
+    REGRESSOR_AT,  # co-runners' models, and the regressors of their terms
     MEAN_REGRESSOR_AT,  # the same of a sample
     CHILD_AT,  # by company and model: the company with one more
     PAIR_AT,  # stamp and divisor, by company and model
@@ -242,7 +242,7 @@ class State(NamedTuple):
 
 # A model.
 (
-    COLUMN,  # among the belief's terms
+    OF_COLUMN,  # the model that has this number among the terms of the reference's belief
     LIMIT,  # largest batch
     IS_EXPECTED,  # as which model, from 1
     IS_SEEN,  # among the last arrivals of high priority

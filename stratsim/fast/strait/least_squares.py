@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.codes import (
     BEYOND_ROUNDING,
-    COLUMN,
     COVARIANCE_AT,
     DIRECTIONAL,
     EXCITATION,
@@ -27,6 +26,7 @@ from stratsim.fast.strait.codes import (
     MODEL_AT,
     MODEL_BLOCK,
     MODELS,
+    OF_COLUMN,
     PAIR_VARIANCE,
     PRIOR_TRACE,
     REGRESSORS,
@@ -45,52 +45,52 @@ from stratsim.fast.strait.codes import (
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
 
-__all__ = ["column_of", "correct", "image", "start_anew", "weigh", "with_terms"]
+__all__ = ["correct", "image", "start_anew", "weigh", "with_terms"]
 
 
 @compiled
-def column_of(state: State, model: int) -> int:
-    """Return the number of a model among the terms."""
-    return state.ints[state.ints[MODEL_AT] + model * MODEL_BLOCK + COLUMN]  # type: ignore[no-any-return]
+def _of_column(state: State, column: int) -> int:
+    """Return the model that the reference has in a column of the terms: its sums go by columns."""
+    return state.ints[state.ints[MODEL_AT] + column * MODEL_BLOCK + OF_COLUMN]  # type: ignore[no-any-return]
 
 
 @compiled
-def _head(state: State, column: int, target: int) -> int:
-    """Return where the slopes and the base of a target's term beside a co-runner are, by their columns."""
+def _head(state: State, other: int, target: int) -> int:
+    """Return where the slopes and the base of a target's term beside a co-runner are."""
     ints = state.ints
-    return ints[HEAD_AT] + (column * ints[MODELS] + target) * (ints[LEADING] + 1)  # type: ignore[no-any-return]
+    return ints[HEAD_AT] + (other * ints[MODELS] + target) * (ints[LEADING] + 1)  # type: ignore[no-any-return]
 
 
 @compiled
 def _rest(state: State, target: int) -> int:
-    """Return where the rest of a target's covariance begins, by its column: the lower triangle, row by row."""
+    """Return where the rest of a target's covariance begins: the lower triangle, row by row."""
     models = state.ints[MODELS]
     return target * (models * (models + 1) // 2)  # type: ignore[no-any-return]
 
 
 @compiled
 def _used(state: State, target: int) -> int:
-    """Return where it is listed how many of a target's terms samples have had, and their columns; see `_place`."""
+    """Return where it is listed how many of a target's terms samples have had, and of which models; see `_place`."""
     return state.ints[USED_AT] + target * (1 + 2 * state.ints[MODELS])  # type: ignore[no-any-return]
 
 
 @compiled
-def _place(state: State, target: int, column: int) -> int:
+def _place(state: State, target: int, other: int) -> int:
     """Return where the place of a term among those used is kept: one more than it, or 0."""
-    return _used(state, target) + 1 + state.ints[MODELS] + column  # type: ignore[no-any-return]
+    return _used(state, target) + 1 + state.ints[MODELS] + other  # type: ignore[no-any-return]
 
 
 @compiled
-def _use(state: State, target: int, column: int) -> int:
+def _use(state: State, target: int, other: int) -> int:
     """Return the place of a term among those that samples have had: now they have."""
-    ints, terms, used, place = state.ints, state.terms, _used(state, target), _place(state, target, column)
+    ints, terms, used, place = state.ints, state.terms, _used(state, target), _place(state, target, other)
     if not ints[place]:
         count = ints[used]
         row = _rest(state, target) + count * (count + 1) // 2
-        for other in range(row, row + count):
-            terms[other] = 0.0
+        for at in range(row, row + count):
+            terms[at] = 0.0
         terms[row + count] = state.reals[UNUSED_VARIANCE]
-        ints[used + 1 + count] = column
+        ints[used + 1 + count] = other
         ints[used] = ints[place] = count + 1
     return ints[place] - 1  # type: ignore[no-any-return]
 
@@ -109,9 +109,9 @@ def weigh(state: State, values: int, listed: int, target: int) -> float:
 def with_terms(state: State, total: float, listed: int, target: int) -> float:
     """Add to what the shared weights make of a sample what the terms of a target do."""
     ints, reals = state.ints, state.reals
-    weights, leading, column = ints[WEIGHT_AT], ints[LEADING], column_of(state, target)
+    weights, leading = ints[WEIGHT_AT], ints[LEADING]
     for place in range(listed, listed + ints[REGRESSORS]):
-        head, follows = _head(state, ints[place], column), 0.0
+        head, follows = _head(state, ints[place], target), 0.0
         for row in range(leading):
             follows += reals[weights + row] * reals[head + row]
         total += (reals[head + leading] + follows) * reals[place]
@@ -129,7 +129,7 @@ def image(state: State, values: int, listed: int, target: int) -> tuple[float, f
     for row in range(leading):
         reals[moved + row] = reals[values + row]
     if ints[REGRESSORS]:
-        rest = _image_of_terms(state, values, listed, column_of(state, target))
+        rest = _image_of_terms(state, values, listed, target)
     for column in range(leading):
         total = reals[ints[COVARIANCE_AT] + column] * reals[moved]
         for row in range(1, leading):
@@ -204,7 +204,7 @@ def correct(state: State, spread: float, shared: float, target: int, error: floa
     if ints[REGRESSORS]:
         # 1 - scale * shared, without a difference of nearly equal numbers
         scale /= (reals[SAMPLE_NOISE] + spread - shared) / innovation + grow * shared
-        _correct_terms(state, column_of(state, target), step, scale)
+        _correct_terms(state, target, step, scale)
     if forget != 1.0:
         _inflate(state, 1.0 / forget)
     _cap(state)
@@ -234,7 +234,7 @@ def _cap(state: State) -> None:
 
 @compiled
 def _correct_terms(state: State, target: int, step: float, scale: float) -> None:
-    """Correct the terms of a target, by its column, once the shared weights have been."""
+    """Correct the terms of a target once the shared weights have been."""
     ints, reals, terms = state.ints, state.reals, state.terms
     leading, weights, moved = ints[LEADING], ints[WEIGHT_AT], ints[TABLE_AT]
     follows = 0.0
@@ -282,10 +282,11 @@ def _trace(state: State) -> float:
     for row in range(leading):
         total += reals[covariance + row * (leading + 1)]
     total += reals[GROWTH] * reals[REST_VARIANCE]
-    for target in range(models if ints[HAS_TERMS] else 0):
-        rest, own = _rest(state, target), 0.0
+    for number in range(models if ints[HAS_TERMS] else 0):
+        target, own = _of_column(state, number), 0.0
+        rest = _rest(state, target)
         for column in range(models):
-            place = ints[_place(state, target, column)]
+            place = ints[_place(state, target, _of_column(state, column))]
             own += terms[rest + place * (place + 1) // 2 - 1] if place else reals[UNUSED_VARIANCE]
         total += own
         total += _trace_of_slopes(state, target)
@@ -300,7 +301,7 @@ def _trace_of_slopes(state: State, target: int) -> float:
     for row in range(leading):
         covariance = ints[COVARIANCE_AT] + row * leading
         for column in range(ints[MODELS]):
-            head = _head(state, column, target)
+            head = _head(state, _of_column(state, column), target)
             if reals[head + row] == 0.0:
                 continue
             part = reals[covariance] * reals[head]

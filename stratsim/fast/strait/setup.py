@@ -164,7 +164,7 @@ def _add_models(
     builder.table(codes.LONE_AT, models * sizes)
     builder.table(codes.LONES_AT, 2 * models * sizes)
     ints, reals = np.zeros((models, codes.MODEL_BLOCK), np.int64), np.zeros((models, codes.MODEL_BLOCK))
-    ints[:, codes.COLUMN] = [columns.index(name) for name in names]
+    ints[:, codes.OF_COLUMN] = [names.index(name) for name in columns]
     ints[:, codes.LIMIT] = [limit[name] for name in names]
     ints[:, codes.LACKS] = 1
     for level in (codes.HIGH, codes.LOW):
