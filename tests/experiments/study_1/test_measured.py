@@ -100,6 +100,7 @@ def test_the_device_that_made_the_log_is_right_and_the_others_are_ordered(rows):
     assert value(rows, "rls", "worst-under") >= 0
 
 
+@pytest.mark.slow
 def test_every_arm_and_every_claim_has_its_row(rows):
     assert all(tuple(row) == COLUMNS for row in rows)
     assert {row["arm"] for row in rows if row["predictor"] == "rls"} == {"own", "bare", "carried", "frozen"}
