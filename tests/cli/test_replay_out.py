@@ -235,7 +235,7 @@ def same_runs(one, other, suffix):
         assert (one / f"{table}.{suffix}").read_bytes() == (other / f"{table}.{suffix}").read_bytes()
 
 
-@pytest.mark.slow_cases("parquet-priority-edf")
+@pytest.mark.slow_cases("csv.gz-edf", "csv.gz-fifo", "parquet-fifo", "parquet-priority-edf", "parquet-priority-fifo")
 @pytest.mark.parametrize("policy", FOUR)
 def test_a_run_equals_the_replay_of_its_own_requests(call, here, suffix, policy):
     argv = ("--policy", policy, "--quiet", "--no-timeline", "--out")
@@ -254,7 +254,7 @@ def test_the_first_policy_of_several_is_replayed(call, here, suffix):
     same_rows(first[first["policy"] == "edf"], again)
 
 
-@pytest.mark.slow_cases("parquet-priority-fifo")
+@pytest.mark.slow_cases("csv.gz-fifo", "csv.gz-priority-edf", "parquet-edf", "parquet-priority-fifo")
 @pytest.mark.parametrize("policy", FOUR)
 def test_a_closed_loop_run_equals_its_open_loop_replay(call, here, suffix, write, closed_loop, policy):
     """Once recorded, the arrivals are given: every request must end as it did."""
