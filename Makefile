@@ -14,7 +14,7 @@ EXAMPLES ?= 100
 
 # Compiled files are kept whatever the environment says: without them every worker rewrites every test file anew, and
 # every process that a test starts compiles all that it imports.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto -q --durations=20
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --dist worksteal -q --durations=20
 
 .PHONY: help demo test test-slow test-hostile test-engines test-all check lint types contracts bench bench-growth docs profile-cpu profile-gpu wheel clean
 
@@ -36,8 +36,7 @@ test: $(READY)  ## all fast tests; ends with the slowest twenty
 	$(PYTEST) -m 'not slow'
 
 test-slow: $(READY)  ## the slow tests (measure this machine, kill processes, need torch), and properties on EXAMPLES=100
-	$(PYTEST) -m slow
-	STRATSIM_EXAMPLES=$(EXAMPLES) $(PYTEST) -m 'hypothesis and not slow' tests/property tests/unit
+	STRATSIM_EXAMPLES=$(EXAMPLES) $(PYTEST) -m 'slow or hypothesis'
 
 test-hostile: $(READY)  ## hostile input: HOSTILE=300 drawn examples of each kind, ten times as many listed cases; an hour
 	STRATSIM_HOSTILE=$(HOSTILE) $(BIN)/pytest -n auto -q tests/hostile

@@ -1,6 +1,6 @@
 """How much sooner is a run on the fast engine than on SimPy? The same requests through both, in turns; CPU time.
 
-    python benchmarks/engines_speed.py                                            # aware-edf, strait: minutes
+    python benchmarks/engines_speed.py                                            # aware-edf, strait, triton: minutes
     python benchmarks/engines_speed.py --requests 2000 --policies "edf" "native"  # any policies that it covers
 
 `asymmetric-six`, batches of up to eight, two slots, Poisson requests at 0.65 of saturation: a run as in study 2. What
@@ -38,6 +38,9 @@ POLICIES = (
     "strait(predictor=constant(slowdown=2))",
     "strait(predictor=oracle)",
     "priority-edf",
+    "triton",
+    "triton(preferred=[4],max_queue_delay_s=0.005)",
+    "triton(instances=2,priority_levels=2,timeout_s=0.05)",
 )
 RATE_PER_S, SEED = 0.65 * 183.31, 1101
 ENGINES: tuple[EngineName, ...] = ("simpy", "fast")

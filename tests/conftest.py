@@ -26,12 +26,21 @@ if TYPE_CHECKING:
 
 # A property is tried on few examples, drawn anew each time; `make test-slow` tries many.
 hypothesis.settings.register_profile(
-    "stratsim", deadline=None, max_examples=int(os.environ.get("STRATSIM_EXAMPLES", "20"))
+    "stratsim", deadline=None, max_examples=int(os.environ.get("STRATSIM_EXAMPLES", "10"))
 )
 hypothesis.settings.load_profile("stratsim")
 
 # What is collected stays to the end: the garbage collector need not walk through nine thousand tests again and again.
 gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` is looked at
+def pytest_collection_modifyitems(items):
+    """Mark the cases that `slow_cases` names as slow."""
+    for item in items:
+        named = {case for mark in item.iter_markers("slow_cases") for case in mark.args}
+        if named and item.callspec.id in named:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stratsim.fast import codes
 from stratsim.fast.compiled import IS_COMPILED, native
 from stratsim.fast.rates import Rates
+from stratsim.fast.strait.inside import Inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,9 +35,11 @@ class Answers:
         self._others: dict[int, Callable[[int], None]] = {codes.OF_LANES: self._rates.of_lanes}
         if made.stops is not None:
             self._others[codes.OF_STOP] = made.stops
+        if made.attempts is not None:
+            self._others |= made.attempts.answers
         if made.clients is not None:
             self._others |= made.clients.answers
-        if made.inside is not None:
+        if isinstance(made.inside, Inside):
             self._others[codes.OF_POLICY] = made.inside.make_room
         if made.stays is not None:
             self._others[codes.OF_STAYS] = _Stays(made.stays, made.ints, made.reals).more

@@ -13,31 +13,26 @@ from typing import TYPE_CHECKING
 from stratsim.fast.codes import (
     BEGIN,
     DECIDED,
-    DECIDED_AT,
-    DECIDED_S_AT,
-    DECISION,
     DEPTH,
     DROPS_EXPIRED,
     DROPS_HOPELESS,
     DROPS_INFEASIBLE,
     DROPS_LATE,
-    FIRST_LISTED,
     HEAD_AT,
     HEADS,
     KNOWN_AT,
     LACKS_ROOM,
     LIMIT,
-    LISTED_AT,
-    MANY,
+    LISTED,
     MEMBER_AT,
     MODEL_AT,
     MODEL_INTS,
     NOW_S,
     STARTS,
     WAITING,
-    WHERE,
 )
 from stratsim.fast.compiled import at_bytes, at_ints, at_reals, at_words, compiled
+from stratsim.fast.listing import list_decision, list_request
 from stratsim.fast.strait.codes import (
     BATCHES,
     BLOCK_AT,
@@ -46,7 +41,6 @@ from stratsim.fast.strait.codes import (
     GPU_AT,
     GPU_BLOCK,
     GPUS,
-    LISTED,
     LOG_ROWS,
     NONE,
     NUMBER,
@@ -114,7 +108,7 @@ def decide_inside(
         times_s: Likewise.
     """
     ints = state.ints
-    run[DECIDED] = run[LACKS_ROOM] = ints[LISTED] = 0
+    run[DECIDED] = run[LACKS_ROOM] = run[LISTED] = 0
     tell_of_gpus(state, run, run_reals, times_s)
     now_s, gpu = run_reals[NOW_S], NONE
     if _least_loaded(state) == NONE:
@@ -202,8 +196,8 @@ def _form(
                 own_s = alone_s  # nobody may make it later still
             elif run[DROPS_INFEASIBLE] or (run[DROPS_EXPIRED] and now_s > own_s):
                 _take(run, priority, deadline_s, model)
-                _list(state, run, request)
-                _decide(state, run, run_reals, DROPS_LATE if now_s > own_s else DROPS_HOPELESS, 0, 1, nan)
+                list_request(run, request)
+                list_decision(run, run_reals, DROPS_LATE if now_s > own_s else DROPS_HOPELESS, 0, 1, nan)
                 if size:
                     continue
                 return 0  # another model's request may be next in order now
@@ -222,8 +216,8 @@ def _form(
         size += 1
         _take(run, priority, deadline_s, model)
     for place in range(size):
-        _list(state, run, run[members + place])
-    _decide(state, run, run_reals, STARTS, ints[gpu + NUMBER], size, expected_s)
+        list_request(run, run[members + place])
+    list_decision(run, run_reals, STARTS, ints[gpu + NUMBER], size, expected_s)
     if ints[candidate + CANDIDATE] != last:  # one that was too large was tried after it
         make_kind(state, gpu, candidate, one - 1 + size, all_in, all_out, now_s)
     return size
@@ -246,21 +240,3 @@ def _take(run: Ints, priority: Column, deadline_s: Column, model: int) -> None:
     """Take the first request of a model out of its queue; it waits until the decision on it is followed."""
     take(run, priority, deadline_s, model)
     run[WAITING] += 1
-
-
-@compiled
-def _list(state: State, run: Ints, request: int) -> None:
-    """List a request as one of the next decision."""
-    run[run[LISTED_AT] + state.ints[LISTED]] = request
-    state.ints[LISTED] += 1
-
-
-@compiled
-def _decide(state: State, run: Ints, run_reals: Reals, what: int, gpu: int, many: int, at_s: float) -> None:
-    """List a decision on the last `many` requests that were listed."""
-    number = run[DECIDED]
-    at = run[DECIDED_AT] + number * DECISION
-    run[at], run[at + WHERE], run[at + MANY] = what, gpu, many
-    run[at + FIRST_LISTED] = run[LISTED_AT] + state.ints[LISTED] - many
-    run_reals[run[DECIDED_S_AT] + number] = at_s
-    run[DECIDED] = number + 1

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stratsim.engine.arrivals import NoiseFactors, Sender
+    from stratsim.fast.attempts import Attempts
     from stratsim.fast.compiled import Ints, Reals
     from stratsim.model.rejection import Rejection
     from stratsim.model.request import Request
@@ -96,16 +97,25 @@ class Clients:
         arrived: Takes the requests that are sent.
         ints: Takes numbers for an answer.
         reals: Takes times for an answer.
+        attempts: Which requests are sent again; None: none is.
     """
 
-    def __init__(self, workload: Workload, rejection: Rejection, arrived: Arrived, ints: Ints, reals: Reals) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        rejection: Rejection,
+        arrived: Arrived,
+        ints: Ints,
+        reals: Reals,
+        attempts: Attempts | None = None,
+    ) -> None:
         closed = [ClosedLoopState(spec) for spec in workload.closed_loop]
         self._held = [OneAtATimeState(spec) for spec in workload.one_at_a_time]
         self._senders: list[Sender] = [*closed, *self._held]
         self._number = {client.id: number for number, client in enumerate(self._held, len(closed))}
         """Of those that send one request at a time, whose requests the trace has."""
         self._rows = open_loop(workload)
-        self._rejection, self._arrived = rejection, arrived
+        self._rejection, self._arrived, self._attempts = rejection, arrived, attempts
         self._ints, self._reals = ints, reals
         self._asked_by: dict[int, int] = {}
         """Who waits for the reply to a request."""
@@ -115,7 +125,7 @@ class Clients:
     @property
     def answers(self) -> dict[int, Callable[[int], None]]:
         """What answers each question."""
-        return {
+        return ({} if self._attempts is None else self._attempts.answers) | {
             codes.OF_FIRST: self._first,
             codes.OF_DUE: self._due,
             codes.OF_CLIENT: self._send,
@@ -130,7 +140,7 @@ class Clients:
 
     def _first(self, number: int) -> None:
         client = self._senders[number]
-        self._reals[codes.SENDS_S] = client.first_s if isinstance(client, ClosedLoopState) else inf
+        self._sends(client.first_s if isinstance(client, ClosedLoopState) else inf)
 
     def _due(self, rows: int) -> None:
         for _, request in islice(self._rows, rows):
@@ -141,6 +151,7 @@ class Clients:
                 self._enter(row, request._replace(id=row), number)
 
     def _send(self, number: int) -> None:
+        self._ints[codes.TO_COME] -= 1
         row = int(self._ints[codes.ARRIVED])
         self._enter(row, self._senders[number].send(row, float(self._reals[codes.NOW_S])), number)
 
@@ -150,6 +161,9 @@ class Clients:
             return
         if number is not None:
             self._asked_by[row] = number
+            self._ints[codes.TO_COME] += 1
+        if self._attempts is not None:
+            self._attempts.sent_s[row] = request.arrival_s
         self._arrived.enter(row, request)
         if self._ints[codes.NATIVE]:
             own = self._streams.setdefault(stream_of(request), len(self._streams))
@@ -158,11 +172,23 @@ class Clients:
 
     def _reply(self, row: int) -> None:
         number = self._asked_by.pop(row, None)
-        self._ints[codes.FOUND] = -1 if number is None else number
+        self._ints[codes.FOUND] = codes.NOBODY if number is None else number
         if number is not None:
-            self._reals[codes.SENDS_S] = self._senders[number].replied(float(self._reals[codes.NOW_S]))
+            self._ints[codes.TO_COME] -= 1
+            self._sends(self._senders[number].replied(float(self._reals[codes.NOW_S])))
+
+    def _sends(self, at_s: float) -> None:
+        """A client is to send at a time; infinity: never."""
+        self._reals[codes.SENDS_S] = at_s
+        self._ints[codes.TO_COME] += at_s < inf
 
     def _drop(self, row: int) -> None:
         number = self._asked_by.get(row)
-        self._ints[codes.FOUND] = -1 if number is None else number
-        self._rejections += number is not None
+        if number is not None:
+            self._rejections += 1
+            if self._attempts is None or not self._attempts.again(row, self._senders[number].stop_s):
+                self._ints[codes.FOUND] = number
+        elif self._attempts is not None:
+            self._attempts.drop(row)
+        else:
+            self._ints[codes.FOUND] = codes.NOBODY

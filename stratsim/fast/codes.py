@@ -25,7 +25,7 @@ __all__: list[str] = []
     LOADED,  # entries in the heap of GPUs
     FORGET,  # whether the memory of sets is out of date
     BY_PRIORITY,  # whether the policy heeds classes
-    BY_DEADLINE,
+    BY_TIME,  # likewise times: deadlines, or arrivals where these are not in the order of requests
     ESTIMATES,
     DROPS_EXPIRED,
     DROPS_INFEASIBLE,
@@ -66,8 +66,14 @@ __all__: list[str] = []
     LACKS_ROOM,  # whether it is to be given more room
     LEFT,  # GPUs that batches have left since it was told of them
     DECIDED,  # decisions
+    LISTED,  # requests of those decisions
+    TO_COME,  # clients that wait for a reply or are to send, and requests that are to be sent again
+    RETRIES,  # whether any are
+    COMES_BACK,  # one more than a request that is sent again now; 0: none is
+    UNTOLD,  # requests that who is asked is to be told of, where they are listed
     MOST_RUNNING,  # on a GPU: as many as it has slots, or more where what is stopped gives its slot up at once
     PREEMPTS,  # the block of preemption (`stratsim.fast.preempt`); 0: nothing is stopped
+    QUEUES,  # the block of `triton` (`stratsim.fast.triton`)
     # Where tables begin, among the whole numbers:
     GPU_AT,  # references, by number
     SPARE_AT,
@@ -111,8 +117,10 @@ __all__: list[str] = []
     DECIDED_AT,  # blocks of decisions
     DECIDED_S_AT,  # when a batch should be done, or a timer goes off
     LISTED_AT,  # requests of decisions
+    UNTOLD_AT,  # 0: requests are told of in their order
+    INSTANCE_AT,  # by batch: the count of busy instances that its own is among; 0: nobody counts
     HEADER,
-) = range(98)
+) = range(106)
 
 # Reals from place 0: the policy's links and the host.
 (
@@ -199,12 +207,12 @@ __all__: list[str] = []
 
 # A decision of who is asked.
 (_, WHERE, FIRST_LISTED, MANY, DECISION) = range(5)
-STARTS, DROPS_LATE, DROPS_HOPELESS, WAKES = range(4)
+STARTS, WAKES, DROPS_LATE, DROPS_HOPELESS, DROPS_QUEUE_FULL, DROPS_TIMED_OUT = range(6)
 
 # Kinds of events; a payload times KINDS comes on top.
-KINDS = 13
+KINDS = 14
 EXECUTED, INPUT, DISPATCHED, LAUNCHED, NOTICE, COLLECTED, OUTPUT, REPLY, LINKS = range(9)
-CLIENT, REJECTED, ANNOUNCED, WOKEN = range(9, KINDS)
+CLIENT, REJECTED, ANNOUNCED, WOKEN, AGAIN = range(9, KINDS)
 
 # Order within an instant, as `stratsim.engine.clock.Order`, in front of an event's number.
 DEVICE = 0
@@ -214,6 +222,9 @@ TIMERS = 3 << 58
 
 # Who else than a GPU is asked, by the first argument of the question.
 OF_LANES, OF_STAYS, OF_THOUGHTS, OF_FIRST, OF_DUE, OF_CLIENT, OF_REPLY, OF_DROP, OF_POLICY, OF_STOP = range(-1, -11, -1)
+OF_ATTEMPT = -11
+NOBODY, SENT_AGAIN = -1, -2
+"""Answers about a drop: no client waits, or the request is sent again; else the number of who waits."""
 MOST_THOUGHTS = 1024
 """Thinking times that are drawn at once."""
 
@@ -225,8 +236,8 @@ TIMES = 9
 FINE, FULL, FAILED, STUCK, CROWDED = range(5)
 """`FULL` of events or what else `room` is for, `CROWDED` of requests."""
 
-# Why a request was dropped.
-EXPIRED, INFEASIBLE = range(2)
+# Why a request was dropped, in the order of the decisions above.
+EXPIRED, INFEASIBLE, QUEUE_FULL, TIMED_OUT = range(4)
 
 ON_TIME = 1.0 + TIME_RTOL
 SAME = TIME_RTOL

@@ -20,6 +20,8 @@ class Columns(NamedTuple):
     model_of: Column
     priority: Column
     deadline_s: Column
+    order_s: Column
+    """By what requests are ordered if times count: deadlines, or arrivals."""
     bytes_in: Column
     bytes_out: Column
     factor: Column

@@ -14,6 +14,7 @@ from stratsim.policy.native import Native
 from stratsim.policy.preempt import KEdf, Orion, PreemptGated, PreemptIdeal, PreemptKernel, PreemptReset, PreemptSlack
 from stratsim.policy.queueing import Edf, Fifo, PriorityEdf, PriorityFifo
 from stratsim.policy.strait import Strait
+from stratsim.policy.triton import Triton
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from stratsim.model.workload import Workload
     from stratsim.policy.base import Policy
 
-__all__ = ["AWARE", "ENTRY", "ORDERS", "PREEMPT", "RUN", "covers", "kernel_of", "why_not_inside"]
+__all__ = ["AWARE", "ENTRY", "ORDERS", "PREEMPT", "RUN", "TRITON", "covers", "kernel_of", "why_not_inside"]
 
-RUN, PREEMPT, ENTRY, AWARE = "loop.run", "preempt.loop.run", "strait.mail.entry", "aware_edf.entry"
-"""Kernels that Python calls, by module and name: the loop, that of what preempts, `strait` and `aware-edf`."""
+RUN, PREEMPT = "loop.run", "preempt.loop.run"
+"""Kernels that Python calls, by module and name: the loop, and that of what preempts."""
+ENTRY, AWARE, TRITON = "strait.mail.entry", "aware_edf.entry", "triton.policy.entry"
+"""Those that the loop asks."""
 
 
 ORDERS: dict[type[Policy], tuple[bool, bool]] = {
@@ -66,14 +69,12 @@ def covers(workload: Workload, profile: Profile, policy: Policy, options: Option
     if type(policy) is AwareEdf:
         why = _why_not_compiled(workload, profile, policy, options)
         return _covers_run(workload, profile, policy, options) if why is None else why
-    if type(policy) not in ORDERS and type(policy) is not Native:
+    if type(policy) not in ORDERS and type(policy) not in (Native, Triton):
         return f"policy {type(policy).__name__} is not compiled"
     return _covers_run(workload, profile, policy, options)
 
 
 def _covers_run(workload: Workload, profile: Profile, policy: Policy, options: Options) -> str | None:
-    if options.rejection.retries and (options.rejection.retry_by == "all" or workload.waits_for_replies):
-        return "dropped requests are sent again"
     if len(set(workload.models)) < len(workload.models):
         return "the workload names a model twice"
     if max(_sizes(workload)) > _LARGEST:
@@ -97,6 +98,8 @@ def why_not_inside(workload: Workload, profile: Profile, policy: Strait, options
     """Return why of a covered run of `strait` only the decisions are compiled; None if all of it is."""
     if workload.waits_for_replies:
         return "clients wait for replies"
+    if options.rejection.retries:
+        return "dropped requests are sent again"
     return _covers_run(workload, profile, policy, options)
 
 
@@ -106,6 +109,8 @@ def kernel_of(policy: Policy) -> str:
         return PREEMPT
     if type(policy) is AwareEdf:
         return AWARE
+    if type(policy) is Triton:
+        return TRITON
     return ENTRY if type(policy) is Strait else RUN
 
 

@@ -10,20 +10,16 @@ from stratsim.fast.codes import (
     ADDRESS,
     ADMITTED,
     BLOCKS,
-    CLIENTS,
     DECIDED,
     DECIDED_AT,
     DECIDED_S_AT,
     DECISION,
-    DROPS,
     DROPS_LATE,
-    EXPIRED,
     FAILED,
     FIRST_LISTED,
     FLYING,
     GPU_AT,
     GPUS,
-    INFEASIBLE,
     LACKS_ROOM,
     MANY,
     MEMBER_AT,
@@ -34,6 +30,7 @@ from stratsim.fast.codes import (
     STARTS,
     STATUS,
     TIMERS,
+    TO_COME,
     TOLD,
     UPCOMING,
     WAITING,
@@ -42,12 +39,12 @@ from stratsim.fast.codes import (
     WOKEN,
 )
 from stratsim.fast.compiled import compiled
-from stratsim.fast.replies import rejected
+from stratsim.fast.replies import drop
 from stratsim.fast.starting import start
 
 if TYPE_CHECKING:
     from stratsim.fast.columns import Columns
-    from stratsim.fast.compiled import Ask, Column, Ints, Reals
+    from stratsim.fast.compiled import Ask, Ints, Reals
 
 __all__ = ["follow"]
 
@@ -62,9 +59,8 @@ def follow(ints: Ints, reals: Reals, columns: Columns, ask: Ask, policy: Ask, no
             continue
         listed, size = ints[at + FIRST_LISTED], ints[at + MANY]
         if ints[at] != STARTS:
-            _drop(ints, columns.dropped, columns.dropped_s, columns.reason, ints[at], ints[listed], now_s)
-            if ints[CLIENTS]:
-                rejected(ints, reals, ask, ints[listed], now_s)
+            ints[WAITING] -= 1
+            drop(ints, reals, columns, ask, ints[listed], ints[at] - DROPS_LATE, now_s)
             continue
         for place in range(size):
             ints[ints[MEMBER_AT] + place] = ints[listed + place]
@@ -93,25 +89,13 @@ def _decide(ints: Ints, reals: Reals, ask: Ask, policy: Ask, now_s: float, seen_
 
 
 @compiled
-def _drop(
-    ints: Ints, dropped: Column, dropped_s: Column, reason: Column, what: int, request: int, now_s: float
-) -> None:
-    """Drop a request."""
-    drops = ints[DROPS]
-    ints[DROPS] = drops + 1
-    ints[WAITING] -= 1
-    dropped[drops], dropped_s[drops] = request, now_s
-    reason[drops] = EXPIRED if what == DROPS_LATE else INFEASIBLE
-
-
-@compiled
 def _wake(ints: Ints, reals: Reals, number: int, now_s: float) -> None:
     """Set the timer of a decision, unless nothing is left that a policy could decide on."""
     at_s = reals[ints[DECIDED_S_AT] + number]
     if not (now_s < at_s < inf):
         ints[STATUS] = FAILED
         return
-    over, gpu = ints[WAITING] == 0 and ints[UPCOMING] == ints[REQUESTS], 0
+    over, gpu = ints[WAITING] == 0 and ints[UPCOMING] == ints[REQUESTS] and ints[TO_COME] == 0, 0
     while over and gpu < ints[GPUS]:
         over = ints[ints[ints[GPU_AT] + gpu] + FLYING] == 0
         gpu += 1

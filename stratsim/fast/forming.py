@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.fast.codes import (
     BEGIN,
-    CLIENTS,
     DEPTH,
-    DROPS,
     DROPS_EXPIRED,
     DROPS_INFEASIBLE,
     EXPECTED_AT,
@@ -24,7 +22,7 @@ from stratsim.fast.codes import (
 )
 from stratsim.fast.compiled import compiled
 from stratsim.fast.deciding import finish_s
-from stratsim.fast.replies import rejected
+from stratsim.fast.replies import drop
 from stratsim.fast.waiting import take
 
 if TYPE_CHECKING:
@@ -54,13 +52,8 @@ def form(
         if alone_s > own_s:
             expired = now_s > own_s
             if ints[DROPS_INFEASIBLE] or (expired and ints[DROPS_EXPIRED]):
-                take(ints, columns.priority, columns.deadline_s, model)
-                drops = ints[DROPS]
-                ints[DROPS] = drops + 1
-                columns.dropped[drops], columns.dropped_s[drops] = request, now_s
-                columns.reason[drops] = EXPIRED if expired else INFEASIBLE
-                if ints[CLIENTS]:
-                    rejected(ints, reals, ask, request, now_s)
+                take(ints, columns.priority, columns.order_s, model)
+                drop(ints, reals, columns, ask, request, EXPIRED if expired else INFEASIBLE, now_s)
                 if size:
                     continue
                 return 0, nan  # another model's request may be next in order now
@@ -77,5 +70,5 @@ def form(
         all_out += own_out
         ints[members + size] = request
         size += 1
-        take(ints, columns.priority, columns.deadline_s, model)
+        take(ints, columns.priority, columns.order_s, model)
     return size, expected_s

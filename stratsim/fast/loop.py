@@ -16,6 +16,7 @@ from stratsim.fast.codes import (
     ARRIVED,
     ASKS,
     BEGIN,
+    COMES_BACK,
     ESTIMATES,
     FINE,
     GPU_AT,
@@ -62,6 +63,7 @@ def run(
     model_of: Column,
     priority: Column,
     deadline_s: Column,
+    order_s: Column,
     bytes_in: Column,
     bytes_out: Column,
     factor: Column,
@@ -87,6 +89,7 @@ def run(
         model_of: The workload's.
         priority: The workload's.
         deadline_s: The workload's.
+        order_s: By what requests are ordered if times count: the same, or arrivals.
         bytes_in: The workload's.
         bytes_out: The workload's.
         factor: By which its batch takes longer than usual, should it lead the batch.
@@ -108,6 +111,7 @@ def run(
             pointer(model_of),
             pointer(priority),
             pointer(deadline_s),
+            pointer(order_s),
             pointer(bytes_in),
             pointer(bytes_out),
             pointer(factor),
@@ -149,8 +153,8 @@ def _run(ints: Ints, reals: Reals, columns: Columns, ask: Ask, policy: Ask) -> N
             next_arrival_s = upcoming_s(ints, columns.arrival_s)
         elif happen(ints, reals, columns.times_s, columns.output, ask, now_s):
             pending = True
-        if ints[ADMITTED] < ints[ARRIVED]:
-            queue_arrived(ints, columns.model_of, columns.priority, columns.deadline_s)
+        if ints[ADMITTED] < ints[ARRIVED] or ints[COMES_BACK]:
+            queue_arrived(ints, columns)
         if pending and until_s < next_arrival_s and until_s < next_event_s(ints, reals):
             pending = False
             if not ints[WAITING] and not ints[IS_WOKEN]:
@@ -195,7 +199,7 @@ def _decide(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: float, 
         if one_queue:
             size, expected_s = 1, nan
             ints[ints[MEMBER_AT]] = ints[ints[models + BEGIN]]
-            take(ints, columns.priority, columns.deadline_s, models)
+            take(ints, columns.priority, columns.order_s, models)
         else:
             size, expected_s = form(ints, reals, columns, ask, ints[ints[HEAD_AT]], now_s, slot_s)
         if size:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.fast.clock import arm, pop_event, schedule
 from stratsim.fast.codes import (
+    AGAIN,
     ANNOUNCED,
     ARMED,
     ASKS,
@@ -83,7 +84,7 @@ from stratsim.fast.compiled import compiled
 from stratsim.fast.deciding import count_batches
 from stratsim.fast.fabric import end_copies, submit
 from stratsim.fast.host import pace
-from stratsim.fast.replies import replied, reply, send
+from stratsim.fast.replies import replied, reply, send, send_again
 from stratsim.fast.unit import complete, join
 
 if TYPE_CHECKING:
@@ -148,6 +149,9 @@ def _tell_host(
         return True
     if kind == WOKEN:
         ints[IS_WOKEN] = 1
+        return True
+    if kind == AGAIN:
+        send_again(ints, reals, ask, payload, now_s)
         return True
     if kind == REJECTED:
         reply(ints, reals, ask, payload, now_s)

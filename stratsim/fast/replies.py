@@ -1,4 +1,4 @@
-"""Clients that wait for replies: `stratsim.engine.clients` for kernels, which ask the clients themselves.
+"""Clients that wait for replies, and further attempts: `stratsim.engine.clients` for kernels, which ask them.
 
 Requests that arrive are entered by whoever answers (`stratsim.fast.clients`), and queued by the loop.
 """
@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING
 
 from stratsim.fast.clock import schedule
 from stratsim.fast.codes import (
+    AGAIN,
     ANNOUNCED,
     ARRIVED,
     CLIENT,
     CLIENTS,
     CLOSED,
+    COMES_BACK,
+    DROPS,
     FOUND,
+    INSTANCE_AT,
     KINDS,
     LEAD_AT,
     NATIVE,
     NEXT_AT,
     NOW_S,
+    OF_ATTEMPT,
     OF_CLIENT,
     OF_DROP,
     OF_DUE,
@@ -29,16 +34,20 @@ from stratsim.fast.codes import (
     REJECT_S,
     REJECTED,
     REPLIES,
+    RETRIES,
     SENDING,
     SENDS_S,
+    SENT_AGAIN,
+    TO_COME,
 )
 from stratsim.fast.compiled import compiled
 from stratsim.fast.native import free_stream
 
 if TYPE_CHECKING:
+    from stratsim.fast.columns import Columns
     from stratsim.fast.compiled import Ask, Ints, Reals
 
-__all__ = ["begin", "due", "rejected", "replied", "reply", "send"]
+__all__ = ["begin", "drop", "due", "replied", "reply", "send", "send_again"]
 
 
 @compiled
@@ -79,18 +88,38 @@ def reply(ints: Ints, reals: Reals, ask: Ask, request: int, now_s: float) -> Non
 
 
 @compiled
-def rejected(ints: Ints, reals: Reals, ask: Ask, request: int, now_s: float) -> None:
-    """A request is dropped; the client that waits, if one does, knows of it after a while."""
-    ask(OF_DROP, request)
-    if ints[FOUND] >= 0:
-        schedule(ints, reals, now_s + reals[REJECT_S], REPLIES, request * KINDS + REJECTED)
+def drop(ints: Ints, reals: Reals, columns: Columns, ask: Ask, request: int, reason: int, now_s: float) -> None:
+    """Drop a request that waits no more; the client that waits for it knows after a while, or it is sent again."""
+    if ints[CLIENTS] or ints[RETRIES]:
+        reals[NOW_S] = now_s
+        ask(OF_DROP, request)
+        if ints[FOUND] == SENT_AGAIN:
+            ints[TO_COME] += 1
+            schedule(ints, reals, reals[SENDS_S], SENDING, request * KINDS + AGAIN)
+            return
+        if ints[FOUND] >= 0:
+            schedule(ints, reals, now_s + reals[REJECT_S], REPLIES, request * KINDS + REJECTED)
+    drops = ints[DROPS]
+    ints[DROPS] = drops + 1
+    columns.dropped[drops], columns.dropped_s[drops], columns.reason[drops] = request, now_s, reason
+
+
+@compiled
+def send_again(ints: Ints, reals: Reals, ask: Ask, request: int, now_s: float) -> None:
+    """A request that was dropped arrives once more."""
+    reals[NOW_S] = now_s
+    ask(OF_ATTEMPT, request)
+    ints[TO_COME] -= 1
+    ints[COMES_BACK] = request + 1
 
 
 @compiled
 def replied(ints: Ints, reals: Reals, ask: Ask, batch_id: int, now_s: float) -> bool:
     """The host knows that a batch's outputs are there; return whether policies are to be asked."""
+    if ints[INSTANCE_AT]:
+        ints[ints[ints[INSTANCE_AT] + batch_id]] -= 1
     if not ints[LEAD_AT]:
-        return False
+        return ints[INSTANCE_AT] != 0  # type: ignore[no-any-return]
     lead = ints[ints[LEAD_AT] + batch_id]
     if ints[CLIENTS]:
         request = lead
@@ -100,7 +129,7 @@ def replied(ints: Ints, reals: Reals, ask: Ask, batch_id: int, now_s: float) -> 
     if ints[NATIVE]:
         free_stream(ints, lead)
         return True
-    return False
+    return ints[INSTANCE_AT] != 0  # type: ignore[no-any-return]
 
 
 @compiled

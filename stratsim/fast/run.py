@@ -10,7 +10,7 @@ import numpy as np
 
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.simulation import simulate_with
-from stratsim.engine.tables import make_result
+from stratsim.engine.tables import attempts_column, make_result
 from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.answers import Answers
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from stratsim.policy.base import Policy
     from stratsim.policy.native import Native
     from stratsim.policy.queueing import QueuePolicy
+    from stratsim.policy.triton import Triton
 
 __all__ = ["is_ready", "simulate_fast"]
 
@@ -41,7 +42,7 @@ _ROOM = (4, 64, 4096)
 """Events that may be scheduled at once per batch in flight, tried in turn: moved alarms leave dead ones behind."""
 _SOME_ROWS, _MOST_ROWS = 1 << 14, 1 << 28
 """Requests that there is room for at first where nobody knows how many there will be, and in the end."""
-_REASONS = ("expired", "infeasible")
+_REASONS = ("expired", "infeasible", "queue full", "timeout")
 
 
 def is_ready(kernel: str) -> bool:
@@ -64,8 +65,8 @@ def simulate_fast(
     Args:
         workload: As for `simulate_with`; so are the others.
         profile: The hardware.
-        policy: One of the four queue policies, `native`, `aware-edf` or `strait`; where the loop does not do a run of
-            the last, its decisions alone are compiled, and the loop is SimPy's.
+        policy: One that is covered; where the loop does not do a run of `strait`, its decisions alone are compiled, and
+            the loop is SimPy's.
         options: All else.
         progress: Called at the end with (requests, requests).
     """
@@ -74,7 +75,9 @@ def simulate_fast(
     began = time.perf_counter()
     room, rows = 0, _first_rows(workload)
     while room < len(_ROOM) and rows <= _MOST_ROWS:
-        made = set_up(workload, profile, cast("QueuePolicy | Native | Strait", policy), options, _ROOM[room], rows)
+        made = set_up(
+            workload, profile, cast("QueuePolicy | Native | Strait | Triton", policy), options, _ROOM[room], rows
+        )
         record = [getattr(made.record, column.name).reshape(-1) for column in fields(made.record)]
         answers = Answers(made, options.cluster.gpus)
         ask = answers.callback()
@@ -147,7 +150,8 @@ def _result(made: Run, workload: Workload, options: Options, began: float) -> Re
         began=began,
     )
     pauses = pauses_of(made.ints, made.reals) if made.ints[codes.PREEMPTS] else None
-    return replace(result, engine="fast", pauses=pauses)
+    made_again = None if made.attempts is None else attempts_column(made.attempts.made, len(result.requests))
+    return replace(result, engine="fast", pauses=pauses, attempts=made_again)
 
 
 def _recorder(made: Run, gpus: int, requests: int) -> Recorder:
@@ -156,10 +160,11 @@ def _recorder(made: Run, gpus: int, requests: int) -> Recorder:
     found: Any = Recorder(0, waits_for_replies=False, gpus=gpus, outputs=made.layout.copies_out)
     found.batch_of, found.gpu, found.solo_s = record.batch_of[:requests], record.gpu_of, times_s[codes.SOLO]
     found.dropped, found.dropped_s = record.dropped[:drops], record.dropped_s[:drops]
-    reason = record.reason[:drops]
-    later = reason != reason[:1]  # reasons are numbered as they come up
-    found.reason = later.astype(np.int16)
-    seen = [*reason[:1].tolist(), *reason[later][:1].tolist()]
+    is_for = [record.reason[:drops] == code for code in range(len(_REASONS))]
+    seen = sorted([code for code, rows in enumerate(is_for) if rows.any()], key=lambda code: int(is_for[code].argmax()))
+    found.reason = np.zeros(drops, np.int16)
+    for number, code in enumerate(seen):  # reasons are numbered as they come up
+        found.reason[is_for[code]] = number
     found.reasons = {_REASONS[code]: number for number, code in enumerate(seen)}
     log = found.log
     log.dispatch_s, log.copy_in_start_s = times_s[codes.DISPATCH], times_s[codes.COPY_IN_START]
@@ -167,6 +172,6 @@ def _recorder(made: Run, gpus: int, requests: int) -> Recorder:
     log.execution_end_s = times_s[codes.END]
     if made.layout.copies_out:
         log.copy_out_start_s, log.copy_out_end_s = times_s[codes.COPY_OUT_START], times_s[codes.COPY_OUT_END]
-    if made.ints[codes.ESTIMATES] or made.inside is not None:
+    if made.ints[codes.ESTIMATES] or (made.inside is not None and made.inside.expects):
         found.expected_s = times_s[codes.EXPECTED]
     return cast("Recorder", found)

@@ -16,6 +16,7 @@ from stratsim.engine.host import stays, thoughts
 from stratsim.engine.layout import client_streams, lay_out
 from stratsim.engine.loop import setting_of
 from stratsim.fast import aware_edf, codes
+from stratsim.fast.attempts import Attempts
 from stratsim.fast.clients import Arrived, Clients
 from stratsim.fast.coverage import ORDERS
 from stratsim.fast.preempt.codes import PAUSE_ROW
@@ -23,6 +24,8 @@ from stratsim.fast.preempt.setup import add_preemption, answer_stops, room_for_p
 from stratsim.fast.state import Builder, Shape
 from stratsim.fast.strait import mail
 from stratsim.fast.strait.inside import Inside
+from stratsim.fast.triton.codes import State as QueueState
+from stratsim.fast.triton.setup import Queues, add_queues, largest_of
 from stratsim.policy.arguments import batch_limits
 from stratsim.policy.aware_edf import AwareEdf
 from stratsim.policy.base import DropMode
@@ -30,6 +33,7 @@ from stratsim.policy.native import Native
 from stratsim.policy.preempt import KEdf
 from stratsim.policy.preempt.base import PreemptiveEdf
 from stratsim.policy.strait import Strait
+from stratsim.policy.triton import Triton
 from stratsim.rng import Streams
 
 if TYPE_CHECKING:
@@ -49,7 +53,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "Run", "set_up"]
 
-_FURTHER = ("model", "priority", "deadline_s", "bytes_in", "bytes_out", "factor")
+_FIRST, _LAST = ("model", "priority", "deadline_s"), ("bytes_in", "bytes_out", "factor")
+"""Columns by request, as the kernel takes them: behind when those of the trace arrive; between them is their order."""
+_TYPES = {
+    "arrival_s": np.float64,
+    "model": np.int32,
+    "priority": np.int8,
+    "deadline_s": np.float64,
+    "bytes_in": np.int32,
+    "bytes_out": np.int32,
+    "factor": np.float64,
+}
+"""By request; of them who is asked is told all but the last, in this order."""
 _TIMERS = 64
 """That a policy sets at once, at most."""
 _STAYS = 32
@@ -89,14 +104,21 @@ class Run:
     """Requests as they arrive, if clients wait for replies."""
     clients: Clients | None = None
     """Those clients."""
-    inside: Inside | None = None
+    attempts: Attempts | None = None
+    """Which requests are sent again after a drop, if any are."""
+    inside: Inside | Queues | None = None
     """Who decides, if that is another."""
     stops: Callable[[int], None] | None = None
     """Answers with the draw that belongs to a stop of a batch, where batches are stopped."""
 
 
 def set_up(
-    workload: Workload, profile: Profile, policy: QueuePolicy | Native | Strait, options: Options, room: int, rows: int
+    workload: Workload,
+    profile: Profile,
+    policy: QueuePolicy | Native | Strait | Triton,
+    options: Options,
+    room: int,
+    rows: int,
 ) -> Run:
     """Return the arrays of a run that is covered.
 
@@ -111,7 +133,8 @@ def set_up(
     layout = lay_out(workload, profile, policy, options.cluster, options.name)
     streams = Streams(options.seed)
     setting = setting_of(profile, options, layout, streams)
-    rule, inside = _rule_of(policy, setting), None
+    rule = _rule_of(policy, setting)
+    inside: Inside | Queues | None = None
     variation = options.noise or profile_noise(layout.hardware.noise_cv, layout.hardware.truth.noise_cvs)
     noise = NoiseFactors(workload, variation, streams, options.factors)
     gpus, places = setting.gpus, layout.places
@@ -119,6 +142,9 @@ def set_up(
     builder.set(codes.REQUESTS, len(workload))
     builder.set(codes.ROWS, rows)
     _add_rule(builder, rule, setting, layout)
+    if options.rejection.retries or workload.waits_for_replies:  # requests are not numbered as they arrive
+        builder.set(codes.BY_TIME, 1)
+        builder.set(codes.RETRIES, options.rejection.retries)
     loads, begins = _add_batches(builder, workload, rule, setting, layout)
     preempts = isinstance(policy, PreemptiveEdf | KEdf)
     shape = Shape(places, layout.slots)
@@ -139,8 +165,12 @@ def set_up(
     if isinstance(policy, Strait) or (isinstance(policy, AwareEdf) and policy.estimates):
         kernels = mail if isinstance(policy, Strait) else aware_edf
         inside = Inside(policy, setting, kernels.entry, kernels.decide_inside)
-        builder.set(codes.LEFT_AT, builder.ints(gpus * shape.batches))
-        _add_decisions(builder, workload, inside, rows, tells=not rule.estimates)
+        builder.set(codes.LACKS_ROOM, 1)
+        builder.set(codes.KNOWN_AT, builder.ints([inside.number[name] for name in workload.models]))
+        _add_decisions(builder, gpus * shape.batches, rows, tells=not rule.estimates)
+    elif isinstance(policy, Triton):
+        _add_decisions(builder, gpus * shape.batches, rows, tells=False)
+        add_queues(builder, workload, policy, gpus, rows)
     pauses = room_for_pauses(rows, room) if preempts else 0
     if isinstance(policy, PreemptiveEdf | KEdf):
         add_preemption(builder, workload, policy, layout, shape, begins, gpus, rows, pauses)
@@ -148,15 +178,25 @@ def set_up(
     arrived = Arrived(workload, noise, rows) if clients else None
     waiting = rows if arrived is None or not rule.estimates else rows * len(workload.models)
     ints, reals = builder.made(waiting, pauses * PAUSE_ROW)
-    asked = None if arrived is None else Clients(workload, options.rejection, arrived, ints, reals)
-    columns = _columns(workload, np.frombuffer(noise.factors, np.float64), arrived)
+    known = _by_request(workload, np.frombuffer(noise.factors, np.float64), arrived)
+    attempts = None
+    if options.rejection.retries:
+        sent_s = np.array(workload.arrival_s, np.float64) if arrived is None else np.zeros(rows)
+        attempts = Attempts(options.rejection, known["deadline_s"], sent_s, ints, reals)
+        known["arrival_s"] = _given(sent_s, np.float64)
+    asked = None if arrived is None else Clients(workload, options.rejection, arrived, ints, reals, attempts)
+    order_s = known["deadline_s" if rule.by_deadline else "arrival_s"]
+    trace_s = _given(workload.arrival_s, np.float64)
+    columns = trace_s, *map(known.__getitem__, _FIRST), order_s, *map(known.__getitem__, _LAST)
     record = _record(rows, several_gpus=gpus > 1, copies_out=layout.copies_out)
-    if inside is not None:
+    if isinstance(policy, Triton):
+        inside = Queues(QueueState(ints, reals, known["arrival_s"], *map(known.__getitem__, _FIRST)))
+    if isinstance(inside, Inside):
         record.times_s[[codes.COPY_IN_END, codes.START, codes.END]] = nan  # it looks at what has not come yet
-        inside.tie((ints, reals, *columns[:-1], record.times_s.reshape(-1)))
+        inside.tie((ints, reals, *list(known.values())[:-1], record.times_s.reshape(-1)))
     unit = cast("FluidUnit[Any]", layout.model.unit())
     stops = answer_stops(streams, ints, reals) if preempts else None
-    return Run(layout, ints, reals, columns, record, unit, loads, ends, drawn, arrived, asked, inside, stops)
+    return Run(layout, ints, reals, columns, record, unit, loads, ends, drawn, arrived, asked, attempts, inside, stops)
 
 
 class _Rule(NamedTuple):
@@ -170,7 +210,7 @@ class _Rule(NamedTuple):
     native: bool = False
 
 
-def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
+def _rule_of(policy: QueuePolicy | Native | Strait | Triton, setting: Setting) -> _Rule:
     if isinstance(policy, Strait):
         policy.belief.fit(setting.profile)
         policy._transfers.fit(setting.profile)
@@ -178,6 +218,8 @@ def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
     policy.prepare(setting)
     if isinstance(policy, Native):
         return _Rule(False, False, False, DropMode.NEVER, dict.fromkeys(setting.profile.models, 1), native=True)
+    if isinstance(policy, Triton):
+        return _Rule(False, False, False, DropMode.NEVER, largest_of(policy, setting.profile.models))
     order = (policy._by_class, True) if isinstance(policy, AwareEdf) else ORDERS[type(policy)]
     return _Rule(*order, policy.estimates, policy.drop, policy.largest)
 
@@ -185,7 +227,7 @@ def _rule_of(policy: QueuePolicy | Native | Strait, setting: Setting) -> _Rule:
 def _add_rule(builder: Builder, rule: _Rule, setting: Setting, layout: Layout) -> None:
     for place, value in {
         codes.BY_PRIORITY: rule.by_priority,
-        codes.BY_DEADLINE: rule.by_deadline,
+        codes.BY_TIME: rule.by_deadline,
         codes.ESTIMATES: rule.estimates,
         codes.DROPS_EXPIRED: rule.drop is not DropMode.NEVER,
         codes.DROPS_INFEASIBLE: rule.drop is DropMode.INFEASIBLE,
@@ -213,16 +255,19 @@ def _add_replies(builder: Builder, workload: Workload, options: Options, rows: i
     builder.set_reals({codes.REJECT_S: options.rejection.reject_s})
 
 
-def _add_decisions(builder: Builder, workload: Workload, inside: Inside, rows: int, *, tells: bool) -> None:
+def _add_decisions(builder: Builder, batches: int, rows: int, *, tells: bool) -> None:
     """Add what passes between the loop and who decides: as many decisions as requests, and some timers.
 
-    Of `aware-edf`, whose queues are those of the loop, nobody need be told of requests.
+    Args:
+        builder: Has all else.
+        batches: How many may leave before a policy decides.
+        rows: How many requests there may be.
+        tells: Whether the policy has room of its own for requests that it is told of.
     """
     most = rows + _TIMERS
     builder.set(codes.ASKS, 1)
     builder.set(codes.BLOCKS, 0 if tells else rows)
-    builder.set(codes.LACKS_ROOM, 1)
-    builder.set(codes.KNOWN_AT, builder.ints([inside.number[name] for name in workload.models]))
+    builder.set(codes.LEFT_AT, builder.ints(batches))
     builder.set(codes.DECIDED_AT, builder.ints(most * codes.DECISION))
     builder.set(codes.DECIDED_S_AT, builder.reals(most))
     builder.set(codes.LISTED_AT, builder.ints(most))
@@ -320,20 +365,12 @@ def _add_models(builder: Builder, workload: Workload, rule: _Rule, rows: int) ->
     builder.set(codes.MODELS, count)
 
 
-def _columns(workload: Workload, factor: NDArray[np.float64], arrived: Arrived | None) -> tuple[Column, ...]:
-    """Return columns in the order in which the kernel takes them; the first is the trace's, whoever waits."""
-    arrival_s = _given(workload.arrival_s, np.float64)
+def _by_request(workload: Workload, factor: NDArray[np.float64], arrived: Arrived | None) -> dict[str, Column]:
+    """Return what is known of requests, by their numbers; where clients wait it fills up."""
     if arrived is not None:
-        return arrival_s, *map(arrived.column, _FURTHER)
-    return (
-        arrival_s,
-        _given(workload.model, np.int32),
-        _given(workload.priority, np.int8),
-        _given(workload.deadline_s, np.float64),
-        _given(workload.bytes_in, np.int32),
-        _given(workload.bytes_out, np.int32),
-        _given(factor, np.float64),
-    )
+        return {name: arrived.column(name) for name in _TYPES}
+    columns = {name: factor if name == "factor" else getattr(workload, name) for name in _TYPES}
+    return {name: _given(columns[name], dtype) for name, dtype in _TYPES.items()}
 
 
 def _given(column: Column, dtype: Any) -> Column:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratsim.fast.codes import BEGIN, BY_DEADLINE, BY_PRIORITY, DEPTH, HEAD_AT, HEADS, PLACE, WAITING
+from stratsim.fast.codes import BEGIN, BY_PRIORITY, BY_TIME, DEPTH, HEAD_AT, HEADS, PLACE, WAITING
 from stratsim.fast.compiled import compiled
 
 if TYPE_CHECKING:
@@ -14,21 +14,21 @@ __all__ = ["admit", "before", "take"]
 
 
 @compiled
-def before(ints: Ints, priority: Column, deadline_s: Column, one: int, other: int) -> bool:
-    """Whether a request's key is the smaller: class and deadline as far as the policy heeds them, then arrival."""
+def before(ints: Ints, priority: Column, order_s: Column, one: int, other: int) -> bool:
+    """Whether a request's key is the smaller: class and time as far as the policy heeds them, then its number."""
     if ints[BY_PRIORITY] and priority[one] != priority[other]:
         return priority[one] < priority[other]  # type: ignore[no-any-return]
-    if ints[BY_DEADLINE] and deadline_s[one] != deadline_s[other]:
-        return deadline_s[one] < deadline_s[other]  # type: ignore[no-any-return]
+    if ints[BY_TIME] and order_s[one] != order_s[other]:
+        return order_s[one] < order_s[other]  # type: ignore[no-any-return]
     return one < other
 
 
 @compiled
-def _rise(ints: Ints, priority: Column, deadline_s: Column, heap: int, place: int, request: int) -> None:
+def _rise(ints: Ints, priority: Column, order_s: Column, heap: int, place: int, request: int) -> None:
     """Put a request into a heap, from a free place upwards."""
     while place:
         above = (place - 1) >> 1
-        if not before(ints, priority, deadline_s, request, ints[heap + above]):
+        if not before(ints, priority, order_s, request, ints[heap + above]):
             break
         ints[heap + place] = ints[heap + above]
         place = above
@@ -36,16 +36,16 @@ def _rise(ints: Ints, priority: Column, deadline_s: Column, heap: int, place: in
 
 
 @compiled
-def _sink(ints: Ints, priority: Column, deadline_s: Column, heap: int, size: int, request: int) -> None:
+def _sink(ints: Ints, priority: Column, order_s: Column, heap: int, size: int, request: int) -> None:
     """Put a request into a heap, from its top downwards."""
     place = 0
     while True:
         below = 2 * place + 1
         if below >= size:
             break
-        if below + 1 < size and before(ints, priority, deadline_s, ints[heap + below + 1], ints[heap + below]):
+        if below + 1 < size and before(ints, priority, order_s, ints[heap + below + 1], ints[heap + below]):
             below += 1
-        if not before(ints, priority, deadline_s, ints[heap + below], request):
+        if not before(ints, priority, order_s, ints[heap + below], request):
             break
         ints[heap + place] = ints[heap + below]
         place = below
@@ -58,12 +58,12 @@ def _first(ints: Ints, model: int) -> int:
 
 
 @compiled
-def _raise_head(ints: Ints, priority: Column, deadline_s: Column, model: int, place: int) -> None:
+def _raise_head(ints: Ints, priority: Column, order_s: Column, model: int, place: int) -> None:
     """Move a model up to where its first request belongs."""
     heads, request = ints[HEAD_AT], _first(ints, model)
     while place:
         above = ints[heads + ((place - 1) >> 1)]
-        if not before(ints, priority, deadline_s, request, _first(ints, above)):
+        if not before(ints, priority, order_s, request, _first(ints, above)):
             break
         ints[heads + place] = above
         ints[above + PLACE] = place
@@ -73,7 +73,7 @@ def _raise_head(ints: Ints, priority: Column, deadline_s: Column, model: int, pl
 
 
 @compiled
-def _lower_head(ints: Ints, priority: Column, deadline_s: Column, model: int, place: int) -> None:
+def _lower_head(ints: Ints, priority: Column, order_s: Column, model: int, place: int) -> None:
     """Move a model down to where its first request belongs."""
     heads, request, size = ints[HEAD_AT], _first(ints, model), ints[HEADS]
     while True:
@@ -83,9 +83,9 @@ def _lower_head(ints: Ints, priority: Column, deadline_s: Column, model: int, pl
         other = ints[heads + below]
         if below + 1 < size:
             beside = ints[heads + below + 1]
-            if before(ints, priority, deadline_s, _first(ints, beside), _first(ints, other)):
+            if before(ints, priority, order_s, _first(ints, beside), _first(ints, other)):
                 below, other = below + 1, beside
-        if not before(ints, priority, deadline_s, _first(ints, other), request):
+        if not before(ints, priority, order_s, _first(ints, other), request):
             break
         ints[heads + place] = other
         ints[other + PLACE] = place
@@ -95,36 +95,36 @@ def _lower_head(ints: Ints, priority: Column, deadline_s: Column, model: int, pl
 
 
 @compiled
-def admit(ints: Ints, priority: Column, deadline_s: Column, model: int, request: int) -> None:
+def admit(ints: Ints, priority: Column, order_s: Column, model: int, request: int) -> None:
     """Queue a request that arrives."""
     ints[WAITING] += 1
     depth = ints[model + DEPTH]
     ints[model + DEPTH] = depth + 1
     heap = ints[model + BEGIN]
-    _rise(ints, priority, deadline_s, heap, depth, request)
+    _rise(ints, priority, order_s, heap, depth, request)
     if depth == 0:
         size = ints[HEADS]
         ints[HEADS] = size + 1
-        _raise_head(ints, priority, deadline_s, model, size)
+        _raise_head(ints, priority, order_s, model, size)
     elif ints[heap] == request:
-        _raise_head(ints, priority, deadline_s, model, ints[model + PLACE])
+        _raise_head(ints, priority, order_s, model, ints[model + PLACE])
 
 
 @compiled
-def take(ints: Ints, priority: Column, deadline_s: Column, model: int) -> None:
+def take(ints: Ints, priority: Column, order_s: Column, model: int) -> None:
     """Take the first request of a model out of its queue; it heads all others, or one that did was just taken."""
     ints[WAITING] -= 1
     depth = ints[model + DEPTH] - 1
     ints[model + DEPTH] = depth
     heap, place = ints[model + BEGIN], ints[model + PLACE]
     if depth:
-        _sink(ints, priority, deadline_s, heap, depth, ints[heap + depth])
-        _lower_head(ints, priority, deadline_s, model, place)
+        _sink(ints, priority, order_s, heap, depth, ints[heap + depth])
+        _lower_head(ints, priority, order_s, model, place)
         return
     last = ints[HEADS] - 1
     ints[HEADS] = last
     ints[model + PLACE] = -1
     if place < last:
         moved = ints[ints[HEAD_AT] + last]
-        _lower_head(ints, priority, deadline_s, moved, place)
-        _raise_head(ints, priority, deadline_s, moved, ints[moved + PLACE])
+        _lower_head(ints, priority, order_s, moved, place)
+        _raise_head(ints, priority, order_s, moved, ints[moved + PLACE])

@@ -31,7 +31,7 @@ EngineName = Literal["auto", "simpy", "fast"]
 _PAYS = 400_000
 """Requests in one process from which loading compiled code costs less than it saves: about two seconds. Our choice."""
 _PAYS_SOONER = 10_000
-"""The same for what takes the reference longer: policies that forecast, `strait` and `aware-edf`, or preempt."""
+"""The same for what takes the reference longer: `strait` and `aware-edf`, which forecast, `triton`, what preempts."""
 _PAYS_TO_COMPILE = 4_000_000
 """The same where it has to be compiled first: about half a minute. Our choice."""
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from stratsim.errors import SimulationError, SpecError
-from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN
+from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, TRITON
 from stratsim.run.inputs import prepare
 from stratsim.run.replay import replay
 from stratsim.run.spec import RunSpec
@@ -28,6 +28,7 @@ KERNELS: Mapping[str, tuple[str, ...]] = {
         "orion",
     ),
     AWARE: ("aware-edf",),
+    TRITON: ("triton",),
     ENTRY: ("strait",),
 }
 """Kernels that Python calls, by module and name within `stratsim.fast`, and the policies that each is for."""

@@ -23,6 +23,7 @@ def server(write):
 SMALL = ("--arrivals", "poisson", "--requests", 800, "--seeds", 3, "--precision", "5%")
 
 
+@pytest.mark.slow
 def test_table_json_and_file_agree_for_any_number_of_processes(call, server, here):
     common = (*server, *SMALL, "--target", "high=10%,low=12%", "--policy", "fifo,priority-fifo")
     ran = call("capacity", *common, "--out", "c.json")
@@ -54,6 +55,7 @@ def test_a_trace_has_the_same_arrivals_at_every_seed(call, server, write):
     assert "all seeds give the same figures" in ran.err
 
 
+@pytest.mark.slow
 def test_targets_out_of_reach_are_said(call, server):
     never = call("capacity", *server, *SMALL, "--policy", "fifo", "--drop", "infeasible", "--set", "max_batch=1",
                  "--target", "all=0%", "--warmup", 0.1, "--quiet")  # fmt: skip
@@ -103,6 +105,7 @@ def test_a_dask_cluster_finds_the_same(call):
 class TestFewestGpus:
     ARGS = ("--arrivals", "poisson", "--requests", 800, "--seeds", 3, "--policy", "fifo", "--rate", 230)
 
+    @pytest.mark.slow
     def test_a_sentence_says_what_meets_the_target_and_what_does_not(self, call, server, here):
         common = (*server, *self.ARGS, "--gpus", "1..3", "--target", "p95=60ms,all=10%", "--price", 2)
         ran = call("capacity", *common, "--out", "c.json")

@@ -24,6 +24,7 @@ SHIPPED = [
 ]
 
 
+@pytest.mark.slow_cases("fewest-late-check_repeatable")
 @pytest.mark.parametrize(("name", "check"), SHIPPED)
 def test_the_shipped_policies_pass(name, check):
     check(policy_class(name))

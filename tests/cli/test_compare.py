@@ -55,6 +55,7 @@ def test_the_values_are_those_of_the_summary(call, made, warmup):
     assert document["differences"] == sum(row["p"] is not None for row in document["rows"]) > 6
 
 
+@pytest.mark.slow
 def test_a_warm_up_of_its_own_is_that_of_a_replay_with_it(call, made):
     made("a")
     runs = made("b", "--warmup", 0.8)
@@ -64,6 +65,7 @@ def test_a_warm_up_of_its_own_is_that_of_a_replay_with_it(call, made):
         assert OF_SUMMARY[metric](runs[variant]["classes"][name]) == mean
 
 
+@pytest.mark.slow
 def test_several_seeds_are_paired(call, made):
     seeds = [made(f"s{seed}", "--seed", seed) for seed in range(6)]
     document = call("compare", *(f"s{seed}" for seed in (3, 0, 1, 2, 5, 4)), "--json").document
@@ -103,6 +105,7 @@ def test_settings_that_differ_are_in_the_name(call, made):
     assert [row["variant"] for row in document["rows"][:2]] == ["edf, max_batch=8", "edf, max_batch=2"]
 
 
+@pytest.mark.slow
 def test_the_table_and_the_same_again(call, made):
     made("a")
     ran = call("compare", "a", "--baseline", "edf", "--metric", "violation", "--metric", "p99_s")

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from stratsim.fast.coverage import ORDERS, kernel_of
 from stratsim.policy.registry import make_policy, parse_policies
 from stratsim.run.kernels import KERNELS
@@ -19,6 +21,7 @@ def test_every_policy_that_is_covered_by_its_class_is_named():
     assert ORDERS.keys() <= named
 
 
+@pytest.mark.slow
 def test_every_kernel_makes_a_run_and_the_list_makes_none(call):
     listed = call("compile", "--list").out.splitlines()
     assert [line.partition(":")[0] for line in listed] == [", ".join(policies) for policies in KERNELS.values()]

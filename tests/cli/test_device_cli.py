@@ -48,6 +48,7 @@ def test_show_refuses_what_is_not_there(refused):
     assert refused("device", "show", "roofine") == "unknown device model 'roofine'; did you mean 'roofline'?"
 
 
+@pytest.mark.slow
 def test_replay_takes_a_model_with_an_option(call):
     ran = call("replay", "--device-model", "block-priority(priorities=false)", "--policy", "fifo", "--limit", "200")
     assert ran.status == 0

@@ -43,6 +43,7 @@ def test_a_short_version_of_a_sweep_runs(name, call):
     assert (ran.status, ran.err) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_it_runs(name, replay):
     path = NAMES[name]

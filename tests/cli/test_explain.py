@@ -108,6 +108,7 @@ def test_a_changed_profile_is_said(call, made, tmp_path):
     assert "interference is shared by overlapped time" in ran.err
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_is_printed(call, here):
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "explain-a-request.md").read_text(encoding="utf-8")
     commands = [line.split()[1:] for line in page.splitlines() if line.startswith("    stratsim ")]

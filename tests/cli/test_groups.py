@@ -42,6 +42,7 @@ def made(tmp_path_factory):
 # Replay ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_does(call, made):
     assert call("replay", *GROUPS, "--jobs", 2, "--out", "apart").status == 0
     names = sorted(path.name for path in made.iterdir())
@@ -68,6 +69,7 @@ def test_the_manifest_says_how_the_gpus_were_cut(made):
     assert (spec["gpus"], spec["groups"], spec["deal"]) == (4, 2, "round-robin")
 
 
+@pytest.mark.slow
 def test_options_win_over_the_file(replay, write):
     config = write("run.toml", 'gpus = 4\ngroups = 4\ndeal = "client"\nlimit = 50\npolicy = "fifo"\n')
     spec = replay("--config", config, "--groups", 2, "--deal", "model", "--jobs", 2).document["manifest"]["spec"]
@@ -94,6 +96,7 @@ def test_what_cannot_be_is_said_before_anything_is_read(refused, argv, message, 
     assert refused("replay", *argv, *out).startswith(message)
 
 
+@pytest.mark.slow
 def test_clients_that_wait_need_a_group_of_their_own(call, refused, write, closed_loop):
     trace = write("disb.json", closed_loop())
     argv = ("replay", trace, "--profile", "rtx3080-disb", "--gpus", 2, "--groups", 2, "--policy", "edf", "--quiet")
@@ -101,6 +104,7 @@ def test_clients_that_wait_need_a_group_of_their_own(call, refused, write, close
     assert call(*argv, "--deal", "client", "--jobs", 2).status == 0
 
 
+@pytest.mark.slow
 def test_a_policy_that_fails_in_its_process_is_reported_as_here(refused, policy_file):
     name = policy_file(decide="raise ValueError('cannot')")
     argv = ("replay", "--policy", name, "--gpus", 2, "--groups", 2, "--limit", 20, "--out", "out", "--jobs")
@@ -110,6 +114,7 @@ def test_a_policy_that_fails_in_its_process_is_reported_as_here(refused, policy_
     assert "ValueError: cannot" in lines[0]
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_reported(refused, policy_file):
     name = policy_file(decide="__import__('os')._exit(9)")
     argv = ("replay", "--policy", name, "--gpus", 2, "--groups", 2, "--limit", 20, "--jobs", 2, "--out", "out")
@@ -126,6 +131,7 @@ def test_explain_finds_the_worst(call, made, policy):
     assert len(ran.document["explanations"]) == 2
 
 
+@pytest.mark.slow_cases("latency-parts", "timeline")
 @pytest.mark.parametrize("figure", ["timeline", "latency-parts", "violations"])
 def test_plots_are_drawn(call, made, figure):
     pytest.importorskip("matplotlib")
@@ -134,6 +140,7 @@ def test_plots_are_drawn(call, made, figure):
     assert Path(f"{figure}.svg").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_the_report_says_how_and_how_to_run_it_again(call, made):
     assert call("report", made, "--out", "page.html").status == 0
     page = Path("page.html").read_text()

@@ -11,6 +11,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
+@pytest.mark.slow
 def test_every_block_of_the_page_runs(here, capsys):
     pytest.importorskip("pyarrow")
     names = {}

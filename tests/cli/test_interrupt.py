@@ -61,6 +61,7 @@ class Slow(Fifo):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_a_real_signal_ends_a_real_run(write, here):
     """Whole replays of the bundled trace, one after the other; the signal comes in the midst of the first."""
@@ -85,6 +86,7 @@ def test_a_real_signal_ends_a_real_run(write, here):
     assert {path.name for path in here.iterdir()} - {"__pycache__"} == {"slow.py", "running"}
 
 
+@pytest.mark.slow
 def test_two_interrupts_do_not_confuse_the_next_call(call, policy_file):
     policy = policy_file(decide="raise KeyboardInterrupt")
     assert call("replay", "--limit", 5, "--policy", policy).status == 130

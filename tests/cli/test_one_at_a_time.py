@@ -38,6 +38,7 @@ def requests(folder):
     return pd.read_csv(folder / "requests.csv.gz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["native", "fifo(max_batch=1)"])
 def test_a_run_equals_the_replay_of_its_own_requests(call, here, overloaded, policy):
     argv = (*PROFILE, "--policy", policy, "--quiet", "--no-timeline", "--out")
@@ -66,6 +67,7 @@ def test_a_client_that_cannot_keep_up_is_answered_like_a_closed_loop(call, here,
     assert found["copy_out_end_s"].max() < 3.2, "nothing is left to drain"
 
 
+@pytest.mark.slow
 def test_the_same_trace_converted_replays_the_same(call, here, overloaded):
     argv = (*PROFILE, "--policy", "native", "--quiet", "--no-timeline", "--out")
     assert call("trace", "convert", overloaded, "c.json", *PROFILE).status == 0

@@ -124,6 +124,7 @@ def test_two_runs_differ_in_wall_time_only(replay):
     assert without_wall(replay(*argv).document) == without_wall(first)
 
 
+@pytest.mark.slow
 def test_the_hash_seed_changes_nothing(here, write, closed_loop):
     """Two processes at once: an open-loop and a closed-loop trace, with different PYTHONHASHSEED."""
     write("loop.json", closed_loop(time=0.5))

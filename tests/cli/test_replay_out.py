@@ -40,6 +40,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_the_folder_is_complete_and_agrees_with_the_json(call, here, suffix):
     ran = call("replay", "--limit", 300, "--load", 1.3, "--gpus", 2, "--out", "deep/results", "--json")
     assert ran.status == 0
@@ -130,6 +131,7 @@ def test_a_window_that_means_nothing_is_refused(call, here, words, said):
     assert names(here) == []
 
 
+@pytest.mark.slow
 def test_two_runs_write_identical_bytes_except_wall_time(call, here, suffix):
     argv = ("replay", "--limit", 200, "--load", 1.2, "--quiet", "--out")
     assert call(*argv, "a").status == call(*argv, "b").status == 0
@@ -268,6 +270,7 @@ def test_a_link_to_a_folder_is_followed(call, here):
 
 
 class TestWindows:
+    @pytest.mark.slow
     def test_a_table_says_where_in_the_trace_policies_fail(self, call, here):
         argv = ["replay", "--limit", 300, "--policy", "fifo,edf", "--out", "r"]
         ran = call(*argv, "--windows", 2)

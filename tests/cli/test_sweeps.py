@@ -132,6 +132,7 @@ def test_a_row_can_be_repeated_with_all_of_its_requests(call, write):
     assert found["classes"]["high"]["arrived"] + found["classes"]["low"]["arrived"] == 50
 
 
+@pytest.mark.slow
 def test_a_row_that_the_file_asked_for_before_it_was_changed_can_be_repeated_too(call, write):
     call("sweep", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
     row = Path("out/results.csv").read_text().splitlines()[1].partition(",")[0]
@@ -249,12 +250,14 @@ class TestOnlyWhatIsAskedForNow:
         assert [row["cell"] for row in after["rows"]] == [row["cell"] for row in changed["rows"]]
         assert after["rows"] != changed["rows"]
 
+    @pytest.mark.slow
     def test_all_rows_are_told_apart_by_a_condition_with_a_name(self, call, changed):
         every = json.loads(call("compare", "out", "--rows", "all", "--json").out)
         cells = {row["cell"] for row in every["rows"]}
         assert len(cells) == 2
         assert all(re.fullmatch(r"profile version [0-9a-f]{8}", cell) for cell in cells)
 
+    @pytest.mark.slow
     def test_so_does_a_figure(self, call, changed):
         pytest.importorskip("matplotlib")
         ran = call("plot", "out", "--kind", "equity", "--out", "equity.png")

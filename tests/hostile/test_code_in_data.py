@@ -101,6 +101,17 @@ def test_the_walk_has_every_command():
     assert set(WALK) == {leaf for leaf in leaves(cli) if not leaf.startswith(SWEEPS)}
 
 
+@pytest.mark.slow_cases(
+    "compare {folder}",
+    "compare {folder} {honest} --json",
+    "plot {folder} --kind latency-ccdf --out {tmp}/figure.png",
+    "plot {folder} --kind latency-cdf --out {tmp}/figure.png",
+    "plot {folder} --kind latency-parts --out {tmp}/figure.png",
+    "plot {folder} --kind over-time --out {tmp}/figure.png",
+    "plot {folder} --kind timeline --out {tmp}/figure.png",
+    "profile fit {samples} --out {tmp}/fitted.json",
+    "report {folder} --out {tmp}/page.html",
+)
 @pytest.mark.parametrize(
     "argv", [argv for each in WALK.values() for argv in each], ids=lambda argv: " ".join(map(str, argv))
 )
@@ -139,6 +150,7 @@ def test_what_one_command_may_run_the_next_may_not(run, profile, marker):
     assert run("replay", "--profile", profile, "--limit", 5)[0] == 2
 
 
+@pytest.mark.slow
 def test_a_policy_that_is_typed_runs_in_processes_too(run, marker):
     argv = ("replay", "--policy", marker("P"), "--limit", 20, "--gpus", 2, "--groups", 2, "--jobs", 2, "--quiet")
     assert run(*argv)[0] == 0
@@ -183,6 +195,7 @@ def test_only_what_was_typed_is_allowed(tmp_path):
             check_allowed("policy", other)
 
 
+@pytest.mark.slow
 def test_repeating_a_run_says_which_of_its_files_is_another_one(run, tmp_path, marker):
     (tmp_path / "rule.toml").write_text("[priority]\nhigh_share = 0.5\n")
     replayed = ("replay", "--limit", "5", "--policy", marker("P"), "--workload", "rule.toml", "--quiet", "--out", "own")

@@ -63,6 +63,7 @@ def silent(run):
 
 
 class TestClaim:
+    @pytest.mark.slow
     def test_of_four_runs_into_one_folder_one_wins(self, here):
         argv = ["replay", "--limit", "400", "--policy", "strait", "--quiet", "--out", "run"]
         children = [forked(silent(lambda: main(argv))) for _ in range(4)]
@@ -192,6 +193,7 @@ class TestAgain:
         found = attack("replay", "--again", honest)
         assert (found.status, found.out) == (0, "the same bytes\n")
 
+    @pytest.mark.slow
     def test_what_differs_is_said(self, attack, copied):
         manifest = json.loads((copied / "manifest.json").read_text())
         manifest["versions"]["numpy"] = "1.0"

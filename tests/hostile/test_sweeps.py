@@ -68,6 +68,7 @@ READING = [
 ]
 
 
+@pytest.mark.slow_cases("plot {store} --kind equity")
 @pytest.mark.parametrize("argv", READING, ids=lambda argv: " ".join(argv[:4]))
 def test_reading_a_store_runs_nothing_that_it_names(run, store, marker, argv):
     status, _, err = run(*(arg.format(store=store) for arg in argv))
@@ -94,6 +95,7 @@ def test_running_a_store_again_names_the_file_and_needs_a_word(run, store, marke
     assert marker.ran
 
 
+@pytest.mark.slow_cases("processes")
 @pytest.mark.parametrize("how", [[], ["--jobs", "2"]], ids=["here", "processes"])
 def test_a_sweep_of_the_users_own_runs_his_policy(run, tmp_path, marker, how):
     (tmp_path / "sweep.toml").write_text(FILE.format(policy=json.dumps(marker("P"))))

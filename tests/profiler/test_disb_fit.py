@@ -137,6 +137,7 @@ def test_cells_left_out_are_predicted_by_the_others():
     assert held_out(measured, best) == pytest.approx(measured.slowdown, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_wrong_does_not_speak_for_itself_when_left_out():
     true = made([0.8, 0.0])
     wrong = Cell("C", "v_be")
@@ -152,6 +153,7 @@ def test_all_starts_are_tried_and_the_best_comes_first():
     assert all(one.cost <= other.cost for one, other in pairwise(found))
 
 
+@pytest.mark.slow
 def test_fits_near_the_best_cost_little_more_and_differ():
     measured = made([0.8, 0.3])
     best = fit(measured, kernel_queue_family(LENGTH_S), measured.cells)

@@ -156,4 +156,5 @@ def differences(one, other):
             left, right = (np.asarray(getattr(getattr(of, table), column.name)) for of in (one, other))
             if left.tobytes() != right.tobytes():
                 found.append(f"{table}.{column.name}")
-    return found + [name for name in ("events", "reasons", "notes") if getattr(one, name) != getattr(other, name)]
+    found += [name for name in ("events", "reasons", "notes") if getattr(one, name) != getattr(other, name)]
+    return found + ["attempts"] * bool(np.any(np.asarray(one.attempts) != np.asarray(other.attempts)))

@@ -17,6 +17,7 @@ from stratsim.engine.options import Options
 from stratsim.engine.simulation import simulate_with
 from stratsim.model.cluster import Cluster
 from stratsim.model.profile import Sharing
+from stratsim.model.rejection import Rejection
 from stratsim.model.request import Priority
 from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient
 from stratsim.policy.base import DropMode
@@ -78,7 +79,10 @@ def random_case(seed, *, many=False):
     if draws.random() < 0.2:
         workload = with_clients(draws, workload)
     options = replace(options, drop=DropMode(str(draws.choice([mode.value for mode in DropMode]))))
-    return workload, profile, random_policy(draws, profile, options.cluster.max_concurrency, many=many), options
+    policy = random_policy(draws, profile, options.cluster.max_concurrency, many=many)
+    if draws.random() < 0.3:
+        options = replace(options, rejection=Rejection(retries=2, backoff_s=0.002, retry_by="all"))
+    return workload, profile, policy, options
 
 
 def both(workload, profile, policy, options):
@@ -128,6 +132,7 @@ def test_and_with_hundreds_of_batches_that_come_and_go_beside_one_that_stays():
     assert differences(fast, reference) == []
 
 
+@pytest.mark.slow
 def test_the_source_gives_the_same_bytes_uncompiled():
     """Where numba is not installed the same source runs as it stands."""
     asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "12"}

@@ -26,6 +26,7 @@ from stratsim.model.igniter import IgniterGpu, IgniterModel
 from stratsim.model.kernel_queue import AsServed, KernelQueue
 from stratsim.model.parts import Device, Features, Link
 from stratsim.model.profile import Pair, Sharing
+from stratsim.model.rejection import Rejection
 from stratsim.model.request import Priority
 from stratsim.model.truth import Decide, Host, Speeds, Transfers
 from stratsim.model.workload import ClosedLoopClient, OneAtATimeClient
@@ -194,8 +195,10 @@ def random_case(seed):
         noise=LogNormal(0.3) if draws.random() < 0.2 else None,
         belief=wrong_belief(draws, profile) if draws.random() < 0.2 else None,
     )
-    workload = make_workload(rows, profile=profile, **random_clients(draws))
-    return workload, profile, random_policy(draws), options
+    workload, policy = make_workload(rows, profile=profile, **random_clients(draws)), random_policy(draws)
+    if draws.random() < 0.3:
+        options = replace(options, rejection=Rejection(retries=2, backoff_s=0.002, retry_by="all"))
+    return workload, profile, policy, options
 
 
 def made(text):
@@ -212,7 +215,8 @@ def differences(one, other):
             if left.dtype != right.dtype or left.tobytes() != right.tobytes():
                 found.append(f"{table}.{column.name}")
     names = ("events", "reasons", "notes", "clients", "start_s", "end_s")
-    return found + [name for name in names if getattr(one, name) != getattr(other, name)]
+    found += [name for name in names if getattr(one, name) != getattr(other, name)]
+    return found + ["attempts"] * bool(np.any(np.asarray(one.attempts) != np.asarray(other.attempts)))
 
 
 def note_what_it_had(result, workload, profile, policy, options):
@@ -226,6 +230,7 @@ def note_what_it_had(result, workload, profile, policy, options):
         f"device {cluster.device_model}": True,
         "batches of several": bool((result.batches.size > 1).any()),
         "drops": len(result.reasons) > 0,
+        "requests sent again": result.attempts is not None and bool((np.asarray(result.attempts) > 1).any()),
         "several GPUs": cluster.gpus > 1,
         "more than two slots": (result.max_concurrency or 0) > 2,
         "shared links": isinstance(lay_out(workload, profile, made(policy), cluster).links, Fabric),
@@ -293,6 +298,7 @@ def test_the_cases_covered_all_that_is_claimed():
     assert {f"device {model}" for model in FLUID} <= COVERED.keys()
 
 
+@pytest.mark.slow
 def test_the_source_gives_the_same_bytes_uncompiled():
     """Where numba is not installed the same source runs as it stands."""
     asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "40"}

@@ -198,6 +198,7 @@ def test_equal_arguments_give_equal_bits(run, clients):
     assert_same(go(run, clients), go(run, clients))
 
 
+@pytest.mark.slow
 @given(run=runs)
 def test_equal_classes_make_priority_policies_plain(run):
     """Metamorphic: a priority policy that ignores priorities would pass every other test of order."""

@@ -125,11 +125,13 @@ def profiles(draw, start_s):
 
 
 @st.composite
-def row_lists(draw, start_s):
+def row_lists(draw, start_s, *, crowded=False):
     """Requests in bursts; on a coarse grid of times there are ties, with rounding and without."""
-    count = draw(st.integers(0, 60))
+    count = draw(st.integers(30 if crowded else 0, 60))
     gap = draw(st.sampled_from([milliseconds, st.sampled_from([0.0, 0.001, 0.002]), st.just(0.0) | milliseconds]))
     slos_s = draw(st.sampled_from([[float("inf")], [0.001, 0.010, 0.025], [0.01, 0.05, float("inf")]]))
+    if crowded:
+        gap, slos_s = st.sampled_from([0.0, 0.0001, 0.001]), [0.01, 0.03, 0.1]
     rows, at_s = [], start_s
     for gap_s in draw(st.lists(gap, min_size=count, max_size=count)):
         at_s += gap_s
@@ -165,8 +167,8 @@ def waiting_clients(draw):
 
 
 @st.composite
-def runs(draw):
-    """All arguments of a run."""
+def circumstances(draw, *, crowded=False):
+    """All arguments of a run but the policy; crowded, with deadlines, and drops that are followed by attempts."""
     start_s = draw(st.sampled_from([0.0, 3.0, 86_400.1]))
     profile = draw(profiles(start_s))
     options = Options(
@@ -180,18 +182,29 @@ def runs(draw):
             uplink_bytes_per_s=draw(st.sampled_from([None, None, 1e9])),
         ),
         max_batch=draw(st.integers(1, 9)),
-        drop=draw(st.sampled_from(DropMode)),
+        drop=draw(st.sampled_from([DropMode.EXPIRED, DropMode.INFEASIBLE] if crowded else DropMode)),
         seed=draw(st.integers(0, 3)),
         noise=draw(st.none() | st.just(LogNormal(0.3))),
-        rejection=Rejection(reject_s=draw(st.sampled_from([0.001, 0.0004, 0.0]))),
+        rejection=Rejection(
+            reject_s=draw(st.sampled_from([0.001, 0.0004, 0.0])),
+            retries=draw(st.sampled_from([1, 3] if crowded else [0, 0, 1, 3])),
+            backoff_s=draw(st.sampled_from([0.0001, 0.001, 0.01])),
+            retry_by=draw(st.sampled_from(["waiting", "all", "all"])),
+        ),
     )
+    clients = draw(st.just({}) | waiting_clients())
+    return make_workload(draw(row_lists(start_s, crowded=crowded)), profile=profile, **clients), profile, options
+
+
+@st.composite
+def runs(draw):
+    """All arguments of a run."""
+    workload, profile, options = draw(circumstances() | circumstances(crowded=True))
     policy = draw(st.sampled_from(POLICIES))
     own = {
         "max_batch": draw(st.none() | st.integers(1, 4)),
-        "drop": draw(st.none() | st.sampled_from(["never", "expired"])),
+        "drop": draw(st.none() | st.none() | st.sampled_from(["never", "expired"])),
     }
-    clients = draw(st.just({}) | waiting_clients())
-    workload = make_workload(draw(row_lists(start_s)), profile=profile, **clients)
     return workload, profile, lambda: policy(**({} if policy is Native else own)), options
 
 
@@ -207,14 +220,17 @@ def assert_same(one, other):
                 raise AssertionError(f"{table}.{column.name}: other bytes for equal values")
     for name in ("policy", "models", "clients", "reasons", "gpus", "events", "start_s", "end_s", "notes"):
         assert getattr(one, name) == getattr(other, name), name
-    for name in ("max_concurrency", "copy_engines", "loads", "pauses", "attempts"):
+    for name in ("max_concurrency", "copy_engines", "loads", "pauses"):
         assert getattr(one, name) == getattr(other, name), name
+    mine, theirs = (None if of.attempts is None else np.asarray(of.attempts).tolist() for of in (one, other))
+    assert mine == theirs
 
 
 def note_what_it_had(result, workload, profile, policy, options):
     """Count the features of a case, and what came up in it."""
     cluster, batches = options.cluster, result.batches
-    host, served = profile.truth.host, profile.truth.kernel_queue.served
+    host, queue = profile.truth.host, profile.truth.kernel_queue
+    served = None if queue is None else queue.served
     fabric = isinstance(lay_out(workload, profile, policy, cluster).links, Fabric)
     had = {
         "cases": True,
@@ -230,6 +246,8 @@ def note_what_it_had(result, workload, profile, policy, options):
         "clients that think": bool(workload.closed_loop),
         "clients of the trace that wait": bool(workload.one_at_a_time),
         "drops that a client waited for": any("drops of requests" in note for note in result.notes),
+        "requests sent again": result.attempts is not None and bool((np.asarray(result.attempts) > 1).any()),
+        "requests sent thrice": result.attempts is not None and bool((np.asarray(result.attempts) > 2).any()),
         "requests given up": any("gave up requests" in note for note in result.notes),
         "shared links": fabric,
         "shared links and host overheads": fabric and host is not None and host.adds,
@@ -266,6 +284,19 @@ def test_both_engines_give_the_same_bytes(run):
     assert fast.engine == "fast"  # it did not leave the run to the reference
     assert_same(fast, simulate_with(workload, profile, make_policy(), options))
     note_what_it_had(fast, workload, profile, policy, options)
+
+
+@pytest.mark.slow
+def test_and_so_they_do_where_a_client_sends_an_ulp_after_a_request_of_the_trace():
+    """It is entered first, as events come before arrivals; but it arrived later, and is served later."""
+    client = ClosedLoopClient("own", "a", Priority.LOW, 0, 0, start_s=0.1 + 0.2, limit=1)
+    profile = make_profile({"a": 1.0})
+    workload = make_workload([(0.0, "a"), (0.3, "a")], profile=profile, closed_loop=[client])
+    cluster = Cluster(max_concurrency=1, prefetch=0, transfers=False)
+    options = Options("fifo", cluster, max_batch=1, drop=DropMode.NEVER, seed=0)
+    fast = simulate_fast(workload, profile, Fifo(), options)
+    assert fast.requests.batch.tolist() == [0, 2, 1]
+    assert_same(fast, simulate_with(workload, profile, Fifo(), options))
 
 
 @pytest.mark.skipif(not CASES, reason="for long runs: make test-engines")

@@ -70,6 +70,7 @@ def profiles(draw):
     )
 
 
+@pytest.mark.slow
 @given(profile=profiles())
 def test_reading_what_was_written_gives_an_equal_profile(profile, tmp_path_factory):
     path = tmp_path_factory.mktemp("profile") / "p.json"

@@ -101,12 +101,14 @@ def there_and_back(trace, suffix):
         return read_trace(path, strict=True)
 
 
+@pytest.mark.slow_cases(".csv.gz", ".jsonl", ".parquet")
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz", ".json"])
 @given(trace=requests())
 def test_requests_survive(suffix, trace):
     assert_same(trace, there_and_back(trace, suffix))
 
 
+@pytest.mark.slow
 @given(trace=requests(shapes=False), specs=st.lists(clients, min_size=1, max_size=3))
 def test_clients_survive(trace, specs):
     mixed = replace(trace, closed_loop=tuple(specs))
@@ -122,6 +124,7 @@ def test_clients_that_send_one_at_a_time_survive(trace, stop_s, after):
     assert_same(mixed, there_and_back(mixed, ".json"))
 
 
+@pytest.mark.slow
 @given(trace=requests())
 def test_equal_traces_give_equal_bytes(trace):
     with tempfile.TemporaryDirectory() as folder:

@@ -248,6 +248,7 @@ def simulated(options, rows):
     return batches, drops
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(options=settings_of_triton, rows=arrivals)
 def test_it_does_what_the_rules_say(options, rows):

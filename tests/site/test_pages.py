@@ -1,7 +1,8 @@
 """Every page is run as it stands, as a reader would: its commands, then its Python, in a folder with a reader's files.
 
 What a reader cannot run at once says so on its line: `# needs a GPU`, `# needs torch`, `# minutes` and the like. A new
-page is run like the others; only pages that something else runs are left out, by name.
+page is run like the others; only pages that something else runs are left out, by name. Sweeps
+and searches are short, and where a page shows nothing of what its commands print, so are replays of a bundled trace.
 """
 
 import json
@@ -80,6 +81,16 @@ def ends(line):
     """Return a command so that the shell goes on after it, also where its comment says that it ends with status 1."""
     command, _, comment = line.partition("  #")
     return f"{command} || test $? -eq 1" if "status 1" in comment else line
+
+
+def short(line, *, replays):
+    """Return a command so that what it runs is of at most 500 requests: a bundled sweep, a search, replays if asked."""
+    line = re.sub(r"(?<=requests[= ])\d{4,}", "500", line)
+    line = re.sub(r"(sweep (?:run|plan) experiments/\S+)", r"\1 --set arrivals.requests=300", line)
+    if not replays:
+        return line
+    line = re.sub(r"(?<=--limit )\d{4,}", "500", line)
+    return re.sub(r"stratsim replay (?!\S+\.(?:csv|parquet))(?![\s\S]*--limit)", "stratsim replay --limit 500 ", line)
 
 
 def snippets(page):
@@ -173,7 +184,8 @@ def test_a_page_runs_as_it_stands(page, tmp_path):
         pytest.skip("needs bash, and jq on some pages")
     pytest.importorskip("matplotlib")
     pytest.importorskip("pyarrow")
-    commands = "\n".join(map(ends, script(page))).replace(" ROW ", f" {FIRST_ROW} ")
+    lines = [short(ends(line), replays=not outputs(page)) for line in script(page)]
+    commands = "\n".join(lines).replace(" ROW ", f" {FIRST_ROW} ")
     a_readers_files(tmp_path, page, commands)
     if python := snippets(page):
         (tmp_path / "page.py").write_text("\n\n".join(python), encoding="utf-8")

@@ -72,7 +72,7 @@ def start_unlike(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: fl
     for number in range(ints[MODELS]):
         ints[refused + number] = 0
     while ints[STATUS] == FINE:
-        number = _next_model(ints, columns.priority, columns.deadline_s)
+        number = _next_model(ints, columns.priority, columns.order_s)
         if number < 0:
             return
         model = ints[MODEL_AT] + number * MODEL_INTS
@@ -86,14 +86,14 @@ def start_unlike(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: fl
 
 
 @compiled
-def _next_model(ints: Ints, priority: Column, deadline_s: Column) -> int:
+def _next_model(ints: Ints, priority: Column, order_s: Column) -> int:
     """Return the number of the model whose first request comes first, of those not refused; -1: there is none."""
     found, first = -1, -1
     for number in range(ints[MODELS]):
         model = ints[MODEL_AT] + number * MODEL_INTS
         if ints[model + DEPTH] and not ints[ints[ints[PREEMPTS] + REFUSED_AT] + number]:
             request = ints[ints[model + BEGIN]]
-            if found < 0 or before(ints, priority, deadline_s, request, first):
+            if found < 0 or before(ints, priority, order_s, request, first):
                 found, first = number, request
     return found
 
@@ -118,7 +118,7 @@ def _first_batch(
         if size and unlike(ints, reals, gpu, number * ints[SIZES] + size, seen_s):
             return gpu, size, expected_s
         for place in range(size):
-            admit(ints, columns.priority, columns.deadline_s, model, ints[ints[MEMBER_AT] + place])
+            admit(ints, columns.priority, columns.order_s, model, ints[ints[MEMBER_AT] + place])
         ints[able + each] = 0
     return -1, 0, inf
 

@@ -10,6 +10,7 @@ from stratsim.fast.clock import next_event_s
 from stratsim.fast.codes import (
     ADMITTED,
     ARRIVED,
+    COMES_BACK,
     FAILED,
     FINE,
     FLYING,
@@ -43,6 +44,7 @@ def run(
     model_of: Column,
     priority: Column,
     deadline_s: Column,
+    order_s: Column,
     bytes_in: Column,
     bytes_out: Column,
     factor: Column,
@@ -64,6 +66,7 @@ def run(
             pointer(model_of),
             pointer(priority),
             pointer(deadline_s),
+            pointer(order_s),
             pointer(bytes_in),
             pointer(bytes_out),
             pointer(factor),
@@ -106,8 +109,8 @@ def _run(ints: Ints, reals: Reals, columns: Columns, ask: Ask) -> None:
             next_arrival_s = upcoming_s(ints, columns.arrival_s)
         elif happen(ints, reals, columns.times_s, columns.output, ask, now_s):
             pending = True
-        if ints[ADMITTED] < ints[ARRIVED]:
-            queue_arrived(ints, columns.model_of, columns.priority, columns.deadline_s)
+        if ints[ADMITTED] < ints[ARRIVED] or ints[COMES_BACK]:
+            queue_arrived(ints, columns)
         if pending and until_s < next_arrival_s and until_s < next_event_s(ints, reals):
             pending = False
             rounds = rounds + 1 if instant_s == until_s else 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stratsim.fast.clock import pop_event, schedule
 from stratsim.fast.codes import (
+    AGAIN,
     ANNOUNCED,
     ARMED,
     BATCH,
@@ -52,7 +53,7 @@ from stratsim.fast.machine import carry_in, copy_out, follow_links, leave, send_
 from stratsim.fast.preempt.codes import SEVERAL, UNANSWERED, URGENT_AT, WAKES_ON_INPUT, WAKES_ON_REPLY
 from stratsim.fast.preempt.slots import launched
 from stratsim.fast.preempt.stopping import complete_now, notified, ready
-from stratsim.fast.replies import replied, reply, send
+from stratsim.fast.replies import replied, reply, send, send_again
 
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
@@ -101,6 +102,9 @@ def _tell_host(ints: Ints, reals: Reals, times_s: Column, ask: Ask, kind: int, p
         return _answered(ints, reals, ask, payload, now_s)
     if kind == CLIENT:
         send(reals, ask, payload, now_s)
+        return True
+    if kind == AGAIN:
+        send_again(ints, reals, ask, payload, now_s)
         return True
     if kind == REJECTED:
         reply(ints, reals, ask, payload, now_s)

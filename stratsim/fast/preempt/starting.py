@@ -68,7 +68,7 @@ def take_batch(ints: Ints, reals: Reals, columns: Columns, ask: Ask, now_s: floa
     if ints[ESTIMATES]:
         return form(ints, reals, columns, ask, ints[ints[HEAD_AT]], now_s, slot_s)
     ints[ints[MEMBER_AT]] = ints[ints[ints[MODEL_AT] + BEGIN]]
-    take(ints, columns.priority, columns.deadline_s, ints[MODEL_AT])
+    take(ints, columns.priority, columns.order_s, ints[MODEL_AT])
     return 1, nan
 
 

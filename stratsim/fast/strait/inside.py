@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -52,6 +52,9 @@ class Inside:
         self._blocks = 0
         self._run: Sequence[NDArray[Any]] = ()
         self._where = np.zeros(3 + 9, np.int64)
+
+    expects: ClassVar[bool] = True
+    """Whether it says when batches should be done."""
 
     @property
     def is_exact(self) -> bool:

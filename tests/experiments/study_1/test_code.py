@@ -12,6 +12,7 @@ from study_1.study import HERE, JUDGES
 PACKAGE = Path(stratsim.__file__).parent
 
 
+@pytest.mark.slow_cases("logs-measured")
 @pytest.mark.parametrize(("kind", "module"), [("cells", "cell"), ("pairs", "pairs"), ("logs", "measured")])
 def test_all_that_rows_depend_on_is_hashed(imported_by, kind, module):
     found = imported_by(HERE / f"{module}.py", {"stratsim": PACKAGE.parent, "study_1": HERE.parent})

@@ -67,6 +67,7 @@ def cards(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_card_is_read_with_its_runs_in_order(cards):
     card = read_card(cards, "second card", BATCHES)
     assert list(card.logs) == [0.5, 0.7, 0.85]
@@ -91,6 +92,7 @@ def value(rows, predictor, figure="error", arm="own", part="rest"):
     return row["value"]
 
 
+@pytest.mark.slow
 def test_the_device_that_made_the_log_is_right_and_the_others_are_ordered(rows):
     assert value(rows, "device") < 0.005
     assert value(rows, "rls") < value(rows, "static-pairs") < value(rows, "constant-fitted") < value(rows, "solo")
@@ -118,6 +120,7 @@ def test_every_interval_holds_its_figure(rows):
     assert all(row["low"] <= row["value"] <= row["high"] for row in told)
 
 
+@pytest.mark.slow
 def test_judging_is_a_pure_function(rows, cards):
     assert judge_card(cards, "first card", BATCHES) == rows
 

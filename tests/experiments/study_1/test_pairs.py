@@ -6,6 +6,7 @@ from study_1.pairs import COLUMNS, judge_pairs
 from study_1.summary import summarise_pairs
 
 
+@pytest.mark.slow
 def test_measured_pairs_are_told_by_pair_of_models():
     rows = judge_pairs("h200", 0)
     assert all(tuple(row) == COLUMNS for row in rows)
@@ -16,6 +17,7 @@ def test_measured_pairs_are_told_by_pair_of_models():
     assert not half["shift, seen"] & half["shift, unseen"]
 
 
+@pytest.mark.slow
 def test_drawn_devices_are_told_by_seed():
     rows = judge_pairs("phased", 3)
     assert rows == judge_pairs("phased", 3)

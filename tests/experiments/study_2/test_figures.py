@@ -52,6 +52,7 @@ def texts(figure):
     return " ".join(found).replace("\n", " ")
 
 
+@pytest.mark.slow_cases("study-2-matched")
 @pytest.mark.parametrize("kind", TABLES)
 def test_every_figure_names_the_origin(kind):
     assert ORIGIN in texts(study.FIGURES[kind](TABLES[kind]))
@@ -89,6 +90,7 @@ def test_an_ablation_has_a_bar_per_change_and_class():
     assert sorted(bar.get_width() for bar in axes.patches) == [2, 3, 4, 9]
 
 
+@pytest.mark.slow
 def test_all_are_written_beside_their_data(tmp_path):
     for kind, table in TABLES.items():
         table.to_csv(tmp_path / f"{kind}.csv", index=False)

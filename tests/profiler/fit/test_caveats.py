@@ -26,6 +26,7 @@ def with_links(summary, **links):
     return replace(summary, transfers=replace(summary.transfers, pinned={**summary.transfers.pinned, **links}))
 
 
+@pytest.mark.slow
 def test_nothing_to_say(summary):
     assert caveats_of(summary) == ()
 

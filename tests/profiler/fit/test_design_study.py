@@ -42,6 +42,7 @@ def by_design(make_bench):
     return dict(zip(DESIGNS, mean.tolist(), strict=True)), dict(zip(DESIGNS, worst.tolist(), strict=True))
 
 
+@pytest.mark.slow
 def test_each_part_of_the_design_pays(by_design):
     mean, worst = by_design
     assert mean["pairs"] > mean["pairs + copies"] > mean["pairs + copies + saturated"]

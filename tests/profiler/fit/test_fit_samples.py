@@ -88,6 +88,7 @@ def test_the_summary_judges_by_held_out_pairs_and_says_so(full_fit):
     assert summary.discarded == {"thermal": 1}
 
 
+@pytest.mark.slow
 def test_held_out_pairs_judge_the_fit_where_there_are_enough(make_bench):
     bench = make_bench(5, seed=8, noise=0.02, demand=(0.4, 0.9))
     bench.measure_models()
@@ -119,6 +120,7 @@ def test_the_text_shows_every_table(full_fit):
         assert part in text
 
 
+@pytest.mark.slow
 def test_a_device_that_is_nothing_like_the_model_gets_a_plain_no(make_bench):
     """Slowdowns drawn at random follow no model: the verdict says so, in the profile too."""
     bench = make_bench(3, seed=3, noise=0.6)
@@ -184,6 +186,7 @@ def test_launch_bound_loads_are_said_to_be_left_out(make_bench):
     assert any("demand 1 and weight 1" in warning and "m1" in warning for warning in result.warnings)
 
 
+@pytest.mark.slow
 def test_power_capped_cells_are_kept_counted_and_judged_apart(make_bench):
     bench = make_bench(3, seed=2, noise=0.02, demand=(0.5, 0.9))
     bench.measure_models()
@@ -197,6 +200,7 @@ def test_power_capped_cells_are_kept_counted_and_judged_apart(make_bench):
     assert any("power cap" in warning for warning in result.warnings)
 
 
+@pytest.mark.slow
 def test_terms_that_are_needed_are_reported_and_not_written(make_bench):
     from stratsim.fit.sharing import Terms
 
@@ -228,6 +232,7 @@ def test_the_checksum_of_the_samples_is_in_the_provenance(make_bench, tmp_path, 
     assert result.profile.name == "mine"
 
 
+@pytest.mark.slow
 def test_the_same_samples_give_the_same_bytes(make_bench):
     bench = minimal(make_bench, noise=0.02)
     bench.measure_design()

@@ -65,6 +65,7 @@ def test_a_random_split_leaves_each_mixed_cell_out_once_and_copies_never():
     assert folds == list(splits("random", cells))
 
 
+@pytest.mark.slow
 def test_the_same_pairs_unseen_are_predicted_where_the_design_allows_it(make_bench):
     bench = make_bench(5, seed=4, noise=0.02, demand=(0.4, 0.9))
     cells = [bench.cell((load,) * count, "self") for load in bench.loads for count in (2, 3)]

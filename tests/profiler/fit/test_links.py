@@ -25,6 +25,7 @@ def test_exact_durations_give_the_exact_link():
     assert fit.rejected == ()
 
 
+@pytest.mark.slow
 def test_intervals_are_narrow_without_noise_and_hold_the_truth_with_it():
     fit = fit_link(exact())
     assert fit.alpha_s_interval == pytest.approx((10e-6, 10e-6), rel=1e-6)

@@ -96,6 +96,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     assert sum(inside) >= 50
 
 
+@pytest.mark.slow
 def test_a_hold_is_not_identified_by_cells_in_which_nobody_waits_for_it():
     # d's kernels meet only those of a, which are long and wait but little for them; a alone has copies
     long = {**LENGTH, Load("a", 1): 500e-6}
@@ -109,6 +110,7 @@ def test_a_hold_is_not_identified_by_cells_in_which_nobody_waits_for_it():
     assert len(singular_values(fit)) == 4
 
 
+@pytest.mark.slow
 def test_it_beats_streams_on_a_device_that_works_like_it():
     cells = measured(design(), 0.02)
     own = cross_validate("leave-one-pair-out", cells, KernelQueue(LENGTH)).score
@@ -151,6 +153,7 @@ def test_the_profile_names_the_rule_that_predicts_pairs_left_out_best(full_fit):
     assert errors["streams"] < errors["kernel-queue"]
 
 
+@pytest.mark.slow
 def test_a_cpu_has_no_block_scheduler(full_bench):
     from stratsim_profiler.fit import fit_samples
 

@@ -87,6 +87,7 @@ def found_intervals(fit):
     return {(found.kind, found.load): found for found in intervals(fit)}
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_and_are_narrow_with_the_whole_design(make_bench):
     bench = make_bench(5, seed=6, noise=0.02, demand=(0.35, 0.95))
     cells, heavy = design(bench)

@@ -30,6 +30,7 @@ def test_a_failure_says_why(tmp_path):
         apart.measure(script(tmp_path, "raise ValueError('no')"), a=1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a child's peak includes its parent's")
 def test_a_peak_is_the_process_s_own(tmp_path):
     """A child reports what it holds, 80 MB more when it holds that, and nothing of its parent's 400 MB."""

@@ -50,6 +50,7 @@ def test_gaps_offer_the_load():
     assert gaps_s.mean() == pytest.approx(queues.SERVICE_S / queues.LOAD, rel=4 / np.sqrt(len(gaps_s)))
 
 
+@pytest.mark.slow_cases("ciw_node", "numba_fifo")
 @pytest.mark.parametrize("name", compiled_slowly(sorted(queues.QUEUES.keys() - {"sched_sim_fcfs"})))
 def test_waits_are_those_that_are_known_to_the_last_bit(name):
     gaps_s = queues.draw_gaps(1_000)

@@ -106,6 +106,7 @@ def test_one_trial_costs_no_run():
     assert choose(None, [], [Trial("edf", ())], 3, backend=None) == (Trial("edf", ()), None)
 
 
+@pytest.mark.slow
 def test_free_batches_are_chosen_and_confirmed_on_other_seeds(tmp_path):
     """A batch of four takes as long as one request: with batches of one, 250/s need three servers of 100/s."""
     link = Link(alpha_s=0.0, bytes_per_s=1e12)

@@ -241,6 +241,7 @@ def test_what_was_learned_in_one_run_counts_in_the_next(logged):
 # Quantiles ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_quantiles_are_asked_of_beliefs_that_have_them(logged):
     scores = score(
         read_log(logged(HALF), KNOWN),

@@ -94,7 +94,7 @@ RULES = {"round-robin": in_turn, "client": by_name}
 
 @pytest.mark.parametrize("policy", [Fifo, Edf, PriorityEdf])
 @pytest.mark.parametrize("deal", RULES)
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_groups_are_what_a_partitioned_policy_does_on_one_clock(policy, deal, count):
     """Batches, drops, noise, co-location and private links: all columns are equal, to the bit."""
     workload = make_workload(rows(1500, 1500, clients=7, slo_s=0.03), profile=PROFILE)
@@ -151,6 +151,7 @@ RUNS = {
 }
 
 
+@pytest.mark.slow_cases("strait")
 @pytest.mark.parametrize("name", RUNS)
 def test_merged_tables_are_each_groups_own(name):
     """The invariants hold (`in_groups`), and each group's part is its own run: batch, client and reason included."""
@@ -205,6 +206,7 @@ def test_what_happens_at_one_instant_keeps_its_order():
     assert result.requests.batch.tolist() == [0, 2, 1, 3]
 
 
+@pytest.mark.slow_cases("True")
 @pytest.mark.parametrize("waits", [False, True])
 def test_processes_change_nothing(waits):
     loop = [ClosedLoopClient(f"loop-{n}", "b", Priority.HIGH, 1, 1, limit=20) for n in range(3)] if waits else []

@@ -161,7 +161,7 @@ def test_overheads_of_nothing_change_nothing(policy, slots, gpus):
 
 
 @pytest.mark.parametrize("name", registered())
-@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("slots", [3, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_policy(name, slots):
     """Those that preempt, too: whatever they stop, every stage of a batch takes its overhead."""
     policy = make_policy(parse_policies(name)[0])

@@ -75,6 +75,7 @@ def test_two_runs_inside_each_other():
     assert digest(Planning) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hash_seed", ["0", "1", "4242"])
 def test_the_hash_seed_does_not_matter(hash_seed):
     """Sets and dicts of strings must decide nothing."""

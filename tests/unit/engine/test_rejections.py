@@ -113,6 +113,7 @@ class TestRejections:
             assert (np.diff(requests.arrival_s[client]) > 0).all()
         assert any("(reject_s)" in note for note in outcome.notes)
 
+    @pytest.mark.slow
     def test_a_run_that_cannot_proceed_names_the_client(self):
         clients = [closed("slow", limit=1), closed("eager", stop_s=0.1)]
         with pytest.raises(SimulationError, match=r"t=0 s: client 'eager' sent \d+ requests .*think_s.*reject_s"):

@@ -42,6 +42,7 @@ def written(folder, **settings):
     return read_results(folder)
 
 
+@pytest.mark.slow_cases("blocks", "context switch", "gating", "kernel boundary", "shared uplink", "three slots")
 @pytest.mark.parametrize("name", RUNS)
 def test_parts_and_shares_are_exact(name, tmp_path):
     stored = written(tmp_path / "out", **RUNS[name])
@@ -65,6 +66,7 @@ def test_parts_and_shares_are_exact(name, tmp_path):
         assert not interference.overlap
 
 
+@pytest.mark.slow
 def test_what_the_machines_show(tmp_path):
     """The parts that only some machines have are there."""
     uplink = read_run(written(tmp_path / "a", **RUNS["shared uplink"])).parts
@@ -100,6 +102,7 @@ class TestChangedProfile:
         path.write_text(json.dumps(manifest))
         return read_results(stored.directory)
 
+    @pytest.mark.slow
     def test_it_says_so_and_shares_by_overlap(self, changed):
         run = read_run(changed)
         assert run.machine.notes == ("profile 'a100-80gb-parvagpu' has changed since this run",)
@@ -139,6 +142,7 @@ def test_a_folder_of_an_older_version_can_be_read(tmp_path, monkeypatch):
     assert explain(run, 0).expected_s is None
 
 
+@pytest.mark.slow_cases("context switch", "gating", "no copies", "reset", "three slots", "weights")
 @pytest.mark.parametrize(
     "name", ["default", "three slots", "weights", "context switch", "gating", "reset", "no copies"]
 )

@@ -6,7 +6,7 @@ import pytest
 
 import stratsim.fast
 from stratsim.fast import cache
-from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN
+from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, TRITON
 
 ROOM = Path(stratsim.fast.__file__).parent
 
@@ -35,8 +35,15 @@ def test_nor_by_what_preempts_which_shares_the_machine_with_the_loop():
     assert not any(name.startswith("fast/preempt/") for name in loop)
 
 
+def test_and_triton_by_its_own_alone():
+    triton = files_behind(TRITON)
+    assert {"fast/triton/batcher.py", "fast/listing.py", "model/tolerance.py"} <= triton
+    assert not any(name.startswith("fast/triton/") for name in files_behind(RUN))
+    assert not {"fast/loop.py", "fast/unit.py", "fast/machine.py", "policy/triton/policy.py"} & triton
+
+
 def test_every_file_with_a_kernel_is_behind_one_that_python_calls():
-    known = files_behind(RUN) | files_behind(ENTRY) | files_behind(PREEMPT) | files_behind(AWARE)
+    known = set().union(*map(files_behind, (RUN, ENTRY, PREEMPT, AWARE, TRITON)))
     with_kernels = {
         path.relative_to(ROOM.parent).as_posix() for path in ROOM.rglob("*.py") if "\n@compiled\n" in path.read_text()
     }

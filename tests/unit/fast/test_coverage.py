@@ -8,7 +8,7 @@ from stratsim.engine.layout import lay_out
 from stratsim.engine.loop import setting_of
 from stratsim.engine.options import Options
 from stratsim.fast import covers
-from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, kernel_of
+from stratsim.fast.coverage import AWARE, ENTRY, PREEMPT, RUN, TRITON, kernel_of, why_not_inside
 from stratsim.fast.strait.setup import set_up
 from stratsim.model.cluster import Cluster
 from stratsim.model.codec import load_profile
@@ -48,6 +48,11 @@ def test_a_subclass_may_decide_otherwise_and_is_not():
     assert why(Own()) == "policy Own is not compiled"
 
 
+@pytest.mark.parametrize("policy", ["triton", "triton(timeout_s=1, priority_levels=2)", "triton(instances=2)"])
+def test_tritons_batcher_is(policy):
+    assert why(policy) is None
+
+
 PREEMPTIVE = ["preempt-ideal", "preempt-gated(sync=true)", "preempt-kernel(share=0.5)", "preempt-reset(cap=1)"]
 PREEMPTIVE += ["preempt-slack(mechanism=reset)", "k-edf(ranking=system)", "orion(most_s=0.001)"]
 
@@ -57,13 +62,13 @@ def test_policies_that_preempt_are(policy):
     assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)) is None
 
 
-@pytest.mark.parametrize("policy", ["aware-k-edf", "triton", "lax", "preempt-lax", "shepherd"])
+@pytest.mark.parametrize("policy", ["aware-k-edf", "clockwork", "lax", "preempt-lax", "shepherd"])
 def test_other_policies_are_not(policy):
     assert why(policy, profile=make_profile({"a": 0.010}, kernels=10)).endswith("is not compiled")
 
 
 def test_each_kind_has_a_kernel_of_its_own():
-    kernels = {"fifo": RUN, "preempt-reset": PREEMPT, "strait": ENTRY, "aware-edf": AWARE}
+    kernels = {"fifo": RUN, "preempt-reset": PREEMPT, "strait": ENTRY, "aware-edf": AWARE, "triton": TRITON}
     assert {text: kernel_of(make_policy(parse_policies(text)[0])) for text in kernels} == kernels
 
 
@@ -115,15 +120,22 @@ def test_too_many_models_for_so_many_slots_are_not():
 CLIENT = ClosedLoopClient("c", "a", Priority.LOW, 0, 0, limit=1)
 
 
-@pytest.mark.parametrize("policy", ["fifo", "native", "aware-edf"])
+@pytest.mark.parametrize("policy", ["fifo", "native", "aware-edf", "triton"])
 def test_clients_that_wait_are(policy):
     assert why(policy, clients=[CLIENT]) is None
 
 
-def test_further_attempts_are_not():
-    assert why(rejection=Rejection(retries=1, retry_by="all")) == "dropped requests are sent again"
-    assert why(rejection=Rejection(retries=1)) is None  # of clients that wait; there are none
-    assert why(rejection=Rejection(retries=1), clients=[CLIENT]) == "dropped requests are sent again"
+@pytest.mark.parametrize("policy", ["fifo", "native", "aware-edf", "triton", "preempt-ideal", "strait"])
+def test_further_attempts_are(policy):
+    assert why(policy, rejection=Rejection(retries=1, retry_by="all")) is None
+    assert why(policy, rejection=Rejection(retries=1), clients=[CLIENT]) is None
+
+
+def test_of_strait_they_are_simpys_whose_loop_asks_compiled_decisions():
+    workload = make_workload(ROWS, profile=PROFILE)
+    (call,) = parse_policies("strait")
+    options = Options("p", Cluster(), rejection=Rejection(retries=1), **OPTIONS)
+    assert why_not_inside(workload, PROFILE, make_policy(call), options) == "dropped requests are sent again"
 
 
 def test_a_copy_that_would_not_fit_a_column_is_not():

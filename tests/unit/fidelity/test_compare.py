@@ -59,6 +59,7 @@ def test_without_a_calibration_the_profile_is_what_judges(standin, judged):
     assert row["runs"]["mean_s"] == pytest.approx(0.0121)
 
 
+@pytest.mark.slow
 def test_the_report_has_them_and_so_has_the_table(made, judged, standin, tmp_path):
     calibration, _ = made
     replayed = replay_cells(read_cells(judged)[0])

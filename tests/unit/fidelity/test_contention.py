@@ -52,6 +52,7 @@ def test_factors_and_the_cost_of_a_start_are_recovered(device, run):
     assert after == pytest.approx(0.02 * 0.6745, rel=0.15)  # the noise is left
 
 
+@pytest.mark.slow
 def test_where_nothing_is_wrong_nothing_is_corrected(device, run):
     found = learn_contention([run(served(device))], device)
     assert found.served.start_s == pytest.approx(0, abs=0.00003)
@@ -59,6 +60,7 @@ def test_where_nothing_is_wrong_nothing_is_corrected(device, run):
         assert list(table.values()) == pytest.approx([1.0] * len(table), abs=0.01)
 
 
+@pytest.mark.slow
 def test_another_run_is_predicted_by_what_was_learned(device, run):
     truth = served(device, factors=TRUE, start_s=0.0004)
     made = calibrated(device, [run(truth)]).profile
@@ -74,6 +76,7 @@ def test_another_run_is_predicted_by_what_was_learned(device, run):
     assert "truth.kernel_queue.served" in made.provenance
 
 
+@pytest.mark.slow
 def test_learning_again_starts_anew(device, run):
     live = run(served(device, factors=TRUE, start_s=0.0004))
     made = calibrated(device, [live]).profile

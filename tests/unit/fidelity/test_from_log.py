@@ -70,6 +70,7 @@ def calibrated(log, policy, share=0.5, profile=PROFILE, **settings):
 FIFO = {"max_concurrency": 1, "prefetch": 0}
 
 
+@pytest.mark.slow
 def test_a_profile_that_is_right_stays_as_it_is(logs, tmp_path):
     true = replace(PROFILE, truth=replace(PROFILE.truth, noise_cv=0.02))
     log = read_log(logs.triton_trace(tmp_path / "t.json", served(true, "fifo", 150, **FIFO)), Naming())
@@ -82,6 +83,7 @@ def test_a_profile_that_is_right_stays_as_it_is(logs, tmp_path):
     assert abs(found.after["differences"]["p50"]) < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["fifo", "triton"])
 def test_factors_copies_and_the_host_are_found_again_from_stages(logs, tmp_path, policy):
     host = Host(dispatch_s=0.0002, notice_s=0.0003, collect_s=0.0)
@@ -106,6 +108,7 @@ def test_factors_copies_and_the_host_are_found_again_from_stages(logs, tmp_path,
     assert found.after["verdicts"]["p50"] == found.after["verdicts"]["execution"] == "pass"
 
 
+@pytest.mark.slow
 def test_what_passes_around_a_batch_is_a_constant_of_every_latency(logs, tmp_path):
     result = served(device(), "fifo", 100, **FIFO)
     log = read_log(logs.triton_trace(tmp_path / "t.json", result, collect_s=0.002), Naming())
@@ -138,6 +141,7 @@ def test_latencies_alone_give_a_factor_by_model_and_a_constant_where_requests_wa
     assert found.after["request_err_median"] < 0.1
 
 
+@pytest.mark.slow
 def test_where_nobody_waits_the_factors_have_the_constant_and_it_is_said(logs, tmp_path):
     true = device(Host(collect_s=0.003), noise_cv=0.02)
     apart = replace(arrivals(1, 300), arrival_s=0.1 * np.arange(300))
@@ -156,6 +160,7 @@ def test_where_nobody_waits_the_factors_have_the_constant_and_it_is_said(logs, t
     assert abs(found.after["differences"]["p50"]) < 0.02
 
 
+@pytest.mark.slow
 def test_aiperf_is_calibrated_from_like_any_latencies(logs, tmp_path):
     true = device(Host(collect_s=0.001))
     result = served(true, "fifo", 100, requests=800, **FIFO)

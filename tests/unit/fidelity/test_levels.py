@@ -19,6 +19,7 @@ def report(folder, profile=None):
     return assess(replay_cells(cells, profile), notes)
 
 
+@pytest.mark.slow_cases("strait")
 @pytest.mark.parametrize("policy", ["fifo", "priority-edf", "strait", "edf(max_batch=4)"])
 def test_a_replay_of_the_same_has_no_error(standin, policy):
     (cell,) = report(standin.run(standin.trace(150), policy=policy))["cells"]
@@ -62,6 +63,7 @@ def test_a_device_slower_by_a_third_fails(standin):
     assert cell["verdict"] == "fail"
 
 
+@pytest.mark.slow
 def test_queueing_amplifies_the_bias(standin):
     """One slot, one by one, nobody dropped: 7 ms on average, so 121 requests/s are a load of 0.85 and few are not."""
     figures = {}
@@ -88,6 +90,7 @@ def test_elasticity_of_the_closed_form():
     assert round(elasticity(0.85)) == 6
 
 
+@pytest.mark.slow
 def test_overheads_of_the_host_are_an_error_until_the_profile_has_them(standin):
     overheads = {"dispatch_s": 0.0004, "launch_s": 0.002, "notice_s": 0.001, "collect_s": 0.0003}
     live = standin.run(standin.trace(100), standin.with_truth(host=Host(**overheads)))
@@ -110,6 +113,7 @@ def test_another_profile_is_noted(standin):
     assert "is not the file" in report(live, other)["notes"][0]
 
 
+@pytest.mark.slow
 def test_noise_is_no_bias(standin):
     live = standin.run(standin.trace(60, requests=3000), standin.with_truth(noise_cv=0.05), max_concurrency=1)
     (cell,) = report(live)["cells"]

@@ -26,6 +26,7 @@ def run(standin):
     return make
 
 
+@pytest.mark.slow_cases("3")
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_known_overheads_are_recovered(run, slots):
     found = {each.name: each for each in measure_overheads([run(max_concurrency=slots).result])}
@@ -65,6 +66,7 @@ def test_no_overheads_are_zero(run):
         assert each.value_s == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_what_too_few_batches_show_is_not_measured(run):
     """At a tiny load nobody waits for a slot: there is no handover to measure."""
     found = {each.name: each for each in measure_overheads([run(rate=2).result])}
@@ -73,6 +75,7 @@ def test_what_too_few_batches_show_is_not_measured(run):
     assert found["notice_s"].n < 20
 
 
+@pytest.mark.slow
 def test_the_profile_says_what_was_measured_and_where(run, standin):
     live = run()
     profile, found, *_ = calibrated(load_profile(standin.profile), [live])
@@ -87,6 +90,7 @@ def test_the_profile_says_what_was_measured_and_where(run, standin):
     assert again == profile
 
 
+@pytest.mark.slow
 def test_a_run_is_not_judged_by_what_it_calibrated(run, standin):
     live = run()
     profile, *_ = calibrated(load_profile(standin.profile), [live])
@@ -106,6 +110,7 @@ def test_a_run_too_short_to_calibrate(standin):
         calibrated(load_profile(standin.profile), [live])
 
 
+@pytest.mark.slow
 def test_overheads_of_several_runs_are_those_of_all_their_batches(run):
     short, long = run().result, run(host={name: 3 * time_s for name, time_s in KNOWN.items()}, name="slow").result
     for one, both in zip(measure_overheads([short]), measure_overheads([short, short, long]), strict=True):
@@ -113,6 +118,7 @@ def test_overheads_of_several_runs_are_those_of_all_their_batches(run):
         assert both.value_s == pytest.approx(one.value_s, abs=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cv", [0.0, 0.04, 0.12])
 def test_the_scatter_of_executions_is_recovered(standin, cv):
     """Beside others as alone; the standard error of a deviation is 3 % of it at 600."""

@@ -36,12 +36,14 @@ def test_it_is_what_a_policy_thinks_longer_than_the_one_that_measured_the_host(s
     assert measure_thinking([base], [run]) == {}
 
 
+@pytest.mark.slow
 def test_repeats_count_by_their_medians_and_runs_that_do_not_say_are_left_out(served):
     runs = [served(f"r{n}", "edf(max_batch=4)", n * 1e-4, n * 1e-4) for n in (1, 2, 6)]
     assert measure_thinking([*runs, served("old", "edf")]) == {"edf": Decide(2e-4)}
     assert measure_thinking([served("older", "edf")]) == {}
 
 
+@pytest.mark.slow
 def test_a_device_whose_policy_thinks_is_predicted_once_that_is_known(standin, served):
     """1 ms of thought before each dispatch of 0.4: without it every wait before a copy is 1 ms short."""
     run = served("live", "edf", 1e-3, 1e-3, dispatch_s=4e-4, decide_s={"edf": Decide(1e-3)})

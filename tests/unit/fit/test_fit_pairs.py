@@ -70,6 +70,7 @@ def test_the_truth_that_gave_the_pairs_is_found_again(streams):
     assert found.exact
 
 
+@pytest.mark.slow
 def test_what_the_pairs_do_not_determine_is_flagged_and_said_in_the_provenance(streams):
     alone = replace(streams, pairs=tuple(pair for pair in streams.pairs if "c" not in (pair.target, pair.other)))
     idle = replace(alone, pairs=(*alone.pairs, Pair("c", 1, "a", 1, 1.0)))  # of c, only that it was not slowed once
@@ -80,6 +81,7 @@ def test_what_the_pairs_do_not_determine_is_flagged_and_said_in_the_provenance(s
     assert "mean error of the execution time: in-sample" in found.profile.provenance["truth.sharing"].note
 
 
+@pytest.mark.slow
 def test_kernels_that_take_turns_are_found_where_kernels_are_known():
     kernels = {"a": 100, "b": 400, "c": 50, "d": 200}
     profile = make_profile(dict.fromkeys(kernels, 0.01), kernels=kernels)
@@ -109,6 +111,7 @@ def test_held_out_pairs_judge_and_are_not_fitted(streams):
     assert rows["held-out pairs"].count == 2
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fitted_is_said(streams):
     with pytest.raises(ProfileError, match="has no measured pairs to fit to; `stratsim profile import pairs`"):
         fit_pairs(replace(streams, pairs=()))
@@ -120,6 +123,7 @@ def test_what_cannot_be_fitted_is_said(streams):
     assert found.notes[1].startswith("kernel-queue is not fitted")
 
 
+@pytest.mark.slow
 def test_the_curvature_gives_intervals_near_those_of_the_likelihood_where_there_are_no_kinks(streams):
     noisy = measure_pairs(replace(streams, pairs=()), replace(EXACT, noise_cv=0.02, seed=3))
     fit = fit_sharing(cells_of(noisy.pairs), starts=2)
@@ -139,6 +143,7 @@ def test_many_pairs_are_left_out_in_few_folds_each_once():
     assert len([*splits("leave-one-pair-out", cells)]) == 28
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_profile_and_prints_what_it_is_worth(streams, tmp_path, capsys):
     write_profile(streams, tmp_path / "p.json")
     assert main(["profile", "fit", "--pairs", str(tmp_path / "p.json"), "--out", str(tmp_path / "q.json")]) == 0

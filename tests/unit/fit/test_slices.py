@@ -78,6 +78,7 @@ def test_the_truth_that_gave_the_pairs_is_found_again(sliced):
     assert abs(fit.residuals).max() < 1e-3  # the pull of bursts to their mean, no more
 
 
+@pytest.mark.slow
 def test_of_all_rules_the_one_that_gave_the_pairs_predicts_those_left_out_best(sliced):
     found = fit_pairs(sliced)
     errors = {(row.split, row.predictor): row.score.mean for row in found.rows}

@@ -52,6 +52,7 @@ def test_it_returns_axes_that_a_notebook_shows(folder):
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.slow
 def test_it_is_the_figure_of_the_command(folder, tmp_path):
     """The same bytes, as far as the file does not name the program that wrote it."""
     axes = stratsim.plot.latency_ccdf(folder, width="page", font_size=9, order=["edf(max_batch=4)"], title="Tail")
@@ -62,6 +63,7 @@ def test_it_is_the_figure_of_the_command(folder, tmp_path):
     assert struct.unpack(">II", (tmp_path / "f.png").read_bytes()[16:24])[0] == 7 * 300
 
 
+@pytest.mark.slow
 def test_a_pdf_has_its_fonts_in_it_as_true_type(folder, tmp_path):
     stratsim.plot.violations(folder).figure.savefig(tmp_path / "f.pdf")
     written = (tmp_path / "f.pdf").read_bytes()

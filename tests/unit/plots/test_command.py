@@ -21,6 +21,7 @@ def run(*arguments):
     return CliRunner().invoke(cli, ["plot", *(str(argument) for argument in arguments)], catch_exceptions=False)
 
 
+@pytest.mark.slow_cases("latency-cdf-.svg", "timeline-.png")
 @pytest.mark.parametrize(
     ("kind", "suffix"), [("violations", ".pdf"), ("latency-cdf", ".svg"), ("timeline", ".png")]
 )  # fmt: skip
@@ -34,12 +35,14 @@ def test_every_kind_and_every_format(folder, tmp_path, kind, suffix):
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["figure.csv", f"figure{suffix}"]
 
 
+@pytest.mark.slow
 def test_load_from_several_folders(folder_at, tmp_path):
     folders = [folder_at(tmp_path / f"load-{x}", load=x) for x in (0.5, 0.9)]
     assert run(*folders, "--kind", "load", "--out", tmp_path / "load.svg").exit_code == 0
     assert sorted(set(pd.read_csv(tmp_path / "load.csv")["load"])) == [0.5, 0.9]
 
 
+@pytest.mark.slow
 def test_the_data_behind_the_figure_is_saved(folder, tmp_path):
     figure, table = make_figure([folder], "violations", tmp_path / "v.pdf")
     assert (figure.name, table.name) == ("v.pdf", "v.csv")
@@ -47,6 +50,7 @@ def test_the_data_behind_the_figure_is_saved(folder, tmp_path):
     assert frame.loc[0, ["policy", "class", "violation"]].tolist() == ["fifo", "high", 0.4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_equal_data_gives_equal_bytes(folder, tmp_path, suffix):
     figures = []
@@ -68,6 +72,7 @@ def test_png_is_one_paper_column_at_300_dpi(folder, tmp_path):
     assert width == round(3.3 * 300)
 
 
+@pytest.mark.slow
 def test_a_figure_is_replaced(folder, tmp_path):
     for kind in KINDS:
         make_figure([folder], kind, tmp_path / "f.png")
@@ -128,6 +133,7 @@ def test_a_window_is_for_a_timeline_alone(folder, tmp_path, kind, option, capsys
     assert not (tmp_path / "f.png").exists()
 
 
+@pytest.mark.slow_cases("latency-cdf")
 @pytest.mark.parametrize("kind", ["violations", "latency-cdf", "timeline"])
 def test_a_policy_can_be_chosen_for_every_kind(folder, tmp_path, kind):
     assert run(folder, "--kind", kind, "--policy", "edf(max_batch=4)", "--out", tmp_path / "f.png").exit_code == 0

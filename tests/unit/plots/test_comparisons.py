@@ -113,6 +113,7 @@ def texts(figure):
 
 
 class TestDifferences:
+    @pytest.mark.slow
     def test_of_a_study_by_hand(self, sweep):
         frame, figure = drawn(differences, [sweep(loads=("10.5",))])
         high = frame[(frame["class"] == "high") & (frame["cell"] == "profile a")].iloc[0]
@@ -127,6 +128,7 @@ class TestDifferences:
         assert "toy-gpu (synthetic)" in texts(figure)
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["edf"]
 
+    @pytest.mark.slow
     def test_filled_where_holm_is_sure(self, sweep):
         sure = {"fifo": (0.1, 0.2, 0.3), "edf": (0.05, 0.1501, 0.25), "lax": (0.0, 0.25, 0.29)}
         frame, figure = drawn(differences, [sweep(("a",), ("10.5",), sure)])
@@ -140,6 +142,7 @@ class TestDifferences:
         assert set(frame["baseline"]) == {"edf"}
         assert "p99 latency of completed requests: difference to edf (ms)" in texts(figure)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("count", [2, 7])
     def test_long_names_and_many(self, sweep, count):
         policies = {f"priority-edf(max_batch={n}, guard=true)": (0.1 * n, 0.2, 0.3) for n in range(count)}
@@ -162,6 +165,7 @@ class TestEquity:
         ]
         assert "Small: a run each; large: their mean; simulated; device profile: toy-gpu (synthetic)" in texts(figure)
 
+    @pytest.mark.slow
     def test_ten_policies_are_told_apart(self, sweep):
         policies = {f"p{n}": (0.1, 0.02 * n, 0.3) for n in range(10)}
         path = sweep(policies=policies)
@@ -222,6 +226,7 @@ class TestCapacity:
 
 
 class TestHeatmap:
+    @pytest.mark.slow
     def test_a_panel_per_policy(self, sweep):
         frame, figure = drawn(heatmap, [sweep()])
         assert frame["x_name"].unique().tolist() == ["profile"]
@@ -289,6 +294,7 @@ WRITTEN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "suffix"), WRITTEN)
 def test_the_command_writes_figure_and_data(sweep, tmp_path, kind, suffix):
     out = tmp_path / f"f{suffix}"

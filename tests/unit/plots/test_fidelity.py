@@ -54,6 +54,7 @@ def drawn(name, **options):
     return figure
 
 
+@pytest.mark.slow_cases("size0-fidelity-cdf")
 @pytest.mark.parametrize("name", fidelity.FIGURES)
 @pytest.mark.parametrize(
     "size", [{}, {"loads": (0.7,), "policies": ("fifo",)}, {"loads": (None,), "policies": ("edf",)}]
@@ -76,6 +77,7 @@ def test_nothing_is_clipped_or_on_top_of_another(name, size):
     assert ORIGIN in figure._supxlabel.get_text().replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_distributions_lie_over_each_other_and_fit():
     figure = drawn("fidelity-cdf")
     assert len(figure.axes) == 9

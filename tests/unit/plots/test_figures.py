@@ -83,12 +83,14 @@ COMPLETED = Options(policies=("fifo",), of="completed")
 
 
 class TestLatencyCcdf:
+    @pytest.mark.slow
     def test_of_completed_requests(self, folder):
         frame, _ = drawn(latency_ccdf, [folder], COMPLETED)
         high = frame[frame["class"] == "high"]
         assert high["latency_s"].tolist() == [0.002, 0.004, 0.004, 0.008]
         assert high["fraction_at_least"].tolist() == [1.0, 0.75, 0.5, 0.25]  # 3 of 4 took 4 ms or longer
 
+    @pytest.mark.slow
     def test_of_all_that_arrived_it_ends_at_the_share_that_was_never_answered(self, folder):
         frame, figure = drawn(latency_ccdf, [folder], FIFO)  # four of five were answered
         high = frame[frame["class"] == "high"]
@@ -106,6 +108,7 @@ class TestLatencyCcdf:
         assert np.array_equal(fraction, (50_001 - latency) / 50_000)
         assert (fraction[1:] / fraction[:-1]).min() >= 0.5  # from 2 to 1 of n
 
+    @pytest.mark.slow
     def test_a_panel_per_class_a_curve_per_policy(self, folder):
         _, figure = drawn(latency_ccdf, [folder], Options(of="completed"))
         high, low = figure.axes
@@ -164,6 +167,7 @@ class TestLatencyCdf:
         assert (line.get_xdata()[-1], line.get_ydata()[-1]) == pytest.approx((8 * 1.05, 0.8))
         assert figure.axes[0].get_ylim() == (0, 1.02)
 
+    @pytest.mark.slow
     def test_both_add_up_to_one(self, folder):
         """P(latency <= t) + P(latency > t) = 1 at every t, whatever the points that are kept."""
         below, _ = drawn(latency_cdf, [folder], FIFO)
@@ -173,6 +177,7 @@ class TestLatencyCdf:
             other = above[(above["class"] == "low") & (above["latency_s"] > at)]["fraction_at_least"].max()
             assert (0 if np.isnan(one) else one) + other == pytest.approx(1)
 
+    @pytest.mark.slow
     def test_of_completed_requests_it_ends_at_one(self, folder):
         frame, _ = drawn(latency_cdf, [folder], COMPLETED)
         assert frame[frame["class"] == "high"]["fraction_at_most"].tolist() == [0.25, 0.5, 0.75, 1.0]
@@ -256,6 +261,7 @@ class TestTimeline:
 
 
 class TestLoad:
+    @pytest.mark.slow
     def test_replications_give_mean_and_interval(self, folder_at, tmp_path):
         folders = [
             folder_at(tmp_path / f"{x}-{seed}", load=x, seed=seed, violations=(x / 2 + seed / 10, 0.1))
@@ -304,6 +310,7 @@ class TestLoad:
         with pytest.raises(SpecError, match=rf"/a and .*/b are different experiments: {message}; only seed and load"):
             drawn(load, folders, FIFO)
 
+    @pytest.mark.slow
     def test_seeds_loads_rates_policies_and_paths_may_differ(self, folder_at, tmp_path):
         folders = [
             folder_at(tmp_path / "a", load=0.4, seed=0, policy="fifo", rate_scale=None),
@@ -324,6 +331,7 @@ class TestLoad:
         with pytest.raises(SpecError, match=r"/a and .*/a both hold"):  # one folder given twice
             drawn(load, [folders[0], folders[0], folders[2]], FIFO)
 
+    @pytest.mark.slow
     def test_policies_of_one_load_may_lie_in_folders_of_their_own(self, folder_at, tmp_path):
         folders = [
             folder_at(tmp_path / f"{policy}-{x}", load=x, policies=(policy,))
@@ -374,6 +382,7 @@ class TestSeries:
     def test_policies_from_files_have_short_names(self, policies, names):
         assert list(short_names(policies).values()) == names
 
+    @pytest.mark.slow
     def test_figures_show_the_short_name_and_the_data_the_whole(self, folder_at, tmp_path):
         policy = "/home/someone/policies/my_policy.py:MyPolicy"
         folders = [folder_at(tmp_path / str(x), load=x, policies=(policy,)) for x in (0.4, 0.8)]
@@ -399,6 +408,7 @@ class TestSeries:
         (tmp_path / "m" / "manifest.json").write_text(json.dumps({"profile": {"name": "x"}}))
         assert origin([read_results(tmp_path / "m")]) == ""
 
+    @pytest.mark.slow_cases("stratsim_plots.latency_cdf", "stratsim_plots.timeline")
     @pytest.mark.parametrize("module", [violations, latency_cdf, timeline])
     def test_every_figure_carries_it(self, folder, module):
         _, figure = drawn(module, [folder])

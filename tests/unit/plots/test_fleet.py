@@ -90,6 +90,7 @@ def test_what_misses_the_target_is_hollow(result):
     assert marks == {(3.0,): style.COLOURS[0], (1.0, 2.0): "white"}
 
 
+@pytest.mark.slow
 def test_kind_capacity_draws_it_and_writes_the_data(result, tmp_path):
     figure, table = make_figure([result], "capacity", tmp_path / "curve.png")
     assert figure.stat().st_size > 10_000

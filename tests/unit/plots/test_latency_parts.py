@@ -55,6 +55,7 @@ def test_bars_end_at_the_mean_latency(made):
     assert "loading weights" not in legend
 
 
+@pytest.mark.slow
 def test_labels_of_several_lines_do_not_overlap(made):
     results = [read_results(made)]
     frame = latency_parts.data(results, Options())
@@ -76,6 +77,7 @@ def test_every_part_is_drawn_once():
     assert set(latency_parts._LOOKS) == set(latency_parts._GROUPS)
 
 
+@pytest.mark.slow
 def test_files_are_written(made, tmp_path):
     figure, table = make_figure([made], "latency-parts", tmp_path / "parts.svg")
     assert figure.read_text(encoding="utf-8").startswith("<?xml")

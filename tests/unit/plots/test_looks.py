@@ -41,6 +41,7 @@ def assert_readable(figure):
         assert overlap_x <= 1 or overlap_y <= 1
 
 
+@pytest.mark.slow_cases("policies2")
 @pytest.mark.parametrize("policies", [MANY[:1], MANY[:4], MANY])
 def test_violations(folder_at, tmp_path, policies):
     stored = read_results(folder_at(tmp_path / "run", policies=policies, violations=(0.994, None)))
@@ -54,6 +55,7 @@ def test_violations(folder_at, tmp_path, policies):
     assert all(text.get_window_extent(renderer).x1 <= right + 20 for text in axes.texts)
 
 
+@pytest.mark.slow_cases("policies1")
 @pytest.mark.parametrize("policies", [MANY[:1], MANY[:4]])
 def test_every_label_is_drawn_where_nothing_is_violated(folder_at, tmp_path, policies):
     folder = folder_at(tmp_path / "run", policies=policies, violations=(0.0, 0.0))
@@ -95,6 +97,7 @@ def requests_of(folder, policies):
     (folder / "requests.csv.gz").write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policies", [MANY[:1], MANY])
 def test_latency_curves(folder_at, tmp_path, policies):
     folder = folder_at(tmp_path / "run", policies=policies)
@@ -109,6 +112,7 @@ def test_latency_curves(folder_at, tmp_path, policies):
         assert len(looks) == len(policies)
 
 
+@pytest.mark.slow_cases("policies1")
 @pytest.mark.parametrize("policies", [MANY[:2], MANY[:8]])
 def test_load_lines(folder_at, tmp_path, policies):
     results = [
@@ -141,6 +145,7 @@ def many_models(folder, count):
     (folder / "batches.csv.gz").write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
 
 
+@pytest.mark.slow
 def test_a_dozen_models_are_told_apart_without_colour(folder):
     many_models(folder, 12)
     figure = drawn(timeline, [read_results(folder)])
@@ -163,6 +168,7 @@ def test_hatches_are_whole_in_the_samples_of_a_legend(folder):
     assert not any(sign in hatch for hatch in style.HATCHES for sign in "oO*")
 
 
+@pytest.mark.slow
 def test_a_model_looks_the_same_in_every_window(folder):
     many_models(folder, 12)
     stored = [read_results(folder)]

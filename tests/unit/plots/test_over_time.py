@@ -19,6 +19,7 @@ def folder(tmp_path_factory):
     return place
 
 
+@pytest.mark.slow
 def test_the_data_are_windows_of_the_length_that_was_asked_for(folder):
     frame = over_time.data([read_results(folder)], Options(windows_s=0.5))
     assert tuple(frame) == over_time.COLUMNS
@@ -59,6 +60,7 @@ def test_a_window_without_arrivals_is_a_gap_and_not_a_zero():
     assert found[1] != found[1]
 
 
+@pytest.mark.slow
 def test_the_figure_and_its_data_are_written(folder, tmp_path):
     path, table = make_figure([folder], "over-time", tmp_path / "over-time.pdf", Options(windows_s=1.0))
     assert path.is_file()

@@ -47,6 +47,7 @@ def rows(swept, **options):
     return sweep_lines.read([swept], Options(**{"where": ("max_concurrency=1",)} | options))
 
 
+@pytest.mark.slow
 def test_a_figure_of_classes_has_both(swept):
     """The mean and the interval over the two seeds are those of the table."""
     frame = rows(swept)
@@ -85,6 +86,7 @@ def test_what_cannot_be_drawn_says_the_way_out(swept, options, message):
         rows(swept, **options)
 
 
+@pytest.mark.slow_cases("goodput_per_s", "mean_batch_size", "p99_arrived_s", "violation")
 @pytest.mark.parametrize("metric", ["violation", "p99_arrived_s", "goodput_per_s", "utilization", "mean_batch_size"])
 def test_axes_are_words_and_everything_has_room(swept, metric):
     with style.styled(), warnings.catch_warnings():
@@ -95,6 +97,7 @@ def test_axes_are_words_and_everything_has_room(swept, metric):
     assert all("_" not in axes.get_ylabel() for axes in figure.axes)
 
 
+@pytest.mark.slow
 def test_from_the_command_line(swept, tmp_path, capsys):
     out = tmp_path / "load.png"
     asked = ["plot", str(swept), "--kind", "load", "--x", "max_concurrency", "--where", "load=4.0", "--out", str(out)]
@@ -130,6 +133,7 @@ def test_no_difference_is_taken_over_the_seeds_that_survived(swept):
 PLACE = ("--where", "load=4.0", "--where", "max_concurrency=1")
 
 
+@pytest.mark.slow
 def test_violations_of_one_place_of_a_sweep_are_means_over_its_seeds(swept, tmp_path):
     out = tmp_path / "v.pdf"
     assert main(["plot", str(swept), "--kind", "violations", *PLACE, "--out", str(out)]) == 0

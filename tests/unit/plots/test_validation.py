@@ -74,6 +74,7 @@ def drawn():
     return run
 
 
+@pytest.mark.slow
 def test_every_figure_as_png_and_svg_beside_its_data(folder):
     found = validation.draw(folder, [*TABLES, "a-table-without-a-figure"])
     assert found == {name: [f"{name}.png", f"{name}.svg"] for name in TABLES}
@@ -82,6 +83,7 @@ def test_every_figure_as_png_and_svg_beside_its_data(folder):
             assert (folder / name).stat().st_size > 5_000
 
 
+@pytest.mark.slow
 def test_equal_data_gives_equal_bytes(folder):
     validation.draw(folder, TABLES)
     first = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -219,6 +219,7 @@ def test_bad_parameters_are_named(parameters, message):
         AwareEdf(**parameters)
 
 
+@pytest.mark.slow_cases("constant(slowdown=3)", "ewma-pairs", "nlms", "solo")
 @pytest.mark.parametrize("predictor", ["rls", "solo", "constant(slowdown=3)", "ewma-pairs", "nlms"])
 def test_it_conforms(predictor):
     check_policy(lambda: AwareEdf(predictor=predictor, margin=0.9, floor=0.05, infeasible="alone"))

@@ -283,6 +283,7 @@ def test_bad_parameters_are_named(parameters, message):
         Clockwork(**parameters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", [{"schedule_ahead_s": 0.001}, {"max_batch": 2, "buffer_s": 0.0}])
 def test_it_conforms(parameters):
     check_policy(lambda: Clockwork(**parameters))

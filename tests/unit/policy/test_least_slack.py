@@ -180,6 +180,7 @@ def test_bad_parameters_are_named(policy, parameters, message):
         policy(**parameters)
 
 
+@pytest.mark.slow_cases("<lambda>0", "<lambda>1")
 @pytest.mark.parametrize(
     "factory",
     [

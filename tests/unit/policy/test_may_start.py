@@ -55,7 +55,7 @@ class Yes(Edf):
 class TestAnAnswerThatIsAlwaysYes:
     @pytest.mark.parametrize("base", [Fifo, PriorityFifo, Edf, PriorityEdf])
     @pytest.mark.parametrize("options", [{}, {"max_batch": 1}, {"drop": "never"}, {"max_batch": 1, "drop": "never"}])
-    @pytest.mark.parametrize("gpus", [1, 3])
+    @pytest.mark.parametrize("gpus", [3, pytest.param(1, marks=pytest.mark.slow)])
     def test_changes_nothing(self, base, options, gpus, a100):
         asked = type("Asked", (base,), {"may_start": Yes.may_start})
         workload, profile = a100(load=1.3, limit=600, gpus=gpus)

@@ -45,6 +45,7 @@ def configs(draw):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(configs())
 def test_what_is_read_back_is_what_was_written(config):

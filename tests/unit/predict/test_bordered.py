@@ -152,6 +152,7 @@ def test_memory_grows_with_the_cube_of_the_models():
     assert parts(64)._terms.nbytes == 8 * 64 * 64 * (64 + LEADING + 1) < 3e6
 
 
+@pytest.mark.slow
 def test_256_models_are_accepted_and_more_than_512_refused(knowledge, batch):
     belief = Rls().fit(knowledge([f"m{number}" for number in range(256)], sizes=1))
     for _ in range(30):

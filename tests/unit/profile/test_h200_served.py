@@ -19,6 +19,7 @@ def made():
     return module.make()
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_shipped_bytes(made):
     assert dump_profile(made) == bundled.find("profiles", "h200-fp16-served").read_text(encoding="utf-8")
 

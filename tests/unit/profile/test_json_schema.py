@@ -87,6 +87,7 @@ def test_every_bundled_profile_is_valid(accepts, name):
 CHANGES = ["gone", "beside it", -1, 1.5, 5000, "", "text", None, [], {}, True]
 
 
+@pytest.mark.slow
 def test_what_the_schema_refuses_is_no_profile(accepts):
     """Editors never complain of what stratsim reads."""
     document = small()

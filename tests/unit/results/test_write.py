@@ -350,6 +350,7 @@ write_results(results, sys.argv[2], manifest={}, summaries=[{"policy": r.policy}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "left"), [("SIGINT", 0), ("SIGKILL", 1)])
 def test_a_killed_process_leaves_the_old_result_whole(results, tmp_path, name, left):
     (tmp_path / "out").mkdir()

@@ -26,6 +26,7 @@ def profile():
     return replace(known, truth=replace(known.truth, kernel_queue=queue))
 
 
+@pytest.mark.slow
 def test_draws_are_as_wide_as_what_is_known(profile):
     made = [drawn_profile(profile, draw).truth.kernel_queue.served for draw in range(400)]
     logs = np.log([served.factors["resnet50"][1] / 1.1 for served in made])
@@ -72,6 +73,7 @@ def test_draws_of_a_run(profile, tmp_path):
     assert all(0 <= each.held <= 3 for each in found)
 
 
+@pytest.mark.slow
 def test_a_folder_with_draws_is_repeated_with_them(profile, tmp_path, capsys):
     path = tmp_path / "calibrated.json"
     write_profile(profile, path)

@@ -42,6 +42,7 @@ def test_two_gpus_have_twice_the_batch_1_saturation():
     assert offered(make_spec({"load": 0.5}), PROFILE, 2, None, None) == pytest.approx((100.0, 0.5))
 
 
+@pytest.mark.slow_cases("saturation-200.0")
 @pytest.mark.parametrize(("unit", "rate_per_s"), [("batch-1", 50.0), ("saturation", 200.0)])
 def test_a_replayed_trace_is_brought_to_the_load_in_its_unit(profile, tmp_path, unit, rate_per_s):
     write_trace(Trace(arrival_s=np.arange(1001.0), normalised=True), tmp_path / "t.csv")
@@ -51,6 +52,7 @@ def test_a_replayed_trace_is_brought_to_the_load_in_its_unit(profile, tmp_path, 
     assert 1000 / (arrival_s[-1] - arrival_s[0]) == pytest.approx(rate_per_s, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_sweep_offers_what_its_rows_say(profile, tmp_path):
     data = {
         "title": "t",

@@ -40,12 +40,14 @@ def test_full_batches_are_not_always_the_fastest():
     assert found.rate_per_s == pytest.approx(200, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_a_link_that_is_slower_than_the_gpu_sets_the_rate():
     profile = make_profile({"a": {1: 0.010}}, bytes_in=1000, h2d=Link(0.0, 50_000))
     found = saturation(profile, SPEC, limits=Saturation(concurrency=(1, 2), requests=2000))
     assert found.rate_per_s == pytest.approx(50, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_batches_that_fit_beside_each_other_add_up():
     """Two of demand 0.5 do not slow each other, three do: C = 2 and C = 3 serve twice as much as C = 1."""
     profile = make_profile({"a": {1: 0.010}}, sharing={"a": Sharing(0.5)})

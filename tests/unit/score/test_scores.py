@@ -93,6 +93,7 @@ def test_one_direction_is_enough(flat):
     assert found.score("streams", "in-sample").worst < 0.01
 
 
+@pytest.mark.slow_cases("device")
 @pytest.mark.parametrize("command", ["predictor", "device"])
 def test_the_commands_write_every_prediction_a_table_and_a_figure(flat, tmp_path, capsys, command):
     write_profile(flat, tmp_path / "flat.json")

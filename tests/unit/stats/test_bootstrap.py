@@ -82,6 +82,7 @@ def test_a_p_value_is_an_upper_bound_where_no_resample_is_on_the_other_side():
     assert bootstrap_p_value([-1.0, *[1.0] * 9]) > least_p_value([-1.0, *[1.0] * 9])
 
 
+@pytest.mark.slow
 def test_blocks_cover_the_mean_of_a_series_with_memory_where_single_values_do_not():
     rng, hits = np.random.default_rng(11), {"blocks": 0, "single": 0}
     for run in range(120):

@@ -58,6 +58,7 @@ def test_the_interval_is_that_of_the_difference_where_first_figures_do_not_vary(
     assert tuple(found) == pytest.approx(tuple(expected))
 
 
+@pytest.mark.slow
 def test_the_interval_covers():
     """2,000 comparisons of two settings that vary in both figures, the true difference being 1: about 95 % cover."""
     draws = np.random.default_rng(2)

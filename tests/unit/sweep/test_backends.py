@@ -55,6 +55,7 @@ def test_each_call_is_told_once(backend, calls):
     assert sorted((each.key, each.value, each.error) for each in told) == [(f"k{v}", 2 * v, None) for v in range(7)]
 
 
+@pytest.mark.slow_cases("processes")
 def test_calls_may_follow_from_others(backend, calls):
     backend.submit("a", calls.double, 1)
     first = backend.next_completed()
@@ -62,6 +63,7 @@ def test_calls_may_follow_from_others(backend, calls):
     assert backend.next_completed() == ("b", 4, None)
 
 
+@pytest.mark.slow_cases("processes")
 def test_an_error_is_told_with_its_call(backend, calls):
     backend.submit("bad", calls.refuse, 1)
     backend.submit("out", calls.leave)
@@ -72,6 +74,7 @@ def test_an_error_is_told_with_its_call(backend, calls):
     assert told["good"].value == 2
 
 
+@pytest.mark.slow
 def test_workers_are_set_up_once(calls):
     backend = Processes(1, Setup(calls.remember, ("key", "value")))
     try:
@@ -86,6 +89,7 @@ def test_workers_are_set_up_once(calls):
     assert calls.LEFT == {}
 
 
+@pytest.mark.slow
 def test_a_killed_process_takes_no_call_with_it(tmp_path, calls):
     backend = Processes(2)
     try:
@@ -99,6 +103,7 @@ def test_a_killed_process_takes_no_call_with_it(tmp_path, calls):
     assert {each.value for each in told} == {"again", *range(8)}
 
 
+@pytest.mark.slow
 def test_a_call_that_kills_its_process_is_given_up_alone(calls):
     backend = Processes(2)
     try:
@@ -112,6 +117,7 @@ def test_a_call_that_kills_its_process_is_given_up_alone(calls):
     assert {each.value for each in told.values()} == set(range(5))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 def test_closing_ends_what_is_under_way(tmp_path, calls):
     backend = Processes(1)
@@ -133,6 +139,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 def test_no_process_outlives_a_driver_that_was_killed(tmp_path):
     script = tmp_path / "driver.py"
@@ -171,6 +178,7 @@ def test_without_dask_the_error_says_what_to_install(monkeypatch):
         make_backend(1, "local")
 
 
+@pytest.mark.slow
 def test_an_address_without_a_scheduler_is_one_line(monkeypatch):
     pytest.importorskip("distributed", reason="needs Dask: pip install 'stratsim[dask]'")
     cluster = importlib.import_module("stratsim.sweep.backends.cluster")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 import stratsim
 from stratsim.sweep import code
 
@@ -10,6 +12,7 @@ SET_UP = tuple(f"sweep/{name}.py" for name in ("check", "environment", "resolve"
 """What they say is in the key of a row, or in the row."""
 
 
+@pytest.mark.slow
 def test_all_that_rows_depend_on_is_hashed(imported_by):
     found = [
         path.relative_to(PACKAGE) for path in imported_by(PACKAGE / "sweep" / "worker.py", {"stratsim": PACKAGE.parent})

@@ -37,6 +37,7 @@ def run(folder, loads):
     assert main(["sweep", "run", str(folder / "sweep.toml"), "--out", str(folder / "out"), "--quiet"]) == 0
 
 
+@pytest.mark.slow
 def test_rows_of_the_file_as_it_was_are_left_out_and_can_be_had(edited, capsys):
     table = read_sweep(edited)
     assert sorted(set(table.frame["load"])) == ["0.6", "0.8"]
@@ -60,6 +61,7 @@ def test_a_summary_that_is_not_ours_is_made_anew(edited, content):
     assert len(found["cells"]) == 4
 
 
+@pytest.mark.slow
 def test_the_file_as_it_was_again_asks_for_its_rows_again(edited, capsys):
     run(edited.parent, "0.4, 0.6")
     assert sorted(set(read_sweep(edited).frame["load"])) == ["0.4", "0.6"]

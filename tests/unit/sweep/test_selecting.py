@@ -48,6 +48,7 @@ def done(tmp_path_factory):
     return out, run(TINY, out)
 
 
+@pytest.mark.slow
 def test_every_run_has_a_row(done):
     out, outcome = done
     rows = rows_of(out)
@@ -100,6 +101,7 @@ def test_what_is_there_is_not_made_again(done, monkeypatch):
     assert (out / "results.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_in_the_midst_of_the_pilot(done, tmp_path):
     out, first = done
 
@@ -146,6 +148,7 @@ def test_the_table_is_the_same_bytes_for_two_processes(done, tmp_path):
     assert (tmp_path / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_seeds_are_added_after_a_choice_too(tmp_path):
     until = {"metric": "high_violation", "half_width": 1e-9, "most": 4}
     data = {**TINY, "sweep": {**TINY["sweep"], "until": until}}

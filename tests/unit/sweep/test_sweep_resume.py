@@ -34,6 +34,7 @@ def test_an_interrupted_sweep_loses_the_run_in_flight_alone(done, tmp_path):
     assert (tmp_path / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_no_run_and_doubles_none(done, tmp_path):
     out, _ = done
 
@@ -64,6 +65,7 @@ def test_two_sweeps_share_a_folder(done, tmp_path):
     assert [len(each.rows) for each in read_sweeps(tmp_path)] == [12, 12]
 
 
+@pytest.mark.slow
 def test_the_order_does_not_depend_on_which_of_two_sweeps_was_interrupted(tmp_path):
     wider = {**TINY, "axes": {**TINY["axes"], "load": [1.1, 1.3]}}
 
@@ -134,6 +136,7 @@ def test_the_folder_says_what_its_columns_are(done):
     assert {*rows_of(out)[0]} == said | others | hashes
 
 
+@pytest.mark.slow
 def test_one_process_at_a_time_writes_to_a_folder(tmp_path):
     pytest.importorskip("fcntl", reason="needs POSIX locks")
 

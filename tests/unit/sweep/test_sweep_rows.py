@@ -47,6 +47,7 @@ def test_a_row_says_every_setting_of_its_run(done):
     assert row["profile_sha256"] == make_plan(make_sweep(TINY)).first()[0].settings.profile_sha256
 
 
+@pytest.mark.slow
 def test_a_run_gives_what_replay_gives(tmp_path):
     """The known answer: the same settings through `stratsim replay`."""
     settings = {"limit": 200, "load": 0.9, "max_batch": 4, "warmup_s": 0.5, "workload": str(tmp_path / "rule.toml")}

@@ -36,6 +36,7 @@ def test_seeds_are_added_until_every_policy_is_narrow_or_the_cap_is_reached(whol
     assert set(counts.values()) == {2, 6, 7}, "the case says nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 3])
 def test_bytes_do_not_depend_on_the_order_in_which_runs_end(tmp_path, monkeypatch, step):
     data = {**UNTIL, "sweep": {**UNTIL["sweep"], "until": {**UNTIL["sweep"]["until"], "step": step}}}
@@ -65,6 +66,7 @@ def test_bytes_do_not_depend_on_the_order_in_which_runs_end(tmp_path, monkeypatc
     assert first == second
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_adds_the_same_seeds(whole, tmp_path):
     out, _ = whole
     total = len(rows_of(out))

@@ -69,6 +69,7 @@ def test_a_name_outside_the_profile_is_refused_with_a_line_that_maps_it(write, p
     assert len(complete(read_trace(path), profile.for_scheduler(), rule, resolve=profile.resolve)) == 3
 
 
+@pytest.mark.slow
 def test_a_workload_file_names_columns_and_maps_other_priorities(write, profile_file, tmp_path, capsys):
     path = write("t_ms,net,priority\n500,fast,critical\n750,slow,batch\n")
     rule = write(

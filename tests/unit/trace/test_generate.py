@@ -50,6 +50,7 @@ def holds(samples, expected, confidence=0.999):
     return abs(mean - expected) <= reach + 1e-9
 
 
+@pytest.mark.slow_cases("recorded")
 @pytest.mark.parametrize("process", PROCESSES, ids=ids)
 def test_the_mean_rate(process):
     horizon = 1000.0  # a multiple of the diurnal period

@@ -44,6 +44,7 @@ def same(one, other):
     }
 
 
+@pytest.mark.slow_cases("bzip2", "gzip", "xz")
 @pytest.mark.parametrize("packing", PACKED)
 def test_what_comes_far_behind_the_limit_is_not_looked_at(tmp_path, packing):
     path = tmp_path / "trace"
@@ -86,6 +87,7 @@ def whole_file(tmp_path_factory):
     return made
 
 
+@pytest.mark.slow_cases("csv", "jsonl")
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 @settings(max_examples=3, deadline=None, derandomize=True)
 @given(limit=st.integers(1, 4000))

@@ -25,6 +25,10 @@ def cases(suite, check, setting):
     return validate([Planned(suite, check, frozenset(claim.name for claim in check.claims))], setting).cases
 
 
+@pytest.mark.slow_cases(
+    "orderings/preemption (XSched, level 3): P99 of the foreground, over alone",
+    "orderings/preemption by priority: background's violations grow with the foreground's load (1: they do)",
+)
 @pytest.mark.parametrize(("suite", "check"), FAST)
 def test_known_answers(suite, check):
     for case in cases(suite, check, Setting(quick=True)):

@@ -72,6 +72,7 @@ def test_of_one_seed_there_is_no_interval_and_the_least_is_the_best():
     assert ((), "c", "high_violation") not in figures
 
 
+@pytest.mark.slow
 def test_places_are_in_the_order_of_numbers_and_the_chosen_axis_comes_first(swept):
     cells = cells_of(table([("a", at, 1, 0.1, 0.1) for at in ("10", "9.5", "x")]), None)
     assert [place[0] for place in cells.places] == ["9.5", "10", "x"]

@@ -54,6 +54,7 @@ def test_coded_times_are_those_of_the_run(preempted):
     assert (request["id"], request["arrival"], request["deadline"], request["end"]) == (0, 0, 110_000, 120_000)
 
 
+@pytest.mark.slow
 def test_boxes_of_a_row_do_not_overlap(runs):
     for run in runs:
         boxes = boxes_of(run)
@@ -88,6 +89,7 @@ def test_waiting_is_what_has_arrived_and_not_gone(runs):
         assert (waiting.high[-1], waiting.low[-1]) == (0, 0)
 
 
+@pytest.mark.slow
 def test_stretches_hold_everything_within_them(runs):
     worst = [find_worst(run, 2) for run in runs]
     made = make_timeline(runs, ["a", "b", "c"], worst)
@@ -104,6 +106,7 @@ def test_stretches_hold_everything_within_them(runs):
             assert (place["run"], place["id"]) == (number, about.request)
 
 
+@pytest.mark.slow
 def test_a_page_that_would_be_too_large_has_only_each_policys_own(runs, monkeypatch):
     worst = [find_worst(run, 1) for run in runs]
     shared = make_timeline(runs, ["a", "b", "c"], worst)

@@ -6,18 +6,13 @@ import pytest
 from stratsim import simulate
 from stratsim.errors import SpecError
 from stratsim.model.cluster import Cluster
-from stratsim.model.codec import load_profile
 from stratsim.model.request import Status
-from stratsim.policy import DropMode
+from stratsim.policy import DropMode, Suspend
 from stratsim.policy.fewest_late import FewestLate
 from stratsim.results.checks import invariants
-from stratsim.rng import Streams
-from stratsim.run.saturation import equal_mix
 from stratsim.testing import POLICY_CHECKS, make_profile, make_workload
 from stratsim.testing.check_policy import check_overload
 from stratsim.testing.liveness import check_steady_high_priority as check_steady
-from stratsim.trace.generate import Poisson, generate
-from stratsim.trace.rule import complete
 
 MS = 1e-3
 M, D = Status.MET, Status.DROPPED
@@ -112,6 +107,9 @@ OWED = [
 ]
 
 
+@pytest.mark.slow_cases(
+    "check_repeatable-context", "check_repeatable-ideal", "check_repeatable-kernel", "check_repeatable-reset"
+)
 @pytest.mark.parametrize("mechanism", ["kernel", "reset", "context", "ideal", "none"])  # gated: as every policy
 @pytest.mark.parametrize("check", OWED)
 def test_it_does_what_every_policy_owes(check, mechanism):
@@ -132,12 +130,26 @@ def test_impossible_parameters_are_refused(wrong, message):
         FewestLate(**wrong)
 
 
-@pytest.mark.slow  # thousands of requests
-def test_stops_that_cost_nothing_end():
-    """Three slots, six models, where one plan would stop what the next resumes, at one moment and without an end."""
-    profile = load_profile("asymmetric-six")
-    trace = generate(Poisson, 3500, Streams(21), rate=140.0, models=equal_mix(profile, None))
-    workload = complete(trace, profile.for_scheduler(), None, resolve=profile.resolve, seed=21)
-    setting = Cluster(max_concurrency=3, prefetch=1)
-    result = simulate(workload, profile, FewestLate(stop_cost=0.0), cluster=setting, seed=21)
-    assert invariants(result, 3) == []
+class Recorded(FewestLate):
+    """Keeps the kinds of its decisions, a list for each time that it is asked."""
+
+    def decide(self, view):
+        self.kinds = [*getattr(self, "kinds", []), []]
+        for decision in super().decide(view):
+            self.kinds[-1].append(type(decision))
+            yield decision
+
+
+def test_at_one_moment_nothing_is_stopped_after_what_followed_a_stop():
+    """Three slots, c one at a time or four in 90: the plan after the next start would stop again, without an end."""
+    rows = [
+        *[(0, "c", "high", 50), (0, "c", "high", 120), (0, "c", "low", 120), (5, "a", "high", 205)],
+        *[(8, "a", "low", 23), (8, "a", "low", 38), (13, "c", "low", 48), (15, "a", "high", 45)],
+        *[(15, "c", "high", 135), (18, "c", "low", 418)],
+    ]
+    profile = make_profile({"a": 3 * MS, "c": {1: 10 * MS, 2: 60 * MS, 4: 90 * MS}}, kernels=100)
+    policy = Recorded(stop_cost=0.0, mechanism=IDEAL, predictor="constant(slowdown=2)")
+    serve(rows, policy, slots=3, profile=profile)
+    together = [[kind is Suspend for kind in kinds] for kinds in policy.kinds if Suspend in kinds]
+    assert len(together) > 0
+    assert together == [sorted(stops, reverse=True) for stops in together]

@@ -93,6 +93,7 @@ class TestPlan:
         plan(jobs, 2, 0.0, half)
         assert late_weight(jobs) == 1
 
+    @pytest.mark.slow
     @settings(max_examples=200)
     @given(st.lists(st.tuples(st.integers(1, 20), st.integers(1, 60)), min_size=1, max_size=7))
     def test_with_equal_weights_and_one_slot_nothing_is_better(self, rows):

@@ -139,10 +139,10 @@ def test_parameters_are_checked(policy):
         policy(stop="some")
 
 
-@pytest.mark.parametrize("slots", [1, 2, 3])
-@pytest.mark.parametrize("gpus", [1, 2])
+@pytest.mark.parametrize("slots", [1, 3, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("gpus", [2, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("drop", ["never", "expired", "infeasible"])
-@pytest.mark.parametrize("level", ["high", "low"])
+@pytest.mark.parametrize("level", ["high", pytest.param("low", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("policy", [PreemptGated, PreemptIdeal])
 def test_with_one_class_the_decisions_are_those_of_priority_edf(policy, level, drop, gpus, slots):
     """Batch by batch, drop by drop, with copies and noise."""

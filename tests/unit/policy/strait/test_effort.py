@@ -123,7 +123,7 @@ SHORTCUTS = {
 }
 
 
-@pytest.mark.parametrize("gpus", [1, 3])
+@pytest.mark.parametrize("gpus", [3, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("options", [{}, {"predictor": "solo"}, {"refresh": 1}, {"harm_check": False}])
 @pytest.mark.parametrize("shortcut", SHORTCUTS)
 def test_a_shortcut_changes_nothing(shortcut, options, gpus, monkeypatch):
