@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from simpy import Environment, Event
 
-from stratsim.model.tolerance import CLOCK_RTOL, TIME_RTOL, resolution_s
+from stratsim.model.tolerance import resolution_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +61,9 @@ class Clock(Environment):
     ) -> None:
         """Process all events and arrivals.
 
-        This is `Environment.run` with `step` written out, less its handling of failed events (an alarm cannot fail).
-        Arrivals never enter the heap: they are sorted already.
+        This is `Environment.run` with `step` written out: SimPy's own lets the clock go back by a rounding, and drops
+        what callbacks return. With a step and the end of an instant as methods, runs took 3 % longer. Arrivals never
+        enter the heap: they are sorted already.
 
         Args:
             next_arrival_s: When the first arrival is due; `inf` if there is none.
@@ -86,8 +87,7 @@ class Clock(Environment):
             elif at_s == inf:
                 return
             if at_s > until_s:
-                # `resolution_s` written out, as it is needed once per instant.
-                self.until_s = until_s = at_s + (TIME_RTOL * (at_s - start_s) + CLOCK_RTOL * at_s)
+                self.until_s = until_s = at_s + resolution_s(at_s, start_s)
                 if is_arrival and queue[0][0] <= until_s:
                     continue  # an event of this instant, an ulp later, comes first
             if at_s > now_s:

@@ -82,7 +82,7 @@ class Decisions:
         self._wakes_on_copy_in = Wake.COPY_IN_END in policy.wakes
         self._admission = admission
         self._factors = factors
-        # What a start needs of the machine is here as well: one step less to it, each time.
+        # What a start needs of the machine is here as well: `Run` says what that is worth.
         layout = machine.layout
         self._clock, self._view, self._recorder = machine.clock, machine.view, machine.recorder
         self._state, self._gpus = machine.state, machine.gpus

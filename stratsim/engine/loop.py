@@ -116,7 +116,8 @@ class Run:
         self.wakes_on_execution = Wake.EXECUTION_END in policy.wakes
         self.wakes_on_reply = Wake.COPY_OUT_END in policy.wakes
         self.wakes_on_stop = Wake.STOP in policy.wakes
-        # What events need is here as well: one step less to it, each time.
+        # What events need is here as well. Reached by way of the machine each time, here and in `Decisions`, it made
+        # runs of whole machines 4 % longer, of a bare queue 6 %.
         self.clock, self.view, self.recorder = machine.clock, machine.view, machine.recorder
         self.loaders, self.copies, self.copies_out = machine.loaders, machine.copies, layout.copies_out
         self.state, self.waiting, self.log = machine.state, machine.state.waiting, machine.recorder.log

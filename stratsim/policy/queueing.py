@@ -11,7 +11,6 @@ from collections import Counter
 from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
-from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from stratsim.errors import SpecError
@@ -32,8 +31,8 @@ Key = tuple[float, ...]
 Entry = tuple[Key, int, "Request"]
 Flow = tuple[str, Priority]
 """Model and class."""
-
-_bytes_in, _bytes_out = attrgetter("bytes_in"), attrgetter("bytes_out")
+Formed = tuple[tuple["Request", ...], "Sequence[Drop]"]
+"""A batch, maybe empty, and a decision for each request that was given up."""
 
 
 class QueuePolicy(Policy):
@@ -134,12 +133,12 @@ class QueuePolicy(Policy):
         return self._start_admitted(view) if self._asks else self._start_batches(view)
 
     def _start_batches(self, view: View) -> Iterator[Decision]:
-        now_s = view.now_s
-        while any(self._queues.values()) and (gpu := self._pick(view)) is not None:
-            batch: list[Request] = []
-            yield from self._form(self._next_queue(gpu, now_s), gpu, now_s, batch)
+        now_s, queues = view.now_s, self._queues.values()
+        while any(queues) and (gpu := self._pick(view)) is not None:
+            batch, drops = self._form(self._next_queue(gpu, now_s), gpu, now_s)
+            yield from drops
             if batch:
-                yield Start(tuple(batch), gpu.id, self._expected_s)
+                yield Start(batch, gpu.id, self._expected_s)
 
     def _start_admitted(self, view: View) -> Iterator[Decision]:
         """Start batches of requests that may start; those that may not are back in their queues afterwards."""
@@ -199,26 +198,27 @@ class QueuePolicy(Policy):
 
     def _start_batch(self, queue: list[Entry], gpu: GpuView, view: View) -> Iterator[Decision]:
         """Start the batch of the first request of a queue."""
-        batch: list[Request] = []
-        for drop in self._form(queue, gpu, view.now_s, batch):
+        batch, drops = self._form(queue, gpu, view.now_s)
+        for drop in drops:
             self._flows[drop.request.model, drop.request.priority] -= 1
             yield drop
         for request in batch:
             self._flows[request.model, request.priority] -= 1
         if batch:
-            yield Start(tuple(batch), gpu.id, self._expected_s)
+            yield Start(batch, gpu.id, self._expected_s)
 
     def _pick(self, view: View) -> GpuView | None:
         """Return the GPU with the fewest batches; where all slots are taken, the one whose slot frees up first."""
         gpu = view.least_loaded()
-        if gpu is None or gpu.in_flight < self._slots or not self._estimates:
+        if gpu is None or not self._estimates or gpu.in_flight < self._slots:
             return gpu
         able = [each for each in view.gpus if each.free_places]
         return min(able, key=lambda each: self.expected_wait_s(each, view.now_s)) if len(able) > 1 else gpu
 
     def _first_queue(self) -> list[Entry]:
         """Return the queue of the waiting request with the smallest key; an empty one if none waits."""
-        return min(filter(None, self._queues.values()), default=[])  # heaps: lists compare by their smallest
+        queues = self._queues.values()
+        return min(filter(None, queues)) if any(queues) else []  # heaps: lists compare by their smallest
 
     def _first(self) -> Request | None:
         """Return the waiting request with the smallest key; None if none waits."""
@@ -229,18 +229,15 @@ class QueuePolicy(Policy):
         """Return the queue that the next batch is formed from; some request waits."""
         return min(filter(None, self._queues.values()))
 
-    def _take(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Sequence[Drop]:
-        """Do what `_form` does with the queue of the request that is `_first`."""
-        return self._form(self._first_queue(), gpu, now_s, batch)
-
-    def _form(self, queue: list[Entry], gpu: GpuView, now_s: float, batch: list[Request]) -> Sequence[Drop]:
-        """Move the largest feasible prefix of a queue into `batch`; return a Drop for each request given up."""
+    def _form(self, queue: list[Entry], gpu: GpuView, now_s: float) -> Formed:
+        """Take the largest feasible prefix out of a queue, and whoever is given up on the way."""
         if not self._estimates:
-            batch.append(heappop(queue)[2])
-            return ()
+            return (heappop(queue)[2],), ()
         limit = self._limit[queue[0][2].model]
         finish_s = self._estimate(gpu, now_s)
-        earliest_s, drops = inf, []
+        earliest_s = inf
+        batch: list[Request] = []
+        drops: list[Drop] = []
         while queue and len(batch) < limit:
             request = queue[0][2]
             alone_s = finish_s((request,))
@@ -263,7 +260,7 @@ class QueuePolicy(Policy):
             earliest_s = due_s
             self._expected_s = done_s
             batch.append(heappop(queue)[2])
-        return drops
+        return tuple(batch), drops
 
     def _is_worth_trying(self, request: Request, now_s: float) -> bool:  # noqa: ARG002 (for those who doubt themselves)
         """Whether a request that is late by the estimate, even alone, is served all the same, as if it could be met."""
@@ -283,9 +280,13 @@ class QueuePolicy(Policy):
 
     def _finish_s(self, now_s: float, slot_s: float, requests: Sequence[Request]) -> float:
         """Return when a batch started now would be done: its input copies while it waits for the slot."""
-        execute_s = max(now_s + self._copy_in_s[sum(map(_bytes_in, requests))], slot_s)
+        bytes_in = bytes_out = 0
+        for request in requests:
+            bytes_in += request.bytes_in
+            bytes_out += request.bytes_out
+        execute_s = max(now_s + self._copy_in_s[bytes_in], slot_s)
         execute_s += self._latency_s[requests[0].model][len(requests)]
-        return execute_s + self._copy_out_s[sum(map(_bytes_out, requests))]
+        return execute_s + self._copy_out_s[bytes_out]
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot, if all batches ran at solo speed."""

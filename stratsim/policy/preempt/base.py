@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from stratsim.model.preemption import Preemption
-    from stratsim.model.request import Request
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView, InFlight, View
 
@@ -115,8 +114,8 @@ class PreemptiveEdf(PriorityEdf):
 
     def _start(self, gpu: GpuView, view: View) -> Iterator[Decision]:
         """Start the next batch, if its requests are not all given up; make a place for it if there is none."""
-        batch: list[Request] = []
-        yield from self._take(gpu, view.now_s, batch)
+        batch, drops = self._form(self._first_queue(), gpu, view.now_s)
+        yield from drops
         if not batch:
             return
         self._unanswered[gpu.id] += self._urgent
@@ -124,7 +123,7 @@ class PreemptiveEdf(PriorityEdf):
             yield from self._suspend(gpu)  # before it could start in a slot that happens to be free
         if not gpu.free_places:
             yield Suspend(low_in_flight(gpu)[-1])
-        yield Start(tuple(batch), gpu.id, self._expected_s)
+        yield Start(batch, gpu.id, self._expected_s)
 
     def expected_wait_s(self, gpu: GpuView, now_s: float) -> float:
         """Return how long a batch started now would wait for a slot; one of high priority waits for its class only."""

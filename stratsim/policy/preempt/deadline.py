@@ -14,7 +14,6 @@ from stratsim.policy.queueing import Edf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stratsim.model.request import Request
     from stratsim.policy.base import Setting
     from stratsim.policy.view import GpuView, InFlight, View
 
@@ -83,12 +82,12 @@ class KEdf(Edf):
             gpu = self._place(view, due) if due is not None else None
             if gpu is None:
                 return
-            batch: list[Request] = []
-            yield from self._take(gpu, view.now_s, batch)
+            batch, drops = self._form(self._first_queue(), gpu, view.now_s)
+            yield from drops
             if batch:
                 if not self._has_room(gpu, view):
                     yield Suspend(_last_of_all(view))
-                yield Start(tuple(batch), gpu.id, self._expected_s)
+                yield Start(batch, gpu.id, self._expected_s)
 
     def _resume(self, view: View, due: float | None) -> Iterator[Resume]:
         """Let go on what was stopped and is due no later than the first that waits."""

@@ -91,12 +91,12 @@ class PreemptLax(Lax):
             place = self._place(view)
             if place is None:
                 return
-            batch: list[Request] = []
-            yield from self._form(queue, place, view.now_s, batch)
+            batch, drops = self._form(queue, place, view.now_s)
+            yield from drops
             if batch:
                 for gpu in self._ranked_with(place, view):
                     yield from self._stop(gpu, self._rank_now, view.now_s)
-                yield Start(tuple(batch), place.id, self._expected_s)
+                yield Start(batch, place.id, self._expected_s)
 
     def rank(self, requests: Sequence[Request], now_s: float) -> int:
         """Return the rank of a batch, the smallest the most urgent."""

@@ -106,11 +106,12 @@ class Orion(PreemptiveEdf):
         """Start the first batch of a queue where it may run, on the GPU with the fewest batches; return whether."""
         able = self._with_room(view)
         while queue and (gpu := self._least(able, lambda gpu: gpu.in_flight, view.now_s)) is not None:
-            batch: list[Request] = []
+            batch: tuple[Request, ...] = ()
             while queue and not batch:
-                yield from self._form(queue, gpu, view.now_s, batch)
+                batch, drops = self._form(queue, gpu, view.now_s)
+                yield from drops
             if batch and self._joins(batch[0].model, len(batch), gpu):
-                yield Start(tuple(batch), gpu.id, self._expected_s)
+                yield Start(batch, gpu.id, self._expected_s)
                 return True
             for request in batch:
                 heappush(queue, (self.key(request), request.id, request))

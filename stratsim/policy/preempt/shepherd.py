@@ -13,7 +13,7 @@ from stratsim.policy.base import Decision, Resume, Start, Suspend, Wake
 from stratsim.policy.queueing import Edf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from stratsim.model.request import Request
     from stratsim.policy.view import GpuView, InFlight, View
@@ -55,8 +55,7 @@ class Shepherd(Edf):
         slots = self.setting.max_concurrency
         for gpu in view.gpus:
             while gpu.in_flight < slots or any(self._queues.values()):
-                batch: list[Request] = []
-                yield from self._largest(gpu, view.now_s, batch)
+                batch = yield from self._largest(gpu, view.now_s)
                 stopped = max(gpu.suspended, key=lambda each: self._worth(each, view.now_s), default=None)
                 free = gpu.in_flight < slots
                 if free and stopped is not None and self._worth(stopped, view.now_s) >= len(batch):
@@ -65,7 +64,7 @@ class Shepherd(Edf):
                 elif batch and (free or self._beats(gpu, len(batch))):
                     if not free:
                         yield Suspend(_smallest(gpu))
-                    yield Start(tuple(batch), gpu.id)
+                    yield Start(batch, gpu.id)
                 else:
                     self._put_back(batch)
                     break
@@ -78,17 +77,20 @@ class Shepherd(Edf):
         finish_s = self._finish_s(now_s, now_s, batch.requests)
         return sum([finish_s <= latest_finish_s(request.deadline_s) for request in batch.requests])
 
-    def _largest(self, gpu: GpuView, now_s: float, batch: list[Request]) -> Iterator[Decision]:
+    def _largest(self, gpu: GpuView, now_s: float) -> Generator[Decision, None, tuple[Request, ...]]:
         """Take the largest of the models' batches out of its queue; drop what the drop rule gives up."""
+        largest: tuple[Request, ...] = ()
         for queue in self._queues.values():
-            found: list[Request] = []
+            found: tuple[Request, ...] = ()
             while queue and not found:
-                yield from self._form(queue, gpu, now_s, found)
-            if found and (not batch or _rank(found) < _rank(batch)):
-                batch[:], found = found, batch.copy()
+                found, drops = self._form(queue, gpu, now_s)
+                yield from drops
+            if found and (not largest or _rank(found) < _rank(largest)):
+                largest, found = found, largest
             self._put_back(found)
+        return largest
 
-    def _put_back(self, requests: list[Request]) -> None:
+    def _put_back(self, requests: Iterable[Request]) -> None:
         for request in requests:
             heappush(self._queues[request.model], (self.key(request), request.id, request))
 
@@ -97,7 +99,7 @@ class Shepherd(Edf):
         return 0.0
 
 
-def _rank(batch: list[Request]) -> tuple[float, ...]:
+def _rank(batch: Sequence[Request]) -> tuple[float, ...]:
     """Return the place of a batch among others, the smallest first: by size, deadline and arrival."""
     first = batch[0]
     return (-len(batch), first.deadline_s, first.arrival_s, first.id)
