@@ -55,25 +55,20 @@ def arrive(ints: Ints, reals: Reals, arrival_s: Column, ask: Ask, now_s: float) 
 @compiled
 def queue_arrived(ints: Ints, columns: Columns) -> None:
     """Queue the requests that have arrived, or the one that is sent again."""
-    while ints[ADMITTED] < ints[ARRIVED]:
+    while ints[ADMITTED] < ints[ARRIVED] or ints[COMES_BACK]:
         request = ints[ADMITTED]
-        ints[ADMITTED] = request + 1
-        _queue(ints, columns, request)
-    if ints[COMES_BACK]:
-        request = ints[COMES_BACK] - 1
-        ints[COMES_BACK] = 0
-        _queue(ints, columns, request)
-
-
-@compiled
-def _queue(ints: Ints, columns: Columns, request: int) -> None:
-    if ints[NATIVE]:
-        queue(ints, request)
-    elif ints[ASKS] and not ints[ESTIMATES]:  # who is asked keeps queues of its own
-        ints[WAITING] += 1
-        if ints[UNTOLD_AT]:
-            ints[ints[UNTOLD_AT] + ints[UNTOLD]] = request
-            ints[UNTOLD] += 1
-    else:
-        model = columns.model_of[request] if ints[ESTIMATES] else 0  # one queue for all if nothing is estimated
-        admit(ints, columns.priority, columns.order_s, ints[MODEL_AT] + model * MODEL_INTS, request)
+        if ints[COMES_BACK]:
+            request = ints[COMES_BACK] - 1
+            ints[COMES_BACK] = 0
+        else:
+            ints[ADMITTED] = request + 1
+        if ints[NATIVE]:
+            queue(ints, request)
+        elif ints[ASKS] and not ints[ESTIMATES]:  # who is asked keeps queues of its own
+            ints[WAITING] += 1
+            if ints[UNTOLD_AT]:
+                ints[ints[UNTOLD_AT] + ints[UNTOLD]] = request
+                ints[UNTOLD] += 1
+        else:
+            model = columns.model_of[request] if ints[ESTIMATES] else 0  # one queue for all if nothing is estimated
+            admit(ints, columns.priority, columns.order_s, ints[MODEL_AT] + model * MODEL_INTS, request)

@@ -70,6 +70,8 @@ __all__: list[str] = []
     TO_COME,  # clients that wait for a reply or are to send, and requests that are to be sent again
     RETRIES,  # whether any are
     COMES_BACK,  # one more than a request that is sent again now; 0: none is
+    WEIGHT_COPIES,  # of weights, so far
+    USES_SO_FAR,  # of weights
     UNTOLD,  # requests that who is asked is to be told of, where they are listed
     MOST_RUNNING,  # on a GPU: as many as it has slots, or more where what is stopped gives its slot up at once
     PREEMPTS,  # the block of preemption (`stratsim.fast.preempt`); 0: nothing is stopped
@@ -117,10 +119,14 @@ __all__: list[str] = []
     DECIDED_AT,  # blocks of decisions
     DECIDED_S_AT,  # when a batch should be done, or a timer goes off
     LISTED_AT,  # requests of decisions
+    WEIGHTS_AT,  # blocks, by GPU and model; 0: the weights of all models are always there
+    MEMORY_AT,  # blocks, by GPU
+    WEIGHT_BATCH_AT,  # by copy of weights: the batch that it is for
+    WEIGHT_TIMES_AT,  # among the reals, by such a copy: its start, its end, and when they had to go
     UNTOLD_AT,  # 0: requests are told of in their order
     INSTANCE_AT,  # by batch: the count of busy instances that its own is among; 0: nobody counts
     HEADER,
-) = range(106)
+) = range(112)
 
 # Reals from place 0: the policy's links and the host.
 (
@@ -176,7 +182,7 @@ __all__: list[str] = []
 ) = range(10)
 
 # A batch that holds a place.
-(_, BATCH, GPU, PHASE, LAST_PHASE, LOAD, BYTES_IN, LINK, BATCH_INTS) = range(9)
+(_, BATCH, GPU, PHASE, LAST_PHASE, LOAD, BYTES_IN, LINK, MODEL, BATCH_INTS) = range(10)
 (
     LEFT_S,  # solo work left in the phase, when the unit was updated last
     RATE,
@@ -189,6 +195,20 @@ __all__: list[str] = []
     COPY_START_S,
     BATCH_REALS,
 ) = range(10)
+
+# The weights of a model on a GPU: behind what a batch has.
+(
+    USERS,  # batches that use them
+    USES,  # the higher the more recently they were used; 0: they have no room
+    ROW,  # of their last copy
+    ON_THEIR_WAY,
+    WEIGHTS_INTS,
+) = range(BATCH_INTS, BATCH_INTS + 5)
+WEIGHTS_TIMES = 3
+
+# The memory of a GPU: the batches that wait for room or behind one that does, and those that wait for weights alone.
+(_, FOR_ROOM, FOR_ROOM_AT, FOR_WEIGHTS, FOR_WEIGHTS_AT, MEMORY_INTS) = range(6)
+(CAPACITY, USED, MEMORY_REALS) = range(3)
 
 # An engine: how many copies it could take up, and the codes of the first and the last that wait; -1: none.
 (FREE, HEAD, TAIL, ENGINE_INTS) = range(4)

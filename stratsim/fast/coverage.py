@@ -128,8 +128,8 @@ def _sizes(workload: Workload) -> Iterator[int]:
 
 
 def _covers_layout(layout: Layout) -> str | None:
-    if layout.memories is not None:
-        return "weights are loaded when they are needed"
+    if layout.memories is not None and layout.preemption is not None:
+        return "weights are loaded when they are needed, and batches are stopped"
     if isinstance(layout.links, Fabric) and layout.links.transfers.chunk_bytes is not None:
         return "copies take turns by chunks"
     if type(checked_unit(layout.model)) not in (FluidUnit, CostlyStarts):

@@ -1,4 +1,4 @@
-"""What happens on the GPUs and their links: `stratsim.engine.gpu`, `copies` and `host` on arrays."""
+"""What happens on the GPUs and their links, and what follows from it: `stratsim.engine.loop` on arrays."""
 
 from __future__ import annotations
 
@@ -12,21 +12,14 @@ from stratsim.fast.codes import (
     ARMED,
     ASKS,
     BATCH,
-    BYTES_IN,
     CLIENT,
-    COLLECT_S,
     COLLECTED,
     COPIES_OUT,
-    COPY_IN_END,
-    COPY_IN_START,
     COPY_OUT_END,
     COPY_OUT_START,
     COPY_SPARE,
     COPY_SPARE_AT,
     COPY_START_S,
-    D2H_ALPHA_S,
-    D2H_FREE_S,
-    D2H_RATE,
     DEVICE,
     DISPATCHED,
     DONE_AT,
@@ -35,24 +28,17 @@ from stratsim.fast.codes import (
     ENDED_AT,
     EVENT_AT,
     EXECUTED,
-    FABRIC,
     FLYING,
     FLYING_AT,
     FREE_SLOTS,
     GPU,
-    GPU_AT,
     GPUS,
-    H2D_ALPHA_S,
-    H2D_FREE_S,
-    H2D_RATE,
     HOSTED,
-    IN_ORDER,
     INPUT,
     IS_WOKEN,
     ITEM,
     KINDS,
     LANE,
-    LAUNCH_S,
     LAUNCHED,
     LEFT,
     LEFT_AT,
@@ -66,31 +52,30 @@ from stratsim.fast.codes import (
     NUMBER,
     OUTPUT,
     QUEUED,
-    QUEUED_AT,
-    READY_S,
     REJECTED,
     REPLIES,
     REPLY,
     ROWS,
     SPARE,
     SPARE_AT,
-    START,
-    START_S,
     TOOK_S,
     WAITING,
+    WEIGHTS_AT,
     WOKEN,
 )
 from stratsim.fast.compiled import compiled
+from stratsim.fast.copying import copy_out, follow_links, send_out
 from stratsim.fast.deciding import count_batches
-from stratsim.fast.fabric import end_copies, submit
-from stratsim.fast.host import pace
+from stratsim.fast.fabric import end_copies
 from stratsim.fast.replies import replied, reply, send, send_again
-from stratsim.fast.unit import complete, join
+from stratsim.fast.slots import execute, fill
+from stratsim.fast.unit import complete
+from stratsim.fast.weights import arrived, copy_in, executed
 
 if TYPE_CHECKING:
     from stratsim.fast.compiled import Ask, Column, Ints, Reals
 
-__all__ = ["carry_in", "copy_in", "copy_out", "follow_links", "happen", "leave", "send_out"]
+__all__ = ["happen", "leave"]
 
 _SHIFT = 1 << 32
 """Between a number of batches and the GPU on which they have ended."""
@@ -111,15 +96,13 @@ def happen(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, 
             return False
         return _on_execution(ints, reals, times_s, output, ask, payload, now_s)
     if kind == NOTICE:
-        return _on_notified(ints, reals, times_s, ask, payload % _SHIFT, payload // _SHIFT, now_s)
+        return _on_notified(ints, reals, times_s, output, ask, payload % _SHIFT, payload // _SHIFT, now_s)
     if kind == INPUT:
-        times_s[COPY_IN_START * ints[ROWS] + ints[payload + BATCH]] = reals[ints[payload] + COPY_START_S]
-        times_s[COPY_IN_END * ints[ROWS] + ints[payload + BATCH]] = now_s
-        _ready(ints, reals, times_s, ask, payload, now_s)
+        arrived(ints, reals, times_s, ask, payload, reals[ints[payload] + COPY_START_S], now_s)
     elif kind == DISPATCHED:
         copy_in(ints, reals, times_s, output, ask, payload, now_s)
     elif kind == LAUNCHED:
-        _execute(ints, reals, times_s, ask, payload, now_s)
+        execute(ints, reals, times_s, ask, payload, now_s)
     elif kind == COLLECTED:
         send_out(ints, reals, times_s, output, ask, payload, now_s)
     else:
@@ -176,18 +159,9 @@ def _on_links(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: As
             if _output_there(ints, reals, times_s, ask, item // ints[GPUS], now_s):
                 asked = True
         else:
-            times_s[COPY_IN_START * ints[ROWS] + ints[item + BATCH]] = start_s
-            times_s[COPY_IN_END * ints[ROWS] + ints[item + BATCH]] = now_s
-            _ready(ints, reals, times_s, ask, item, now_s)
+            arrived(ints, reals, times_s, ask, item, start_s, now_s)
     follow_links(ints, reals)
     return asked
-
-
-@compiled
-def follow_links(ints: Ints, reals: Reals) -> None:
-    """Take note of what comes next on the links."""
-    fabric = ints[FABRIC]
-    arm(ints, reals, fabric, reals[ints[fabric] + NEXT_S], LINKS)
 
 
 @compiled
@@ -201,98 +175,12 @@ def _output_there(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch_id:
 
 
 @compiled
-def copy_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
-    """Copy a batch's inputs in."""
-    there_s = carry_in(ints, reals, times_s, output, ask, batch, now_s)
-    if there_s >= 0.0:
-        _ready(ints, reals, times_s, ask, batch, there_s)
-
-
-@compiled
-def carry_in(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> float:
-    """Copy a batch's inputs in; return when they are there, if that is known now; -1: an event will say."""
-    real, size_bytes, batch_id = ints[ints[batch + GPU]], ints[batch + BYTES_IN], ints[batch + BATCH]
-    start_s = end_s = now_s
-    if size_bytes and ints[FABRIC]:
-        submit(ints, reals, output, ask, 2 * ints[ints[batch + GPU] + NUMBER], batch, now_s)
-        follow_links(ints, reals)
-        return -1.0
-    if size_bytes:
-        start_s = max(reals[real + H2D_FREE_S], now_s)
-        end_s = start_s + reals[real + H2D_ALPHA_S] + size_bytes / reals[real + H2D_RATE]
-        reals[real + H2D_FREE_S] = end_s
-    if not ints[IN_ORDER]:
-        if end_s > now_s:
-            reals[ints[batch] + COPY_START_S] = start_s
-            schedule(ints, reals, end_s, DEVICE, batch * KINDS + INPUT)
-            return -1.0
-        start_s = end_s = now_s
-    times_s[COPY_IN_START * ints[ROWS] + batch_id], times_s[COPY_IN_END * ints[ROWS] + batch_id] = start_s, end_s
-    return end_s
-
-
-@compiled
-def _ready(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch: int, at_s: float) -> None:
-    """Take a batch whose input is there at `at_s`."""
-    gpu = ints[batch + GPU]
-    next_s = ints[gpu] + NEXT_S
-    if ints[gpu + FREE_SLOTS] and not ints[gpu + QUEUED] and (ints[HOSTED] or at_s < reals[next_s]):
-        ints[gpu + FREE_SLOTS] -= 1
-        _launch(ints, reals, times_s, ask, batch, at_s)
-        if not ints[HOSTED]:
-            arm(ints, reals, gpu, reals[next_s], EXECUTED)
-        return
-    reals[ints[batch] + READY_S] = at_s
-    queued = ints[gpu + QUEUED]
-    ints[ints[gpu + QUEUED_AT] + queued] = batch
-    ints[gpu + QUEUED] = queued + 1
-
-
-@compiled
-def _fill(ints: Ints, reals: Reals, times_s: Column, ask: Ask, gpu: int, now_s: float) -> None:
-    """Give free slots to the batches in the queue that can start now, or before the next execution ends."""
-    queue = ints[gpu + QUEUED_AT]
-    while ints[gpu + QUEUED] and ints[gpu + FREE_SLOTS]:
-        batch = ints[queue]
-        at_s = reals[ints[batch] + READY_S]
-        if at_s <= now_s:
-            at_s = now_s
-        elif at_s >= reals[ints[gpu] + NEXT_S]:
-            return
-        ints[gpu + QUEUED] -= 1
-        for place in range(ints[gpu + QUEUED]):
-            ints[queue + place] = ints[queue + place + 1]
-        ints[gpu + FREE_SLOTS] -= 1
-        _launch(ints, reals, times_s, ask, batch, at_s)
-
-
-@compiled
-def _launch(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch: int, at_s: float) -> None:
-    """Execute a batch, which has a slot, from `at_s` on, or once the host has launched it."""
-    if reals[LAUNCH_S]:
-        launched_s = at_s + reals[LAUNCH_S] * pace(ints, reals, ask, at_s, at_s)
-        schedule(ints, reals, launched_s, DEVICE, batch * KINDS + LAUNCHED)
-    else:
-        _execute(ints, reals, times_s, ask, batch, at_s)
-
-
-@compiled
-def _execute(ints: Ints, reals: Reals, times_s: Column, ask: Ask, batch: int, at_s: float) -> None:
-    reals[ints[batch] + START_S] = at_s
-    times_s[START * ints[ROWS] + ints[batch + BATCH]] = at_s
-    gpu = ints[batch + GPU]
-    join(ints, reals, ask, at_s, gpu, batch)
-    if ints[HOSTED]:
-        arm(ints, reals, gpu, reals[ints[gpu] + NEXT_S], EXECUTED)
-
-
-@compiled
 def _on_execution(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, gpu: int, now_s: float) -> bool:
     """Executions have ended on a GPU, or a phase of one."""
     ended = complete(ints, reals, ask, now_s, gpu)
     ints[gpu + FREE_SLOTS] += ended
     if ints[gpu + QUEUED]:
-        _fill(ints, reals, times_s, ask, gpu, now_s)
+        fill(ints, reals, times_s, ask, gpu, now_s)
     if reals[ints[gpu] + NEXT_S] < inf:
         arm(ints, reals, gpu, reals[ints[gpu] + NEXT_S], EXECUTED)
     for place in range(ended):
@@ -300,6 +188,8 @@ def _on_execution(ints: Ints, reals: Reals, times_s: Column, output: Column, ask
         reals[ints[batch] + END_S] = now_s
         if ints[COPIES_OUT]:
             copy_out(ints, reals, times_s, output, ask, batch, now_s)
+        if ints[WEIGHTS_AT]:
+            executed(ints, reals, times_s, output, ask, batch, now_s)
         leave(ints, reals, times_s, batch)
     return ended > 0 and ints[WAITING] > 0 and not ints[NATIVE]
 
@@ -321,12 +211,16 @@ def _on_hosted(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: A
 
 
 @compiled
-def _on_notified(ints: Ints, reals: Reals, times_s: Column, ask: Ask, gpu: int, ended: int, now_s: float) -> bool:
+def _on_notified(
+    ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, gpu: int, ended: int, now_s: float
+) -> bool:
     """The host is notified that executions have ended: their slots are free."""
     ints[gpu + FREE_SLOTS] += ended
-    _fill(ints, reals, times_s, ask, gpu, now_s)
+    fill(ints, reals, times_s, ask, gpu, now_s)
     queue = ints[gpu + NOTIFIED_AT]
     for place in range(ended):
+        if ints[WEIGHTS_AT]:
+            executed(ints, reals, times_s, output, ask, ints[queue + place], now_s)
         leave(ints, reals, times_s, ints[queue + place])
     ints[gpu + NOTIFIED] -= ended
     for place in range(ints[gpu + NOTIFIED]):
@@ -352,32 +246,3 @@ def leave(ints: Ints, reals: Reals, times_s: Column, batch: int) -> None:
     if ints[ASKS]:
         ints[ints[LEFT_AT] + ints[LEFT]] = ints[gpu + NUMBER]
         ints[LEFT] += 1
-
-
-@compiled
-def copy_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, batch: int, now_s: float) -> None:
-    """Copy an executed batch's outputs out, once the host has come to it."""
-    payload = ints[batch + BATCH] * ints[GPUS] + ints[ints[batch + GPU] + NUMBER]
-    if reals[COLLECT_S]:
-        collected_s = now_s + reals[COLLECT_S] * pace(ints, reals, ask, now_s, now_s)
-        schedule(ints, reals, collected_s, DEVICE, payload * KINDS + COLLECTED)
-    else:
-        send_out(ints, reals, times_s, output, ask, payload, now_s)
-
-
-@compiled
-def send_out(ints: Ints, reals: Reals, times_s: Column, output: Column, ask: Ask, payload: int, now_s: float) -> None:
-    """Do so now: the payload is that of the event, the batch's id times the number of GPUs, plus its GPU's number."""
-    batch_id = payload // ints[GPUS]
-    real = ints[ints[ints[GPU_AT] + payload % ints[GPUS]]]
-    start_s = end_s = now_s
-    if output[batch_id] and ints[FABRIC]:
-        submit(ints, reals, output, ask, 2 * (payload % ints[GPUS]) + 1, payload, now_s)
-        follow_links(ints, reals)
-        return
-    if output[batch_id]:
-        start_s = max(reals[real + D2H_FREE_S], now_s)
-        end_s = start_s + reals[real + D2H_ALPHA_S] + output[batch_id] / reals[real + D2H_RATE]
-        reals[real + D2H_FREE_S] = end_s
-    times_s[COPY_OUT_START * ints[ROWS] + batch_id] = start_s
-    schedule(ints, reals, end_s, REPLIES, batch_id * KINDS + OUTPUT)

@@ -10,7 +10,7 @@ import numpy as np
 
 from stratsim.engine.recorder import Recorder
 from stratsim.engine.simulation import simulate_with
-from stratsim.engine.tables import attempts_column, make_result
+from stratsim.engine.tables import attempts_column, load_table, make_result
 from stratsim.errors import StratsimError
 from stratsim.fast import codes
 from stratsim.fast.answers import Answers
@@ -151,7 +151,21 @@ def _result(made: Run, workload: Workload, options: Options, began: float) -> Re
     )
     pauses = pauses_of(made.ints, made.reals) if made.ints[codes.PREEMPTS] else None
     made_again = None if made.attempts is None else attempts_column(made.attempts.made, len(result.requests))
-    return replace(result, engine="fast", pauses=pauses, attempts=made_again)
+    memory = None if made.layout.memories is None else made.layout.memories[0]
+    loads = None if memory is None else load_table(_loads(made), result.batches, memory, arrived.models)
+    return replace(result, engine="fast", loads=loads, pauses=pauses, attempts=made_again)
+
+
+def _loads(made: Run) -> Recorder:
+    """Return the record of the copies of weights."""
+    found = Recorder(0, waits_for_replies=False, gpus=1, outputs=False)
+    count, first = int(made.ints[codes.WEIGHT_COPIES]), int(made.ints[codes.WEIGHT_BATCH_AT])
+    times = made.reals[int(made.ints[codes.WEIGHT_TIMES_AT]) :][: count * codes.WEIGHTS_TIMES]
+    rows = times.reshape(count, codes.WEIGHTS_TIMES).tolist()
+    for batch_id, row in zip(made.ints[first : first + count].tolist(), rows, strict=True):
+        found.load(batch_id)
+        found.loads[batch_id].start_s, found.loads[batch_id].end_s, found.loads[batch_id].evicted_s = row
+    return found
 
 
 def _recorder(made: Run, gpus: int, requests: int) -> Recorder:

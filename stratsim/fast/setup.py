@@ -151,6 +151,7 @@ def set_up(
     if isinstance(policy, PreemptiveEdf | KEdf):
         shape = shape_of(policy, places, room)
     builder.gpus(gpus, layout.slots, layout.private_links, shape)
+    builder.weights(layout, workload.models, rows)
     copies = 0
     if isinstance(layout.links, Fabric):
         copies = builder.links(layout.links, rows)

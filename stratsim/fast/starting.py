@@ -33,6 +33,7 @@ from stratsim.fast.codes import (
     LASTS_S,
     LEAD_AT,
     MEMBER_AT,
+    MODEL,
     NEXT_AT,
     NUMBER,
     PHASE,
@@ -49,7 +50,7 @@ from stratsim.fast.codes import (
 from stratsim.fast.compiled import compiled
 from stratsim.fast.deciding import copy_s, count_batches
 from stratsim.fast.host import pace, thinks_s
-from stratsim.fast.machine import copy_in
+from stratsim.fast.weights import copy_in
 
 if TYPE_CHECKING:
     from stratsim.fast.columns import Columns
@@ -83,7 +84,8 @@ def enter(ints: Ints, reals: Reals, columns: Columns, gpu: int, size: int, now_s
     all_in = _bytes_of(ints, columns.bytes_in, size)
     ints[SPARE] -= 1
     batch = ints[ints[SPARE_AT] + ints[SPARE]]
-    real, kind = ints[batch], columns.model_of[lead] * ints[SIZES] + size
+    ints[batch + MODEL] = columns.model_of[lead]
+    real, kind = ints[batch], ints[batch + MODEL] * ints[SIZES] + size
     ints[batch + BATCH], ints[batch + GPU], ints[batch + BYTES_IN] = batch_id, gpu, all_in
     ints[batch + PHASE], ints[batch + LAST_PHASE] = ints[ints[FIRST_AT] + kind], ints[ints[LAST_AT] + kind]
     solo_s = reals[ints[SOLO_AT] + kind] * columns.factor[lead]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stratsim.device import Fabric, PrivateLinks
+    from stratsim.engine.layout import Layout
 
 __all__ = ["Builder", "Shape"]
 
@@ -49,7 +50,7 @@ class Builder:
         self._parts: tuple[list[tuple[int, NDArray[Any]]], ...] = ([], [])
         """Where values begin, and those; among the whole numbers and the reals. All else is zero."""
         self._ends = [0, 0]
-        self._places: dict[int, int] = {}
+        self._gpus: list[int] = []
         for which, header in enumerate(self._header):
             self._add(which, header)
 
@@ -114,6 +115,7 @@ class Builder:
                 block[name] = self.ints(shape.batches)
             references.append(self.ints(block))
         self.set(codes.GPU_AT, self.ints(references))
+        self._gpus = references
         batches = np.zeros((count * shape.batches, shape.batch_ints), np.int64)
         batches[:, 0] = self.reals(len(batches) * shape.batch_reals) + np.arange(len(batches)) * shape.batch_reals
         self.set(codes.SPARE_AT, self.ints(self.ints(batches) + np.arange(len(batches)) * shape.batch_ints))
@@ -158,6 +160,34 @@ class Builder:
         }.items():
             self.set(place, value)
         return most
+
+    def weights(self, layout: Layout, names: Sequence[str], rows: int) -> None:
+        """Add the memory of the GPUs that there are, and the weights in it, where they are loaded on demand.
+
+        Args:
+            layout: The server.
+            names: The models.
+            rows: How many batches there may be.
+        """
+        if layout.memories is None:
+            return
+        memory_of, known = layout.memories[0], layout.hardware.models
+        gpus, models = len(self._gpus), len(names)
+        blocks = np.zeros((gpus, models, codes.WEIGHTS_INTS), np.int64)
+        reals = np.arange(gpus * models).reshape(gpus, models) * codes.BATCH_REALS
+        blocks[:, :, 0] = self.reals(gpus * models * codes.BATCH_REALS) + reals
+        blocks[:, :, codes.BATCH] = -1
+        blocks[:, :, codes.GPU] = np.array(self._gpus)[:, None]
+        blocks[:, :, codes.MODEL] = np.arange(models)
+        blocks[:, :, codes.BYTES_IN] = [memory_of.weights_bytes(name) if name in known else 0 for name in names]
+        memory = np.zeros((gpus, codes.MEMORY_INTS), np.int64)
+        for block in memory:
+            block[0] = self.reals([memory_of.capacity_bytes, 0.0])
+            block[codes.FOR_ROOM_AT], block[codes.FOR_WEIGHTS_AT] = self.ints(layout.places), self.ints(layout.places)
+        self.set(codes.WEIGHTS_AT, self.ints(blocks))
+        self.set(codes.MEMORY_AT, self.ints(memory))
+        self.set(codes.WEIGHT_BATCH_AT, self.ints(rows))
+        self.set(codes.WEIGHT_TIMES_AT, self.reals(rows * codes.WEIGHTS_TIMES))
 
     def memory(self, loads: int, shape: Shape, copies: int) -> None:
         """Add the memory of the device model's answers, and room for its questions, and the links'."""

@@ -144,9 +144,18 @@ def _solve_pair(ints: Ints, reals: Reals, ask: Ask, gpu: int) -> None:
         asked, answer = ints[ASKED_AT], ints[ANSWER_AT]
         ints[asked], ints[asked + 1] = ints[one + LOAD], ints[other + LOAD]
         ask(ints[gpu + NUMBER], 2)
-        ints[ints[PAIR_AT] + row] = key
-        reals[rates], reals[rates + 1] = reals[answer], reals[answer + 1]
+        _keep_pair(ints, reals, ints[other + LOAD] * ints[LOADS] + ints[one + LOAD], answer + 1, answer)
+        _keep_pair(ints, reals, key, answer, answer + 1)
     reals[ints[one] + RATE], reals[ints[other] + RATE] = reals[rates], reals[rates + 1]
+
+
+@compiled
+def _keep_pair(ints: Ints, reals: Reals, key: int, one: int, other: int) -> None:
+    """Keep an answer about a pair: in which order they are asked about makes no difference."""
+    row = key & (ints[PAIRS] - 1)
+    rates = ints[PAIR_RATE_AT] + 2 * row
+    ints[ints[PAIR_AT] + row] = key
+    reals[rates], reals[rates + 1] = reals[one], reals[other]
 
 
 @compiled

@@ -46,6 +46,7 @@ def test_table_json_and_file_agree_for_any_number_of_processes(call, server, her
     assert "rate (load" not in ran.err
 
 
+@pytest.mark.slow
 def test_a_trace_has_the_same_arrivals_at_every_seed(call, server, write):
     write("t.csv", "arrival_s\n" + "".join(f"{number * 0.5}\n" for number in range(300)))
     common = (*server, "--seeds", 2, "--target", "all=10%", "--policy", "fifo")

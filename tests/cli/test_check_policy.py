@@ -16,15 +16,23 @@ from stratsim.testing.liveness import (
     check_steady_high_priority,
 )
 
-LONG = {("fewest-late", check_overload), *((name, check_steady_high_priority) for name in registered())}
+QUICK = {"edf", "fifo", "preempt-kernel"}
+"""Policies of which the short run makes what takes a while."""
+LONG = {check_alone, check_overload, check_prefix, check_rare_high_priority, check_repeatable}
+
+
+def marks(name, check):
+    slow = check is check_steady_high_priority or (check in LONG and name not in QUICK)
+    return [pytest.mark.slow] if slow else []
+
+
 SHIPPED = [
-    pytest.param(name, check, id=f"{name}-{check.__name__}", marks=[pytest.mark.slow] if (name, check) in LONG else [])
+    pytest.param(name, check, id=f"{name}-{check.__name__}", marks=marks(name, check))
     for name in registered()
     for check in POLICY_CHECKS
 ]
 
 
-@pytest.mark.slow_cases("fewest-late-check_repeatable")
 @pytest.mark.parametrize(("name", "check"), SHIPPED)
 def test_the_shipped_policies_pass(name, check):
     check(policy_class(name))

@@ -118,6 +118,7 @@ def test_the_table_and_the_same_again(call, made):
     assert call("compare", "a", "--baseline", "edf", "--metric", "violation", "--metric", "p99_s") == ran
 
 
+@pytest.mark.slow
 def test_mser_finds_a_start_and_says_where_it_does_not(call, made):
     made("a")
     ran = call("compare", "a", "--warmup", "mser", "--json", "--resamples", 100)

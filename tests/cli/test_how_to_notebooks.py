@@ -23,6 +23,7 @@ def test_every_block_of_the_page_runs(here, capsys):
     assert names["requests"]["policy"].tolist() == ["edf"] * 2000 + ["priority-edf"] * 2000
 
 
+@pytest.mark.slow
 def test_the_files_of_the_page_can_be_read_as_it_says(here, call):
     pytest.importorskip("pyarrow")
     assert call("replay", "--policy", "edf", "--limit", 100, "--out", "results/first").status == 0

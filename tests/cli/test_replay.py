@@ -177,6 +177,7 @@ def test_limit_keeps_the_first_requests(requests, busy):
     assert len(requests(busy, "--limit", 10_000)) == 400
 
 
+@pytest.mark.slow
 def test_seed_changes_the_draws_not_the_arrivals(requests):
     first, same, other = (requests("--limit", 80, "--seed", seed) for seed in (1, 1, 2))
     assert first == same
@@ -258,6 +259,7 @@ def test_one_slot_is_exclusive(replay, busy):
     assert run["gpu"][0]["mean_concurrency"] == pytest.approx(run["gpu"][0]["utilization"])
 
 
+@pytest.mark.slow
 def test_a_batch_beyond_the_profile_is_clamped_with_a_note(replay):
     note = "note: max batch 8 is clamped to the profile's largest: "
     clamped = [line for line in replay("--profile", "rtx3080-disb", "--limit", 20).err.splitlines() if "clamp" in line]
@@ -285,6 +287,7 @@ def test_a_workload_rule_fills_the_trace(replay, write):
     assert run["classes"]["high"]["latency_s"]["p50"] == pytest.approx(1.83e-3, rel=0.02)
 
 
+@pytest.mark.slow
 def test_equal_classes_make_priority_fifo_fifo(replay, write, busy):
     text = Path(busy).read_text().replace(",high,", ",low,")
     runs = replay(write("equal.csv", text)).runs

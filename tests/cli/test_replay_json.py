@@ -196,6 +196,7 @@ def test_one_request_alone_takes_its_solo_time(replay, write):
     assert copies == pytest.approx(73.0e-6 + 8.4e-6, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_manifest_says_which_load_was_run(replay):
     """The default rule's load is resolved; the offered load follows the arrivals, whatever was asked for."""
     manifest = replay("--limit", 2000, "--policy", "fifo").document["manifest"]

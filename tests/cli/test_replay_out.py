@@ -96,6 +96,7 @@ def test_the_table_says_where_it_was_written(call):
     assert last == "written to results"
 
 
+@pytest.mark.slow
 def test_the_timeline_is_optional_and_is_chrome_trace_json(call, here):
     call("replay", "--limit", 30, "--policy", "fifo", "--out", "with", "--quiet")
     call("replay", "--limit", 30, "--policy", "fifo", "--out", "without", "--quiet", "--no-timeline")
@@ -234,6 +235,7 @@ def same_runs(one, other, suffix):
         assert (one / f"{table}.{suffix}").read_bytes() == (other / f"{table}.{suffix}").read_bytes()
 
 
+@pytest.mark.slow_cases("csv.gz-edf", "csv.gz-fifo", "parquet-fifo", "parquet-priority-edf", "parquet-priority-fifo")
 @pytest.mark.parametrize("policy", FOUR)
 def test_a_run_equals_the_replay_of_its_own_requests(call, here, suffix, policy):
     argv = ("--policy", policy, "--quiet", "--no-timeline", "--out")
@@ -243,6 +245,7 @@ def test_a_run_equals_the_replay_of_its_own_requests(call, here, suffix, policy)
     assert summary(here / "first") == summary(here / "again")
 
 
+@pytest.mark.slow
 def test_the_first_policy_of_several_is_replayed(call, here, suffix):
     assert call("replay", "--limit", 100, "--out", "first", "--quiet").status == 0
     ran = call("replay", f"first/requests.{suffix}", "--policy", "edf", "--out", "again")
@@ -251,6 +254,7 @@ def test_the_first_policy_of_several_is_replayed(call, here, suffix):
     same_rows(first[first["policy"] == "edf"], again)
 
 
+@pytest.mark.slow_cases("csv.gz-fifo", "csv.gz-priority-edf", "parquet-edf", "parquet-priority-fifo")
 @pytest.mark.parametrize("policy", FOUR)
 def test_a_closed_loop_run_equals_its_open_loop_replay(call, here, suffix, write, closed_loop, policy):
     """Once recorded, the arrivals are given: every request must end as it did."""
@@ -298,6 +302,7 @@ class TestWindows:
         assert message in ran.err
         assert not (here / "r").exists()
 
+    @pytest.mark.slow
     def test_they_are_repeated_too(self, call, here):
         assert call("replay", "--limit", 60, "--policy", "fifo", "--quiet", "--out", "r", "--windows", 0.3).status == 0
         repeated = call("replay", "--again", "r", "--out", "s", "--json")

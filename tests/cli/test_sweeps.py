@@ -122,6 +122,7 @@ def test_a_policy_of_ones_own_is_compared_with_the_others(call, write, policy_fi
     assert found["high_violation"]["mean"] == pytest.approx(means["mine.py:Mine"] - means["edf"])
 
 
+@pytest.mark.slow
 def test_a_row_can_be_repeated_with_all_of_its_requests(call, write):
     call("sweep", "run", write("sweep.toml", SWEEP), "--out", "out", *SMALL)
     row = dict(zip(*(line.split(",") for line in Path("out/results.csv").read_text().splitlines()[:2]), strict=False))

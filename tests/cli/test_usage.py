@@ -107,6 +107,7 @@ def process(*argv, **options):
     return subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False, **options)
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_failure(here):
     reader, writer = os.pipe()
     os.close(reader)

@@ -144,6 +144,7 @@ def test_a_signal_is_said_and_leaves_nothing(here, number, status, said):
     assert not (here / "deep").exists()
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_a_figure_does_not_stay_without_its_data(here, honest, monkeypatch, capsys):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -206,6 +207,7 @@ class TestAgain:
         assert any(line.startswith("requests.parquet: column 'arrival_s' differs in ") for line in lines)
         assert lines[-1] == "not the same"
 
+    @pytest.mark.slow
     def test_as_json(self, attack, honest):
         found = json.loads(attack("replay", "--again", honest, "--json").out)
         assert found["same"] is True

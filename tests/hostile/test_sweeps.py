@@ -68,7 +68,7 @@ READING = [
 ]
 
 
-@pytest.mark.slow_cases("plot {store} --kind equity")
+@pytest.mark.slow_cases("plot {store} --kind differences", "plot {store} --kind equity")
 @pytest.mark.parametrize("argv", READING, ids=lambda argv: " ".join(argv[:4]))
 def test_reading_a_store_runs_nothing_that_it_names(run, store, marker, argv):
     status, _, err = run(*(arg.format(store=store) for arg in argv))

@@ -147,6 +147,7 @@ def test_a_cell_that_is_wrong_does_not_speak_for_itself_when_left_out():
     assert found == {wrong: pytest.approx(true.slowdown[wrong], rel=1e-3)}
 
 
+@pytest.mark.slow
 def test_all_starts_are_tried_and_the_best_comes_first():
     found = multi_start(made([0.8, 0.3]), kernel_queue_family(LENGTH_S), 3)
     assert len(found) == 3

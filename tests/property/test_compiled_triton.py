@@ -206,6 +206,7 @@ def test_the_cases_covered_all_that_is_claimed():
     assert min(HAD.values()) > 0
 
 
+@pytest.mark.slow
 def test_the_source_gives_the_same_bytes_uncompiled():
     """Where numba is not installed the same source runs as it stands."""
     asked = {**os.environ, "NUMBA_DISABLE_JIT": "1", "STRATSIM_ENGINES": "40"}

@@ -100,7 +100,7 @@ class FluidModel(ABC, Generic[Load]):
     def rates(self, active: Sequence[Load]) -> Sequence[float]:
         """Return the progress rate of each active load, within (0, 1]: pure, and 1 for one alone.
 
-        Equal loads have equal rates, whatever their places.
+        Equal loads have equal rates, and the order in which loads are given makes no difference, to the last bit.
         """
 
     def unit(self) -> FluidUnit[Any]:

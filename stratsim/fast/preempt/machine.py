@@ -48,8 +48,9 @@ from stratsim.fast.codes import (
     WOKEN,
 )
 from stratsim.fast.compiled import compiled
+from stratsim.fast.copying import carry_in, copy_out, follow_links, send_out
 from stratsim.fast.fabric import end_copies
-from stratsim.fast.machine import carry_in, copy_out, follow_links, leave, send_out
+from stratsim.fast.machine import leave
 from stratsim.fast.preempt.codes import SEVERAL, UNANSWERED, URGENT_AT, WAKES_ON_INPUT, WAKES_ON_REPLY
 from stratsim.fast.preempt.slots import launched
 from stratsim.fast.preempt.stopping import complete_now, notified, ready

@@ -50,8 +50,9 @@ from stratsim.fast.strait.codes import (
     TARGET,
     TARGET_SOLO_S,
     VALUE_AT,
+    WEIGHT_AT,
 )
-from stratsim.fast.strait.least_squares import column_of, correct, image, start_anew, weigh
+from stratsim.fast.strait.least_squares import correct, image, start_anew, weigh, with_terms
 from stratsim.fast.strait.lists import sort_others
 from stratsim.fast.strait.pairs import learn_pairs, rate_beside_worst, rate_of_pairs
 
@@ -83,9 +84,30 @@ def rate_beside(state: State, target: int, others: int, count: int) -> float:
     """Return the believed rate of a kind of batch beside those that were looked at last."""
     if state.ints[BELIEF] != LEARNED:
         return _plain_rate(state, target, others, count)
-    _design_target(state, target, count)
-    listed = state.ints[REGRESSOR_AT]
-    return _as_rate(state, weigh(state, state.ints[VALUE_AT], listed, target // state.ints[SIZES]))
+    return _as_rate(state, _loss_beside(state, target, count))
+
+
+@compiled
+def _loss_beside(state: State, target: int, count: int) -> float:
+    """Return what is believed to be lost: `weigh` of what `_design_target` would put down."""
+    ints, reals = state.ints, state.reals
+    leading, features, values, weights = ints[LEADING], ints[FEATURES], ints[VALUE_AT], ints[WEIGHT_AT]
+    total, scale = 0.0, _scale(state, count)
+    for place in range(min(leading, OF_FEATURES)):
+        total += reals[values + place] * reals[weights + place]
+    if leading > OF_FEATURES:
+        own, others, weights = (
+            ints[FEATURE_AT] + target * features,
+            values + OF_FEATURES + features,
+            weights + OF_FEATURES,
+        )
+        for place in range(features):
+            total += reals[own + place] * count * scale * reals[weights + place]
+        for place in range(features):
+            total += reals[others + place] * reals[weights + features + place]
+        for place in range(features):
+            total += reals[own + place] * reals[others + place] * reals[weights + 2 * features + place]
+    return with_terms(state, total, ints[REGRESSOR_AT], target // ints[SIZES])
 
 
 @compiled
@@ -147,7 +169,7 @@ def _design_others(state: State, others: int, count: int) -> None:
             if ints[other] // sizes != model:
                 model = ints[other] // sizes
                 listed += 1
-                ints[listed], reals[listed] = column_of(state, model), scale
+                ints[listed], reals[listed] = model, scale
             else:
                 reals[listed] += scale
         ints[REGRESSORS] = listed + 1 - ints[REGRESSOR_AT]

@@ -27,6 +27,7 @@ from stratsim.fast.strait.codes import (
     LEAST_RATE,
     LEAST_SHARE,
     LESSONS,
+    LEVEL_BLOCK,
     LEVEL_DOUBT,
     LEVEL_WINDOW,
     LEVELS,
@@ -41,16 +42,17 @@ from stratsim.fast.strait.codes import (
     PAIR_AT,
     PAIR_LEVEL_AT,
     PLACES,
+    POWER_AT,
     QUANTILE,
     RATE_AT,
     RATE_ROWS,
     RATIO_AT,
     RATIO_BLOCK,
+    RATIOS,
     RECENT_COUNT,
     SIZES,
     TARGET,
     TARGET_SOLO_S,
-    TRUST,
     USUAL_AT,
 )
 from stratsim.fast.strait.lists import quantile, remember, sort_others, sort_others_but
@@ -140,9 +142,7 @@ def divisor(state: State, company: int, model: int, count: int) -> float:
     at = ints[PAIR_AT] + row
     if ints[at] == ints[LESSONS]:
         return reals[at]  # type: ignore[no-any-return]
-    found, level = _usual(state, model, count), ints[PAIR_LEVEL_AT] + 2 * row
-    if ints[level]:
-        found = found ** reals[level + TRUST] * reals[level + FACTOR]
+    found = _corrected(state, ints[PAIR_LEVEL_AT] + LEVEL_BLOCK * row, _usual(state, model, count), model)
     ints[at], reals[at] = ints[LESSONS], max(1.0, found)
     return reals[at]  # type: ignore[no-any-return]
 
@@ -155,14 +155,23 @@ def _usual(state: State, model: int, count: int) -> float:
     at = ints[USUAL_AT] + row
     if ints[at] == ints[NOTED]:
         return reals[at]  # type: ignore[no-any-return]
-    found, level = 1.0, ints[COUNT_LEVEL_AT] + 2 * count
-    if ints[level]:
-        found = reals[level + FACTOR]
-    level = ints[MODEL_LEVEL_AT] + 2 * row
-    if ints[level]:
-        found = found ** reals[level + TRUST] * reals[level + FACTOR]
+    level = ints[COUNT_LEVEL_AT] + LEVEL_BLOCK * count
+    found = reals[level + FACTOR] if reals[level + RATIOS] else 1.0
+    found = _corrected(state, ints[MODEL_LEVEL_AT] + LEVEL_BLOCK * row, found, ints[MODELS] + count)
     ints[at], reals[at] = ints[NOTED], found
     return found
+
+
+@compiled
+def _corrected(state: State, level: int, known: float, whose: int) -> float:
+    """Return what a level makes of what is known without it: few powers, which are kept by whose they are."""
+    reals, count = state.reals, int(state.reals[level + RATIOS])
+    if not count:
+        return known
+    power = state.ints[POWER_AT] + 2 * (whose * (LEVEL_WINDOW + 1) + count)
+    if reals[power] != known:
+        reals[power], reals[power + 1] = known, known ** (1.0 - count / (count + LEVEL_DOUBT))
+    return reals[power + 1] * reals[level + FACTOR]  # type: ignore[no-any-return]
 
 
 # Lessons --------------------------------------------------------------------------------------------------------------
@@ -226,9 +235,9 @@ def take_in(state: State, observation: int) -> None:
     ratio = reals[main + 1] / max(made_s, LEAST_RATE * reals[main])
     size = ints[main + 1]
     ints[NOTED] += 1
-    _note(state, ints[COUNT_LEVEL_AT] + 2 * size, ratio)
-    _note(state, ints[MODEL_LEVEL_AT] + 2 * (size * models + model), ratio)
-    _note(state, ints[PAIR_LEVEL_AT] + 2 * (ints[main] * models + model), ratio)
+    _note(state, ints[COUNT_LEVEL_AT] + LEVEL_BLOCK * size, ratio)
+    _note(state, ints[MODEL_LEVEL_AT] + LEVEL_BLOCK * (size * models + model), ratio)
+    _note(state, ints[PAIR_LEVEL_AT] + LEVEL_BLOCK * (ints[main] * models + model), ratio)
 
 
 @compiled
@@ -241,6 +250,5 @@ def _note(state: State, level: int, ratio: float) -> None:
     ratios = ints[level]
     remember(reals, ratios, LEVEL_WINDOW, ratio)
     count = int(reals[ratios + RECENT_COUNT])
-    share = count / (count + LEVEL_DOUBT)
-    reals[level + TRUST] = 1.0 - share
-    reals[level + FACTOR] = quantile(reals, ratios, LEVEL_WINDOW, reals[QUANTILE]) ** share
+    reals[level + RATIOS] = count
+    reals[level + FACTOR] = quantile(reals, ratios, LEVEL_WINDOW, reals[QUANTILE]) ** (count / (count + LEVEL_DOUBT))

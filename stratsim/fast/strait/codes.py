@@ -23,9 +23,7 @@ class State(NamedTuple):
     ints: Ints
     reals: Reals
     terms: Reals
-    """What the belief keeps of its terms: by target, then rows of (slopes, base, rest), a column per co-runner.
-
-    Of these the rest is used, the others are copied to HEAD_AT.
+    """What the belief keeps of its terms but slopes and bases: by target, the triangle of a matrix.
 
     Or the tables of a belief in pairs (`stratsim.fast.strait.pairs`).
     """
@@ -114,6 +112,7 @@ class State(NamedTuple):
     TRAFFIC_ARRIVED,
     RENEW_AT,
     RENEWALS,
+    SHARED,  # arrivals that shares of models are of
     SEEN,  # models among them
     GUARD_EPOCH,  # counts what makes the guard forget, from 1
     GUARD_REFRESHES,
@@ -134,19 +133,21 @@ class State(NamedTuple):
     ERROR_AT,  # reals, by model: its solo errors of late
     WEIGHT_AT,  # reals: the shared weights
     COVARIANCE_AT,  # reals, row after row
-    HEAD_AT,  # reals: slopes and base of a term, by the columns of co-runner and target
+    HEAD_AT,  # reals: slopes and base of a term, by co-runner and target
+    USED_AT,  # by target: how many of its terms samples have had, of which models, and by model 1 + its place
     VARIANCE_AT,  # reals: the prior's, of the shared weights
     VALUE_AT,  # reals: regressors of the shared weights
     MEAN_AT,  # reals: the same of a sample
     IMAGE_AT,  # reals: what a sample moves the shared weights by
     TABLE_AT,  # reals: what it moves a target's table by
-    REGRESSOR_AT,  # columns of terms, and their regressors
+    REGRESSOR_AT,  # co-runners' models, and the regressors of their terms
     MEAN_REGRESSOR_AT,  # the same of a sample
     CHILD_AT,  # by company and model: the company with one more
     PAIR_AT,  # stamp and divisor, by company and model
-    PAIR_LEVEL_AT,  # levels by company and model: where its ratios are, or 0; factor and trust
+    PAIR_LEVEL_AT,  # levels by company and model: blocks
     COUNT_LEVEL_AT,  # likewise, by number of co-runners
     MODEL_LEVEL_AT,  # likewise, by that and model
+    POWER_AT,  # reals, by model or number of co-runners, and number of ratios: a number, and a power of it
     USUAL_AT,  # stamp and divisor, by number of co-runners and model
     ASKED_AT,  # by company: the last lesson before newcomers were asked about, and how many were expected
     RATIO_AT,  # reals: the ratios of levels
@@ -185,7 +186,7 @@ class State(NamedTuple):
     ORDER_AT,  # models, in an order
     DRAW_AT,  # reals
     INT_SCALARS,
-) = range(150)
+) = range(153)
 
 # Reals of the run, from place 0.
 (
@@ -222,6 +223,7 @@ class State(NamedTuple):
     DRIFT_UP,
     DRIFT_DOWN,
     GROWTH,
+    UNUSED_VARIANCE,  # of a term that no sample has had
     TRACE_BOUND,
     EXPIRES_S,
     TIMER_S,
@@ -236,11 +238,11 @@ class State(NamedTuple):
     SLOT_S,
     COPY_FREE_S,
     REAL_SCALARS,
-) = range(46)
+) = range(47)
 
 # A model.
 (
-    COLUMN,  # among the belief's terms
+    OF_COLUMN,  # the model that has this number among the terms of the reference's belief
     LIMIT,  # largest batch
     IS_EXPECTED,  # as which model, from 1
     IS_SEEN,  # among the last arrivals of high priority
@@ -291,7 +293,9 @@ ERROR_WINDOW, LEAST_ERRORS = 100, 20
 ERROR_BLOCK = RECENT + 2 * ERROR_WINDOW
 LEVEL_WINDOW, LEVEL_DOUBT = 50, 4.0
 RATIO_BLOCK = RECENT + 2 * LEVEL_WINDOW
-FACTOR, TRUST = range(2)
+
+# A level of margins: where its ratios are; its factor, and how many ratios it has.
+(FACTOR, RATIOS, LEVEL_BLOCK) = range(3)
 LEAST_SHARE, LEAST_RATE = 0.1, 0.02
 
 # What is known of newcomers beside others: their kinds, as they end, and sorted; by model: the rate of a batch of one,

@@ -38,6 +38,7 @@ from stratsim.fast.strait.codes import (
     SEEN,
     SEEN_AT,
     SHARE,
+    SHARED,
     SHORT_AT,
     SIZES,
     SLO_S,
@@ -115,6 +116,7 @@ def _renew(state: State) -> None:
     ints, reals = state.ints, state.reals
     ints[RENEW_AT] = ints[TRAFFIC_ARRIVED] + ints[TRAFFIC] // TRAFFIC_RENEWED + 1
     ints[RENEWALS] += 1
+    ints[SHARED] = ints[TRAFFIC]
     remain = 0
     for place in range(ints[SEEN_AT], ints[SEEN_AT] + ints[SEEN]):
         number = ints[place]
@@ -219,6 +221,8 @@ def _surely_in_time(state: State, now_s: float) -> float:
             reals[allowances + ints[place]] = allowed_s
     # Comparing with a little less: a start planned exactly at the latest one is in time.
     delay_s = start_s(state, reals[COPY_S]) - now_s - TIME_RTOL * now_s
+    if ints[SHARED] == TRAFFIC_WINDOW:  # shares are whole numbers over a power of two: their sums are exact
+        return _surely_exactly(state, allowances, delay_s)
     short, count = ints[SHORT_AT], 0
     for place in range(seen, last):
         allowed_s, late = reals[allowances + ints[place]], reals[at_model(state, ints[place]) + SHARE]
@@ -232,4 +236,16 @@ def _surely_in_time(state: State, now_s: float) -> float:
     share = 1.0
     for place in range(count):
         share -= reals[short + 2 * place + 1]
+    return share
+
+
+@compiled
+def _surely_exactly(state: State, allowances: int, delay_s: float) -> float:
+    """Return that share where the order of its sum does not matter, or less than suffices."""
+    ints, reals, share = state.ints, state.reals, 1.0
+    for place in range(ints[SEEN_AT], ints[SEEN_AT] + ints[SEEN]):
+        if reals[allowances + ints[place]] < delay_s:
+            share -= reals[at_model(state, ints[place]) + SHARE]
+            if share < reals[CONFIDENCE]:
+                break
     return share

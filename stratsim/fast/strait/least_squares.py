@@ -2,8 +2,8 @@
 
 What a target's terms follow from the shared weights, and their base, stand together by co-runner and target (HEAD_AT):
 those of many targets beside one co-runner are asked for at once. The rests are in `terms`, by target: of each, which is
-symmetric to the last bit, no more than the upper triangle is looked at. A term whose part of a sample's image is 0 is
-not moved by it.
+symmetric to the last bit, a triangle of those terms that samples have had (USED_AT), in the order in which they had
+them. All others are still uncorrelated with everything, and of one variance.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from stratsim.fast.compiled import compiled
 from stratsim.fast.strait.codes import (
     BEYOND_ROUNDING,
-    COLUMN,
     COVARIANCE_AT,
     DIRECTIONAL,
     EXCITATION,
@@ -27,6 +26,7 @@ from stratsim.fast.strait.codes import (
     MODEL_AT,
     MODEL_BLOCK,
     MODELS,
+    OF_COLUMN,
     PAIR_VARIANCE,
     PRIOR_TRACE,
     REGRESSORS,
@@ -36,6 +36,8 @@ from stratsim.fast.strait.codes import (
     TINY,
     TRACE_BOUND,
     TRACE_CAP,
+    UNUSED_VARIANCE,
+    USED_AT,
     VARIANCE_AT,
     WEIGHT_AT,
 )
@@ -43,38 +45,73 @@ from stratsim.fast.strait.codes import (
 if TYPE_CHECKING:
     from stratsim.fast.strait.codes import State
 
-__all__ = ["column_of", "correct", "image", "start_anew", "weigh"]
+__all__ = ["correct", "image", "start_anew", "weigh", "with_terms"]
 
 
 @compiled
-def column_of(state: State, model: int) -> int:
-    """Return the number of a model among the terms."""
-    return state.ints[state.ints[MODEL_AT] + model * MODEL_BLOCK + COLUMN]  # type: ignore[no-any-return]
+def _of_column(state: State, column: int) -> int:
+    """Return the model that the reference has in a column of the terms: its sums go by columns."""
+    return state.ints[state.ints[MODEL_AT] + column * MODEL_BLOCK + OF_COLUMN]  # type: ignore[no-any-return]
 
 
 @compiled
-def _head(state: State, column: int, target: int) -> int:
-    """Return where the slopes and the base of a target's term beside a co-runner are, by their columns."""
+def _head(state: State, other: int, target: int) -> int:
+    """Return where the slopes and the base of a target's term beside a co-runner are."""
     ints = state.ints
-    return ints[HEAD_AT] + (column * ints[MODELS] + target) * (ints[LEADING] + 1)  # type: ignore[no-any-return]
+    return ints[HEAD_AT] + (other * ints[MODELS] + target) * (ints[LEADING] + 1)  # type: ignore[no-any-return]
 
 
 @compiled
 def _rest(state: State, target: int) -> int:
-    """Return where the rest of a target's covariance begins, by its column."""
-    models, leading = state.ints[MODELS], state.ints[LEADING]
-    return (target * (leading + 1 + models) + leading + 1) * models  # type: ignore[no-any-return]
+    """Return where the rest of a target's covariance begins: the lower triangle, row by row."""
+    models = state.ints[MODELS]
+    return target * (models * (models + 1) // 2)  # type: ignore[no-any-return]
+
+
+@compiled
+def _used(state: State, target: int) -> int:
+    """Return where it is listed how many of a target's terms samples have had, and of which models; see `_place`."""
+    return state.ints[USED_AT] + target * (1 + 2 * state.ints[MODELS])  # type: ignore[no-any-return]
+
+
+@compiled
+def _place(state: State, target: int, other: int) -> int:
+    """Return where the place of a term among those used is kept: one more than it, or 0."""
+    return _used(state, target) + 1 + state.ints[MODELS] + other  # type: ignore[no-any-return]
+
+
+@compiled
+def _use(state: State, target: int, other: int) -> int:
+    """Return the place of a term among those that samples have had: now they have."""
+    ints, terms, used, place = state.ints, state.terms, _used(state, target), _place(state, target, other)
+    if not ints[place]:
+        count = ints[used]
+        row = _rest(state, target) + count * (count + 1) // 2
+        for at in range(row, row + count):
+            terms[at] = 0.0
+        terms[row + count] = state.reals[UNUSED_VARIANCE]
+        ints[used + 1 + count] = other
+        ints[used] = ints[place] = count + 1
+    return ints[place] - 1  # type: ignore[no-any-return]
 
 
 @compiled
 def weigh(state: State, values: int, listed: int, target: int) -> float:
     """Return w.x of these regressors of the shared weights and of the terms of a target."""
     ints, reals = state.ints, state.reals
-    weights, leading, column, total = ints[WEIGHT_AT], ints[LEADING], column_of(state, target), 0.0
-    for place in range(leading):
+    weights, total = ints[WEIGHT_AT], 0.0
+    for place in range(ints[LEADING]):
         total += reals[values + place] * reals[weights + place]
+    return with_terms(state, total, listed, target)
+
+
+@compiled
+def with_terms(state: State, total: float, listed: int, target: int) -> float:
+    """Add to what the shared weights make of a sample what the terms of a target do."""
+    ints, reals = state.ints, state.reals
+    weights, leading = ints[WEIGHT_AT], ints[LEADING]
     for place in range(listed, listed + ints[REGRESSORS]):
-        head, follows = _head(state, ints[place], column), 0.0
+        head, follows = _head(state, ints[place], target), 0.0
         for row in range(leading):
             follows += reals[weights + row] * reals[head + row]
         total += (reals[head + leading] + follows) * reals[place]
@@ -85,14 +122,14 @@ def weigh(state: State, values: int, listed: int, target: int) -> float:
 def image(state: State, values: int, listed: int, target: int) -> tuple[float, float]:
     """Put what the covariance makes of a sample at IMAGE_AT and TABLE_AT; return its spread, and the shared part.
 
-    At TABLE_AT are the numbers for the shared weights, room for one more, and one for each of the target's terms.
+    At TABLE_AT are the numbers for the shared weights, room for one more, and those of the terms that are used.
     """
     ints, reals = state.ints, state.reals
     leading, found, moved, rest = ints[LEADING], ints[IMAGE_AT], ints[TABLE_AT], 0.0
     for row in range(leading):
         reals[moved + row] = reals[values + row]
     if ints[REGRESSORS]:
-        rest = _image_of_terms(state, values, listed, column_of(state, target))
+        rest = _image_of_terms(state, values, listed, target)
     for column in range(leading):
         total = reals[ints[COVARIANCE_AT] + column] * reals[moved]
         for row in range(1, leading):
@@ -108,32 +145,38 @@ def image(state: State, values: int, listed: int, target: int) -> tuple[float, f
 def _image_of_terms(state: State, values: int, listed: int, target: int) -> float:
     """Do what `image` does for the terms; return their part of the spread."""
     ints, reals = state.ints, state.reals
-    leading, moved, rest = ints[LEADING], ints[TABLE_AT], _rest(state, target)
+    leading, moved, last = ints[LEADING], ints[TABLE_AT], listed + ints[REGRESSORS]
     for row in range(leading):
         total = 0.0
-        for place in range(listed, listed + ints[REGRESSORS]):
+        for place in range(listed, last):
             part = reals[_head(state, ints[place], target) + row] * reals[place]
             total = part if place == listed else total + part
         reals[moved + row] = total + reals[values + row]
-    for place in range(listed, listed + ints[REGRESSORS]):
-        _add_column(state, rest, ints[place], reals[place], place == listed)
+    own = moved + leading + 1
+    for place in range(listed, last):
+        _use(state, target, ints[place])
+    for place in range(own, own + ints[_used(state, target)]):
+        reals[place] = 0.0
+    for place in range(listed, last):
+        _add_column(state, target, _use(state, target, ints[place]), reals[place])
     spread = 0.0
-    for place in range(listed, listed + ints[REGRESSORS]):
-        spread += reals[place] * reals[moved + leading + 1 + ints[place]]
+    for place in range(listed, last):
+        spread += reals[place] * reals[own + _use(state, target, ints[place])]
     return spread
 
 
 @compiled
-def _add_column(state: State, rest: int, column: int, value: float, is_first: bool) -> None:
-    """Add a column of a rest, times a number, to what is at TABLE_AT for the terms; put the first one there."""
+def _add_column(state: State, target: int, column: int, value: float) -> None:
+    """Add a column of a rest, by its place among those used, times a number, to what is at TABLE_AT for the terms."""
     ints, reals, terms = state.ints, state.reals, state.terms
-    models, moved = ints[MODELS], ints[TABLE_AT] + ints[LEADING] + 1
+    rest, moved = _rest(state, target), ints[TABLE_AT] + ints[LEADING] + 1
+    at = rest + column * (column + 1) // 2
     for row in range(column):
-        part = terms[rest + row * models + column] * value
-        reals[moved + row] = part if is_first else reals[moved + row] + part
-    for row in range(column, models):
-        part = terms[rest + column * models + row] * value
-        reals[moved + row] = part if is_first else reals[moved + row] + part
+        reals[moved + row] += terms[at + row] * value
+    at += column
+    for row in range(column, ints[_used(state, target)]):
+        reals[moved + row] += terms[at] * value
+        at += row + 1
 
 
 @compiled
@@ -161,7 +204,7 @@ def correct(state: State, spread: float, shared: float, target: int, error: floa
     if ints[REGRESSORS]:
         # 1 - scale * shared, without a difference of nearly equal numbers
         scale /= (reals[SAMPLE_NOISE] + spread - shared) / innovation + grow * shared
-        _correct_terms(state, column_of(state, target), step, scale)
+        _correct_terms(state, target, step, scale)
     if forget != 1.0:
         _inflate(state, 1.0 / forget)
     _cap(state)
@@ -191,28 +234,27 @@ def _cap(state: State) -> None:
 
 @compiled
 def _correct_terms(state: State, target: int, step: float, scale: float) -> None:
-    """Correct the terms of a target, by its column, once the shared weights have been."""
+    """Correct the terms of a target once the shared weights have been."""
     ints, reals, terms = state.ints, state.reals, state.terms
-    leading, models, weights, moved = ints[LEADING], ints[MODELS], ints[WEIGHT_AT], ints[TABLE_AT]
+    leading, weights, moved = ints[LEADING], ints[WEIGHT_AT], ints[TABLE_AT]
     follows = 0.0
     for place in range(leading):
         follows += reals[weights + place] * reals[moved + place]
     step += scale * follows
     half, sign = sqrt(abs(scale)), -1.0 if scale >= 0.0 else 1.0
     half = half if half != 0.0 else TINY
-    for row in range(leading + 1 + models):
-        reals[moved + row] *= half
+    used, own, at = _used(state, target), moved + leading + 1, _rest(state, target)
+    for place in range(moved, own + ints[used]):
+        reals[place] *= half
     reals[moved + leading] = (-step if scale >= 0.0 else step) / half
-    own, rest = moved + leading + 1, _rest(state, target)
-    for column in range(models):
-        part = sign * reals[own + column]
-        if part == 0.0:
-            continue
-        head = _head(state, column, target)
-        for row in range(leading + 1):
-            reals[head + row] += part * reals[moved + row]
-        for other in range(column, models):
-            terms[rest + column * models + other] += part * reals[own + other]
+    for row in range(ints[used]):
+        part = sign * reals[own + row]
+        head = _head(state, ints[used + 1 + row], target)
+        for place in range(leading + 1):
+            reals[head + place] += part * reals[moved + place]
+        for other in range(row + 1):
+            terms[at + other] += part * reals[own + other]
+        at += row + 1
 
 
 @compiled
@@ -223,9 +265,10 @@ def _inflate(state: State, factor: float) -> None:
     for place in range(ints[COVARIANCE_AT], ints[COVARIANCE_AT] + leading * leading):
         reals[place] *= factor
     for target in range(models if ints[HAS_TERMS] else 0):
-        rest = _rest(state, target)
-        for place in range(rest, rest + models * models):
+        rest, used = _rest(state, target), ints[_used(state, target)]
+        for place in range(rest, rest + used * (used + 1) // 2):
             terms[place] *= factor
+    reals[UNUSED_VARIANCE] *= factor
     reals[GROWTH] *= factor
     reals[TRACE_BOUND] *= factor
 
@@ -239,10 +282,12 @@ def _trace(state: State) -> float:
     for row in range(leading):
         total += reals[covariance + row * (leading + 1)]
     total += reals[GROWTH] * reals[REST_VARIANCE]
-    for target in range(models if ints[HAS_TERMS] else 0):
-        rest, own = _rest(state, target), 0.0
-        for row in range(models):
-            own += terms[rest + row * (models + 1)]
+    for number in range(models if ints[HAS_TERMS] else 0):
+        target, own = _of_column(state, number), 0.0
+        rest = _rest(state, target)
+        for column in range(models):
+            place = ints[_place(state, target, _of_column(state, column))]
+            own += terms[rest + place * (place + 1) // 2 - 1] if place else reals[UNUSED_VARIANCE]
         total += own
         total += _trace_of_slopes(state, target)
     return total  # type: ignore[no-any-return]
@@ -256,7 +301,7 @@ def _trace_of_slopes(state: State, target: int) -> float:
     for row in range(leading):
         covariance = ints[COVARIANCE_AT] + row * leading
         for column in range(ints[MODELS]):
-            head = _head(state, column, target)
+            head = _head(state, _of_column(state, column), target)
             if reals[head + row] == 0.0:
                 continue
             part = reals[covariance] * reals[head]
@@ -269,19 +314,18 @@ def _trace_of_slopes(state: State, target: int) -> float:
 @compiled
 def start_anew(state: State) -> None:
     """Forget how sure the weights are, not the weights."""
-    ints, reals, terms = state.ints, state.reals, state.terms
+    ints, reals = state.ints, state.reals
     leading, models, weights = ints[LEADING], ints[MODELS], ints[WEIGHT_AT]
     for target in range(models if ints[HAS_TERMS] else 0):
-        rest = _rest(state, target)
-        for place in range(rest, rest + models * models):
-            terms[place] = 0.0
+        ints[_used(state, target)] = 0
         for column in range(models):
+            ints[_place(state, target, column)] = 0
             head, follows = _head(state, column, target), 0.0
             for row in range(leading):
                 follows += reals[head + row] * reals[weights + row]
                 reals[head + row] = 0.0
             reals[head + leading] += follows
-            terms[rest + column * (models + 1)] = reals[PAIR_VARIANCE]
+    reals[UNUSED_VARIANCE] = reals[PAIR_VARIANCE]
     for row in range(leading):
         for column in range(leading):
             variance = reals[ints[VARIANCE_AT] + row] if row == column else 0.0

@@ -164,7 +164,7 @@ def _add_models(
     builder.table(codes.LONE_AT, models * sizes)
     builder.table(codes.LONES_AT, 2 * models * sizes)
     ints, reals = np.zeros((models, codes.MODEL_BLOCK), np.int64), np.zeros((models, codes.MODEL_BLOCK))
-    ints[:, codes.COLUMN] = [columns.index(name) for name in names]
+    ints[:, codes.OF_COLUMN] = [names.index(name) for name in columns]
     ints[:, codes.LIMIT] = [limit[name] for name in names]
     ints[:, codes.LACKS] = 1
     for level in (codes.HIGH, codes.LOW):
@@ -241,14 +241,15 @@ def _add_memories(builder: Builder, models: int, slots: int, places: int) -> Non
     for place, numbers in {
         codes.CHILD_AT: companies * models,
         codes.PAIR_AT: companies * models,
-        codes.PAIR_LEVEL_AT: 2 * companies * models,
-        codes.COUNT_LEVEL_AT: 2 * (places + 1),
-        codes.MODEL_LEVEL_AT: 2 * (places + 1) * models,
+        codes.PAIR_LEVEL_AT: codes.LEVEL_BLOCK * companies * models,
+        codes.COUNT_LEVEL_AT: codes.LEVEL_BLOCK * (places + 1),
+        codes.MODEL_LEVEL_AT: codes.LEVEL_BLOCK * (places + 1) * models,
         codes.USUAL_AT: (places + 1) * models,
         codes.ASKED_AT: 2 * companies,
         codes.RATE_AT: _RATE_ROWS * (places + 2),
         codes.BESIDE_ROW_AT: (_BESIDES + 1) * (codes.BESIDE_KINDS + 2 * (places + models)),
         codes.BESIDE_INDEX_AT: 2 * _BESIDES,
+        codes.POWER_AT: 2 * (models + places + 1) * (codes.LEVEL_WINDOW + 1),
         codes.RATIO_AT: (places + 1 + (places + 1) * models + companies * models) * codes.RATIO_BLOCK,
     }.items():
         builder.table(place, numbers)

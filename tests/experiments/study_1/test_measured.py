@@ -100,6 +100,7 @@ def test_the_device_that_made_the_log_is_right_and_the_others_are_ordered(rows):
     assert value(rows, "rls", "worst-under") >= 0
 
 
+@pytest.mark.slow
 def test_every_arm_and_every_claim_has_its_row(rows):
     assert all(tuple(row) == COLUMNS for row in rows)
     assert {row["arm"] for row in rows if row["predictor"] == "rls"} == {"own", "bare", "carried", "frozen"}
@@ -109,11 +110,13 @@ def test_every_arm_and_every_claim_has_its_row(rows):
     assert sorted(told) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_what_one_card_taught_counts_on_its_like_from_the_first_batch(rows):
     assert value(rows, "rls", arm="carried", part="early") < value(rows, "rls", arm="bare", part="early")
     assert value(rows, "rls", arm="frozen") < 1.25 * value(rows, "rls")
 
 
+@pytest.mark.slow
 def test_every_interval_holds_its_figure(rows):
     told = [row for row in rows if row["low"] is not None]
     assert told

@@ -52,7 +52,7 @@ def texts(figure):
     return " ".join(found).replace("\n", " ")
 
 
-@pytest.mark.slow_cases("study-2-matched")
+@pytest.mark.slow_cases("study-2-equity", "study-2-fronts", "study-2-matched")
 @pytest.mark.parametrize("kind", TABLES)
 def test_every_figure_names_the_origin(kind):
     assert ORIGIN in texts(study.FIGURES[kind](TABLES[kind]))

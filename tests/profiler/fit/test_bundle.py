@@ -61,7 +61,7 @@ def failing(lines):
     return [line.what for line in lines if not line.passed]
 
 
-@pytest.mark.slow_cases("my.zip")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["my.zip", "my.bundle.json"])
 def test_a_bundle_comes_out_again(made, name):
     lines = check_bundle(made / name, starts=1)

@@ -31,6 +31,7 @@ def test_nothing_to_say(summary):
     assert caveats_of(summary) == ()
 
 
+@pytest.mark.slow
 def test_a_link_that_is_no_line(summary):
     bent = fit_link({4096: 1e-5, 8192: 4e-5, 16384: 1.2e-5, 32768: 5e-5})
     assert any(

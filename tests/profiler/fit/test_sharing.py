@@ -103,6 +103,7 @@ def test_intervals_hold_the_truth_and_are_narrow_with_the_whole_design(make_benc
     assert all(interval.identified for interval in found.values())
 
 
+@pytest.mark.slow
 def test_pairs_below_saturation_identify_nothing():
     cells = [Cell(pair, (1.001, 0.999)) for pair in itertools.combinations((A, B, C), 2)]
     fit = fit_sharing(cells, starts=3)

@@ -23,6 +23,7 @@ def test_a_bar_per_simulator_as_long_as_it_is_fast():
     assert axes.get_xscale() == "log"
 
 
+@pytest.mark.slow
 def test_a_panel_per_axis_and_a_line_per_policy():
     found = {"wall_s": 1.0, "cpu_s": 1.0, "before_mb": 100.0, "peak_mb": 150.0, "events": 2_000, "longest_queue": 7}
     frame = growth.summarize(pd.DataFrame([point._asdict() | found for point in growth.points(1)]))

@@ -64,6 +64,7 @@ def test_sched_sim_serves_in_two_halves_and_rounds_twice():
     assert np.abs(waits_of("sched_sim_fcfs", gaps_s) - queues.lindley(gaps_s)).max() < 1e-12
 
 
+@pytest.mark.slow_cases("ciw_node", "numba_fifo")
 @pytest.mark.parametrize("name", compiled_slowly(queues.QUEUES))
 def test_one_customer_does_not_wait(name):
     assert waits_of(name, np.array([0.5])) == pytest.approx([0.0], abs=1e-15)

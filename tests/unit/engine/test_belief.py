@@ -47,6 +47,7 @@ def test_a_belief_without_a_model_is_refused():
         simulate(make_workload([(0.0, "m")], profile=PROFILE), PROFILE, Edf(), belief=make_profile({"n": 0.01}))
 
 
+@pytest.mark.slow
 def test_the_setting_of_a_run_changes_what_is_believed_and_no_request():
     spec = RunSpec(profile="rtx3080-disb", limit=200, policy="edf", load=0.9)
     inputs = prepare(spec)
@@ -59,6 +60,7 @@ def test_the_setting_of_a_run_changes_what_is_believed_and_no_request():
         RunSpec(belief_latency_scale=0.0)
 
 
+@pytest.mark.slow
 def test_groups_believe_it_too():
     spec = RunSpec(profile="rtx3080-disb", limit=200, policy="edf", load=0.9, gpus=2, groups=2)
     exact, mistaken = (

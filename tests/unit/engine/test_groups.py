@@ -92,6 +92,7 @@ def by_name(count):
 RULES = {"round-robin": in_turn, "client": by_name}
 
 
+@pytest.mark.slow_cases("2-client-Edf", "2-round-robin-Edf", "2-round-robin-Fifo")
 @pytest.mark.parametrize("policy", [Fifo, Edf, PriorityEdf])
 @pytest.mark.parametrize("deal", RULES)
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
@@ -151,7 +152,7 @@ RUNS = {
 }
 
 
-@pytest.mark.slow_cases("strait")
+@pytest.mark.slow_cases("preempt-reset", "strait")
 @pytest.mark.parametrize("name", RUNS)
 def test_merged_tables_are_each_groups_own(name):
     """The invariants hold (`in_groups`), and each group's part is its own run: batch, client and reason included."""

@@ -231,6 +231,7 @@ def test_thoughts_scatter_log_normally():
     assert logs.std() == pytest.approx(0.5, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_host_of_two_speeds_spends_its_time_in_both():
     """A quarter of the time slow, 0.5 s at a time: over 4000 s the share has a standard deviation of 0.8 %."""
     at = pace(Host(speeds=Speeds(0.5, 2.0, fast_s=1.5, slow_s=0.5)), Streams(3))

@@ -42,7 +42,17 @@ def written(folder, **settings):
     return read_results(folder)
 
 
-@pytest.mark.slow_cases("blocks", "context switch", "gating", "kernel boundary", "shared uplink", "three slots")
+@pytest.mark.slow_cases(
+    "blocks",
+    "clockwork",
+    "context switch",
+    "gating",
+    "kernel boundary",
+    "kernel queue",
+    "roofline",
+    "shared uplink",
+    "three slots",
+)
 @pytest.mark.parametrize("name", RUNS)
 def test_parts_and_shares_are_exact(name, tmp_path):
     stored = written(tmp_path / "out", **RUNS[name])
@@ -117,6 +127,7 @@ class TestChangedProfile:
         assert dropped
         assert "whether it could still have been in time is not known".capitalize() in explain(run, dropped[0]).verdict
 
+    @pytest.mark.slow
     def test_parts_sum_all_the_same(self, changed):
         parts = read_run(changed).parts.dropna()
         assert not parts["copy_in_contention"].any()
@@ -132,6 +143,7 @@ def test_one_of_several_runs_must_be_named(tmp_path):
         read_run(stored, "edt")
 
 
+@pytest.mark.slow
 def test_a_folder_of_an_older_version_can_be_read(tmp_path, monkeypatch):
     stored = written(tmp_path / "out", policy="edf", limit=50)
     expected = read_run(stored).parts

@@ -138,6 +138,17 @@ def test_of_strait_they_are_simpys_whose_loop_asks_compiled_decisions():
     assert why_not_inside(workload, PROFILE, make_policy(call), options) == "dropped requests are sent again"
 
 
+def test_weights_that_are_loaded_on_demand_are_but_where_batches_are_stopped():
+    model = replace(PROFILE.observable.models["a"], weights_bytes=1_000_000)
+    profile = replace(PROFILE, observable=replace(PROFILE.observable, models={"a": model}))
+    cluster = Cluster(memory=2e6)
+    assert why("fifo", profile=profile, cluster=cluster) is None
+    assert why("triton", profile=profile, cluster=cluster) is None
+    stopped = "weights are loaded when they are needed, and batches are stopped"
+    assert why("preempt-ideal", profile=profile, cluster=cluster) == stopped
+    assert why("aware-edf", profile=profile, cluster=cluster) == "weights are loaded when they are needed"
+
+
 def test_a_copy_that_would_not_fit_a_column_is_not():
     assert why(rows=[(0.0, "a", "low", 1.0, 2**31)]) == "a request copies two gigabytes or more"
     assert why(rows=[(0.0, "a", "low", 1.0, 2**31 - 1)]) is None

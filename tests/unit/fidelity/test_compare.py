@@ -43,6 +43,7 @@ def test_each_is_set_against_its_own(made, judged):
     assert served["calibration"]["drift"]["change"] == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_what_nobody_served_alone_is_not_there(made, judged):
     """Size 8 was scaled: the profile that judges has it, and nothing was measured."""
     calibration, profile = made

@@ -83,6 +83,7 @@ def test_learning_again_starts_anew(device, run):
     assert calibrated(made, [live]).profile == made
 
 
+@pytest.mark.slow
 def test_other_device_models_are_left_as_they_are(standin):
     live = read_runs(standin.run(standin.trace(150)))[0]
     assert learn_contention([live], standin.device) is None

@@ -117,6 +117,7 @@ def test_what_passes_around_a_batch_is_a_constant_of_every_latency(logs, tmp_pat
     assert host.dispatch_s < 1e-5
 
 
+@pytest.mark.slow
 def test_a_model_that_was_never_alone_has_the_factor_of_its_executions_beside_others(logs, tmp_path):
     slots = {"max_concurrency": 2, "prefetch": 0}
     result = served(device(), "fifo", 400, max_batch=4, **slots)
@@ -213,6 +214,7 @@ def test_too_little_to_learn_from_or_to_judge_by_is_refused(logs, tmp_path):
             calibrated(log, "fifo", share, **FIFO)
 
 
+@pytest.mark.slow
 def test_a_log_of_a_simulated_run_has_no_error_against_its_own_device(logs, tmp_path):
     true = device(Host(dispatch_s=0.0002, notice_s=0.0001), noise_cv=0.0)
     log = read_log(logs.triton_trace(tmp_path / "t.json", served(true, "fifo", 150, **FIFO)), Naming())

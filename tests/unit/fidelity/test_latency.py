@@ -152,6 +152,7 @@ def test_a_slower_device_is_found_and_its_other_sizes_scaled(standin):
     assert not calibrated_by(standin.device, run)
 
 
+@pytest.mark.slow
 def test_what_was_scaled_with_an_earlier_run_is_spent_by_that_too(standin):
     """Calibrated twice, each time at a load that shows size 1 alone: size 8 carries the ratios of both."""
     first, second = (

@@ -54,6 +54,7 @@ def test_a_slower_device_shows_as_bias_in_execution_alone(standin):
     assert cell["verdicts"]["stages"]["execution"] == "pass"
 
 
+@pytest.mark.slow
 def test_a_device_slower_by_a_third_fails(standin):
     live = standin.run(standin.trace(60), standin.slower(4 / 3), max_concurrency=1)
     (cell,) = report(live)["cells"]
@@ -106,6 +107,7 @@ def test_overheads_of_the_host_are_an_error_until_the_profile_has_them(standin):
     assert found["notes"] == ["one run has no noise floor: at least 5 are needed"]  # and the profile is the run's own
 
 
+@pytest.mark.slow
 def test_another_profile_is_noted(standin):
     live = standin.run(standin.trace(100))
     other = standin.folder / "other.json"
@@ -121,6 +123,7 @@ def test_noise_is_no_bias(standin):
     assert cell["stages"]["execution"]["error"] == pytest.approx(0.05 * 0.6745, rel=0.1)  # median of |normal|
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_counts_up_to_the_first_request_without_a_fate(standin):
     def cut(result, manifest):
         requests, batches = result.requests, result.batches

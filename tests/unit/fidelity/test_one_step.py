@@ -24,6 +24,7 @@ def run(standin):
     return make
 
 
+@pytest.mark.slow_cases("settings2-None", "settings2-host1", "settings2-host2")
 @pytest.mark.parametrize("host", [None, Host(**HOST), Host(**HOST, decide_s={"fifo": Decide(0.0015)})])
 @pytest.mark.parametrize("settings", [{}, {"max_concurrency": 1}, {"max_concurrency": 3, "policy": "priority-edf"}])
 def test_a_replay_is_predicted_exactly_from_itself(standin, run, host, settings):
@@ -44,6 +45,7 @@ def test_an_error_stays_where_it_is_made(standin, run):
     assert accumulated.max() > 0.01
 
 
+@pytest.mark.slow
 def test_a_slow_device_makes_no_error_of_the_waits(standin, run):
     slow = run(standin.slower(1.2), rate=300)
     (cell,) = assess(replay_cells(read_cells(slow.directory)[0]))["cells"]
@@ -88,6 +90,7 @@ def test_slots_are_freed_in_the_order_of_ends(standin, run):
     assert found.tolist() == [-np.inf, -np.inf, 5.0, 9.0, 12.0]
 
 
+@pytest.mark.slow
 def test_a_model_without_rates_has_no_prediction_of_executions(standin, run):
     found = run(standin.device)
     blocks = replace(found, spec=replace(found.spec, device_model="block-priority"))

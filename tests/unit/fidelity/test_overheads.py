@@ -26,7 +26,7 @@ def run(standin):
     return make
 
 
-@pytest.mark.slow_cases("3")
+@pytest.mark.slow_cases("1", "3")
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_known_overheads_are_recovered(run, slots):
     found = {each.name: each for each in measure_overheads([run(max_concurrency=slots).result])}

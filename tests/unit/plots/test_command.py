@@ -61,11 +61,13 @@ def test_equal_data_gives_equal_bytes(folder, tmp_path, suffix):
         assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
 def test_svg_keeps_text_as_text(folder, tmp_path):
     make_figure([folder], "violations", tmp_path / "v.svg")
     assert "Violations (% of arrived requests)" in (tmp_path / "v.svg").read_text()
 
 
+@pytest.mark.slow
 def test_png_is_one_paper_column_at_300_dpi(folder, tmp_path):
     make_figure([folder], "violations", tmp_path / "v.png")
     width, _ = struct.unpack(">II", (tmp_path / "v.png").read_bytes()[16:24])
@@ -107,6 +109,7 @@ def test_no_result_folder(tmp_path):
         make_figure([tmp_path], "violations", tmp_path / "f.png")
 
 
+@pytest.mark.slow
 def test_an_unwritable_place_leaves_nothing(folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file' is not a folder"):
@@ -133,7 +136,7 @@ def test_a_window_is_for_a_timeline_alone(folder, tmp_path, kind, option, capsys
     assert not (tmp_path / "f.png").exists()
 
 
-@pytest.mark.slow_cases("latency-cdf")
+@pytest.mark.slow_cases("latency-cdf", "timeline")
 @pytest.mark.parametrize("kind", ["violations", "latency-cdf", "timeline"])
 def test_a_policy_can_be_chosen_for_every_kind(folder, tmp_path, kind):
     assert run(folder, "--kind", kind, "--policy", "edf(max_batch=4)", "--out", tmp_path / "f.png").exit_code == 0
@@ -165,6 +168,7 @@ def test_the_command_is_found_by_its_entry_point():
     assert command.callback.__module__ == "stratsim_plots.command"
 
 
+@pytest.mark.slow
 def test_names_and_order_are_those_asked_for(folder, tmp_path):
     out = tmp_path / "f.svg"
     asked = ["--labels", "edf(max_batch=4)=EDF", "--labels", "high = interactive", "--order", "edf(max_batch=4),fifo"]

@@ -136,6 +136,7 @@ class TestDifferences:
         assert [point.get_markerfacecolor() != "white" for point in points] == [True, False]
         assert (frame[frame["class"] == "high"]["p_holm"] < 0.05).tolist() == [True, False]
 
+    @pytest.mark.slow
     def test_another_metric_and_baseline(self, sweep):
         frame, figure = drawn(differences, [sweep()], Options(metric="p99_s", baseline="edf", where=("load=0.9",)))
         assert set(frame["class"]) == {"high"}  # the table has p99 of high only
@@ -175,6 +176,7 @@ class TestEquity:
             looks = {(s.get_color(), s.get_marker(), s.get_linestyle(), s.get_markerfacecolor()) for s in samples}
             assert len(looks) == len(samples) >= 9
 
+    @pytest.mark.slow
     def test_of_folders_of_several_seeds(self, folder_at, tmp_path):
         folders = [folder_at(tmp_path / f"s{seed}", seed=seed, violations=(0.1 * seed, 0.2)) for seed in (1, 2)]
         frame, _ = drawn(equity, folders)
@@ -191,6 +193,7 @@ class TestEquity:
 
 
 class TestCapacity:
+    @pytest.mark.slow
     def test_bars(self, capacities):
         path = capacities("c.json", found("fifo"), found("edf", 120.0, None, None), found("lax", None, None, 0.1))
         frame, figure = drawn(capacity, [path])
@@ -248,6 +251,7 @@ class TestHeatmap:
         assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["edf", "fifo"]  # from below
         assert figure.axes[0].images[0].get_array().ravel().tolist() == pytest.approx([50] * 4)  # ms
 
+    @pytest.mark.slow
     def test_axes_can_be_chosen(self, sweep):
         options = Options(x="policy", y="profile", where=("load=0.9",))
         frame, _ = drawn(heatmap, [sweep()], options)

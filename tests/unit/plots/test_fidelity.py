@@ -54,7 +54,13 @@ def drawn(name, **options):
     return figure
 
 
-@pytest.mark.slow_cases("size0-fidelity-cdf")
+@pytest.mark.slow_cases(
+    "size0-fidelity-cdf",
+    "size0-fidelity-errors",
+    "size1-fidelity-errors",
+    "size1-fidelity-slowdowns",
+    "size2-fidelity-cdf",
+)
 @pytest.mark.parametrize("name", fidelity.FIGURES)
 @pytest.mark.parametrize(
     "size", [{}, {"loads": (0.7,), "policies": ("fifo",)}, {"loads": (None,), "policies": ("edf",)}]

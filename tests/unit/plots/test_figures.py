@@ -70,6 +70,7 @@ class TestViolations:
         _, figure = drawn(violations, [folder_at(tmp_path / "x", violations=(None, 0.2))], FIFO)
         assert [text.get_text() for text in figure.axes[0].texts] == ["no deadlines", "20.0"]
 
+    @pytest.mark.slow
     def test_several_folders_are_told_apart(self, folder, folder_at, tmp_path):
         frame, figure = drawn(violations, [folder, folder_at(tmp_path / "other")])
         assert frame["series"].unique().tolist() == [
@@ -157,6 +158,7 @@ class TestLatencyCcdf:
 
 
 class TestLatencyCdf:
+    @pytest.mark.slow
     def test_of_all_that_arrived_it_stays_below_one(self, folder):
         frame, figure = drawn(latency_cdf, [folder], FIFO)
         high = frame[frame["class"] == "high"]
@@ -206,6 +208,7 @@ class TestTimeline:
         assert texts(figure) == ["resnet50", "vgg19", "on top: high"]
         assert inside(figure)
 
+    @pytest.mark.slow
     def test_a_window_shows_what_overlaps_it(self, folder):
         options = Options(("fifo",), from_s=1.035, to_s=1.045)
         frame, figure = drawn(timeline, [folder], options)
@@ -225,6 +228,7 @@ class TestTimeline:
         assert set(frame["gpu"]) == {0}
         assert len(figure.axes[0].get_yticklabels()) == 7  # slot 1 and GPU 1 stay in sight
 
+    @pytest.mark.slow_cases("window1")
     @pytest.mark.parametrize("window", [(1.0, 1.06), (0.5, 5.5)])
     def test_colour_by_model_black_bar_by_class(self, folder, window):
         frame, figure = drawn(timeline, [folder], Options(("fifo",), *window))

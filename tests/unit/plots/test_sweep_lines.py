@@ -59,6 +59,7 @@ def test_a_figure_of_classes_has_both(swept):
     assert set(frame["metric"]) == {"high_violation", "low_violation"}
 
 
+@pytest.mark.slow
 def test_a_percentile_among_drops_is_no_mean_of_survivors(swept):
     frame = rows(swept, metric="p99_arrived_s")
     crowded = frame[frame["x"] == "4.0"]

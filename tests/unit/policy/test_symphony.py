@@ -249,7 +249,7 @@ def test_bad_parameters_are_named(parameters, message):
         Symphony(**parameters)
 
 
-@pytest.mark.slow_cases("parameters0")
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", [{"max_batch": 3}, {"drop": "timeout"}, {"data_s": 0.001, "target": 2}])
 def test_it_conforms(parameters):
     check_policy(lambda: Symphony(**parameters))

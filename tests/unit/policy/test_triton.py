@@ -235,6 +235,7 @@ def test_bad_parameters_are_named(parameters, message):
         Triton(**parameters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
     [

@@ -257,6 +257,7 @@ class TestServing:
         ]
         assert dispatches(Triton(repository=folder), [(at, "b") for at in arrivals]) == [("b", 0, 2), ("b", 5, 3)]
 
+    @pytest.mark.slow
     def test_it_conforms(self, tmp_path):
         text = "max_batch_size: 4 dynamic_batching { max_queue_delay_microseconds: 1000 } instance_group { count: 2 }"
         folder = repository(tmp_path, small=text, large="")

@@ -136,6 +136,7 @@ def test_p_stays_symmetric_to_the_last_bit():
         assert np.linalg.eigvalsh(p).min() > 0
 
 
+@pytest.mark.slow
 def test_lost_definiteness_is_mended():
     """A sample that repeats for ever costs P its definiteness; the filter resets P and goes on."""
     rls = RecursiveLeastSquares([0.0] * 7, 100.0, forgetting=0.99)

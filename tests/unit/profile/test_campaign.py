@@ -92,6 +92,7 @@ def test_held_out_pairs_of_models_stay_together(share, expected):
     assert all(found == {False} for key, found in marks.items() if len(key) == 1)
 
 
+@pytest.mark.slow
 def test_noise_has_the_asked_for_variation_and_mean_one():
     profile = load_profile("a100-80gb-parvagpu")
     exact = slowdowns_by_cell(measure_pairs(profile, Campaign(noise_cv=0.0)))

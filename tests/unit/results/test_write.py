@@ -92,6 +92,7 @@ def test_batches_come_back_exactly(results, tmp_path, parquet):
     assert np.array_equal(rows["slowdown"], executed / batches.solo_s)
 
 
+@pytest.mark.slow
 @FORMATS
 def test_chunks_change_nothing(results, tmp_path, parquet, monkeypatch):
     write(results, tmp_path / "whole", parquet=parquet)

@@ -75,6 +75,7 @@ def test_a_pair_that_was_left_out_is_predicted_from_the_others(exact):
     assert found.score("streams", "left out by pair").mean < found.score("streams", "left out by model").mean
 
 
+@pytest.mark.slow
 def test_a_device_model_that_the_profile_does_not_support_is_noted_or_refused(flat):
     found = score_devices(flat)
     assert "exclusive, as given, is left out: device model 'exclusive' runs one batch at a time" in found.notes

@@ -125,6 +125,7 @@ class Backwards(ThreadPoolExecutor):
         future.set_result(fn(*args))
 
 
+@pytest.mark.slow
 def test_the_table_is_the_same_bytes_in_whatever_order_runs_end(done, tmp_path):
     out, _ = done
     with Backwards() as executor:
@@ -149,6 +150,7 @@ def test_seeds_are_added_after_a_choice_too(tmp_path):
     assert len(set(seeds.values())) == 1
 
 
+@pytest.mark.slow
 def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch):
     real = worker.run_policy
 
@@ -168,6 +170,7 @@ def test_a_failure_is_reported_and_loses_nothing_else(tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_a_policy_that_fails_in_the_pilot_is_left_out(tmp_path, monkeypatch):
     real = worker.run_policy
 

@@ -54,6 +54,7 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path):
     assert [file.name for file in tmp_path.glob(".*.tmp")] == [".notes.1.tmp"]
 
 
+@pytest.mark.slow
 def test_two_sweeps_share_a_folder(done, tmp_path):
     out, _ = done
     wider = {**TINY, "axes": {**TINY["axes"], "load": [1.1, 1.3]}}

@@ -56,6 +56,7 @@ def test_what_comes_far_behind_the_limit_is_not_looked_at(tmp_path, packing):
     assert list(found.extra["weight"]) == list(range(100))
 
 
+@pytest.mark.slow
 def test_of_json_lines_neither(tmp_path):
     (tmp_path / "trace").write_text(jsonl(ROWS) + "nothing\n")
     assert len(read_trace(tmp_path / "trace", limit=7)) == 7

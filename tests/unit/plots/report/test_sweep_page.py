@@ -149,6 +149,7 @@ def test_conditions_and_policies_choose_the_runs(swept, tmp_path):
     assert "★</span><" not in page.split('id="summary"')[1].split("<p")[1]
 
 
+@pytest.mark.slow_cases("options0-load")
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -187,6 +188,7 @@ def test_what_does_not_vary_has_no_lines():
     assert "No axis varies" in drawn.html
 
 
+@pytest.mark.slow
 def test_a_percentile_that_is_infinite_everywhere_is_said_not_drawn():
     rows = [(policy, load, seed, 0.2, INF) for policy in "ab" for load in ("0.5", "1") for seed in (1, 2)]
     drawn = draw_lines(cells_of(table(rows), None), "simulated")

@@ -65,6 +65,7 @@ def test_boxes_of_a_row_do_not_overlap(runs):
             assert np.all(boxes.start_s[own][1:] >= boxes.end_s[own][:-1])
 
 
+@pytest.mark.slow
 def test_no_execution_time_is_lost_or_counted_twice(runs):
     for run in runs:
         boxes = boxes_of(run)

@@ -107,10 +107,10 @@ OWED = [
 ]
 
 
-@pytest.mark.slow_cases(
-    "check_repeatable-context", "check_repeatable-ideal", "check_repeatable-kernel", "check_repeatable-reset"
+@pytest.mark.parametrize(
+    "mechanism",  # gated: as every policy
+    ["none", *(pytest.param(name, marks=pytest.mark.slow) for name in ("kernel", "reset", "context", "ideal"))],
 )
-@pytest.mark.parametrize("mechanism", ["kernel", "reset", "context", "ideal", "none"])  # gated: as every policy
 @pytest.mark.parametrize("check", OWED)
 def test_it_does_what_every_policy_owes(check, mechanism):
     check(lambda: FewestLate(mechanism=mechanism))
