@@ -1,6 +1,5 @@
 """Sweeps that choose settings on pilot seeds first: which runs follow, in which unit loads are, what is reported."""
 
-import csv
 import json
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,8 +8,9 @@ import pytest
 
 from stratsim.cli import main
 from stratsim.stats.intervals import paired_interval
-from stratsim.sweep import How, labelled_rows, make_plan, make_sweep, run_sweep, summarise, worker
+from stratsim.sweep import labelled_rows, make_plan, make_sweep, summarise, worker
 from stratsim.sweep.estimate import times
+from tests.unit.sweep.tiny import rows_of, run
 
 TINY = {
     "title": "tiny",
@@ -31,15 +31,6 @@ TINY = {
     },
     "saturation": {"requests": 200, "width": 0.2, "concurrency": [1]},
 }
-
-
-def run(data, out, **options):
-    return run_sweep(make_sweep(data), data, out, How(**options))
-
-
-def rows_of(out):
-    with (out / "results.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
