@@ -183,8 +183,7 @@ def _add_learned(
     builder.table(codes.WEIGHT_AT, leading, reals=parts.weights)
     builder.table(codes.COVARIANCE_AT, leading * leading, reals=parts.covariance)
     columns = np.array([list(profile.models).index(name) for name in names if has_terms], np.int64)
-    by_name = parts.terms[columns][..., columns]
-    heads = by_name[:, : leading + 1].transpose(2, 0, 1)
+    heads = parts.terms[:, : leading + 1][columns][..., columns].transpose(2, 0, 1)
     builder.table(codes.HEAD_AT, heads.size, reals=heads if heads.any() else None)
     builder.table(codes.VARIANCE_AT, leading, reals=parts.variance)
     builder.table(codes.VALUE_AT, 2 + 3 * len(features))
@@ -196,21 +195,31 @@ def _add_learned(
     builder.reals[codes.UNUSED_VARIANCE] = belief.pair_variance
     if not has_terms:
         return np.zeros(1)
-    return _add_rests(builder, by_name[:, leading + 1 :][:, columns], belief.pair_variance)
+    return _add_rests(builder, parts.terms[:, leading + 1 :], columns, belief.pair_variance)
 
 
-def _add_rests(builder: Builder, rests: NDArray[np.float64], unused_variance: float) -> NDArray[np.float64]:
-    """Add which terms have been in what was measured beforehand; return the triangles of those, by target."""
+def _add_rests(
+    builder: Builder, rests: NDArray[np.float64], columns: NDArray[np.int64], unused_variance: float
+) -> NDArray[np.float64]:
+    """Add which terms have been in what was measured beforehand; return the triangles of those, by target.
+
+    Args:
+        builder: Has all else.
+        rests: By column of the target, shape (models, models, models).
+        columns: By number of the model.
+        unused_variance: Of a term that was in nothing.
+    """
     models = len(rests)
     builder.table(codes.USED_AT, models * (1 + 2 * models))
-    triangles = np.zeros((models, models * (models + 1) // 2))
-    is_used = (rests != np.diag(np.full(models, unused_variance))).any(axis=1)
-    for target in np.flatnonzero(is_used.any(axis=1)).tolist():
-        others = np.flatnonzero(is_used[target])
+    triangles, unused = np.zeros((models, models * (models + 1) // 2)), np.diag(np.full(models, unused_variance))
+    for target, column in enumerate(columns.tolist()):
+        others = np.flatnonzero((rests[column] != unused).any(axis=0)[columns])
+        if not len(others):
+            continue
         lists = np.zeros(1 + 2 * models, np.int64)
         lists[0], lists[1 : 1 + len(others)] = len(others), others
         lists[1 + models + others] = 1 + np.arange(len(others))
         builder.values[builder.values[codes.USED_AT] + target * len(lists)] = lists
-        triangle = rests[target][np.ix_(others, others)][np.tril_indices(len(others))]
+        triangle = rests[column][np.ix_(columns[others], columns[others])][np.tril_indices(len(others))]
         triangles[target, : len(triangle)] = triangle
     return triangles.reshape(-1)
