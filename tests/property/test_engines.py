@@ -305,7 +305,7 @@ def test_and_so_they_do_where_a_client_sends_an_ulp_after_a_request_of_the_trace
     assert_same(fast, simulate_with(workload, profile, Fifo(), options))
 
 
-@pytest.mark.skipif(not CASES, reason="for long runs: make test-engines")
+@pytest.mark.skipif(CASES < 1000, reason="fewer may miss something: make test-engines")
 def test_the_cases_covered_all_that_is_claimed():
     for name, count in sorted(COVERED.items()):
         print(f"{count:9,} {name}")
